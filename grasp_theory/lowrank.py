@@ -1,0 +1,246 @@
+"""The update of a LoRA fine-tune, dW = scaling * B @ A, handled through its factors and never as a dense matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from .errors import InputError
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class FactoredSVD:
+    """Singular values and the leading singular vectors of a factored matrix.
+
+    Attributes
+    ----------
+    S : (q,) every singular value that the factors allow, q = min(m, r, d), in descending order.
+    U, Vh : (m, k) and (k, d), the leading k left and right singular vectors.
+    error : bound on the error of every entry of S, in the units of S.
+    route : "gram" or "qr", the route that was taken.
+    """
+
+    U: Float[ndarray, "m k"]
+    S: Float[ndarray, " q"]
+    Vh: Float[ndarray, "k d"]
+    error: float
+    route: Literal["gram", "qr"]
+
+
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """dW = scaling * B @ A with B (m, r), A (r, d): orientation (d_out, d_in), so that y = dW @ x.
+
+    No method forms the m x d product. Arithmetic is float64 whatever the factors are stored in.
+
+    Parameters
+    ----------
+    B, A : real arrays of shapes (m, r) and (r, d). r may exceed min(m, d); any size may be 0.
+    scaling : finite real number.
+
+    Raises
+    ------
+    InputError : if a factor is not a real 2-D array, if the inner sizes differ, or if scaling is not finite.
+        Factors that hold NaN or Inf are refused when they are first decomposed.
+    """
+
+    B: Float[ndarray, "m r"]
+    A: Float[ndarray, "r d"]
+    scaling: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, factor in (("B", self.B), ("A", self.A)):
+            if not isinstance(factor, np.ndarray) or factor.ndim != 2 or factor.dtype.kind != "f":
+                got = f"{factor.dtype} of shape {factor.shape}" if isinstance(factor, ndarray) else type(factor)
+                raise InputError(f"factor {name} must be a 2-D array of floats, got {got}")
+        if self.B.shape[1] != self.A.shape[0]:
+            raise InputError(
+                f"factors do not fit: B is {self.B.shape}, A is {self.A.shape}; "
+                "the columns of B must be as many as the rows of A (orientation is (d_out, r) and (r, d_in))"
+            )
+        if not np.isfinite(self.scaling):
+            raise InputError(f"scaling must be a finite number, got {self.scaling}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, d) = (d_out, d_in)."""
+        return self.B.shape[0], self.A.shape[1]
+
+    @property
+    def rank(self) -> int:
+        """Number r of columns of B: an upper bound on the rank of dW, not the numerical rank."""
+        return self.B.shape[1]
+
+    @property
+    def T(self) -> LowRank:
+        """The transpose, without a copy."""
+        return LowRank(self.A.T, self.B.T, self.scaling)
+
+    # --- decomposition -----------------------------------------------------------------------------------
+
+    def svd(self, k: int | None = None, *, rtol: float = 1e-10) -> FactoredSVD:
+        """Singular value decomposition from the factors: dW v_i = s_i u_i.
+
+        Law ``factored-svd``: with B = Qb Rb and Aᵀ = Qa Ra, the singular values of scaling * Rb @ Raᵀ are those of
+        dW, and Qb, Qa carry its singular vectors over. Proved here: Qb and Qa have orthonormal columns.
+
+        Two routes compute the triangular core. *Gram*: from the eigendecompositions of BᵀB and AAᵀ, one pass over
+        the factors. Rounding moves each Gram matrix by at most eta ~ eps * (its norm), hence by Weyl every s_i² by
+        at most eta * K², K = |scaling| ‖B‖‖A‖, and s_i by at most min(eta K²/s_i, √eta K). *QR*: backward stable,
+        error about eps * K. Gram is taken where its bound is within ``rtol * s_1`` for every singular value and its
+        vectors are as good to ``rtol * s_1 / s_k``; QR otherwise, so ill-conditioned and rank-deficient factors
+        are decomposed as well as the stored factors allow.
+
+        Parameters
+        ----------
+        k : how many singular vectors to return, all of them by default; 0 for singular values alone.
+        rtol : error allowed in a singular value, relative to the largest one.
+
+        Cost: O((m + d) r²) time, O((m + d)(r + k)) memory.
+        """
+        limit = min(*self.shape, self.rank)
+        k = limit if k is None else k
+        if k < 0:
+            raise InputError(f"k must not be negative, got {k}")
+        k = min(k, limit)
+        if limit == 0:
+            m, d = self.shape
+            return FactoredSVD(np.zeros((m, 0)), np.zeros(0), np.zeros((0, d)), 0.0, "gram")
+        return self._svd_gram(k, limit, rtol) or self._svd_qr(k)
+
+    def singular_values(self, *, rtol: float = 1e-10) -> Float[ndarray, " q"]:
+        """All min(m, r, d) singular values of dW, descending. Same law, routes and cost as :meth:`svd`."""
+        return self.svd(0, rtol=rtol).S
+
+    @cached_property
+    def _grams(self) -> tuple[Float[ndarray, "r r"], Float[ndarray, "r r"]]:
+        """(BᵀB, AAᵀ) in float64."""
+        B, A = self.B.astype(np.float64, copy=False), self.A.astype(np.float64, copy=False)
+        with np.errstate(all="ignore"):
+            grams = B.T @ B, A @ A.T
+        for name, gram in zip("BA", grams, strict=True):
+            if not np.isfinite(gram).all():
+                raise InputError(f"factor {name} holds NaN, Inf or values whose squares overflow; nothing to decompose")
+        return grams
+
+    def _svd_gram(self, k: int, limit: int, rtol: float) -> FactoredSVD | None:
+        """The Gram route, or None where its own error bound does not meet ``rtol``."""
+        gram_b, gram_a = self._grams
+        lb, Qb = np.linalg.eigh(gram_b)
+        la, Qa = np.linalg.eigh(gram_a)
+        root_b, root_a = np.sqrt(lb.clip(0)), np.sqrt(la.clip(0))
+        x, core, yh = np.linalg.svd(root_b[:, None] * (Qb.T @ Qa) * root_a)
+        S = abs(self.scaling) * core[:limit]
+        K = abs(self.scaling) * root_b[-1] * root_a[-1]
+        # Rounding of a dot product of length n grows like √n; the eigendecomposition adds a multiple of r.
+        eta = (np.sqrt(max(self.shape)) + self.rank) * EPS
+        error = float(min(eta * K * K / S[-1], np.sqrt(eta) * K)) if S[-1] > 0 else float(np.sqrt(eta) * K)
+        if S[0] == 0 or error > rtol * S[0]:
+            return None
+        if k and eta * (K / S[k - 1]) ** 2 > rtol * S[0] / S[k - 1]:
+            return None
+        B, A = self.B.astype(np.float64, copy=False), self.A.astype(np.float64, copy=False)
+        # dW v_i = scaling * B (A v_i) and A v_i = Qa root_a y_i: divides by s_i only, never by a small eigenvalue.
+        U = B @ (Qa @ (root_a[:, None] * yh[:k].T)) * (self.scaling / S[:k])
+        Vh = (x[:, :k].T * root_b) @ Qb.T @ A * (abs(self.scaling) / S[:k, None])
+        return FactoredSVD(U, S, Vh, error, "gram")
+
+    def _svd_qr(self, k: int) -> FactoredSVD:
+        _ = self._grams  # refuses factors that are not finite
+        Qb, Rb = np.linalg.qr(self.B.astype(np.float64, copy=False))
+        Qa, Ra = np.linalg.qr(self.A.T.astype(np.float64, copy=False))
+        x, S, yh = np.linalg.svd(self.scaling * (Rb @ Ra.T))
+        S = S[: min(*self.shape, self.rank)]
+        K = abs(self.scaling) * np.linalg.norm(Rb, 2) * np.linalg.norm(Ra, 2)
+        error = float((np.sqrt(max(self.shape)) + self.rank) * EPS * K)
+        return FactoredSVD(Qb @ x[:, :k], S, yh[:k] @ Qa.T, error, "qr")
+
+    # --- norms and products ------------------------------------------------------------------------------
+
+    def norm(self, ord: Literal["fro", 2] = "fro") -> float:
+        """Frobenius norm (default) or spectral norm of dW, from its singular values. Cost O((m + d) r²)."""
+        S = self.singular_values()
+        if ord == "fro":
+            return float(np.sqrt(np.sum(S**2)))
+        if ord == 2:
+            return float(S[0]) if S.size else 0.0
+        raise InputError(f'ord must be "fro" or 2, got {ord!r}')
+
+    def inner(self, other: LowRank) -> float:
+        """Frobenius inner product tr(dWᵀ dW') from the r x r' cross-Gram matrices. Cost O((m + d) r r')."""
+        if self.shape != other.shape:
+            raise InputError(f"inner product needs equal shapes, got {self.shape} and {other.shape}")
+        left = self.B.T.astype(np.float64) @ other.B
+        right = self.A.astype(np.float64) @ other.A.T
+        return float(self.scaling * other.scaling * np.sum(left * right))
+
+    def __matmul__(self, x: Float[ndarray, "d *n"]) -> Float[ndarray, "m *n"]:
+        """dW @ x for a vector or a (d, n) block. Cost O((m + d) r n)."""
+        return self.scaling * (self.B @ (self.A @ x))
+
+    def __rmatmul__(self, y: Float[ndarray, "*n m"]) -> Float[ndarray, "*n d"]:
+        """y @ dW for a vector or an (n, m) block."""
+        return self.scaling * ((y @ self.B) @ self.A)
+
+    # numpy would otherwise try `ndarray @ LowRank` by itself, element by element
+    __array_ufunc__ = None
+
+    def __mul__(self, factor: float) -> LowRank:
+        """factor * dW, without a copy of the factors."""
+        return LowRank(self.B, self.A, self.scaling * float(factor))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> LowRank:
+        return self * -1.0
+
+    def __add__(self, other: LowRank) -> LowRank:
+        """dW + dW' with the factors side by side: rank r + r'. The sum of n terms is better made by :func:`add`."""
+        return add([self, other]) if isinstance(other, LowRank) else NotImplemented
+
+    def __sub__(self, other: LowRank) -> LowRank:
+        return self + (-other)
+
+    def left_factor(self) -> Float[ndarray, "m r"]:
+        """W with W Wᵀ = dW dWᵀ: same singular values and left singular vectors, d_in columns folded into r.
+
+        W = scaling * B (AAᵀ)^½. It is what is stacked when updates with different d_in are pooled on the write
+        side; ``lowrank.T.left_factor()`` is its mirror image. Cost O((m + d) r²).
+        """
+        la, Qa = np.linalg.eigh(self._grams[1])
+        return self.B @ (self.scaling * Qa * np.sqrt(la.clip(0)))
+
+
+def add(terms: Sequence[LowRank]) -> LowRank:
+    """Sum of updates of one shape, as a factored matrix of rank Σ r: [s₁B₁ … s_nB_n] [A₁; …; A_n]."""
+    if not terms:
+        raise InputError("add needs at least one update")
+    if len({t.shape for t in terms}) > 1:
+        raise InputError(f"add needs equal shapes, got {sorted({t.shape for t in terms})}")
+    return LowRank(np.hstack([t.scaling * t.B for t in terms]), np.vstack([t.A for t in terms]))
+
+
+def hstack(terms: Sequence[LowRank]) -> LowRank:
+    """[dW₁ … dW_n], for updates that write to the same space: B side by side, A block-diagonal.
+
+    The block-diagonal factor holds (Σ r)(Σ d) numbers; for the left singular vectors alone, stack
+    :meth:`LowRank.left_factor` instead, which needs m Σ r. ``hstack([t.T …]).T`` stacks downwards.
+    """
+    if not terms:
+        raise InputError("hstack needs at least one update")
+    if len({t.shape[0] for t in terms}) > 1:
+        raise InputError(f"hstack needs equal numbers of rows, got {[t.shape for t in terms]}")
+    A = np.zeros((sum(t.rank for t in terms), sum(t.shape[1] for t in terms)))
+    row = column = 0
+    for t in terms:
+        A[row : row + t.rank, column : column + t.shape[1]] = t.A
+        row, column = row + t.rank, column + t.shape[1]
+    return LowRank(np.hstack([t.scaling * t.B for t in terms]), A)

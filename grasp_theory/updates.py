@@ -1,0 +1,45 @@
+"""One adapted module and what is known about it: the unit that everything else takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from .lowrank import LowRank
+
+Side = Literal["write", "read"]
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """The update dW of one module.
+
+    Attributes
+    ----------
+    name : module name inside the base model, e.g. ``model.layers.3.self_attn.o_proj``.
+    layer : index of the block it belongs to; None where the name has none (embeddings, heads).
+    side : "write" if the module's output is added to the residual stream (its LEFT singular vectors are stream
+        directions), "read" if its input is the stream (RIGHT singular vectors), None if the name tells neither.
+    shape, rank : (d_out, d_in) and the number of columns of B; known without loading the factors.
+    source : the factors, or a function that loads them, so that large adapters are read one module at a time.
+    fixed : the side whose space was fixed by construction and says nothing about the data ("write", "read" or None).
+    """
+
+    name: str
+    layer: int | None
+    side: Side | None
+    shape: tuple[int, int]
+    rank: int
+    source: LowRank | Callable[[], LowRank]
+    fixed: Side | None = None
+
+    @classmethod
+    def of(cls, name: str, lowrank: LowRank, *, layer: int | None = None, side: Side | None = None) -> Update:
+        """An update whose factors are in memory already."""
+        return cls(name, layer, side, lowrank.shape, lowrank.rank, lowrank)
+
+    @property
+    def lowrank(self) -> LowRank:
+        """The factors; loaded afresh at every access when ``source`` is a function."""
+        return self.source if isinstance(self.source, LowRank) else self.source()
