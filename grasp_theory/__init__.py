@@ -1,17 +1,49 @@
 """The mathematics of identifying and removing spurious directions: numpy and scipy only, no files, no models."""
 
+from .agreement import Agreement
+from .components import identify
 from .errors import AdapterError, AssumptionError, GraspError, InputError, UnsupportedAdapterError
-from .lowrank import FactoredSVD, LowRank
+from .floor import Edge, factored_edge, gavish_donoho_threshold, noise_scale, white_edge
+from .lowrank import FactoredSVD, LowRank, add, hstack
+from .pooling import LeadingSVD, leading_svd
+from .report import Certificate, Component, Decomposition, Floor, ModuleSpectrum, Power, Report
+from .spectra import Spike, critical_strength, sample_critical_strength, sample_threshold, spike
+from .subspace import Subspace, fix_sign
 from .updates import Side, Update
 
 __all__ = [
     "AdapterError",
+    "Agreement",
     "AssumptionError",
+    "Certificate",
+    "Component",
+    "Decomposition",
+    "Edge",
     "FactoredSVD",
+    "Floor",
     "GraspError",
     "InputError",
+    "LeadingSVD",
     "LowRank",
+    "ModuleSpectrum",
+    "Power",
+    "Report",
     "Side",
+    "Spike",
+    "Subspace",
     "UnsupportedAdapterError",
     "Update",
+    "add",
+    "critical_strength",
+    "factored_edge",
+    "fix_sign",
+    "gavish_donoho_threshold",
+    "hstack",
+    "identify",
+    "leading_svd",
+    "noise_scale",
+    "sample_critical_strength",
+    "sample_threshold",
+    "spike",
+    "white_edge",
 ]

@@ -121,22 +121,29 @@ class LowRank:
         return self.svd(0, rtol=rtol).S
 
     @cached_property
-    def _grams(self) -> tuple[Float[ndarray, "r r"], Float[ndarray, "r r"]]:
-        """(BᵀB, AAᵀ) in float64."""
+    def _eigen(self) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+        """(lb, Qb, la, Qa): BᵀB = Qb diag(lb) Qbᵀ and AAᵀ = Qa diag(la) Qaᵀ, ascending, clipped at 0."""
         B, A = self.B.astype(np.float64, copy=False), self.A.astype(np.float64, copy=False)
         with np.errstate(all="ignore"):
             grams = B.T @ B, A @ A.T
         for name, gram in zip("BA", grams, strict=True):
             if not np.isfinite(gram).all():
                 raise InputError(f"factor {name} holds NaN, Inf or values whose squares overflow; nothing to decompose")
-        return grams
+        (lb, Qb), (la, Qa) = (np.linalg.eigh(gram) for gram in grams)
+        return lb.clip(0), Qb, la.clip(0), Qa
+
+    def factor_spectra(self) -> tuple[Float[ndarray, " r"], Float[ndarray, " r"]]:
+        """(singular values of B, eigenvalues of AAᵀ), both descending: what the noise floor is made of.
+
+        They depend on the gauge: (BG, G⁻¹A) is the same update with other values. Cost O((m + d) r²), once.
+        """
+        lb, _, la, _ = self._eigen
+        return np.sqrt(lb[::-1]), la[::-1]
 
     def _svd_gram(self, k: int, limit: int, rtol: float) -> FactoredSVD | None:
         """The Gram route, or None where its own error bound does not meet ``rtol``."""
-        gram_b, gram_a = self._grams
-        lb, Qb = np.linalg.eigh(gram_b)
-        la, Qa = np.linalg.eigh(gram_a)
-        root_b, root_a = np.sqrt(lb.clip(0)), np.sqrt(la.clip(0))
+        lb, Qb, la, Qa = self._eigen
+        root_b, root_a = np.sqrt(lb), np.sqrt(la)
         x, core, yh = np.linalg.svd(root_b[:, None] * (Qb.T @ Qa) * root_a)
         S = abs(self.scaling) * core[:limit]
         K = abs(self.scaling) * root_b[-1] * root_a[-1]
@@ -154,7 +161,7 @@ class LowRank:
         return FactoredSVD(U, S, Vh, error, "gram")
 
     def _svd_qr(self, k: int) -> FactoredSVD:
-        _ = self._grams  # refuses factors that are not finite
+        _ = self._eigen  # refuses factors that are not finite
         Qb, Rb = np.linalg.qr(self.B.astype(np.float64, copy=False))
         Qa, Ra = np.linalg.qr(self.A.T.astype(np.float64, copy=False))
         x, S, yh = np.linalg.svd(self.scaling * (Rb @ Ra.T))
@@ -215,8 +222,8 @@ class LowRank:
         W = scaling * B (AAᵀ)^½. It is what is stacked when updates with different d_in are pooled on the write
         side; ``lowrank.T.left_factor()`` is its mirror image. Cost O((m + d) r²).
         """
-        la, Qa = np.linalg.eigh(self._grams[1])
-        return self.B @ (self.scaling * Qa * np.sqrt(la.clip(0)))
+        _, _, la, Qa = self._eigen
+        return self.B @ (self.scaling * Qa * np.sqrt(la))
 
 
 def add(terms: Sequence[LowRank]) -> LowRank:

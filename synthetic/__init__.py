@@ -1,0 +1,1 @@
+"""Generators with known truth, and experiments on them: numpy only, no models."""
