@@ -1,6 +1,7 @@
 """The mathematics of identifying and removing spurious directions: numpy and scipy only, no files, no models."""
 
 from .agreement import Agreement
+from .compare import Checkpoint, Difference, Overlap, diff, random_overlap, trajectory
 from .components import identify
 from .errors import AdapterError, AssumptionError, GraspError, InputError, UnsupportedAdapterError
 from .floor import Edge, factored_edge, gavish_donoho_threshold, noise_scale, white_edge
@@ -16,8 +17,10 @@ __all__ = [
     "Agreement",
     "AssumptionError",
     "Certificate",
+    "Checkpoint",
     "Component",
     "Decomposition",
+    "Difference",
     "Edge",
     "FactoredSVD",
     "Floor",
@@ -26,6 +29,7 @@ __all__ = [
     "LeadingSVD",
     "LowRank",
     "ModuleSpectrum",
+    "Overlap",
     "Power",
     "Report",
     "Side",
@@ -35,6 +39,7 @@ __all__ = [
     "Update",
     "add",
     "critical_strength",
+    "diff",
     "factored_edge",
     "fix_sign",
     "gavish_donoho_threshold",
@@ -42,8 +47,10 @@ __all__ = [
     "identify",
     "leading_svd",
     "noise_scale",
+    "random_overlap",
     "sample_critical_strength",
     "sample_threshold",
     "spike",
+    "trajectory",
     "white_edge",
 ]

@@ -12,7 +12,7 @@ from .errors import InputError
 from .floor import LEVEL
 from .measure import KEPT, RTOL, Module, floor_and_power, leading_directions, measure, pooled_noise
 from .pooling import leading_svd
-from .report import Decomposition, ModuleSpectrum, Report
+from .report import Alignment, Decomposition, ModuleSpectrum, Report
 from .subspace import fix_sign
 from .updates import Side, Update
 from .verdict import CAVEAT, RULE, judge, overall
@@ -86,8 +86,10 @@ def identify(
             f"The {chosen_side} side of {len(uninformative)} modules was fixed by construction: uninformative."
         )
     decompositions: list[Decomposition] = []
+    alignments: list[Alignment] = []
     for width in sorted({m.width for m in measured}, reverse=True):
         group = [m for m in measured if m.width == width]
+        alignments.append(_alignment(group))
         decompositions += (
             [_pooled(group, chosen_side, k, normalize, level, seed)]
             if pooled
@@ -104,6 +106,7 @@ def identify(
         rule=RULE,
         caveat=CAVEAT,
         decompositions=tuple(decompositions),
+        alignments=tuple(alignments),
         modules=tuple(modules),
         notes=tuple(notes),
     )
@@ -138,6 +141,11 @@ def _choose(updates: Sequence[Update], side: str) -> tuple[Side, list[Update], l
         )
     left_out = len(updates) - len(selected)
     return chosen, selected, [f"{left_out} modules are not on the {chosen} side and are left out."] if left_out else []
+
+
+def _alignment(group: Sequence[Module]) -> Alignment:
+    leading = np.stack([m.U[:, 0] for m in group])
+    return Alignment(tuple(m.name for m in group), tuple(m.layer for m in group), (leading @ leading.T) ** 2)
 
 
 def _pooled(group: Sequence[Module], side: Side, k: int, normalize: bool, level: float, seed: int) -> Decomposition:

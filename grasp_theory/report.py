@@ -136,6 +136,15 @@ class ModuleSpectrum:
 
 
 @dataclass(frozen=True, eq=False)
+class Alignment:
+    """cos² (L, L) between the leading directions of the modules that share a space, what agreement averages."""
+
+    modules: tuple[str, ...]
+    layers: tuple[int | None, ...]
+    cos2: Float[ndarray, "L L"]
+
+
+@dataclass(frozen=True, eq=False)
 class Report:
     """Result of :func:`grasp_theory.identify`."""
 
@@ -146,6 +155,7 @@ class Report:
     rule: str
     caveat: str
     decompositions: tuple[Decomposition, ...]
+    alignments: tuple[Alignment, ...]
     modules: tuple[ModuleSpectrum, ...]
     notes: tuple[str, ...]
 
@@ -166,22 +176,22 @@ class Report:
 
     def to_dict(self, *, vectors: bool = False) -> dict[str, Any]:
         """The fields of these records as JSON values: None, never NaN; directions only with ``vectors=True``."""
-        return {"schema_version": SCHEMA_VERSION, **_plain(self, vectors)}
+        return {"schema_version": SCHEMA_VERSION, **plain(self, vectors)}
 
 
-def _plain(value: Any, vectors: bool) -> Any:
+def plain(value: Any, vectors: bool = False) -> Any:
     """Records to dictionaries, arrays to lists, numpy scalars to Python ones, NaN and Inf to None."""
     if isinstance(value, Subspace):
         return value.basis.T.tolist() if vectors else None
     if isinstance(value, Certificate):
         return {"smallest_tau": value.smallest_tau, "curve": [[t, float(np.degrees(a))] for t, a in value.curve()]}
     if is_dataclass(value) and not isinstance(value, type):
-        plain = {f.name: _plain(getattr(value, f.name), vectors) for f in fields(value)}
-        return plain if vectors else {k: v for k, v in plain.items() if k != "subspace"}
+        kept = [f.name for f in fields(value) if vectors or f.name != "subspace"]
+        return {name: plain(getattr(value, name), vectors) for name in kept}
     if isinstance(value, ndarray):
-        return _plain(value.tolist(), vectors)
+        return plain(value.tolist(), vectors)
     if isinstance(value, (list, tuple)):
-        return [_plain(v, vectors) for v in value]
+        return [plain(v, vectors) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value

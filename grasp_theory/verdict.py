@@ -67,5 +67,6 @@ def judge(
 
 def overall(decompositions: Sequence[Decomposition]) -> Verdict:
     """The strongest verdict among the decompositions."""
-    found = {d.verdict for d in decompositions}
-    return next((v for v in reversed(VERDICTS) if v in found), "nothing to decompose")
+    empty: Verdict = "nothing to decompose"
+    verdicts: list[Verdict] = [d.verdict for d in decompositions]
+    return max(verdicts, key=VERDICTS.index, default=empty)

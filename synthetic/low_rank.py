@@ -66,9 +66,7 @@ def draw_adapter(spec: AdapterSpec, *, rng: np.random.Generator) -> tuple[list[U
         w = rng.standard_normal(spec.rank)
         beta = spec.strength * np.sqrt(spec.width * np.trace(A @ A.T) / spec.rank)
         B = noise + beta * np.outer(u, w / np.linalg.norm(w @ A))
-        updates.append(
-            Update.of(f"model.layers.{layer}.self_attn.o_proj", LowRank(B, A), layer=layer, side="write")
-        )
+        updates.append(Update.of(f"model.layers.{layer}.self_attn.o_proj", LowRank(B, A), layer=layer, side="write"))
     return updates, u
 
 

@@ -22,11 +22,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> P
     Whatever interrupts it (an exception, Ctrl-C, a full disk), ``path`` is either as it was or complete.
     Raises InputError if the folder is missing or not writable.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"expected a file to write, got the folder {path}; name a file in it")
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
+    path = check_target(path)
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     except OSError as error:
@@ -47,9 +43,26 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> P
     return path
 
 
-def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
+def check_target(path: str | Path) -> Path:
+    """The path, if a file could be written there; InputError otherwise. To be asked before long work."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"expected a file to write, got the folder {path}; name a file in it")
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"cannot write {path}: no permission to write in {path.parent}")
+    return path
+
+
+def json_text(value: Mapping[str, Any]) -> str:
     """JSON with two-space indent; NaN and Inf are refused (None stands for what was not estimated)."""
-    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
+    """:func:`json_text`, written whole or not at all."""
+    text = json_text(value)
     return write_atomically(path, lambda file: file.write(text.encode()))
 
 

@@ -1,0 +1,1 @@
+"""Pictures and tables from results: each figure is build(results) -> matplotlib Figure."""

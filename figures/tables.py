@@ -1,0 +1,209 @@
+"""Tables of the command line: rich on a terminal, plain text when piped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from grasp_theory import Checkpoint, Component, Decomposition, Difference, ModuleSpectrum, Overlap, Report
+
+MODULES_SHOWN = 12
+
+
+def console() -> Console:
+    """Standard output; lines are not broken when it is not a terminal, so that tools can read them."""
+    out = Console(highlight=False, markup=False)
+    return out if out.is_terminal else Console(highlight=False, markup=False, soft_wrap=True, width=200, no_color=True)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", left: int = 1) -> Table:
+    """A light table; the first ``left`` columns are left-aligned, numbers right-aligned."""
+    made = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for n, header in enumerate(headers):
+        made.add_column(header, justify="left" if n < left else "right", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
+
+
+def show_report(report: Report, out: Console) -> None:
+    """Verdict, components, what limits them, modules, notes."""
+    pooled = [d for d in report.decompositions if d.pooled]
+    for found in pooled:
+        _show_pooled(found, out)
+    if not pooled and report.decompositions:
+        _show_separate(report, out)
+    _show_modules(report.modules, out, table_wanted=bool(pooled) or not report.decompositions)
+    out.print()
+    line = f"verdict: {report.verdict}"
+    if report.decompositions and not pooled:
+        counts = Counter(d.verdict for d in report.decompositions)
+        line += " (" + ", ".join(f"{n} of {len(report.decompositions)} modules: {v}" for v, n in counts.items()) + ")"
+    out.print(Text(line, style="bold"))
+    if report.decompositions:
+        for reason in _reasons(report.decompositions):
+            out.print(f"  {reason}")
+        out.print(f"rule:    {report.rule}", style="dim")
+        out.print(f"caveat:  {report.caveat}", style="dim")
+    for note in report.notes:
+        out.print(f"note:    {note}", style="dim")
+
+
+def _show_pooled(found: Decomposition, out: Console) -> None:
+    rows = [
+        [
+            str(c.index),
+            number(c.singular_value),
+            _ratio(c),
+            f"{100 * c.energy:.1f}%",
+            _yes(c.above_floor),
+            "–" if c.agreement is None else f"{c.agreement.value:.3f}",
+            "–" if c.agreement is None else f"{c.agreement.null_mean:.3f}",
+            "–" if c.agreement is None else f"{c.agreement.p_value:.3f}",
+            _certificate(c),
+            "yes" if c.stands_out else "",
+        ]
+        for c in found.components
+    ]
+    headers = ["#", "strength", "ratio", "energy", "> floor", "agreement", "null", "p", "angle bound at least", "stands out"]
+    out.print(table(headers, rows, title=f"{found.what}\n{len(found.modules)} {found.name}"))
+    floor = "not estimated" if found.floor.value is None else number(found.floor.value)
+    out.print(f"noise floor: {floor}" + ("" if found.floor.value is not None else f" ({found.floor.reason[15:]})"))
+    if found.power.strength is not None and found.power.per_module is not None:
+        out.print(
+            f"power: a shared factor of strength {number(found.power.per_module)} in every module "
+            f"({number(found.power.strength)} in all) is the weakest that could have passed the floor and the gap"
+        )
+    else:
+        out.print("power: not estimated without a noise floor; at this rank the rule cannot single anything out")
+    out.print(f"largest share: {100 * found.largest_share:.1f}% of the squared norm is {found.largest_module}")
+    out.print(f"norm {number(found.norm)}, singular values within {found.error:.1e}", style="dim")
+
+
+def _show_separate(report: Report, out: Console) -> None:
+    decompositions = report.decompositions
+    shown = sorted(decompositions, key=lambda d: -d.norm)[: 2 * MODULES_SHOWN]
+    rows = []
+    for d in sorted(shown, key=lambda d: [x.name for x in decompositions].index(d.name)):
+        c = d.components[0]
+        floor = "–" if d.floor.value is None else number(d.floor.value)
+        row = [d.name, number(d.norm), number(c.singular_value), _ratio(c), f"{100 * c.energy:.1f}%", floor]
+        rows.append([*row, _certificate(c), "yes" if c.stands_out else ""])
+    headers = ["module", "norm", "strength", "ratio", "energy", "floor", "angle bound at least", "stands out"]
+    side = "left" if report.side == "write" else "right"
+    out.print(table(headers, rows, title=f"{side} singular vectors of each module (component 0)"))
+    if len(decompositions) > len(shown):
+        out.print(f"… and {len(decompositions) - len(shown)} smaller modules; --json has all of them")
+    by_width = {d.width: d.components[0].agreement for d in decompositions}
+    for width, found in sorted(by_width.items()):
+        if found is not None:
+            out.print(
+                f"agreement of the leading directions in R^{width}: {found.value:.3f} over {found.pairs} pairs, "
+                f"null {found.null_mean:.3f}, isotropic {found.isotropic_mean:.4f}, p = {found.p_value:.3f}"
+            )
+
+
+def _reasons(decompositions: Sequence[Decomposition]) -> list[str]:
+    """What kept the leading components from standing out."""
+    leading = [d.components[0] for d in decompositions]
+    n, of = len(leading), "" if len(leading) == 1 else f" in {len(leading)} modules"
+    if any(d.verdict != "none can be told" for d in decompositions):
+        return []
+    no_floor = sum(c.above_floor is None for c in leading)
+    below = sum(c.above_floor is False for c in leading)
+    no_gap = sum(c.ratio is None or (not c.stands_out and c.ratio < 1.5) for c in leading)
+    no_agreement = sum(c.agreement is None for c in leading)
+    disagree = sum(c.agreement is not None and c.agreement.p_value >= 0.01 for c in leading)
+    reasons = [
+        (no_floor, f"no noise floor ({decompositions[0].floor.reason[15:]})"),
+        (below, "component 0 is below the noise floor"),
+        (no_gap, "component 0 is not 1.5 times the next"),
+        (no_agreement, "agreement needs two layers and two components a module"),
+        (disagree, "the leading directions do not agree between layers (p >= 0.01)"),
+    ]
+    return [f"because: {text}{of if count == n else f' in {count} of {n} modules'}" for count, text in reasons if count]
+
+
+def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_wanted: bool) -> None:
+    empty = [m for m in modules if not m.norm]
+    shown = sorted((m for m in modules if m.norm), key=lambda m: -m.norm)[:MODULES_SHOWN]
+    rows = []
+    for m in shown:
+        S = m.singular_values
+        stable = m.norm**2 / S[0] ** 2
+        rows.append([m.name, m.side or "–", f"{m.shape[0]} x {m.shape[1]}", str(m.rank), number(m.norm)])
+        rows[-1] += [number(S[0]), f"{stable:.2f}"]
+    if rows and table_wanted:
+        headers = ["module", "side", "shape", "rank", "norm", "top value", "stable rank"]
+        out.print(table(headers, rows, title=f"largest {len(rows)} of {len(modules)} adapted modules", left=2))
+    if empty:
+        out.print(f"{len(empty)} of {len(modules)} modules have no update (B A = 0)")
+
+
+def show_difference(found: Difference, out: Console) -> None:
+    """Pooled overlap first, then the modules."""
+    headers = ["", "norm A", "norm B", "cosine", f"angles of the {found.k} leading (degrees)", "mean cos²"]
+    headers += ["random", "random 99%"]
+    side = "left" if found.side == "write" else "right"
+    title = f"{side} singular vectors, {found.k} leading directions"
+    out.print(table(headers, [_overlap(o) for o in (*found.pooled, *found.modules)], title=title))
+    for which, names in (("first", found.only_first), ("second", found.only_second)):
+        if names:
+            out.print(f"only in the {which}: {len(names)} modules, e.g. {names[0]}")
+    out.print(
+        "random: independent isotropic subspaces of the same dimensions; one base model makes more than that likely",
+        style="dim",
+    )
+
+
+def _overlap(o: Overlap) -> list[str]:
+    shown = [f"{a:.0f}" for a in o.angles[:4]] + (["…", f"{o.angles[-1]:.0f}"] if len(o.angles) > 4 else [])
+    row = [o.name, number(o.norms[0]), number(o.norms[1]), "–" if o.cosine is None else f"{o.cosine:+.3f}"]
+    row.append(" ".join(shown) or "–")
+    return row + ["–" if v is None else f"{v:.4f}" for v in (o.mean_cos2, o.random_mean_cos2, o.random_99)]
+
+
+def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:
+    """One line a checkpoint."""
+    cells = [
+        [
+            str(c.step),
+            number(c.norm),
+            number(c.strength),
+            "–" if c.angle_to_last is None else f"{c.angle_to_last:.1f}",
+            "–" if c.cosine_to_last is None else f"{c.cosine_to_last:+.3f}",
+        ]
+        for c in rows
+    ]
+    headers = ["step", "norm", "leading value", "angle to last (degrees)", "cosine with last"]
+    out.print(table(headers, cells, title="checkpoints of one run, modules of one side stacked"))
+
+
+def number(value: float) -> str:
+    """Four significant digits."""
+    return f"{value:.4g}" if np.isfinite(value) else "–"
+
+
+def _ratio(c: Component) -> str:
+    return "–" if c.ratio is None else ("∞" if np.isinf(c.ratio) else f"{c.ratio:.2f}")
+
+
+def _yes(value: bool | None) -> str:
+    return {None: "–", True: "yes", False: "no"}[value]
+
+
+def _certificate(c: Component) -> str:
+    """The smallest bound the spectrum allows; larger tau, larger bound."""
+    certificate = c.certificate
+    if c.ratio is None:
+        return "–"
+    degrees = np.degrees(certificate.angle(certificate.smallest_tau))
+    return f"{degrees:.0f}° (tau >= {number(certificate.smallest_tau)})"

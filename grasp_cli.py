@@ -1,0 +1,279 @@
+"""The command line: the only file that knows all rooms. Heavy imports sit inside the commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from grasp_theory import Report
+    from real_models import Adapter
+
+# click.UsageError, which typer carries its own copy of in newer versions
+USAGE_ERROR: Any = typer.BadParameter.__base__
+
+app = typer.Typer(
+    name="grasp",
+    help="Identify spurious directions in the weights of a LoRA fine-tune, and check the theory behind it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class SideOption(StrEnum):
+    auto = "auto"
+    write = "write"
+    read = "read"
+
+
+class PoolOption(StrEnum):
+    auto = "auto"
+    layers = "layers"
+    none = "none"
+
+
+AdapterPath = Annotated[Path, typer.Argument(help="A PEFT adapter folder, or a folder of checkpoint-N folders.")]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write the result to this file; - for standard output.")
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        try:
+            typer.echo(f"grasp {version('grasp-toolkit')}")
+        except PackageNotFoundError:
+            typer.echo("grasp (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
+
+
+@app.command()
+def identify(
+    adapter: AdapterPath,
+    side: Annotated[
+        SideOption, typer.Option(help="auto: write modules if there are any, else read.")
+    ] = SideOption.auto,
+    pool: Annotated[
+        PoolOption, typer.Option(help="auto: write modules pooled over layers, read ones apart.")
+    ] = PoolOption.auto,
+    top: Annotated[int, typer.Option(min=1, max=64, help="Components to report.")] = 8,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Divide modules by their norm before pooling.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
+    component: Annotated[
+        list[int] | None, typer.Option(help="Component to save with -o (0-based, repeatable).")
+    ] = None,
+    module: Annotated[
+        str | None, typer.Option(help="Which decomposition to save with -o, if there are several.")
+    ] = None,
+    json: JsonOption = None,
+    html: Annotated[Path | None, typer.Option(help="Write a self-contained page with pictures.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write chosen directions as safetensors.")
+    ] = None,
+) -> None:
+    """Components of a LoRA adapter: strength, noise floor, agreement between layers, certificate, verdict.
+
+    Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run.
+    """
+    from figures.tables import console, show_report
+    from grasp_theory import InputError
+    from grasp_theory import identify as decompose
+    from real_models import find_checkpoints, read_adapter
+
+    if output is not None and not component:
+        raise InputError("-o saves an explicit choice: add --component 0 (repeat it for several components)")
+    if output is None and component:
+        raise InputError("--component chooses what -o saves: add -o FILE.safetensors")
+    _check_targets(html, output, None if json == Path("-") else json)
+    checkpoints = find_checkpoints(adapter) if name is None and not (adapter / "adapter_config.json").exists() else []
+    if checkpoints:
+        _trajectory(adapter, checkpoints, side, json)
+        return
+    found = read_adapter(adapter, name)
+    report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
+    about = _about(found)
+    if json != Path("-"):
+        out = console()
+        _print_about(about, found, out)
+        show_report(report, out)
+    if json is not None:
+        _write_json(json, {**report.to_dict(), "adapter": _provenance(found)})
+    if html is not None:
+        _write_html(html, report, about)
+    if output is not None and component:
+        from real_models.directions import choose_directions, save_directions
+
+        save_directions(output, choose_directions(found, report.decomposition(module), tuple(component)))
+
+
+@app.command()
+def diff(
+    first: Annotated[Path, typer.Argument(help="A PEFT adapter folder.")],
+    second: Annotated[Path, typer.Argument(help="Another one, or another checkpoint.")],
+    side: Annotated[
+        SideOption, typer.Option(help="auto: write modules if there are any, else read.")
+    ] = SideOption.auto,
+    top: Annotated[int, typer.Option(min=1, max=64, help="Leading directions to compare.")] = 8,
+    json: JsonOption = None,
+) -> None:
+    """Principal angles between two adapters, per module and pooled, beside what random subspaces would show."""
+    from figures.tables import console, show_difference
+    from grasp_theory import diff as compare
+    from real_models import read_adapter
+
+    _check_targets(None if json == Path("-") else json)
+    a, b = read_adapter(first), read_adapter(second)
+    found = compare(a.updates, b.updates, side=None if side is SideOption.auto else side.value, k=top)
+    if json != Path("-"):
+        out = console()
+        for letter, adapter in (("A", a), ("B", b)):
+            _print_about([(letter, str(adapter.path)), *_about(adapter)[1:]], adapter, out)
+        show_difference(found, out)
+    if json is not None:
+        _write_json(json, {**found.to_dict(), "first": _provenance(a), "second": _provenance(b)})
+
+
+def _trajectory(folder: Path, checkpoints: list[tuple[int, Path]], side: SideOption, json: Path | None) -> None:
+    from dataclasses import asdict
+
+    from figures.tables import console, show_trajectory
+    from grasp_theory import trajectory
+    from real_models import read_adapter
+
+    adapters = [(step, read_adapter(path)) for step, path in checkpoints]
+    rows = trajectory([(step, a.updates) for step, a in adapters], side=None if side is SideOption.auto else side.value)
+    if json != Path("-"):
+        out = console()
+        out.print(f"{folder}: {len(rows)} checkpoints; `grasp identify {checkpoints[-1][1]}` audits the last one")
+        show_trajectory(rows, out)
+    if json is not None:
+        _write_json(json, {"schema_version": 1, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]})
+
+
+def _about(adapter: Adapter) -> list[tuple[str, str]]:
+    """What was read, in words."""
+    config = adapter.config
+    kinds = sorted({u.name.rsplit(".", 1)[-1] for u in adapter.updates})
+    layers = {u.layer for u in adapter.updates if u.layer is not None}
+    ranks = sorted({u.rank for u in adapter.updates})
+    scale = f"rank {', '.join(map(str, ranks))}, alpha {config.lora_alpha:g}" + (
+        ", rsLoRA" if config.use_rslora else ""
+    )
+    what = f"{len(adapter.updates)} modules ({', '.join(kinds)}) in {len(layers)} layers"
+    return [
+        ("adapter", str(adapter.path)),
+        ("base", config.base_model_name or "not named"),
+        ("update", f"{what}; {scale}; stored as {', '.join(adapter.dtypes)}"),
+    ]
+
+
+def _print_about(about: list[tuple[str, str]], adapter: Adapter, out: Console) -> None:
+    from rich.text import Text
+
+    for label, value in about:
+        out.print(Text(f"{label + ':':9}{value}"))
+    for label, lines in (("warning", adapter.warnings), ("note", adapter.notes)):
+        for line in lines:
+            out.print(Text(f"{label + ':':9}{line}", style="yellow" if label == "warning" else "dim"))
+
+
+def _provenance(adapter: Adapter) -> dict[str, Any]:
+    return {
+        "path": str(adapter.path),
+        "sha256": adapter.sha256,
+        "base_model": adapter.config.base_model_name,
+        "dtypes": list(adapter.dtypes),
+        "warnings": list(adapter.warnings),
+        "notes": list(adapter.notes),
+        "extras": [{"name": e.name, "kind": e.kind, "shape": list(e.shape)} for e in adapter.extras],
+    }
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    from synthetic.results import json_text, write_atomically
+
+    text = json_text(value)
+    if path == Path("-"):
+        sys.stdout.write(text)
+    else:
+        write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _write_html(path: Path, report: Report, about: list[tuple[str, str]]) -> None:
+    import io
+
+    from rich.console import Console
+
+    from figures.identify_page import identify_page
+    from figures.tables import show_report
+    from synthetic.results import write_atomically
+
+    out = Console(file=io.StringIO(), width=150, no_color=True, highlight=False, markup=False, record=True)
+    show_report(report, out)
+    text = identify_page(report.to_dict(), out.export_text(), about)
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _check_targets(*paths: Path | None) -> None:
+    """Refuse a missing folder before the work, not after it."""
+    from synthetic.results import check_target
+
+    for path in paths:
+        if path is not None:
+            check_target(path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of ``grasp``: errors of the toolkit become one line and exit code 2."""
+    sys.exit(run(app, arguments))
+
+
+def run(command: Callable[..., Any], arguments: list[str] | None = None) -> int:
+    """Exit code of one run."""
+    from grasp_theory.errors import GraspError
+
+    try:
+        return command(args=arguments, standalone_mode=False) or 0
+    except GraspError as error:
+        return _fail(str(error))
+    except USAGE_ERROR as error:
+        return _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'grasp'} --help`)")
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; nothing was left half-written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _fail("out of memory: the adapter is larger than this machine can hold at once")
+
+
+def _fail(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

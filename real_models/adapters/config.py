@@ -1,0 +1,198 @@
+"""``adapter_config.json``: the fields that decide what the update is, and the one scaling rule."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from grasp_theory import AdapterError, Side
+
+from .refusals import KNOWN_FIELDS, START_NOTES, refuse_config
+from .text import listing, parse_json_object, require_printable
+
+MAX_RANK = 1_000_000
+MAX_ALPHA = 1e9
+MAX_PATTERN = 2_000
+DEFAULT_ALPHA = 8
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """The checked fields of a LoRA config.
+
+    Attributes
+    ----------
+    r : rank, None if the config gives none (the file then decides).
+    lora_alpha : numerator of the scaling.
+    rank_pattern, alpha_pattern : regular expression -> value, in the order of the config, which decides.
+    use_rslora : alpha / √r instead of alpha / r.
+    start : how the factors were initialised: "default", "none" (init_lora_weights=False), "gaussian", …
+    bias, modules_to_save, base_model_name : as in the config.
+    """
+
+    r: int | None = None
+    lora_alpha: float = DEFAULT_ALPHA
+    rank_pattern: Mapping[str, int] = field(default_factory=dict)
+    alpha_pattern: Mapping[str, float] = field(default_factory=dict)
+    use_rslora: bool = False
+    start: str = "default"
+    bias: str = "none"
+    modules_to_save: tuple[str, ...] = ()
+    base_model_name: str | None = None
+
+    @property
+    def fixed(self) -> Side | None:
+        """The side that the start fixed by construction, so that it says nothing about the fine-tune."""
+        return START_NOTES[self.start].fixed if self.start in START_NOTES else None
+
+    @cached_property
+    def _ranks(self) -> list[tuple[re.Pattern[str], float]]:
+        return [(_compile("rank_pattern", key), value) for key, value in self.rank_pattern.items()]
+
+    @cached_property
+    def _alphas(self) -> list[tuple[re.Pattern[str], float]]:
+        return [(_compile("alpha_pattern", key), value) for key, value in self.alpha_pattern.items()]
+
+    def rank(self, module: str) -> int | None:
+        """The rank that the config gives ``module``; None if it gives none."""
+        found = _first_match(self._ranks, module)
+        return self.r if found is None else int(found)
+
+    def scaling(self, module: str, rank: int) -> float:
+        """Law ``lora-scaling``: alpha / rank, or alpha / √rank for rsLoRA.
+
+        alpha is the value of the first pattern, in the order of the config, that matches the whole module name or
+        an ending of it that starts after a dot; ``lora_alpha`` if none does. Source: peft, ``get_pattern_key`` and
+        ``LoraLayer.update_layer``. ``rank`` is that of the stored factors, which is what the training used.
+        """
+        found = _first_match(self._alphas, module)
+        alpha = self.lora_alpha if found is None else found
+        return alpha / (math.sqrt(rank) if self.use_rslora else rank)
+
+    def ambiguous(self, module: str) -> bool:
+        """Whether several alpha patterns of different value match ``module``.
+
+        peft takes the first in the order of the config, but sorts the config when it saves it: the order of the
+        training, and with it the scaling of the training, is then lost.
+        """
+        return len({value for pattern, value in self._alphas if pattern.match(module)}) > 1
+
+
+def _compile(pattern_name: str, key: str) -> re.Pattern[str]:
+    # Keys are user text: everything that re raises on a bad or huge expression is an error of the config.
+    try:
+        if len(key) > MAX_PATTERN:
+            raise ValueError(f"longer than {MAX_PATTERN} characters")
+        return re.compile(rf"(.*\.)?({key})$")
+    except (re.error, ValueError, OverflowError, RecursionError, MemoryError) as e:
+        raise AdapterError(
+            f"{pattern_name} holds {key[:80]!r}, which is no valid regular expression ({e}); correct the config"
+        ) from None
+
+
+def _first_match(patterns: list[tuple[re.Pattern[str], float]], module: str) -> float | None:
+    return next((value for pattern, value in patterns if pattern.match(module)), None)
+
+
+def parse_config(raw: bytes, what: str | Path) -> tuple[LoraSettings, tuple[str, ...]]:
+    """The settings in the bytes of an ``adapter_config.json``, and the warnings they call for.
+
+    Raises AdapterError for what is not a sane config and UnsupportedAdapterError where scaling * B @ A would not be
+    the change of the weights.
+    """
+    return check_config(parse_json_object(raw, what), what)
+
+
+def check_config(config: Mapping[str, Any], what: str | Path) -> tuple[LoraSettings, tuple[str, ...]]:
+    """:func:`parse_config` for a config that is a mapping already."""
+    start = refuse_config(config, what)
+    settings = LoraSettings(
+        r=None if config.get("r") is None else _rank("r", config["r"], what),
+        lora_alpha=DEFAULT_ALPHA if config.get("lora_alpha") is None else _alpha("lora_alpha", config, what),
+        rank_pattern={k: _rank(f"rank_pattern[{k!r}]", v, what) for k, v in _table("rank_pattern", config, what)},
+        alpha_pattern={k: _alpha(k, {k: v}, what) for k, v in _table("alpha_pattern", config, what)},
+        use_rslora=_flag("use_rslora", config, what),
+        start=start,
+        bias=_text("bias", config, what) or "none",
+        modules_to_save=_names("modules_to_save", config, what),
+        base_model_name=_text("base_model_name_or_path", config, what),
+    )
+    _ = settings._ranks, settings._alphas  # a pattern that does not compile is refused here, before any weights
+    return settings, tuple(_warnings(config))
+
+
+def _warnings(config: Mapping[str, Any]) -> list[str]:
+    out = []
+    if config.get("lora_alpha") is None:
+        out.append(f"the config gives no lora_alpha; peft's default {DEFAULT_ALPHA} is used")
+    if config.get("r") is None:
+        out.append("the config gives no rank r; the ranks of the stored factors are used")
+    unknown = [
+        key for key, value in config.items() if key not in KNOWN_FIELDS and value not in (None, False, "", [], {})
+    ]
+    if unknown:
+        out.append(
+            f"the config sets fields that this reader does not know ({listing(map(repr, unknown))}); a newer peft may "
+            "mean something by them that changes the update"
+        )
+    return out
+
+
+# --- one field each: the type, the range, the message ----------------------------------------------------------
+
+
+def _bad(key: str, expected: str, value: Any, what: str | Path) -> AdapterError:
+    shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+    return AdapterError(f"{what}: {key} must be {expected}, got {shown}; correct the config or save it again")
+
+
+def _rank(key: str, value: Any, what: str | Path) -> int:
+    if type(value) is not int or not 0 < value <= MAX_RANK:  # bool is an int
+        raise _bad(key, f"an integer from 1 to {MAX_RANK}", value, what)
+    return value
+
+
+def _alpha(key: str, config: Mapping[str, Any], what: str | Path) -> float:
+    value = config[key]
+    # An integer is compared before it is converted: float() overflows on 400 digits. NaN fails every comparison.
+    if type(value) not in (int, float) or not -MAX_ALPHA <= value <= MAX_ALPHA:
+        raise _bad(key, f"a number of size at most {MAX_ALPHA:g}", value, what)
+    return float(value)
+
+
+def _flag(key: str, config: Mapping[str, Any], what: str | Path) -> bool:
+    value = config.get(key)
+    if value is not None and type(value) is not bool:
+        raise _bad(key, "true or false", value, what)
+    return bool(value)
+
+
+def _text(key: str, config: Mapping[str, Any], what: str | Path) -> str | None:
+    value = config.get(key)
+    if value is not None and not isinstance(value, str):
+        raise _bad(key, "text or null", value, what)
+    return None if value is None else require_printable(value, what)
+
+
+def _names(key: str, config: Mapping[str, Any], what: str | Path) -> tuple[str, ...]:
+    value = config.get(key)
+    if value is None:
+        return ()
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple | set) or not all(isinstance(n, str) and n for n in names):
+        raise _bad(key, "a list of module names or null", value, what)
+    return tuple(sorted(names))
+
+
+def _table(key: str, config: Mapping[str, Any], what: str | Path) -> list[tuple[str, Any]]:
+    value = config.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, dict):
+        raise _bad(key, "an object of patterns and values", value, what)
+    return list(value.items())

@@ -1,0 +1,179 @@
+"""Where the two files of an adapter are: a folder, one of its files, or a folder of several adapters."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from grasp_theory import AdapterError, InputError, UnsupportedAdapterError
+
+from .refusals import foreign_layout, unsupported
+from .safetensors_file import LFS_POINTER, SafetensorsFile
+from .sides import natural_key
+from .text import listing
+
+CONFIG = "adapter_config.json"
+SAFETENSORS = "adapter_model.safetensors"
+TORCH = "adapter_model.bin"
+MAX_CONFIG = 50_000_000
+FULL_MODELS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of one adapter, its weight file, and what the search has to say about its choice."""
+
+    folder: Path
+    weights: Path
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def read_config(self) -> bytes:
+        """The bytes of the config; AdapterError if they cannot be had."""
+        config = self.folder / CONFIG
+        try:
+            if config.stat().st_size > MAX_CONFIG:
+                raise AdapterError(f"{config} is {config.stat().st_size} bytes long; that is no adapter config")
+            raw = config.read_bytes()
+        except OSError as e:
+            raise AdapterError(f"{config} cannot be read: {e.strerror or e}") from None
+        if raw.startswith(LFS_POINTER):
+            raise AdapterError(f"{config} is a Git LFS pointer, not the config: run `git lfs pull` where it was cloned")
+        return raw
+
+
+def find_adapter(path: str | os.PathLike[str], name: str | None = None) -> Place:
+    """The adapter at ``path``: a folder, or its config or weight file. ``name`` selects one of several subfolders.
+
+    Raises AdapterError if there is none, or several and no name; UnsupportedAdapterError for other tools' layouts.
+    """
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        raise InputError(f"the path of an adapter must be text or a Path, got {type(path).__name__}")
+    try:
+        folder = _folder_of(Path(path))
+        if name is not None:
+            folder = _named(folder, name)
+        elif not _is_file(folder / CONFIG):
+            return _only_subfolder(folder)
+        others = [] if name is not None else _subfolders(folder)
+        notes = (f"the folder holds further adapters: {listing(others)}; read one with name=",) if others else ()
+        return Place(folder, _weights_in(folder), notes=notes)
+    except (OSError, ValueError) as e:  # ValueError: a null byte in the path
+        if isinstance(e, AdapterError | InputError):
+            raise
+        raise AdapterError(f"{os.fspath(path)!r} cannot be read: {getattr(e, 'strerror', None) or e}") from None
+
+
+def find_checkpoints(path: str | os.PathLike[str]) -> list[tuple[int, Path]]:
+    """(step, folder) of every ``checkpoint-<step>`` in the folder that holds an adapter, by step.
+
+    Raises AdapterError if ``path`` is no folder that can be listed.
+    """
+    try:
+        folder = _folder_of(Path(path))
+        found = [(re.fullmatch(r"checkpoint-([0-9]{1,18})", p.name), p) for p in folder.iterdir()]
+        return sorted((int(m[1]), p) for m, p in found if m and _is_file(p / CONFIG))
+    except (OSError, TypeError) as e:
+        raise AdapterError(f"{path!r} cannot be listed: {getattr(e, 'strerror', None) or e}") from None
+    except ValueError as e:
+        raise e if isinstance(e, AdapterError) else AdapterError(f"{path!r} cannot be listed: {e}") from None
+
+
+def _folder_of(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    if not path.exists():
+        broken = os.path.islink(path)
+        why = f"is a symbolic link to {os.readlink(path)!r}, which does not exist" if broken else "does not exist"
+        raise AdapterError(f"{path} {why}; give the folder that holds {CONFIG}")
+    if path.name in (CONFIG, SAFETENSORS, TORCH):
+        return path.parent
+    if path.suffix == ".safetensors":
+        _refuse_foreign_file(path)
+    raise AdapterError(f"{path} is no adapter folder and none of its files ({CONFIG}, {SAFETENSORS}, {TORCH})")
+
+
+def _named(folder: Path, name: str) -> Path:
+    if not isinstance(name, str) or not name:
+        raise InputError(f"name must be the name of a subfolder, got {name!r}")
+    if _is_file(folder / name / CONFIG):
+        return folder / name
+    if name == "default" and _is_file(folder / CONFIG):
+        return folder  # peft saves the adapter "default" at the top and the others in subfolders
+    there = _subfolders(folder)
+    raise AdapterError(f"{folder} holds no adapter named {name!r}; it holds {listing(there, 20) or 'none'}")
+
+
+def _only_subfolder(folder: Path) -> Place:
+    there = _subfolders(folder)
+    if len(there) == 1:
+        chosen = folder / there[0]
+        return Place(
+            chosen, _weights_in(chosen), (f"{folder} holds no adapter itself; its only one, {there[0]!r}, is read",)
+        )
+    if there:
+        raise AdapterError(f"{folder} holds {len(there)} adapters; choose one with name=: {listing(there, 20)}")
+    _refuse_foreign_folder(folder)
+    if os.path.islink(folder / CONFIG):
+        raise AdapterError(f"{folder / CONFIG} is a symbolic link to a file that does not exist")
+    if (folder / CONFIG).exists():
+        raise AdapterError(f"{folder / CONFIG} is not a file; save the adapter again")
+    what = "is empty" if not any(folder.iterdir()) else f"holds no {CONFIG}"
+    raise AdapterError(f"{folder} {what}; expected a folder written by peft's save_pretrained")
+
+
+def _subfolders(folder: Path) -> list[str]:
+    return sorted((p.name for p in folder.iterdir() if _is_file(p / CONFIG)), key=natural_key)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder that may not be entered holds nothing for us
+        return False
+
+
+def _weights_in(folder: Path) -> Path:
+    """The weight file as peft chooses it: safetensors before .bin."""
+    for name in (SAFETENSORS, TORCH):
+        weights = folder / name
+        if weights.is_file():
+            return weights
+        if os.path.islink(weights) and not weights.exists():
+            raise AdapterError(f"{weights} is a symbolic link to {os.readlink(weights)!r}, which does not exist")
+        if weights.exists():
+            raise AdapterError(f"{weights} is not a regular file; save the adapter again")
+        if (folder / f"{name}.index.json").exists():
+            raise UnsupportedAdapterError(
+                f"{folder} holds weights in several shards ({name}.index.json), which is no layout of peft; load "
+                "the adapter and save it again into one file"
+            )
+    full = [name for name in FULL_MODELS if (folder / name).exists()]
+    if full:
+        raise AdapterError(
+            f"{folder} holds an {CONFIG} but a full model ({full[0]}) instead of adapter weights: the factors were "
+            "merged or never saved; save the adapter with PeftModel.save_pretrained"
+        )
+    _refuse_foreign_folder(folder)
+    raise AdapterError(f"{folder} holds no weights; expected {SAFETENSORS} or {TORCH} beside {CONFIG}")
+
+
+def _refuse_foreign_folder(folder: Path) -> None:
+    for path in sorted(folder.glob("*.safetensors")):
+        _refuse_foreign_file(path)
+    for path in folder.glob("pytorch_lora_weights.*"):
+        raise unsupported(
+            path, "the layout of diffusers (pytorch_lora_weights)", "it has no scaling", "convert it to PEFT"
+        )
+
+
+def _refuse_foreign_file(path: Path) -> None:
+    """Refuse a safetensors file in the layout of another tool by the tool's name; say nothing of other files."""
+    try:
+        foreign = foreign_layout(list(SafetensorsFile.open(path).tensors))
+    except AdapterError:
+        return
+    if foreign:
+        raise unsupported(path, f"the layout of {foreign}", "names and scales are another tool's", "convert it to PEFT")

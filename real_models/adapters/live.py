@@ -1,0 +1,88 @@
+"""The updates of a peft model in memory, without saving it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from grasp_theory import InputError, LowRank, Update
+
+from .config import check_config
+from .layout import base_name, strip_prefix
+from .sides import layer_of, natural_key, side_of
+
+
+def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Update, ...]:
+    """Law ``live-read``: the same updates that saving the model and reading it back would give.
+
+    Parameters
+    ----------
+    model : a peft model (or anything with LoRA layers of peft and a ``peft_config``).
+    adapter_name : which of its adapters.
+
+    The scaling is the one the layers compute with. Factors are copied to float32 (float64 if they are float64) each
+    time ``Update.lowrank`` is asked for, so an update follows the training.
+
+    Raises InputError if the model has no such adapter, UnsupportedAdapterError as :func:`read_adapter`.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    configs = getattr(model, "peft_config", None)
+    if not isinstance(configs, Mapping) or adapter_name not in configs:
+        there = sorted(configs) if isinstance(configs, Mapping) else "none: it is no peft model"
+        raise InputError(f"the model has no adapter {adapter_name!r}; it has {there}")
+    settings, _ = check_config(_plain(configs[adapter_name].to_dict()), f"adapter {adapter_name!r}")
+    updates = [
+        _update(base_name(strip_prefix(name))[0], layer, adapter_name, settings.fixed)
+        for name, layer in model.named_modules()
+        if isinstance(layer, LoraLayer) and adapter_name in layer.scaling and not _saved_whole(name)
+    ]
+    return tuple(sorted(updates, key=lambda u: natural_key(u.name)))
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config as it would come back from its file: enumerations as text, sets as lists."""
+    out = dict(config)
+    for key, value in config.items():
+        out[key] = sorted(value) if isinstance(value, set) else getattr(value, "value", value)
+    return out
+
+
+def _saved_whole(name: str) -> bool:
+    return bool({"modules_to_save", "original_module"}.intersection(name.split(".")))
+
+
+def _update(name: str, layer: Any, adapter_name: str, fixed: Any) -> Update:
+    embedding = adapter_name in layer.lora_embedding_A
+    factors = (
+        (layer.lora_embedding_B[adapter_name], layer.lora_embedding_A[adapter_name])
+        if embedding
+        else (layer.lora_B[adapter_name].weight, layer.lora_A[adapter_name].weight)
+    )
+    b, a = (tuple(f.shape) for f in factors)
+    if a[0] != b[1]:
+        raise InputError(f"module {name!r} is a convolution in groups, whose update is not one product; leave it out")
+    shape = (b[0], int(np.prod(a[1:])))
+    side = "write" if embedding else side_of(name)
+    return Update(name, layer_of(name), side, shape, a[0], _source(layer, adapter_name, embedding), fixed)
+
+
+def _source(layer: Any, adapter_name: str, embedding: bool) -> Callable[[], LowRank]:
+    def read() -> LowRank:
+        if embedding:
+            B, A = layer.lora_embedding_B[adapter_name], layer.lora_embedding_A[adapter_name]
+        else:
+            B, A = layer.lora_B[adapter_name].weight, layer.lora_A[adapter_name].weight
+        return LowRank(_to_numpy(B), _to_numpy(A), float(layer.scaling[adapter_name]))
+
+    return read
+
+
+def _to_numpy(parameter: Any) -> np.ndarray:
+    """A (rows, -1) copy on the CPU."""
+    import torch
+
+    target = torch.float64 if parameter.dtype == torch.float64 else torch.float32
+    return parameter.detach().flatten(1).to("cpu", target, copy=True).numpy()

@@ -1,0 +1,84 @@
+"""Which side of an update meets the residual stream, and which block it belongs to: read off the module's name."""
+
+from __future__ import annotations
+
+import re
+
+from grasp_theory import Side
+
+_ATTENTION_IN = "q_proj k_proj v_proj qkv_proj query key value query_key_value q_lin k_lin v_lin c_attn"
+_ATTENTION_IN += (
+    " Wqkv W_pack wqkv in_proj qkv att_proj to_q to_k to_v to_qkv add_q_proj add_k_proj add_v_proj wq wk wv"
+)
+_FEEDFORWARD_IN = "gate_proj up_proj gate_up_proj fc1 c_fc fc_in lin1 dense_h_to_4h wi wi_0 wi_1 ff_proj w1 w3"
+_HEADS = "lm_head embed_out output_projection score classifier pre_classifier qa_outputs"
+_WRITERS = "o_proj down_proj out_proj c_proj fc2 fc_out out_lin lin2 wo w2 dense_4h_to_h attn_out ff_out to_add_out"
+_EMBEDDINGS = "wte wpe embed_tokens embed_positions embed_in tok_embeddings word_embeddings position_embeddings"
+
+EMBEDDINGS = frozenset(_EMBEDDINGS.split()) | {"shared", "token_type_embeddings"}
+HEADS = frozenset(_HEADS.split())
+
+
+def _any(names: str) -> str:
+    return "|".join(map(re.escape, names.split()))
+
+
+# One table, most specific first: a pattern for the end of the module name (whole components), and the side.
+# "read" means that the module's input is the stream (or its norm), "write" that its output is added to it.
+SIDES: tuple[tuple[str, Side | None], ...] = (
+    # Keys and values of cross-attention read another stream: the encoder's output, the text of a diffusion model.
+    (
+        r"(encoder_attn|crossattention|cross_attn|EncDecAttention|attn2)\.(self\.)?(k_proj|v_proj|key|value|k|v|to_k|to_v)",
+        None,
+    ),
+    (r"classifier\.(out_proj|\d+)", None),  # second layer of a head: reads the head's own hidden layer
+    (r"(classifier|lm_head)\.dense", "read"),
+    (r"pooler\.dense", None),
+    (r"intermediate\.dense", "read"),  # BERT: into the feed-forward
+    (r"(attention\.output|output|attention|self_attention|self_attn)\.dense", "write"),
+    (r"(SelfAttention|EncDecAttention|TransientGlobalSelfAttention|LocalSelfAttention)\.(q|k|v)", "read"),
+    (r"(SelfAttention|EncDecAttention|TransientGlobalSelfAttention|LocalSelfAttention)\.o", "write"),
+    (r"to_out(\.0)?", "write"),
+    (r"ff\.net\.0\.proj", "read"),
+    (r"ff\.net\.2", "write"),
+    (_any(_EMBEDDINGS) + "|shared|token_type_embeddings", "write"),
+    (_any(_WRITERS), "write"),
+    (_any(_ATTENTION_IN), "read"),
+    (_any(_FEEDFORWARD_IN), "read"),
+    (_any(_HEADS), "read"),
+)
+_COMPILED: tuple[tuple[re.Pattern[str], Side | None], ...] = tuple(
+    (re.compile(rf"(?:.*\.)?(?:{pattern})", re.DOTALL), side) for pattern, side in SIDES
+)
+
+# Lists of blocks; the integer after one of them counts blocks, unlike those inside a block (experts, to_out.0).
+_LISTS = "layers layer h block blocks transformer_blocks single_transformer_blocks down_blocks up_blocks"
+_BLOCKS = frozenset(f"{_LISTS} encoder_layers decoder_layers resblocks".split())
+
+
+def side_of(module: str) -> Side | None:
+    """The side of ``module`` that lies in the residual stream; None where its name does not tell.
+
+    The first row of ``SIDES`` whose pattern matches the end of the name decides.
+    """
+    return next((side for pattern, side in _COMPILED if pattern.fullmatch(module)), None)
+
+
+def layer_of(module: str) -> int | None:
+    """Index of the block that ``module`` lies in: the first integer after a list of blocks in its name.
+
+    Where no known list of blocks is in the name, the first integer that is not its last component (which names the
+    module inside a Sequential); None if there is none. Encoder and decoder blocks share their numbers.
+    """
+    parts = module.split(".")
+    numbers = [i for i, part in enumerate(parts) if re.fullmatch(r"[0-9]{1,9}", part)]
+    after_list = [i for i in numbers if i and parts[i - 1] in _BLOCKS]
+    inside = [i for i in numbers if i < len(parts) - 1]
+    first = next(iter(after_list or inside), None)
+    return None if first is None else int(parts[first])
+
+
+def natural_key(name: str) -> list[str | tuple[int, str]]:
+    """Sort key that puts layer 2 before layer 10. Numbers compare by length, then digits: no size limit."""
+    pieces = re.split(r"([0-9]+)", name)
+    return [(len(p.lstrip("0")), p.lstrip("0")) if i % 2 else p for i, p in enumerate(pieces)]

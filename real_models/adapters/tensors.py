@@ -1,0 +1,51 @@
+"""What both file formats offer: names, stored types and shapes at once, the values one tensor at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from grasp_theory import AdapterError
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Stored type (the code of the safetensors format, e.g. "BF16") and shape of one tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class TensorFile(Protocol):
+    """A weight file, opened for as long as one read takes."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def tensors(self) -> Mapping[str, TensorInfo]: ...
+
+    def read(self, name: str) -> np.ndarray:
+        """One tensor as float32 (float64 if stored so)."""
+        ...
+
+
+def require_finite(name: str, values: np.ndarray, path: Path) -> np.ndarray:
+    """``values`` itself, or AdapterError saying how many entries are NaN or Inf. Cost: one pass."""
+    with np.errstate(all="ignore"):
+        total = values.sum()
+    # The sum is finite only if every entry is; it may overflow although every entry is finite.
+    if np.isfinite(total):
+        return values
+    bad = values.size - int(np.count_nonzero(np.isfinite(values)))
+    if not bad:
+        return values
+    amount = "all" if bad == values.size else f"{bad} of"
+    raise AdapterError(
+        f"{path}: tensor {name!r} holds NaN or Inf in {amount} {values.size} entries; "
+        "the run that saved it diverged or the file is damaged: use an earlier checkpoint"
+    )

@@ -1,0 +1,57 @@
+"""Text that comes from a file of unknown origin: strict JSON, printable names, short listings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from grasp_theory import AdapterError
+
+MAX_NAME = 2_000
+
+
+def parse_json_object(raw: bytes, what: str | Path) -> dict[str, Any]:
+    """The JSON object in ``raw``; refuses what json alone lets pass: repeated keys, which hide one another.
+
+    Raises AdapterError, naming ``what``, for anything that is not one UTF-8 JSON object.
+    """
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        out = dict(items)
+        if len(out) < len(items):
+            seen: set[str] = set()
+            twice = next(k for k, _ in items if k in seen or seen.add(k))
+            raise AdapterError(f"{what} gives the key {twice!r} twice; nothing says which one holds")
+        return out
+
+    try:
+        found = json.loads(raw.decode("utf-8"), object_pairs_hook=pairs)
+    except AdapterError:
+        raise
+    except UnicodeDecodeError as e:
+        raise AdapterError(f"{what} is not UTF-8 text (byte {e.start}); it is damaged or not JSON") from None
+    except RecursionError:
+        raise AdapterError(f"{what} nests its JSON too deeply to be read") from None
+    except ValueError as e:  # JSONDecodeError, and Python's limit on the digits of an integer
+        raise AdapterError(f"{what} is not valid JSON ({e}); save the adapter again") from None
+    if not isinstance(found, dict):
+        raise AdapterError(f"{what} must hold a JSON object, got {type(found).__name__}")
+    return found
+
+
+def require_printable(name: str, what: str | Path) -> str:
+    """``name`` itself, or AdapterError: control characters and lone surrogates would reach terminals and files."""
+    if len(name) > MAX_NAME:
+        raise AdapterError(f"{what} holds a name of {len(name)} characters, {name[:60]!r}…; the file is damaged")
+    if not name.isprintable():
+        raise AdapterError(f"{what} holds the name {name!r} with unprintable characters; the file is damaged")
+    return name
+
+
+def listing(names: Iterable[str], limit: int = 3) -> str:
+    """The first ``limit`` names and how many more there are: an adapter can have thousands of modules."""
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

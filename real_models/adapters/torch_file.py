@@ -1,0 +1,89 @@
+"""``adapter_model.bin``: a zipped pickle, opened by torch's restricted unpickler only (weights_only=True)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grasp_theory import AdapterError, UnsupportedAdapterError
+
+from .safetensors_file import LFS_POINTER, READABLE
+from .tensors import TensorInfo
+from .text import require_printable
+
+CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+
+
+@dataclass(frozen=True)
+class TorchFile:
+    """The tensors of a .bin. A pickle has no random access: the whole file stays in memory for the object's life."""
+
+    path: Path
+    tensors: Mapping[str, TensorInfo]
+    values: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> TorchFile:
+        """Load with ``torch.load(weights_only=True)``, which builds tensors and calls nothing that a file names.
+
+        Raises AdapterError if the file is damaged, holds anything but named tensors, or asks to run code.
+        """
+        values = _load(path)
+        if not isinstance(values, dict) or not values:
+            raise AdapterError(f"{path} must hold a dictionary of tensors, got {type(values).__name__}")
+        return cls(path, {name: _info(name, value, path) for name, value in values.items()}, values)
+
+    def read(self, name: str) -> np.ndarray:
+        """One tensor as a fresh float32 array, or float64 if stored so."""
+        import torch
+
+        if self.tensors[name].dtype not in READABLE:
+            raise UnsupportedAdapterError(
+                f"{self.path}: tensor {name!r} is stored as {self.tensors[name].dtype}; only {', '.join(READABLE)} "
+                "factors can be read: save the adapter in one of these"
+            )
+        value = self.values[name].detach()
+        target = torch.float64 if value.dtype == torch.float64 else torch.float32
+        return value.to(target, copy=True).contiguous().numpy()
+
+
+def _load(path: Path) -> Any:
+    try:
+        with path.open("rb") as f:
+            if f.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise AdapterError(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`")
+    except OSError as e:
+        raise AdapterError(f"{path} cannot be read: {e.strerror or e}") from None
+    try:
+        import torch
+    except ImportError:
+        raise AdapterError(f"{path} is a .bin file, which needs torch: install it, or save as safetensors") from None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as e:  # torch lets KeyError, EOFError, RuntimeError, … of its unpickler through
+        if "Unsupported global" in str(e) or "Unsupported operand" in str(e) or "Unsupported class" in str(e):
+            raise AdapterError(
+                f"{path} is a pickle that asks to run code beyond building tensors; it was not run. Do not load it "
+                "elsewhere either; ask its author for safetensors"
+            ) from None
+        raise AdapterError(
+            f"{path} cannot be read by torch.load(weights_only=True) ({type(e).__name__}); "
+            "it is damaged or no checkpoint: copy or download it again"
+        ) from None
+
+
+def _info(name: Any, value: Any, path: Path) -> TensorInfo:
+    import torch
+
+    if not isinstance(name, str) or not isinstance(value, torch.Tensor) or value.layout != torch.strided:
+        raise AdapterError(f"{path}: entry {name!r} is no dense named tensor but {type(value).__name__}")
+    require_printable(name, path)
+    # A view may claim more elements than its storage holds (stride 0); copying it would allocate the claim.
+    if value.is_quantized or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise AdapterError(f"{path}: tensor {name!r} claims {tuple(value.shape)}, more than is stored for it")
+    dtype = str(value.dtype).removeprefix("torch.")
+    return TensorInfo(CODES.get(dtype, dtype), tuple(value.shape))

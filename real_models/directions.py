@@ -1,0 +1,116 @@
+"""A direction file: Q (d, k) with everything one must know to use it, as safetensors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from grasp_theory import AdapterError, Decomposition, InputError, Side, Subspace
+from synthetic.results import write_atomically
+
+from .adapters import Adapter
+
+SCHEMA = "grasp-directions-1"
+SIGN_RULE = "the entry of largest modulus is positive"
+# Where a direction of each side lives, so that nobody adds it one layer off or before the sum.
+HOOK_POINT = {
+    "write": "residual stream, output of the decoder block (after the residual sum)",
+    "read": "input of the adapted module (after the norm)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """An explicit choice of components, with its provenance.
+
+    Q : (d, k), orthonormal columns, float32. singular_values : (k,). components : their 0-based indices.
+    decomposed : the matrix that was decomposed, in words. side, modules, layers : what it was made of.
+    hook_point, operation : what the directions are meant for. base_model, adapter_sha256 : where they come from.
+    """
+
+    Q: Float[ndarray, "d k"]
+    singular_values: Float[ndarray, " k"]
+    components: tuple[int, ...]
+    decomposed: str
+    side: Side
+    modules: tuple[str, ...]
+    layers: tuple[int | None, ...]
+    hook_point: str
+    operation: str
+    base_model: str | None
+    adapter_sha256: str
+
+    @property
+    def subspace(self) -> Subspace:
+        """Their span."""
+        return Subspace.span(self.Q)
+
+
+def choose_directions(adapter: Adapter, found: Decomposition, components: tuple[int, ...]) -> Directions:
+    """The chosen components of a decomposition, with what it was made of. InputError if there is no such component."""
+    if not components or len(set(components)) != len(components):
+        raise InputError(f"choose one or more different components, got {list(components)}")
+    chosen = [found.component(i) for i in components]
+    return Directions(
+        Q=np.hstack([c.subspace.basis for c in chosen]).astype(np.float32),
+        singular_values=np.array([c.singular_value for c in chosen]),
+        components=components,
+        decomposed=found.what,
+        side=found.side,
+        modules=found.modules,
+        layers=found.layers,
+        hook_point=HOOK_POINT[found.side],
+        operation="project out: x − Q Qᵀ x",
+        base_model=adapter.config.base_model_name,
+        adapter_sha256=adapter.sha256,
+    )
+
+
+def save_directions(path: str | Path, directions: Directions) -> Path:
+    """Write the file, whole or not at all. Raises InputError if the place cannot be written."""
+    from safetensors.numpy import save
+
+    fields = {
+        name: getattr(directions, name)
+        for name in ("components", "decomposed", "side", "modules", "layers", "hook_point", "operation")
+    }
+    fields |= {"base_model": directions.base_model, "adapter_sha256": directions.adapter_sha256}
+    metadata = {"schema": SCHEMA, "sign_rule": SIGN_RULE, **{k: json.dumps(v) for k, v in fields.items()}}
+    tensors = {"Q": np.ascontiguousarray(directions.Q), "singular_values": directions.singular_values}
+    data = save(tensors, metadata)
+    return write_atomically(path, lambda file: file.write(data))
+
+
+def load_directions(path: str | Path) -> Directions:
+    """Read a file written by :func:`save_directions`. Raises AdapterError if it is anything else, or damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in ("Q", "singular_values") if name in set(file.keys())}
+    except (SafetensorError, OSError) as error:
+        raise AdapterError(f"cannot read the directions file {path}: {error}") from error
+    if metadata.get("schema") != SCHEMA:
+        raise AdapterError(
+            f"{path} is not a directions file: its metadata has schema {metadata.get('schema')!r}, expected "
+            f"{SCHEMA!r}; write one with `grasp identify ADAPTER --component 0 -o FILE`"
+        )
+    try:
+        fields = {k: json.loads(v) for k, v in metadata.items() if k not in ("schema", "sign_rule")}
+        for name in ("components", "modules", "layers"):
+            fields[name] = tuple(fields[name])
+        found = Directions(**tensors, **fields)
+    except (TypeError, KeyError, json.JSONDecodeError) as error:
+        raise AdapterError(f"the directions file {path} is damaged: {error}; write it again") from error
+    if found.Q.ndim != 2 or found.singular_values.shape != found.Q.shape[1:]:
+        raise AdapterError(
+            f"the directions file {path} holds Q of shape {found.Q.shape} and singular values of shape "
+            f"{found.singular_values.shape}; write it again"
+        )
+    return found
