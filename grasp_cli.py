@@ -114,10 +114,6 @@ def identify(
     found = read_adapter(adapter, name)
     report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
     about = _about(found)
-    if json != Path("-"):
-        out = console()
-        _print_about(about, found, out)
-        show_report(report, out)
     if json is not None:
         _write_json(json, {**report.to_dict(), "adapter": _provenance(found)})
     if html is not None:
@@ -126,6 +122,10 @@ def identify(
         from real_models.directions import choose_directions, save_directions
 
         save_directions(output, choose_directions(found, report.decomposition(module), tuple(component)))
+    if json != Path("-"):
+        out = console()
+        _print_about(about, found, out)
+        show_report(report, out)
 
 
 @app.command()
@@ -146,13 +146,87 @@ def diff(
     _check_targets(None if json == Path("-") else json)
     a, b = read_adapter(first), read_adapter(second)
     found = compare(a.updates, b.updates, side=None if side is SideOption.auto else side.value, k=top)
+    if json is not None:
+        _write_json(json, {**found.to_dict(), "first": _provenance(a), "second": _provenance(b)})
     if json != Path("-"):
         out = console()
         for letter, adapter in (("A", a), ("B", b)):
             _print_about([(letter, str(adapter.path)), *_about(adapter)[1:]], adapter, out)
         show_difference(found, out)
-    if json is not None:
-        _write_json(json, {**found.to_dict(), "first": _provenance(a), "second": _provenance(b)})
+
+
+@app.command()
+def figures(
+    names: Annotated[list[str] | None, typer.Argument(help="Which figures; all by default.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder to write PDF and PNG to; created if missing.")] = Path(
+        "results"
+    ),
+    show: Annotated[bool, typer.Option("--list", help="List the figures and exit.")] = False,
+) -> None:
+    """Draw the figures again from the committed results."""
+    from figures.catalogue import FIGURES, draw
+    from grasp_theory import InputError
+
+    if show:
+        for name, entry in FIGURES.items():
+            typer.echo(f"{name}: {entry.caption}")
+        return
+    unknown = sorted(set(names or ()) - set(FIGURES))
+    if unknown:
+        raise InputError(f"no figure is called {', '.join(unknown)}; there are: {', '.join(FIGURES)}")
+    _make_folder(results)
+    for name in names or FIGURES:
+        for path in draw(name, results):
+            typer.echo(str(path))
+
+
+@app.command()
+def reproduce(
+    results: Annotated[Path, typer.Option(help="Folder for results; created if missing.")] = Path("results"),
+    trials: Annotated[int, typer.Option(min=1, help="Adapters drawn for each point.")] = 40,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+) -> None:
+    """Plant a direction in a synthetic adapter, save it as PEFT does, audit it; measure how often the verdict fires."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from figures.catalogue import draw
+    from figures.tables import console, progress
+    from real_models import write_adapter
+    from synthetic.low_rank import AdapterSpec, draw_adapter
+    from synthetic.results import manifest, write_csv, write_json
+    from synthetic.verdict_rates import measure_rates
+
+    _make_folder(results)
+    out = console()
+    spec = AdapterSpec(strength=1.0)
+    updates, u = draw_adapter(spec, rng=np.random.default_rng(0))
+    folder = results / "planted-adapter"
+    write_adapter(folder, updates, r=spec.rank, lora_alpha=spec.rank, base_model_name="synthetic")
+    out.print(f"1/2  one direction planted in {spec.layers} layers, saved as a PEFT adapter in {folder}, and audited:")
+    identify(folder, json=results / "planted.json", html=results / "planted.html")
+    from grasp_theory import identify as decompose
+    from real_models import read_adapter
+
+    found = decompose(read_adapter(folder).updates).component(0).subspace.basis[:, 0]
+    out.print(f"     |cos| of component 0 with the planted direction: {abs(float(u @ found)):.4f}")
+    out.print(f"2/2  how often the verdict fires, {trials} adapters a point")
+    with progress("verdict rates", out) as track:
+        rates = [asdict(rate) for rate in measure_rates(trials, n_jobs=jobs, progress=track)]
+    write_csv(results / "verdict_rates.csv", rates)
+    write_json(results / "manifest.json", manifest({"trials": trials, "planted": asdict(spec), "seed": 0}))
+    for path in draw("verdict-rates", results, data=results):
+        out.print(f"     {path}")
+
+
+def _make_folder(path: Path) -> None:
+    from grasp_theory import InputError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot create the folder {path}: {error.strerror or error}") from error
 
 
 def _trajectory(folder: Path, checkpoints: list[tuple[int, Path]], side: SideOption, json: Path | None) -> None:
@@ -164,12 +238,12 @@ def _trajectory(folder: Path, checkpoints: list[tuple[int, Path]], side: SideOpt
 
     adapters = [(step, read_adapter(path)) for step, path in checkpoints]
     rows = trajectory([(step, a.updates) for step, a in adapters], side=None if side is SideOption.auto else side.value)
+    if json is not None:
+        _write_json(json, {"schema_version": 1, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]})
     if json != Path("-"):
         out = console()
         out.print(f"{folder}: {len(rows)} checkpoints; `grasp identify {checkpoints[-1][1]}` audits the last one")
         show_trajectory(rows, out)
-    if json is not None:
-        _write_json(json, {"schema_version": 1, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]})
 
 
 def _about(adapter: Adapter) -> list[tuple[str, str]]:

@@ -38,8 +38,7 @@ def spectrum(report: dict[str, Any]) -> Figure:
             label = f"noise floor ({100 * found['floor']['level']:g}%)"
             axis.axhline(floor, color=ORANGE, linestyle="--", label=label)
             axis.legend()
-        title = found["name"] + ("" if floor is not None else "\n(no floor: rank too low)")
-        axis.set_title(_short(title))
+        axis.set_title(_short(found["name"]) + ("" if floor is not None else "\n(no noise floor estimated)"))
         axis.set_xticks(index)
         axis.set_xlabel("component")
         axis.set_ylabel("singular value")
@@ -50,17 +49,17 @@ def spectrum(report: dict[str, Any]) -> Figure:
 def depth(report: dict[str, Any]) -> Figure:
     """Frobenius norm (bars) and leading singular value (dots) of every module over its layer."""
     modules = [m for m in report["modules"] if m["singular_values"]]
-    kinds = sorted({m["name"].rsplit(".", 1)[-1] for m in modules})
+    kinds = sorted({kind(m["name"]) for m in modules})
     figure = new_figure(PAGE, 2.2)
     axis = figure.subplots()
     colours = [BLUE, ORANGE, GREEN, RED, SKY, GREY, "#CC79A7", "#F0E442"]
     width = 0.8 / max(1, len(kinds))
-    for n, kind in enumerate(kinds):
-        of_kind = [m for m in modules if m["name"].rsplit(".", 1)[-1] == kind]
+    for n, name in enumerate(kinds):
+        of_kind = [m for m in modules if kind(m["name"]) == name]
         at = np.array([-1 if m["layer"] is None else m["layer"] for m in of_kind]) + (n - (len(kinds) - 1) / 2) * width
         norms = [float(np.linalg.norm(m["singular_values"])) for m in of_kind]
         colour = colours[n % len(colours)]
-        axis.bar(at, norms, width, color=colour, alpha=0.45, label=kind)
+        axis.bar(at, norms, width, color=colour, alpha=0.45, label=name)
         axis.plot(at, [m["singular_values"][0] for m in of_kind], ".", color=colour)
     axis.set_xlabel("layer" + (" (−1: outside the blocks)" if any(m["layer"] is None for m in modules) else ""))
     axis.set_ylabel("update size")
@@ -89,9 +88,15 @@ def alignment(report: dict[str, Any]) -> Figure | None:
     return figure
 
 
+def kind(name: str) -> str:
+    """What follows the layer index in a module's name: mlp.c_proj of transformer.h.3.mlp.c_proj."""
+    parts = name.split(".")
+    after = max((i + 1 for i, part in enumerate(parts) if part.isdigit()), default=len(parts) - 1)
+    return ".".join(parts[after:]) or parts[-1]
+
+
 def _tick(name: str, layer: int | None) -> str:
-    last = name.rsplit(".", 1)[-1]
-    return last if layer is None else f"{layer} {last}"
+    return kind(name) if layer is None else f"{layer} {kind(name)}"
 
 
 def _short(name: str, limit: int = 44) -> str:

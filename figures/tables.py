@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +34,14 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str =
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made
+
+
+@contextmanager
+def progress(label: str, out: Console) -> Iterator[Callable[[Iterable[Any], int], Iterator[Any]]]:
+    """A function (stream, total) -> stream that moves a bar with the time left; silent when not on a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, disable=not out.is_terminal, transient=True) as bar:
+        yield lambda stream, total: iter(bar.track(stream, total=total, description=label))
 
 
 def show_report(report: Report, out: Console) -> None:
@@ -73,7 +83,18 @@ def _show_pooled(found: Decomposition, out: Console) -> None:
         ]
         for c in found.components
     ]
-    headers = ["#", "strength", "ratio", "energy", "> floor", "agreement", "null", "p", "angle bound at least", "stands out"]
+    headers = [
+        "#",
+        "strength",
+        "ratio",
+        "energy",
+        "> floor",
+        "agreement",
+        "null",
+        "p",
+        "angle bound at least",
+        "stands out",
+    ]
     out.print(table(headers, rows, title=f"{found.what}\n{len(found.modules)} {found.name}"))
     floor = "not estimated" if found.floor.value is None else number(found.floor.value)
     out.print(f"noise floor: {floor}" + ("" if found.floor.value is not None else f" ({found.floor.reason[15:]})"))

@@ -127,7 +127,7 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
         stacks.setdefault(pair.stacked[0].shape[0], []).append(pair)
     pooled = []
     for _, pairs in sorted(stacks.items(), reverse=True):
-        svds = [leading_svd(np.hstack([p.stacked[i] for p in pairs]), k, rtol=1e-5) for i in (0, 1)]
+        svds = [leading_svd([p.stacked[i] for p in pairs], k, rtol=1e-5) for i in (0, 1)]
         leading = [(svd.U, svd.S) for svd in svds]
         pooled.append(_overlap(f"pooled over {len(pairs)} modules", None, pairs, leading))
     return Difference(

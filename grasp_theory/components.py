@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from .agreement import Agreement, LeadingDirections, agreement
 from .errors import InputError
 from .floor import LEVEL
-from .measure import KEPT, RTOL, Module, floor_and_power, leading_directions, measure, pooled_noise
+from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
 from .pooling import leading_svd
 from .report import Alignment, Decomposition, ModuleSpectrum, Report
 from .subspace import fix_sign
@@ -49,7 +49,7 @@ def identify(
 
     Parameters
     ----------
-    updates : one pass is made over them, loading one module at a time.
+    updates : loaded one at a time; those of a large stack once more in every Lanczos step.
     side : "auto" takes write if any module writes, else read.
     pool : "auto" pools the write side over layers and leaves read modules apart.
     k : components to report of each decomposition.
@@ -61,7 +61,8 @@ def identify(
     ------
     InputError : no update, no module of the side asked for, options out of range, factors that are not finite.
 
-    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step; memory O(width Σr), in float32.
+    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: one module, a stack of at most 32 MB,
+    and the leading directions.
     """
     _check_options(side, pool, k, level)
     updates = list(updates)
@@ -70,16 +71,7 @@ def identify(
     chosen_side, selected, notes = _choose(updates, side)
     names = {u.name for u in selected}
     pooled = pool == "layers" or (pool == "auto" and chosen_side == "write" and any(u.side for u in selected))
-    modules, measured = [], []
-    for update in updates:
-        if update.name in names:
-            module = measure(update, chosen_side, k + 1, stack=pooled)
-            S = module.S
-            if S.size and S[0] > 0:
-                measured.append(module)
-        else:
-            S = update.lowrank.svd(0, rtol=RTOL).S
-        modules.append(ModuleSpectrum(update.name, update.layer, update.side, update.shape, update.rank, S))
+    modules, measured, stacks = _scan(updates, names, chosen_side, k, pooled)
     uninformative = [u.name for u in selected if u.fixed == chosen_side]
     if uninformative:
         notes.append(
@@ -91,7 +83,7 @@ def identify(
         group = [m for m in measured if m.width == width]
         alignments.append(_alignment(group))
         decompositions += (
-            [_pooled(group, chosen_side, k, normalize, level, seed)]
+            [_pooled(group, stacks.pop(width), k, normalize, level, seed)]
             if pooled
             else _separate(group, chosen_side, k, level, seed)
         )
@@ -110,6 +102,28 @@ def identify(
         modules=tuple(modules),
         notes=tuple(notes),
     )
+
+
+def _scan(
+    updates: Sequence[Update], names: Collection[str], side: Side, k: int, pooled: bool
+) -> tuple[list[ModuleSpectrum], list[Module], dict[int, Stack]]:
+    """One pass: the spectrum of every module, what the named ones that are not zero leave, their stacks by width."""
+    modules: list[ModuleSpectrum] = []
+    measured: list[Module] = []
+    stacks: dict[int, Stack] = {}
+    for update in updates:
+        lowrank = update.lowrank
+        if update.name in names:
+            module = measure(update, lowrank, side, k + 1)
+            S = module.S
+            if S.size and S[0] > 0:
+                measured.append(module)
+                if pooled:
+                    stacks.setdefault(module.width, Stack(side)).add(update, lowrank)
+        else:
+            S = lowrank.svd(0, rtol=RTOL).S
+        modules.append(ModuleSpectrum(update.name, update.layer, update.side, update.shape, update.rank, S))
+    return modules, measured, stacks
 
 
 def _check_options(side: str, pool: str, k: int, level: float) -> None:
@@ -148,11 +162,13 @@ def _alignment(group: Sequence[Module]) -> Alignment:
     return Alignment(tuple(m.name for m in group), tuple(m.layer for m in group), (leading @ leading.T) ** 2)
 
 
-def _pooled(group: Sequence[Module], side: Side, k: int, normalize: bool, level: float, seed: int) -> Decomposition:
+def _pooled(group: Sequence[Module], stack: Stack, k: int, normalize: bool, level: float, seed: int) -> Decomposition:
     """Components of the modules side by side."""
+    side = stack.side
     norms = np.array([np.linalg.norm(m.S) for m in group])
     scales = 1 / norms if normalize else np.ones_like(norms)
-    stack = np.hstack([m.stacked * np.float32(c) for m, c in zip(group, scales, strict=True) if m.stacked is not None])
+    if normalize:
+        stack.scale(scales)
     svd = leading_svd(stack, k + 1, rtol=1e-5)
     shares = (norms * scales) ** 2 / np.sum((norms * scales) ** 2)
     floor, power = floor_and_power(pooled_noise(group, side, scales), level, len(group))

@@ -222,8 +222,12 @@ class LowRank:
         W = scaling * B (AAᵀ)^½. It is what is stacked when updates with different d_in are pooled on the write
         side; ``lowrank.T.left_factor()`` is its mirror image. Cost O((m + d) r²).
         """
+        return self.B @ self.left_mixing()
+
+    def left_mixing(self) -> Float[ndarray, "r r"]:
+        """scaling * (AAᵀ)^½ up to a rotation: what B is multiplied with in :meth:`left_factor`."""
         _, _, la, Qa = self._eigen
-        return self.B @ (self.scaling * Qa * np.sqrt(la))
+        return self.scaling * Qa * np.sqrt(la)
 
 
 def add(terms: Sequence[LowRank]) -> LowRank:

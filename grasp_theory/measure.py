@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,7 @@ from .updates import Side, Update
 
 KEPT = 8  # leading directions kept of every module, for the agreement test
 RTOL = 1e-7  # accuracy of a module's singular values, in units of its largest
+CACHED_BYTES = 1 << 25  # of a pooled stack; larger ones are read again and again
 RATIO = 1.5  # a component is separated when it is this many times the next one
 
 
@@ -42,23 +43,20 @@ class Module:
     S: Float[ndarray, " q"]
     U: Float[ndarray, "width k"]
     error: float
-    stacked: Float[ndarray, "width r"] | None  # W with W Wᵀ = dW dWᵀ (write) or dWᵀ dW (read)
     noise: Noise
     zero_start: Literal["B", "A"]
 
 
-def measure(update: Update, side: Side, kept: int, *, stack: bool) -> Module:
-    lowrank = update.lowrank
+def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
+    """Decompose one module; ``lowrank`` is the update's, loaded."""
     svd = lowrank.svd(max(kept, KEPT), rtol=RTOL)
-    facing = lowrank if side == "write" else lowrank.T
     return Module(
         name=update.name,
         layer=update.layer,
-        width=facing.shape[0],
+        width=lowrank.shape[0 if side == "write" else 1],
         S=svd.S,
         U=fix_sign(svd.U if side == "write" else svd.Vh.T).astype(np.float32),
         error=svd.error,
-        stacked=facing.left_factor().astype(np.float32) if stack else None,
         noise=_noise(lowrank if update.zero_start == "B" else lowrank.T),
         zero_start=update.zero_start,
     )
@@ -116,3 +114,40 @@ def leading_directions(group: Sequence[Module]) -> LeadingDirections:
     # A module without a layer index counts as a layer of its own.
     layers = np.array([-1 - l if m.layer is None else m.layer for l, m in enumerate(group)])
     return LeadingDirections(U, S, layers)
+
+
+class Stack:
+    """The matrices W_l with W_l W_lᵀ = dW_l dW_lᵀ (dW_lᵀ dW_l on the read side), in float32, to be iterated over.
+
+    They are kept while they need no more than CACHED_BYTES together; a larger stack loads its modules anew in every
+    iteration, so that its memory stays that of one module.
+    """
+
+    def __init__(self, side: Side) -> None:
+        self.side: Side = side
+        self._parts: list[tuple[Update, Float[ndarray, "r r"]]] = []
+        self._cache: list[Float[ndarray, "width r"]] | None = []
+
+    def add(self, update: Update, lowrank: LowRank) -> None:
+        """Append a module; ``lowrank`` is the update's, loaded."""
+        facing = lowrank if self.side == "write" else lowrank.T
+        mixing = facing.left_mixing()
+        self._parts.append((update, mixing))
+        if self._cache is not None:
+            self._cache.append((facing.B @ mixing).astype(np.float32))
+            if sum(W.nbytes for W in self._cache) > CACHED_BYTES:
+                self._cache = None
+
+    def scale(self, factors: Float[ndarray, " L"]) -> None:
+        """Multiply the modules by these numbers."""
+        self._parts = [(update, mixing * c) for (update, mixing), c in zip(self._parts, factors, strict=True)]
+        if self._cache is not None:
+            self._cache = [W * np.float32(c) for W, c in zip(self._cache, factors, strict=True)]
+
+    def __iter__(self) -> Iterator[Float[ndarray, "width r"]]:
+        if self._cache is not None:
+            yield from self._cache
+            return
+        for update, mixing in self._parts:
+            lowrank = update.lowrank
+            yield (lowrank.B if self.side == "write" else lowrank.A.T).astype(np.float32) @ mixing.astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from .errors import InputError
 
 DENSE_BELOW = 400  # a full SVD is as quick up to this size
 OVERSAMPLING = 8
-CHECK_EVERY = 4  # blocks between two looks at the residual
+CHECK_EVERY = 4  # steps between two looks at the residual
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,47 +28,61 @@ class LeadingSVD:
     error: float
 
 
-def leading_svd(W: Float[ndarray, "m n"], k: int, *, rtol: float = 1e-6, max_blocks: int = 40) -> LeadingSVD:
-    """Leading k left singular vectors and values of W by block Lanczos with full reorthogonalisation.
+def leading_svd(
+    blocks: Iterable[Float[ndarray, "m _"]], k: int, *, rtol: float = 1e-6, max_steps: int = 40
+) -> LeadingSVD:
+    """Leading k left singular vectors and values of W = [W_1 … W_L] by block Lanczos with full reorthogonalisation.
 
-    Deterministic: the starting block is drawn from a fixed seed. Stops when every residual is below ``rtol * s_1``
-    or after ``max_blocks`` blocks of k + 8 vectors; the residual reached is returned as ``error``. Products run in the
-    precision of W (float32 for pooled adapters, whose rounding of about 1e-7 * s_1 is part of the residual).
-    Below 400 rows or columns a dense SVD in float64 is used.
+    Deterministic: the start is drawn from a fixed seed. Stops when every residual is below ``rtol * s_1`` or after
+    ``max_steps`` steps of k + 8 vectors; the residual reached is returned as ``error``. Products run in the precision
+    of the blocks (float32 for pooled adapters, whose rounding of about 1e-7 * s_1² / s_k is part of the residual).
+    Below 400 rows or columns a dense SVD in float64 is used. Otherwise W is never put together: a step iterates over
+    ``blocks`` once, and blocks that are loaded while being iterated over need no more memory than one of them.
 
-    Source: Golub, Luk and Overton 1981. Cost: about 4 m n (k + 8) flops a block, memory O(m (k + 8) blocks).
+    Source: Golub, Luk and Overton 1981. Cost: 4 m n (k + 8) flops a step; memory O(m (k + 8) steps).
     """
-    m, n = W.shape
-    k = min(k, m, n)
+    if iter(blocks) is blocks:
+        raise InputError("blocks are iterated over several times: pass a list or an object that can start again")
+    m, sizes, dtype = _shape(blocks)
     if k < 0:
         raise InputError(f"k must not be negative, got {k}")
-    if min(m, n) <= max(DENSE_BELOW, 4 * (k + OVERSAMPLING)):
-        U, S, _ = np.linalg.svd(W.astype(np.float64), full_matrices=False)
-        return LeadingSVD(U[:, :k], S[:k], float(np.finfo(W.dtype).eps * (S[0] if S.size else 0.0)))
-    width, dtype = k + OVERSAMPLING, W.dtype
-    start = np.random.default_rng(0).standard_normal((n, width), dtype=np.float32)
-    Q = np.zeros((m, 0))
-    images = np.zeros((n, 0), dtype)  # Wᵀ Q, so that neither QᵀWWᵀQ nor the next block repeats a product
-    block = W @ start.astype(dtype)
+    k = min(k, m, sum(sizes))
+    width = k + OVERSAMPLING
+    if min(m, sum(sizes)) <= max(DENSE_BELOW, 4 * width):
+        U, S, _ = np.linalg.svd(np.hstack(list(blocks)).astype(np.float64), full_matrices=False)
+        return LeadingSVD(U[:, :k], S[:k], float(np.finfo(dtype).eps * (S[0] if S.size else 0.0)))
+    block = np.random.default_rng(0).standard_normal((m, width))
+    Q, images = np.zeros((m, 0), dtype), np.zeros((m, 0), dtype)  # images = W Wᵀ Q: no product is made twice
     while True:
-        block = block.astype(np.float64)
         for _ in range(2):  # one sweep leaves a component of size eps * cond along Q; two are enough
-            block -= Q @ (Q.T @ block)
-        block = np.linalg.qr(block)[0]
-        Q, images = np.hstack([Q, block]), np.hstack([images, W.T @ block.astype(dtype)])
-        blocks = Q.shape[1] // width
-        last = blocks >= max_blocks or Q.shape[1] + width > min(m, n)
-        if last or blocks % CHECK_EVERY == 0:
-            found = _rayleigh_ritz(W, Q, images, k)
+            block = block - Q @ (Q.T @ block)
+        block = np.linalg.qr(block.astype(np.float64))[0].astype(dtype)
+        image = np.zeros_like(block)
+        for W in blocks:
+            image += W @ (W.T @ block)
+        Q, images = np.hstack([Q, block]), np.hstack([images, image])
+        steps = Q.shape[1] // width
+        last = steps >= max_steps or Q.shape[1] + width > min(m, sum(sizes))
+        if last or steps % CHECK_EVERY == 0:
+            found = _rayleigh_ritz(Q, images, k)
             if last or found.error <= rtol * found.S[0]:
                 return found
-        block = W @ images[:, -width:]
+        block = image
 
 
-def _rayleigh_ritz(W: ndarray, Q: ndarray, images: ndarray, k: int) -> LeadingSVD:
-    """The best k triples of W within the span of Q, with the residual they leave."""
-    lam, Y = np.linalg.eigh((images.T @ images).astype(np.float64))
+def _shape(blocks: Iterable[ndarray]) -> tuple[int, list[int], np.dtype]:
+    """(rows, columns of every block, dtype of a product)."""
+    shapes = [W.shape for W in blocks]
+    if not shapes or len({rows for rows, _ in shapes}) > 1:
+        raise InputError(f"needs blocks with one number of rows, got shapes {shapes}")
+    return shapes[0][0], [columns for _, columns in shapes], np.result_type(*{W.dtype for W in blocks})
+
+
+def _rayleigh_ritz(Q: ndarray, images: ndarray, k: int) -> LeadingSVD:
+    """The best k triples of W within the span of Q, with the residual they leave; images = W Wᵀ Q."""
+    projected = (Q.T @ images).astype(np.float64)
+    lam, Y = np.linalg.eigh(0.5 * (projected + projected.T))
     lam, Y = lam[::-1][:k].clip(0), Y[:, ::-1][:, :k]
     U, S = Q @ Y, np.sqrt(lam)
-    residual = np.linalg.norm(W @ (images @ Y.astype(W.dtype)) - U * lam, axis=0)
+    residual = np.linalg.norm(images @ Y - U * lam, axis=0)
     return LeadingSVD(U, S, float((residual / np.maximum(S, np.finfo(np.float64).tiny)).max()))

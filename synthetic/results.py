@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import os
 import platform
@@ -67,11 +69,13 @@ def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
 
 
 def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Comma-separated values with a header line from the first row; every row has the same columns."""
+    """Comma-separated values with a header line; every row has the columns of the first."""
     rows = list(rows)
-    columns = list(rows[0]) if rows else []
-    lines = [",".join(columns)] + [",".join(str(row[c]) for c in columns) for row in rows]
-    return write_atomically(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return write_atomically(path, lambda file: file.write(text.getvalue().encode()))
 
 
 def manifest(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tolerance
 import torch
 from expected_adapters import PEFT, real_adapters
 from hypothesis import given, settings
@@ -90,8 +91,9 @@ def assert_equals_merged_minus_base(updates, peft_model, base: nn.Module) -> Non
         delta = (weight.double() - start.double()).numpy()
         # merging rounds the sum of base and update: relative to the larger of the two
         scale = max(float(weight.abs().max()), float(start.abs().max()), abs(delta).max())
-        tolerance = 16 * torch.finfo(weight.dtype).eps * scale
-        np.testing.assert_allclose(as_weight(update, before[update.name]), delta, rtol=1e-6, atol=tolerance)
+        dtype = np.float64 if weight.dtype == torch.float64 else np.float32
+        atol = tolerance.backward([update.rank], dtype, scale)
+        np.testing.assert_allclose(as_weight(update, before[update.name]), delta, rtol=1e-6, atol=atol)
 
 
 # peft sorts the config when it saves it, and the first matching pattern decides: see the test of ambiguous patterns
@@ -136,15 +138,17 @@ def test_read_update_is_merged_minus_base(config, dtype, seed):
 
 def test_ambiguous_patterns_are_read_as_peft_reloads_them_and_warned_about(tmp_path):
     """Saving sorts the keys, so that peft itself reloads another scaling than it trained with."""
-    base, ambiguous = Model(), {"lin": 1.0, r"layers\.0\.lin": 2.0}
-    model = wrapped(copy.deepcopy(base), target_modules=["lin"], r=1, alpha_pattern=dict(reversed(ambiguous.items())))
+    base = Model()
+    model = wrapped(
+        copy.deepcopy(base), target_modules=["lin"], r=1, alpha_pattern={"lin": 1.0, r"layers\.0\.lin": 2.0}
+    )
     randomised(model, 0)
     saved(model, str(tmp_path))
     adapter = read_adapter(tmp_path)
     reloaded = PeftModel.from_pretrained(copy.deepcopy(base), str(tmp_path))
     assert_equals_merged_minus_base(adapter.updates, reloaded, base)
-    assert [u.lowrank.scaling for u in updates_from_model(model)] == [2.0, 1.0]
-    assert [u.lowrank.scaling for u in adapter.updates] == [2.0 if next(iter(sorted(ambiguous))) != "lin" else 1.0, 1.0]
+    assert [u.lowrank.scaling for u in updates_from_model(model)] == [1.0, 1.0]
+    assert [u.lowrank.scaling for u in adapter.updates] == [2.0, 1.0]
     assert any("layers.0.lin" in warning and "alpha_pattern" in warning for warning in adapter.warnings)
 
 
@@ -169,7 +173,11 @@ def test_trainable_tokens_are_kept_apart(tmp_path):
 
 
 def test_attention_of_torch_is_merged_minus_base(tmp_path):
-    """peft wraps out_proj inside the wrapped attention; its rank and alpha are those matched for the attention."""
+    """peft wraps out_proj inside the wrapped attention: rank and alpha are those of the attention.
+
+    It also adds that product twice (merge adds it and then merges the wrapped out_proj once more), which the reader
+    warns of. If this test fails because the factor is 1, peft has been mended and the warning may name its version.
+    """
 
     class Attention(nn.Module):
         def __init__(self) -> None:
@@ -181,13 +189,15 @@ def test_attention_of_torch_is_merged_minus_base(tmp_path):
     model = wrapped(copy.deepcopy(base), **config)
     randomised(model, 0)
     saved(model, str(tmp_path))
-    updates = {u.name: dense(u) for u in read_adapter(tmp_path).updates}
+    adapter = read_adapter(tmp_path)
+    updates = {u.name: dense(u) for u in adapter.updates}
+    assert [w for w in adapter.warnings if "twice" in w and "attn.out_proj" in w]
     merged = copy.deepcopy(model).merge_and_unload().attn
-    for name, weight, start in (
-        ("attn", merged.in_proj_weight, base.attn.in_proj_weight),
-        ("attn.out_proj", merged.out_proj.weight, base.attn.out_proj.weight),
+    for name, weight, start, times in (
+        ("attn", merged.in_proj_weight, base.attn.in_proj_weight, 1),
+        ("attn.out_proj", merged.out_proj.weight, base.attn.out_proj.weight, 2),
     ):
-        np.testing.assert_allclose(updates[name], (weight - start).detach().numpy(), atol=1e-5)
+        np.testing.assert_allclose(times * updates[name], (weight - start).detach().numpy(), atol=1e-5)
 
 
 def test_second_adapter_is_selected_by_name(tmp_path):
@@ -291,7 +301,7 @@ class Conv(nn.Module):
 )
 def test_recorded_outputs_of_peft_are_reproduced(case, model_class):
     folder: Path = real_adapters() / PEFT / case / "0.6.1"
-    expected = torch.load(folder.parents[3] / "expected" / f"{case}.output.pt", weights_only=True)
+    expected = torch.load(folder.parents[3] / "expected" / f"{case}.output.pt", map_location="cpu", weights_only=True)
     adapter = read_adapter(folder)
     torch.manual_seed(0)
     base = model_class()
@@ -304,7 +314,7 @@ def test_recorded_outputs_of_peft_are_reproduced(case, model_class):
             module = modules[update.name]
             module.weight += torch.from_numpy(as_weight(update, module)).float()
         if adapter.extras:
-            tensors = torch.load(adapter.weights, weights_only=True)
+            tensors = torch.load(adapter.weights, map_location="cpu", weights_only=True)
             for extra in adapter.extras:
                 assert extra.kind == "modules_to_save"
                 base.get_parameter(extra.name).copy_(tensors[f"base_model.model.{extra.name}"])

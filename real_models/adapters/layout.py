@@ -162,12 +162,12 @@ def _module(
             f"{what}: module {name!r} has the factor {keys[have]!r} but no factor {missing}; the file is incomplete"
         )
     a, b = tensors[keys["A"]].shape, tensors[keys["B"]].shape
-    _check_shapes(a, b, f"{keys['A']!r} of shape {a} and {keys['B']!r} of shape {b}", what)
+    check_shapes(a, b, f"{keys['A']!r} of shape {a} and {keys['B']!r} of shape {b}", what)
     base, pattern_name = base_name(name)
     return Module(base, pattern_name, keys["A"], keys["B"], (b[0], math.prod(a[1:])), a[0], embedding)
 
 
-def _check_shapes(a: Sequence[int], b: Sequence[int], both: str, what: str | Path) -> None:
+def check_shapes(a: Sequence[int], b: Sequence[int], both: str, what: str | Path) -> None:
     """Refuse the shapes of A and B unless they are those of a linear layer, an embedding or a plain convolution."""
     if min(len(a), len(b)) < 2 or 0 in (*a, *b):
         raise AdapterError(
@@ -199,6 +199,12 @@ def _warnings(modules: list[Module], extras: list[Extra]) -> Iterator[str]:
         yield (
             "LoRA factors inside modules that were trained and saved as a whole are left aside, since the base weight "
             f"changed too: {listing(whole)}"
+        )
+    inner = [module.name for module in modules if module.name != module.pattern_name]
+    if inner:
+        yield (
+            "peft (up to 0.21 at least) adds the product of this module twice, in training as in merging; dW is the "
+            f"product once, so its directions hold and its strength may be half: {listing(inner)}"
         )
     adapted = {module.name for module in modules}
     trained = [e.name for e in extras if e.kind == "base_layer" and base_name(e.name)[0].rpartition(".")[0] in adapted]

@@ -10,7 +10,7 @@ import numpy as np
 from grasp_theory import InputError, LowRank, Update
 
 from .config import check_config
-from .layout import base_name, strip_prefix
+from .layout import base_name, check_shapes, strip_prefix
 from .sides import layer_of, natural_key, side_of
 
 
@@ -23,7 +23,8 @@ def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Updat
     adapter_name : which of its adapters.
 
     The scaling is the one the layers compute with. Factors are copied to float32 (float64 if they are float64) each
-    time ``Update.lowrank`` is asked for, so an update follows the training.
+    time ``Update.lowrank`` is asked for, so an update follows the training. The out_proj of torch's
+    MultiheadAttention is given once although peft adds it twice; :func:`read_adapter` warns of it.
 
     Raises InputError if the model has no such adapter, UnsupportedAdapterError as :func:`read_adapter`.
     """
@@ -62,8 +63,7 @@ def _update(name: str, layer: Any, adapter_name: str, fixed: Any) -> Update:
         else (layer.lora_B[adapter_name].weight, layer.lora_A[adapter_name].weight)
     )
     b, a = (tuple(f.shape) for f in factors)
-    if a[0] != b[1]:
-        raise InputError(f"module {name!r} is a convolution in groups, whose update is not one product; leave it out")
+    check_shapes(a, b, f"factors of shape {a} and {b}", f"module {name!r}")
     shape = (b[0], int(np.prod(a[1:])))
     side = "write" if embedding else side_of(name)
     return Update(name, layer_of(name), side, shape, a[0], _source(layer, adapter_name, embedding), fixed)

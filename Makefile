@@ -1,0 +1,48 @@
+# Every target sets up what it needs in .venv. torch is installed first and pinned, so that a CPU build is taken
+# where one is offered and nothing pulls another build in.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: help test test-fast test-nightly reproduce figures bench lint clean
+
+help:
+	@echo "make reproduce     everything there is so far, into results/ (minutes)"
+	@echo "make test          all tests (make test-fast: within a minute; make test-nightly: hours of examples)"
+	@echo "make figures       the figures again, from the committed results"
+	@echo "make bench         the speed claims, each against its peer in one run"
+	@echo "make lint          ruff and pyright"
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable ".[hf,dev]"
+	@touch $@
+
+test: $(VENV)/.installed
+	$(PYTEST)
+
+test-fast: $(VENV)/.installed
+	HYPOTHESIS_PROFILE=dev $(PYTEST) -m "not slow"
+
+test-nightly: $(VENV)/.installed
+	HYPOTHESIS_PROFILE=nightly $(PYTEST)
+
+reproduce: $(VENV)/.installed
+	$(BIN)/grasp reproduce
+
+figures: $(VENV)/.installed
+	$(BIN)/grasp figures
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+clean:
+	rm -rf $(VENV) results build dist *.egg-info

@@ -1,0 +1,29 @@
+"""``python -m benchmarks``: all claims, one table, exit code 1 if one does not hold."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from figures.tables import console, table
+
+from . import decompose, processes
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found = decompose.claims(folder, 16, 8) + decompose.claims(folder, 64, 20, repeats=3) + processes.claims(folder)
+    rows = [[c.name, f"{c.measured:.3g}", c.bound, "yes" if c.holds else "NO", c.detail] for c in found]
+    out = console()
+    title = f"Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}; medians, interleaved"
+    out.print(table(["claim", "measured", "bound", "holds", "detail"], rows, title=title))
+    return 0 if all(c.holds for c in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

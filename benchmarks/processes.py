@@ -1,0 +1,62 @@
+"""Whole processes: start-up, wall time of ``grasp identify``, memory, growth with the size of the adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from . import adapters
+from .timing import Claim, at_most, interleaved, peak_megabytes, process
+
+IMPORTS = "import numpy, grasp_theory, real_models, grasp_theory.components, scipy.special, scipy.linalg"
+
+
+def claims(folder: Path) -> list[Claim]:
+    """Run after benchmarks.decompose, whose adapters it uses again."""
+    small, large = folder / "7B-r16", folder / "7B-r64"
+    run, torch, start = interleaved(
+        5,
+        process(["-m", "grasp_cli", "identify", str(small)]),
+        process(["-c", "import torch"]),
+        process(["-m", "grasp_cli", "--help"]),
+    )
+    base = peak_megabytes(IMPORTS)
+    peak = peak_megabytes(f"{IMPORTS}\ngrasp_theory.identify(real_models.read_adapter({str(large)!r}).updates)")
+    sizes, seconds = [], []
+    for layers in (8, 16, 24, 32):
+        path = adapters.write(folder / f"7B-{layers}", "7B", 16, layers=layers)
+        sizes.append((path / "adapter_model.safetensors").stat().st_size / 2**20)
+        seconds.append(interleaved(3, process(["-m", "grasp_cli", "identify", str(path)]))[0])
+    slope, intercept = np.polyfit(sizes, seconds, 1)
+    fit = np.abs(np.array(seconds) - (slope * np.array(sizes) + intercept)).max() / seconds[-1]
+    growth = np.polyfit(np.log(sizes), np.log(np.array(seconds) - min(intercept, 0.99 * seconds[0])), 1)[0]
+    big = adapters.write(folder / "70B-r16", "70B", 16)
+    (seventy,) = interleaved(1, process(["-m", "grasp_cli", "identify", str(big)]))
+    megabytes = (large / "adapter_model.safetensors").stat().st_size / 2**20
+    return [
+        at_most("grasp identify on 7B r = 16 − import torch", run - torch, 0.5, f"{run:.2f} s, {torch:.2f} s", " s"),
+        at_most("grasp --help", start, 0.4, "whole process", " s"),
+        at_most(
+            f"peak memory of identify on {megabytes:.0f} MB (7B, r = 64) − after imports",
+            peak - base,
+            100,
+            f"{peak:.0f} MB, {base:.0f} MB",
+            " MB",
+        ),
+        at_most(
+            "time against adapter size: largest distance from a line / time of the largest",
+            float(fit),
+            0.15,
+            f"{1e3 * slope:.1f} ms a MB + {intercept:.2f} s; order {growth:.2f}; {[round(s, 2) for s in seconds]} s",
+            "",
+        ),
+        at_most(
+            "grasp identify on 70B r = 16 / on 7B r = 16",
+            seventy / run,
+            (big / "adapter_model.safetensors").stat().st_size
+            / (small / "adapter_model.safetensors").stat().st_size
+            * 2,
+            f"{seventy:.2f} s",
+        ),
+    ]
