@@ -113,18 +113,14 @@ def identify(
         return
     found = read_adapter(adapter, name)
     report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
-    about = _about(found)
-    if json is not None:
-        _write_json(json, {**report.to_dict(), "adapter": _provenance(found)})
-    if html is not None:
-        _write_html(html, report, about)
+    _deliver(found, report, json, html)
     if output is not None and component:
         from real_models.directions import choose_directions, save_directions
 
         save_directions(output, choose_directions(found, report.decomposition(module), tuple(component)))
     if json != Path("-"):
         out = console()
-        _print_about(about, found, out)
+        _print_about(_about(found), found, out)
         show_report(report, out)
 
 
@@ -192,8 +188,9 @@ def reproduce(
     import numpy as np
 
     from figures.catalogue import draw
-    from figures.tables import console, progress
-    from real_models import write_adapter
+    from figures.tables import console, progress, show_report
+    from grasp_theory import identify as decompose
+    from real_models import read_adapter, write_adapter
     from synthetic.low_rank import AdapterSpec, draw_adapter
     from synthetic.results import manifest, write_csv, write_json
     from synthetic.verdict_rates import measure_rates
@@ -205,12 +202,12 @@ def reproduce(
     folder = results / "planted-adapter"
     write_adapter(folder, updates, r=spec.rank, lora_alpha=spec.rank, base_model_name="synthetic")
     out.print(f"1/2  one direction planted in {spec.layers} layers, saved as a PEFT adapter in {folder}, and audited:")
-    identify(folder, json=results / "planted.json", html=results / "planted.html")
-    from grasp_theory import identify as decompose
-    from real_models import read_adapter
-
-    found = decompose(read_adapter(folder).updates).component(0).subspace.basis[:, 0]
-    out.print(f"     |cos| of component 0 with the planted direction: {abs(float(u @ found)):.4f}")
+    adapter = read_adapter(folder)
+    report = decompose(adapter.updates)
+    _deliver(adapter, report, results / "planted.json", results / "planted.html")
+    show_report(report, out)
+    cosine = abs(float(u @ report.component(0).subspace.basis[:, 0]))
+    out.print(f"     |cos| of component 0 with the planted direction: {cosine:.4f}")
     out.print(f"2/2  how often the verdict fires, {trials} adapters a point")
     with progress("verdict rates", out) as track:
         rates = [asdict(rate) for rate in measure_rates(trials, n_jobs=jobs, progress=track)]
@@ -283,6 +280,14 @@ def _provenance(adapter: Adapter) -> dict[str, Any]:
         "notes": list(adapter.notes),
         "extras": [{"name": e.name, "kind": e.kind, "shape": list(e.shape)} for e in adapter.extras],
     }
+
+
+def _deliver(adapter: Adapter, report: Report, json: Path | None, html: Path | None) -> None:
+    """The files of an identification; written before anything is printed, so that a closed pipe loses none."""
+    if json is not None:
+        _write_json(json, {**report.to_dict(), "adapter": _provenance(adapter)})
+    if html is not None:
+        _write_html(html, report, _about(adapter))
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

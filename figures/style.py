@@ -44,7 +44,7 @@ def new_figure(width: float, height: float) -> Figure:
     import matplotlib
     from matplotlib.figure import Figure
 
-    matplotlib.rcParams.update(RC)
+    matplotlib.rcParams.update(RC)  # pyright: ignore[reportArgumentType, reportCallIssue]
     return Figure(figsize=(width, height))
 
 

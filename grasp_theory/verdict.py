@@ -67,6 +67,7 @@ def judge(
 
 def overall(decompositions: Sequence[Decomposition]) -> Verdict:
     """The strongest verdict among the decompositions."""
-    empty: Verdict = "nothing to decompose"
-    verdicts: list[Verdict] = [d.verdict for d in decompositions]
-    return max(verdicts, key=VERDICTS.index, default=empty)
+    for verdict in reversed(VERDICTS):
+        if any(d.verdict == verdict for d in decompositions):
+            return verdict
+    return "nothing to decompose"

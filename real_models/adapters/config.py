@@ -110,12 +110,12 @@ def parse_config(raw: bytes, what: str | Path) -> tuple[LoraSettings, tuple[str,
 
 def check_config(config: Mapping[str, Any], what: str | Path) -> tuple[LoraSettings, tuple[str, ...]]:
     """:func:`parse_config` for a config that is a mapping already."""
-    start = refuse_config(config, what)
+    start, alpha = refuse_config(config, what), config.get("lora_alpha")
     settings = LoraSettings(
         r=None if config.get("r") is None else _rank("r", config["r"], what),
-        lora_alpha=DEFAULT_ALPHA if config.get("lora_alpha") is None else _alpha("lora_alpha", config, what),
+        lora_alpha=DEFAULT_ALPHA if alpha is None else _alpha("lora_alpha", alpha, what),
         rank_pattern={k: _rank(f"rank_pattern[{k!r}]", v, what) for k, v in _table("rank_pattern", config, what)},
-        alpha_pattern={k: _alpha(k, {k: v}, what) for k, v in _table("alpha_pattern", config, what)},
+        alpha_pattern={k: _alpha(f"alpha_pattern[{k!r}]", v, what) for k, v in _table("alpha_pattern", config, what)},
         use_rslora=_flag("use_rslora", config, what),
         start=start,
         bias=_text("bias", config, what) or "none",
@@ -157,8 +157,7 @@ def _rank(key: str, value: Any, what: str | Path) -> int:
     return value
 
 
-def _alpha(key: str, config: Mapping[str, Any], what: str | Path) -> float:
-    value = config[key]
+def _alpha(key: str, value: Any, what: str | Path) -> float:
     # An integer is compared before it is converted: float() overflows on 400 digits. NaN fails every comparison.
     if type(value) not in (int, float) or not -MAX_ALPHA <= value <= MAX_ALPHA:
         raise _bad(key, f"a number of size at most {MAX_ALPHA:g}", value, what)

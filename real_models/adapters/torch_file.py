@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,16 +64,18 @@ def _load(path: Path) -> Any:
     except ImportError:
         raise AdapterError(f"{path} is a .bin file, which needs torch: install it, or save as safetensors") from None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of pickle protocols that torch does not write: the outcome says it all
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # torch lets KeyError, EOFError, RuntimeError, … of its unpickler through
-        if "Unsupported global" in str(e) or "Unsupported operand" in str(e) or "Unsupported class" in str(e):
+        if "unsupported global" in str(e).lower():
             raise AdapterError(
                 f"{path} is a pickle that asks to run code beyond building tensors; it was not run. Do not load it "
                 "elsewhere either; ask its author for safetensors"
             ) from None
         raise AdapterError(
-            f"{path} cannot be read by torch.load(weights_only=True) ({type(e).__name__}); "
-            "it is damaged or no checkpoint: copy or download it again"
+            f"{path} cannot be read by torch.load(weights_only=True) ({type(e).__name__}): it is damaged, or a pickle "
+            "of something else than tensors, of which nothing was run; save or download it again"
         ) from None
 
 

@@ -1,0 +1,63 @@
+"""The generated parts of the README, from the committed results: ``python -m figures.readme``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from synthetic.results import write_atomically
+
+from .rows import FOLDER, read_rows
+
+
+def false_alarms() -> str:
+    """How often the verdict fires on adapters without a planted direction."""
+    rows = [r for r in read_rows(FOLDER / "verdict_rates.csv") if r["relative"] == 0]
+    lines = ["| adapter without a planted direction | verdict fires | 95% interval |", "|---|---|---|"]
+    lines += [f"| {r['setting']} | {_percent(r['rate'])} | {_interval(r)} |" for r in rows]
+    return "\n".join(lines)
+
+
+def hits() -> str:
+    """How often it fires over the planted strength, in units of the power line."""
+    rows = [r for r in read_rows(FOLDER / "verdict_rates.csv") if r["relative"] > 0]
+    settings = list(dict.fromkeys(r["setting"] for r in rows))
+    strengths = sorted({r["relative"] for r in rows})
+    lines = ["| strength / weakest that could be seen | " + " | ".join(f"{s:g}" for s in strengths) + " |"]
+    lines.append("|---" * (len(strengths) + 1) + "|")
+    for setting in settings:
+        rates = {r["relative"]: r["rate"] for r in rows if r["setting"] == setting}
+        lines.append(f"| {setting} | " + " | ".join(_percent(rates[s]) for s in strengths) + " |")
+    return "\n".join(lines) + f"\n\n({rows[0]['trials']} adapters a cell.)"
+
+
+PARTS: dict[str, Callable[[], str]] = {"false-alarms": false_alarms, "hits": hits}
+
+
+def fill(text: str) -> str:
+    """``text`` with everything between ``<!-- NAME -->`` and ``<!-- /NAME -->`` made anew."""
+    for name, make in PARTS.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text = pattern.sub(lambda found, make=make: found[1] + make() + "\n" + found[2], text)
+    return text
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.3g}%"
+
+
+def _interval(row: dict[str, float]) -> str:
+    return f"{_percent(row['low'])} – {_percent(row['high'])}"
+
+
+def main() -> int:
+    """Rewrite the README of the checkout this package lies in."""
+    path = Path(__file__).parent.parent / "README.md"
+    write_atomically(path, lambda file: file.write(fill(path.read_text(encoding="utf-8")).encode()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
