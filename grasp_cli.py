@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from grasp_theory import Report
     from real_models import Adapter
 
@@ -97,10 +95,11 @@ def identify(
 
     Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run.
     """
-    from figures.tables import console, show_report
+    from figures.tables import console, show_adapter, show_report
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
     from real_models import find_checkpoints, read_adapter
+    from real_models.describe import summary
 
     if output is not None and not component:
         raise InputError("-o saves an explicit choice: add --component 0 (repeat it for several components)")
@@ -120,7 +119,7 @@ def identify(
         save_directions(output, choose_directions(found, report.decomposition(module), tuple(component)))
     if json != Path("-"):
         out = console()
-        _print_about(_about(found), found, out)
+        show_adapter(summary(found), found.warnings, found.notes, out)
         show_report(report, out)
 
 
@@ -135,19 +134,21 @@ def diff(
     json: JsonOption = None,
 ) -> None:
     """Principal angles between two adapters, per module and pooled, beside what random subspaces would show."""
-    from figures.tables import console, show_difference
+    from figures.tables import console, show_adapter, show_difference
     from grasp_theory import diff as compare
     from real_models import read_adapter
+    from real_models.describe import provenance, summary
+    from synthetic.results import write_json
 
     _check_targets(None if json == Path("-") else json)
     a, b = read_adapter(first), read_adapter(second)
     found = compare(a.updates, b.updates, side=None if side is SideOption.auto else side.value, k=top)
     if json is not None:
-        _write_json(json, {**found.to_dict(), "first": _provenance(a), "second": _provenance(b)})
+        write_json(json, {**found.to_dict(), "first": provenance(a), "second": provenance(b)})
     if json != Path("-"):
         out = console()
         for letter, adapter in (("A", a), ("B", b)):
-            _print_about([(letter, str(adapter.path)), *_about(adapter)[1:]], adapter, out)
+            show_adapter([(letter, str(adapter.path)), *summary(adapter)[1:]], adapter.warnings, adapter.notes, out)
         show_difference(found, out)
 
 
@@ -232,72 +233,27 @@ def _trajectory(folder: Path, checkpoints: list[tuple[int, Path]], side: SideOpt
     from figures.tables import console, show_trajectory
     from grasp_theory import trajectory
     from real_models import read_adapter
+    from synthetic.results import write_json
 
     adapters = [(step, read_adapter(path)) for step, path in checkpoints]
     rows = trajectory([(step, a.updates) for step, a in adapters], side=None if side is SideOption.auto else side.value)
     if json is not None:
-        _write_json(json, {"schema_version": 1, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]})
+        write_json(json, {"schema_version": 1, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]})
     if json != Path("-"):
         out = console()
         out.print(f"{folder}: {len(rows)} checkpoints; `grasp identify {checkpoints[-1][1]}` audits the last one")
         show_trajectory(rows, out)
 
 
-def _about(adapter: Adapter) -> list[tuple[str, str]]:
-    """What was read, in words."""
-    config = adapter.config
-    kinds = sorted({u.name.rsplit(".", 1)[-1] for u in adapter.updates})
-    layers = {u.layer for u in adapter.updates if u.layer is not None}
-    ranks = sorted({u.rank for u in adapter.updates})
-    scale = f"rank {', '.join(map(str, ranks))}, alpha {config.lora_alpha:g}" + (
-        ", rsLoRA" if config.use_rslora else ""
-    )
-    what = f"{len(adapter.updates)} modules ({', '.join(kinds)}) in {len(layers)} layers"
-    return [
-        ("adapter", str(adapter.path)),
-        ("base", config.base_model_name or "not named"),
-        ("update", f"{what}; {scale}; stored as {', '.join(adapter.dtypes)}"),
-    ]
-
-
-def _print_about(about: list[tuple[str, str]], adapter: Adapter, out: Console) -> None:
-    from rich.text import Text
-
-    for label, value in about:
-        out.print(Text(f"{label + ':':9}{value}"))
-    for label, lines in (("warning", adapter.warnings), ("note", adapter.notes)):
-        for line in lines:
-            out.print(Text(f"{label + ':':9}{line}", style="yellow" if label == "warning" else "dim"))
-
-
-def _provenance(adapter: Adapter) -> dict[str, Any]:
-    return {
-        "path": str(adapter.path),
-        "sha256": adapter.sha256,
-        "base_model": adapter.config.base_model_name,
-        "dtypes": list(adapter.dtypes),
-        "warnings": list(adapter.warnings),
-        "notes": list(adapter.notes),
-        "extras": [{"name": e.name, "kind": e.kind, "shape": list(e.shape)} for e in adapter.extras],
-    }
-
-
 def _deliver(adapter: Adapter, report: Report, json: Path | None, html: Path | None) -> None:
     """The files of an identification; written before anything is printed, so that a closed pipe loses none."""
+    from real_models.describe import provenance, summary
+    from synthetic.results import write_json
+
     if json is not None:
-        _write_json(json, {**report.to_dict(), "adapter": _provenance(adapter)})
+        write_json(json, {**report.to_dict(), "adapter": provenance(adapter)})
     if html is not None:
-        _write_html(html, report, _about(adapter))
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    from synthetic.results import json_text, write_atomically
-
-    text = json_text(value)
-    if path == Path("-"):
-        sys.stdout.write(text)
-    else:
-        write_atomically(path, lambda file: file.write(text.encode()))
+        _write_html(html, report, summary(adapter))
 
 
 def _write_html(path: Path, report: Report, about: list[tuple[str, str]]) -> None:
@@ -312,7 +268,7 @@ def _write_html(path: Path, report: Report, about: list[tuple[str, str]]) -> Non
     out = Console(file=io.StringIO(), width=150, no_color=True, highlight=False, markup=False, record=True)
     show_report(report, out)
     text = identify_page(report.to_dict(), out.export_text(), about)
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_atomically(path, text.encode())
 
 
 def _check_targets(*paths: Path | None) -> None:
@@ -334,19 +290,24 @@ def run(command: Callable[..., Any], arguments: list[str] | None = None) -> int:
     from grasp_theory.errors import GraspError
 
     try:
-        return command(args=arguments, standalone_mode=False) or 0
+        code = command(args=arguments, standalone_mode=False) or 0
+        return _interrupted() if code == 130 else code  # newer versions of typer turn Ctrl-C into this code
     except GraspError as error:
         return _fail(str(error))
     except USAGE_ERROR as error:
         return _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'grasp'} --help`)")
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; nothing was left half-written", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
         return _fail("out of memory: the adapter is larger than this machine can hold at once")
+
+
+def _interrupted() -> int:
+    print("interrupted; nothing was left half-written", file=sys.stderr)
+    return 130
 
 
 def _fail(message: str) -> int:

@@ -43,5 +43,5 @@ def draw(name: str, folder: Path, *, data: Path = FOLDER) -> list[Path]:
     paths = []
     for kind in ("pdf", "png"):
         picture = render(figure, kind)
-        paths.append(write_atomically(folder / f"{name}.{kind}", lambda file, picture=picture: file.write(picture)))
+        paths.append(write_atomically(folder / f"{name}.{kind}", picture))
     return paths

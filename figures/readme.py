@@ -55,7 +55,7 @@ def _interval(row: dict[str, float]) -> str:
 def main() -> int:
     """Rewrite the README of the checkout this package lies in."""
     path = Path(__file__).parent.parent / "README.md"
-    write_atomically(path, lambda file: file.write(fill(path.read_text(encoding="utf-8")).encode()))
+    write_atomically(path, fill(path.read_text(encoding="utf-8")).encode())
     return 0
 
 

@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 MODULES_SHOWN = 12
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would exit with code 1; a reader that has seen enough is no failure of ours."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Standard output; lines are not broken when it is not a terminal, so that tools can read them."""
-    out = Console(highlight=False, markup=False)
-    return out if out.is_terminal else Console(highlight=False, markup=False, soft_wrap=True, width=200, no_color=True)
+    out = _Console(highlight=False, markup=False)
+    return out if out.is_terminal else _Console(highlight=False, markup=False, soft_wrap=True, width=200, no_color=True)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", left: int = 1) -> Table:
@@ -42,6 +48,17 @@ def progress(label: str, out: Console) -> Iterator[Callable[[Iterable[Any], int]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=out, disable=not out.is_terminal, transient=True) as bar:
         yield lambda stream, total: iter(bar.track(stream, total=total, description=label))
+
+
+def show_adapter(
+    summary: Sequence[tuple[str, str]], warnings: Sequence[str], notes: Sequence[str], out: Console
+) -> None:
+    """What was read, one line a fact."""
+    for label, value in summary:
+        out.print(Text(f"{label + ':':9}{value}"))
+    for label, lines, style in (("warning", warnings, "yellow"), ("note", notes, "dim")):
+        for line in lines:
+            out.print(Text(f"{label + ':':9}{line}", style=style))
 
 
 def show_report(report: Report, out: Console) -> None:
@@ -135,7 +152,7 @@ def _show_separate(report: Report, out: Console) -> None:
 def _reasons(decompositions: Sequence[Decomposition]) -> list[str]:
     """What kept the leading components from standing out."""
     leading = [d.components[0] for d in decompositions]
-    n, of = len(leading), "" if len(leading) == 1 else f" in {len(leading)} modules"
+    n, group = len(leading), "groups" if decompositions[0].pooled else "modules"
     if any(d.verdict != "none can be told" for d in decompositions):
         return []
     no_floor = sum(c.above_floor is None for c in leading)
@@ -150,7 +167,8 @@ def _reasons(decompositions: Sequence[Decomposition]) -> list[str]:
         (no_agreement, "agreement needs two layers and two components a module"),
         (disagree, "the leading directions do not agree between layers (p >= 0.01)"),
     ]
-    return [f"because: {text}{of if count == n else f' in {count} of {n} modules'}" for count, text in reasons if count]
+    where = {n: "" if n == 1 else f" (all {n} {group})"}
+    return [f"because: {text}{where.get(count, f' (in {count} of {n} {group})')}" for count, text in reasons if count]
 
 
 def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_wanted: bool) -> None:

@@ -89,7 +89,9 @@ def identify(
         )
     verdict = "none can be told" if uninformative and measured else overall(decompositions)
     if decompositions:
-        notes += [NOTE_CONVERGED, NOTE_CERTIFICATE] + ([NOTE_READ] if chosen_side == "read" else [])
+        estimated = any(d.floor.value is not None for d in decompositions)
+        notes += [NOTE_CONVERGED] if estimated else []
+        notes += [NOTE_CERTIFICATE] + ([NOTE_READ] if chosen_side == "read" else [])
     return Report(
         side=chosen_side,
         pool="layers" if pooled else "none",
@@ -154,7 +156,8 @@ def _choose(updates: Sequence[Update], side: str) -> tuple[Side, list[Update], l
             f"no module of this adapter {chosen}s the residual stream: it adapts {', '.join(kinds)}; use side {other!r}"
         )
     left_out = len(updates) - len(selected)
-    return chosen, selected, [f"{left_out} modules are not on the {chosen} side and are left out."] if left_out else []
+    note = f"Left out, because not on the {chosen} side: {left_out} of {len(updates)} modules."
+    return chosen, selected, [note] if left_out else []
 
 
 def _alignment(group: Sequence[Module]) -> Alignment:

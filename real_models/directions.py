@@ -83,7 +83,7 @@ def save_directions(path: str | Path, directions: Directions) -> Path:
     metadata = {"schema": SCHEMA, "sign_rule": SIGN_RULE, **{k: json.dumps(v) for k, v in fields.items()}}
     tensors = {"Q": np.ascontiguousarray(directions.Q), "singular_values": directions.singular_values}
     data = save(tensors, metadata)
-    return write_atomically(path, lambda file: file.write(data))
+    return write_atomically(path, data)
 
 
 def load_directions(path: str | Path) -> Directions:

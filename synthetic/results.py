@@ -8,8 +8,9 @@ import io
 import json
 import os
 import platform
+import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,30 +19,35 @@ import numpy as np
 from grasp_theory import InputError
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> Path:
-    """Call ``write(file)`` on a temporary file beside ``path`` and rename it into place when that has succeeded.
-
-    Whatever interrupts it (an exception, Ctrl-C, a full disk), ``path`` is either as it was or complete.
-    Raises InputError if the folder is missing or not writable.
-    """
-    path = check_target(path)
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file in the same folder that takes the place of ``path`` when the block ends well, and else goes."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            write(file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except OSError as error:
-        _remove(temporary)
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     except BaseException:
-        _remove(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise
+
+
+def write_atomically(path: str | Path, data: bytes) -> Path:
+    """Write a file whole or not at all.
+
+    Whatever interrupts it (an exception, Ctrl-C, a full disk), ``path`` is either as it was or complete.
+    Raises InputError if the folder is missing or not writable, or the disk is full.
+    """
+    path = check_target(path)
+    try:
+        with replacing(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     return path
 
 
@@ -63,9 +69,12 @@ def json_text(value: Mapping[str, Any]) -> str:
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
-    """:func:`json_text`, written whole or not at all."""
+    """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-"."""
     text = json_text(value)
-    return write_atomically(path, lambda file: file.write(text.encode()))
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return Path("-")
+    return write_atomically(path, text.encode())
 
 
 def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
@@ -75,7 +84,7 @@ def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+    return write_atomically(path, text.getvalue().encode())
 
 
 def manifest(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,8 +99,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(path)

@@ -1,4 +1,4 @@
-"""The real adapters, what reading each must give, and dense matrices from independent loaders to hold it against."""
+"""The real adapters with what reading each must give, small ones made to measure, and dense matrices for both."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
+
+from grasp_theory import AdapterError, GraspError, Update
+from real_models import read_adapter
 
 
 def real_adapters() -> Path:
@@ -114,3 +119,38 @@ def dense_updates(folder: Path) -> dict[str, np.ndarray]:
                 name = key.removeprefix("base_model.model.").removesuffix(f".{a}")
                 out[name] = scaling * B.reshape(B.shape[0], r) @ A.reshape(r, -1)
     return out
+
+
+def dense(update: Update) -> np.ndarray:
+    """dW as an array: what the library never forms."""
+    return update.lowrank @ np.eye(update.shape[1])
+
+
+def as_weight(update: Update, module: Any) -> np.ndarray:
+    """The stated orientation rules, from dW (d_out, d_in) to the stored weight of the torch module."""
+    from torch.nn import Embedding
+    from transformers.pytorch_utils import Conv1D
+
+    dW = dense(update)
+    return (dW.T if isinstance(module, Conv1D | Embedding) else dW).reshape(module.weight.shape)
+
+
+# --- small adapters, sound apart from what a test changes in them ---------------------------------------------
+
+CONFIG = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}
+A, B = "base_model.model.layers.0.q_proj.lora_A.weight", "base_model.model.layers.0.q_proj.lora_B.weight"
+FACTORS = {A: np.ones((2, 4), np.float32), B: np.ones((3, 2), np.float32)}
+
+
+def adapter(folder: Path, config: Any = None, tensors: dict[str, np.ndarray] | None = None) -> Path:
+    """A small sound adapter, apart from what is given."""
+    folder.mkdir(exist_ok=True)
+    config = CONFIG if config is None else config
+    (folder / "adapter_config.json").write_bytes(config if isinstance(config, bytes) else json.dumps(config).encode())
+    save_file(FACTORS if tensors is None else tensors, folder / "adapter_model.safetensors")
+    return folder
+
+
+def refused(path, match: str, *, kind: type[GraspError] = AdapterError, name: str | None = None) -> None:
+    with pytest.raises(kind, match=match):
+        _ = [update.lowrank for update in read_adapter(path, name).updates]

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import case, cases, empty_shapes, examples, factor, rotation, scalings, seeds, shapes, with_singular_values
+from strategies import (
+    case,
+    cases,
+    empty_shapes,
+    examples,
+    factor,
+    rotation,
+    scalings,
+    seeds,
+    shapes,
+    with_singular_values,
+)
 from tolerance import backward
 
 from grasp_theory import FactoredSVD, InputError, LowRank, add, hstack
@@ -161,7 +172,9 @@ def test_svd_of_zero_scaling_is_zero(c):
 @given(c=cases(), factor_=st.sampled_from([-1.0, -3.0, 0.25, 1e-6]))
 def test_svd_of_a_multiple_scales_and_keeps_its_triples(c, factor_):
     p = c.lowrank * factor_
-    np.testing.assert_allclose(p.svd().S, abs(factor_) * c.lowrank.svd().S, rtol=0, atol=abs(factor_) * rounding(c) + 1e-300)
+    np.testing.assert_allclose(
+        p.svd().S, abs(factor_) * c.lowrank.svd().S, rtol=0, atol=abs(factor_) * rounding(c) + 1e-300
+    )
     svd = p.svd(1)
     again = factor_ * c.dense @ svd.Vh.T - svd.U * svd.S[:1]
     np.testing.assert_array_less(np.linalg.norm(again), abs(factor_) * rounding(c) * (2 if svd.S[0] else 1) + 1e-300)

@@ -125,7 +125,9 @@ def test_sign_rule_forgets_the_sign(seed, d, k):
 
 
 def test_sign_rule_takes_the_first_of_equal_entries_and_leaves_zero():
-    np.testing.assert_array_equal(fix_sign(np.array([[0.5, -2.0], [-2.0, 2.0], [2.0, 0.0]])), [[-0.5, 2], [2, -2], [-2, 0]])
+    np.testing.assert_array_equal(
+        fix_sign(np.array([[0.5, -2.0], [-2.0, 2.0], [2.0, 0.0]])), [[-0.5, 2], [2, -2], [-2, 0]]
+    )
     np.testing.assert_array_equal(fix_sign(np.zeros((3, 1))), 0)
 
 

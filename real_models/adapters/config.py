@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from grasp_theory import AdapterError, Side
 
@@ -81,6 +81,11 @@ class LoraSettings:
         training, and with it the scaling of the training, is then lost.
         """
         return len({value for pattern, value in self._alphas if pattern.match(module)}) > 1
+
+
+def zero_start(settings: LoraSettings, *, embedding: bool) -> Literal["B", "A"]:
+    """The factor that starts at zero: B, but A where B is the frozen one (MiCA) and in peft's embedding layers."""
+    return "A" if embedding or settings.fixed == "write" else "B"
 
 
 def _compile(pattern_name: str, key: str) -> re.Pattern[str]:

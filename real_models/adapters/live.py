@@ -9,7 +9,7 @@ import numpy as np
 
 from grasp_theory import InputError, LowRank, Update
 
-from .config import check_config
+from .config import LoraSettings, check_config, zero_start
 from .layout import base_name, check_shapes, strip_prefix
 from .sides import layer_of, natural_key, side_of
 
@@ -28,15 +28,15 @@ def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Updat
 
     Raises InputError if the model has no such adapter, UnsupportedAdapterError as :func:`read_adapter`.
     """
-    from peft.tuners.lora import LoraLayer
-
     configs = getattr(model, "peft_config", None)
     if not isinstance(configs, Mapping) or adapter_name not in configs:
         there = sorted(configs) if isinstance(configs, Mapping) else "none: it is no peft model"
         raise InputError(f"the model has no adapter {adapter_name!r}; it has {there}")
+    from peft.tuners.lora import LoraLayer  # here, not above: a model that is no peft model needs no peft
+
     settings, _ = check_config(_plain(configs[adapter_name].to_dict()), f"adapter {adapter_name!r}")
     updates = [
-        _update(base_name(strip_prefix(name))[0], layer, adapter_name, settings.fixed)
+        _update(base_name(strip_prefix(name))[0], layer, adapter_name, settings)
         for name, layer in model.named_modules()
         if isinstance(layer, LoraLayer) and adapter_name in layer.scaling and not _saved_whole(name)
     ]
@@ -55,7 +55,7 @@ def _saved_whole(name: str) -> bool:
     return bool({"modules_to_save", "original_module"}.intersection(name.split(".")))
 
 
-def _update(name: str, layer: Any, adapter_name: str, fixed: Any) -> Update:
+def _update(name: str, layer: Any, adapter_name: str, settings: LoraSettings) -> Update:
     embedding = adapter_name in layer.lora_embedding_A
     factors = (
         (layer.lora_embedding_B[adapter_name], layer.lora_embedding_A[adapter_name])
@@ -66,7 +66,8 @@ def _update(name: str, layer: Any, adapter_name: str, fixed: Any) -> Update:
     check_shapes(a, b, f"factors of shape {a} and {b}", f"module {name!r}")
     shape = (b[0], int(np.prod(a[1:])))
     side = "write" if embedding else side_of(name)
-    return Update(name, layer_of(name), side, shape, a[0], _source(layer, adapter_name, embedding), fixed)
+    source, start = _source(layer, adapter_name, embedding), zero_start(settings, embedding=embedding)
+    return Update(name, layer_of(name), side, shape, a[0], source, settings.fixed, start)
 
 
 def _source(layer: Any, adapter_name: str, embedding: bool) -> Callable[[], LowRank]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from grasp_theory import AdapterError, LowRank, Update
 
-from .config import LoraSettings, parse_config
+from .config import LoraSettings, parse_config, zero_start
 from .extras import Extra
 from .folder import CONFIG, find_adapter
 from .layout import Layout, Module, parse_layout
@@ -102,7 +102,8 @@ def _open(weights: Path) -> TensorFile:
 def _update(module: Module, settings: LoraSettings, file: TensorFile) -> Update:
     side = "write" if module.embedding else side_of(module.name)
     source = _source(module, settings.scaling(module.pattern_name, module.rank), file)
-    return Update(module.name, layer_of(module.name), side, module.shape, module.rank, source, settings.fixed)
+    start = zero_start(settings, embedding=module.embedding)
+    return Update(module.name, layer_of(module.name), side, module.shape, module.rank, source, settings.fixed, start)
 
 
 def _source(module: Module, scaling: float, file: TensorFile) -> Callable[[], LowRank]:

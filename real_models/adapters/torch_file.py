@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from .safetensors_file import LFS_POINTER, READABLE
 from .tensors import TensorInfo
 from .text import require_printable
 
+ZIP = b"PK\x03\x04"
 CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
 
@@ -53,12 +55,7 @@ class TorchFile:
 
 
 def _load(path: Path) -> Any:
-    try:
-        with path.open("rb") as f:
-            if f.read(len(LFS_POINTER)) == LFS_POINTER:
-                raise AdapterError(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`")
-    except OSError as e:
-        raise AdapterError(f"{path} cannot be read: {e.strerror or e}") from None
+    _check_archive(path)
     try:
         import torch
     except ImportError:
@@ -76,6 +73,33 @@ def _load(path: Path) -> Any:
         raise AdapterError(
             f"{path} cannot be read by torch.load(weights_only=True) ({type(e).__name__}): it is damaged, or a pickle "
             "of something else than tensors, of which nothing was run; save or download it again"
+        ) from None
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is no archive of stored records before torch sees it, so that no claimed size is allocated.
+
+    torch saves zip archives since 1.6; the bare pickle of older versions is not opened at all.
+    """
+    try:
+        with path.open("rb") as f:
+            start = f.read(len(LFS_POINTER))
+        if start == LFS_POINTER:
+            raise AdapterError(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`")
+        if not start.startswith(ZIP):  # zipfile forgives bytes in front of an archive, torch takes them for a pickle
+            raise zipfile.BadZipFile
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(record.file_size for record in archive.infolist())
+        if claimed > path.stat().st_size:
+            raise AdapterError(f"{path} claims {claimed} bytes of records, more than it holds; it is damaged")
+    except OSError as e:
+        raise AdapterError(f"{path} cannot be read: {e.strerror or e}") from None
+    except AdapterError:
+        raise
+    except Exception as e:  # zipfile lets struct.error, NotImplementedError, … of a damaged directory through
+        raise AdapterError(
+            f"{path} is not the zip archive that torch.save writes ({type(e).__name__}): it is damaged, or a bare "
+            "pickle, of which nothing was run; save or download it again"
         ) from None
 
 

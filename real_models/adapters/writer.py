@@ -6,15 +6,15 @@ import json
 import math
 import os
 import re
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
 
 from grasp_theory import AdapterError, InputError, LowRank, Update
+from synthetic.results import replacing
 
 from .folder import CONFIG, SAFETENSORS
 from .layout import PREFIX
@@ -61,12 +61,12 @@ def write_adapter(
         made = not folder.exists()
         folder.mkdir(exist_ok=True)
         try:
-            with _replacing(folder / SAFETENSORS) as f:
+            with replacing(folder / SAFETENSORS) as f:
                 scalings = _write_weights(f, table, dtype)
                 config = _config(table, scalings, r, lora_alpha)
                 config["target_modules"] = sorted(target_modules if target_modules is not None else table)
                 config["base_model_name_or_path"], config["task_type"] = base_model_name, task_type
-                with _replacing(folder / CONFIG) as g:
+                with replacing(folder / CONFIG) as g:
                     g.write(json.dumps(config, indent=2, sort_keys=True).encode())
         except BaseException:
             if made:
@@ -175,26 +175,3 @@ def _encode(factor: np.ndarray, dtype: DType, key: str) -> bytes:
     if not finite:
         raise InputError(f"{key!r} holds values that are not finite in {dtype}; nothing was written")
     return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A new file in the same folder that takes the place of ``target`` when the block ends well."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as f:
-            yield f
-            f.flush()
-            os.fsync(f.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -1,0 +1,197 @@
+"""Agreement between layers: level under the null, power, deflation, invariances, and what it cannot decide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from strategies import rotation
+from tolerance import binomial
+
+from grasp_theory import Agreement
+from grasp_theory.agreement import LeadingDirections, agreement
+
+DRAWS = 300
+
+
+def modules(rng: np.random.Generator, d: int, L: int, k: int, *, layers=None, shared=(), strengths=None):
+    """L modules with k orthonormal random directions each; ``shared`` = {component: direction} replaces some."""
+    U = np.empty((d, L, k), np.float32)
+    for l in range(L):
+        X = rng.standard_normal((d, k))
+        for component, direction in dict(shared).items():
+            X[:, component] = direction * rng.choice([-1, 1])
+        # the shared ones first, so that orthogonalisation leaves them as they are
+        order = sorted(range(k), key=lambda j: (j not in dict(shared), j))
+        Q, R = np.linalg.qr(X[:, order])
+        U[:, l, order] = Q * np.sign(np.diag(R))
+    S = np.tile(np.geomspace(2, 1, k) if strengths is None else np.asarray(strengths, float), (L, 1))
+    return LeadingDirections(U, S, np.arange(L) if layers is None else np.asarray(layers))
+
+
+def nothing(d: int) -> np.ndarray:
+    return np.zeros((d, 0))
+
+
+def first(m: LeadingDirections, *, draws: int = 999, seed: int = 0) -> Agreement | None:
+    return agreement(m, nothing(m.U.shape[0]), draws=draws, seed=seed)[0]
+
+
+@pytest.mark.parametrize(("d", "L", "k"), [(48, 6, 5), (200, 16, 8), (32, 2, 8)])
+def test_agreement_p_value_has_its_level_under_an_isotropic_null(d, L, k):
+    rng = np.random.default_rng(0)
+    p = np.array([first(modules(rng, d, L, k), draws=199, seed=i).p_value for i in range(DRAWS)])
+    for level in (0.01, 0.1, 0.5):
+        np.testing.assert_array_less(np.mean(p <= level), level + binomial(level, DRAWS))
+    # and it is no constant: the upper half is reached about as often
+    np.testing.assert_allclose(np.mean(p > 0.5), 0.5, rtol=0, atol=binomial(0.5, DRAWS))
+
+
+def test_agreement_p_value_has_its_level_when_everything_is_shared_alike():
+    """Anisotropy that all components share is in the null; against 1/d every draw would be far out."""
+    rng = np.random.default_rng(1)
+    d, L, k, alarms, above = 64, 8, 6, 0, 0
+    scale = np.arange(1, d + 1) ** -1.0
+    for i in range(150):
+        Q = rotation(rng, d)
+        U = np.stack(
+            [np.linalg.qr(Q @ (scale[:, None] * rng.standard_normal((d, k))) @ rotation(rng, k))[0] for _ in range(L)],
+            1,
+        )
+        # the same law for every column: random order within the span
+        U = np.stack([U[:, l] @ rotation(rng, k) for l in range(L)], axis=1)
+        found = first(
+            LeadingDirections(U.astype(np.float32), np.tile(np.geomspace(1.2, 1, k), (L, 1)), np.arange(L)), seed=i
+        )
+        alarms += found.p_value < 0.01
+        above += found.value > 3 * found.isotropic_mean
+    np.testing.assert_array_less(alarms / 150, 0.01 + binomial(0.01, 150))
+    np.testing.assert_array_less(0.8, above / 150)  # control: far above the isotropic mean, nearly always
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.8])
+def test_agreement_finds_a_planted_common_direction(noise):
+    rng = np.random.default_rng(2)
+    d, L = 64, 8
+    u = rotation(rng, d, 1)[:, 0]
+    for i in range(10):
+        m = modules(rng, d, L, 5, shared={0: u})
+        if noise:
+            X = m.U.astype(float)
+            X[:, :, 0] += noise * rng.standard_normal((d, L)) / np.sqrt(d)
+            m = LeadingDirections(
+                np.stack([np.linalg.qr(X[:, l])[0] for l in range(L)], 1).astype(np.float32), m.S, m.layers
+            )
+        found = first(m, seed=i)
+        np.testing.assert_array_less(found.p_value, 0.01)
+        np.testing.assert_array_less(0.3, found.value)
+        np.testing.assert_array_less(found.null_mean, 0.05)
+    np.testing.assert_allclose(first(modules(rng, d, L, 5, shared={0: u})).value, 1, atol=1e-5)
+    # control: planted as the second component, the first has nothing to show
+    np.testing.assert_array_less(0.01, first(modules(rng, d, L, 5, shared={1: u})).p_value)
+
+
+def test_agreement_value_is_the_mean_cos2_over_pairs_of_layers():
+    rng = np.random.default_rng(3)
+    layers = np.array([0, 0, 1, 2, 2])
+    m = modules(rng, 20, 5, 3, layers=layers)
+    found = first(m)
+    lead = m.U[:, :, 0].astype(float)
+    pairs = [(a, b) for a in range(5) for b in range(a) if layers[a] != layers[b]]
+    np.testing.assert_allclose(found.value, np.mean([(lead[:, a] @ lead[:, b]) ** 2 for a, b in pairs]), rtol=1e-5)
+    assert (found.pairs, found.isotropic_mean) == (len(pairs), 1 / 20)
+    # E of the null: leading against other components, both ways round
+    others = [
+        np.mean([[(m.U[:, a, 0] @ m.U[:, b, j]) ** 2, (m.U[:, b, 0] @ m.U[:, a, j]) ** 2] for j in (1, 2)])
+        for a, b in pairs
+    ]
+    np.testing.assert_allclose(found.null_mean, np.mean(others), rtol=0.1)
+
+
+def test_agreement_of_one_layer_or_one_component_is_none():
+    rng = np.random.default_rng(4)
+    assert first(modules(rng, 20, 1, 4)) is None
+    assert first(modules(rng, 20, 3, 4, layers=[7, 7, 7])) is None
+    assert first(modules(rng, 20, 4, 1)) is None
+    padded = modules(rng, 20, 4, 3, strengths=[1.0, 0.0, 0.0])
+    assert first(padded) is None
+    assert first(modules(rng, 20, 2, 3, layers=[0, 1])) is not None
+
+
+@pytest.mark.parametrize(("L", "k", "distinct"), [(2, 3, 8), (2, 2, 2), (2, 8, 98), (3, 2, 1), (3, 3, 8)])
+def test_agreement_p_value_stays_above_what_the_pairings_allow(L, k, distinct):
+    """Two modules of three components can be paired in 8 other ways: the p-value can never reach 0.01."""
+    rng = np.random.default_rng(5)
+    u = rotation(rng, 64, 1)[:, 0]
+    found = first(modules(rng, 64, L, k, shared={0: u}))
+    np.testing.assert_allclose(found.value, 1, atol=1e-5)
+    np.testing.assert_allclose(found.p_value, 1 / (1 + distinct), atol=1e-12)
+
+
+def test_agreement_finds_the_second_direction_once_the_first_is_removed():
+    rng = np.random.default_rng(6)
+    d, L = 64, 8
+    plane = rotation(rng, d, 2)
+    m = modules(rng, d, L, 6, shared={0: plane[:, 0], 1: plane[:, 1]}, strengths=[5, 3, 1, 0.9, 0.8, 0.7])
+    one, two, three = agreement(m, plane)
+    for found in (one, two):
+        np.testing.assert_allclose(found.value, 1, atol=1e-4)
+        np.testing.assert_array_less(found.p_value, 0.01)
+    np.testing.assert_array_less(0.01, three.p_value)
+    # the first one alone: with u₂ planted in no module, nothing is left
+    _, rest = agreement(modules(rng, d, L, 6, shared={0: plane[:, 0]}), plane[:, :1])
+    np.testing.assert_array_less(0.01, rest.p_value)
+
+
+def test_agreement_removes_a_direction_that_is_spread_over_the_components():
+    """Deflation is of the modules' matrices, not of their lists of vectors: û lies between components 0 and 1."""
+    rng = np.random.default_rng(7)
+    d, L = 64, 8
+    u, w = rotation(rng, d, 2).T
+    U, S = np.empty((d, L, 4), np.float32), np.empty((L, 4))
+    for l in range(L):
+        M = np.outer(u, rng.standard_normal(9)) * 2 + np.outer(w, rng.standard_normal(9)) * 1.9
+        M += 0.1 * rng.standard_normal((d, 9))
+        X, s, _ = np.linalg.svd(M, full_matrices=False)
+        U[:, l], S[l] = X[:, :4], s[:4]
+    found = agreement(LeadingDirections(U, S, np.arange(L)), u[:, None])[1]
+    np.testing.assert_array_less(0.9, found.value)
+
+
+@pytest.mark.parametrize("what", ["signs", "rotation", "order", "scale"])
+def test_agreement_is_invariant(what):
+    rng = np.random.default_rng(8)
+    d, L, k = 40, 6, 4
+    plane = rotation(rng, d, 2)
+    m = modules(rng, d, L, k, shared={0: plane[:, 0] + 0.3 * rng.standard_normal(d) / np.sqrt(d)})
+    removed, U, S, layers = plane, m.U.astype(float), m.S, m.layers
+    if what == "signs":
+        U = U * rng.choice([-1.0, 1.0], (1, L, k))
+    elif what == "rotation":
+        Q = rotation(rng, d)
+        U, removed = np.einsum("ij,jlk->ilk", Q, U), Q @ removed
+    elif what == "order":
+        order = rng.permutation(L)
+        U, S, layers = U[:, order], S[order], layers[order]
+    else:
+        S = S * rng.uniform(0.1, 10, (L, 1))
+    before, after = agreement(m, plane), agreement(LeadingDirections(U.astype(np.float32), S, layers), removed)
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_allclose(b.value, a.value, rtol=1e-4, atol=1e-6)
+        # the draws of a permuted order are other draws; otherwise the same up to ties
+        np.testing.assert_allclose(b.p_value, a.p_value, rtol=0, atol=0.06 if what == "order" else 0.003)
+
+
+def test_agreement_is_deterministic_in_its_seed():
+    rng = np.random.default_rng(9)
+    m = modules(rng, 30, 5, 4)
+    assert agreement(m, nothing(30), seed=3) == agreement(m, nothing(30), seed=3)
+    assert agreement(m, nothing(30), seed=3)[0].null_mean != agreement(m, nothing(30), seed=4)[0].null_mean
+
+
+def test_agreement_of_many_modules_draws_in_batches():
+    """More pairs than fit a batch: the number of draws, hence the smallest p-value, stays what was asked for."""
+    rng = np.random.default_rng(10)
+    u = rotation(rng, 24, 1)[:, 0]
+    found = first(modules(rng, 24, 40, 3, shared={0: u}), draws=999)
+    np.testing.assert_allclose(found.p_value, 1 / 1000)
+    assert found.pairs == 40 * 39 // 2

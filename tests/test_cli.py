@@ -1,0 +1,273 @@
+"""The command line as a user meets it: output, files, exit codes, interruptions."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import grasp_cli
+from grasp_theory import Update, identify
+from real_models import read_adapter, write_adapter
+from real_models.directions import load_directions
+from synthetic.low_rank import AdapterSpec, draw_adapter
+
+SPEC = AdapterSpec(layers=6, width=96, inputs=64, rank=16, strength=1.5)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory) -> Path:
+    """An adapter with one planted direction, in a folder whose name has a space and letters outside ASCII."""
+    updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(0))
+    return write_adapter(tmp_path_factory.mktemp("rooms") / "my ädapter", updates, r=16, lora_alpha=16)
+
+
+def grasp(capsys, *arguments: object) -> tuple[int, str, str]:
+    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def process(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "grasp_cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def test_identify_prints_the_numbers_of_the_report(planted, capsys):
+    report = identify(read_adapter(planted).updates)
+    code, out, err = grasp(capsys, "identify", planted)
+    component = report.component(0)
+    assert code == 0
+    assert err == ""
+    assert f"{component.singular_value:.4g}" in out
+    assert f"{component.ratio:.2f}" in out
+    assert "verdict: one stands out" in out
+    assert report.rule in out
+    assert report.caveat in out
+
+
+def test_identify_piped_output_is_plain_text(planted):
+    done = process("identify", planted, env=os.environ | {"FORCE_COLOR": "", "TERM": "xterm-256color"})
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+
+
+def test_identify_json_is_the_report(planted, tmp_path, capsys):
+    target = tmp_path / "out.json"
+    code, _, _ = grasp(capsys, "identify", planted, "--json", target)
+    assert code == 0
+    value = json.loads(target.read_text(), parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
+    report = identify(read_adapter(planted).updates)
+    assert value["schema_version"] == 1
+    assert value["verdict"] == report.verdict
+    assert [c["index"] for c in value["decompositions"][0]["components"]] == list(range(8))
+    np.testing.assert_array_equal(
+        [c["singular_value"] for c in value["decompositions"][0]["components"]],
+        [c.singular_value for c in report.decompositions[0].components],
+    )
+    assert value["adapter"]["sha256"] == read_adapter(planted).sha256
+
+
+def test_identify_json_dash_is_nothing_but_json(planted, capsys):
+    code, out, _ = grasp(capsys, "identify", planted, "--json", "-")
+    assert code == 0
+    assert json.loads(out)["side"] == "write"
+
+
+def test_identify_html_is_one_self_contained_file(planted, tmp_path, capsys):
+    target = tmp_path / "page.html"
+    code, _, _ = grasp(capsys, "identify", planted, "--html", target)
+    text = target.read_text(encoding="utf-8")
+    assert code == 0
+    assert text.count("data:image/png;base64,") == 3
+    assert not re.search(r"(src|href)=\"(?!data:)", text)
+    assert "one stands out" in text
+    assert "my ädapter" in text
+
+
+def test_directions_file_round_trip(planted, tmp_path, capsys):
+    target = tmp_path / "d.safetensors"
+    code, _, _ = grasp(capsys, "identify", planted, "-o", target, "--component", 1, "--component", 0)
+    adapter = read_adapter(planted)
+    report = identify(adapter.updates)
+    found = load_directions(target)
+    assert code == 0
+    assert found.components == (1, 0)
+    assert found.side == "write"
+    assert found.modules == report.decomposition().modules
+    assert found.adapter_sha256 == adapter.sha256
+    expected = np.hstack([report.component(i).subspace.basis for i in (1, 0)]).astype(np.float32)
+    np.testing.assert_array_equal(found.Q, expected)
+    np.testing.assert_array_equal(found.singular_values, [report.component(i).singular_value for i in (1, 0)])
+
+
+def test_trajectory_of_a_folder_of_checkpoints(tmp_path, capsys):
+    updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(1))
+    for step, size in ((2, 0.5), (10, 1.0)):
+        scaled = [Update.of(u.name, u.lowrank * size, layer=u.layer, side=u.side) for u in updates]
+        write_adapter(tmp_path / f"checkpoint-{step}", scaled, r=16)
+    target = tmp_path / "t.json"
+    code, out, _ = grasp(capsys, "identify", tmp_path, "--json", target)
+    rows = json.loads(target.read_text())["checkpoints"]
+    assert code == 0
+    assert "2 checkpoints" in out
+    assert [r["step"] for r in rows] == [2, 10]
+    np.testing.assert_allclose(rows[0]["norm"] / rows[1]["norm"], 0.5, rtol=1e-5)
+    np.testing.assert_allclose([r["angle_to_last"] for r in rows], 0, atol=1e-2)
+
+
+def test_diff_with_itself_and_with_another(planted, tmp_path, capsys):
+    other = write_adapter(tmp_path / "other", draw_adapter(SPEC, rng=np.random.default_rng(5))[0], r=16)
+    code, out, _ = grasp(capsys, "diff", planted, planted, "--json", tmp_path / "same.json")
+    assert code == 0
+    assert "random 99%" in out
+    same = json.loads((tmp_path / "same.json").read_text())["pooled"][0]
+    np.testing.assert_allclose(same["mean_cos2"], 1, atol=1e-6)
+    assert grasp(capsys, "diff", planted, other, "--json", tmp_path / "else.json")[0] == 0
+    found = json.loads((tmp_path / "else.json").read_text())["pooled"][0]
+    assert found["mean_cos2"] < 3 * found["random_99"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["identify", "{missing}"], "does not exist"),
+        (["identify"], "Missing argument"),
+        (["identify", "{planted}", "--side", "up"], "'--side'"),
+        (["identify", "{planted}", "--side", "read"], "use side 'write'"),
+        (["identify", "{planted}", "--top", "0"], "'--top'"),
+        (["identify", "{planted}", "-o", "{tmp}/d"], "--component 0"),
+        (["identify", "{planted}", "--component", "0"], "add -o"),
+        (["identify", "{planted}", "-o", "{tmp}/d", "--component", "99"], "components 0"),
+        (["identify", "{planted}", "-o", "{tmp}/d", "--component", "0", "--module", "nope"], "no decomposition"),
+        (["identify", "{planted}", "--json", "{tmp}/no/such/folder.json"], "create it first"),
+        (["identify", "{planted}", "--html", "{tmp}"], "name a file in it"),
+        (["identify", "{planted}", "--name", "second"], "second"),
+        (["diff", "{planted}"], "Missing argument"),
+        (["diff", "{planted}", "{tmp}"], "empty"),
+        (["figures", "no-such-figure"], "no figure is called"),
+        (["no-such-command"], "No such command"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(arguments, words, planted, tmp_path, capsys):
+    places = {"planted": planted, "missing": tmp_path / "missing", "tmp": tmp_path}
+    code, out, err = grasp(capsys, *[a.format(**places) for a in arguments])
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("error: ")
+    assert words in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refusals_of_another_base_are_explained(planted, tmp_path, capsys):
+    updates, _ = draw_adapter(AdapterSpec(layers=6, width=80, inputs=64), rng=np.random.default_rng(0))
+    other = write_adapter(tmp_path / "other", updates, r=16)
+    code, _, err = grasp(capsys, "diff", planted, other)
+    assert code == 2
+    assert "different base models" in err
+
+
+@pytest.mark.parametrize("function", ["tempfile.mkstemp", "os.fsync", "os.replace"])
+def test_full_disk_leaves_the_old_file(planted, tmp_path, capsys, monkeypatch, function):
+    target = tmp_path / "out.json"
+    target.write_text("old")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(function, full)
+    code, out, err = grasp(capsys, "identify", planted, "--json", target)
+    assert code == 2
+    assert out == ""
+    assert "No space left on device" in err
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_interrupt_leaves_no_file_and_code_130(planted, tmp_path):
+    """Ctrl-C while the directions file is being written: the old file stays whole, no temporary is left."""
+    target = tmp_path / "d.safetensors"
+    target.write_bytes(b"old")
+    script = (
+        "import os, sys, time, grasp_cli\n"
+        "def slow(descriptor):\n"
+        "    print('writing', flush=True)\n"
+        "    time.sleep(60)\n"
+        "os.fsync = slow\n"
+        f"arguments = ['identify', {str(planted)!r}, '-o', {str(target)!r}, '--component', '0']\n"
+        "sys.exit(grasp_cli.run(grasp_cli.app, arguments))\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "writing\n"
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "interrupted" in err
+    assert target.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["d.safetensors"]
+
+
+def test_closed_pipe_is_no_error(planted, tmp_path):
+    target = tmp_path / "out.json"
+    with subprocess.Popen(
+        [sys.executable, "-m", "grasp_cli", "identify", str(planted), "--json", str(target)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        err = child.stderr.read()
+        assert child.wait(timeout=60) == 0
+    assert err == ""
+    assert json.loads(target.read_text())["verdict"] == "one stands out"
+
+
+def test_narrow_terminal_and_no_colour(planted):
+    environment = os.environ | {"COLUMNS": "60", "NO_COLOR": "1", "HOME": "/nonexistent", "MPLCONFIGDIR": ""}
+    done = process("identify", planted, env=environment)
+    assert done.returncode == 0
+    assert "verdict: one stands out" in done.stdout
+
+
+def test_help_and_version(capsys):
+    assert grasp(capsys, "--help")[0] == 0
+    code, out, _ = grasp(capsys, "--version")
+    assert code == 0
+    assert re.match(r"grasp \d+\.\d+\.\d+", out)
+
+
+def test_figures_are_drawn_from_committed_results(tmp_path, capsys):
+    code, out, _ = grasp(capsys, "figures", "--results", tmp_path / "new")
+    assert code == 0
+    written = sorted(p.name for p in (tmp_path / "new").iterdir())
+    assert written == ["verdict-rates.pdf", "verdict-rates.png"]
+    assert len(out.splitlines()) == 2
+    first = {p.name: p.read_bytes() for p in (tmp_path / "new").iterdir()}
+    time.sleep(1.1)  # a date in the file would show
+    assert grasp(capsys, "figures", "--results", tmp_path / "new")[0] == 0
+    assert {p.name: p.read_bytes() for p in (tmp_path / "new").iterdir()} == first
+
+
+@pytest.mark.slow
+def test_reproduce_writes_its_results(tmp_path, capsys):
+    code, out, _ = grasp(capsys, "reproduce", "--results", tmp_path / "r", "--trials", 2, "--jobs", 1)
+    assert code == 0
+    names = {p.name for p in (tmp_path / "r").iterdir()}
+    assert {"planted-adapter", "planted.json", "planted.html", "verdict_rates.csv", "verdict-rates.png"} <= names
+    cosine = float(re.search(r"planted direction: ([\d.]+)", out)[1])
+    assert cosine > 0.9
+    shutil.rmtree(tmp_path / "r")

@@ -1,0 +1,82 @@
+"""The README does what it says: its blocks run, its tables are those of the committed results."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import grasp_cli
+from figures.readme import PARTS, fill
+from figures.rows import FOLDER, read_rows
+from real_models import write_adapter
+from synthetic.low_rank import AdapterSpec, draw_adapter
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def workshop(tmp_path, monkeypatch):
+    """A folder with the adapters that the README names."""
+    for seed, name in enumerate(("my-adapter", "other-adapter")):
+        spec = AdapterSpec(layers=4, width=64, inputs=48, rank=16, strength=1.5)
+        write_adapter(tmp_path / name, draw_adapter(spec, rng=np.random.default_rng(seed))[0], r=16)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_readme_python_blocks_run(workshop, capsys):
+    found = blocks("python")
+    assert found
+    scope: dict[str, object] = {}
+    for block in found:
+        exec(compile(block, "README.md", "exec"), scope)
+    out = capsys.readouterr().out
+    assert "one stands out" in out
+    assert "the direction is within" in out
+
+
+def test_readme_commands_run(workshop):
+    commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+    assert len(commands) >= 4
+    for command in commands:
+        words = shlex.split(command)
+        assert words[0] == "grasp"
+        assert grasp_cli.run(grasp_cli.app, words[1:]) == 0, command
+    assert {"report.html", "report.json", "directions.safetensors"} <= {p.name for p in workshop.iterdir()}
+
+
+def test_readme_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"make ([a-z-]+)", README))
+    assert named <= targets
+
+
+def test_readme_tables_are_the_committed_results():
+    assert fill(README) == README
+    for name in PARTS:
+        assert f"<!-- {name} -->" in README
+
+
+def test_readme_claims_hold_in_the_committed_results():
+    """The control of the tables: hits far above the predicted strength, none far below, no alarm on isotropic noise."""
+    rows = read_rows(FOLDER / "verdict_rates.csv")
+    assert all(r["rate"] == 1 for r in rows if r["relative"] >= 1.5)
+    assert all(r["rate"] == 0 for r in rows if 0 < r["relative"] <= 0.5)
+    assert all(r["high"] <= 0.02 for r in rows if r["setting"].startswith("isotropic") and not r["relative"])
+
+
+def test_nothing_names_a_machine():
+    """Paths and tool names of a workplace have no place in a published tree."""
+    forbidden = re.compile(r"/(?:tmp|root|home)/\w+/(?:venv|lib)|" + "|".join(("far" + "m-", "/wo" + "rk/")))
+    tracked = [p for p in ROOT.rglob("*") if p.suffix in {".py", ".md", ".toml", ".cff"} and ".venv" not in p.parts]
+    assert len(tracked) > 20
+    assert [str(p) for p in tracked if forbidden.search(p.read_text(encoding="utf-8"))] == []
