@@ -262,11 +262,11 @@ def _write_html(path: Path, report: Report, about: list[tuple[str, str]]) -> Non
     from rich.console import Console
 
     from figures.identify_page import identify_page
-    from figures.tables import show_report
+    from figures.tables import show_components
     from synthetic.results import write_atomically
 
     out = Console(file=io.StringIO(), width=150, no_color=True, highlight=False, markup=False, record=True)
-    show_report(report, out)
+    show_components(report, out)
     text = identify_page(report.to_dict(), out.export_text(), about)
     write_atomically(path, text.encode())
 

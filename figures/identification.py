@@ -16,7 +16,8 @@ SHOWN = 6  # decompositions drawn by themselves before the rest is left to the t
 
 def spectrum(report: dict[str, Any]) -> Figure:
     """Singular values of each decomposition with the noise floor and the next-value gap; filled: stands out."""
-    chosen = sorted(report["decompositions"], key=lambda d: -d["norm"])[:SHOWN]
+    largest = sorted(report["decompositions"], key=lambda d: -d["norm"])[:SHOWN]
+    chosen = [d for d in report["decompositions"] if d in largest]
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
     figure = new_figure(COLUMN if columns == 1 else PAGE, 2.2 * rows)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .identification import alignment, depth, spectrum
-from .report import facts, heading, page, paragraph, picture
+from .identification import SHOWN, alignment, depth, spectrum
+from .report import facts, heading, page, paragraph, picture, preformatted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,9 @@ def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, 
     parts = [facts(about), paragraph(f"Verdict: {result['verdict']}.", kind="verdict"), paragraph(result["rule"])]
     parts.append(paragraph(result["caveat"]))
     if result["decompositions"]:
-        caption = "Singular values. Filled: stands out by the rule above; dashed: what noise alone would reach."
+        shown, of = min(SHOWN, len(result["decompositions"])), len(result["decompositions"])
+        which = "" if shown == of else f" of the {shown} largest of {of} modules"
+        caption = f"Singular values{which}. Filled: stands out by the rule above; dashed: what noise alone would reach."
         parts += [heading("Spectra"), picture(spectrum(result), caption)]
         parts += [heading("Over depth"), picture(depth(result), "Size of the update of every adapted module.")]
         matrix = alignment(result)
@@ -25,11 +27,5 @@ def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, 
                 "Squared cosine between the leading directions of two modules: 1 the same direction, 0 orthogonal."
             )
             parts += [heading("Agreement between layers"), picture(matrix, caption)]
-    parts += [heading("Tables"), f"<pre>{_escape(text)}</pre>", heading("Notes")]
+    parts += [heading("Tables"), preformatted(text), heading("Notes")]
     return page(f"Identification: {dict(about).get('adapter', '')}", parts + [paragraph(n) for n in result["notes"]])
-
-
-def _escape(text: str) -> str:
-    from html import escape
-
-    return escape(text)

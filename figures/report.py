@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
-
-from rich.console import Console, RenderableType
 
 from .style import render
 
@@ -18,7 +15,8 @@ if TYPE_CHECKING:
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-img { max-width: 100%; } figure { margin: 1rem 0; } figcaption { color: #555; font-size: 0.9rem; }
+img { max-width: min(100%, 56rem); max-height: 30rem; }
+figure { margin: 1rem 0; } figcaption { color: #555; font-size: 0.9rem; }
 pre { overflow-x: auto; font-size: 0.8rem; line-height: 1.35; background: #f6f6f6; padding: 0.8rem; }
 .verdict { font-size: 1.15rem; font-weight: 600; border-left: 4px solid #0072B2; padding-left: 0.8rem; }
 .facts td { padding: 0.1rem 1rem 0.1rem 0; vertical-align: top; }
@@ -61,9 +59,6 @@ def picture(figure: Figure, caption: str) -> str:
     return f'<figure><img alt="{alt}" src="data:image/png;base64,{data}"><figcaption>{alt}</figcaption></figure>'
 
 
-def preformatted(*renderables: RenderableType) -> str:
-    """What the command line would print, as text."""
-    out = Console(file=io.StringIO(), width=150, no_color=True, highlight=False, record=True)
-    for renderable in renderables:
-        out.print(renderable)
-    return f"<pre>{escape(out.export_text())}</pre>"
+def preformatted(text: str) -> str:
+    """Text as the command line prints it."""
+    return f"<pre>{escape(text)}</pre>"

@@ -62,14 +62,10 @@ def show_adapter(
 
 
 def show_report(report: Report, out: Console) -> None:
-    """Verdict, components, what limits them, modules, notes."""
-    pooled = [d for d in report.decompositions if d.pooled]
-    for found in pooled:
-        _show_pooled(found, out)
-    if not pooled and report.decompositions:
-        _show_separate(report, out)
-    _show_modules(report.modules, out, table_wanted=bool(pooled) or not report.decompositions)
+    """Components, modules, verdict, and what limits it."""
+    show_components(report, out)
     out.print()
+    pooled = any(d.pooled for d in report.decompositions)
     line = f"verdict: {report.verdict}"
     if report.decompositions and not pooled:
         counts = Counter(d.verdict for d in report.decompositions)
@@ -82,6 +78,16 @@ def show_report(report: Report, out: Console) -> None:
         out.print(f"caveat:  {report.caveat}", style="dim")
     for note in report.notes:
         out.print(f"note:    {note}", style="dim")
+
+
+def show_components(report: Report, out: Console) -> None:
+    """The tables of a report, without its verdict."""
+    pooled = [d for d in report.decompositions if d.pooled]
+    for found in pooled:
+        _show_pooled(found, out)
+    if not pooled and report.decompositions:
+        _show_separate(report, out)
+    _show_modules(report.modules, out, table_wanted=bool(pooled) or not report.decompositions)
 
 
 def _show_pooled(found: Decomposition, out: Console) -> None:

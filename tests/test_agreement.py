@@ -157,6 +157,22 @@ def test_agreement_removes_a_direction_that_is_spread_over_the_components():
     np.testing.assert_array_less(0.9, found.value)
 
 
+@pytest.mark.parametrize("L", [4, 8, 16])
+def test_agreement_p_value_has_its_level_after_removing_what_the_modules_do_not_share(L):
+    """Every module has a strong direction of its own. The stack's first component mixes them, and taking a mixture out
+    of all modules leaves remainders that lean on each other: no sign of a shared direction."""
+    d, k, draws, p = 64, 6, 60, []
+    for seed in range(draws):
+        rng = np.random.default_rng(seed)
+        m = modules(rng, d, L, k, strengths=[10.0, 1.0, 0.9, 0.8, 0.7, 0.6])
+        stack = (m.U * m.S).reshape(d, L * k)
+        removed = np.linalg.svd(stack, full_matrices=False)[0][:, :2]
+        p.append([found.p_value for found in agreement(m, removed, draws=199, seed=seed)])
+    for component, values in enumerate(np.transpose(p)):
+        alarms = np.mean(values <= 0.01)
+        np.testing.assert_array_less(alarms, 0.01 + binomial(0.01, draws), err_msg=f"component {component}")
+
+
 @pytest.mark.parametrize("what", ["signs", "rotation", "order", "scale"])
 def test_agreement_is_invariant(what):
     rng = np.random.default_rng(8)

@@ -1,0 +1,75 @@
+"""Direction files: refused when damaged, exact when not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from grasp_theory import AdapterError, InputError, identify
+from real_models import read_adapter, write_adapter
+from real_models.directions import SCHEMA, choose_directions, load_directions, save_directions
+from synthetic.low_rank import AdapterSpec, draw_adapter
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory):
+    updates, u = draw_adapter(AdapterSpec(layers=4, width=64, inputs=48, strength=2.0), rng=np.random.default_rng(0))
+    adapter = read_adapter(write_adapter(tmp_path_factory.mktemp("a") / "adapter", updates, r=16))
+    return adapter, identify(adapter.updates).decomposition(), u
+
+
+def test_saved_directions_read_back_equal(chosen, tmp_path):
+    adapter, found, u = chosen
+    made = choose_directions(adapter, found, (0, 2))
+    read = load_directions(save_directions(tmp_path / "d.safetensors", made))
+    for field in dataclasses.fields(made):
+        a, b = getattr(made, field.name), getattr(read, field.name)
+        np.testing.assert_array_equal(a, b) if isinstance(a, np.ndarray) else None
+        assert isinstance(a, np.ndarray) or a == b
+    assert abs(u @ read.Q[:, 0]) > 0.9
+    assert read.subspace.dimension == 2
+
+
+def test_saved_file_is_plain_safetensors_with_documented_metadata(chosen, tmp_path):
+    adapter, found, _ = chosen
+    path = save_directions(tmp_path / "d.safetensors", choose_directions(adapter, found, (0,)))
+    tensors = load_file(path)
+    assert tensors["Q"].shape == (64, 1)
+    assert tensors["Q"].dtype == np.float32
+    assert tensors["singular_values"].shape == (1,)
+
+
+def test_a_choice_must_be_explicit_and_sensible(chosen):
+    adapter, found, _ = chosen
+    for components, words in (((), "one or more"), ((0, 0), "different"), ((99,), "components 0"), ((-1,), "asked")):
+        with pytest.raises(InputError, match=words):
+            choose_directions(adapter, found, components)
+
+
+def test_other_files_are_refused(chosen, tmp_path):
+    adapter, found, _ = chosen
+    good = save_directions(tmp_path / "d.safetensors", choose_directions(adapter, found, (0,)))
+    with pytest.raises(AdapterError, match="not a directions file"):
+        load_directions(adapter.weights)
+    with pytest.raises(AdapterError, match="cannot read"):
+        load_directions(tmp_path / "missing")
+    (tmp_path / "short").write_bytes(good.read_bytes()[:-9])
+    with pytest.raises(AdapterError, match="cannot read"):
+        load_directions(tmp_path / "short")
+    cases = {
+        "no-q": ({"singular_values": np.ones(1)}, {}),
+        "widths": ({"Q": np.ones((4, 2), np.float32), "singular_values": np.ones(3)}, {}),
+        "field": ({"Q": np.ones((4, 1), np.float32), "singular_values": np.ones(1)}, {"side": None}),
+        "json": ({"Q": np.ones((4, 1), np.float32), "singular_values": np.ones(1)}, {"side": "{"}),
+    }
+    fields = ("components", "decomposed", "side", "modules", "layers", "hook_point", "operation")
+    for name, (tensors, change) in cases.items():
+        metadata = {"schema": SCHEMA, "sign_rule": ""} | {f: json.dumps([]) for f in fields}
+        metadata |= {"base_model": "null", "adapter_sha256": '""'} | change
+        save_file(tensors, tmp_path / name, {k: v for k, v in metadata.items() if v is not None})
+        with pytest.raises(AdapterError, match="write it again"):
+            load_directions(tmp_path / name)

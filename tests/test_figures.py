@@ -1,0 +1,80 @@
+"""Figures: drawn from rows alone, fonts embedded, what they claim to show is there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from figures.catalogue import FIGURES
+from figures.identification import alignment, depth, kind, spectrum
+from figures.rows import FOLDER, read_rows
+from figures.style import render
+from grasp_theory import identify
+from synthetic.low_rank import AdapterSpec, draw_adapter
+
+
+@pytest.fixture(scope="module")
+def result():
+    spec = AdapterSpec(layers=4, width=64, inputs=48, strength=2.0)
+    return identify(draw_adapter(spec, rng=np.random.default_rng(0))[0]).to_dict()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_catalogue_figures_draw_with_embedded_fonts(name):
+    entry = FIGURES[name]
+    figure = entry.build(read_rows(FOLDER / entry.csv))
+    pdf = render(figure, "pdf")
+    assert b"/Type3" not in pdf
+    assert b"/CIDFontType2" in pdf or b"/TrueType" in pdf
+    assert b"CreationDate" not in pdf
+    for axis in figure.axes:
+        assert axis.get_xlabel()
+        assert axis.get_title(loc="left") or axis.get_title()
+    assert render(figure)[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_verdict_rates_shows_every_row_and_the_prediction():
+    rows = read_rows(FOLDER / "verdict_rates.csv")
+    hits, alarms = FIGURES["verdict-rates"].build(rows).axes
+    drawn = [tuple(point) for line in hits.lines if len(line.get_xdata()) > 2 for point in line.get_xydata()]
+    assert sorted(drawn) == sorted((r["relative"], r["rate"]) for r in rows if r["relative"])
+    assert any(list(line.get_xdata()) == [1, 1] for line in hits.lines)
+    assert [t.get_text() for t in alarms.get_yticklabels()] == [r["setting"] for r in rows if not r["relative"]]
+
+
+def test_spectrum_draws_the_singular_values_and_the_floor(result):
+    axis = spectrum(result).axes[0]
+    found = result["decompositions"][0]
+    drawn = sorted(float(y) for line in axis.lines for y in line.get_ydata() if len(line.get_ydata()) == 1)
+    np.testing.assert_allclose(drawn, sorted(c["singular_value"] for c in found["components"]))
+    assert any(set(line.get_ydata()) == {found["floor"]["value"]} for line in axis.lines)
+
+
+def test_spectrum_says_when_there_is_no_floor():
+    spec = AdapterSpec(layers=3, width=64, inputs=48, rank=4)
+    axis = spectrum(identify(draw_adapter(spec, rng=np.random.default_rng(0))[0]).to_dict()).axes[0]
+    assert "no noise floor" in axis.get_title()
+    assert not axis.get_legend()
+
+
+def test_depth_draws_every_module(result):
+    axis = depth(result).axes[0]
+    np.testing.assert_allclose(
+        sorted(p.get_height() for p in axis.patches),
+        sorted(float(np.linalg.norm(m["singular_values"])) for m in result["modules"]),
+    )
+
+
+def test_alignment_shows_cos2_off_the_diagonal(result):
+    figure = alignment(result)
+    assert figure is not None
+    shown = np.array(figure.axes[0].images[0].get_array(), dtype=float)
+    expected = np.array(result["alignments"][0]["cos2"])
+    off = ~np.eye(len(expected), dtype=bool)
+    np.testing.assert_allclose(shown[off], expected[off])
+    assert alignment({"alignments": []}) is None
+
+
+def test_kind_is_what_follows_the_layer():
+    assert kind("transformer.h.3.mlp.c_proj") == "mlp.c_proj"
+    assert kind("model.embed_tokens") == "embed_tokens"

@@ -1,0 +1,81 @@
+"""Result files: whole or not at all, JSON without NaN, manifests."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+
+from figures.rows import read_rows
+from grasp_theory import InputError
+from synthetic.results import check_target, json_text, manifest, replacing, write_atomically, write_csv, write_json
+
+
+class Stop(BaseException):
+    """Stands for Ctrl-C: no Exception."""
+
+
+def test_replacing_keeps_the_old_file_whatever_interrupts(tmp_path):
+    target = tmp_path / "a ü.json"
+    target.write_bytes(b"old")
+
+    def interrupted() -> None:
+        with replacing(target) as file:
+            file.write(b"half")
+            raise Stop
+
+    with pytest.raises(Stop):
+        interrupted()
+    assert target.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == [target.name]
+    with replacing(target) as file:  # the control: without an interruption it is replaced
+        file.write(b"new")
+    assert target.read_bytes() == b"new"
+
+
+def test_written_file_has_the_permissions_of_an_ordinary_one(tmp_path):
+    ordinary = tmp_path / "ordinary"
+    ordinary.write_bytes(b"")
+    written = write_atomically(tmp_path / "written", b"")
+    assert stat.S_IMODE(written.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+
+
+def test_long_names_fit(tmp_path):
+    assert write_atomically(tmp_path / ("x" * 250), b"1").read_bytes() == b"1"
+
+
+def test_json_refuses_nan(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+    assert json.loads(json_text({"x": None, "é": 1})) == {"x": None, "é": 1}
+
+
+def test_csv_round_trip_quotes_what_needs_it(tmp_path):
+    rows = [{"name": 'a, "b"\nc', "n": 3, "x": 0.1}, {"name": "d", "n": -1, "x": 1e-9}]
+    assert read_rows(write_csv(tmp_path / "a.csv", rows)) == rows
+
+
+def test_targets_are_refused_with_the_reason(tmp_path):
+    with pytest.raises(InputError, match="name a file in it"):
+        check_target(tmp_path)
+    with pytest.raises(InputError, match="create it first"):
+        check_target(tmp_path / "no" / "file")
+
+
+def test_manifest_names_config_and_versions():
+    found = manifest({"seed": 3})
+    assert found["config"] == {"seed": 3}
+    assert set(found["versions"]) == {"python", "numpy", "scipy"}
+
+
+def test_umask_is_left_as_it_was(tmp_path):
+    before = os.umask(0o027)
+    try:
+        written = write_atomically(tmp_path / "a", b"")
+        assert os.umask(0o027) == 0o027
+        assert stat.S_IMODE(written.stat().st_mode) == 0o640
+    finally:
+        os.umask(before)
