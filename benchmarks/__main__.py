@@ -15,6 +15,7 @@ from . import decompose, processes
 
 
 def main() -> int:
+    """Measure, print, say whether everything holds."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         found = decompose.claims(folder, 16, 8) + decompose.claims(folder, 64, 20, repeats=3) + processes.claims(folder)

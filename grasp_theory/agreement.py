@@ -98,7 +98,7 @@ def _test(
     return Agreement(value, float(null.mean()), 1 / d, float(max(p, 1 / (1 + distinct))), len(first))
 
 
-def _batches(draws: int, pairs: int, entries: int = 1 << 18) -> list[int]:
+def _batches(draws: int, pairs: int, entries: int = 1 << 16) -> list[int]:
     """Sizes of batches that add up to ``draws`` and hold about ``entries`` cos² each."""
     size = max(1, entries // pairs)
     return [size] * (draws // size) + ([draws % size] if draws % size else [])

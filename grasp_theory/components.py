@@ -61,7 +61,7 @@ def identify(
     ------
     InputError : no update, no module of the side asked for, options out of range, factors that are not finite.
 
-    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: one module, a stack of at most 32 MB,
+    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: one module, 16 MB of a stack,
     and the leading directions.
     """
     _check_options(side, pool, k, level)

@@ -20,7 +20,7 @@ from .updates import Side, Update
 
 KEPT = 8  # leading directions kept of every module, for the agreement test
 RTOL = 1e-7  # accuracy of a module's singular values, in units of its largest
-CACHED_BYTES = 1 << 25  # of a pooled stack; larger ones are read again and again
+CACHED_BYTES = 1 << 24  # of a pooled stack; what goes beyond is read again and again
 RATIO = 1.5  # a component is separated when it is this many times the next one
 
 
@@ -119,35 +119,33 @@ def leading_directions(group: Sequence[Module]) -> LeadingDirections:
 class Stack:
     """The matrices W_l with W_l W_lᵀ = dW_l dW_lᵀ (dW_lᵀ dW_l on the read side), in float32, to be iterated over.
 
-    They are kept while they need no more than CACHED_BYTES together; a larger stack loads its modules anew in every
-    iteration, so that its memory stays that of one module.
+    The first CACHED_BYTES of them are kept; the modules of a larger stack are loaded anew in every iteration, so that
+    memory does not grow with the adapter.
     """
 
     def __init__(self, side: Side) -> None:
         self.side: Side = side
         self._parts: list[tuple[Update, Float[ndarray, "r r"]]] = []
-        self._cache: list[Float[ndarray, "width r"]] | None = []
+        self._kept: list[Float[ndarray, "width r"]] = []
 
     def add(self, update: Update, lowrank: LowRank) -> None:
         """Append a module; ``lowrank`` is the update's, loaded."""
         facing = lowrank if self.side == "write" else lowrank.T
-        mixing = facing.left_mixing()
-        self._parts.append((update, mixing))
-        if self._cache is not None:
-            self._cache.append((facing.B @ mixing).astype(np.float32))
-            if sum(W.nbytes for W in self._cache) > CACHED_BYTES:
-                self._cache = None
+        self._parts.append((update, facing.left_mixing()))
+        full = sum(W.nbytes for W in self._kept) + 4 * facing.B.size > CACHED_BYTES
+        if not full and len(self._kept) == len(self._parts) - 1:
+            self._kept.append(self._product(lowrank, self._parts[-1][1]))
 
     def scale(self, factors: Float[ndarray, " L"]) -> None:
         """Multiply the modules by these numbers."""
         self._parts = [(update, mixing * c) for (update, mixing), c in zip(self._parts, factors, strict=True)]
-        if self._cache is not None:
-            self._cache = [W * np.float32(c) for W, c in zip(self._cache, factors, strict=True)]
+        self._kept = [W * np.float32(c) for W, c in zip(self._kept, factors, strict=False)]
 
     def __iter__(self) -> Iterator[Float[ndarray, "width r"]]:
-        if self._cache is not None:
-            yield from self._cache
-            return
-        for update, mixing in self._parts:
-            lowrank = update.lowrank
-            yield (lowrank.B if self.side == "write" else lowrank.A.T).astype(np.float32) @ mixing.astype(np.float32)
+        yield from self._kept
+        for update, mixing in self._parts[len(self._kept) :]:
+            yield self._product(update.lowrank, mixing)
+
+    def _product(self, lowrank: LowRank, mixing: Float[ndarray, "r r"]) -> Float[ndarray, "width r"]:
+        factor = lowrank.B if self.side == "write" else lowrank.A.T
+        return factor.astype(np.float32, copy=False) @ mixing.astype(np.float32)

@@ -6,8 +6,7 @@ import os
 
 # A BLAS reads these once, when numpy is imported; worker processes inherit them. A pytest plugin (jaxtyping's) imports
 # numpy before this file is read, so the process that runs without workers is told by threadpoolctl as well.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 from collections.abc import Iterator
 from pathlib import Path

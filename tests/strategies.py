@@ -56,7 +56,7 @@ def factor(rng: np.random.Generator, m: int, n: int, kind: str, condition: float
 
 @dataclass(frozen=True)
 class Case:
-    """Factors with what a test needs to know of them: dW in float64, and K = |scaling| ‖B‖‖A‖, the scale of rounding."""
+    """Factors and what a test needs to know of them: dW in float64, and K = |scaling| ‖B‖‖A‖, the scale of rounding."""
 
     lowrank: LowRank
     dense: np.ndarray

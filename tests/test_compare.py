@@ -201,7 +201,7 @@ def test_compare_refuses_with_a_reason(call, words):
 
 
 def test_trajectory_ends_at_angle_zero():
-    """A run from one direction to another: norms and strengths against dense, angle and cosine decreasing to the last."""
+    """A run that turns from one direction to another and grows: all in closed form."""
     rng = np.random.default_rng(0)
     start, end = rotation(rng, 40, 2).T
     A = [rotation(rng, 30, 1).T for _ in range(3)]

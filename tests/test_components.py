@@ -1,4 +1,4 @@
-"""identify: against dense decompositions, its certificate on planted and extremal instances, its verdict and refusals."""
+"""identify: against dense matrices, its certificate on planted and extremal instances, its verdict and refusals."""
 
 from __future__ import annotations
 
@@ -290,7 +290,7 @@ def test_verdict_needs_the_layers_to_agree(layers):
 
 
 def rule(S, floor, p_values, ratio=1.5, level=0.01) -> list[bool]:
-    """The printed rule, word by word: i counts if i … j pass floor and agreement, and j is separated, for some j >= i."""
+    """The printed rule: i counts if i … j pass floor and agreement, and j is separated, for some j >= i."""
     passes = [s > floor and p is not None and p < level for s, p in zip(S, p_values, strict=False)]
     separated = [i + 1 < len(S) and S[i] >= ratio * S[i + 1] for i in range(len(passes))]
     return [any(separated[j] and all(passes[i : j + 1]) for j in range(i, len(passes))) for i in range(len(passes))]
@@ -406,7 +406,7 @@ def test_identify_of_zero_updates_has_nothing_to_decompose():
 @pytest.mark.parametrize("pool", ["layers", "none"])
 @pytest.mark.parametrize("r", [1, 4, 8])
 def test_identify_of_a_rank_one_update_reports_one_component(r, pool):
-    """B of rank one through r columns, as after a few steps on one direction: one component, and nothing of rounding."""
+    """B of rank one through r columns, as after steps on one direction: one component, and nothing of rounding."""
     for seed in range(10):
         rng = np.random.default_rng(seed)
         u = rotation(rng, 64, 1)[:, 0]

@@ -98,7 +98,9 @@ def test_import_of_a_package_loads_nothing_heavy(package):
     assert loaded(f"import {package}", *HEAVY) == []
 
 
-@pytest.mark.parametrize("statement", ["import grasp_cli", "import grasp_cli\ntry: grasp_cli.app(['--help'])\nexcept SystemExit: pass"])
+@pytest.mark.parametrize(
+    "statement", ["import grasp_cli", "import grasp_cli\ntry: grasp_cli.app(['--help'])\nexcept SystemExit: pass"]
+)
 def test_import_of_the_command_line_loads_nothing_heavy(statement):
     printed = loaded(statement, *HEAVY, "numpy", "scipy", "grasp_theory", "real_models", "figures")
     assert not set(printed) & {*HEAVY, "numpy", "scipy"}

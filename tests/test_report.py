@@ -62,7 +62,9 @@ def test_certificate_takes_its_own_smallest_tau_and_nothing_below():
 def test_report_to_dict_is_strict_json(pool, vectors):
     value = json.loads(json.dumps(report(pool=pool).to_dict(vectors=vectors), allow_nan=False))
     assert value["schema_version"] == 1
-    assert {"verdict", "rule", "caveat", "decompositions", "modules", "alignments", "notes", "side", "pool"} <= set(value)
+    assert {"verdict", "rule", "caveat", "decompositions", "modules", "alignments", "notes", "side", "pool"} <= set(
+        value
+    )
     components = value["decompositions"][0]["components"]
     assert [c["index"] for c in components] == list(range(8))  # 0-based
     assert all(("subspace" in c) == vectors for c in components)

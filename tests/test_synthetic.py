@@ -55,7 +55,7 @@ def test_adapter_noise_has_unit_variance_and_peft_start():
 
 @pytest.mark.parametrize(("anisotropy", "decay"), [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)])
 def test_adapter_noise_keeps_its_mean_square_when_it_is_not_flat(anisotropy, decay):
-    updates, _ = draw(layers=40, anisotropy=anisotropy, decay=decay)
+    updates, _ = draw(layers=400, anisotropy=anisotropy, decay=decay)
     squares = np.array([np.mean(x.lowrank.B**2) for x in updates])
     np.testing.assert_allclose(squares.mean(), 1, rtol=0, atol=monte_carlo(squares))
     columns = np.mean([np.sum(x.lowrank.B**2, axis=0) for x in updates], axis=0)

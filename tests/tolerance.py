@@ -12,7 +12,7 @@ Z = 5.0  # standard errors allowed to a Monte-Carlo estimate with a fixed seed
 def backward(shape: Sequence[int], dtype: np.dtype | type, scale: float, c: float = 8.0) -> float:
     """c max(shape) eps scale: what a backward stable computation of this size may be off by.
 
-    scale : norm of the data, e.g. ‖B‖‖A‖ for a product. The smallest normal number keeps the bound of a zero matrix > 0.
+    scale : norm of the data, e.g. ‖B‖‖A‖ for a product. The smallest normal number keeps the bound of 0 positive.
     """
     return c * max([1, *shape]) * float(np.finfo(dtype).eps) * float(scale) + float(np.finfo(dtype).tiny)
 
