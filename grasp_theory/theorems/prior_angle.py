@@ -5,15 +5,16 @@ theta either of the angles ∠(û,u), ∠(v̂,v):
 
     sin 2 theta <= 2 tau/beta, theta < 45°,   i.e.   sin theta <= sin(½ arcsin 2 rho) = √((1 − √(1 − 4 rho²))/2).
 
-Nothing can be said for tau >= beta/2: with T = (beta/2)(reflection) M is (beta/2) times an orthogonal matrix, and every
-direction is a top singular vector (the violator below).
+Nothing can be said for tau >= beta/2: with T = (beta/2)(reflection) M is (beta/2) times an orthogonal matrix, and
+every direction is a top singular vector (just beyond it the factor is lost altogether: the violator below).
 
-Proof (here). p = min(cos a, cos b), q = max, a = ∠(û,u), b = ∠(v̂,v), sigma = ŝ₁. From ‖T v̂‖ <= tau, T v̂ = sigma û − beta u
-(vᵀv̂), and its mirror image: sigma² + beta² q² − 2 sigma beta p q <= tau² (a negative overlap product would give
-sigma <= tau, while sigma >= beta − tau > tau). If sigma <= beta the left side increases in q >= p, so
-sigma² + beta² p² − 2 sigma beta p² <= tau²; its minimum over sigma is beta² p² (1 − p²), hence p² >= (1 + √(1 − 4 rho²))/2, or
-p² <= ½, where sigma > beta/2 >= beta p² makes it > beta²/4 > tau²: excluded. If sigma > beta, minimising over q gives
-p² >= 1 − rho² or p² >= 1/(1 + rho²), both stronger. Attained by T = tau [[−sin 2θ, cos 2θ], [cos 2θ, sin 2θ]]. ∎
+Proof (here). p = min(cos a, cos b), q = max, a = ∠(û,u), b = ∠(v̂,v), sigma = ŝ₁. From ‖T v̂‖ <= tau,
+T v̂ = sigma û − beta u (vᵀv̂), and its mirror image: sigma² + beta² q² − 2 sigma beta p q <= tau² (a negative overlap
+product would give sigma <= tau, while sigma >= beta − tau > tau). If sigma <= beta the left side increases in q >= p, so
+sigma² + beta² p² − 2 sigma beta p² <= tau²; its minimum over sigma is beta² p² (1 − p²), hence
+p² >= (1 + √(1 − 4 rho²))/2, or p² <= ½, where sigma > beta/2 >= beta p² makes it > beta²/4 > tau²: excluded.
+If sigma > beta, minimising over q gives p² >= 1 − rho² or p² >= 1/(1 + rho²), both stronger.
+Attained by T = tau [[−sin 2θ, cos 2θ], [cos 2θ, sin 2θ]]. ∎
 
 Source: proved here; it sharpens the sin-theta theorems of Wedin and of Davis and Kahan for one planted factor.
 """
@@ -90,7 +91,7 @@ def _claim(bound, side: int, *, tight: bool = False) -> Claim[Instance]:
 
 
 def _ratio(x):
-    """measured/bound for 2 x 2 M at rho = 0.4, u = v = e₁, T = 0.4 X/‖X‖₂ (any pair of planes is a rotation of this)."""
+    """measured/bound at rho = 0.4 for 2 x 2 M with u = v = e₁, T = 0.4 X/‖X‖₂; other coordinates are rotations."""
     import torch
 
     X = x.reshape(2, 2)
