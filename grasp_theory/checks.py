@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import InputError
 from .search import largest_ratio
 from .statement import Claim, Rate, Statement
 
@@ -215,3 +216,20 @@ def all_statements() -> Iterator[Statement[Any]]:
     theorems = import_module(f"{__package__}.theorems")
     for key in theorems.ORDER:
         yield import_module(f"{__package__}.theorems.{key.replace('-', '_')}").STATEMENT
+
+
+def find(keys: list[str] | None = None) -> list[Statement[Any]]:
+    """The statements of these keys, or all; InputError names the unknown ones and those there are."""
+    known = {s.key: s for s in all_statements()}
+    unknown = sorted(set(keys or ()) - set(known))
+    if unknown:
+        raise InputError(f"no statement is called {', '.join(unknown)}; there are: {', '.join(known)}")
+    return [known[key] for key in (keys or known)]
+
+
+def verify_key(key: str, *, deep: bool = False, seed: int = 0) -> Outcome:
+    """:func:`verify` by key, for worker processes; one BLAS thread."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return verify(find([key])[0], deep=deep, seed=seed)

@@ -1,3 +1,35 @@
 """One statement a file; the file's docstring is the statement and its proof."""
 
-ORDER: tuple[str, ...] = ("prior-angle",)
+# The order of the theory: identification (what can be known), then removal (what can be done).
+ORDER: tuple[str, ...] = (
+    "naive-solution",
+    "factored-svd",
+    "posterior-angle",
+    "whitened-angle",
+    "prior-angle",
+    "minimax-angle",
+    "subspace-angle",
+    "scalar-output",
+    "layer-in-a-product",
+    "complexity-law",
+    "phase-transition",
+    "bbp-converse",
+    "pooled-layers",
+    "sample-threshold",
+    "noise-floor",
+    "one-step-sketch",
+    "spectral-order",
+    "projection-invariance",
+    "optimizer-leak",
+    "write-removal",
+    "read-removal",
+    "caft-gap",
+    "ablation-cost",
+    "steering-bias",
+    "posthoc-rank-gain",
+    "angle-forgiveness",
+    "identify-then-remove",
+    "rerouting-share",
+    "compensation-removes-pressure",
+    "who-wins",
+)

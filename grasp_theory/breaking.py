@@ -1,0 +1,46 @@
+"""Break a statement on purpose: the checks must notice. A check that survives this checks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from .checks import verify
+from .statement import Claim, Sides, Statement
+
+FACTOR = 0.05
+TIGHT = 0.9
+
+
+def breaks(statement: Statement[Any]) -> Iterator[tuple[str, Statement[Any]]]:
+    """(what was done, the broken statement): one side of each claim scaled by 1 ± 0.05, tight bounds also by 0.9.
+
+    Where a side is zero, 0.05 of the other side, or of the claim's own scale, is added instead of scaling nothing.
+    """
+    for name, claim in statement.claims.items():
+        for label, change in (("× 1.05", 1 + FACTOR), ("× 0.95", 1 - FACTOR)):
+            yield f"{name} {label}", _with(statement, name, claim, measured=change)
+        if claim.tight:
+            yield f"{name} bound × 0.9", _with(statement, name, claim, bound=TIGHT)
+
+
+def killed(statement: Statement[Any]) -> dict[str, bool]:
+    """Whether ``verify`` fails for each broken variant."""
+    return {label: not verify(broken).stands for label, broken in breaks(statement)}
+
+
+def _with(
+    statement: Statement[Any], name: str, claim: Claim[Any], *, measured: float = 1.0, bound: float = 1.0
+) -> Statement[Any]:
+    def sides(instance: Any) -> Sides:
+        s = claim.sides(instance)
+        shift = 0.0
+        if measured != 1 and abs(s.measured) <= s.slack:
+            # 1e9 slacks are the scale of an exact claim's sides
+            shift = (measured - 1) * max(abs(s.bound), 1e9 * s.slack)
+        return Sides(s.measured * measured + shift, s.bound * bound, s.slack)
+
+    broken = Claim(claim.relation, sides, claim.tight)
+    # The search has its own formula and cannot see the change; rates are of the law, not of this claim.
+    return replace(statement, claims={**statement.claims, name: broken}, search=None, rates=())

@@ -1,0 +1,42 @@
+"""sample-threshold: the offset ½(1 + √c)(3 + √c) from the exact border, and the overlaps for white noise."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+
+def residuals() -> dict[str, sp.Expr]:
+    """lambda_j = n(1 + e_j) with mean e = 0, mean e² = y = d/n and higher moments O(y²) (Marchenko-Pastur)."""
+    r, y, b, e = sp.symbols("r y b e", positive=True)  # r = √c; a = n b
+    b1 = sp.Symbol("b1", real=True)
+
+    def mean(f: sp.Expr) -> sp.Expr:
+        return f.subs(e, 0) + y / 2 * sp.diff(f, e, 2).subs(e, 0)
+
+    defining = mean(b**2 / (1 + e - b) ** 2) - r**2
+    b0 = r / (1 + r)
+    first = sp.series(defining.subs(b, b0 + b1 * y), y, 0, 2).removeO()
+    shift = sp.solve(sp.simplify(first.coeff(y, 1)), b1)[0]
+    strength = r**2 / (b * mean((1 + e) / (1 + e - b)))  # beta_c² n/(s² d)
+    expanded = sp.series(strength.subs(b, b0 + shift * y), y, 0, 2).removeO()
+    # beta_c² = (s² √(m d)/n)(1 + kappa d/n): n = s²√(m d)/beta² + kappa d + O(d²/n)
+    kappa = (1 + r) * (3 + r) / 2
+
+    # white noise l = 1 against phase-transition: theta² = t, c = k, unit d = 1, m = k
+    a, k, t = sp.symbols("a k t", positive=True)
+    at = k / (k + t)
+    edge = 1 - a**2 / k / (1 - a) ** 2
+    slope = t / k / (1 - a) ** 2
+    x = k / a + 1 / (1 - a)
+    return {
+        "leading order of a": sp.simplify(first.coeff(y, 0)),
+        "leading order of beta_c²": sp.simplify(expanded.coeff(y, 0) - r),
+        "offset": sp.simplify(expanded.coeff(y, 1) / r - kappa),
+        "square layer: 4 d": kappa.subs(r, 1) - 4,
+        "narrow layer: 1.5 d": kappa.subs(r, 0) - sp.Rational(3, 2),
+        "white: D = 1": sp.simplify((t * a / k / (1 - a)).subs(a, at) - 1),
+        "white: left overlap": sp.simplify((edge / (a * slope)).subs(a, at) - (t**2 - k) / (t * (t + k))),
+        "white: right overlap": sp.simplify(
+            ((k / a) ** 2 * edge / (t * slope * a * x)).subs(a, at) - (t**2 - k) / (t * (t + 1))
+        ),
+    }
