@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 DRAWS = 999
+P_VALUE = 0.01
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,11 @@ def agreement(
     many terms as the statistic, and whatever all components of these modules share by living in one network is in it
     too. An isotropic null, which ignores that, would call every adapter significant.
 
-    None where fewer than two layers or fewer than two components a module are left. Cost O(d (L k)²) once, then
+    Testing stops at the first component that does not agree (p >= P_VALUE); the entries after it are None. Directions
+    that the layers do not share come out of a stack as mixtures, and removing a mixture from every module leaves
+    remainders that agree for that reason alone; removing a shared direction does not.
+
+    None also where fewer than two layers or fewer than two components a module are left. Cost O(d (L k)²) once, then
     O(L² k³ + draws L²) a component.
     """
     d, L, k = modules.U.shape
@@ -62,12 +67,16 @@ def agreement(
     gram = (basis.T @ basis).astype(np.float64)
     inside = (removed.astype(basis.dtype).T @ basis).astype(np.float64)  # (n, L k)
     rng = np.random.default_rng(seed)
+    count = removed.shape[1] + 1
     results: list[Agreement | None] = []
-    for i in range(removed.shape[1] + 1):
+    for i in range(count):
         rest = gram - inside[:i].T @ inside[:i]
         cos2, usable = _leading_first(rest.reshape(L, k, L, k), modules.S)
-        results.append(_test(cos2, usable, modules.layers, draws, rng, d))
-    return results
+        found = _test(cos2, usable, modules.layers, draws, rng, d)
+        results.append(found)
+        if found is None or found.p_value >= P_VALUE:
+            break
+    return results + [None] * (count - len(results))
 
 
 def _leading_first(gram: Float[ndarray, "L k L k"], S: Float[ndarray, "L k"]) -> tuple[ndarray, ndarray]:

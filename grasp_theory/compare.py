@@ -81,8 +81,8 @@ def random_overlap(width: int, k: int, other: int, *, draws: int = DRAWS, seed: 
     G₁ᵀG₁ (G₁ᵀG₁ + G₂ᵀG₂)⁻¹, G₁ (k x k') and G₂ ((width − k) x k') Gaussian; G₂ᵀG₂ is drawn through its Bartlett
     factor, so that a draw costs O(k'³) whatever the width.
     """
-    if not 1 <= max(k, other) <= width:
-        raise InputError(f"subspaces of dimensions {k} and {other} do not fit into R^{width}")
+    if not 1 <= min(k, other) <= max(k, other) <= width:
+        raise InputError(f"needs subspaces of dimensions 1 to {width} in R^{width}, got {k} and {other}")
     k, other = max(k, other), min(k, other)
     rng = np.random.default_rng(seed)
     top = rng.standard_normal((draws, k, other))
@@ -105,6 +105,8 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
 
     Raises InputError if there is no common module, or common names differ in shape. Cost as :func:`identify`.
     """
+    if not isinstance(k, int) or k < 1:
+        raise InputError(f"k must be a positive number of directions, got {k!r}")
     a, b = {u.name: u for u in first}, {u.name: u for u in second}
     common = [name for name in a if name in b]
     if not common:
@@ -163,7 +165,7 @@ class _Pair:
     """One module of two adapters: leading (U, S) of each, W with W Wᵀ = dW dWᵀ of each, norms, inner product."""
 
     svds: list[tuple[ndarray, ndarray]]
-    stacked: list[Float[ndarray, "width r"]]
+    stacked: list[Float[ndarray, "width _"]]
     norms: tuple[float, float]
     inner: float
 
@@ -189,7 +191,7 @@ def _overlap(
         layer=layer,
         width=width,
         norms=(norms[0], norms[1]),
-        strengths=(float(leading[0][1][0]), float(leading[1][1][0])),
+        strengths=(_largest(leading[0][1]), _largest(leading[1][1])),
         cosine=sum(p.inner for p in pairs) / (norms[0] * norms[1]) if norms[0] and norms[1] else None,
         angles=tuple(float(x) for x in np.degrees(angles)),
         mean_cos2=float(np.mean(np.cos(angles) ** 2)) if angles.size else None,
@@ -198,9 +200,13 @@ def _overlap(
     )
 
 
+def _largest(S: Float[ndarray, " q"]) -> float:
+    return float(S[0]) if S.size else 0.0
+
+
 def _numerical_span(U: Float[ndarray, "width k"], S: Float[ndarray, " q"]) -> Subspace:
     """Span of the directions whose singular values are not zero to rounding; the others are arbitrary."""
-    return Subspace.span(U[:, S[: U.shape[1]] > 1e-9 * max(S[0], np.finfo(float).tiny)])
+    return Subspace.span(U[:, S[: U.shape[1]] > 1e-9 * max(_largest(S), np.finfo(float).tiny)])
 
 
 def _some(updates: dict[str, Update]) -> str:

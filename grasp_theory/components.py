@@ -173,6 +173,7 @@ def _pooled(group: Sequence[Module], stack: Stack, k: int, normalize: bool, leve
     if normalize:
         stack.scale(scales)
     svd = leading_svd(stack, k + 1, rtol=1e-5)
+    error = svd.error + max(m.error for m in group)
     shares = (norms * scales) ** 2 / np.sum((norms * scales) ** 2)
     floor, power = floor_and_power(pooled_noise(group, side, scales), level, len(group))
     U = fix_sign(svd.U)
@@ -182,6 +183,7 @@ def _pooled(group: Sequence[Module], stack: Stack, k: int, normalize: bool, leve
         svd.S,
         U[:, :k],
         float(np.sum((norms * scales) ** 2)),
+        error,
         floor,
         agreement(leading_directions(group), U[:, : k - 1], seed=seed),
     )
@@ -194,7 +196,7 @@ def _pooled(group: Sequence[Module], stack: Stack, k: int, normalize: bool, leve
         layers=tuple(m.layer for m in group),
         width=group[0].width,
         norm=float(np.linalg.norm(norms * scales)),
-        error=svd.error + max(m.error for m in group),
+        error=error,
         largest_module=group[int(shares.argmax())].name,
         largest_share=float(shares.max()),
         floor=floor,
@@ -211,7 +213,7 @@ def _separate(group: Sequence[Module], side: Side, k: int, level: float, seed: i
     shared = _index_agreement(directions, min(k, KEPT), seed)
     for m in group:
         floor, power = floor_and_power(m.noise, level, 1)
-        components, verdict = judge(m.S, m.U[:, :k], float(np.sum(m.S**2)), floor, shared)
+        components, verdict = judge(m.S, m.U[:, :k], float(np.sum(m.S**2)), m.error, floor, shared)
         decompositions.append(
             Decomposition(
                 name=m.name,

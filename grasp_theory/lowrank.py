@@ -14,6 +14,7 @@ from numpy import ndarray
 from .errors import InputError
 
 EPS = float(np.finfo(np.float64).eps)
+UNDERFLOW = 1e-250  # squares that small have lost digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ class FactoredSVD:
 class LowRank:
     """dW = scaling * B @ A with B (m, r), A (r, d): orientation (d_out, d_in), so that y = dW @ x.
 
-    No method forms the m x d product. Arithmetic is float64 whatever the factors are stored in.
+    No method forms the m x d product. Decompositions, norms, inner products and sums are computed in float64 whatever
+    the factors are stored in; ``@`` follows numpy's promotion of its operands.
 
     Parameters
     ----------
@@ -147,12 +149,14 @@ class LowRank:
         x, core, yh = np.linalg.svd(root_b[:, None] * (Qb.T @ Qa) * root_a)
         S = abs(self.scaling) * core[:limit]
         K = abs(self.scaling) * root_b[-1] * root_a[-1]
+        if S[0] == 0 or min(lb[-1], la[-1]) < UNDERFLOW:
+            return None
         # Rounding of a dot product of length n grows like √n; the eigendecomposition adds a multiple of r.
         eta = (np.sqrt(max(self.shape)) + self.rank) * EPS
-        error = float(min(eta * K * K / S[-1], np.sqrt(eta) * K)) if S[-1] > 0 else float(np.sqrt(eta) * K)
-        if S[0] == 0 or error > rtol * S[0]:
+        error = float(eta * K * (K / max(S[-1], np.sqrt(eta) * K)))
+        if error > rtol * S[0]:
             return None
-        if k and eta * (K / S[k - 1]) ** 2 > rtol * S[0] / S[k - 1]:
+        if k and eta * K * K > rtol * S[0] * S[k - 1]:
             return None
         B, A = self.B.astype(np.float64, copy=False), self.A.astype(np.float64, copy=False)
         # dW v_i = scaling * B (A v_i) and A v_i = Qa root_a y_i: divides by s_i only, never by a small eigenvalue.
@@ -236,7 +240,7 @@ def add(terms: Sequence[LowRank]) -> LowRank:
         raise InputError("add needs at least one update")
     if len({t.shape for t in terms}) > 1:
         raise InputError(f"add needs equal shapes, got {sorted({t.shape for t in terms})}")
-    return LowRank(np.hstack([t.scaling * t.B for t in terms]), np.vstack([t.A for t in terms]))
+    return LowRank(np.hstack([t.scaling * t.B.astype(np.float64) for t in terms]), np.vstack([t.A for t in terms]))
 
 
 def hstack(terms: Sequence[LowRank]) -> LowRank:
@@ -254,4 +258,4 @@ def hstack(terms: Sequence[LowRank]) -> LowRank:
     for t in terms:
         A[row : row + t.rank, column : column + t.shape[1]] = t.A
         row, column = row + t.rank, column + t.shape[1]
-    return LowRank(np.hstack([t.scaling * t.B for t in terms]), A)
+    return LowRank(np.hstack([t.scaling * t.B.astype(np.float64) for t in terms]), A)

@@ -72,8 +72,9 @@ class Power:
 class Component:
     """One singular component (0-based index) of the decomposed matrix.
 
-    ratio : singular value over the next one, None if that is 0. energy : share of ‖dW‖_F². above_floor, agreement :
-    None if not estimated. subspace : the direction in the residual stream (unit norm, sign rule).
+    ratio : singular value over the next one, inf if that is 0, None if the rank allows no next one.
+    energy : share of ‖dW‖_F². above_floor, agreement : None if not estimated.
+    subspace : the direction in the residual stream (unit norm, sign rule).
     """
 
     index: int

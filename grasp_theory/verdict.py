@@ -8,18 +8,18 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from .agreement import Agreement
+from .agreement import P_VALUE, Agreement
 from .measure import RATIO
 from .report import Certificate, Component, Decomposition, Floor, Verdict
 from .subspace import Subspace
 
-P_VALUE = 0.01
 VERDICTS: tuple[Verdict, ...] = ("none can be told", "one stands out", "several stand out")
 
 RULE = (
     f"A component counts when it lies above the noise floor, is at least {RATIO:g} times the next singular value, and "
     f"its directions agree between layers with p < {P_VALUE:g}; stronger components of the same group, themselves "
-    "above the floor and agreeing, count with it. A floor or an agreement that was not estimated is not passed."
+    "above the floor and agreeing, count with it. A floor that was not estimated is not passed, nor is an "
+    "agreement; it is not estimated after a component whose directions do not agree."
 )
 CAVEAT = (
     "Standing out is not being spurious: the spectrum cannot tell a shortcut from the task, and a weak shortcut sits "
@@ -31,11 +31,12 @@ def judge(
     S: Float[ndarray, " q"],
     U: Float[ndarray, "width k"],
     energy: float,
+    error: float,
     floor: Floor,
     agreements: Sequence[Agreement | None],
 ) -> tuple[tuple[Component, ...], Verdict]:
     """The records of the leading components, and the verdict by the rule."""
-    count = min(U.shape[1], int(np.count_nonzero(S > 1e-9 * S[0])))
+    count = min(U.shape[1], int(np.count_nonzero(S > max(1e-9 * S[0], error))))
     above = [None if floor.value is None else bool(S[i] > floor.value) for i in range(count)]
     agree = [agreements[i] if i < len(agreements) else None for i in range(count)]
     following = [float(S[i + 1]) if i + 1 < S.size else None for i in range(count)]

@@ -20,6 +20,8 @@ BENIGN = {
     "isotropic, rank 64": AdapterSpec(rank=64),
     "isotropic, 4 layers": AdapterSpec(layers=4),
     "decaying spectra": AdapterSpec(decay=1.0),
+    "a strong direction of its own in each layer": AdapterSpec(own=5.0),
+    "the same, 4 layers": AdapterSpec(layers=4, own=5.0),
     "shared row scales j^-0.25": AdapterSpec(anisotropy=0.25),
     "shared row scales j^-0.5": AdapterSpec(anisotropy=0.5),
     "shared row scales j^-1": AdapterSpec(anisotropy=1.0),

@@ -167,10 +167,19 @@ def test_agreement_p_value_has_its_level_after_removing_what_the_modules_do_not_
         m = modules(rng, d, L, k, strengths=[10.0, 1.0, 0.9, 0.8, 0.7, 0.6])
         stack = (m.U * m.S).reshape(d, L * k)
         removed = np.linalg.svd(stack, full_matrices=False)[0][:, :2]
-        p.append([found.p_value for found in agreement(m, removed, draws=199, seed=seed)])
+        p.append([1.0 if x is None else x.p_value for x in agreement(m, removed, draws=199, seed=seed)])
     for component, values in enumerate(np.transpose(p)):
         alarms = np.mean(values <= 0.01)
         np.testing.assert_array_less(alarms, 0.01 + binomial(0.01, draws), err_msg=f"component {component}")
+
+
+def test_agreement_stops_at_the_first_component_that_does_not_agree():
+    rng = np.random.default_rng(21)
+    plane = rotation(rng, 40, 2)
+    shared = modules(rng, 40, 6, 4, shared={0: plane[:, 0]})
+    apart = modules(rng, 40, 6, 4)
+    assert [x is None for x in agreement(apart, plane)] == [False, True, True]
+    assert agreement(shared, plane)[1] is not None  # control: the first agrees, so the second is tested
 
 
 @pytest.mark.parametrize("what", ["signs", "rotation", "order", "scale"])
@@ -191,7 +200,11 @@ def test_agreement_is_invariant(what):
     else:
         S = S * rng.uniform(0.1, 10, (L, 1))
     before, after = agreement(m, plane), agreement(LeadingDirections(U.astype(np.float32), S, layers), removed)
+    assert [a is None for a in before] == [b is None for b in after]
+    assert before[0] is not None
     for a, b in zip(before, after, strict=True):
+        if a is None or b is None:
+            continue
         np.testing.assert_allclose(b.value, a.value, rtol=1e-4, atol=1e-6)
         # the draws of a permuted order are other draws; otherwise the same up to ties
         np.testing.assert_allclose(b.p_value, a.p_value, rtol=0, atol=0.06 if what == "order" else 0.003)

@@ -223,7 +223,8 @@ def test_matmul_equals_dense_from_both_sides(dtype, columns):
     rng = np.random.default_rng(2)
     more = () if columns is None else (columns,)
     x, y = rng.standard_normal((7, *more)).astype(dtype), rng.standard_normal((*more, 9)).astype(dtype)
-    atol = backward((9, 3, 7), float, 10 * c.K)
+    atol = backward((9, 3, 7), dtype, 10 * c.K)  # numpy's promotion: float32 operands give a float32 product
+    assert (c.lowrank @ x).dtype == dtype
     np.testing.assert_allclose(c.lowrank @ x, c.dense @ x.astype(float), rtol=0, atol=atol)
     np.testing.assert_allclose(y @ c.lowrank, y.astype(float) @ c.dense, rtol=0, atol=atol)
     assert (c.lowrank @ x).shape == (9, *more)

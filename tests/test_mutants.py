@@ -28,7 +28,7 @@ from grasp_theory import (
     white_edge,
 )
 from grasp_theory.agreement import LeadingDirections, agreement
-from grasp_theory.floor import marchenko_pastur_median
+from grasp_theory.floor import marchenko_pastur_quantile
 from synthetic.low_rank import AdapterSpec, draw_adapter
 
 # --- factored-svd: S(B, A, scaling) ----------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def root_mean_square(S, m, r):
 
 
 def median_of_the_wrong_side(S, m, r):
-    return np.median(S) / np.sqrt(min(m, r) * marchenko_pastur_median(min(m, r) / max(m, r)))
+    return np.median(S) / np.sqrt(min(m, r) * marchenko_pastur_quantile(min(m, r) / max(m, r)))
 
 
 # --- phase-transition ------------------------------------------------------------------------------------------
