@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from .errors import InputError
 from .lowrank import LowRank
+from .measure import Stack
 from .pooling import leading_svd
 from .report import SCHEMA_VERSION, plain
 from .subspace import Subspace
@@ -64,10 +65,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint of a run: norm and leading singular value of the stack, angle of its leading direction to the
-    last checkpoint's in degrees, cosine of the whole update with the last one. None where an update is zero."""
+    """One checkpoint of a run, its modules of one width stacked: norm, leading singular value, angle of the leading
+    direction to the last checkpoint's in degrees, cosine of the stack with the last one. None where it is zero."""
 
     step: int
+    width: int
     norm: float
     strength: float
     angle_to_last: float | None
@@ -122,16 +124,22 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
     if not compared:
         raise InputError(f"no common module is on the {chosen} side; the sides are {sorted(map(str, sides))}")
     overlaps: list[Overlap] = []
-    stacks: dict[int, list[_Pair]] = {}
+    pairs: dict[int, list[_Pair]] = {}
+    stacks: dict[int, tuple[Stack, Stack]] = {}
     for name in compared:
-        pair = _pair(a[name].lowrank, b[name].lowrank, chosen, k)
+        loaded = a[name].lowrank, b[name].lowrank
+        pair = _pair(*loaded, side=chosen, k=k)
         overlaps.append(_overlap(name, a[name].layer, [pair], pair.svds))
-        stacks.setdefault(pair.stacked[0].shape[0], []).append(pair)
+        width = loaded[0].shape[0 if chosen == "write" else 1]
+        pairs.setdefault(width, []).append(pair)
+        both = stacks.setdefault(width, (Stack(chosen), Stack(chosen)))
+        for stack, update, lowrank, norm in zip(both, (a[name], b[name]), loaded, pair.norms, strict=True):
+            stack.add(update, lowrank, norm=norm)
     pooled = []
-    for _, pairs in sorted(stacks.items(), reverse=True):
-        svds = [leading_svd([p.stacked[i] for p in pairs], k, rtol=1e-5) for i in (0, 1)]
-        leading = [(svd.U, svd.S) for svd in svds]
-        pooled.append(_overlap(f"pooled over {len(pairs)} modules", None, pairs, leading))
+    for width, both in sorted(stacks.items(), reverse=True):
+        svds = [leading_svd(stack, k, rtol=1e-5) for stack in both]
+        name = f"pooled over {len(pairs[width])} modules"
+        pooled.append(_overlap(name, None, pairs[width], [(svd.U, svd.S) for svd in svds]))
     return Difference(
         side=chosen,
         k=k,
@@ -145,7 +153,8 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
 def trajectory(checkpoints: Sequence[tuple[int, Sequence[Update]]], *, side: Side | None = None) -> list[Checkpoint]:
     """Norm, leading strength and angle to the last checkpoint, for the checkpoints (step, updates) of one run.
 
-    The modules of the chosen side (as in :func:`diff`) are stacked; they must be the same in all checkpoints.
+    The modules of the chosen side (as in :func:`diff`) are stacked; they must be the same in all
+    checkpoints. One record a checkpoint and width.
     """
     if not checkpoints:
         raise InputError("a trajectory needs at least one checkpoint")
@@ -155,27 +164,26 @@ def trajectory(checkpoints: Sequence[tuple[int, Sequence[Update]]], *, side: Sid
         found = diff(updates, last, side=side, k=1)
         if found.only_first or found.only_second:
             raise InputError(f"checkpoint {step} and the last one adapt different modules: not one run")
-        top = found.pooled[0]
-        rows.append(Checkpoint(step, top.norms[0], top.strengths[0], top.angles[0] if top.angles else None, top.cosine))
+        for top in found.pooled:
+            angle = top.angles[0] if top.angles else None
+            rows.append(Checkpoint(step, top.width, top.norms[0], top.strengths[0], angle, top.cosine))
     return rows
 
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """One module of two adapters: leading (U, S) of each, W with W Wᵀ = dW dWᵀ of each, norms, inner product."""
+    """One module of two adapters: leading (U, S) of each, norms, inner product."""
 
     svds: list[tuple[ndarray, ndarray]]
-    stacked: list[Float[ndarray, "width _"]]
     norms: tuple[float, float]
     inner: float
 
 
-def _pair(first: LowRank, second: LowRank, side: Side, k: int) -> _Pair:
+def _pair(first: LowRank, second: LowRank, *, side: Side, k: int) -> _Pair:
     facing = [p if side == "write" else p.T for p in (first, second)]
     svds = [f.svd(k, rtol=1e-7) for f in facing]
     norms = [float(np.linalg.norm(svd.S)) for svd in svds]
-    stacked = [f.left_factor().astype(np.float32) for f in facing]
-    return _Pair([(svd.U, svd.S) for svd in svds], stacked, (norms[0], norms[1]), first.inner(second))
+    return _Pair([(svd.U, svd.S) for svd in svds], (norms[0], norms[1]), first.inner(second))
 
 
 def _overlap(

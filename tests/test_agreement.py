@@ -84,7 +84,7 @@ def test_agreement_finds_a_planted_common_direction(noise):
         found = first(m, seed=i)
         np.testing.assert_array_less(found.p_value, 0.01)
         np.testing.assert_array_less(0.3, found.value)
-        np.testing.assert_array_less(found.null_mean, 0.05)
+        np.testing.assert_array_less(found.null_mean, 0.08)  # the leading pair is one of the 25
     np.testing.assert_allclose(first(modules(rng, d, L, 5, shared={0: u})).value, 1, atol=1e-5)
     # control: planted as the second component, the first has nothing to show
     np.testing.assert_array_less(0.01, first(modules(rng, d, L, 5, shared={1: u})).p_value)
@@ -99,12 +99,9 @@ def test_agreement_value_is_the_mean_cos2_over_pairs_of_layers():
     pairs = [(a, b) for a in range(5) for b in range(a) if layers[a] != layers[b]]
     np.testing.assert_allclose(found.value, np.mean([(lead[:, a] @ lead[:, b]) ** 2 for a, b in pairs]), rtol=1e-5)
     assert (found.pairs, found.isotropic_mean) == (len(pairs), 1 / 20)
-    # E of the null: leading against other components, both ways round
-    others = [
-        np.mean([[(m.U[:, a, 0] @ m.U[:, b, j]) ** 2, (m.U[:, b, 0] @ m.U[:, a, j]) ** 2] for j in (1, 2)])
-        for a, b in pairs
-    ]
-    np.testing.assert_allclose(found.null_mean, np.mean(others), rtol=0.1)
+    # E of the null: any component against any
+    any_two = [np.mean((m.U[:, a].T @ m.U[:, b]) ** 2) for a, b in pairs]
+    np.testing.assert_allclose(found.null_mean, np.mean(any_two), rtol=0.1)
 
 
 def test_agreement_of_one_layer_or_one_component_is_none():
@@ -117,14 +114,16 @@ def test_agreement_of_one_layer_or_one_component_is_none():
     assert first(modules(rng, 20, 2, 3, layers=[0, 1])) is not None
 
 
-@pytest.mark.parametrize(("L", "k", "distinct"), [(2, 3, 8), (2, 2, 2), (2, 8, 98), (3, 2, 1), (3, 3, 8)])
-def test_agreement_p_value_stays_above_what_the_pairings_allow(L, k, distinct):
-    """Two modules of three components can be paired in 8 other ways: the p-value can never reach 0.01."""
+@pytest.mark.parametrize(("L", "k"), [(2, 3), (2, 2), (2, 8), (3, 2), (3, 3)])
+def test_agreement_p_value_stays_above_what_the_pairings_allow(L, k):
+    """Two modules of three components can be paired in 9 ways, one of them the leading one: p is never below 1/9."""
     rng = np.random.default_rng(5)
     u = rotation(rng, 64, 1)[:, 0]
     found = first(modules(rng, 64, L, k, shared={0: u}))
+    least = float(k) ** -L
     np.testing.assert_allclose(found.value, 1, atol=1e-5)
-    np.testing.assert_allclose(found.p_value, 1 / (1 + distinct), atol=1e-12)
+    np.testing.assert_array_less(least * (1 - 1e-9), found.p_value)
+    np.testing.assert_array_less(found.p_value, least + 0.001 + binomial(least, 999))
 
 
 def test_agreement_finds_the_second_direction_once_the_first_is_removed():

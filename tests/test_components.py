@@ -168,8 +168,8 @@ def test_identify_alignment_is_the_cos2_of_leading_directions():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: identify([]), ["at least one update"]),
-        (lambda: identify(iter(())), ["at least one update"]),
+        (lambda: identify([]), ["one or more Update objects"]),
+        (lambda: identify(iter(())), ["one or more Update objects"]),
         (lambda: identify(mixed(), side="both"), ["side must be", "'both'"]),
         (lambda: identify(mixed(), pool="all"), ["pool must be", "'all'"]),
         (lambda: identify(mixed(), k=0), ["k must be a positive number", "0"]),

@@ -139,6 +139,7 @@ LAWS = {
         check_agreement,
         right_agreement,
         {
+            "null of leading against other components": mutant_agreement(terms="leading against others"),
             "null over ordered pairs": mutant_agreement(terms="ordered pairs"),
             "isotropic mean as the null": mutant_agreement(terms="isotropic mean"),
             "p below what the pairings allow": mutant_agreement(lowest=False),

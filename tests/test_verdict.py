@@ -14,6 +14,7 @@ from grasp_theory import (
     Agreement,
     AssumptionError,
     Floor,
+    InputError,
     LowRank,
     Subspace,
     Update,
@@ -91,9 +92,11 @@ def test_certificate_refuses_a_tau_that_the_spectrum_contradicts():
     certificate = certificates(M, "write")[0].certificate
     with pytest.raises(AssumptionError, match=r"below the next singular value .* by Weyl's inequality"):
         certificate.angle(0.99 * certificate.smallest_tau)
-    for bad in (np.nan, np.inf, -1.0):
-        with pytest.raises(AssumptionError):
-            certificate.angle(bad)
+    with pytest.raises(AssumptionError):
+        certificate.angle(-1.0)
+    with pytest.raises(InputError, match="must be a number"):
+        certificate.angle(np.nan)
+    np.testing.assert_allclose(certificate.angle(np.inf), np.pi / 2)
 
 
 # --- verdict ---------------------------------------------------------------------------------------------------
@@ -190,10 +193,26 @@ def test_verdict_is_the_printed_rule(steps, floor, p, more):
     k = len(S) - more
     agreements = [None if x is None else Agreement(0.5, 0.1, 0.01, x, 3) for x in p]
     U = rotation(np.random.default_rng(0), 10, max(k, 1))
-    components, verdict = judge(S, U, float(np.sum(S**2)), 0.0, Floor(floor, 0.99, ""), agreements)
+    components, verdict = judge(
+        S,
+        U,
+        energy=float(np.sum(S**2)),
+        error=0.0,
+        floor=Floor(floor, 0.99, ""),
+        agreements=agreements,
+        layers=[None] * len(S),
+    )
     expected = rule(S, floor, p[: max(k, 1)])
     assert [c.stands_out for c in components] == expected
     assert verdict == ["none can be told", "one stands out", "several stand out"][min(sum(expected), 2)]
-    unknown, verdict = judge(S, U, float(np.sum(S**2)), 0.0, Floor(None, 0.99, "not estimated"), agreements)
+    unknown, verdict = judge(
+        S,
+        U,
+        energy=float(np.sum(S**2)),
+        error=0.0,
+        floor=Floor(None, 0.99, "not estimated"),
+        agreements=agreements,
+        layers=[None] * len(S),
+    )
     assert verdict == "none can be told"
     assert all(c.above_floor is None and not c.stands_out for c in unknown)
