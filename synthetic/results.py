@@ -112,7 +112,6 @@ def manifest(config: Mapping[str, Any]) -> dict[str, Any]:
         own = None
     versions = {
         "grasp-toolkit": own,
-        "commit": _commit(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,

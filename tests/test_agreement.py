@@ -223,3 +223,15 @@ def test_agreement_of_many_modules_draws_in_batches():
     found = first(modules(rng, 24, 40, 3, shared={0: u}), draws=999)
     np.testing.assert_allclose(found.p_value, 1 / 1000)
     assert found.pairs == 40 * 39 // 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("d", "L"), [(64, 32), (128, 4)])
+def test_agreement_p_value_has_its_level_for_many_layers(d, L):
+    """Haar frames, nothing shared: the share of p <= 1% and 5% is what it says (closed triangles included)."""
+    draws, values = 500, []
+    for seed in range(draws):
+        m = modules(np.random.default_rng(seed), d, L, 8)
+        values.append(agreement(m, np.zeros((d, 0)), draws=199, seed=seed)[0].p_value)
+    for level in (0.01, 0.05):
+        np.testing.assert_array_less(np.mean(np.array(values) <= level), level + binomial(level, draws))

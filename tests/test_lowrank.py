@@ -332,3 +332,17 @@ def test_lowrank_leaves_other_operands_to_python():
         _ = p + 1
     with pytest.raises(TypeError):
         _ = np.ones(2) * p  # __array_ufunc__ = None: numpy does not go through it element by element
+
+
+@pytest.mark.parametrize("condition", [1e4, 1e8, 1e10])
+def test_products_survive_an_ill_conditioned_gauge(condition):
+    """(BG, G⁻¹A) is the same update: its left factor and its inner product with itself must be too."""
+    rng = np.random.default_rng(0)
+    B, A = factor(rng, 40, 6, "generic"), factor(rng, 6, 30, "generic")
+    G = with_singular_values(rng, 6, 6, np.geomspace(1, 1 / condition, 6))
+    p, q = LowRank(B, A), LowRank(B @ G, np.linalg.solve(G, A))
+    atol = 1e3 * condition * np.finfo(float).eps
+    np.testing.assert_allclose(q.inner(q) / p.inner(p), 1, atol=atol)
+    np.testing.assert_allclose(q.inner(p) / p.inner(p), 1, atol=atol)
+    W, V = p.left_factor(), q.left_factor()
+    np.testing.assert_allclose(V @ V.T, W @ W.T, rtol=0, atol=atol * np.linalg.norm(W) ** 2)

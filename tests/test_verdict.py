@@ -216,3 +216,33 @@ def test_verdict_is_the_printed_rule(steps, floor, p, more):
     )
     assert verdict == "none can be told"
     assert all(c.above_floor is None and not c.stands_out for c in unknown)
+
+
+def test_a_direction_of_one_layer_alone_does_not_stand_out():
+    """A strong direction in one layer leads the stack; the agreement of the others comes from a weaker shared one."""
+    rng = np.random.default_rng(0)
+    updates, _ = drawn(0, strength=8.0, layers=16)
+    alone = rotation(rng, SPEC.width, 1)
+    first = updates[0].lowrank
+    row = rng.standard_normal((1, SPEC.rank))
+    B = first.B + 60 * np.linalg.norm(first.B) / np.linalg.norm(row) * alone @ row
+    changed = [update(LowRank(B, first.A), 0, "write"), *updates[1:]]
+    report = identify(changed)
+    leading = report.component(0)
+    np.testing.assert_array_less(0.99, abs(alone[:, 0] @ leading.subspace.basis[:, 0]))
+    np.testing.assert_array_less(leading.layers, 1.1)
+    assert not leading.stands_out
+    control = identify(updates).component(0)
+    assert control.stands_out
+    np.testing.assert_array_less(10, control.layers)
+
+
+def test_power_is_none_where_nothing_could_have_fired():
+    for layers in (1, 2):
+        updates, _ = drawn(0, strength=50.0, layers=layers)
+        found = identify(updates).decompositions[0]
+        assert found.verdict == "none can be told"
+        assert found.power.strength is None
+        assert "too few for an agreement" in found.power.reason
+    updates, _ = drawn(0, strength=50.0, layers=4)  # control
+    assert identify(updates).decompositions[0].power.strength is not None
