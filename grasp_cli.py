@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -105,18 +106,28 @@ def identify(
         raise InputError("-o saves an explicit choice: add --component 0 (repeat it for several components)")
     if output is None and component:
         raise InputError("--component chooses what -o saves: add -o FILE.safetensors")
-    _check_targets(html, output, None if json == Path("-") else json)
+    if output is None and module is not None:
+        raise InputError("--module chooses what -o saves: add -o FILE.safetensors")
+    if Path("-") in (html, output):
+        raise InputError("only --json can go to standard output: name a file for --html and -o")
+    _check_targets(html, output, json)
     checkpoints = find_checkpoints(adapter) if name is None and not (adapter / "adapter_config.json").exists() else []
     if checkpoints:
+        if html or output or normalize or pool is not PoolOption.auto:
+            last = checkpoints[-1][1].name
+            raise InputError(
+                f"--html, -o, --pool and --normalize need one adapter; {adapter} holds checkpoints: try {last}"
+            )
         _trajectory(adapter, checkpoints, side, json)
         return
     found = read_adapter(adapter, name)
+    _check_targets(html, output, json, inputs=[found.weights, found.path / "adapter_config.json"])
     report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
-    _deliver(found, report, json, html)
     if output is not None and component:
         from real_models.directions import choose_directions, save_directions
 
         save_directions(output, choose_directions(found, report.decomposition(module), tuple(component)))
+    _deliver(found, report, json, html)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
@@ -140,8 +151,8 @@ def diff(
     from real_models.describe import provenance, summary
     from synthetic.results import write_json
 
-    _check_targets(None if json == Path("-") else json)
     a, b = read_adapter(first), read_adapter(second)
+    _check_targets(json, inputs=[a.weights, b.weights, a.path / "adapter_config.json", b.path / "adapter_config.json"])
     found = compare(a.updates, b.updates, side=None if side is SideOption.auto else side.value, k=top)
     if json is not None:
         write_json(json, {**found.to_dict(), "first": provenance(a), "second": provenance(b)})
@@ -232,52 +243,55 @@ def _trajectory(folder: Path, checkpoints: list[tuple[int, Path]], side: SideOpt
 
     from figures.tables import console, show_trajectory
     from grasp_theory import trajectory
+    from grasp_theory.report import SCHEMA_VERSION
     from real_models import read_adapter
     from synthetic.results import write_json
 
     adapters = [(step, read_adapter(path)) for step, path in checkpoints]
     rows = trajectory([(step, a.updates) for step, a in adapters], side=None if side is SideOption.auto else side.value)
     if json is not None:
-        write_json(json, {"schema_version": 1, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]})
+        value = {"schema_version": SCHEMA_VERSION, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]}
+        write_json(json, value)
     if json != Path("-"):
         out = console()
-        out.print(f"{folder}: {len(rows)} checkpoints; `grasp identify {checkpoints[-1][1]}` audits the last one")
+        last = shlex.quote(str(checkpoints[-1][1]))
+        out.print(f"{folder}: {len(checkpoints)} checkpoints; `grasp identify {last}` audits the last one")
         show_trajectory(rows, out)
 
 
 def _deliver(adapter: Adapter, report: Report, json: Path | None, html: Path | None) -> None:
     """The files of an identification; written before anything is printed, so that a closed pipe loses none."""
-    from real_models.describe import provenance, summary
+    from real_models.describe import provenance
     from synthetic.results import write_json
 
     if json is not None:
         write_json(json, {**report.to_dict(), "adapter": provenance(adapter)})
     if html is not None:
-        _write_html(html, report, summary(adapter))
+        _write_html(html, report, adapter)
 
 
-def _write_html(path: Path, report: Report, about: list[tuple[str, str]]) -> None:
+def _write_html(path: Path, report: Report, adapter: Adapter) -> None:
     import io
 
     from rich.console import Console
 
     from figures.identify_page import identify_page
-    from figures.tables import show_components
+    from figures.tables import reasons, show_components
+    from real_models.describe import summary
     from synthetic.results import write_atomically
 
-    out = Console(file=io.StringIO(), width=150, no_color=True, highlight=False, markup=False, record=True)
+    out = Console(file=io.StringIO(), width=150, no_color=True, highlight=False, markup=False, emoji=False, record=True)
     show_components(report, out)
-    text = identify_page(report.to_dict(), out.export_text(), about)
+    remarks = [f"Warning: {w}" for w in adapter.warnings] + [*reasons(report.decompositions), *adapter.notes]
+    text = identify_page(report.to_dict(), out.export_text(), summary(adapter), remarks)
     write_atomically(path, text.encode())
 
 
-def _check_targets(*paths: Path | None) -> None:
-    """Refuse a missing folder before the work, not after it."""
-    from synthetic.results import check_target
+def _check_targets(*targets: Path | None, inputs: Sequence[Path] = ()) -> None:
+    """Refuse what cannot be written before the work, not after it; "-" is standard output."""
+    from synthetic.results import check_targets
 
-    for path in paths:
-        if path is not None:
-            check_target(path)
+    check_targets([path for path in targets if path != Path("-")], inputs)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -301,6 +315,8 @@ def run(command: Callable[..., Any], arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (OSError, UnicodeEncodeError) as error:  # of the output: inputs are checked where they are read
+        return _fail(f"cannot write the output: {error}")
     except MemoryError:
         return _fail("out of memory: the adapter is larger than this machine can hold at once")
 

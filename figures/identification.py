@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import BLUE, COLUMN, GREEN, GREY, ORANGE, PAGE, RED, SKY, new_figure
+from .style import BLUE, COLUMN, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 SHOWN = 6  # decompositions drawn by themselves before the rest is left to the table
 
 
+@styled
 def spectrum(report: dict[str, Any]) -> Figure:
-    """Singular values of each decomposition with the noise floor and the next-value gap; filled: stands out."""
+    """Singular values of each decomposition with the noise floor; filled: stands out."""
     largest = sorted(report["decompositions"], key=lambda d: -d["norm"])[:SHOWN]
     chosen = [d for d in report["decompositions"] if d in largest]
     columns = min(3, len(chosen))
@@ -47,13 +48,14 @@ def spectrum(report: dict[str, Any]) -> Figure:
     return figure
 
 
+@styled
 def depth(report: dict[str, Any]) -> Figure:
     """Frobenius norm (bars) and leading singular value (dots) of every module over its layer."""
     modules = [m for m in report["modules"] if m["singular_values"]]
     kinds = sorted({kind(m["name"]) for m in modules})
     figure = new_figure(PAGE, 2.2)
     axis = figure.subplots()
-    colours = [BLUE, ORANGE, GREEN, RED, SKY, GREY, "#CC79A7", "#F0E442"]
+    colours = [BLUE, ORANGE, GREEN, RED, SKY, GREY, PURPLE, "#F0E442"]
     width = 0.8 / max(1, len(kinds))
     for n, name in enumerate(kinds):
         of_kind = [m for m in modules if kind(m["name"]) == name]
@@ -69,6 +71,7 @@ def depth(report: dict[str, Any]) -> Figure:
     return figure
 
 
+@styled
 def alignment(report: dict[str, Any]) -> Figure | None:
     """cos² between the leading directions of all pairs of modules; None if no two modules share a space."""
     found = max(report["alignments"], key=lambda a: len(a["modules"]), default=None)

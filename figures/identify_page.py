@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, str]]) -> str:
-    """A self-contained page of one report: ``result`` its JSON form, ``text`` its tables, ``about`` the adapter."""
+def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, str]], remarks: Sequence[str]) -> str:
+    """A self-contained page of one report: ``result`` its JSON form, ``text`` its tables, ``about`` the adapter.
+
+    remarks : what is said beside the verdict: warnings of the reader, reasons.
+    """
     parts = [facts(about), paragraph(f"Verdict: {result['verdict']}.", kind="verdict"), paragraph(result["rule"])]
-    parts.append(paragraph(result["caveat"]))
+    parts += [paragraph(result["caveat"]), *(paragraph(remark) for remark in remarks)]
     if result["decompositions"]:
         shown, of = min(SHOWN, len(result["decompositions"])), len(result["decompositions"])
         which = "" if shown == of else f" of the {shown} largest of {of} modules"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 COLUMN = 3.35  # inches, one column of a two-column page
 PAGE = 6.9
@@ -35,19 +39,31 @@ RC = {
     "lines.markersize": 3.5,
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
-    "svg.hashsalt": "grasp",
+    "text.parse_math": False,  # module names may hold $
 }
+
+
+def styled(build: F) -> F:
+    """A drawing function that works under this style and leaves matplotlib's settings as they were."""
+
+    @functools.wraps(build)
+    def inside(*args: Any, **kwargs: Any) -> Any:
+        import matplotlib
+
+        with matplotlib.rc_context(RC):  # pyright: ignore[reportArgumentType]
+            return build(*args, **kwargs)
+
+    return cast("F", inside)
 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of this size in inches, free of pyplot's global state."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    matplotlib.rcParams.update(RC)  # pyright: ignore[reportArgumentType, reportCallIssue]
     return Figure(figsize=(width, height))
 
 
+@styled
 def render(figure: Figure, kind: str = "png") -> bytes:
     """The figure as PNG (200 dpi) or PDF bytes, the same bytes for the same figure (no date in the file)."""
     buffer = io.BytesIO()

@@ -14,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from grasp_theory.rule import P_VALUE, RATIO, SPREAD
+
 if TYPE_CHECKING:
     from grasp_theory import Checkpoint, Component, Decomposition, Difference, ModuleSpectrum, Overlap, Report
 
@@ -28,15 +30,19 @@ class _Console(Console):
 
 def console() -> Console:
     """Standard output; lines are not broken when it is not a terminal, so that tools can read them."""
-    out = _Console(highlight=False, markup=False)
-    return out if out.is_terminal else _Console(highlight=False, markup=False, soft_wrap=True, width=200, no_color=True)
+    out = _Console(highlight=False, markup=False, emoji=False)
+    return (
+        out
+        if out.is_terminal
+        else _Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=200, no_color=True)
+    )
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", left: int = 1) -> Table:
     """A light table; the first ``left`` columns are left-aligned, numbers right-aligned."""
     made = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for n, header in enumerate(headers):
-        made.add_column(header, justify="left" if n < left else "right", overflow="fold")
+        made.add_column(header, justify="left" if n < left else "right", overflow="fold", no_wrap=n >= left)
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made
@@ -72,7 +78,7 @@ def show_report(report: Report, out: Console) -> None:
         line += " (" + ", ".join(f"{n} of {len(report.decompositions)} modules: {v}" for v, n in counts.items()) + ")"
     out.print(Text(line, style="bold"))
     if report.decompositions:
-        for reason in _reasons(report.decompositions):
+        for reason in reasons(report.decompositions):
             out.print(f"  {reason}")
         out.print(f"rule:    {report.rule}", style="dim")
         out.print(f"caveat:  {report.caveat}", style="dim")
@@ -98,10 +104,11 @@ def _show_pooled(found: Decomposition, out: Console) -> None:
             _ratio(c),
             f"{100 * c.energy:.1f}%",
             _yes(c.above_floor),
+            "–" if c.layers is None else f"{c.layers:.1f}",
             "–" if c.agreement is None else f"{c.agreement.value:.3f}",
             "–" if c.agreement is None else f"{c.agreement.null_mean:.3f}",
             "–" if c.agreement is None else f"{c.agreement.p_value:.3f}",
-            _certificate(c),
+            *_certificate(c),
             "yes" if c.stands_out else "",
         ]
         for c in found.components
@@ -120,14 +127,14 @@ def _show_pooled(found: Decomposition, out: Console) -> None:
     ]
     out.print(table(headers, rows, title=f"{found.what}\n{len(found.modules)} {found.name}"))
     floor = "not estimated" if found.floor.value is None else number(found.floor.value)
-    out.print(f"noise floor: {floor}" + ("" if found.floor.value is not None else f" ({found.floor.reason[15:]})"))
+    out.print(f"noise floor: {floor}" + ("" if found.floor.value is not None else f": {found.floor.reason}"))
     if found.power.strength is not None and found.power.per_module is not None:
         out.print(
-            f"power: a shared factor of strength {number(found.power.per_module)} in every module "
-            f"({number(found.power.strength)} in all) is the weakest that could have passed the floor and the gap"
+            f"power: a factor that all layers share and that leads in them stands out from strength "
+            f"{number(found.power.per_module)} in every module ({number(found.power.strength)} in all)"
         )
     else:
-        out.print("power: not estimated without a noise floor; at this rank the rule cannot single anything out")
+        out.print(f"power: none, the rule cannot single anything out here: {found.power.reason}")
     out.print(f"largest share: {100 * found.largest_share:.1f}% of the squared norm is {found.largest_module}")
     out.print(f"norm {number(found.norm)}, singular values within {found.error:.1e}", style="dim")
 
@@ -140,8 +147,8 @@ def _show_separate(report: Report, out: Console) -> None:
         c = d.components[0]
         floor = "–" if d.floor.value is None else number(d.floor.value)
         row = [d.name, number(d.norm), number(c.singular_value), _ratio(c), f"{100 * c.energy:.1f}%", floor]
-        rows.append([*row, _certificate(c), "yes" if c.stands_out else ""])
-    headers = ["module", "norm", "strength", "ratio", "energy", "floor", "angle bound at least", "stands out"]
+        rows.append([*row, *_certificate(c), "yes" if c.stands_out else ""])
+    headers = ["module", "norm", "strength", "ratio", "energy", "floor", "angle", "if tau is", "out"]
     side = "left" if report.side == "write" else "right"
     out.print(table(headers, rows, title=f"{side} singular vectors of each module (component 0)"))
     if len(decompositions) > len(shown):
@@ -155,26 +162,29 @@ def _show_separate(report: Report, out: Console) -> None:
             )
 
 
-def _reasons(decompositions: Sequence[Decomposition]) -> list[str]:
+def reasons(decompositions: Sequence[Decomposition]) -> list[str]:
     """What kept the leading components from standing out."""
-    leading = [d.components[0] for d in decompositions]
-    n, group = len(leading), "groups" if decompositions[0].pooled else "modules"
+    leading = [(d, d.components[0]) for d in decompositions if d.components]
     if any(d.verdict != "none can be told" for d in decompositions):
         return []
-    no_floor = sum(c.above_floor is None for c in leading)
-    below = sum(c.above_floor is False for c in leading)
-    no_gap = sum(c.ratio is None or (not c.stands_out and c.ratio < 1.5) for c in leading)
-    no_agreement = sum(c.agreement is None for c in leading)
-    disagree = sum(c.agreement is not None and c.agreement.p_value >= 0.01 for c in leading)
-    reasons = [
-        (no_floor, f"no noise floor ({decompositions[0].floor.reason[15:]})"),
-        (below, "component 0 is below the noise floor"),
-        (no_gap, "component 0 is not 1.5 times the next"),
-        (no_agreement, "agreement needs two layers and two components a module"),
-        (disagree, "the leading directions do not agree between layers (p >= 0.01)"),
+    n, group = len(leading), "groups" if decompositions[0].pooled else "modules"
+    no_floor = [d for d, c in leading if c.above_floor is None]
+    found = [
+        (len(no_floor), f"no noise floor: {no_floor[0].floor.reason}" if no_floor else ""),
+        (sum(c.above_floor is False for _, c in leading), "component 0 is not above the noise floor"),
+        (sum(c.ratio is None or c.ratio < RATIO for _, c in leading), f"component 0 is not {RATIO:g} times the next"),
+        (sum(c.agreement is None for _, c in leading), "agreement needs two layers and two components a module"),
+        (
+            sum(c.agreement is not None and c.agreement.p_value >= P_VALUE for _, c in leading),
+            f"the leading directions do not agree between layers (p >= {P_VALUE:g})",
+        ),
+        (
+            sum(c.layers is not None and c.layers < SPREAD for _, c in leading),
+            f"component 0 is made of fewer than {SPREAD:g} layers",
+        ),
     ]
     where = {n: "" if n == 1 else f" (all {n} {group})"}
-    return [f"because: {text}{where.get(count, f' (in {count} of {n} {group})')}" for count, text in reasons if count]
+    return [f"because: {text}{where.get(count, f' (in {count} of {n} {group})')}" for count, text in found if count]
 
 
 def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_wanted: bool) -> None:
@@ -221,6 +231,7 @@ def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:
     cells = [
         [
             str(c.step),
+            str(c.width),
             number(c.norm),
             number(c.strength),
             "–" if c.angle_to_last is None else f"{c.angle_to_last:.1f}",
@@ -228,7 +239,7 @@ def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:
         ]
         for c in rows
     ]
-    headers = ["step", "norm", "leading value", "angle to last (degrees)", "cosine with last"]
+    headers = ["step", "width", "norm", "leading", "angle to last (°)", "cosine with last"]
     out.print(table(headers, cells, title="checkpoints of one run, modules of one side stacked"))
 
 
@@ -245,10 +256,10 @@ def _yes(value: bool | None) -> str:
     return {None: "–", True: "yes", False: "no"}[value]
 
 
-def _certificate(c: Component) -> str:
-    """The smallest bound the spectrum allows; larger tau, larger bound."""
+def _certificate(c: Component) -> tuple[str, str]:
+    """(bound on the angle, tau): at the smallest tau the spectrum allows, the best that could be certified."""
     certificate = c.certificate
     if c.ratio is None:
-        return "–"
+        return "–", "–"
     degrees = np.degrees(certificate.angle(certificate.smallest_tau))
-    return f"{degrees:.0f}° (tau >= {number(certificate.smallest_tau)})"
+    return (f"{degrees:.0f}°" if degrees >= 10 else f"{degrees:.1f}°"), number(certificate.smallest_tau)

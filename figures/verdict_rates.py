@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import BLUE, GREEN, GREY, ORANGE, PAGE, new_figure
+from .style import BLUE, GREEN, GREY, ORANGE, PAGE, new_figure, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@styled
 def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """Left: hits over strength in units of the predicted weakest one. Right: false alarms on benign adapters."""
     figure = new_figure(PAGE, 2.6)

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from .errors import InputError
 from .lowrank import LowRank
+from .measure import Stack
 from .pooling import leading_svd
 from .report import SCHEMA_VERSION, plain
 from .subspace import Subspace
@@ -64,10 +65,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint of a run: norm and leading singular value of the stack, angle of its leading direction to the
-    last checkpoint's in degrees, cosine of the whole update with the last one. None where an update is zero."""
+    """One checkpoint of a run, its modules of one width stacked: norm, leading singular value, angle of the leading
+    direction to the last checkpoint's in degrees, cosine of the stack with the last one. None where it is zero."""
 
     step: int
+    width: int
     norm: float
     strength: float
     angle_to_last: float | None
@@ -81,8 +83,8 @@ def random_overlap(width: int, k: int, other: int, *, draws: int = DRAWS, seed: 
     G₁ᵀG₁ (G₁ᵀG₁ + G₂ᵀG₂)⁻¹, G₁ (k x k') and G₂ ((width − k) x k') Gaussian; G₂ᵀG₂ is drawn through its Bartlett
     factor, so that a draw costs O(k'³) whatever the width.
     """
-    if not 1 <= max(k, other) <= width:
-        raise InputError(f"subspaces of dimensions {k} and {other} do not fit into R^{width}")
+    if not 1 <= min(k, other) <= max(k, other) <= width:
+        raise InputError(f"needs subspaces of dimensions 1 to {width} in R^{width}, got {k} and {other}")
     k, other = max(k, other), min(k, other)
     rng = np.random.default_rng(seed)
     top = rng.standard_normal((draws, k, other))
@@ -105,6 +107,8 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
 
     Raises InputError if there is no common module, or common names differ in shape. Cost as :func:`identify`.
     """
+    if not isinstance(k, int) or k < 1:
+        raise InputError(f"k must be a positive number of directions, got {k!r}")
     a, b = {u.name: u for u in first}, {u.name: u for u in second}
     common = [name for name in a if name in b]
     if not common:
@@ -120,16 +124,22 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
     if not compared:
         raise InputError(f"no common module is on the {chosen} side; the sides are {sorted(map(str, sides))}")
     overlaps: list[Overlap] = []
-    stacks: dict[int, list[_Pair]] = {}
+    pairs: dict[int, list[_Pair]] = {}
+    stacks: dict[int, tuple[Stack, Stack]] = {}
     for name in compared:
-        pair = _pair(a[name].lowrank, b[name].lowrank, chosen, k)
+        loaded = a[name].lowrank, b[name].lowrank
+        pair = _pair(*loaded, side=chosen, k=k)
         overlaps.append(_overlap(name, a[name].layer, [pair], pair.svds))
-        stacks.setdefault(pair.stacked[0].shape[0], []).append(pair)
+        width = loaded[0].shape[0 if chosen == "write" else 1]
+        pairs.setdefault(width, []).append(pair)
+        both = stacks.setdefault(width, (Stack(chosen), Stack(chosen)))
+        for stack, update, lowrank, norm in zip(both, (a[name], b[name]), loaded, pair.norms, strict=True):
+            stack.add(update, lowrank, norm=norm)
     pooled = []
-    for _, pairs in sorted(stacks.items(), reverse=True):
-        svds = [leading_svd([p.stacked[i] for p in pairs], k, rtol=1e-5) for i in (0, 1)]
-        leading = [(svd.U, svd.S) for svd in svds]
-        pooled.append(_overlap(f"pooled over {len(pairs)} modules", None, pairs, leading))
+    for width, both in sorted(stacks.items(), reverse=True):
+        svds = [leading_svd(stack, k, rtol=1e-5) for stack in both]
+        name = f"pooled over {len(pairs[width])} modules"
+        pooled.append(_overlap(name, None, pairs[width], [(svd.U, svd.S) for svd in svds]))
     return Difference(
         side=chosen,
         k=k,
@@ -143,7 +153,8 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
 def trajectory(checkpoints: Sequence[tuple[int, Sequence[Update]]], *, side: Side | None = None) -> list[Checkpoint]:
     """Norm, leading strength and angle to the last checkpoint, for the checkpoints (step, updates) of one run.
 
-    The modules of the chosen side (as in :func:`diff`) are stacked; they must be the same in all checkpoints.
+    The modules of the chosen side (as in :func:`diff`) are stacked; they must be the same in all
+    checkpoints. One record a checkpoint and width.
     """
     if not checkpoints:
         raise InputError("a trajectory needs at least one checkpoint")
@@ -153,27 +164,26 @@ def trajectory(checkpoints: Sequence[tuple[int, Sequence[Update]]], *, side: Sid
         found = diff(updates, last, side=side, k=1)
         if found.only_first or found.only_second:
             raise InputError(f"checkpoint {step} and the last one adapt different modules: not one run")
-        top = found.pooled[0]
-        rows.append(Checkpoint(step, top.norms[0], top.strengths[0], top.angles[0] if top.angles else None, top.cosine))
+        for top in found.pooled:
+            angle = top.angles[0] if top.angles else None
+            rows.append(Checkpoint(step, top.width, top.norms[0], top.strengths[0], angle, top.cosine))
     return rows
 
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """One module of two adapters: leading (U, S) of each, W with W Wᵀ = dW dWᵀ of each, norms, inner product."""
+    """One module of two adapters: leading (U, S) of each, norms, inner product."""
 
     svds: list[tuple[ndarray, ndarray]]
-    stacked: list[Float[ndarray, "width r"]]
     norms: tuple[float, float]
     inner: float
 
 
-def _pair(first: LowRank, second: LowRank, side: Side, k: int) -> _Pair:
+def _pair(first: LowRank, second: LowRank, *, side: Side, k: int) -> _Pair:
     facing = [p if side == "write" else p.T for p in (first, second)]
     svds = [f.svd(k, rtol=1e-7) for f in facing]
     norms = [float(np.linalg.norm(svd.S)) for svd in svds]
-    stacked = [f.left_factor().astype(np.float32) for f in facing]
-    return _Pair([(svd.U, svd.S) for svd in svds], stacked, (norms[0], norms[1]), first.inner(second))
+    return _Pair([(svd.U, svd.S) for svd in svds], (norms[0], norms[1]), first.inner(second))
 
 
 def _overlap(
@@ -189,7 +199,7 @@ def _overlap(
         layer=layer,
         width=width,
         norms=(norms[0], norms[1]),
-        strengths=(float(leading[0][1][0]), float(leading[1][1][0])),
+        strengths=(_largest(leading[0][1]), _largest(leading[1][1])),
         cosine=sum(p.inner for p in pairs) / (norms[0] * norms[1]) if norms[0] and norms[1] else None,
         angles=tuple(float(x) for x in np.degrees(angles)),
         mean_cos2=float(np.mean(np.cos(angles) ** 2)) if angles.size else None,
@@ -198,9 +208,13 @@ def _overlap(
     )
 
 
+def _largest(S: Float[ndarray, " q"]) -> float:
+    return float(S[0]) if S.size else 0.0
+
+
 def _numerical_span(U: Float[ndarray, "width k"], S: Float[ndarray, " q"]) -> Subspace:
     """Span of the directions whose singular values are not zero to rounding; the others are arbitrary."""
-    return Subspace.span(U[:, S[: U.shape[1]] > 1e-9 * max(S[0], np.finfo(float).tiny)])
+    return Subspace.span(U[:, S[: U.shape[1]] > 1e-9 * max(_largest(S), np.finfo(float).tiny)])
 
 
 def _some(updates: dict[str, Update]) -> str:

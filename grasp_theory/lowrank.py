@@ -14,6 +14,7 @@ from numpy import ndarray
 from .errors import InputError
 
 EPS = float(np.finfo(np.float64).eps)
+UNDERFLOW = 1e-250  # squares that small have lost digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +37,30 @@ class FactoredSVD:
 
 
 @dataclass(frozen=True, eq=False)
+class _Gram:
+    """The Gram route: dW v_i = B @ left_i and u_iᵀ dW = right_i @ A; rounding moves every s_i² by at most ``moved``."""
+
+    S: Float[ndarray, " q"]
+    left: Float[ndarray, "r q"]
+    right: Float[ndarray, "q r"]
+    moved: float
+
+    @property
+    def error(self) -> float:
+        """min(moved/s, √moved) for the smallest singular value: what any of them may be off by."""
+        return float(self.moved / max(self.S[-1], np.sqrt(self.moved)))
+
+    def serves(self, k: int, rtol: float) -> bool:
+        """Whether all singular values and the leading k vectors are as good as ``rtol`` asks."""
+        return bool(self.error <= rtol * self.S[0] and (k == 0 or self.moved <= rtol * self.S[0] * self.S[k - 1]))
+
+
+@dataclass(frozen=True, eq=False)
 class LowRank:
     """dW = scaling * B @ A with B (m, r), A (r, d): orientation (d_out, d_in), so that y = dW @ x.
 
-    No method forms the m x d product. Arithmetic is float64 whatever the factors are stored in.
+    No method forms the m x d product. Decompositions, norms, inner products and sums are computed in float64 whatever
+    the factors are stored in; ``@`` follows numpy's promotion of its operands.
 
     Parameters
     ----------
@@ -114,7 +135,13 @@ class LowRank:
         if limit == 0:
             m, d = self.shape
             return FactoredSVD(np.zeros((m, 0)), np.zeros(0), np.zeros((0, d)), 0.0, "gram")
-        return self._svd_gram(k, limit, rtol) or self._svd_qr(k)
+        gram = self._gram
+        if gram is None or not gram.serves(k, rtol):
+            return self._svd_qr(k)
+        # dW v_i = s_i u_i = B @ left_i: divides by s_i only, never by a small eigenvalue.
+        U = self.B.astype(np.float64, copy=False) @ (gram.left[:, :k] / gram.S[:k])
+        Vh = (gram.right[:k] / gram.S[:k, None]) @ self.A.astype(np.float64, copy=False)
+        return FactoredSVD(U, gram.S, Vh, gram.error, "gram")
 
     def singular_values(self, *, rtol: float = 1e-10) -> Float[ndarray, " q"]:
         """All min(m, r, d) singular values of dW, descending. Same law, routes and cost as :meth:`svd`."""
@@ -140,25 +167,23 @@ class LowRank:
         lb, _, la, _ = self._eigen
         return np.sqrt(lb[::-1]), la[::-1]
 
-    def _svd_gram(self, k: int, limit: int, rtol: float) -> FactoredSVD | None:
-        """The Gram route, or None where its own error bound does not meet ``rtol``."""
+    @cached_property
+    def _gram(self) -> _Gram | None:
+        """The Gram route, or None for a zero or underflowing product."""
         lb, Qb, la, Qa = self._eigen
+        if not lb.size or min(lb[-1], la[-1]) < UNDERFLOW:
+            return None
         root_b, root_a = np.sqrt(lb), np.sqrt(la)
         x, core, yh = np.linalg.svd(root_b[:, None] * (Qb.T @ Qa) * root_a)
+        limit = min(*self.shape, self.rank)
         S = abs(self.scaling) * core[:limit]
-        K = abs(self.scaling) * root_b[-1] * root_a[-1]
+        if S[0] == 0:
+            return None
+        left = self.scaling * Qa @ (root_a[:, None] * yh[:limit].T)
+        right = abs(self.scaling) * (x[:, :limit].T * root_b) @ Qb.T
         # Rounding of a dot product of length n grows like √n; the eigendecomposition adds a multiple of r.
         eta = (np.sqrt(max(self.shape)) + self.rank) * EPS
-        error = float(min(eta * K * K / S[-1], np.sqrt(eta) * K)) if S[-1] > 0 else float(np.sqrt(eta) * K)
-        if S[0] == 0 or error > rtol * S[0]:
-            return None
-        if k and eta * (K / S[k - 1]) ** 2 > rtol * S[0] / S[k - 1]:
-            return None
-        B, A = self.B.astype(np.float64, copy=False), self.A.astype(np.float64, copy=False)
-        # dW v_i = scaling * B (A v_i) and A v_i = Qa root_a y_i: divides by s_i only, never by a small eigenvalue.
-        U = B @ (Qa @ (root_a[:, None] * yh[:k].T)) * (self.scaling / S[:k])
-        Vh = (x[:, :k].T * root_b) @ Qb.T @ A * (abs(self.scaling) / S[:k, None])
-        return FactoredSVD(U, S, Vh, error, "gram")
+        return _Gram(S, left, right, float(eta * (self.scaling * root_b[-1] * root_a[-1]) ** 2))
 
     def _svd_qr(self, k: int) -> FactoredSVD:
         _ = self._eigen  # refuses factors that are not finite
@@ -182,12 +207,11 @@ class LowRank:
         raise InputError(f'ord must be "fro" or 2, got {ord!r}')
 
     def inner(self, other: LowRank) -> float:
-        """Frobenius inner product tr(dWᵀ dW') from the r x r' cross-Gram matrices. Cost O((m + d) r r')."""
+        """Frobenius inner product tr(dWᵀ dW') from the two decompositions. Cost O((m + d)(r + r')²)."""
         if self.shape != other.shape:
             raise InputError(f"inner product needs equal shapes, got {self.shape} and {other.shape}")
-        left = self.B.T.astype(np.float64) @ other.B
-        right = self.A.astype(np.float64) @ other.A.T
-        return float(self.scaling * other.scaling * np.sum(left * right))
+        a, b = self.svd(), other.svd()  # not from BᵀB': an ill-conditioned gauge would cancel all digits
+        return float(np.sum((a.S[:, None] * (a.U.T @ b.U) * b.S) * (a.Vh @ b.Vh.T)))
 
     def __matmul__(self, x: Float[ndarray, "d *n"]) -> Float[ndarray, "m *n"]:
         """dW @ x for a vector or a (d, n) block. Cost O((m + d) r n)."""
@@ -216,18 +240,22 @@ class LowRank:
     def __sub__(self, other: LowRank) -> LowRank:
         return self + (-other)
 
-    def left_factor(self) -> Float[ndarray, "m r"]:
-        """W with W Wᵀ = dW dWᵀ: same singular values and left singular vectors, d_in columns folded into r.
+    def left_factor(self, *, rtol: float = 1e-10) -> Float[ndarray, "m q"]:
+        """W = U diag(S), so that W Wᵀ = dW dWᵀ: the d_in columns of dW folded into at most r.
 
-        W = scaling * B (AAᵀ)^½. It is what is stacked when updates with different d_in are pooled on the write
-        side; ``lowrank.T.left_factor()`` is its mirror image. Cost O((m + d) r²).
+        It is what is stacked when updates with different d_in are pooled on the write side;
+        ``lowrank.T.left_factor()`` is its mirror image. Singular values as good as ``rtol`` asks. Cost O((m + d) r²).
         """
-        return self.B @ self.left_mixing()
+        mixing = self.left_mixing(rtol=rtol)
+        if mixing is not None:
+            return self.B.astype(np.float64, copy=False) @ mixing
+        svd = self.svd(rtol=rtol)
+        return svd.U * svd.S
 
-    def left_mixing(self) -> Float[ndarray, "r r"]:
-        """scaling * (AAᵀ)^½ up to a rotation: what B is multiplied with in :meth:`left_factor`."""
-        _, _, la, Qa = self._eigen
-        return self.scaling * Qa * np.sqrt(la)
+    def left_mixing(self, *, rtol: float = 1e-10) -> Float[ndarray, "r q"] | None:
+        """C with B @ C = U diag(S), or None where the factors are too ill-conditioned for that to be accurate."""
+        gram = self._gram
+        return gram.left if gram is not None and gram.serves(0, rtol) else None
 
 
 def add(terms: Sequence[LowRank]) -> LowRank:
@@ -236,7 +264,7 @@ def add(terms: Sequence[LowRank]) -> LowRank:
         raise InputError("add needs at least one update")
     if len({t.shape for t in terms}) > 1:
         raise InputError(f"add needs equal shapes, got {sorted({t.shape for t in terms})}")
-    return LowRank(np.hstack([t.scaling * t.B for t in terms]), np.vstack([t.A for t in terms]))
+    return LowRank(np.hstack([t.scaling * t.B.astype(np.float64) for t in terms]), np.vstack([t.A for t in terms]))
 
 
 def hstack(terms: Sequence[LowRank]) -> LowRank:
@@ -254,4 +282,4 @@ def hstack(terms: Sequence[LowRank]) -> LowRank:
     for t in terms:
         A[row : row + t.rank, column : column + t.shape[1]] = t.A
         row, column = row + t.rank, column + t.shape[1]
-    return LowRank(np.hstack([t.scaling * t.B for t in terms]), A)
+    return LowRank(np.hstack([t.scaling * t.B.astype(np.float64) for t in terms]), A)

@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
-from .agreement import LeadingDirections
+from .agreement import LeadingDirections, lowest_p
+from .errors import InputError
 from .floor import MIN_RANK, factored_edge, noise_scale
 from .lowrank import LowRank
 from .report import Floor, Power
+from .rule import P_VALUE, RATIO
 from .spectra import factored_visible_strength
 from .subspace import fix_sign
 from .updates import Side, Update
 
+LARGEST = 1e140
 KEPT = 8  # leading directions kept of every module, for the agreement test
 RTOL = 1e-7  # accuracy of a module's singular values, in units of its largest
-CACHED_BYTES = 1 << 24  # of a pooled stack; what goes beyond is read again and again
-RATIO = 1.5  # a component is separated when it is this many times the next one
+CACHED_BYTES = 3 << 22  # of a pooled stack; what goes beyond is read again and again
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +46,19 @@ class Module:
     U: Float[ndarray, "width k"]
     error: float
     noise: Noise
-    zero_start: Literal["B", "A"]
+    zero_start: Literal["B", "A"] | None
+    fixed: bool  # the side that is analysed was fixed by construction
 
 
 def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
-    """Decompose one module; ``lowrank`` is the update's, loaded."""
+    """Decompose one module, keeping at least KEPT leading directions; ``lowrank`` is the update's, loaded."""
     svd = lowrank.svd(max(kept, KEPT), rtol=RTOL)
+    largest = float(svd.S.max(initial=0.0))
+    if largest and not 1 / LARGEST < largest < LARGEST:
+        raise InputError(
+            f"the update of {update.name} has singular value {largest:.3g}, whose square leaves the range of float64; "
+            f"rescale the factors (sizes between {1 / LARGEST:g} and {LARGEST:g} can be decomposed)"
+        )
     return Module(
         name=update.name,
         layer=update.layer,
@@ -57,22 +66,27 @@ def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
         S=svd.S,
         U=fix_sign(svd.U if side == "write" else svd.Vh.T).astype(np.float32),
         error=svd.error,
-        noise=_noise(lowrank if update.zero_start == "B" else lowrank.T),
+        noise=_noise(lowrank if update.zero_start == "B" else lowrank.T, update, side),
         zero_start=update.zero_start,
+        fixed=update.fixed == side,
     )
 
 
-def _noise(lowrank: LowRank) -> Noise:
-    """Noise of B given A, from the median singular value of B."""
+def _noise(lowrank: LowRank, update: Update, side: Side) -> Noise:
+    """Noise of the factor that started at zero (turned to be B) given the other, from its median singular value."""
     rows, r = lowrank.shape[0], lowrank.rank
+    if update.fixed == side:
+        return Noise(rows, None, f"the {side} side was fixed by construction and says nothing about the data")
+    if update.zero_start is None:
+        return Noise(rows, None, "both factors started at random, so that neither is noise on a known start")
     if r < MIN_RANK:
-        return Noise(rows, None, f"not estimated: rank {r} < {MIN_RANK}, too few singular values for a median")
+        return Noise(rows, None, f"rank {r} < {MIN_RANK}, too few singular values for a median")
     if r > min(lowrank.shape):
-        return Noise(rows, None, f"not estimated: rank {r} exceeds the sizes {lowrank.shape} of the update")
+        return Noise(rows, None, f"rank {r} exceeds the sizes {lowrank.shape} of the update")
     b_values, a_eigenvalues = lowrank.factor_spectra()
     variance = (lowrank.scaling * noise_scale(b_values, rows, r)) ** 2
     if variance == 0 or a_eigenvalues[0] == 0:
-        return Noise(rows, None, "not estimated: half of the update's singular values are exactly zero")
+        return Noise(rows, None, "half of the update's singular values are exactly zero")
     return Noise(rows, variance * a_eigenvalues, "")
 
 
@@ -80,12 +94,12 @@ def pooled_noise(group: Sequence[Module], side: Side, scales: Float[ndarray, " L
     """Noise of a stack: the modules' eigenvalues together, each with its own variance."""
     width = group[0].width
     if side == "read":
-        return Noise(width, None, "not estimated: in a stack of read modules A's random start is part of the spectrum")
+        return Noise(width, None, "in a stack of read modules A's random start is part of the spectrum")
     if any(m.zero_start == "A" for m in group):
-        return Noise(width, None, "not estimated: a stacked module was trained from A = 0 (embedding or MiCA)")
+        return Noise(width, None, "a stacked module was trained from A = 0, as embeddings are")
     missing = [m.noise.reason for m in group if m.noise.eigenvalues is None]
     if missing:
-        return Noise(width, None, f"{missing[0]} (in {len(missing)} of {len(group)} modules)")
+        return Noise(width, None, f"{missing[0]}, in {len(missing)} of {len(group)} modules")
     parts = [
         scale**2 * m.noise.eigenvalues
         for m, scale in zip(group, scales, strict=True)
@@ -94,14 +108,17 @@ def pooled_noise(group: Sequence[Module], side: Side, scales: Float[ndarray, " L
     return Noise(width, np.concatenate(parts), "")
 
 
-def floor_and_power(noise: Noise, level: float, modules: int) -> tuple[Floor, Power]:
-    """The floor, and the strength of the weakest factor that would have passed both the floor and the gap."""
+def floor_and_power(noise: Noise, level: float, modules: int, directions: LeadingDirections) -> tuple[Floor, Power]:
+    """The floor, and the strength of the weakest shared factor that would have passed both the floor and the gap."""
     if noise.eigenvalues is None:
-        return Floor(None, level, noise.reason), Power(None, None)
+        return Floor(None, level, noise.reason), Power(None, None, "there is no noise floor")
     edge = factored_edge(noise.rows, noise.eigenvalues)
     floor = edge.floor(level)
+    if lowest_p(directions) >= P_VALUE:
+        reason = f"{len(set(directions.layers.tolist()))} layer(s) are too few for an agreement with p < {P_VALUE:g}"
+        return Floor(floor, level, "estimated"), Power(None, None, reason)
     visible = factored_visible_strength(noise.rows, noise.eigenvalues, max(floor, RATIO * edge.centre**0.5))
-    return Floor(floor, level, "estimated"), Power(visible, visible / modules**0.5)
+    return Floor(floor, level, "estimated"), Power(visible, visible / modules**0.5, "estimated")
 
 
 def leading_directions(group: Sequence[Module]) -> LeadingDirections:
@@ -120,32 +137,50 @@ class Stack:
     """The matrices W_l with W_l W_lᵀ = dW_l dW_lᵀ (dW_lᵀ dW_l on the read side), in float32, to be iterated over.
 
     The first CACHED_BYTES of them are kept; the modules of a larger stack are loaded anew in every iteration, so that
-    memory does not grow with the adapter.
+    memory does not grow with the adapter. A module whose factors are too ill-conditioned to be multiplied out in one
+    step is kept whatever its size.
     """
 
     def __init__(self, side: Side) -> None:
         self.side: Side = side
-        self._parts: list[tuple[Update, Float[ndarray, "r r"]]] = []
-        self._kept: list[Float[ndarray, "width r"]] = []
+        self._updates: list[Update] = []
+        self._kept: dict[int, Float[ndarray, "width q"]] = {}
+        self._mixing: dict[int, Float[ndarray, "r q"]] = {}
+        self._scales = np.ones(0)
 
-    def add(self, update: Update, lowrank: LowRank) -> None:
-        """Append a module; ``lowrank`` is the update's, loaded."""
+    def add(self, update: Update, lowrank: LowRank, *, norm: float) -> None:
+        """Append a module; ``lowrank`` is the update's, loaded, and ``norm`` its Frobenius norm."""
+        n, size = len(self._updates), norm or 1.0
+        self._updates.append(update)
+        self._scales = np.append(self._scales, size)  # W is kept with norm 1: float32 has a narrow range
         facing = lowrank if self.side == "write" else lowrank.T
-        self._parts.append((update, facing.left_mixing()))
-        full = sum(W.nbytes for W in self._kept) + 4 * facing.B.size > CACHED_BYTES
-        if not full and len(self._kept) == len(self._parts) - 1:
-            self._kept.append(self._product(lowrank, self._parts[-1][1]))
+        mixing = facing.left_mixing(rtol=RTOL)
+        if mixing is None:
+            self._kept[n] = (facing.left_factor(rtol=RTOL) / size).astype(np.float32)
+            return
+        self._mixing[n] = mixing / size
+        if sum(W.nbytes for W in self._kept.values()) + 4 * facing.B.size <= CACHED_BYTES:
+            self._kept[n] = self._product(lowrank, self._mixing[n])
 
-    def scale(self, factors: Float[ndarray, " L"]) -> None:
-        """Multiply the modules by these numbers."""
-        self._parts = [(update, mixing * c) for (update, mixing), c in zip(self._parts, factors, strict=True)]
-        self._kept = [W * np.float32(c) for W, c in zip(self._kept, factors, strict=False)]
+    def scaled(self, factors: Float[ndarray, " L"]) -> Stack:
+        """The same stack with the modules multiplied by these numbers."""
+        other = Stack(self.side)
+        other._updates, other._kept, other._mixing = self._updates, self._kept, self._mixing
+        other._scales = self._scales * factors
+        return other
 
-    def __iter__(self) -> Iterator[Float[ndarray, "width r"]]:
-        yield from self._kept
-        for update, mixing in self._parts[len(self._kept) :]:
-            yield self._product(update.lowrank, mixing)
+    def __iter__(self) -> Iterator[Float[ndarray, "width q"]]:
+        """The matrices in float64, one by one."""
+        for n, (update, scale) in enumerate(zip(self._updates, self._scales, strict=True)):
+            W = self._kept[n] if n in self._kept else self._product(update.lowrank, self._mixing[n])
+            yield W.astype(np.float64) * scale
 
-    def _product(self, lowrank: LowRank, mixing: Float[ndarray, "r r"]) -> Float[ndarray, "width r"]:
+    def _product(self, lowrank: LowRank, mixing: Float[ndarray, "r q"]) -> Float[ndarray, "width q"]:
         factor = lowrank.B if self.side == "write" else lowrank.A.T
-        return factor.astype(np.float32, copy=False) @ mixing.astype(np.float32)
+        return (factor.astype(np.float64, copy=False) @ mixing).astype(np.float32)
+
+    def layer_shares(self, U: Float[ndarray, "width k"], layers: Int[ndarray, " L"]) -> Float[ndarray, "layers k"]:
+        """‖u_iᵀ W_l‖² summed over the modules of each layer, as a share of its sum: what component i is made of."""
+        parts = np.array([np.sum((U.T @ W) ** 2, axis=1) for W in self])
+        by_layer = np.array([parts[layers == layer].sum(axis=0) for layer in np.unique(layers)])
+        return by_layer / np.maximum(by_layer.sum(axis=0), np.finfo(np.float64).tiny)

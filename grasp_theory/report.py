@@ -36,7 +36,9 @@ class Certificate:
 
         Raises AssumptionError for a tau below ``smallest_tau``: the spectrum contradicts it.
         """
-        if not np.isfinite(tau) or tau < self.smallest_tau * (1 - 1e-9):
+        if np.isnan(tau):
+            raise InputError("tau must be a number, got nan")
+        if tau < self.smallest_tau * (1 - 1e-9):
             raise AssumptionError(
                 f"tau = {tau:.4g} is below the next singular value {self.smallest_tau:.4g}: "
                 "by Weyl's inequality the rest of the update is at least that large"
@@ -61,19 +63,24 @@ class Floor:
 class Power:
     """What could have been seen: a factor of this strength comes out just above both the floor and the gap asked for.
 
-    strength : √(Σ beta_l²) over the modules, None if there is no floor; per_module : strength/√(number of modules).
+    The factor is one that all layers share and that leads in them: agreement is then no narrower than the floor.
+    strength : √(Σ beta_l²) over the modules, None with the reason where nothing could have passed.
+    per_module : strength/√(number of modules).
     """
 
     strength: float | None
     per_module: float | None
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
 class Component:
     """One singular component (0-based index) of the decomposed matrix.
 
-    ratio : singular value over the next one, None if that is 0. energy : share of ‖dW‖_F². above_floor, agreement :
-    None if not estimated. subspace : the direction in the residual stream (unit norm, sign rule).
+    ratio : singular value over the next one, inf if that is 0, None if the rank allows no next one.
+    energy : share of ‖dW‖_F². above_floor, agreement : None if not estimated.
+    layers : effective number 1/Σ share² of layers that a pooled component is made of; None for a single module.
+    subspace : the direction in the residual stream (unit norm, sign rule).
     """
 
     index: int
@@ -82,6 +89,7 @@ class Component:
     energy: float
     above_floor: bool | None
     agreement: Agreement | None
+    layers: float | None
     certificate: Certificate
     stands_out: bool
     subspace: Subspace
@@ -184,7 +192,8 @@ def plain(value: Any, vectors: bool = False) -> Any:
     if isinstance(value, Subspace):
         return value.basis.T.tolist() if vectors else None
     if isinstance(value, Certificate):
-        return {"smallest_tau": value.smallest_tau, "curve": [[t, float(np.degrees(a))] for t, a in value.curve()]}
+        degrees = [[tau, float(np.degrees(angle))] for tau, angle in value.curve()]
+        return {"strength": value.strength, "smallest_tau": value.smallest_tau, "curve_degrees": degrees}
     if is_dataclass(value) and not isinstance(value, type):
         kept = [f.name for f in fields(value) if vectors or f.name != "subspace"]
         return {name: plain(getattr(value, name), vectors) for name in kept}

@@ -42,8 +42,8 @@ def spike(beta: float, m: int, d: int, *, s: float = 1.0) -> Spike:
     Source: Benaych-Georges and Nadakuditi 2012 (a finite fourth moment is needed). rms rate m^(-½) above.
     """
     _positive(m=m, d=d, s=s)
-    if beta < 0:
-        raise InputError(f"beta must not be negative, got {beta}")
+    if not (beta >= 0 and np.isfinite(beta)):
+        raise InputError(f"beta must be finite and not negative, got {beta}")
     c, theta2 = m / d, (beta / s) ** 2 / d
     if theta2**2 <= c:
         return Spike(0.0, 0.0, float(s * (np.sqrt(m) + np.sqrt(d))))
@@ -60,7 +60,7 @@ def sample_critical_strength(eigenvalues: Float[ndarray, " d"], m: int, *, s: fl
     """
     lam = np.asarray(eigenvalues, dtype=np.float64)
     _positive(m=m, s=s)
-    if lam.ndim != 1 or not lam.size or not (lam > 0).all():
+    if lam.ndim != 1 or not lam.size or not (np.isfinite(lam) & (lam > 0)).all():
         raise InputError("needs the d positive eigenvalues of XᵀX; with n < d inputs least squares is not unique")
     # In b = a/lambda_min the left side increases from 0 to ∞ on (0, 1).
     ratio, low, high = lam.min() / lam, 0.0, 1.0

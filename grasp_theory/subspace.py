@@ -35,7 +35,7 @@ class Subspace:
         Q = self.basis
         if not isinstance(Q, np.ndarray) or Q.ndim != 2 or Q.dtype != np.float64:
             raise InputError(f"a subspace needs a 2-D float64 basis, got {type(Q).__name__}; use Subspace.span(X)")
-        if not np.allclose(Q.T @ Q, np.eye(Q.shape[1]), atol=1e-8):
+        if not np.allclose(Q.T @ Q, np.eye(Q.shape[1]), rtol=0, atol=1e-8):
             raise InputError(f"the columns of the {Q.shape} basis are not orthonormal; use Subspace.span(X)")
 
     @classmethod
@@ -60,6 +60,7 @@ class Subspace:
         if X.shape[1] == 0:
             return cls(X)
         # Equal lengths first: a direction's strength says nothing about whether it is independent.
+        X = X / np.maximum(np.abs(X).max(axis=0, initial=0.0), np.finfo(np.float64).tiny)
         lengths = np.linalg.norm(X, axis=0)
         X = X[:, lengths > 0] / lengths[lengths > 0]
         if X.shape[1] == 0:

@@ -25,7 +25,7 @@ class Update:
     source : the factors, or a function that loads them, so that large adapters are read one module at a time.
     fixed : the side whose space was fixed by construction and says nothing about the data ("write", "read" or None).
     zero_start : the factor that training started at zero; the other one started at random (or was chosen) and is
-        "observed" in the noise model. "A" for LoRA on embeddings and for MiCA.
+        "observed" in the noise model. "A" for LoRA on embeddings and for MiCA; None if both started at random.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Update:
     rank: int
     source: LowRank | Callable[[], LowRank]
     fixed: Side | None = None
-    zero_start: Literal["B", "A"] = "B"
+    zero_start: Literal["B", "A"] | None = "B"
 
     @classmethod
     def of(cls, name: str, lowrank: LowRank, *, layer: int | None = None, side: Side | None = None) -> Update:

@@ -23,6 +23,7 @@ class AdapterSpec:
     layers, width, inputs, rank : L, d_out, d_in, r of every module.
     strength : beta of each layer, in units of the noise's own scale s √width √(mean eigenvalue of AAᵀ): the
         spectral size of the noise for a narrow A. 0 is a benign adapter.
+    own : strength of a direction that every layer has by itself, shared with no other, in the same units.
     anisotropy : exponent a >= 0; the rows of the noise have standard deviations proportional to j^(-a), in a random
         orthonormal basis that the layers share, as gradients in one residual stream do. 0 is isotropic.
     decay : exponent b >= 0; the columns of the noise have standard deviations proportional to j^(-b), so that every
@@ -34,6 +35,7 @@ class AdapterSpec:
     inputs: int = 256
     rank: int = 16
     strength: float = 0.0
+    own: float = 0.0
     anisotropy: float = 0.0
     decay: float = 0.0
 
@@ -42,7 +44,7 @@ class AdapterSpec:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise InputError(f"{name} must be a positive integer, got {value!r}")
-        for name in ("strength", "anisotropy", "decay"):
+        for name in ("strength", "own", "anisotropy", "decay"):
             value = getattr(self, name)
             if not np.isfinite(value) or value < 0:
                 raise InputError(f"{name} must be a finite number >= 0, got {value!r}")
@@ -63,11 +65,18 @@ def draw_adapter(spec: AdapterSpec, *, rng: np.random.Generator) -> tuple[list[U
         noise = rng.standard_normal((spec.width, spec.rank)) * columns
         if basis is not None:
             noise = basis @ (rows[:, None] * noise)
-        w = rng.standard_normal(spec.rank)
-        beta = spec.strength * np.sqrt(spec.width * np.trace(A @ A.T) / spec.rank)
-        B = noise + beta * np.outer(u, w / np.linalg.norm(w @ A))
+        unit_size = np.sqrt(spec.width * np.trace(A @ A.T) / spec.rank)
+        B = noise + spec.strength * unit_size * _rank_one(rng, u, A)
+        if spec.own:
+            B += spec.own * unit_size * _rank_one(rng, _unit(rng, spec.width), A)
         updates.append(Update.of(f"model.layers.{layer}.self_attn.o_proj", LowRank(B, A), layer=layer, side="write"))
     return updates, u
+
+
+def _rank_one(rng: np.random.Generator, u: Float[ndarray, " width"], A: Float[ndarray, "r d"]) -> ndarray:
+    """u wᵀ with random w such that u wᵀ A has singular value 1."""
+    w = rng.standard_normal(A.shape[0])
+    return np.outer(u, w / np.linalg.norm(w @ A))
 
 
 def _standardised(n: int, exponent: float) -> Float[ndarray, " n"]:

@@ -8,9 +8,11 @@ import io
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -58,9 +60,22 @@ def check_target(path: str | Path) -> Path:
         raise InputError(f"expected a file to write, got the folder {path}; name a file in it")
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
+    if path.exists() and not path.is_file():
+        raise InputError(f"cannot write {path}: it is no regular file; use --json - for standard output")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"cannot write {path}: no permission to write in {path.parent}")
     return path
+
+
+def check_targets(targets: Iterable[Path | None], inputs: Iterable[Path] = ()) -> None:
+    """:func:`check_target` of each, and no two alike, and none that is an input."""
+    seen = {path.resolve() for path in inputs}
+    for path in targets:
+        if path is None:
+            continue
+        if check_target(path).resolve() in seen:
+            raise InputError(f"refused to write {path}: it is read or written twice by this command")
+        seen.add(path.resolve())
 
 
 def json_text(value: Mapping[str, Any]) -> str:
@@ -88,11 +103,29 @@ def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
 
 def manifest(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a result depends on: the configuration (seeds included) and the versions that computed it."""
+    """What a result depends on: the configuration (seeds included), the commit and the versions that computed it."""
     import scipy
 
-    versions = {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__}
-    return {"schema_version": 1, "config": dict(config), "versions": versions}
+    try:
+        own = version("grasp-toolkit")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        own = None
+    versions = {
+        "grasp-toolkit": own,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+    return {"schema_version": 1, "config": dict(config), "commit": _commit(), "versions": versions}
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this file lies in, if it lies in one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def _umask() -> int:

@@ -20,12 +20,19 @@ BENIGN = {
     "isotropic, rank 64": AdapterSpec(rank=64),
     "isotropic, 4 layers": AdapterSpec(layers=4),
     "decaying spectra": AdapterSpec(decay=1.0),
+    "a strong direction of its own in each layer": AdapterSpec(own=5.0),
+    "the same, 4 layers": AdapterSpec(layers=4, own=5.0),
     "shared row scales j^-0.25": AdapterSpec(anisotropy=0.25),
     "shared row scales j^-0.5": AdapterSpec(anisotropy=0.5),
     "shared row scales j^-1": AdapterSpec(anisotropy=1.0),
     "rank 8 (no floor, cannot fire)": AdapterSpec(rank=8),
 }
-PLANTED = {"16 layers": AdapterSpec(), "4 layers": AdapterSpec(layers=4), "16 layers, rank 64": AdapterSpec(rank=64)}
+PLANTED = {
+    "16 layers": AdapterSpec(),
+    "4 layers": AdapterSpec(layers=4),
+    "16 layers, rank 64": AdapterSpec(rank=64),
+    "16 layers, each with a stronger direction of its own": AdapterSpec(own=5.0),
+}
 RELATIVE = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
 
 

@@ -84,7 +84,7 @@ def test_agreement_finds_a_planted_common_direction(noise):
         found = first(m, seed=i)
         np.testing.assert_array_less(found.p_value, 0.01)
         np.testing.assert_array_less(0.3, found.value)
-        np.testing.assert_array_less(found.null_mean, 0.05)
+        np.testing.assert_array_less(found.null_mean, 0.08)  # the leading pair is one of the 25
     np.testing.assert_allclose(first(modules(rng, d, L, 5, shared={0: u})).value, 1, atol=1e-5)
     # control: planted as the second component, the first has nothing to show
     np.testing.assert_array_less(0.01, first(modules(rng, d, L, 5, shared={1: u})).p_value)
@@ -99,12 +99,9 @@ def test_agreement_value_is_the_mean_cos2_over_pairs_of_layers():
     pairs = [(a, b) for a in range(5) for b in range(a) if layers[a] != layers[b]]
     np.testing.assert_allclose(found.value, np.mean([(lead[:, a] @ lead[:, b]) ** 2 for a, b in pairs]), rtol=1e-5)
     assert (found.pairs, found.isotropic_mean) == (len(pairs), 1 / 20)
-    # E of the null: leading against other components, both ways round
-    others = [
-        np.mean([[(m.U[:, a, 0] @ m.U[:, b, j]) ** 2, (m.U[:, b, 0] @ m.U[:, a, j]) ** 2] for j in (1, 2)])
-        for a, b in pairs
-    ]
-    np.testing.assert_allclose(found.null_mean, np.mean(others), rtol=0.1)
+    # E of the null: any component against any
+    any_two = [np.mean((m.U[:, a].T @ m.U[:, b]) ** 2) for a, b in pairs]
+    np.testing.assert_allclose(found.null_mean, np.mean(any_two), rtol=0.1)
 
 
 def test_agreement_of_one_layer_or_one_component_is_none():
@@ -117,14 +114,16 @@ def test_agreement_of_one_layer_or_one_component_is_none():
     assert first(modules(rng, 20, 2, 3, layers=[0, 1])) is not None
 
 
-@pytest.mark.parametrize(("L", "k", "distinct"), [(2, 3, 8), (2, 2, 2), (2, 8, 98), (3, 2, 1), (3, 3, 8)])
-def test_agreement_p_value_stays_above_what_the_pairings_allow(L, k, distinct):
-    """Two modules of three components can be paired in 8 other ways: the p-value can never reach 0.01."""
+@pytest.mark.parametrize(("L", "k"), [(2, 3), (2, 2), (2, 8), (3, 2), (3, 3)])
+def test_agreement_p_value_stays_above_what_the_pairings_allow(L, k):
+    """Two modules of three components can be paired in 9 ways, one of them the leading one: p is never below 1/9."""
     rng = np.random.default_rng(5)
     u = rotation(rng, 64, 1)[:, 0]
     found = first(modules(rng, 64, L, k, shared={0: u}))
+    least = float(k) ** -L
     np.testing.assert_allclose(found.value, 1, atol=1e-5)
-    np.testing.assert_allclose(found.p_value, 1 / (1 + distinct), atol=1e-12)
+    np.testing.assert_array_less(least * (1 - 1e-9), found.p_value)
+    np.testing.assert_array_less(found.p_value, least + 0.001 + binomial(least, 999))
 
 
 def test_agreement_finds_the_second_direction_once_the_first_is_removed():
@@ -167,10 +166,19 @@ def test_agreement_p_value_has_its_level_after_removing_what_the_modules_do_not_
         m = modules(rng, d, L, k, strengths=[10.0, 1.0, 0.9, 0.8, 0.7, 0.6])
         stack = (m.U * m.S).reshape(d, L * k)
         removed = np.linalg.svd(stack, full_matrices=False)[0][:, :2]
-        p.append([found.p_value for found in agreement(m, removed, draws=199, seed=seed)])
+        p.append([1.0 if x is None else x.p_value for x in agreement(m, removed, draws=199, seed=seed)])
     for component, values in enumerate(np.transpose(p)):
         alarms = np.mean(values <= 0.01)
         np.testing.assert_array_less(alarms, 0.01 + binomial(0.01, draws), err_msg=f"component {component}")
+
+
+def test_agreement_stops_at_the_first_component_that_does_not_agree():
+    rng = np.random.default_rng(21)
+    plane = rotation(rng, 40, 2)
+    shared = modules(rng, 40, 6, 4, shared={0: plane[:, 0]})
+    apart = modules(rng, 40, 6, 4)
+    assert [x is None for x in agreement(apart, plane)] == [False, True, True]
+    assert agreement(shared, plane)[1] is not None  # control: the first agrees, so the second is tested
 
 
 @pytest.mark.parametrize("what", ["signs", "rotation", "order", "scale"])
@@ -191,7 +199,11 @@ def test_agreement_is_invariant(what):
     else:
         S = S * rng.uniform(0.1, 10, (L, 1))
     before, after = agreement(m, plane), agreement(LeadingDirections(U.astype(np.float32), S, layers), removed)
+    assert [a is None for a in before] == [b is None for b in after]
+    assert before[0] is not None
     for a, b in zip(before, after, strict=True):
+        if a is None or b is None:
+            continue
         np.testing.assert_allclose(b.value, a.value, rtol=1e-4, atol=1e-6)
         # the draws of a permuted order are other draws; otherwise the same up to ties
         np.testing.assert_allclose(b.p_value, a.p_value, rtol=0, atol=0.06 if what == "order" else 0.003)
@@ -211,3 +223,15 @@ def test_agreement_of_many_modules_draws_in_batches():
     found = first(modules(rng, 24, 40, 3, shared={0: u}), draws=999)
     np.testing.assert_allclose(found.p_value, 1 / 1000)
     assert found.pairs == 40 * 39 // 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("d", "L"), [(64, 32), (128, 4)])
+def test_agreement_p_value_has_its_level_for_many_layers(d, L):
+    """Haar frames, nothing shared: the share of p <= 1% and 5% is what it says (closed triangles included)."""
+    draws, values = 500, []
+    for seed in range(draws):
+        m = modules(np.random.default_rng(seed), d, L, 8)
+        values.append(agreement(m, np.zeros((d, 0)), draws=199, seed=seed)[0].p_value)
+    for level in (0.01, 0.05):
+        np.testing.assert_array_less(np.mean(np.array(values) <= level), level + binomial(level, draws))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import grasp_cli
-from grasp_theory import Update, identify
+from grasp_theory import LowRank, Update, identify
 from real_models import read_adapter, write_adapter
 from real_models.directions import load_directions
 from synthetic.low_rank import AdapterSpec, draw_adapter
@@ -153,6 +153,11 @@ def test_diff_with_itself_and_with_another(planted, tmp_path, capsys):
         (["identify", "{planted}", "--json", "{tmp}/no/such/folder.json"], "create it first"),
         (["identify", "{planted}", "--html", "{tmp}"], "name a file in it"),
         (["identify", "{planted}", "--name", "second"], "second"),
+        (["identify", "{planted}", "--module", "nope"], "add -o"),
+        (["identify", "{planted}", "--html", "-"], "only --json"),
+        (["identify", "{planted}", "--json", "{tmp}/a", "--html", "{tmp}/a"], "twice"),
+        (["identify", "{planted}", "--json", "{tmp}/a", "-o", "{tmp}/b", "--component", "99"], "components 0"),
+        (["identify", "{planted}", "--json", "/dev/full"], "no regular file"),
         (["diff", "{planted}"], "Missing argument"),
         (["diff", "{planted}", "{tmp}"], "empty"),
         (["figures", "no-such-figure"], "no figure is called"),
@@ -168,6 +173,64 @@ def test_bad_input_is_one_line_and_code_2(arguments, words, planted, tmp_path, c
     assert err.startswith("error: ")
     assert words in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--json", "--html", "-o"])
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
+def test_the_adapter_itself_is_never_overwritten(option, file, planted, tmp_path, capsys):
+    victim = shutil.copytree(planted, tmp_path / "victim")
+    before = {p.name: p.read_bytes() for p in victim.iterdir()}
+    choice = ["--component", "0"] if option == "-o" else []
+    code, _, err = grasp(capsys, "identify", victim, option, tmp_path / "victim" / ".." / "victim" / file, *choice)
+    assert code == 2
+    assert "is read or written twice" in err
+    assert {p.name: p.read_bytes() for p in victim.iterdir()} == before
+
+
+@pytest.mark.parametrize("option", [["--html", "x.html"], ["-o", "d", "--component", "0"], ["--normalize"]])
+def test_options_that_need_one_adapter_are_refused_for_checkpoints(option, planted, tmp_path, capsys, monkeypatch):
+    for step in (1, 2):
+        shutil.copytree(planted, tmp_path / "run" / f"checkpoint-{step}")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = grasp(capsys, "identify", tmp_path / "run", *option)
+    assert code == 2
+    assert "checkpoint-2" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert grasp(capsys, "identify", tmp_path / "run")[0] == 0  # control
+
+
+def test_names_with_markup_mathematics_and_emoji_are_shown_as_they_are(tmp_path, capsys):
+    updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(0))
+    names = [r"model.layers.0.$\foo{$.o_proj", "model.layers.1.[bold]x[/].o_proj", "model.layers.2.:smile:.o_proj"]
+    renamed = [Update.of(n, u.lowrank, layer=u.layer, side=u.side) for n, u in zip(names, updates, strict=False)]
+    folder = write_adapter(tmp_path / "[red]:smile:", renamed, r=16)
+    code, out, _ = grasp(capsys, "identify", folder, "--html", tmp_path / "x.html")
+    assert code == 0
+    for name in names:
+        assert name in out
+    assert "[red]:smile:" in out
+
+
+def test_full_standard_output_is_one_line_and_code_2(planted):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "grasp_cli", "identify", str(planted)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "cannot write the output" in done.stderr
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_extreme_sizes_are_decomposed_or_refused_in_one_line(size, tmp_path, capsys):
+    updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(0))
+    scaled = [Update.of(u.name, LowRank(u.lowrank.B * size, u.lowrank.A), layer=u.layer) for u in updates]
+    code, out, _ = grasp(capsys, "identify", write_adapter(tmp_path / "a", scaled, r=16))
+    assert code == 0
+    assert "verdict: one stands out" in out
 
 
 def test_refusals_of_another_base_are_explained(planted, tmp_path, capsys):

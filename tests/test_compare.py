@@ -50,7 +50,7 @@ def test_random_overlap_is_symmetric_and_fixed_by_its_seed():
 
 @pytest.mark.parametrize(("width", "k", "other"), [(3, 4, 1), (3, 1, 4), (5, 0, 0), (5, 2, 0), (5, 2, -1)])
 def test_random_overlap_refuses_what_does_not_fit(width, k, other):
-    with pytest.raises(InputError, match=rf"dimensions {k} and {other} do not fit into R\^{width}"):
+    with pytest.raises(InputError, match=rf"dimensions 1 to {width} in R\^{width}, got"):
         random_overlap(width, k, other)
 
 

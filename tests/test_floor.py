@@ -10,7 +10,7 @@ from strategies import rotation
 from tolerance import Z, binomial
 
 from grasp_theory import Edge, InputError, factored_edge, gavish_donoho_threshold, noise_scale, white_edge
-from grasp_theory.floor import marchenko_pastur_median, tracy_widom_quantile
+from grasp_theory.floor import marchenko_pastur_quantile, tracy_widom_quantile
 
 # --- quantiles -------------------------------------------------------------------------------------------------
 
@@ -206,14 +206,14 @@ def median_by_quadrature(c: float) -> float:
 
 
 @pytest.mark.parametrize("aspect", [1e-3, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])
-def test_marchenko_pastur_median_equals_quadrature(aspect):
-    np.testing.assert_allclose(marchenko_pastur_median(aspect), median_by_quadrature(aspect), rtol=0, atol=1e-7)
+def test_marchenko_pastur_quantile_equals_quadrature(aspect):
+    np.testing.assert_allclose(marchenko_pastur_quantile(aspect), median_by_quadrature(aspect), rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("aspect", [0.0, -0.5, 1.1, np.nan])
-def test_marchenko_pastur_median_refuses_other_aspects(aspect):
+def test_marchenko_pastur_quantile_refuses_other_aspects(aspect):
     with pytest.raises(InputError, match=r"\(0, 1\]"):
-        marchenko_pastur_median(aspect)
+        marchenko_pastur_quantile(aspect)
 
 
 def scales(m: int, r: int, signals: int, strength: float, draws: int, s: float = 0.7, seed: int = 0) -> np.ndarray:
@@ -251,7 +251,7 @@ def test_noise_scale_survives_signals_of_half_an_even_rank(m, r):
 
 def assert_within_bulk(m, r, signals, strength):
     found = scales(m, r, signals, strength, 10)
-    unit = 0.7 / np.sqrt(m * marchenko_pastur_median(r / m))
+    unit = 0.7 / np.sqrt(m * marchenko_pastur_quantile(r / m))
     np.testing.assert_array_less(found, white_edge(m, r).floor(0.999) * unit)
     np.testing.assert_array_less((np.sqrt(m) - np.sqrt(r)) * unit, found)
 

@@ -162,7 +162,7 @@ def test_leading_svd_of_no_vectors_is_empty(shape):
 
 @pytest.mark.parametrize("shape", [(500, 600), (50, 60)])
 def test_leading_svd_refuses_a_negative_number(shape):
-    with pytest.raises(InputError, match="k must not be negative, got -1"):
+    with pytest.raises(InputError, match="needs k >= 0 and max_steps >= 1, got -1"):
         leading_svd([np.ones(shape)], -1)
 
 

@@ -68,7 +68,8 @@ def test_targets_are_refused_with_the_reason(tmp_path):
 def test_manifest_names_config_and_versions():
     found = manifest({"seed": 3})
     assert found["config"] == {"seed": 3}
-    assert set(found["versions"]) == {"python", "numpy", "scipy"}
+    assert set(found["versions"]) == {"grasp-toolkit", "python", "numpy", "scipy"}
+    assert found["commit"] is None or len(found["commit"]) == 40
 
 
 def test_umask_is_left_as_it_was(tmp_path):

@@ -269,7 +269,7 @@ def test_factored_visible_strength_grows_with_the_value():
         (lambda: critical_strength(3, 3, s=0.0), ["s must be positive"]),
         (lambda: critical_strength(3, 3, s=np.inf), ["s must be positive and finite"]),
         (lambda: critical_strength(3, 3, layers=0), ["layers must be positive"]),
-        (lambda: spike(-1.0, 3, 3), ["beta must not be negative", "-1"]),
+        (lambda: spike(-1.0, 3, 3), ["beta must be finite and not negative", "-1"]),
         (lambda: spike(1.0, 3, 3, s=-1.0), ["s must be positive"]),
         (lambda: spike(np.nan, 3, 3), ["beta"]),
         (lambda: spike(np.inf, 3, 3), ["beta"]),

@@ -18,6 +18,7 @@ from .text import listing, parse_json_object, require_printable
 MAX_RANK = 1_000_000
 MAX_ALPHA = 1e9
 MAX_PATTERN = 2_000
+NESTED = re.compile(r"[+*|?}][^()]*\)\s*[+*{]")
 DEFAULT_ALPHA = 8
 
 
@@ -83,8 +84,10 @@ class LoraSettings:
         return len({value for pattern, value in self._alphas if pattern.match(module)}) > 1
 
 
-def zero_start(settings: LoraSettings, *, embedding: bool) -> Literal["B", "A"]:
-    """The factor that starts at zero: B, but A where B is the frozen one (MiCA) and in peft's embedding layers."""
+def zero_start(settings: LoraSettings, *, embedding: bool) -> Literal["B", "A"] | None:
+    """The factor that starts at zero: B, but A where B is frozen (MiCA) and in embeddings; None if neither does."""
+    if settings.start in ("none", "orthogonal"):
+        return None
     return "A" if embedding or settings.fixed == "write" else "B"
 
 
@@ -93,6 +96,8 @@ def _compile(pattern_name: str, key: str) -> re.Pattern[str]:
     try:
         if len(key) > MAX_PATTERN:
             raise ValueError(f"longer than {MAX_PATTERN} characters")
+        if NESTED.search(key):  # ([a-z]+)+ takes exponential time on a name that does not match
+            raise ValueError("a repeated group that itself repeats or branches can take for ever")
         return re.compile(rf"(.*\.)?({key})$")
     except (re.error, ValueError, OverflowError, RecursionError, MemoryError) as e:
         raise AdapterError(

@@ -1,0 +1,19 @@
+"""The rule of the verdict: its numbers and its words, in one place."""
+
+from __future__ import annotations
+
+RATIO = 1.5  # a component is separated when it is this many times the next one
+P_VALUE = 0.01  # of the agreement between layers
+SPREAD = 2.0  # effective number of layers that a pooled component must be made of
+
+RULE = (
+    f"A component counts when it lies above the noise floor, is at least {RATIO:g} times the next singular value, the "
+    f"leading directions of the layers agree with p < {P_VALUE:g} once stronger components are taken out, and, if "
+    f"pooled, it is made of at least {SPREAD:g} layers (effective number). Stronger components of the same group that "
+    "pass all but the ratio count with it. What was not estimated is not passed; agreement is not estimated after a "
+    "component that fails it."
+)
+CAVEAT = (
+    "Standing out is not being spurious: the spectrum cannot tell a shortcut from the task, and a weak shortcut sits "
+    "in the tail. Which component is unintended is a hypothesis, to be tested on behaviour."
+)
