@@ -9,13 +9,9 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from grasp_theory import Report
-    from real_models import Adapter
 
 # click.UsageError, which typer carries its own copy of in newer versions
 USAGE_ERROR: Any = typer.BadParameter.__base__
@@ -96,6 +92,7 @@ def identify(
 
     Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run.
     """
+    from figures.identify_page import write_results
     from figures.tables import console, show_adapter, show_report
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
@@ -127,7 +124,7 @@ def identify(
         from real_models.directions import choose_directions, save_directions
 
         save_directions(output, choose_directions(found, report.decomposition(module), tuple(component)))
-    _deliver(found, report, json, html)
+    write_results(found, report, json, html)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
@@ -161,6 +158,46 @@ def diff(
         for letter, adapter in (("A", a), ("B", b)):
             show_adapter([(letter, str(adapter.path)), *summary(adapter)[1:]], adapter.warnings, adapter.notes, out)
         show_difference(found, out)
+
+
+@app.command()
+def verify(
+    keys: Annotated[list[str] | None, typer.Argument(help="Which statements; all by default.")] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Ten times the draws, larger sizes, longer searches.")] = False,
+    explain: Annotated[str | None, typer.Option(help="Show one: proof, assumptions, an instance.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    json: JsonOption = None,
+) -> None:
+    """Check every statement of the theory: holds, attained, needed, derived, rate, two routes, mutants.
+
+    Exit code 1 if one fails, with what failed.
+    """
+    from joblib import Parallel, delayed
+
+    from figures.tables import console, progress
+    from figures.verification import show_outcomes, show_statement
+    from grasp_theory.checks import find, verify_key
+    from grasp_theory.report import SCHEMA_VERSION, plain
+    from grasp_theory.theorems import ORDER
+    from synthetic.results import write_json
+
+    _check_targets(json)
+    out = console()
+    if explain is not None:
+        show_statement(find([explain])[0], out)
+        return
+    chosen = [statement.key for statement in find(keys)] if keys else list(ORDER)
+    stream = Parallel(n_jobs=min(jobs, len(chosen)), return_as="generator")(
+        delayed(verify_key)(key, deep=deep) for key in chosen
+    )
+    with progress("verify", out) as track:
+        outcomes = list(track(stream, len(chosen)))
+    if json is not None:
+        write_json(json, {"schema_version": SCHEMA_VERSION, "deep": deep, "statements": plain(outcomes)})
+    if json != Path("-"):
+        show_outcomes(outcomes, out)
+    if not all(outcome.stands for outcome in outcomes):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -200,6 +237,7 @@ def reproduce(
     import numpy as np
 
     from figures.catalogue import draw
+    from figures.identify_page import write_results
     from figures.tables import console, progress, show_report
     from grasp_theory import identify as decompose
     from real_models import read_adapter, write_adapter
@@ -216,7 +254,7 @@ def reproduce(
     out.print(f"1/2  one direction planted in {spec.layers} layers, saved as a PEFT adapter in {folder}, and audited:")
     adapter = read_adapter(folder)
     report = decompose(adapter.updates)
-    _deliver(adapter, report, results / "planted.json", results / "planted.html")
+    write_results(adapter, report, results / "planted.json", results / "planted.html")
     show_report(report, out)
     cosine = abs(float(u @ report.component(0).subspace.basis[:, 0]))
     out.print(f"     |cos| of component 0 with the planted direction: {cosine:.4f}")
@@ -257,34 +295,6 @@ def _trajectory(folder: Path, checkpoints: list[tuple[int, Path]], side: SideOpt
         last = shlex.quote(str(checkpoints[-1][1]))
         out.print(f"{folder}: {len(checkpoints)} checkpoints; `grasp identify {last}` audits the last one")
         show_trajectory(rows, out)
-
-
-def _deliver(adapter: Adapter, report: Report, json: Path | None, html: Path | None) -> None:
-    """The files of an identification; written before anything is printed, so that a closed pipe loses none."""
-    from real_models.describe import provenance
-    from synthetic.results import write_json
-
-    if json is not None:
-        write_json(json, {**report.to_dict(), "adapter": provenance(adapter)})
-    if html is not None:
-        _write_html(html, report, adapter)
-
-
-def _write_html(path: Path, report: Report, adapter: Adapter) -> None:
-    import io
-
-    from rich.console import Console
-
-    from figures.identify_page import identify_page
-    from figures.tables import reasons, show_components
-    from real_models.describe import summary
-    from synthetic.results import write_atomically
-
-    out = Console(file=io.StringIO(), width=150, no_color=True, highlight=False, markup=False, emoji=False, record=True)
-    show_components(report, out)
-    remarks = [f"Warning: {w}" for w in adapter.warnings] + [*reasons(report.decompositions), *adapter.notes]
-    text = identify_page(report.to_dict(), out.export_text(), summary(adapter), remarks)
-    write_atomically(path, text.encode())
 
 
 def _check_targets(*targets: Path | None, inputs: Sequence[Path] = ()) -> None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from real_models.describe import provenance, summary
+from synthetic.results import write_atomically, write_json
 
 from .identification import SHOWN, alignment, depth, spectrum
 from .report import facts, heading, page, paragraph, picture, preformatted
+from .tables import reasons, show_components
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from grasp_theory import Report
+    from real_models import Adapter
 
 
 def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, str]], remarks: Sequence[str]) -> str:
@@ -32,3 +43,15 @@ def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, 
             parts += [heading("Agreement between layers"), picture(matrix, caption)]
     parts += [heading("Tables"), preformatted(text), heading("Notes")]
     return page(f"Identification: {dict(about).get('adapter', '')}", parts + [paragraph(n) for n in result["notes"]])
+
+
+def write_results(adapter: Adapter, report: Report, json: Path | None, html: Path | None) -> None:
+    """The files of an identification; to be called before anything is printed, so that a closed pipe loses none."""
+    if json is not None:
+        write_json(json, {**report.to_dict(), "adapter": provenance(adapter)})
+    if html is not None:
+        out = Console(file=io.StringIO(), width=150, no_color=True, markup=False, emoji=False, record=True)
+        show_components(report, out)
+        remarks = [f"Warning: {w}" for w in adapter.warnings] + [*reasons(report.decompositions), *adapter.notes]
+        page = identify_page(report.to_dict(), out.export_text(), summary(adapter), remarks)
+        write_atomically(html, page.encode())

@@ -33,7 +33,18 @@ def hits() -> str:
     return "\n".join(lines) + f"\n\n({rows[0]['trials']} adapters a cell.)"
 
 
-PARTS: dict[str, Callable[[], str]] = {"false-alarms": false_alarms, "hits": hits}
+def statements() -> str:
+    """What the toolkit states, on what basis, and against how many false variants each check was tried."""
+    from grasp_theory.checks import find
+
+    lines = ["| statement | kind | law | basis | false variants |", "|---|---|---|---|---|"]
+    for s in find():
+        law = s.law.replace("|", "\\|")
+        lines.append(f"| `{s.key}` | {s.kind} | {law} | {s.basis} | {len(s.mutants)} |")
+    return "\n".join(lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {"false-alarms": false_alarms, "hits": hits, "statements": statements}
 
 
 def fill(text: str) -> str:

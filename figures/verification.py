@@ -53,9 +53,9 @@ def _of(pair: tuple[int, int] | None) -> str:
     return "–" if pair is None else f"{pair[0]}/{pair[1]}"
 
 
-def explain(statement: Statement[Any], out: Console, *, seed: int = 0) -> None:
+def show_statement(statement: Statement[Any], out: Console, *, seed: int = 0) -> None:
     """The docstring of the statement's file, its assumptions and mutants, and one instance in numbers."""
-    module = sys.modules[type(statement).__module__ if statement.draw is None else statement.draw.__module__]
+    module = sys.modules[statement.draw.__module__]
     out.print(Text(inspect.getdoc(module) or "", no_wrap=False))
     out.print(f"\nbasis: {statement.basis}")
     for title, names in (("assumptions", statement.assumptions), ("false variants refuted", statement.mutants)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -211,20 +211,15 @@ def fit_rate(rate: Rate, rng: np.random.Generator, *, deep: bool) -> RateFound:
     return RateFound(rate.of, sizes, tuple(errors), float(slope), spread, rate.order, holds)
 
 
-def all_statements() -> Iterator[Statement[Any]]:
-    """The statements of every file in ``theorems/``, in the order of ``theorems.ORDER``."""
-    theorems = import_module(f"{__package__}.theorems")
-    for key in theorems.ORDER:
-        yield import_module(f"{__package__}.theorems.{key.replace('-', '_')}").STATEMENT
+def find(keys: Sequence[str] | None = None) -> list[Statement[Any]]:
+    """The statements of these keys, or all in their order; InputError names the unknown ones and those there are."""
+    from .theorems import ORDER
 
-
-def find(keys: list[str] | None = None) -> list[Statement[Any]]:
-    """The statements of these keys, or all; InputError names the unknown ones and those there are."""
-    known = {s.key: s for s in all_statements()}
-    unknown = sorted(set(keys or ()) - set(known))
+    unknown = sorted(set(keys or ()) - set(ORDER))
     if unknown:
-        raise InputError(f"no statement is called {', '.join(unknown)}; there are: {', '.join(known)}")
-    return [known[key] for key in (keys or known)]
+        raise InputError(f"no statement is called {', '.join(unknown)}; there are: {', '.join(ORDER)}")
+    modules = [import_module(f"{__package__}.theorems.{key.replace('-', '_')}") for key in keys or ORDER]
+    return [module.STATEMENT for module in modules]
 
 
 def verify_key(key: str, *, deep: bool = False, seed: int = 0) -> Outcome:

@@ -72,7 +72,7 @@ class Rate:
     """The order at which a limit is approached: error(size, rng) ~ size^order.
 
     error : root mean square error at one size, over enough trials that its own noise is below 10%.
-    tolerance : how far the fitted slope may be from ``order`` at these sizes (finite-size curvature); stated, not tuned.
+    tolerance : how far the fitted slope may be from ``order`` at these sizes (finite-size curvature).
     """
 
     of: str

@@ -1,4 +1,4 @@
-"""Derives ``ablation-cost`` for generic 2 x 2 W0, T, Sigma and Sigma_t and any direction v."""
+"""Derives ``ablation-cost`` for generic 2 x 2 W0, T, Sigma and Sigma_t, in coordinates where v = e₁."""
 
 import sympy as sp
 
@@ -10,9 +10,7 @@ def residuals() -> dict[str, sp.Expr]:
     T = sp.Matrix(2, 2, sp.symbols("t11 t12 t21 t22", real=True))
     W0 = sp.Matrix(2, 2, sp.symbols("w11 w12 w21 w22", real=True))
     u = sp.Matrix([sp.Rational(3, 5), sp.Rational(4, 5)])
-    k = sp.symbols("k", real=True)
-    # the rational points of the circle are dense in it
-    v, n = sp.Matrix([1 - k**2, 2 * k]) / (1 + k**2), sp.Matrix([-2 * k, 1 - k**2]) / (1 + k**2)
+    v, n = sp.Matrix([1, 0]), sp.Matrix([0, 1])
     moment = sp.Matrix([[a, b], [b, c]])
     M = T + beta * u * v.T
 

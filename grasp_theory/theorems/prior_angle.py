@@ -10,7 +10,7 @@ every direction is a top singular vector (just beyond it the factor is lost alto
 
 Proof (here). p = min(cos a, cos b), q = max, a = ∠(û,u), b = ∠(v̂,v), sigma = ŝ₁. From ‖T v̂‖ <= tau,
 T v̂ = sigma û − beta u (vᵀv̂), and its mirror image: sigma² + beta² q² − 2 sigma beta p q <= tau² (a negative overlap
-product would give sigma <= tau, while sigma >= beta − tau > tau). If sigma <= beta the left side increases in q >= p, so
+product would give sigma <= tau, while sigma >= beta − tau > tau). If sigma <= beta the left side increases in q >= p:
 sigma² + beta² p² − 2 sigma beta p² <= tau²; its minimum over sigma is beta² p² (1 − p²), hence
 p² >= (1 + √(1 − 4 rho²))/2, or p² <= ½, where sigma > beta/2 >= beta p² makes it > beta²/4 > tau²: excluded.
 If sigma > beta, minimising over q gives p² >= 1 − rho² or p² >= 1/(1 + rho²), both stronger.

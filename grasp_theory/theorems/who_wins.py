@@ -56,7 +56,7 @@ class Instance:
 
 
 def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
-    """All of beta, T v, W0 v, ell, w of comparable size; competitors near the best ones."""
+    """Competitors near the best ones."""
     p = draw_problem(rng, sizes=(smallest, 6), metric=rng.random() < 0.7)
     p = replace(p, W0=p.W0 * np.exp(rng.uniform(-2, 1)))
     return _with_competitors(p, rng, float(np.exp(rng.uniform(-6, 0))))
