@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from .checks import verify
+import numpy as np
+
+from .checks import Outcome, check_attained
 from .statement import Claim, Sides, Statement
 
 FACTOR = 0.05
@@ -25,14 +27,29 @@ def breaks(statement: Statement[Any]) -> Iterator[tuple[str, Statement[Any]]]:
             yield f"{name} bound × 0.9", _with(statement, name, claim, bound=TIGHT)
 
 
-def killed(statement: Statement[Any]) -> dict[str, bool]:
-    """Whether ``verify`` fails for each broken variant."""
-    return {label: not verify(broken).stands for label, broken in breaks(statement)}
+def killed(statement: Statement[Any], *, seed: int = 0) -> dict[str, bool]:
+    """Whether *holds* or *attained* notices each broken variant, on the instances that the statement is checked on."""
+    rng = np.random.default_rng(seed)
+    drawn = [statement.draw(rng) for _ in range(statement.draws)]
+    instances = [instance for instance in drawn if not statement.broken(instance)]
+    return {label: _noticed(broken, instances, seed) for label, broken in breaks(statement)}
+
+
+def _noticed(broken: Statement[Any], instances: list[Any], seed: int) -> bool:
+    if any(not claim.holds(instance) for instance in instances for claim in broken.claims.values()):
+        return True
+    if broken.extremal is None:  # a search has its own formula and cannot see the change
+        return False
+    outcome = Outcome(broken.key, broken.kind, broken.basis)
+    check_attained(replace(broken, search=None), np.random.default_rng(seed), outcome, deep=False)
+    return not outcome.stands
 
 
 def _with(
     statement: Statement[Any], name: str, claim: Claim[Any], *, measured: float = 1.0, bound: float = 1.0
 ) -> Statement[Any]:
+    """The statement with this claim alone, one of its sides changed."""
+
     def sides(instance: Any) -> Sides:
         s = claim.sides(instance)
         shift = 0.0
@@ -41,6 +58,4 @@ def _with(
             shift = (measured - 1) * max(abs(s.bound), 1e9 * s.slack)
         return Sides(s.measured * measured + shift, s.bound * bound, s.slack)
 
-    broken = Claim(claim.relation, sides, claim.tight)
-    # The search has its own formula and cannot see the change; rates are of the law, not of this claim.
-    return replace(statement, claims={**statement.claims, name: broken}, search=None, rates=())
+    return replace(statement, claims={name: Claim(claim.relation, sides, claim.tight)})

@@ -42,6 +42,7 @@ from ._maps import (
     fit_loss,
     map_risk,
     off,
+    rank_loss,
     same,
     singular,
     with_null,

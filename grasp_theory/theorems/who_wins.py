@@ -56,9 +56,10 @@ class Instance:
 
 
 def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
-    """Competitors near the best ones."""
+    """Competitors near the best ones; beta near ‖T v‖ in a third, where the order of the read side is closest."""
     p = draw_problem(rng, sizes=(smallest, 6), metric=rng.random() < 0.7)
-    p = replace(p, W0=p.W0 * np.exp(rng.uniform(-2, 1)))
+    close = float(np.linalg.norm(p.T @ p.v) * np.exp(0.2 * rng.standard_normal()))
+    p = replace(p, W0=p.W0 * np.exp(rng.uniform(-2, 1)), beta=close if rng.random() < 0.33 else p.beta)
     return _with_competitors(p, rng, float(np.exp(rng.uniform(-6, 0))))
 
 
@@ -74,11 +75,6 @@ def extremal(rng: np.random.Generator) -> Instance:
     p = draw_problem(rng, metric=True)
     p = replace(p, H=p.P_u @ p.H @ p.P_u + np.outer(p.u, p.u), beta=float(np.linalg.norm(p.T @ p.v)))
     return _with_competitors(p, rng, 0.0)
-
-
-def singular_deployment(rng: np.random.Generator) -> Instance:
-    """Sigma_t with a dense null direction: v can be replaced by the rest there, and the read floor is 0."""
-    return _with_competitors(singular(draw(rng), rng, "Sigma_t").problem, rng, 0.0)
 
 
 def _scale(p: LinearProblem) -> float:
@@ -197,7 +193,8 @@ STATEMENT = Statement(
         "Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma"),
         # ⟂ u, so that the projected metric is singular as well
         "H ≻ 0": lambda rng: (lambda i: singular(i, rng, "H", i.problem.u))(draw(rng, 3)),
-        "Sigma_t ≻ 0": singular_deployment,
+        # z is a function of the rest there, and the read floor is 0
+        "Sigma_t ≻ 0": lambda rng: _with_competitors(singular(draw(rng), rng, "Sigma_t").problem, rng, 0.0),
     },
     route=route,
     draws=80,
