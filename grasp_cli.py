@@ -231,7 +231,7 @@ def reproduce(
     trials: Annotated[int, typer.Option(min=1, help="Adapters drawn for each point.")] = 40,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
 ) -> None:
-    """Plant a direction in a synthetic adapter, save it as PEFT does, audit it; measure how often the verdict fires."""
+    """Verify the statements; plant a direction in an adapter, save it as PEFT does, audit it; measure the verdict."""
     from dataclasses import asdict
 
     import numpy as np
@@ -247,18 +247,20 @@ def reproduce(
 
     _make_folder(results)
     out = console()
+    out.print("1/3  the statements of the theory")
+    verify(jobs=jobs, json=results / "verify.json")
     spec = AdapterSpec(strength=1.0)
     updates, u = draw_adapter(spec, rng=np.random.default_rng(0))
     folder = results / "planted-adapter"
     write_adapter(folder, updates, r=spec.rank, lora_alpha=spec.rank, base_model_name="synthetic")
-    out.print(f"1/2  one direction planted in {spec.layers} layers, saved as a PEFT adapter in {folder}, and audited:")
+    out.print(f"2/3  one direction planted in {spec.layers} layers, saved as a PEFT adapter in {folder}, and audited:")
     adapter = read_adapter(folder)
     report = decompose(adapter.updates)
     write_results(adapter, report, results / "planted.json", results / "planted.html")
     show_report(report, out)
     cosine = abs(float(u @ report.component(0).subspace.basis[:, 0]))
     out.print(f"     |cos| of component 0 with the planted direction: {cosine:.4f}")
-    out.print(f"2/2  how often the verdict fires, {trials} adapters a point")
+    out.print(f"3/3  how often the verdict fires, {trials} adapters a point")
     with progress("verdict rates", out) as track:
         rates = [asdict(rate) for rate in measure_rates(trials, n_jobs=jobs, progress=track)]
     write_csv(results / "verdict_rates.csv", rates)
