@@ -56,7 +56,7 @@ class Instance:
 
 
 def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
-    """Competitors near the best ones; beta near ‖T v‖ in a third, where the order of the read side is closest."""
+    """Competitors near the best ones; in a third beta is near ‖T v‖, where the read side is closest."""
     p = draw_problem(rng, sizes=(smallest, 6), metric=rng.random() < 0.7)
     close = float(np.linalg.norm(p.T @ p.v) * np.exp(0.2 * rng.standard_normal()))
     p = replace(p, W0=p.W0 * np.exp(rng.uniform(-2, 1)), beta=close if rng.random() < 0.33 else p.beta)
@@ -121,13 +121,13 @@ def read_floor(i: Instance) -> float:
 
 def route(i: Instance) -> Sides:
     """Mean squared errors of all trained methods at deployment, summed, by descent on samples, against the table."""
-    p, rng = i.problem, np.random.default_rng(0)
-    X, X_t = (exact_samples(rng, Sigma, 2 * len(p.v)) for Sigma in (p.Sigma, p.Sigma_t))
+    p = i.problem
+    X, X_t = (exact_samples(np.random.default_rng(0), Sigma, 2 * len(p.v)) for Sigma in (p.Sigma, p.Sigma_t))
     Y, Y_t, ablated = p.M @ X, p.T @ X_t, p.P_v @ X
-    D = descend(p.H, ablated, (p.W0 + p.M) @ X - p.W0 @ ablated)
+    D = descend(p.H, ablated, Y + p.W0 @ (X - ablated))
     sides = ((None, None), (p.P_u, None), (None, p.P_v), (p.P_u, p.P_v))
-    outputs = [descend(p.H, X, Y, left=L, right=R) @ X_t for L, R in sides]
-    outputs += [D @ X_t, (p.W0 + D) @ p.P_v @ X_t - p.W0 @ X_t]
+    outputs = [D @ X_t, (p.W0 + D) @ p.P_v @ X_t - p.W0 @ X_t]
+    outputs += [descend(p.H, X, Y, left=L, right=R) @ X_t for L, R in sides]
     names = ("naive", "write GRASP", "read GRASP", "both GRASP", "CAFT", "CAFT + ablation")
     found = sum(float(np.sum((y - Y_t) ** 2)) / X_t.shape[1] for y in outputs)
     return Sides(found, sum(risk_table(p)[name] for name in names), 1e-7 * _scale(p))
@@ -192,7 +192,6 @@ STATEMENT = Statement(
     extremal=extremal,
     violators={
         "Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma"),
-        # H singular also behind the projection; Sigma_t such that z is a function of the rest, and the read floor 0
         "H ≻ 0": lambda rng: (lambda i: singular(i, rng, "H", i.problem.u))(draw(rng, 3)),
         "Sigma_t ≻ 0": lambda rng: _with_competitors(singular(draw(rng), rng, "Sigma_t").problem, rng, 0.0),
     },
