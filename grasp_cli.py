@@ -172,7 +172,7 @@ def verify(
 
     Exit code 1 if one fails, with what failed.
     """
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, parallel_config
 
     from figures.tables import console, progress
     from figures.verification import show_outcomes, show_statement
@@ -187,11 +187,10 @@ def verify(
         show_statement(find([explain])[0], out)
         return
     chosen = [statement.key for statement in find(keys)] if keys else list(ORDER)
-    stream = Parallel(n_jobs=min(jobs, len(chosen)), return_as="generator")(
-        delayed(verify_key)(key, deep=deep) for key in chosen
-    )
-    with progress("verify", out) as track:
-        outcomes = list(track(stream, len(chosen)))
+    tasks = (delayed(verify_key)(key, deep=deep) for key in chosen)
+    workers = parallel_config("loky", n_jobs=min(jobs, len(chosen)), inner_max_num_threads=1, idle_worker_timeout=3600)
+    with workers, progress("verify", out) as track:
+        outcomes = list(track(Parallel(return_as="generator")(tasks), len(chosen)))
     if json is not None:
         write_json(json, {"schema_version": SCHEMA_VERSION, "deep": deep, "statements": plain(outcomes)})
     if json != Path("-"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import BLUE, GREEN, GREY, ORANGE, PAGE, new_figure, styled
+from .style import BLUE, GREEN, GREY, ORANGE, PAGE, RED, new_figure, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     hits, alarms = figure.subplots(1, 2, width_ratios=[1.1, 1])
     planted = [r for r in rows if r["relative"] > 0]
     for name, colour, marker in zip(
-        dict.fromkeys(r["setting"] for r in planted), (BLUE, ORANGE, GREEN), "os^", strict=False
+        dict.fromkeys(r["setting"] for r in planted), (BLUE, ORANGE, GREEN, RED), "os^D", strict=True
     ):
         cell = [r for r in planted if r["setting"] == name]
         x = [r["relative"] for r in cell]
