@@ -172,6 +172,8 @@ def verify(
 
     Exit code 1 if one fails, with what failed.
     """
+    import warnings
+
     from joblib import Parallel, delayed, parallel_config
 
     from figures.tables import console, progress
@@ -187,6 +189,8 @@ def verify(
         show_statement(find([explain])[0], out)
         return
     chosen = [statement.key for statement in find(keys)] if keys else list(ORDER)
+    # Importing torch in a worker looks like a memory leak to joblib, which then replaces the worker and says so.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     tasks = (delayed(verify_key)(key, deep=deep) for key in chosen)
     workers = parallel_config("loky", n_jobs=min(jobs, len(chosen)), inner_max_num_threads=1, idle_worker_timeout=3600)
     with workers, progress("verify", out) as track:
