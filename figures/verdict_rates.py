@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @styled
 def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """Left: hits over strength in units of the predicted weakest one. Right: false alarms on benign adapters."""
-    figure = new_figure(PAGE, 2.6)
+    figure = new_figure(PAGE, 3.1)
     hits, alarms = figure.subplots(1, 2, width_ratios=[1.1, 1])
     planted = [r for r in rows if r["relative"] > 0]
     for name, colour, marker in zip(
@@ -32,7 +32,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     hits.set_xlabel("planted strength / weakest that could be seen")
     hits.set_ylabel("verdict fires")
     hits.set_title(f"hits, {planted[0]['trials']} adapters a point, 95% intervals", loc="left")
-    hits.legend(loc="center right")
+    hits.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=1)
     benign = [r for r in rows if r["relative"] == 0]
     y = np.arange(len(benign))[::-1]
     rate = np.array([r["rate"] for r in benign])
@@ -41,5 +41,5 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     alarms.set_yticks(y, [r["setting"] for r in benign])
     alarms.set_xlim(-0.03, 1.03)
     alarms.set_xlabel("verdict fires")
-    alarms.set_title(f"no factor planted, {benign[0]['trials']} adapters each", loc="left")
+    alarms.set_title(f"nothing planted, {benign[0]['trials']} each", loc="left")
     return figure
