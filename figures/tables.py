@@ -38,14 +38,38 @@ def console() -> Console:
     )
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", left: int = 1) -> Table:
-    """A light table; the first ``left`` columns are left-aligned, numbers right-aligned."""
+def table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str = "",
+    left: int = 1,
+    width: int = 200,
+    droppable: Sequence[str] = (),
+) -> Table:
+    """A light table; the first ``left`` columns are left-aligned and may fold, numbers never break.
+
+    droppable : headers of columns that go, in this order, while the table is wider than ``width``.
+    """
+    rows = [list(row) for row in rows]
+    if any(len(row) != len(headers) for row in rows):
+        raise ValueError(f"{len(headers)} headers for rows of {sorted({len(row) for row in rows})} cells")
+    kept, gone = list(range(len(headers))), list(droppable)
+    while gone and sum(_needs(headers, rows, n, left) for n in kept) + 3 * len(kept) > width:
+        kept.remove(headers.index(gone.pop(0)))
     made = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for n, header in enumerate(headers):
-        made.add_column(header, justify="left" if n < left else "right", overflow="fold", no_wrap=n >= left)
+    for n in kept:
+        side, smallest = ("left" if n < left else "right"), None if n < left else _needs(headers, rows, n, left)
+        made.add_column(headers[n], justify=side, overflow="fold", no_wrap=n >= left, min_width=smallest)
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
+        made.add_row(*(Text(row[n]) for n in kept))
     return made
+
+
+def _needs(headers: Sequence[str], rows: Sequence[Sequence[str]], n: int, left: int) -> int:
+    """Characters that column n cannot do without; a left column can fold to 16."""
+    longest = max(len(headers[n]), *(len(row[n]) for row in rows), 1)
+    return min(longest, 16) if n < left else longest
 
 
 @contextmanager
@@ -119,13 +143,17 @@ def _show_pooled(found: Decomposition, out: Console) -> None:
         "ratio",
         "energy",
         "> floor",
-        "agreement",
+        "layers",
+        "agree",
         "null",
         "p",
-        "angle bound at least",
-        "stands out",
+        "angle",
+        "if tau is",
+        "out",
     ]
-    out.print(table(headers, rows, title=f"{found.what}\n{len(found.modules)} {found.name}"))
+    title = f"{found.what}\n{len(found.modules)} {found.name}"
+    drop = ["if tau is", "null", "energy", "> floor", "angle"]
+    out.print(table(headers, rows, title=title, left=0, width=out.width, droppable=drop))
     floor = "not estimated" if found.floor.value is None else number(found.floor.value)
     out.print(f"noise floor: {floor}" + ("" if found.floor.value is not None else f": {found.floor.reason}"))
     if found.power.strength is not None and found.power.per_module is not None:
@@ -150,7 +178,9 @@ def _show_separate(report: Report, out: Console) -> None:
         rows.append([*row, *_certificate(c), "yes" if c.stands_out else ""])
     headers = ["module", "norm", "strength", "ratio", "energy", "floor", "angle", "if tau is", "out"]
     side = "left" if report.side == "write" else "right"
-    out.print(table(headers, rows, title=f"{side} singular vectors of each module (component 0)"))
+    title = f"{side} singular vectors of each module (component 0)"
+    drop = ["if tau is", "energy", "norm"]
+    out.print(table(headers, rows, title=title, width=out.width, droppable=drop))
     if len(decompositions) > len(shown):
         out.print(f"… and {len(decompositions) - len(shown)} smaller modules; --json has all of them")
     by_width = {d.width: d.components[0].agreement for d in decompositions}
@@ -198,18 +228,20 @@ def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_want
         rows[-1] += [number(S[0]), f"{stable:.2f}"]
     if rows and table_wanted:
         headers = ["module", "side", "shape", "rank", "norm", "top value", "stable rank"]
-        out.print(table(headers, rows, title=f"largest {len(rows)} of {len(modules)} adapted modules", left=2))
+        title = f"largest {len(rows)} of {len(modules)} adapted modules"
+        out.print(table(headers, rows, title=title, left=2, width=out.width, droppable=["side", "rank", "stable rank"]))
     if empty:
         out.print(f"{len(empty)} of {len(modules)} modules have no update (B A = 0)")
 
 
 def show_difference(found: Difference, out: Console) -> None:
     """Pooled overlap first, then the modules."""
-    headers = ["", "norm A", "norm B", "cosine", f"angles of the {found.k} leading (degrees)", "mean cos²"]
+    headers = ["", "norm A", "norm B", "cosine", "angles (°)", "mean cos²"]
     headers += ["random", "random 99%"]
     side = "left" if found.side == "write" else "right"
     title = f"{side} singular vectors, {found.k} leading directions"
-    out.print(table(headers, [_overlap(o) for o in (*found.pooled, *found.modules)], title=title))
+    rows = [_overlap(o) for o in (*found.pooled, *found.modules)]
+    out.print(table(headers, rows, title=title, width=out.width, droppable=["norm A", "norm B", "random", "mean cos²"]))
     for which, names in (("first", found.only_first), ("second", found.only_second)):
         if names:
             out.print(f"only in the {which}: {len(names)} modules, e.g. {names[0]}")

@@ -22,7 +22,8 @@ HEADERS = ["statement", "kind", "held", "rejected", "best ratio", "needed", "mut
 
 def show_outcomes(outcomes: Sequence[Outcome], out: Console) -> None:
     """One row each; failures in words below."""
-    out.print(table(HEADERS, [_row(o) for o in outcomes], left=2))
+    drop = ["rates", "routes", "rejected", "kind", "derived", "best ratio"]
+    out.print(table(HEADERS, [_row(o) for o in outcomes], width=out.width, droppable=drop))
     mutants = sum(o.mutants[1] for o in outcomes)
     refuted = sum(o.mutants[0] for o in outcomes)
     standing = sum(o.stands for o in outcomes)

@@ -56,6 +56,18 @@ def test_identify_prints_the_numbers_of_the_report(planted, capsys):
     assert report.caveat in out
 
 
+def test_identify_table_has_each_number_under_its_header(planted, capsys):
+    lines = grasp(capsys, "identify", planted)[1].splitlines()
+    at = next(n for n, line in enumerate(lines) if line.split()[:2] == ["#", "strength"])
+    cells = dict(zip(*(re.split(r"\s{2,}", lines[n].strip()) for n in (at, at + 2)), strict=True))
+    c = identify(read_adapter(planted).updates).component(0)
+    expected = {"#": "0", "strength": f"{c.singular_value:.4g}", "ratio": f"{c.ratio:.2f}", "> floor": "yes"}
+    expected |= {"energy": f"{100 * c.energy:.1f}%", "layers": f"{c.layers:.1f}", "agree": f"{c.agreement.value:.3f}"}
+    expected |= {"null": f"{c.agreement.null_mean:.3f}", "p": f"{c.agreement.p_value:.3f}", "out": "yes"}
+    assert {name: cells[name] for name in expected} == expected
+    np.testing.assert_allclose(float(cells["if tau is"]), c.certificate.smallest_tau, rtol=1e-3)
+
+
 def test_identify_piped_output_is_plain_text(planted):
     done = process("identify", planted, env=os.environ | {"FORCE_COLOR": "", "TERM": "xterm-256color"})
     assert done.returncode == 0
