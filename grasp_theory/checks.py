@@ -218,8 +218,16 @@ def find(keys: Sequence[str] | None = None) -> list[Statement[Any]]:
     unknown = sorted(set(keys or ()) - set(ORDER))
     if unknown:
         raise InputError(f"no statement is called {', '.join(unknown)}; there are: {', '.join(ORDER)}")
-    modules = [import_module(f"{__package__}.theorems.{key.replace('-', '_')}") for key in keys or ORDER]
-    return [module.STATEMENT for module in modules]
+    return [_load(key.replace("-", "_")) for key in keys or ORDER]
+
+
+def _load(stem: str) -> Statement[Any]:
+    """The statement of ``theorems/<stem>.py`` with the variants of ``mutants/<stem>.py``, if there is such a file."""
+    statement: Statement[Any] = import_module(f"{__package__}.theorems.{stem}").STATEMENT
+    blind = f"{__package__}.mutants.{stem}"
+    if find_spec(blind) is None:
+        return statement
+    return replace(statement, mutants={**statement.mutants, **import_module(blind).MUTANTS})
 
 
 def verify_key(key: str, *, deep: bool = False, seed: int = 0) -> Outcome:
