@@ -1,4 +1,4 @@
-"""The figures by name: where their numbers are, who draws them, what they show."""
+"""The figures by name: which experiments their numbers come from, who draws them, what they show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthetic.results import write_atomically
+from grasp_theory import InputError
+from synthetic.results import write_atomically, write_csv
+from synthetic.sweep import Sweep, sweep
 
 from .rows import FOLDER, read_rows
 from .style import render
@@ -19,29 +21,69 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure: its module in this package (with ``build(rows) -> Figure``), its CSV file, its caption."""
+    """A figure: its caption, and the modules of the experiments (``EXPERIMENT``) that its rows come from."""
 
-    module: str
-    csv: str
     caption: str
-
-    @property
-    def build(self) -> Callable[[Sequence[dict[str, Any]]], Figure]:
-        """The drawing function, imported when asked for."""
-        return import_module(f"{__package__}.{self.module}").build
+    experiments: tuple[str, ...] = ()
 
 
 FIGURES = {
-    "verdict-rates": Entry("verdict_rates", "verdict_rates.csv", "Hits and false alarms of the verdict of identify."),
+    "verdict-rates": Entry("Hits and false alarms of the verdict of identify."),
+    "phase-diagram": Entry(
+        "Squared overlap of the top singular vectors with a planted factor, against its strength and the aspect ratio.",
+        ("synthetic.experiments.phase_diagram",),
+    ),
 }
 
 
-def draw(name: str, folder: Path, *, data: Path = FOLDER) -> list[Path]:
-    """Write FIGURE.pdf and FIGURE.png of the CSV in ``data`` into ``folder``; the paths written."""
-    entry = FIGURES[name]
-    figure = entry.build(read_rows(data / entry.csv))
-    paths = []
-    for kind in ("pdf", "png"):
-        picture = render(figure, kind)
-        paths.append(write_atomically(folder / f"{name}.{kind}", picture))
-    return paths
+def csv_name(name: str) -> str:
+    """The file with the numbers of a figure."""
+    return f"{name.replace('-', '_')}.csv"
+
+
+def builder(name: str) -> Callable[[Sequence[dict[str, Any]]], Figure]:
+    """The drawing function of a figure, ``build(rows)`` in its module of this package, imported when asked for."""
+    return import_module(f"{__package__}.{name.replace('-', '_')}").build
+
+
+def chosen(names: Sequence[str] | None = None) -> list[str]:
+    """The names, or all; InputError names the unknown ones and those there are."""
+    unknown = sorted(set(names or ()) - set(FIGURES))
+    if unknown:
+        raise InputError(f"no figure is called {', '.join(unknown)}; there are: {', '.join(FIGURES)}")
+    return list(names or FIGURES)
+
+
+def experiments(names: Sequence[str] | None = None) -> list[str]:
+    """The same for the figures that are swept by experiments."""
+    swept = [name for name, entry in FIGURES.items() if entry.experiments]
+    unknown = sorted(set(names or ()) - set(swept))
+    if unknown:
+        raise InputError(f"no experiment is called {', '.join(unknown)}; there are: {', '.join(swept)}")
+    return list(names or swept)
+
+
+def run_experiment(name: str, results: Path, **options: Any) -> list[Sweep]:
+    """Sweep what a figure is made of and write its CSV; ``options`` are those of :func:`synthetic.sweep.sweep`."""
+    done = []
+    for module in FIGURES[name].experiments:
+        done.append(sweep(module, results / "sweeps" / module.rpartition(".")[2], **options))
+    write_csv(results / csv_name(name), [row for s in done for row in s.rows])
+    return done
+
+
+def draw(name: str, folder: Path, *, data: Path | None = None) -> list[Path]:
+    """Write FIGURE.pdf, FIGURE.png and the CSV they show into ``folder``; the paths written.
+
+    data : where the CSV is; the committed ones by default.
+    """
+    source = (data or FOLDER) / csv_name(name)
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {source}: {error.strerror}; `grasp sweep {name}` measures it") from error
+    figure = builder(name)(read_rows(source))
+    stem = name.replace("-", "_")
+    paths = [write_atomically(folder / f"{stem}.{kind}", render(figure, kind)) for kind in ("pdf", "png")]
+    target = folder / source.name
+    return [*paths, target if target.resolve() == source.resolve() else write_atomically(target, content)]

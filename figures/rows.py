@@ -16,6 +16,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _value(text: str) -> Any:
+    if text == "":
+        return None
     for kind in (int, float):
         try:
             return kind(text)

@@ -52,6 +52,17 @@ def spike(beta: float, m: int, d: int, *, s: float = 1.0) -> Spike:
     return Spike(float(gain / (theta2 * (theta2 + c))), float(gain / (theta2 * (theta2 + 1))), float(value))
 
 
+def finite_size(n: int, ratio: float) -> float:
+    """How far a mean squared overlap may be from its limit at size n and beta/beta_c = ratio.
+
+    min(2/(n (1 − q²)²), n^(-⅓)), q = min(ratio, 1/ratio): the rates of statement ``phase-transition``, above and at the
+    border; the constant is measured there, not proved.
+    """
+    q = min(ratio, 1 / ratio) if ratio > 0 else 0.0
+    away = (1 - q * q) ** 2
+    return min(2 / (n * away), n ** (-1 / 3)) if away > 0 else n ** (-1 / 3)
+
+
 def sample_critical_strength(eigenvalues: Float[ndarray, " d"], m: int, *, s: float = 1.0) -> float:
     """Critical beta for the SVD of the least-squares solution (statement ``sample-threshold``, raw).
 

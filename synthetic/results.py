@@ -22,14 +22,18 @@ from grasp_theory import InputError
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file in the same folder that takes the place of ``path`` when the block ends well, and else goes."""
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A new file in the same folder that takes the place of ``path`` when the block ends well, and else goes.
+
+    durable : wait until the disk has it. Without, a killed process loses nothing, a power cut may.
+    """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
@@ -38,15 +42,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def write_atomically(path: str | Path, data: bytes) -> Path:
-    """Write a file whole or not at all.
+def write_atomically(path: str | Path, data: bytes, *, durable: bool = True) -> Path:
+    """Write a file whole or not at all; ``durable`` as in :func:`replacing`.
 
     Whatever interrupts it (an exception, Ctrl-C, a full disk), ``path`` is either as it was or complete.
     Raises InputError if the folder is missing or not writable, or the disk is full.
     """
     path = check_target(path)
     try:
-        with replacing(path) as file:
+        with replacing(path, durable=durable) as file:
             file.write(data)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
@@ -78,9 +82,9 @@ def check_targets(targets: Iterable[Path | None], inputs: Iterable[Path] = ()) -
         seen.add(path.resolve())
 
 
-def json_text(value: Mapping[str, Any]) -> str:
+def json_text(value: Mapping[str, Any], *, indent: int | None = 2) -> str:
     """JSON with two-space indent; NaN and Inf are refused (None stands for what was not estimated)."""
-    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:

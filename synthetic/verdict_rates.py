@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from grasp_theory import identify
 
-from .low_rank import AdapterSpec, draw_adapter
+from .adapters import AdapterSpec, draw_adapter
 
 BENIGN = {
     "isotropic": AdapterSpec(),

@@ -19,7 +19,7 @@ from grasp_theory import (
 )
 from grasp_theory.agreement import LeadingDirections, agreement
 from grasp_theory.floor import marchenko_pastur_quantile
-from synthetic.low_rank import AdapterSpec, draw_adapter
+from synthetic.adapters import AdapterSpec, draw_adapter
 
 # --- factored-svd: S(B, A, scaling) ----------------------------------------------------------------------------
 

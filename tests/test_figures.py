@@ -10,7 +10,7 @@ from figures.identification import alignment, depth, kind, spectrum
 from figures.rows import FOLDER, read_rows
 from figures.style import render
 from grasp_theory import identify
-from synthetic.low_rank import AdapterSpec, draw_adapter
+from synthetic.adapters import AdapterSpec, draw_adapter
 
 
 @pytest.fixture(scope="module")

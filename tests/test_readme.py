@@ -13,7 +13,7 @@ import grasp_cli
 from figures.readme import PARTS, fill
 from figures.rows import FOLDER, read_rows
 from real_models import write_adapter
-from synthetic.low_rank import AdapterSpec, draw_adapter
+from synthetic.adapters import AdapterSpec, draw_adapter
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from strategies import rotation, update
 
 from grasp_theory import AssumptionError, Certificate, InputError, LowRank, Subspace, Update, identify
 from grasp_theory.report import plain
-from synthetic.low_rank import AdapterSpec, draw_adapter
+from synthetic.adapters import AdapterSpec, draw_adapter
 
 
 def report(layers: int = 4, **options):

@@ -21,7 +21,7 @@ from grasp_theory import (
     identify,
 )
 from grasp_theory.verdict import judge
-from synthetic.low_rank import AdapterSpec
+from synthetic.adapters import AdapterSpec
 
 # --- certificate -----------------------------------------------------------------------------------------------
 

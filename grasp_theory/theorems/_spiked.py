@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from ..spectra import finite_size as finite_size
 from ..statement import Sides
 
 Law = Literal["gaussian", "signs", "uniform", "student-3"]
@@ -43,13 +44,6 @@ def top_triple(M: Float[ndarray, "m d"]) -> tuple[Float[ndarray, " m"], float, F
     v = M.T @ u
     value = float(np.linalg.norm(v))
     return u, value, v / value
-
-
-def finite_size(n: int, ratio: float) -> float:
-    """How far a mean squared overlap may be from its limit at size n and beta/beta_c = ratio."""
-    q = min(ratio, 1 / ratio) if ratio > 0 else 0.0
-    away = (1 - q * q) ** 2
-    return min(2 / (n * away), n ** (-1 / 3)) if away > 0 else n ** (-1 / 3)
 
 
 def average(values: Float[ndarray, " trials"], limit: float, finite: float) -> Sides:

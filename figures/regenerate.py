@@ -1,0 +1,56 @@
+"""``grasp figures --check``: measured again, are the committed numbers the same?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from .catalogue import FIGURES, csv_name, run_experiment
+from .rows import FOLDER, read_rows
+from .tables import progress, table
+
+ROUNDING = 1e-6  # relative: other processors and BLAS libraries round differently, and training amplifies it
+STATISTICS = ("mean", "se", "low", "high", "trials", "seed", "theory", "relation", "finite")
+
+
+def compare_all(names: Sequence[str], results: Path, *, quick: bool, n_jobs: int, out: Console) -> bool:
+    """Sweep again into ``results`` and compare; whether all agree.
+
+    Tolerance: with the same trials, 1e-6 of the scale and a tenth of the standard error; with fewer (``quick``), 5
+    standard errors of the difference, on the cells that both have.
+    """
+    rows, sound = [], True
+    for name in names:
+        if not FIGURES[name].experiments:
+            rows.append([name, "–", "–", "–", "not swept"])
+            continue
+        with progress(name, out) as track:
+            run_experiment(name, results, quick=quick, n_jobs=n_jobs, progress=track)
+        shared, worst, off = compare(read_rows(results / csv_name(name)), read_rows(FOLDER / csv_name(name)))
+        good = off == 0 and shared > 0
+        sound &= good
+        rows.append([name, str(shared), f"{worst:.2g}", str(off), "same" if good else "DIFFERS"])
+    out.print(table(["figure", "rows compared", "largest / tolerance", "off", ""], rows, width=out.width))
+    return sound
+
+
+def compare(new: Sequence[Mapping[str, Any]], committed: Sequence[Mapping[str, Any]]) -> tuple[int, float, int]:
+    """(rows that both have, largest difference in units of the tolerance, rows beyond it)."""
+    known = {_key(row): row for row in committed}
+    pairs = [(row, known[_key(row)]) for row in new if _key(row) in known]
+    ratios = [_difference(a, b) for a, b in pairs]
+    return len(pairs), max(ratios, default=0.0), sum(not ratio <= 1 for ratio in ratios)
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple((name, value) for name, value in sorted(row.items()) if name not in STATISTICS)
+
+
+def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
+    scale = ROUNDING * max(1.0, abs(b["mean"]))
+    spread = 0.1 * b["se"] if a["trials"] == b["trials"] else 5 * math.hypot(a["se"], b["se"])
+    return abs(a["mean"] - b["mean"]) / (scale + spread)

@@ -1,0 +1,87 @@
+"""The command line, the only room that knows all others: one file a group of commands, heavy imports inside them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+
+from .identify import diff, identify
+from .lab import figures, sweep
+from .reproduce import reproduce
+from .verify import verify
+
+# click.UsageError, which typer carries its own copy of in newer versions
+USAGE_ERROR: Any = typer.BadParameter.__base__
+
+app = typer.Typer(
+    name="grasp",
+    help="Identify spurious directions in the weights of a LoRA fine-tune, and check the theory behind it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        try:
+            typer.echo(f"grasp {version('grasp-toolkit')}")
+        except PackageNotFoundError:
+            typer.echo("grasp (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
+
+
+for command in (identify, diff, verify, sweep, figures, reproduce):
+    app.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of ``grasp``: errors of the toolkit become one line and exit code 2."""
+    sys.exit(run(app, arguments))
+
+
+def run(command: Callable[..., Any], arguments: list[str] | None = None) -> int:
+    """Exit code of one run."""
+    from grasp_theory.errors import GraspError
+
+    try:
+        code = command(args=arguments, standalone_mode=False) or 0
+        return _interrupted() if code == 130 else code  # newer versions of typer turn Ctrl-C into this code
+    except GraspError as error:
+        return _fail(str(error))
+    except USAGE_ERROR as error:
+        return _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'grasp'} --help`)")
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted()
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (OSError, UnicodeEncodeError) as error:  # of the output: inputs are checked where they are read
+        return _fail(f"cannot write the output: {error}")
+    except MemoryError:
+        return _fail("out of memory: the adapter is larger than this machine can hold at once")
+
+
+def _interrupted() -> int:
+    print("interrupted; nothing was left half-written", file=sys.stderr)
+    return 130
+
+
+def _fail(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2

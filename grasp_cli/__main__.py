@@ -1,0 +1,5 @@
+"""``python -m grasp_cli``."""
+
+from . import main
+
+main()

@@ -1,0 +1,128 @@
+"""``grasp identify`` and ``grasp diff``: what LoRA weights say by themselves."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import AdapterPath, JsonOption, PoolOption, SideOption, check_targets
+
+
+def identify(
+    adapter: AdapterPath,
+    side: Annotated[
+        SideOption, typer.Option(help="auto: write modules if there are any, else read.")
+    ] = SideOption.auto,
+    pool: Annotated[
+        PoolOption, typer.Option(help="auto: write modules pooled over layers, read ones apart.")
+    ] = PoolOption.auto,
+    top: Annotated[int, typer.Option(min=1, max=64, help="Components to report.")] = 8,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Divide modules by their norm before pooling.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
+    component: Annotated[
+        list[int] | None, typer.Option(help="Component to save with -o (0-based, repeatable).")
+    ] = None,
+    module: Annotated[
+        str | None, typer.Option(help="Which decomposition to save with -o, if there are several.")
+    ] = None,
+    json: JsonOption = None,
+    html: Annotated[Path | None, typer.Option(help="Write a self-contained page with pictures.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write chosen directions as safetensors.")
+    ] = None,
+) -> None:
+    """Components of a LoRA adapter: strength, noise floor, agreement between layers, certificate, verdict.
+
+    Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run.
+    """
+    from figures.identify_page import write_results
+    from figures.tables import console, show_adapter, show_report
+    from grasp_theory import InputError
+    from grasp_theory import identify as decompose
+    from real_models import find_checkpoints, read_adapter
+    from real_models.describe import summary
+
+    if output is not None and not component:
+        raise InputError("-o saves an explicit choice: add --component 0 (repeat it for several components)")
+    if output is None and component:
+        raise InputError("--component chooses what -o saves: add -o FILE.safetensors")
+    if output is None and module is not None:
+        raise InputError("--module chooses what -o saves: add -o FILE.safetensors")
+    if Path("-") in (html, output):
+        raise InputError("only --json can go to standard output: name a file for --html and -o")
+    check_targets(html, output, json)
+    checkpoints = find_checkpoints(adapter) if name is None and not (adapter / "adapter_config.json").exists() else []
+    if checkpoints:
+        if html or output or normalize or pool is not PoolOption.auto:
+            last = checkpoints[-1][1].name
+            raise InputError(
+                f"--html, -o, --pool and --normalize need one adapter; {adapter} holds checkpoints: try {last}"
+            )
+        _trajectory(adapter, checkpoints, side, json)
+        return
+    found = read_adapter(adapter, name)
+    check_targets(html, output, json, inputs=[found.weights, found.path / "adapter_config.json"])
+    report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
+    if output is not None and component:
+        from real_models.directions import choose_directions, save_directions
+
+        save_directions(output, choose_directions(found, report.decomposition(module), tuple(component)))
+    write_results(found, report, json, html)
+    if json != Path("-"):
+        out = console()
+        show_adapter(summary(found), found.warnings, found.notes, out)
+        show_report(report, out)
+
+
+def diff(
+    first: Annotated[Path, typer.Argument(help="A PEFT adapter folder.")],
+    second: Annotated[Path, typer.Argument(help="Another one, or another checkpoint.")],
+    side: Annotated[
+        SideOption, typer.Option(help="auto: write modules if there are any, else read.")
+    ] = SideOption.auto,
+    top: Annotated[int, typer.Option(min=1, max=64, help="Leading directions to compare.")] = 8,
+    json: JsonOption = None,
+) -> None:
+    """Principal angles between two adapters, per module and pooled, beside what random subspaces would show."""
+    from figures.tables import console, show_adapter, show_difference
+    from grasp_theory import diff as compare
+    from real_models import read_adapter
+    from real_models.describe import provenance, summary
+    from synthetic.results import write_json
+
+    a, b = read_adapter(first), read_adapter(second)
+    check_targets(json, inputs=[a.weights, b.weights, a.path / "adapter_config.json", b.path / "adapter_config.json"])
+    found = compare(a.updates, b.updates, side=None if side is SideOption.auto else side.value, k=top)
+    if json is not None:
+        write_json(json, {**found.to_dict(), "first": provenance(a), "second": provenance(b)})
+    if json != Path("-"):
+        out = console()
+        for letter, adapter in (("A", a), ("B", b)):
+            show_adapter([(letter, str(adapter.path)), *summary(adapter)[1:]], adapter.warnings, adapter.notes, out)
+        show_difference(found, out)
+
+
+def _trajectory(folder: Path, checkpoints: list[tuple[int, Path]], side: SideOption, json: Path | None) -> None:
+    from dataclasses import asdict
+
+    from figures.tables import console, show_trajectory
+    from grasp_theory import trajectory
+    from grasp_theory.report import SCHEMA_VERSION
+    from real_models import read_adapter
+    from synthetic.results import write_json
+
+    adapters = [(step, read_adapter(path)) for step, path in checkpoints]
+    rows = trajectory([(step, a.updates) for step, a in adapters], side=None if side is SideOption.auto else side.value)
+    if json is not None:
+        value = {"schema_version": SCHEMA_VERSION, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]}
+        write_json(json, value)
+    if json != Path("-"):
+        out = console()
+        last = shlex.quote(str(checkpoints[-1][1]))
+        out.print(f"{folder}: {len(checkpoints)} checkpoints; `grasp identify {last}` audits the last one")
+        show_trajectory(rows, out)
