@@ -33,6 +33,21 @@ FIGURES = {
         "Squared overlap of the top singular vectors with a planted factor, against its strength and the aspect ratio.",
         ("synthetic.experiments.phase_diagram",),
     ),
+    "worst-case": Entry(
+        "Worst-case tasks attain the minimax angle and lose the factor beyond tau = beta/2; random tasks hide it far "
+        "less, complex ones least.",
+        ("synthetic.experiments.worst_case",),
+    ),
+    "pooling": Entry(
+        "Stacking L layers lowers the strength each needs as L^(-1/4), whatever the profile; adding layers, or tasks "
+        "that share a direction, gain nothing.",
+        ("synthetic.experiments.pooling",),
+    ),
+    "samples": Entry(
+        "The factor shows in the outputs dW X with fewer samples than in the weights dW; low-rank fits recover the "
+        "difference.",
+        ("synthetic.experiments.samples",),
+    ),
 }
 
 

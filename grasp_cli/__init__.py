@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .edit import edit
 from .identify import diff, identify
 from .lab import figures, sweep
 from .reproduce import reproduce
@@ -46,7 +47,7 @@ def root(
     """Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
 
 
-for command in (identify, diff, verify, sweep, figures, reproduce):
+for command in (identify, diff, edit, verify, sweep, figures, reproduce):
     app.command()(command)
 
 

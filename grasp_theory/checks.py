@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -222,12 +222,14 @@ def find(keys: Sequence[str] | None = None) -> list[Statement[Any]]:
 
 
 def _load(stem: str) -> Statement[Any]:
-    """The statement of ``theorems/<stem>.py`` with the variants of ``mutants/<stem>.py``, if there is such a file."""
     statement: Statement[Any] = import_module(f"{__package__}.theorems.{stem}").STATEMENT
-    blind = f"{__package__}.mutants.{stem}"
-    if find_spec(blind) is None:
-        return statement
-    return replace(statement, mutants={**statement.mutants, **import_module(blind).MUTANTS})
+    return replace(statement, mutants={**statement.mutants, **blind(stem)})
+
+
+def blind(key: str) -> Mapping[str, Claim[Any]]:
+    """The false variants of ``mutants/<key>.py``, whose author had not seen the checks; none without such a file."""
+    module = f"{__package__}.mutants.{key.replace('-', '_')}"
+    return import_module(module).MUTANTS if find_spec(module) else {}
 
 
 def verify_key(key: str, *, deep: bool = False, seed: int = 0) -> Outcome:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import grasp_cli
+from figures.catalogue import FIGURES
 from grasp_theory import LowRank, Update, identify
 from real_models import read_adapter, write_adapter
 from real_models.directions import load_directions
@@ -329,8 +330,8 @@ def test_figures_are_drawn_from_committed_results(tmp_path, capsys):
     code, out, _ = grasp(capsys, "figures", "--results", tmp_path / "new")
     assert code == 0
     written = sorted(p.name for p in (tmp_path / "new").iterdir())
-    assert written == ["verdict-rates.pdf", "verdict-rates.png"]
-    assert len(out.splitlines()) == 2
+    assert written == sorted(f"{name.replace('-', '_')}.{kind}" for name in FIGURES for kind in ("csv", "pdf", "png"))
+    assert len(out.splitlines()) == len(written)
     first = {p.name: p.read_bytes() for p in (tmp_path / "new").iterdir()}
     time.sleep(1.1)  # a date in the file would show
     assert grasp(capsys, "figures", "--results", tmp_path / "new")[0] == 0
@@ -342,7 +343,7 @@ def test_reproduce_writes_its_results(tmp_path, capsys):
     code, out, _ = grasp(capsys, "reproduce", "--results", tmp_path / "r", "--trials", 2, "--jobs", 1)
     assert code == 0
     names = {p.name for p in (tmp_path / "r").iterdir()}
-    assert {"planted-adapter", "planted.json", "planted.html", "verdict_rates.csv", "verdict-rates.png"} <= names
+    assert {"planted-adapter", "planted.json", "planted.html", "verdict_rates.csv", "verdict_rates.png"} <= names
     cosine = float(re.search(r"planted direction: ([\d.]+)", out)[1])
     assert cosine > 0.9
     shutil.rmtree(tmp_path / "r")

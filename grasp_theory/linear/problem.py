@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -55,10 +56,7 @@ class LinearProblem:
             if abs(length - 1) > 1e-8:
                 raise InputError(f"{name} must be a unit vector, got length {length:.6g}")
         for name in ("Sigma", "Sigma_t", "H"):
-            matrix = getattr(self, name)
-            scale = max(float(np.abs(matrix).max()), np.finfo(float).tiny)
-            if np.abs(matrix - matrix.T).max() > 1e-9 * scale or np.linalg.eigvalsh(matrix)[0] < -1e-9 * scale:
-                raise InputError(f"{name} must be symmetric positive semi-definite")
+            _refuse_indefinite(name, getattr(self, name))
         if not (np.isfinite(self.beta) and self.beta > 0):
             raise InputError(f"beta must be positive, got {self.beta}")
 
@@ -93,6 +91,55 @@ class LinearProblem:
         return self.v @ self.Sigma @ self.P_v @ np.linalg.pinv(self.P_v @ self.Sigma @ self.P_v, hermitian=True)
 
 
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """Many losses E‖H^½ (M − D seen) x‖² of an update D at once, one per index of the leading axes, which broadcast.
+
+    Attributes
+    ----------
+    M : (..., m, q) what the update has to imitate. Sigma : (..., q, q) E[x xᵀ].
+    H : (..., m, m) metric at the output; the identity if omitted.
+    seen : (..., d, q) the update reads seen x, not x; the identity if omitted (then q = d).
+
+    Raises InputError for shapes that do not fit and matrices that are not symmetric positive semi-definite.
+    """
+
+    M: Float[ndarray, "... m q"]
+    Sigma: Float[ndarray, "... q q"]
+    H: Float[ndarray, "... m m"] = field(default=None)  # type: ignore[assignment]
+    seen: Float[ndarray, "... d q"] | None = None
+
+    def __post_init__(self) -> None:
+        m, q = self.M.shape[-2:] if self.M.ndim > 1 else (0, 0)
+        if self.H is None:
+            object.__setattr__(self, "H", np.eye(m))
+        d = q if self.seen is None or self.seen.ndim < 2 else self.seen.shape[-2]
+        arrays = {"M": (m, q), "Sigma": (q, q), "H": (m, m)} | ({} if self.seen is None else {"seen": (d, q)})
+        for name, shape in arrays.items():
+            value = getattr(self, name)
+            if value.shape[-2:] != shape or not value.size or not np.isfinite(value).all():
+                raise InputError(f"{name} must be finite of shape (..., {shape[0]}, {shape[1]}), got {value.shape}")
+        for name in ("Sigma", "H"):
+            _refuse_indefinite(name, getattr(self, name))
+        try:
+            np.broadcast_shapes(*(getattr(self, name).shape[:-2] for name in arrays))
+        except ValueError as error:
+            raise InputError(f"leading axes (trials) that do not broadcast to each other: {error}") from error
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, d) = (d_out, d_in) of the update."""
+        return self.M.shape[-2], (self.M.shape[-1] if self.seen is None else self.seen.shape[-2])
+
+
+def stack(problems: Sequence[LinearProblem]) -> Stacked:
+    """The curated losses of problems of one shape, one leading axis. Raises InputError for none or several shapes."""
+    shapes = {p.shape for p in problems}
+    if len(shapes) != 1:
+        raise InputError(f"stacking needs one or more problems of one shape, got shapes {sorted(shapes)}")
+    return Stacked(*(np.stack([getattr(p, name) for p in problems]) for name in ("M", "Sigma", "H")))
+
+
 def psd_root(matrix: Float[ndarray, "n n"]) -> Float[ndarray, "n n"]:
     """The symmetric positive semi-definite square root."""
     values, Q = np.linalg.eigh(matrix)
@@ -125,6 +172,13 @@ def draw_problem(
         Sigma_t=Sigma if same_deployment else _covariance(rng, d, condition),
         H=_covariance(rng, m, condition) if metric else np.eye(m),
     )
+
+
+def _refuse_indefinite(name: str, matrices: Float[ndarray, "... n n"]) -> None:
+    scale = np.maximum(np.abs(matrices).max(axis=(-2, -1)), np.finfo(float).tiny)
+    skew = np.abs(matrices - matrices.swapaxes(-1, -2)).max(axis=(-2, -1))
+    if np.any(skew > 1e-9 * scale) or np.any(np.linalg.eigvalsh(matrices)[..., 0] < -1e-9 * scale):
+        raise InputError(f"{name} must be symmetric positive semi-definite")
 
 
 def _covariance(rng: np.random.Generator, n: int, condition: float) -> Float[ndarray, "n n"]:

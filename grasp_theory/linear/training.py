@@ -1,4 +1,7 @@
-"""LoRA factors trained on the population loss of one layer: the route that the closed forms are checked against."""
+"""LoRA factors trained on the population loss of one layer: the route that the closed forms are checked against.
+
+One problem or many at once: leading axes of the arrays are trials, which do not influence each other.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..errors import InputError
-from .problem import LinearProblem
+from .problem import LinearProblem, Stacked
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw", "sign"]
 Stage = Literal["parameter", "gradient", "update"]
@@ -20,30 +23,35 @@ ADAM, MOMENTUM, EPS = (0.9, 0.999), 0.9, 1e-8
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Result of ``train``. trajectory : dW at the start and after each recorded step, the last one included."""
+    """Result of ``train``.
 
-    B: Float[ndarray, "m r"]
-    A: Float[ndarray, "r d"]
-    trajectory: Float[ndarray, "n m d"]
+    trajectory : dW at the start and after each recorded step, the last one included. steps : those taken by the trial
+    that stopped last.
+    """
+
+    B: Float[ndarray, "... m r"]
+    A: Float[ndarray, "... r d"]
+    trajectory: Float[ndarray, "n ... m d"]
     steps: int
 
     @property
-    def dW(self) -> Float[ndarray, "m d"]:
+    def dW(self) -> Float[ndarray, "... m d"]:
         """scaling * B A at the end."""
         return self.trajectory[-1]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a run that diverges is reported, once
 def train(
-    problem: LinearProblem,
-    A0: Float[ndarray, "r d"],
+    problem: LinearProblem | Stacked,
+    A0: Float[ndarray, "... r d"],
     *,
-    lr: float,
+    lr: float | Float[ndarray, "..."],
     steps: int,
     optimizer: Optimizer = "sgd",
     scaling: float = 1.0,
-    B0: Float[ndarray, "m r"] | None = None,
-    write: Float[ndarray, "m k"] | None = None,
-    read: Float[ndarray, "d k"] | None = None,
+    B0: Float[ndarray, "... m r"] | None = None,
+    write: Float[ndarray, "... m k"] | None = None,
+    read: Float[ndarray, "... d k"] | None = None,
     stage: Stage = "parameter",
     attach: bool = True,
     decay: float = 0.0,
@@ -54,6 +62,9 @@ def train(
 ) -> Run:
     """Minimise ‖H^½ (M − scaling B A) Sigma^½‖_F² over the factors from (B0, A0), B0 = 0 by default.
 
+    Leading axes of the problem, A0, B0, write, read and lr are trials; they broadcast. Every trial runs as it would
+    alone: one that has reached its tolerance stands still while the others go on.
+
     Parameters
     ----------
     optimizer : momentum is heavy ball (0.9); adam and adamw as in torch, with betas 0.9, 0.999; sign is signed descent.
@@ -61,48 +72,50 @@ def train(
     stage : what is projected. parameter: the factors, at attach time (unless not ``attach``) and after each step.
         gradient: the gradients only, before the optimiser sees them. update: the optimiser's increments only.
     decay : decoupled weight decay of the factors (adamw).
-    tolerance : stop once the gradient is this small relative to the first; 0 runs all steps.
+    tolerance : stop once the gradient, less what is projected out, is this small relative to the first; 0 runs all
+        steps.
     every : record dW every so many steps; 0 keeps only the first and the last.
     callback : called with (step, B, A) at the start and after each step. Nothing is random.
+
+    Raises InputError for unknown names, factors that do not fit the layer, and training that diverges.
     """
     if optimizer not in get_args(Optimizer) or stage not in get_args(Stage):
         raise InputError(f"unknown optimizer {optimizer!r} or stage {stage!r}")
-    if not (np.isfinite(lr) and lr > 0 and steps >= 1):
+    if not (np.isfinite(lr).all() and np.all(np.asarray(lr) > 0) and steps >= 1):
         raise InputError(f"lr must be positive and steps at least 1, got {lr} and {steps}")
-    m, d = problem.shape
-    A = np.array(A0, dtype=float)
-    B = np.zeros((m, len(A))) if B0 is None else np.array(B0, dtype=float)
-    if A.ndim != 2 or A.shape[1] != d or B.shape != (m, len(A)) or len(A) == 0:
-        raise InputError(f"factors of shape {B.shape} and {A.shape} do not fit a layer of shape {(m, d)}")
-    keep_B, keep_A = _complement(write, m), _complement(read, d)
+    B, A = _factors(problem, A0, B0, others=(write, read), trials=np.shape(lr))
+    keep_B, keep_A = _complement(write), _complement(read)
     if stage == "parameter" and attach:
-        B, A = keep_B @ B, A @ keep_A
-    M, H, Sigma = problem.M, problem.H, problem.Sigma
-    state = _State(optimizer, eps), _State(optimizer, eps)
+        B, A = _left(keep_B, B), _right(A, keep_A)
+    gradient, state = _gradient(problem, scaling), (OptimizerState(optimizer, eps), OptimizerState(optimizer, eps))
+    rate = np.asarray(lr, dtype=float)[..., None, None]
     dW = scaling * B @ A
-    trajectory, first, step = [dW], 0.0, 0
+    trajectory, first, step = [dW], np.zeros(B.shape[:-2]), 0
     if callback:
         callback(0, B, A)
     while step < steps:
-        G = -2 * scaling * H @ (M - dW) @ Sigma
-        gB, gA = G @ A.T, B.T @ G
+        G = gradient(dW)
+        gB, gA = G @ A.swapaxes(-1, -2), B.swapaxes(-1, -2) @ G
+        free = _left(keep_B, gB), _right(gA, keep_A)
+        size = np.hypot(*(_length(g) for g in free))
         if stage == "gradient":
-            gB, gA = keep_B @ gB, gA @ keep_A
-        size = float(np.hypot(np.linalg.norm(gB), np.linalg.norm(gA)))
-        first = first or size
-        if not np.isfinite(size):
+            gB, gA = free
+        first = np.where(first == 0, size, first)
+        if not np.isfinite(size).all():
             raise InputError(f"training diverged at step {step}: lower lr = {lr}")
-        if size <= tolerance * first:
+        moving = (size > tolerance * first)[..., None, None]
+        if not moving.any():
             break
         step += 1
-        dB, dA = (-lr * s.direction(g) for s, g in zip(state, (gB, gA), strict=True))
+        dB, dA = (-rate * s.direction(g) for s, g in zip(state, (gB, gA), strict=True))
         if optimizer == "adamw":
-            dB, dA = dB - lr * decay * B, dA - lr * decay * A
+            dB, dA = dB - rate * decay * B, dA - rate * decay * A
         if stage == "update":
-            dB, dA = keep_B @ dB, dA @ keep_A
-        B, A = B + dB, A + dA
+            dB, dA = _left(keep_B, dB), _right(dA, keep_A)
+        moved = B + dB, A + dA
         if stage == "parameter":
-            B, A = keep_B @ B, A @ keep_A
+            moved = _left(keep_B, moved[0]), _right(moved[1], keep_A)
+        B, A = moved if moving.all() else (np.where(moving, x, y) for x, y in zip(moved, (B, A), strict=True))
         dW = scaling * B @ A
         if every and step % every == 0:
             trajectory.append(dW)
@@ -113,19 +126,24 @@ def train(
     return Run(B, A, np.array(trajectory), step)
 
 
-def stable_step(problem: LinearProblem, A0: Float[ndarray, "r d"], *, scaling: float = 1.0) -> float:
-    """A step of plain descent below the inverse curvature along the path.
+def stable_step(
+    problem: LinearProblem | Stacked, A0: Float[ndarray, "... r d"], *, scaling: float = 1.0
+) -> float | Float[ndarray, "..."]:
+    """A step of plain descent below the inverse curvature along the path, one per trial.
 
     BᵀB − AAᵀ is (nearly) conserved, so ‖A‖² + ‖B‖² ends near √(‖A0‖⁴ + 4 ‖M‖²/scaling²).
     """
-    norms = [np.linalg.norm(x, 2) for x in (problem.H, problem.Sigma, A0, problem.M)]
-    return float(0.5 / (2 * scaling**2 * norms[0] * norms[1] * np.hypot(norms[2] ** 2, 2 * norms[3] / scaling)))
+    seen = getattr(problem, "seen", None)
+    Sigma = problem.Sigma if seen is None else seen @ problem.Sigma @ seen.swapaxes(-1, -2)
+    H, S, A, M = (np.linalg.norm(x, 2, axis=(-2, -1)) for x in (problem.H, Sigma, A0, problem.M))
+    step = 0.5 / (2 * scaling**2 * H * S * np.hypot(A**2, 2 * M / scaling))
+    return step if np.ndim(step) else float(step)
 
 
-class _State:
-    """What one factor's optimiser remembers."""
+class OptimizerState:
+    """What one parameter's optimiser remembers, entry by entry: stacked parameters are optimised independently."""
 
-    def __init__(self, optimizer: Optimizer, eps: float) -> None:
+    def __init__(self, optimizer: Optimizer, eps: float = EPS) -> None:
         self.optimizer, self.eps = optimizer, eps
         self.first: ndarray | float = 0.0
         self.second: ndarray | float = 0.0
@@ -146,5 +164,54 @@ class _State:
         return self.first / (1 - b1**self.t) / (np.sqrt(self.second / (1 - b2**self.t)) + self.eps)
 
 
-def _complement(Q: ndarray | None, n: int) -> ndarray:
-    return np.eye(n) if Q is None else np.eye(n) - Q @ Q.T
+def _factors(
+    problem: LinearProblem | Stacked, A0: ndarray, B0: ndarray | None, *, others: tuple, trials: tuple[int, ...]
+) -> tuple[ndarray, ndarray]:
+    """The start, with the leading axes of everything that it will meet."""
+    m, d = problem.shape
+    A = np.array(A0, dtype=float)
+    B = np.zeros((m, A.shape[-2] if A.ndim > 1 else 0)) if B0 is None else np.array(B0, dtype=float)
+    if min(A.ndim, B.ndim) < 2 or A.shape[-1] != d or B.shape[-2:] != (m, A.shape[-2]) or A.shape[-2] == 0:
+        raise InputError(f"factors of shape {B.shape} and {A.shape} do not fit a layer of shape {(m, d)}")
+    arrays = [A, B, problem.M, problem.Sigma, problem.H, getattr(problem, "seen", None), *others]
+    try:
+        axes = np.broadcast_shapes(trials, *(x.shape[:-2] for x in arrays if x is not None))
+    except ValueError as error:
+        raise InputError(f"leading axes (trials) that do not broadcast to each other: {error}") from error
+    return np.array(np.broadcast_to(B, axes + B.shape[-2:])), np.array(np.broadcast_to(A, axes + A.shape[-2:]))
+
+
+def _gradient(problem: LinearProblem | Stacked, scaling: float) -> Callable[[ndarray], ndarray]:
+    """dW -> −2 scaling H (M − dW seen) Sigma seenᵀ, without products by the identity (they are exact: same bits)."""
+    seen = getattr(problem, "seen", None)
+    left = -2 * scaling * problem.H
+    outer = None if _is_identity(problem.H) else left
+    right = problem.Sigma if seen is None else problem.Sigma @ seen.swapaxes(-1, -2)
+    inner = None if _is_identity(right) else right
+
+    def gradient(dW: ndarray) -> ndarray:
+        E = problem.M - (dW if seen is None else dW @ seen)
+        return _right(-2 * scaling * E if outer is None else outer @ E, inner)
+
+    return gradient
+
+
+def _is_identity(X: ndarray) -> bool:
+    return X.shape[-1] == X.shape[-2] and bool((np.eye(X.shape[-1]) == X).all())
+
+
+def _left(P: ndarray | None, X: ndarray) -> ndarray:
+    return X if P is None else P @ X
+
+
+def _right(X: ndarray, P: ndarray | None) -> ndarray:
+    return X if P is None else X @ P
+
+
+def _length(X: ndarray) -> ndarray:
+    """Frobenius norm of each matrix."""
+    return np.sqrt(np.sum(X * X, axis=(-2, -1)))
+
+
+def _complement(Q: ndarray | None) -> ndarray | None:
+    return None if Q is None else np.eye(Q.shape[-2]) - Q @ Q.swapaxes(-1, -2)

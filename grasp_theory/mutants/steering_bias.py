@@ -56,7 +56,6 @@ def _quotient(i: Instance) -> float:
 
 MUTANTS: dict[str, Claim[Instance]] = {
     "the variance shrinks with the mean: E z² sin²": _inference("=", lambda z, var, sin2: (var + z * z) * sin2),
-    "cosine for sine": _inference("=", lambda z, var, sin2: var + z * z * (1 - sin2)),
     "angle to (W0 + T) v": Claim("=", _pretrained_angle),
     "square of the sine forgotten": _inference(">=", lambda z, var, sin2: var + z * z * np.sqrt(sin2)),
     "nothing of E z² goes": _inference(">=", lambda z, var, sin2: var + z * z),

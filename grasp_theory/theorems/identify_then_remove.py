@@ -92,11 +92,11 @@ def sharp(i: Instance) -> float:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """rho up to just above ½; a quarter in each extremal plane; tau asserted exactly or 20% too large."""
+    """rho up to just above ½; a half in extremal planes and between them; tau asserted exactly or 20% too large."""
     m, d = (int(n) for n in rng.integers(2, 9, 2))
     beta, rho, kind = log_uniform(rng, 0.1, 10), rng.uniform(0.02, 0.52), rng.random()
     if kind < 0.5:
-        sine = min(rho if kind < 0.25 else 2 * rho, 1.0)
+        sine = min(rho * rng.choice([1.0, 1.55, 2.0]), 1.0)
         return _in_plane(rng, m, d, beta, rho, np.arcsin(sine))
     T = with_spectrum(rng, m, d, rho * beta * np.concatenate([[1.0], rng.random(min(m, d) - 1)]))
     return Instance(T, unit(rng, m), unit(rng, d), beta, rho * beta * rng.choice([1.0, 1.2]), np.eye(d), min(m, d))

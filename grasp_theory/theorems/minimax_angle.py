@@ -108,7 +108,7 @@ def draw(rng: np.random.Generator) -> Instance:
     """q = 1 or 2; the planted task is generic or a hard one; answers scattered around the singular vectors."""
     q = int(rng.integers(1, 3))
     m, d = max(3, 2 * q) + int(rng.integers(0, 4)), 2 * q + int(rng.integers(0, 4))
-    beta, rho = log_uniform(rng, 0.2, 5), rng.uniform(0.02, 0.5) if rng.random() < 0.7 else rng.uniform(0.5, 0.95)
+    beta, rho = log_uniform(rng, 0.2, 5), rng.uniform(0.02, 0.5) if rng.random() < 0.7 else rng.uniform(0.5, 1.3)
     i = make(rng, beta, rho * beta, orthonormal(rng, m, 2 * q), orthonormal(rng, d, 2 * q), rng.choice([0, 0.1, 1]))
     if rng.random() < 0.3:
         return i

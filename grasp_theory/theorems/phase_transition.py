@@ -78,7 +78,7 @@ class Instance:
 def draw(rng: np.random.Generator) -> Instance:
     """Both sides of the threshold, aspects from ⅓ to 3, three laws of the entries."""
     m, d = sizes(rng)
-    ratio = log_uniform(rng, 1.2, 4) if rng.random() < 0.7 else log_uniform(rng, 0.2, 1.0)
+    ratio = log_uniform(rng, *((0.2, 1.0), (1.2, 1.8), (1.2, 4))[rng.integers(3)])
     s = log_uniform(rng, 0.1, 10)
     return Instance(m, d, ratio * critical_strength(m, d, s=s), s, LAWS[rng.integers(3)], int(rng.integers(2**31)))
 
@@ -171,5 +171,5 @@ STATEMENT = Statement(
         _rate("left below", 0, 0.3, -1.0, 0.12),
         _rate("ŝ₁ below", 2, 0.3, -2 / 3, 0.1),
     ),
-    draws=16,
+    draws=32,
 )

@@ -119,12 +119,18 @@ def by_edge(i: Instance, w: Float[ndarray, " L"]) -> tuple[float, float]:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """Equal, drawn and concentrated profiles on both sides of the border, unequal noise."""
+    """Equal, drawn and concentrated profiles on both sides of the border, unequal noise.
+
+    A third are eight layers with one dominating, moderately above the plain border: there weighting matters most.
+    """
+    uneven = rng.random() < 1 / 3
     m, d, L = int(rng.integers(80, 161)), int(rng.integers(60, 121)), int(rng.integers(2, 9))
-    profile = np.exp(rng.normal(scale=rng.choice([0.0, 1.5, 4.0]), size=L))
-    total = log_uniform(rng, 0.8, 4.0) * critical_strength(m, d, layers=L)
-    s = np.exp(rng.uniform(-1, 1, L))
-    return Instance(m, d, total * profile / np.linalg.norm(profile), s, int(rng.integers(2**31)))
+    if uneven:
+        m, d, L = m + 40, d + 40, 8
+    profile = np.exp(rng.normal(scale=4.0 if uneven else rng.choice([0.0, 1.5, 4.0]), size=L))
+    total = log_uniform(rng, *((1.3, 1.6) if uneven else (0.8, 4.0))) * critical_strength(m, d, layers=L)
+    s, b = np.exp(rng.uniform(-1, 1, L)), total * profile / np.linalg.norm(profile)
+    return Instance(m, d, b, s, int(rng.integers(2**31)), trials=30 if uneven else 10)
 
 
 def equal(rng: np.random.Generator, *, shared: float = 0.0, common: bool = True) -> Instance:

@@ -64,10 +64,12 @@ class Instance:
             M = self.beta * (np.outer(u, v) + self.task * np.outer(unit(rng, self.m), unit(rng, self.d)))
             noise = rng.standard_normal((self.n, self.m))
             noise += self.shared * np.outer(rng.standard_normal(self.n), np.sqrt(self.m) * unit(rng, self.m))
-            dW = np.linalg.pinv(X) @ (X @ M.T + self.s * noise)
+            lam, E = np.linalg.eigh(X.T @ X)
+            E, lam = E[:, lam > 1e-10 * lam[-1]], lam[lam > 1e-10 * lam[-1]]
+            dW = E / lam @ (E.T @ (X.T @ (X @ M.T + self.s * noise)))
             left, _, right = top_triple(dW.T)
             rows.append(((left @ u) ** 2, (right @ v) ** 2, (top_triple(dW.T @ X.T)[0] @ u) ** 2))
-            spectra.append(np.linalg.svd(X, compute_uv=False) ** 2)  # min(n, d) of them
+            spectra.append(lam)
         return np.array(rows), spectra
 
     @cached_property
@@ -82,11 +84,19 @@ class Instance:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """1.3 to 5 samples per input dimension, beta on both sides of the exact border."""
-    m, d = (int(k) for k in rng.integers(60, 161, 2))
-    n, s = int(d * log_uniform(rng, 1.3, 5)), log_uniform(rng, 0.1, 10)
-    beta = log_uniform(rng, 0.5, 4) * sample_law(n, m, d, 1.0, s)[2]
-    return Instance(m, d, n, beta, s, int(rng.integers(2**31)))
+    """beta on both sides of the exact border; or few outputs or inputs, which tell the two overlaps apart."""
+    kind, s = rng.choice(["alike", "few outputs", "few inputs"]), log_uniform(rng, 0.1, 10)
+    if kind == "alike":
+        m, d = (int(k) for k in rng.integers(60, 161, 2))
+        n = int(d * log_uniform(rng, 1.3, 5))
+        beta = log_uniform(rng, 0.5, 4) * sample_law(n, m, d, 1.0, s)[2]
+    elif kind == "few outputs":  # beta moderately above the border of dW
+        m, d, n = 80, 320, 480
+        beta = log_uniform(rng, 1.4, 1.9) * sample_law(n, m, d, 1.0, s)[2]
+    else:  # beta moderately above the border of dW X
+        m, d, n = 320, 80, 320
+        beta = log_uniform(rng, 1.4, 1.9) * critical_strength(m, d, s=s) / np.sqrt(n)
+    return Instance(m, d, n, float(beta), s, int(rng.integers(2**31)), trials=8 if kind == "alike" else 40)
 
 
 def _case(n: int = 300, over: float = 2.0, **broken) -> Callable[[np.random.Generator], Instance]:
@@ -196,5 +206,5 @@ STATEMENT = Statement(
         Rate("raw n_c, in n/d", (16, 64, 256, 1024), _offset, -1.0, 0.08, (2048,)),
         Rate("raw left, in n", (128, 256, 512, 1024), _overlap, -1 / 2, 0.15, (2048,)),
     ),
-    draws=16,
+    draws=20,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +13,7 @@ from grasp_theory import InputError
 
 from ..experiment import Experiment, Prediction
 
-Entries = Literal["gaussian", "signs", "heavy"]
+ENTRIES = ("gaussian", "signs", "heavy")
 HEAVY = 2.2  # degrees of freedom of Student's t: a variance, no fourth moment
 
 
@@ -25,19 +24,21 @@ class Cell:
     panel : map (the plane) or slice (one line of it, with several laws of the entries).
     """
 
-    panel: Literal["map", "slice"]
+    panel: str
     m: int
     d: int
     strength: float
-    entries: Entries = "gaussian"
+    entries: str = "gaussian"
 
     def __post_init__(self) -> None:
         if min(self.m, self.d) < 2:
             raise InputError(f"m and d must be at least 2, got {self.m} and {self.d}")
         if not (np.isfinite(self.strength) and self.strength >= 0):
             raise InputError(f"strength must be finite and not negative, got {self.strength}")
-        if self.entries not in get_args(Entries):
-            raise InputError(f"entries must be one of {', '.join(get_args(Entries))}, got {self.entries!r}")
+        if self.panel not in ("map", "slice"):
+            raise InputError(f"panel must be map or slice, got {self.panel!r}")
+        if self.entries not in ENTRIES:
+            raise InputError(f"entries must be one of {', '.join(ENTRIES)}, got {self.entries!r}")
 
     @property
     def beta(self) -> float:
@@ -51,7 +52,7 @@ def cells(quick: bool) -> list[Cell]:
     widths = np.unique(np.geomspace(32, 512, 40).round().astype(int))[::step]
     strengths = np.linspace(0.25, 3.0, 40).round(4)[::step]
     plane = [Cell("map", int(m), 128, float(x)) for m in widths for x in strengths]
-    return plane + [Cell("slice", 128, 128, float(x), law) for law in get_args(Entries) for x in strengths[::2]]
+    return plane + [Cell("slice", 128, 128, float(x), law) for law in ENTRIES for x in strengths[::2]]
 
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[ndarray, " trials"]]:

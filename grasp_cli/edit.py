@@ -1,0 +1,69 @@
+"""``grasp edit``: a new adapter without a direction or a component, from an old one that stays as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import JsonOption, check_targets
+
+
+def edit(
+    adapter: Annotated[Path, typer.Argument(help="A PEFT adapter folder. It is only read.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="New folder for the edited adapter.")],
+    directions: Annotated[
+        Path | None, typer.Option(help="Directions to project out, a file of `grasp identify -o`.")
+    ] = None,
+    delete: Annotated[
+        list[int] | None, typer.Option(min=0, help="Component of each module to delete (0-based, repeatable).")
+    ] = None,
+    keep: Annotated[int | None, typer.Option(min=1, help="Leading components of each module to keep.")] = None,
+    scale: Annotated[float, typer.Option(help="Factor on what is left of the update.")] = 1.0,
+    name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Edit a LoRA adapter: project directions out, delete components, keep the top ones, scale. Writes a new folder.
+
+    Needs no base model. Write directions are taken out of all modules that write the stream, read directions out of
+    the modules they were identified on. --delete and --keep count the components of each module by itself, before the
+    projection; a component of a pooled decomposition is removed by its directions.
+    """
+    from figures.tables import console, number, show_adapter, table
+    from real_models import read_adapter
+    from real_models.adapters.copy import check_new_folder, copy_adapter
+    from real_models.describe import provenance, summary
+    from real_models.directions import load_directions
+    from real_models.methods.edit import edit as edit_updates
+    from real_models.methods.edit import edited_sides
+    from real_models.methods.edit_report import CAVEAT, check_origin, compare_edit
+    from synthetic.results import write_json
+
+    found = read_adapter(adapter, name)
+    check_new_folder(output, found)
+    inputs = [found.weights, found.path / "adapter_config.json", *([directions] if directions else [])]
+    check_targets(json, inputs=inputs)
+    chosen = load_directions(directions) if directions is not None else None
+    notes = check_origin(chosen, found)
+    edited = edit_updates(found.updates, chosen, delete=tuple(delete or ()), keep=keep, scale=scale)
+    changed = [new for new, old in zip(edited, found.updates, strict=True) if new is not old]
+    copy_adapter(output, found, changed)
+    sides = edited_sides(found.updates, chosen)
+    rows = compare_edit(found.updates, read_adapter(output).updates, sides, [u.name for u in changed])
+    if json is not None:
+        asked = {"directions": None if directions is None else str(directions), "delete": delete or [], "keep": keep}
+        record = {"schema_version": 1, "adapter": provenance(found), "output": str(output), **asked, "scale": scale}
+        write_json(json, {**record, "notes": list(notes), "modules": [row.to_dict() for row in rows]})
+    if json != Path("-"):
+        out = console()
+        show_adapter(summary(found), found.warnings, (*found.notes, *notes), out)
+        cells = [
+            [r.name, str(r.side), number(r.norm_before), number(r.norm_after), f"{100 * r.removed:.2f}%"]
+            + ["–" if x is None else f"{x:.2g}" for x in (r.leak_before, r.leak_after)]
+            for r in rows
+        ]
+        headers = ["module", "side", "norm before", "after", "energy removed", "leak before", "after"]
+        out.print(table(headers, cells, left=2))
+        out.print(f"{'caveat:':9}{CAVEAT}", style="dim")
+        out.print(f"{'written:':9}{output}")

@@ -1,0 +1,116 @@
+"""Samples: both SVDs follow their laws, low rank lies between them, and noise that outputs share breaks them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tolerance import backward
+
+from figures.samples import build
+from grasp_theory import InputError, spectra
+from grasp_theory.theorems import _spiked
+from synthetic.experiment import agreement, generators, table
+from synthetic.experiments.samples import EXPERIMENT, Cell, measure
+
+EVEN = Cell(40, 48, 240, 1.0)
+UNEVEN = replace(EVEN, inputs="uneven", n=480)
+RANKED = replace(EVEN, noise=1.4, rank=(1, 4, 40))
+SMALL = (EVEN, replace(EVEN, n=30, noise=0.4), replace(EVEN, noise=4.0), UNEVEN, RANKED)
+
+
+def rows(cells, trials=8):
+    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, trials)))]
+
+
+def means(cell):
+    return {(r["quantity"], r["rank"]): r["mean"] for r in rows([cell])}
+
+
+def test_samples_agree_with_the_laws():
+    found = rows(SMALL)
+    held = agreement(found)
+    assert held.violations == 0
+    assert held.compared == 3 + 1 + 3 + 3 + 5
+
+
+def test_below_as_many_samples_as_inputs_only_the_outputs_show_the_factor():
+    found = means(replace(EVEN, n=44, noise=0.4))
+    assert found["whitened", None] > 0.6
+    assert found["raw", None] < 0.3
+
+
+def test_uneven_inputs_separate_weights_from_outputs_and_break_the_even_law():
+    found = means(UNEVEN)
+    assert found["whitened", None] > found["raw", None] + 0.3
+    even = EXPERIMENT.theory(replace(UNEVEN, inputs="isotropic", noise=UNEVEN.noise / UNEVEN.variance**0.5))
+    assert even["raw"].value > found["raw", None] + 0.2
+
+
+def test_noise_that_outputs_share_hides_the_factor_from_both():
+    shared = replace(EVEN, common=1.0)
+    found = means(shared)
+    assert means(EVEN)["whitened", None] > 0.6
+    assert max(found["whitened", None], found["raw", None]) < 0.2
+    assert not EXPERIMENT.theory(shared)
+
+
+def test_fits_of_rank_one_and_of_full_rank_are_the_two_svds_and_others_lie_between():
+    found = measure(RANKED, generators("fit", RANKED, 6))
+    slack = 1e3 * backward((RANKED.m, RANKED.n), float, 1.0)
+    np.testing.assert_allclose(found["fit"][:, 0], found["whitened"], atol=slack)
+    np.testing.assert_allclose(found["fit"][:, 2], found["raw"], atol=slack)
+    one, four, full = found["fit"].mean(axis=0)
+    assert one > four + 0.05 > full + 0.05
+
+
+def test_measured_samples_do_not_depend_on_the_theory(monkeypatch):
+    before = [measure(c, generators("x", c, 2)) for c in SMALL]
+
+    def gone(*args, **kwargs):
+        raise RuntimeError("no theory")
+
+    for module, name in (
+        (spectra, "spike"),
+        (spectra, "critical_strength"),
+        (_spiked, "sample_law"),
+        (_spiked, "anisotropic_law"),
+    ):
+        monkeypatch.setattr(module, name, gone)
+    for cell, old in zip(SMALL, before, strict=True):
+        with pytest.raises(RuntimeError):
+            EXPERIMENT.theory(cell)
+        for name, values in measure(cell, generators("x", cell, 2)).items():
+            np.testing.assert_array_equal(values, old[name])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"m": 1},
+        {"n": 1},
+        {"noise": 0.0},
+        {"noise": float("inf")},
+        {"common": -1.0},
+        {"inputs": "odd"},
+        {"rank": (0,)},
+        {"rank": (1, 41)},
+    ],
+)
+def test_samples_refuse_settings_that_make_no_cell(change):
+    with pytest.raises(InputError):
+        replace(EVEN, **change)
+
+
+def test_samples_figure_shows_every_left_overlap():
+    small = Cell(10, 12, 40, 1.4)
+    cells = [replace(small, n=n, noise=s) for s in (1.4, 0.5) for n in (10, 40)]
+    cells += [replace(small, inputs="uneven", n=n) for n in (10, 40)] + [replace(small, common=1.0)]
+    cells += [replace(small, n=n, rank=(1, 10)) for n in (30, 40)]
+    found = rows(cells, 2)
+    drawn = {round(float(y), 9) for ax in build(found).axes for line in ax.lines for y in line.get_ydata()}
+    ranked = {r["seed"] for r in found if r["quantity"] == "fit"}
+    shown = [r for r in found if r["quantity"] in ("raw", "whitened") and r["seed"] not in ranked and not r["common"]]
+    shown += [r for r in found if r["quantity"] == "fit" or (r["quantity"] == "whitened" and r["common"])]
+    assert {round(r["mean"], 9) for r in shown} <= drawn

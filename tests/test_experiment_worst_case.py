@@ -1,0 +1,139 @@
+"""Worst and typical tasks: the search finds feasible tasks that attain the minimax angle, typical ones stay below."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tolerance import backward
+
+from figures.worst_case import build
+from grasp_theory import InputError, floor, spectra
+from grasp_theory.theorems import complexity_law, minimax_angle
+from synthetic.experiment import agreement, generators, table
+from synthetic.experiments.worst_case import EXPERIMENT, Cell, _gradient, measure, worst_task
+from synthetic.low_rank import haar
+
+SMALL = (
+    Cell("angle", 6, 8, 6, 0.3, "adversary"),
+    Cell("angle", 6, 8, 6, 0.6, "adversary"),
+    Cell("angle", 6, 8, 1, 0.6, "adversary"),
+    Cell("angle", 48, 64, 48, 0.4, "flat"),
+    Cell("angle", 48, 64, 48, 0.4, "iid"),
+    Cell("complexity", 40, 60, 1, 0.9, "adversary"),
+    Cell("complexity", 40, 60, 2, 0.9, "adversary"),
+    Cell("complexity", 40, 60, 12, 0.9, "adversary"),
+    Cell("complexity", 40, 60, 12, 0.9, "flat"),
+    Cell("complexity", 40, 60, 40, 2.0, "adversary"),
+)
+
+
+def rows(cells, trials=6):
+    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, trials)))]
+
+
+def mean(cell, quantity="overlap"):
+    return next(r["mean"] for r in rows([cell]) if r["quantity"] == quantity)
+
+
+def test_worst_case_agrees_with_the_laws_and_draws():
+    found = rows(SMALL)
+    held = agreement(found)
+    assert held.violations == 0
+    assert held.compared == 2 * len(SMALL)
+
+
+def test_the_worst_task_is_flat_of_its_norm_and_turns_the_singular_vector_by_the_sine_returned():
+    rngs = generators("worst", SMALL[0], 4)
+    u, v = (np.stack([haar((n, 1), rng=rng)[:, 0] for rng in rngs]) for n in (6, 8))
+    for rank in (1, 6):
+        T, sine = worst_task(u, v, tau=0.4, rank=rank, rngs=rngs)
+        values = np.linalg.svd(T, compute_uv=False)
+        np.testing.assert_allclose(
+            values, np.tile(0.4 * (np.arange(6) < rank), (4, 1)), atol=backward((6, 8), float, 1)
+        )
+        for t, a, b, s in zip(T, u, v, sine, strict=True):
+            top = np.linalg.svd(t + np.outer(a, b))[0][:, 0]
+            np.testing.assert_allclose(np.linalg.norm(a - top * (top @ a)), s, atol=1e3 * backward((6, 8), float, 1))
+
+
+def test_the_ascent_direction_is_the_gradient_of_the_overlap():
+    rng = np.random.default_rng(5)
+    u, M = haar((6, 1), rng=rng).T, rng.standard_normal((1, 6, 8))
+    G, h = _gradient(M, u)[1][0], 1e-5
+
+    def overlap(X):
+        return abs(np.linalg.svd(X)[0][:, 0] @ u[0])
+
+    numeric = np.zeros_like(G)
+    for i in np.ndindex(*G.shape):
+        E = np.zeros_like(G)
+        E[i] = h
+        numeric[i] = (overlap(M[0] + E) - overlap(M[0] - E)) / (2 * h)
+    np.testing.assert_allclose(G, -numeric / np.linalg.norm(numeric), atol=h)
+
+
+def test_a_task_that_writes_u_too_breaks_the_law_of_random_ones():
+    random = Cell("complexity", 40, 60, 2, 2.0, "flat")
+    assert mean(replace(random, task="shares u")) > mean(random) + 0.3
+    assert "overlap" not in EXPERIMENT.theory(replace(random, task="shares u"))
+
+
+def test_the_worst_task_crosses_the_bound_tau_over_beta_and_the_border():
+    assert mean(SMALL[0], "sine") > 1.05 * 0.3
+    assert mean(replace(SMALL[0], size=0.45), "sine") < 0.6
+    assert mean(replace(SMALL[0], size=0.55), "sine") > 0.99
+
+
+def test_measured_worst_cases_do_not_depend_on_the_theory(monkeypatch):
+    before = [measure(c, generators("x", c, 2)) for c in SMALL]
+
+    def gone(*args, **kwargs):
+        raise RuntimeError("no theory")
+
+    for module, name in ((minimax_angle, "value"), (minimax_angle, "sharp"), (complexity_law, "law")):
+        monkeypatch.setattr(module, name, gone)
+    monkeypatch.setattr(spectra, "spike", gone)
+    monkeypatch.setattr(floor, "white_edge", gone)
+    for cell, old in zip(SMALL, before, strict=True):
+        if cell.rank > 1:  # the law of rank one, min(1, tau), needs no function
+            with pytest.raises(RuntimeError):
+                EXPERIMENT.theory(cell)
+        for name, values in measure(cell, generators("x", cell, 2)).items():
+            np.testing.assert_array_equal(values, old[name])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"panel": "none"},
+        {"task": "easy"},
+        {"m": 1},
+        {"rank": 0},
+        {"rank": 7},
+        {"size": 0.0},
+        {"size": float("nan")},
+        {"task": "iid", "rank": 2},
+        {"task": "iid", "panel": "complexity"},
+    ],
+)
+def test_worst_case_refuses_settings_that_make_no_cell(change):
+    with pytest.raises(InputError):
+        replace(SMALL[0], **change)
+
+
+def test_worst_case_figure_shows_every_mean():
+    cells = [replace(c, size=s) for c in SMALL[:1] for s in (0.2, 0.6)]
+    cells += [replace(cells[0], rank=1), *SMALL[3:5]]
+    cells += [
+        Cell("complexity", 20, 30, k, size, t)
+        for size in (0.9, 2.0)
+        for t in ("adversary", "flat", "shares u")
+        for k in (1, 8)
+    ]
+    found = rows(cells, 2)
+    axes = build(found).axes
+    drawn = {round(float(y), 9) for ax in axes for line in ax.lines for y in line.get_ydata()}
+    wanted = [r for r in found if r["quantity"] == ("sine" if r["panel"] == "angle" else "overlap")]
+    assert {round(r["mean"], 9) for r in wanted} <= drawn
