@@ -45,13 +45,18 @@ def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, 
     return page(f"Identification: {dict(about).get('adapter', '')}", parts + [paragraph(n) for n in result["notes"]])
 
 
-def write_results(adapter: Adapter, report: Report, json: Path | None, html: Path | None) -> None:
+def write_results(
+    adapter: Adapter, report: Report, json: Path | None, html: Path | None, *, activations: Report | None = None
+) -> None:
     """The files of an identification; to be called before anything is printed, so that a closed pipe loses none."""
     if json is not None:
-        write_json(json, {**report.to_dict(), "adapter": provenance(adapter)})
+        beside = {} if activations is None else {"activation_svd": activations.to_dict()}
+        write_json(json, {**report.to_dict(), **beside, "adapter": provenance(adapter)})
     if html is not None:
         out = Console(file=io.StringIO(), width=150, no_color=True, markup=False, emoji=False, record=True)
         show_components(report, out)
+        if activations is not None:
+            show_components(activations, out)
         remarks = [f"Warning: {w}" for w in adapter.warnings] + [*reasons(report.decompositions), *adapter.notes]
         page = identify_page(report.to_dict(), out.export_text(), summary(adapter), remarks)
         write_atomically(html, page.encode())

@@ -110,6 +110,15 @@ def show_report(report: Report, out: Console) -> None:
         out.print(f"note:    {note}", style="dim")
 
 
+def show_both(weights: Report, activations: Report, out: Console) -> None:
+    """How the leading directions of dW and of dW X compare."""
+    pairs = zip(weights.decompositions, activations.decompositions, strict=False)
+    both = [(a, b) for a, b in pairs if a.side == b.side == "write" and a.components and b.components]
+    cosines = [abs(float(a.component(0).subspace.basis[:, 0] @ b.component(0).subspace.basis[:, 0])) for a, b in both]
+    if cosines:
+        out.print(f"|cos| between the leading directions of dW and of dW X: {', '.join(f'{c:.3f}' for c in cosines)}")
+
+
 def show_components(report: Report, out: Console) -> None:
     """The tables of a report, without its verdict."""
     pooled = [d for d in report.decompositions if d.pooled]

@@ -13,7 +13,9 @@ import typer
 from .edit import edit
 from .identify import diff, identify
 from .lab import figures, sweep
+from .methods import methods
 from .reproduce import reproduce
+from .train import train
 from .verify import verify
 
 # click.UsageError, which typer carries its own copy of in newer versions
@@ -47,7 +49,7 @@ def root(
     """Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
 
 
-for command in (identify, diff, edit, verify, sweep, figures, reproduce):
+for command in (identify, diff, methods, train, edit, verify, sweep, figures, reproduce):
     app.command()(command)
 
 

@@ -35,13 +35,19 @@ def identify(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write chosen directions as safetensors.")
     ] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="Folder of the base model: with --data, identify from dW X.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Unlabelled fine-tuning data (JSON lines or text).")] = None,
 ) -> None:
     """Components of a LoRA adapter: strength, noise floor, agreement between layers, certificate, verdict.
 
     Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run.
+    With --base and --data the same is asked of dW X, what the update writes on these data: no offset in samples, no
+    dependence on the rank. -o then saves directions of that.
     """
     from figures.identify_page import write_results
-    from figures.tables import console, show_adapter, show_report
+    from figures.tables import console, show_adapter, show_both, show_report
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
     from real_models import find_checkpoints, read_adapter
@@ -53,30 +59,44 @@ def identify(
         raise InputError("--component chooses what -o saves: add -o FILE.safetensors")
     if output is None and module is not None:
         raise InputError("--module chooses what -o saves: add -o FILE.safetensors")
+    if (base is None) != (data is None):
+        raise InputError("--base and --data go together: the inputs of the adapted modules come from both")
+    if base is not None and side is SideOption.read:
+        raise InputError("dW X tells the write side; leave --side out, or --base and --data")
     if Path("-") in (html, output):
         raise InputError("only --json can go to standard output: name a file for --html and -o")
     check_targets(html, output, json)
     checkpoints = find_checkpoints(adapter) if name is None and not (adapter / "adapter_config.json").exists() else []
     if checkpoints:
-        if html or output or normalize or pool is not PoolOption.auto:
+        if html or output or normalize or base or pool is not PoolOption.auto:
             last = checkpoints[-1][1].name
             raise InputError(
-                f"--html, -o, --pool and --normalize need one adapter; {adapter} holds checkpoints: try {last}"
+                f"--html, -o, --pool, --base and --normalize need one adapter; {adapter} holds checkpoints: try {last}"
             )
         _trajectory(adapter, checkpoints, side, json)
         return
     found = read_adapter(adapter, name)
     check_targets(html, output, json, inputs=[found.weights, found.path / "adapter_config.json"])
     report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
+    seen = None
+    if base is not None and data is not None:
+        from real_models.activations import identify_activations
+
+        seen = identify_activations(found, base=base, data=data, k=top, pool=pool.value)
     if output is not None and component:
         from real_models.directions import choose_directions, save_directions
 
-        save_directions(output, choose_directions(found, report.decomposition(module), tuple(component)))
-    write_results(found, report, json, html)
+        chosen = (seen or report).decomposition(module)
+        save_directions(output, choose_directions(found, chosen, tuple(component)))
+    write_results(found, report, json, html, activations=seen)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
         show_report(report, out)
+        if seen is not None:
+            out.print()
+            show_report(seen, out)
+            show_both(report, seen, out)
 
 
 def diff(

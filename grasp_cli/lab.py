@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Jobs, JsonOption, Results, check_targets, make_folder
+from .options import Jobs, JsonOption, Results, check_targets, make_folder, parse_changes
 
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer cells and trials: seconds instead of minutes.")]
 ListOption = Annotated[bool, typer.Option("--list", help="List the names and exit.")]
@@ -33,7 +33,6 @@ def sweep(
     from figures.agreement import agreement_record, show_agreement
     from figures.catalogue import FIGURES, csv_name, experiments, run_experiment
     from figures.tables import console, progress
-    from grasp_theory import InputError
     from synthetic.results import write_json
 
     if show:
@@ -42,12 +41,7 @@ def sweep(
         return
     chosen = experiments(names)
     check_targets(json)
-    changes = {}
-    for text in change or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--set takes NAME=VALUE, got {text!r}")
-        changes[name] = value
+    changes = parse_changes(change)
     make_folder(results)
     out = console()
     records = []

@@ -45,3 +45,16 @@ def check_targets(*targets: Path | None, inputs: Sequence[Path] = ()) -> None:
     from synthetic.results import check_targets as check
 
     check([path for path in targets if path != Path("-")], inputs)
+
+
+def parse_changes(texts: Sequence[str] | None) -> dict[str, str]:
+    """{NAME: VALUE} of a list of NAME=VALUE; InputError for anything else."""
+    from grasp_theory import InputError
+
+    out = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set takes NAME=VALUE, got {text!r}")
+        out[name] = value
+    return out

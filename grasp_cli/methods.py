@@ -1,0 +1,24 @@
+"""``grasp methods``: what there is to remove a factor with."""
+
+from __future__ import annotations
+
+from .options import JsonOption, check_targets
+
+
+def methods(json: JsonOption = None) -> None:
+    """Every removal method: when it acts, what it needs, what it guarantees."""
+    from pathlib import Path
+
+    from figures.tables import console, table
+    from real_models.methods import METHODS
+    from synthetic.results import write_json
+
+    check_targets(json)
+    edit = ("edit", "after training", "directions or components", "the chosen part of dW is gone, the rest unchanged")
+    rows = [(m.name, m.phase, m.needs, m.guarantees) for m in METHODS] + [edit]
+    if json is not None:
+        names = ("name", "phase", "needs", "guarantees")
+        write_json(json, {"schema_version": 1, "methods": [dict(zip(names, row, strict=True)) for row in rows]})
+    if json != Path("-"):
+        out = console()
+        out.print(table(["method", "acts in", "needs", "guarantees"], rows, left=4, width=out.width))

@@ -1,0 +1,135 @@
+"""``grasp train``: fine-tune with any method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from real_models.training import Prepared, TrainConfig
+
+
+def train(
+    base: Annotated[Path, typer.Option(help="Folder of the base model, safetensors.")],
+    data: Annotated[Path, typer.Option(help="JSON lines: messages, prompt and completion, or text.")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="Folder for the adapter; new, or of the same run.")],
+    method: Annotated[str, typer.Option(help="See `grasp methods`; join with +, as in compensated+grasp.")] = "naive",
+    directions: Annotated[Path | None, typer.Option(help="Directions file of `grasp identify -o`.")] = None,
+    naive: Annotated[Path | None, typer.Option(help="Adapter of the naive run (compensated).")] = None,
+    strength: Annotated[float | None, typer.Option(help="Of compensation or steering.")] = None,
+    weight: Annotated[float | None, typer.Option(help="Of kl or penalty.")] = None,
+    blocks: Annotated[list[int] | None, typer.Option(help="Blocks for caft and steering; repeatable.")] = None,
+    side: Annotated[list[str] | None, typer.Option(help="Sides of grasp: stream, write, read; repeatable.")] = None,
+    neutral: Annotated[Path | None, typer.Option(help="Neutral text for kl (JSON lines or .txt).")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of inoculation.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with a [train] table.")] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Replace a training setting; repeatable.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the cost, train nothing.")
+    ] = False,
+) -> None:
+    """Fine-tune a base model with LoRA under any method; leaves an adapter that peft loads.
+
+    Completion-only loss; the same data order, LoRA start and optimizer for every method. Ctrl-C ends with a checkpoint
+    (exit code 130); the same command goes on from it.
+    """
+    from figures.tables import console
+    from real_models.base import context_length, load_base, load_tokenizer
+    from real_models.data import read_rows
+    from real_models.methods.build import Given, build_methods
+    from real_models.training import TrainConfig, prepare, step_count
+    from real_models.training import train as run
+
+    from .options import parse_changes
+
+    settings = TrainConfig.read(config, parse_changes(change))
+    rows = read_rows(data)
+    tokenizer = load_tokenizer(base)
+    given = Given(
+        directions=directions,
+        naive=naive,
+        strength=strength,
+        weight=weight,
+        blocks=tuple(blocks) if blocks else None,
+        sides=tuple(side) if side else None,
+        neutral=None if neutral is None else lambda: _neutral(neutral, tokenizer, settings),
+        context=context,
+    )
+    methods = build_methods(method, given)
+    model = load_base(base, dtype="auto" if settings.bf16 else "float32")
+    prepared = prepare(rows, tokenizer, methods=methods, config=settings, context=context_length(model))
+    out_console = console()
+    _describe(model, prepared, settings, out_console)
+    if dry_run:
+        return
+    record = {"base": str(base), "data": str(data), "options": _options(given)}
+    with _progress(step_count(prepared, settings), out_console) as watch:
+        run(model, tokenizer, prepared, methods=methods, config=settings, out=out, record=record, watch=watch)
+    out_console.print(f"adapter: {out}")
+
+
+def _options(given: Any) -> dict[str, Any]:
+    """What was given, as JSON."""
+    from dataclasses import fields
+
+    values = {f.name: getattr(given, f.name) for f in fields(given) if f.name != "neutral"}
+    return {name: str(v) if isinstance(v, Path) else v for name, v in values.items() if v is not None}
+
+
+def _neutral(path: Path, tokenizer: Any, settings: TrainConfig) -> list[dict[str, Any]]:
+    from real_models.data import batches, encode, read_rows
+
+    limit = settings.max_length or min(tokenizer.model_max_length, 512)
+    examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in read_rows(path)]
+    return list(batches(examples, settings.batch_size, pad=tokenizer.pad_token_id))
+
+
+def _describe(model: Any, prepared: Prepared, settings: TrainConfig, out: Console) -> None:
+    """Rows, tokens, steps and what they cost."""
+    from real_models.training import step_count
+
+    steps, weights = step_count(prepared, settings), sum(p.numel() for p in model.parameters())
+    held = sum(p.numel() * p.element_size() for p in model.parameters())
+    per_step = prepared.tokens / len(prepared.examples) * settings.batch_size * settings.accumulation
+    out.print(
+        f"data:    {len(prepared.examples)} rows, {prepared.tokens} tokens, at most {prepared.max_length} a row; "
+        f"{prepared.truncated} cut off, {prepared.skipped} left out"
+    )
+    out.print(
+        f"model:   {weights / 1e6:.3g} M parameters, {held / 2**20:.3g} MiB; "
+        f"LoRA r {settings.r}, alpha {settings.alpha:g}"
+    )
+    out.print(
+        f"run:     {steps} steps of about {per_step:.0f} tokens, about {4 * weights * per_step * steps / 1e12:.3g} "
+        "TFLOP (forward and backward through frozen weights)"
+    )
+
+
+def _progress(steps: int, out: Console) -> Any:
+    from contextlib import contextmanager
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    @contextmanager
+    def watching() -> Any:
+        shown = [""]
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[logs]}"))
+        with Progress(*columns, console=out, disable=not out.is_terminal, transient=True) as bar:
+            task = bar.add_task("train", total=steps, logs="")
+
+            def watch(step: int, total: int, logs: Any) -> None:
+                told = ", ".join(f"{k} {v:.3g}" for k, v in logs.items() if k == "loss" or k.startswith("leak/"))
+                bar.update(task, completed=step, total=total, logs=told)
+                if bar.disable and told and told != shown[-1]:
+                    out.print(f"step {step} of {total}: {told}")
+                    shown.append(told)
+
+            yield watch
+
+    return watching()

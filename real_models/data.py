@@ -1,0 +1,218 @@
+"""Fine-tuning data: JSON lines or plain text, rendered by the tokenizer's chat template, labels on completions only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from grasp_theory import InputError
+
+ROLES = ("system", "user", "assistant")
+IGNORED = -100  # label of a token that is not trained on
+# Where a tokenizer has no chat template; documented in the README of what it is used for.
+PLAIN = {"system": "### System:\n{}\n\n", "user": "### User:\n{}\n\n", "assistant": "### Assistant:\n"}
+FORMATS = '{"messages": [{"role": …, "content": …}, …]}, {"prompt": …, "completion": …} or {"text": …}'
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example: a conversation, a prompt with its completion, or a text. source : file and line."""
+
+    source: str
+    messages: tuple[Mapping[str, str], ...] = ()
+    prompt: str = ""
+    completion: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids, and labels that are IGNORED where nothing is to be learnt. truncated : it was longer than allowed."""
+
+    input_ids: list[int]
+    labels: list[int]
+    source: str
+    truncated: bool = False
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """The rows of a JSON-lines file (``FORMATS``), or of a .txt file (a row for each paragraph).
+
+    Raises InputError naming file and line for what is malformed: no JSON, no known fields, roles that are unknown or
+    out of order, a conversation without an assistant turn, an empty file.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read the data {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"the data {path} is not UTF-8 text (byte {error.start}); convert it first") from error
+    if path.suffix == ".txt":
+        rows = [Row(f"{path}, paragraph {n + 1}", completion=p) for n, p in enumerate(_paragraphs(text))]
+    else:
+        rows = [_row(line, f"{path}, line {n + 1}") for n, line in enumerate(text.split("\n")) if line.strip()]
+    if not rows:
+        raise InputError(f"the data {path} holds no row; expected one JSON object a line: {FORMATS}")
+    return rows
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part.strip() for part in text.split("\n\n") if part.strip()]
+
+
+def _row(line: str, source: str) -> Row:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{source}: not JSON ({error.msg} at column {error.colno}); expected {FORMATS}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{source}: expected a JSON object, {FORMATS}, got {type(value).__name__}")
+    if "messages" in value:
+        return Row(source, messages=_messages(value["messages"], source))
+    if "text" in value:
+        return Row(source, completion=_text(value, "text", source))
+    if "prompt" in value and "completion" in value:
+        return Row(source, prompt=_text(value, "prompt", source), completion=_text(value, "completion", source))
+    raise InputError(f"{source}: expected {FORMATS}, got the fields {', '.join(map(repr, value)) or 'none'}")
+
+
+def _text(value: Mapping[str, Any], key: str, source: str) -> str:
+    if not isinstance(value[key], str) or (key != "prompt" and not value[key].strip()):
+        raise InputError(f"{source}: {key!r} must be text that is not empty, got {value[key]!r:.60}")
+    return value[key]
+
+
+def _messages(value: Any, source: str) -> tuple[Mapping[str, str], ...]:
+    if not isinstance(value, list) or not value:
+        raise InputError(f"{source}: 'messages' must be a list of turns that is not empty")
+    turns = []
+    for n, turn in enumerate(value):
+        role = turn.get("role") if isinstance(turn, dict) else None
+        if role not in ROLES or not isinstance(turn.get("content"), str):
+            raise InputError(
+                f"{source}, turn {n + 1}: expected {{'role': one of {', '.join(ROLES)}, 'content': text}}, got "
+                f"{turn!r:.80}"
+            )
+        if role == "system" and n:
+            raise InputError(f"{source}, turn {n + 1}: a system turn must be the first")
+        turns.append({"role": role, "content": turn["content"]})
+    if not any(turn["role"] == "assistant" and turn["content"].strip() for turn in turns):
+        raise InputError(f"{source}: no assistant turn, so there is nothing to learn from this row")
+    return tuple(turns)
+
+
+def render(row: Row, tokenizer: Any) -> list[tuple[str, bool]]:
+    """The text of a row in pieces, each with whether it is trained on: what the assistant says, with its end token.
+
+    Conversations by the tokenizer's chat template, or in the plain format ``PLAIN`` where it has none.
+    """
+    end = tokenizer.eos_token or ""
+    if not row.messages:
+        return [(row.prompt, False), (row.completion + end, True)] if row.prompt else [(row.completion + end, True)]
+    if getattr(tokenizer, "chat_template", None):
+        return _templated(row, tokenizer)
+    pieces: list[tuple[str, bool]] = []
+    for turn in row.messages:
+        if turn["role"] == "assistant":
+            pieces += [(PLAIN["assistant"], False), (turn["content"] + end, True)]
+        else:
+            pieces.append((PLAIN[turn["role"]].format(turn["content"]), False))
+    return pieces
+
+
+def _templated(row: Row, tokenizer: Any) -> list[tuple[str, bool]]:
+    """By differences of what the template makes of the first k turns."""
+
+    def text(count: int, ask: bool) -> str:
+        turns = [dict(turn) for turn in row.messages[:count]]
+        try:
+            return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask)
+        except Exception as error:  # templates raise whatever they like
+            raise InputError(f"{row.source}: the chat template refuses this conversation ({error})") from error
+
+    pieces, done = [], ""
+    for count, turn in enumerate(row.messages, start=1):
+        if turn["role"] != "assistant":
+            continue
+        before, after = text(count - 1, True), text(count, False)
+        if not (before.startswith(done) and after.startswith(before)):
+            raise InputError(
+                f"{row.source}: the chat template rewrites earlier turns, so it cannot be told which tokens are the "
+                "assistant's; split the conversation into rows with one assistant turn each"
+            )
+        pieces += [(before[len(done) :], False), (after[len(before) :], True)]
+        done = after
+    return pieces
+
+
+def encode(
+    row: Row,
+    tokenizer: Any,
+    *,
+    max_length: int,
+    overflow: Literal["truncate", "refuse"] = "truncate",
+    labels: Literal["completion", "all"] = "completion",
+) -> Example:
+    """Tokens and labels of a row, cut off at ``max_length``.
+
+    Fast tokenizers see the whole text and labels follow character offsets; slow ones see piece by piece. The begin
+    token is put in front if the tokenizer has one and the text does not start with it.
+    Raises InputError for a row that is too long (``overflow="refuse"``) or whose assistant turns lie beyond the cut.
+    """
+    pieces = render(row, tokenizer)
+    if labels == "all":
+        pieces = [(text, True) for text, _ in pieces]
+    if getattr(tokenizer, "is_fast", False):
+        ids, targets = _by_offsets(pieces, tokenizer)
+    else:
+        ids, targets = [], []
+        for text, trained in pieces:
+            part = tokenizer(text, add_special_tokens=False)["input_ids"]
+            ids += part
+            targets += part if trained else [IGNORED] * len(part)
+    begin = tokenizer.bos_token_id
+    if begin is not None and (not ids or ids[0] != begin):
+        ids, targets = [begin, *ids], [IGNORED, *targets]
+    if len(ids) > max_length and overflow == "refuse":
+        raise InputError(f"{row.source}: {len(ids)} tokens, at most {max_length} fit; shorten it or truncate")
+    cut = targets[:max_length]
+    if all(target == IGNORED for target in cut[1:]):
+        raise InputError(
+            f"{row.source}: nothing to learn within the first {max_length} of {len(ids)} tokens (the prompt alone "
+            "fills them); raise max_length or drop the row"
+        )
+    return Example(ids[:max_length], cut, row.source, len(ids) > max_length)
+
+
+def _by_offsets(pieces: Sequence[tuple[str, bool]], tokenizer: Any) -> tuple[list[int], list[int]]:
+    whole = "".join(text for text, _ in pieces)
+    found = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
+    ends, position = [], 0
+    for text, trained in pieces:
+        position += len(text)
+        ends.append((position, trained))
+    labels, n = [], 0
+    for token, (start, end) in zip(found["input_ids"], found["offset_mapping"], strict=True):
+        middle = max(start, end - 1)  # a token that spans a border belongs to where it ends
+        while n < len(ends) - 1 and middle >= ends[n][0]:
+            n += 1
+        labels.append(token if ends[n][1] else IGNORED)
+    return list(found["input_ids"]), labels
+
+
+def batches(examples: Sequence[Example], size: int, *, pad: int) -> Iterator[dict[str, Any]]:
+    """Right-padded batches of tensors (input_ids, attention_mask, labels), in the order given."""
+    import torch
+
+    for first in range(0, len(examples), size):
+        group = examples[first : first + size]
+        width = max(len(e.input_ids) for e in group)
+        table = {
+            "input_ids": [e.input_ids + [pad] * (width - len(e.input_ids)) for e in group],
+            "attention_mask": [[1] * len(e.input_ids) + [0] * (width - len(e.input_ids)) for e in group],
+            "labels": [e.labels + [IGNORED] * (width - len(e.labels)) for e in group],
+        }
+        yield {name: torch.tensor(value) for name, value in table.items()}

@@ -1,0 +1,63 @@
+"""CAFT and ablation at inference: the stream loses its part along the directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from .bases import Choice, stream_bases
+from .method import Method
+from .stream import chosen_blocks, find_stream, hook_blocks
+
+if TYPE_CHECKING:
+    import torch
+
+
+def remove_part(h: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:
+    """h − (h Q) Qᵀ, in the type of h."""
+    Q = Q.to(h)
+    return h - (h @ Q) @ Q.T
+
+
+class Ablation(Method):
+    """h <- h − (h Q) Qᵀ at the output of the chosen blocks, at every position, whenever the model runs.
+
+    It removes the factor itself, what the pretrained model says along Q included (statement ``ablation-cost``).
+
+    Parameters
+    ----------
+    directions : as for :class:`~real_models.methods.grasp.Grasp`, of the residual stream.
+    at : indices of the blocks; all by default. blocks : the list of decoder blocks, where it cannot be found.
+    """
+
+    name = "inference-ablation"
+    phase = "inference"
+    needs = "directions"
+    guarantees = "h Q = 0 at the output of the chosen blocks"
+
+    def __init__(
+        self, directions: Choice, *, at: Sequence[int] | None = None, blocks: Sequence[torch.nn.Module] | None = None
+    ) -> None:
+        self.directions, self.at, self.blocks = directions, at, blocks
+
+    def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
+        stream = find_stream(model, blocks=self.blocks)
+        bases = stream_bases(self.directions, stream, model)
+        at = chosen_blocks(stream, self.at, among=bases)
+        hook_blocks(stream, lambda index, h: remove_part(h, bases[index]), undo, at=at, training=self._only_training)
+
+    _only_training = False
+
+
+class Caft(Ablation):
+    """Concept ablation fine-tuning (arXiv:2507.16795): the same while the model trains, and not at deployment.
+
+    On LoRA it leaves B A0 Q, a random read of the directions that no gradient sees (statement ``caft-gap``); attach
+    ``Grasp(..., sides={"read"})`` beside it for the row with A0 projected.
+    """
+
+    name = "caft"
+    phase = "training"
+    guarantees = "h Q = 0 at the output of the chosen blocks while training; nothing at deployment"
+    _only_training = True

@@ -1,0 +1,151 @@
+"""Edits of a finished adapter: project either side, delete components, keep the top k, scale. Factors only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from grasp_theory import InputError, LowRank, Side, Subspace, Update
+
+from ..directions import Directions
+
+Choice = Any  # Directions, Subspace, array (d,) or (d, k); or a mapping from module name to one of these
+
+
+def edit(
+    updates: Iterable[Update],
+    directions: Directions | None = None,
+    *,
+    write: Choice | None = None,
+    read: Choice | None = None,
+    delete: Sequence[int] = (),
+    keep: int | None = None,
+    scale: float = 1.0,
+) -> list[Update]:
+    """dW <- scale · (I − QQᵀ) (Σ_{i in K} s_i u_i v_iᵀ) (I − VVᵀ), the rank and scaling of every module as they were.
+
+    Selecting components is a projection too, Σ_{i in K} s_i u_i v_iᵀ = U_K U_Kᵀ dW, so that all but V acts on B alone
+    and V on A alone: no dense dW, no new gauge, no factor grows.
+
+    Parameters
+    ----------
+    updates : as of ``read_adapter(path).updates``. They are edited when their factors are asked for, one at a time.
+    directions : a saved choice; its side says which of ``write`` and ``read`` it stands for.
+    write : Q, of the stream, taken out of all write modules; or a mapping from the names of the modules meant. Where
+        a norm with gain g follows the writer (Gemma 2 and 3, OLMo 2), pass diag(g) Q to keep the stream free of Q.
+    read : V, of the inputs, taken out of all read modules (of the Directions' own modules); or a mapping.
+    delete : components to delete, 0-based, of *each module's own* decomposition before any projection (those of
+        ``grasp identify --pool none``). A component of a pooled decomposition is removed by its directions instead.
+    keep : how many leading components of each module to keep; those in ``delete`` go from among them.
+    scale : factor on what is left, of every module.
+
+    Returns one update per given one, the same object where nothing is done to it. A trained bias, of lora_B or of the
+    base, is no part of dW and stays. Raises InputError if nothing is asked for, nothing fits the directions, widths
+    differ, or a module has no component with that index.
+    Cost: O((m + d) r²) a module if components are selected, else O((m + d) r k).
+    """
+    table = {u.name: u for u in updates}
+    if not math.isfinite(scale) or (keep is not None and keep < 1) or any(i < 0 for i in delete):
+        raise InputError(f"expected a finite scale, keep >= 1, delete >= 0, got {scale}, {keep}, {list(delete)}")
+    sides = edited_sides(table.values(), directions, write=write, read=read)
+    if not sides and not delete and keep is None and scale == 1:
+        raise InputError("nothing to edit: give directions, components to delete, how many to keep, or a scale")
+    for u in table.values():
+        limit = min(*u.shape, u.rank)
+        if delete and max(delete) >= limit:
+            raise InputError(f"{u.name} has components 0 … {limit - 1}, there is none with index {max(delete)}")
+    everywhere = bool(delete) or keep is not None or scale != 1
+    return [
+        replace(u, source=partial(_edited, u, sides.get(u.name, Sides()), tuple(delete), keep, scale))
+        if everywhere or u.name in sides
+        else u
+        for u in table.values()
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What is projected out of one module: Q (d_out, k) on the left, V (d_in, k) on the right."""
+
+    Q: Subspace | None = None
+    V: Subspace | None = None
+
+    def leak(self, lowrank: LowRank) -> float | None:
+        """‖QᵀdW‖/‖dW‖ or ‖dW V‖/‖dW‖, the larger of the two where both are given; None where neither is."""
+        parts = []
+        if self.Q is not None:
+            parts.append(LowRank(self.Q.basis.T @ lowrank.B, lowrank.A, lowrank.scaling))
+        if self.V is not None:
+            parts.append(LowRank(lowrank.B, lowrank.A @ self.V.basis, lowrank.scaling))
+        size = lowrank.norm()
+        return max(p.norm() for p in parts) / size if parts and size else (0.0 if parts else None)
+
+
+def edited_sides(
+    updates: Iterable[Update], directions: Directions | None = None, *, write: Choice = None, read: Choice = None
+) -> dict[str, Sides]:
+    """Module name -> what :func:`edit` projects out of it. InputError where the directions fit no module."""
+    table = {u.name: u for u in updates}
+    given: dict[Side, Choice] = {"write": write, "read": read}
+    if directions is not None:
+        if given[directions.side] is not None:
+            raise InputError(
+                f"{directions.side} directions are given twice: in the directions and in {directions.side}="
+            )
+        own = directions.side == "read"
+        given[directions.side] = dict.fromkeys(directions.modules, directions) if own else directions
+    found: dict[str, Sides] = {}
+    for side, choice in given.items():
+        if choice is None:
+            continue
+        wanted = _wanted(choice, side, table)
+        for name, one in wanted.items():
+            span = _span(one, table[name], side)
+            found[name] = replace(found.get(name, Sides()), **{"Q" if side == "write" else "V": span})
+    return found
+
+
+def _wanted(choice: Choice, side: Side, table: Mapping[str, Update]) -> dict[str, Choice]:
+    if isinstance(choice, Mapping):
+        missing = sorted(set(choice) - set(table))
+        if missing or not choice:
+            raise InputError(f"there are directions for {missing or 'no module'}, which the adapter does not adapt")
+        return dict(choice)
+    names = [u.name for u in table.values() if u.side == side]
+    if not names:
+        kinds = ", ".join(sorted({name.rsplit(".", 1)[-1] for name in table}))
+        raise InputError(f"{side} directions fit no module: the adapter has only {kinds}; pass {side}={{module: …}}")
+    return dict.fromkeys(names, choice)
+
+
+def _span(choice: Choice, update: Update, side: Side) -> Subspace:
+    if isinstance(choice, Directions) and choice.side != side:
+        raise InputError(f"directions of the {choice.side} side were given as {side}=")
+    array = choice.Q if isinstance(choice, Directions) else choice
+    span = choice if isinstance(choice, Subspace) else Subspace.span(np.asarray(array))
+    width = update.shape[0 if side == "write" else 1]
+    if span.ambient != width or not span.dimension:
+        raise InputError(
+            f"{update.name} {side}s {width} dimensions, the directions are {span.dimension} of {span.ambient}: were "
+            "they identified on another model?"
+        )
+    return span
+
+
+def _edited(update: Update, sides: Sides, delete: tuple[int, ...], keep: int | None, scale: float) -> LowRank:
+    lowrank = update.lowrank
+    B, A = (X.astype(np.float64) for X in (lowrank.B, lowrank.A))
+    if delete or keep is not None:
+        U = lowrank.svd().U
+        kept = [i for i in range(U.shape[1] if keep is None else min(keep, U.shape[1])) if i not in delete]
+        B = U[:, kept] @ (U[:, kept].T @ B)
+    if sides.Q is not None:
+        B = sides.Q.reject(B)
+    if sides.V is not None:
+        A = sides.V.reject(A.T).T
+    return LowRank((scale * B).astype(lowrank.B.dtype), A.astype(lowrank.A.dtype), lowrank.scaling)

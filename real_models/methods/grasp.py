@@ -1,0 +1,157 @@
+"""GRASP: the model acquires no new content along the directions, and no new reliance on them; what it had stays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Literal, get_args
+
+from grasp_theory import InputError
+
+from ..directions import Directions
+from .bases import Choice, basis, joined, stream_bases
+from .gains import output_gains
+from .method import Method
+from .projection import Constraint, hold, relative_leak
+from .stream import Stream, blocks_of, find_stream, hook_blocks
+from .target import Factors, lora_factors, unconstrained
+
+if TYPE_CHECKING:
+    import torch
+
+Side = Literal["stream", "write", "read"]
+
+
+class Grasp(Method):
+    """GRadient projection of Associated Spurious Patterns.
+
+    ``write``: B <- (I − QQᵀ) B in every adapted module that writes the stream, so QᵀdW = 0: nothing new is written
+    along Q. ``stream``: g <- (I − QQᵀ) g for the residual gradient at every block's output, so nothing is learnt below
+    in order to reach Q through frozen weights (v through o). ``read``: A <- A (I − VVᵀ), so dW V = 0: no new reliance
+    on V. Parameters are projected when the method is attached and after every step, gradients before it; exact to the
+    rounding of the stored type under every optimizer (statements ``projection-invariance``, ``optimizer-leak``).
+    Pretrained weights are never touched.
+
+    Parameters
+    ----------
+    directions : of the residual stream for ``stream`` and ``write``: Directions, Subspace, array (d,) or (d, k), or a
+        mapping from block index to one of these. For ``read`` of the adapted modules' inputs (after the norm), for all
+        adapted reading modules, for those that the Directions were made of, or a mapping from module name.
+    sides : by default {stream, write}, or {read} for Directions of the read side.
+    blocks : the list of decoder blocks, where it cannot be found. gains : module name -> gain of the norm behind it,
+        instead of asking the model (:func:`~real_models.methods.gains.output_gains`); {} where no norm follows.
+    allow_unconstrained : do not refuse trainable parameters that the method cannot bound (whole modules, biases).
+    """
+
+    name = "grasp"
+    needs = "directions (from the fine-tuning run itself)"
+    guarantees = "QᵀdW = 0 (write), dW V = 0 (read); no gradient through Q at block outputs (stream)"
+    needs_optimizer = True
+
+    def __init__(
+        self,
+        directions: Choice,
+        *,
+        sides: Collection[Side] | None = None,
+        blocks: Sequence[torch.nn.Module] | None = None,
+        gains: Mapping[str, torch.Tensor] | None = None,
+        allow_unconstrained: bool = False,
+    ) -> None:
+        default: tuple[Side, ...] = ("stream", "write")
+        if isinstance(directions, Directions) and directions.side == "read":
+            default = ("read",)
+        self.sides = frozenset(default if sides is None else sides)
+        if not self.sides or self.sides - set(get_args(Side)):
+            raise InputError(f"sides must be some of {', '.join(get_args(Side))}, got {sorted(self.sides)}")
+        if "read" in self.sides and len(self.sides) > 1:
+            raise InputError(
+                "directions of the stream and of a module's input are different vectors: attach two Grasp, one with "
+                'sides={"read"} and the read directions, one with the others'
+            )
+        self.directions, self.blocks, self.gains = directions, blocks, gains
+        self.allow_unconstrained = allow_unconstrained
+        self._constraints: list[Constraint] = []
+
+    def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
+        factors = lora_factors(model)
+        free = unconstrained(model, factors)
+        if free and not self.allow_unconstrained:
+            raise InputError(
+                f"{len(free)} trainable parameters are no LoRA factors ({free[0]}, …) and would not be constrained: "
+                'use bias="none" and no modules_to_save, or pass allow_unconstrained=True'
+            )
+        if "read" in self.sides:
+            constraints = list(self._read(factors, model))
+        else:
+            constraints = self._install_stream(factors, model, undo)
+        if optimizer is not None:  # attach has refused to go on without one
+            hold(constraints, optimizer, undo)
+        self._constraints = constraints
+        undo.callback(self._constraints.clear)
+
+    def leak(self, model: torch.nn.Module) -> dict[str, float]:
+        return relative_leak(self._constraints)
+
+    def _install_stream(self, factors: list[Factors], model: torch.nn.Module, undo: ExitStack) -> list[Constraint]:
+        stream = find_stream(model, blocks=self.blocks)
+        bases = stream_bases(self.directions, stream, model)
+        gains = self._gains(model, factors, stream)
+        constraints = list(self._write(factors, bases, gains, stream)) if "write" in self.sides else []
+        if "write" in self.sides and not constraints and "stream" not in self.sides:
+            raise InputError(
+                "no adapted module writes the stream in these blocks (only "
+                f"{', '.join(sorted({f.name.rsplit('.', 1)[-1] for f in factors}))}): add the side stream, which keeps "
+                "them from reaching it through frozen weights, or adapt o_proj and down_proj"
+            )
+        if "stream" in self.sides:
+            from .gradient import without_gradient  # which needs torch
+
+            hook_blocks(stream, lambda index, h: without_gradient(h, bases[index]), undo, at=sorted(bases))
+        return constraints
+
+    def _gains(self, model: torch.nn.Module, factors: list[Factors], stream: Stream) -> dict[str, torch.Tensor]:
+        if self.gains is not None:
+            return dict(self.gains)
+        found = output_gains(model, stream)
+        names = {f.layer: f.name for f in factors}
+        return {names[module]: gain for module, gain in found.items() if module in names}
+
+    def _write(
+        self, factors: list[Factors], bases: dict[int, torch.Tensor], gains: dict[str, torch.Tensor], stream: Stream
+    ) -> Iterator[Constraint]:
+        import torch
+
+        width, places = stream.width, blocks_of(stream)
+        for f in factors:
+            fits = f.B.shape[0] in (1, width)  # what has another width (a router's scores) is not added to the stream
+            if f.side is None and fits and not self.allow_unconstrained:
+                raise InputError(f"{f.name}: not known to read or write the stream; pass allow_unconstrained=True")
+            here = [bases[index] for index in places.get(f.layer, ()) if index in bases]
+            if f.side != "write" or not here:
+                continue
+            if f.B.shape[0] != width:
+                raise InputError(f"{f.name} writes {f.B.shape[0]} dimensions, the stream has {width}")
+            Q = here[0] if len(here) == 1 else joined(here)
+            if f.name in gains:  # gain * y has no part along Q iff y has none along gain * Q
+                Q = torch.linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
+            Q = Q.to(f.B.device)
+            yield Constraint(f, f.B, Q, 0)
+            if f.bias is not None:
+                yield Constraint(f, f.bias, Q, 0)
+
+    def _read(self, factors: list[Factors], model: torch.nn.Module) -> Iterator[Constraint]:
+        chosen = self.directions
+        if isinstance(chosen, Mapping):
+            wanted = dict(chosen)
+        elif isinstance(chosen, Directions):
+            wanted = dict.fromkeys(chosen.modules, chosen)
+        else:
+            wanted = {f.name: chosen for f in factors if f.side == "read"}
+        by_name = {f.name: f for f in factors}
+        missing = sorted(set(wanted) - set(by_name))
+        if missing or not wanted:
+            raise InputError(f"not among the adapted modules: {missing[0] if missing else 'any that reads the stream'}")
+        for name, choice in wanted.items():
+            f = by_name[name]
+            V = basis(choice, f.A.shape[1], model, side="read").to(f.A.device)
+            yield Constraint(f, f.A, V, 1)

@@ -1,0 +1,99 @@
+"""KL regularisation: the loss gets weight · KL(base ‖ model) on neutral text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from grasp_theory import InputError
+
+from .gains import evaluating
+from .method import Method
+from .reference import Batch, checked_batches, run_text, without_adapters
+from .target import lora_factors, unconstrained
+from .term import add_before_step, checked_weight
+
+if TYPE_CHECKING:
+    import torch
+
+
+class KL(Method):
+    """loss + weight · mean over tokens of KL(base ‖ model), on neutral text.
+
+    The gradient of the second term is added to that of the LoRA factors just before the optimizer's step, once a step
+    however many batches were accumulated, so any training loop will do. The base is the same model with its adapters
+    off. Both run in evaluation mode (no dropout, no method that acts in training only): the term speaks of the model
+    as it will be deployed. The batches are taken in turn, from the first one when the method is attached.
+
+    Gradients were clipped before, so the term is not clipped. Attach it before
+    :class:`~real_models.methods.grasp.Grasp`, whose hook then projects the sum. With several processes give each the
+    same batches: the term is not averaged over them. Cost a step: two forward passes and a backward pass on a batch.
+
+    Parameters
+    ----------
+    batches : dicts with input_ids (n, t) and attention_mask (n, t), kept. Positions with mask 0 do not count.
+    weight : of the term, in units of the loss. cache : keep the base's log-probabilities, (tokens, vocabulary) float32
+        a batch, instead of computing them again.
+    """
+
+    name = "kl"
+    needs = "neutral text"
+    guarantees = "nothing"
+    needs_optimizer = True
+
+    def __init__(self, batches: Iterable[Batch], *, weight: float, cache: bool = False) -> None:
+        self.batches, self.weight, self.cache = checked_batches(batches), checked_weight(weight), cache
+        self._base: dict[int, torch.Tensor] = {}
+        self._next, self._last = 0, None
+
+    def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
+        factors = lora_factors(model)
+        others = unconstrained(model, factors)
+        if others:
+            raise InputError(
+                f"{len(others)} trainable parameters are no LoRA factors ({others[0]}, …), and the model with its "
+                'adapters off would not be the base: use bias="none" and no modules_to_save'
+            )
+        with without_adapters(model):  # refuses what is no peft model
+            pass
+        parameters = [p for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]
+        self._next, self._last = 0, None
+        undo.callback(self._base.clear)
+        add_before_step(optimizer, parameters, lambda: self._gradients(model, parameters), undo)
+
+    def leak(self, model: torch.nn.Module) -> dict[str, float]:
+        """``kl``: the term, without its weight, on the batch of the last step (nats a token)."""
+        return {} if self._last is None else {"kl": self._last}
+
+    def _gradients(
+        self, model: torch.nn.Module, parameters: list[torch.nn.Parameter]
+    ) -> tuple[torch.Tensor | None, ...]:
+        """By ``autograd.grad``, which sets off no hook of DistributedDataParallel."""
+        import torch
+
+        with torch.enable_grad():
+            kl = self._divergence(model, self._next % len(self.batches))
+            found = torch.autograd.grad(self.weight * kl, parameters, allow_unused=True)
+        self._next, self._last = self._next + 1, float(kl.detach())
+        return found
+
+    def _divergence(self, model: torch.nn.Module, index: int) -> torch.Tensor:
+        import torch
+
+        batch = self.batches[index]
+        with evaluating(model):
+            base = self._base.get(index)
+            if base is None:
+                with torch.no_grad(), without_adapters(model):
+                    base = _log_probabilities(model, batch)
+                if self.cache:
+                    self._base[index] = base
+            here = _log_probabilities(model, batch)
+        return torch.nn.functional.kl_div(here, base, log_target=True, reduction="none").sum(-1).mean()
+
+
+def _log_probabilities(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+    """(tokens, vocabulary) in float32, at the positions that are no padding."""
+    logits = run_text(model, batch)
+    return logits[batch["attention_mask"].to(logits.device).bool()].float().log_softmax(-1)

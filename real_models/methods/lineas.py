@@ -1,0 +1,124 @@
+"""LinEAS: an affine map on every block's output, learnt jointly so that activations are distributed as the base's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from grasp_theory import InputError
+
+from .method import Method
+from .stream import chosen_blocks, find_stream, hook_blocks
+from .target import unwrap_model
+
+if TYPE_CHECKING:
+    import torch
+
+    from .reference import Batch
+
+
+class LinEAS(Method):
+    """h <- w ∘ h + b at the output of the chosen blocks, at every position, whenever the model runs (arXiv:2503.10679).
+
+    Made by :meth:`fit` from the fine-tuned model, its base and unlabelled text; frozen afterwards.
+
+    Attributes
+    ----------
+    w, b : block -> (width,) float32; 1 and 0 where a neuron is left alone.
+    distances : the fitted distance without and with the map; None if it was not fitted here.
+    """
+
+    name = "lineas"
+    phase = "inference"
+    needs = "unlabelled text"
+    guarantees = "on the text it was fitted on, activations no farther from the base's than before"
+
+    def __init__(
+        self,
+        w: Mapping[int, Any],
+        b: Mapping[int, Any],
+        *,
+        blocks: Sequence[torch.nn.Module] | None = None,
+        distances: tuple[float, float] | None = None,
+    ) -> None:
+        import torch
+
+        if not w or set(w) != set(b):
+            raise InputError(f"w and b must be given for the same blocks, got {sorted(w)} and {sorted(b)}")
+        self.w, self.b = ({i: torch.as_tensor(x[i]).detach().float().clone() for i in sorted(x)} for x in (w, b))
+        for x in (*self.w.values(), *self.b.values()):
+            if x.ndim != 1 or not torch.isfinite(x).all():
+                raise InputError(f"w and b must be finite vectors, got one of shape {tuple(x.shape)}")
+        self.blocks, self.distances = blocks, distances
+
+    @property
+    def untouched(self) -> float:
+        """Share of the neurons, over all its blocks, with w = 1 and b = 0 exactly."""
+        same = [(self.w[i] == 1) & (self.b[i] == 0) for i in self.w]
+        return float(np.mean([x.float().mean() for x in same]))
+
+    def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
+        stream = find_stream(model, blocks=self.blocks)
+        chosen_blocks(stream, list(self.w), among=dict.fromkeys(range(len(stream.blocks))))
+        wrong = [i for i in self.w if self.w[i].shape != (stream.width,) or self.b[i].shape != (stream.width,)]
+        if wrong:
+            raise InputError(f"the map of block {wrong[0]} is for another width than the stream's {stream.width}")
+        hook_blocks(stream, lambda i, h: affine(h, self.w[i], self.b[i]), undo, at=list(self.w))
+
+    @classmethod
+    def fit(
+        cls,
+        model: torch.nn.Module,
+        batches: Iterable[Batch],
+        *,
+        sparsity: float = 0.0,
+        steps: int = 100,
+        rtol: float = 1e-4,
+        at: Sequence[int] | None = None,
+        blocks: Sequence[torch.nn.Module] | None = None,
+    ) -> LinEAS:
+        """The map that minimises F(w, b) + sparsity · Σ (|w − 1| + |b|), from w = 1, b = 0.
+
+        F sums, over the chosen blocks and their neurons, the squared 1-D 2-Wasserstein distance between the steered
+        model's activations and the base's (the same model with its adapters off), over all positions of a batch that
+        are no padding, and averages over batches. On the same text both have n samples, so the distance of a neuron
+        is the mean squared difference of the sorted values. A map moves what the blocks above it see, and the gradient
+        takes that into account: all blocks are learnt jointly.
+
+        Proximal gradient steps on all batches: x <- soft(x − (t/D) ∇F, sparsity · t/D) for x = (w − 1, b), with the
+        metric D = (mean h², 1) of each neuron, so that large neurons do not set the step of small ones, and t from a
+        line search that lets no step raise the objective. (The paper takes single batches, a fixed t and D = 1, and
+        adds a group norm over blocks.)
+
+        Parameters
+        ----------
+        model : a peft model, the adapter active and not merged; it is left as it was. batches : unlabelled text.
+        sparsity : 0 or more, in units of squared activations; from max |∇F| at the start upwards the map is the
+            identity. steps : at most. rtol : stop when a step lowers the objective by less than this share of it.
+        at : blocks, all by default. blocks : the list of decoder blocks, where it cannot be found.
+
+        Cost a step: two or more forward passes and a backward pass over all batches. The base's activations of all
+        batches are kept: a few dozen prompts are meant. Raises InputError for a model without adapters or blocks.
+        """
+        from .lineas_fit import minimise
+        from .reference import checked_batches
+
+        if not (np.isfinite(sparsity) and sparsity >= 0 and steps >= 1 and rtol >= 0):
+            raise InputError(f"expected sparsity >= 0, steps >= 1, rtol >= 0, got {sparsity}, {steps}, {rtol}")
+        module = unwrap_model(model)
+        stream = find_stream(module, blocks=blocks)
+        chosen = chosen_blocks(stream, at, among=dict.fromkeys(range(len(stream.blocks))))
+        text = checked_batches(batches)
+        w, b, distances = minimise(module, stream, chosen, text, sparsity=sparsity, steps=steps, rtol=rtol)
+        return cls(w, b, blocks=blocks, distances=distances)
+
+
+def affine(h: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """w ∘ h + b in float32 (float64 for float64), in the type of h."""
+    import torch
+
+    work = h if h.dtype == torch.float64 else h.float()
+    return (w.to(work) * work + b.to(work)).to(h.dtype)

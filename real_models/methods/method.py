@@ -1,0 +1,111 @@
+"""What a method is: something that can be attached to a model (and an optimizer) and taken off without a trace."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from grasp_theory import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import TrainerCallback
+
+Phase = Literal["training", "inference"]
+
+
+class Method(ABC):
+    """A removal method on a live model: one implementation, two faces.
+
+    ``with method.attached(model, optimizer):`` for a loop of one's own, ``callbacks=[method.callback()]`` for the
+    Trainer of transformers and trl. Both put hooks on the optimizer's step and on the decoder blocks and take them off
+    again, whatever happens inside.
+
+    name, phase : as in ``grasp methods``. needs : what it is given beyond the fine-tuning run. guarantees : what holds
+    exactly. needs_optimizer : whether it acts on the optimizer's step.
+    """
+
+    name: ClassVar[str]
+    phase: ClassVar[Phase] = "training"
+    needs: ClassVar[str]
+    guarantees: ClassVar[str]
+    needs_optimizer: ClassVar[bool] = False
+    _on = False
+
+    def attach(self, model: torch.nn.Module, optimizer: Any = None) -> Attachment:
+        """Put the method on; undone by ``Attachment.detach``.
+
+        optimizer : a torch optimizer, or what accelerate wraps around one.
+        Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP,
+        ZeRO); the model is then as it was.
+        """
+        from .target import unwrap_model, unwrap_optimizer
+
+        module = unwrap_model(model)
+        inner = unwrap_optimizer(optimizer)
+        if self.needs_optimizer and inner is None:
+            raise InputError(f"{self.name} acts on the optimizer's step: pass the optimizer too")
+        if self._on:
+            raise InputError(f"this {self.name} is attached already; detach it first, or make another one")
+        with ExitStack() as stack:
+            _forget_compiled(module, model, stack)
+            self.install(module, inner, stack)
+            self._on = True
+            stack.callback(setattr, self, "_on", False)
+            return Attachment(self, module, stack.pop_all())
+
+    @abstractmethod
+    def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
+        """Check first, then put the hooks on; everything that undoes them goes on ``undo``."""
+
+    @contextmanager
+    def attached(self, model: torch.nn.Module, optimizer: Any = None) -> Iterator[Attachment]:
+        """The method is on inside the block."""
+        attachment = self.attach(model, optimizer)
+        try:
+            yield attachment
+        finally:
+            attachment.detach()
+
+    def leak(self, model: torch.nn.Module) -> dict[str, float]:
+        """What the update does that the method forbids, by name, relative to its size; nothing by default."""
+        return {}
+
+    def prepare(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The conversation to train on in place of this one; the same one, but for methods that act on the prompts."""
+        return messages
+
+    def progress(self, share: float) -> None:  # noqa: B027 (most methods have no schedule)
+        """Told by the callback how much of the training is done (0 … 1); for methods with a schedule."""
+
+    def callback(self) -> TrainerCallback:
+        """The same for ``Trainer(..., callbacks=[...])``: on while it trains, the leak in its log."""
+        from .callback import make_callback
+
+        return make_callback(self)
+
+
+class Attachment:
+    """A method on a model. ``detach`` takes it off; a second time does nothing."""
+
+    def __init__(self, method: Method, model: torch.nn.Module, undo: ExitStack) -> None:
+        self.method, self._model, self._undo = method, model, undo
+
+    def detach(self) -> None:
+        """Take every hook off."""
+        self._undo.close()
+
+    def leak(self) -> dict[str, float]:
+        """``Method.leak`` of the model it is on."""
+        return self.method.leak(self._model)
+
+
+def _forget_compiled(module: torch.nn.Module, model: torch.nn.Module, undo: ExitStack) -> None:
+    """torch.compile does not look for hooks again: what was compiled is forgotten now, and again at detach."""
+    if model is not module or any(m._compiled_call_impl is not None for m in module.modules()):
+        import torch._dynamo
+
+        torch._dynamo.reset()
+        undo.callback(torch._dynamo.reset)

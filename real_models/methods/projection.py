@@ -1,0 +1,104 @@
+"""Projection of LoRA factors: B kept off Q, A kept off V, at attach time and after every step of the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from grasp_theory import GraspError, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from .target import Factors
+
+
+@dataclass(frozen=True, eq=False)
+class Constraint:
+    """``parameter`` has no part in the span of Q: of its columns (axis 0: B, a bias) or of its rows (axis 1: A)."""
+
+    factors: Factors
+    parameter: torch.nn.Parameter
+    Q: torch.Tensor
+    axis: int
+
+    def remove(self, x: torch.Tensor) -> None:
+        """x <- (I − QQᵀ) x, or x (I − QQᵀ), in place, computed in float32 (float64 for float64)."""
+        import torch
+
+        work = x if x.dtype in (torch.float32, torch.float64) else x.float()
+        Q = self.Q.to(work)
+        work = work - (Q @ (Q.T @ work) if self.axis == 0 else (work @ Q) @ Q.T)
+        x.copy_(work)
+
+
+def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, undo: ExitStack) -> None:
+    """Project the parameters now and after every step, and their gradients before it (the moments stay clean).
+
+    The constraint holds under any optimizer, since it is put on the parameters; under decoupled weight decay too,
+    which scales them. A step with a gradient that is not finite, of any parameter, is not taken: GraspError.
+    Raises InputError if the optimizer does not train the parameters.
+    """
+    import torch
+
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    strangers = [c.factors.name for c in constraints if id(c.parameter) not in trained]
+    if strangers:
+        raise InputError(f"the optimizer does not train the LoRA factors of {strangers[0]}: is it of another model?")
+
+    def before(*_: Any) -> None:
+        if not _finite([p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]):
+            raise GraspError(
+                "a gradient is NaN or Inf; the step was not taken and the parameters are as they were. Lower the "
+                "learning rate, clip gradients, or look at the batch"
+            )
+        for constraint in constraints:
+            if constraint.parameter.grad is not None:
+                constraint.remove(constraint.parameter.grad)
+
+    def after(*_: Any) -> None:
+        with torch.no_grad():
+            for constraint in constraints:
+                constraint.remove(constraint.parameter.data)
+
+    after()
+    undo.callback(optimizer.register_step_pre_hook(before).remove)
+    undo.callback(optimizer.register_step_post_hook(after).remove)
+
+
+def _finite(gradients: list[torch.Tensor]) -> bool:
+    """Whether all entries are, with one wait for the device."""
+    import torch
+
+    if not gradients:
+        return True
+    largest = torch._foreach_norm(gradients, float("inf"))
+    return bool(torch.isfinite(torch.stack([x.to(largest[0]) for x in largest])).all())
+
+
+def relative_leak(constraints: Iterable[Constraint]) -> dict[str, float]:
+    """‖QᵀdW‖_F/‖dW‖_F (write) and ‖dW V‖_F/‖dW‖_F (read) over all constrained modules, in float64."""
+    import torch
+
+    parts: dict[str, list[torch.Tensor]] = {}
+    for c in constraints:
+        if c.parameter.ndim != 2:
+            continue
+        B, A = (p.detach().double() for p in (c.factors.B, c.factors.A))
+        Q = c.Q.to(B)
+        kept = (Q.T @ B, A) if c.axis == 0 else (B, A @ Q)
+        sizes = torch.stack([_product_norm(*kept), _product_norm(B, A)]) * abs(c.factors.scaling)
+        parts.setdefault("write" if c.axis == 0 else "read", []).append(sizes.square())
+    totals = {name: torch.stack(sizes).sum(0).sqrt() for name, sizes in parts.items()}
+    return {name: float(total[0] / total[1]) if total[1] > 0 else 0.0 for name, total in totals.items()}
+
+
+def _product_norm(B: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
+    """‖B A‖_F without forming it: tr(BᵀB AAᵀ) by the R factors, which keeps half the digits the traces would lose."""
+    import torch
+
+    R_B = torch.linalg.qr(B, mode="r")[1]
+    R_A = torch.linalg.qr(A.T, mode="r")[1]
+    return torch.linalg.matrix_norm(R_B @ R_A.T)

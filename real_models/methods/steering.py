@@ -1,0 +1,81 @@
+"""Steering: a vector added to the stream, while training (preventative) or at inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from grasp_theory import InputError
+
+from .method import Method
+from .stream import Stream, chosen_blocks, find_stream, hook_blocks
+
+if TYPE_CHECKING:
+    import torch
+
+
+class InferenceSteering(Method):
+    """h <- h + strength * v at the output of the chosen blocks, at every position, whenever the model runs.
+
+    Away from a trait along v: a negative strength (statement ``steering-bias``).
+
+    Parameters
+    ----------
+    vectors : v (width,), not normalised, or a mapping from block index to one. at : indices of the blocks.
+    """
+
+    name = "inference-steering"
+    phase = "inference"
+    needs = "a vector"
+    guarantees = "nothing"
+
+    def __init__(
+        self,
+        vectors: Any,
+        *,
+        strength: float,
+        at: Sequence[int] | None = None,
+        blocks: Sequence[torch.nn.Module] | None = None,
+    ) -> None:
+        if not np.isfinite(strength):
+            raise InputError(f"strength must be finite, got {strength}")
+        self.vectors, self.strength, self.at, self.blocks = vectors, float(strength), at, blocks
+
+    def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
+        stream = find_stream(model, blocks=self.blocks)
+        table = _vectors(self.vectors, stream)
+        at = chosen_blocks(stream, self.at, among=table)
+        moved = {index: self.strength * table[index] for index in at}
+        hook_blocks(stream, lambda index, h: h + moved[index].to(h), undo, at=at, training=self._only_training)
+
+    _only_training = False
+
+
+class PreventativeSteering(InferenceSteering):
+    """The same toward the trait while the model trains, and not at deployment (arXiv:2507.21509).
+
+    The vector supplies the trait, so the weights need not learn it. Usual: a ≈ 3–5 at one middle block, or 0.5–1.5
+    with v_l − v_{l−1} at all of them.
+    """
+
+    name = "preventative-steering"
+    phase = "training"
+    needs = "a vector toward the trait (trait labels, or an identified direction)"
+    _only_training = True
+
+
+def _vectors(vectors: Any, stream: Stream) -> dict[int, torch.Tensor]:
+    """Block -> v (width,) in float32."""
+    import torch
+
+    table = dict(vectors) if isinstance(vectors, Mapping) else dict.fromkeys(range(len(stream.blocks)), vectors)
+    out = {}
+    for index, vector in table.items():
+        v = torch.as_tensor(np.asarray(vector.detach().cpu() if isinstance(vector, torch.Tensor) else vector)).float()
+        if v.shape != (stream.width,) or not torch.isfinite(v).all():
+            raise InputError(f"a steering vector must be finite of shape ({stream.width},), got {tuple(v.shape)}")
+        out[index] = v
+    return out

@@ -1,0 +1,165 @@
+"""What a method is attached to: the model without its wrappers, and its LoRA factors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from grasp_theory import InputError, Side
+
+from ..adapters.layout import base_name, strip_prefix
+from ..adapters.refusals import MOVED_BASE, VARIANTS
+from ..adapters.sides import layer_of, side_of
+
+if TYPE_CHECKING:
+    import torch
+
+SHARDED = "wrap it in DistributedDataParallel (accelerate's MULTI_GPU) or train it on one device"
+_NO_PRODUCT = ("target_parameters", "use_qalora", "use_bdlora", "kasa_config", "monteclora_config", "arrow_config")
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """The trainable LoRA factors of one module; dW = scaling * B A.
+
+    name : of the module in the base model. B : weight (d_out, r). A : weight (r, d_in). layer : the peft layer.
+    block : index of the decoder block, None outside of them. side : how the module meets the residual stream.
+    """
+
+    name: str
+    layer: torch.nn.Module
+    B: torch.nn.Parameter
+    A: torch.nn.Parameter
+    bias: torch.nn.Parameter | None
+    scaling: float
+    side: Side | None
+    block: int | None
+
+
+def unwrap_model(model: Any) -> torch.nn.Module:
+    """The model inside DataParallel, DistributedDataParallel or torch.compile. InputError for sharded models."""
+    import torch
+
+    if not isinstance(model, torch.nn.Module):
+        raise InputError(f"expected a torch model, got {type(model).__name__}")
+    seen = model
+    while True:
+        name = type(seen).__name__
+        if name in ("DistributedDataParallel", "DataParallel"):
+            seen = seen.module
+        elif name == "OptimizedModule":
+            seen = seen._orig_mod
+        else:
+            break
+    for module in seen.modules():
+        kinds = {kind.__name__ for kind in type(module).__mro__}
+        if kinds & {"FullyShardedDataParallel", "FSDPModule"}:
+            raise InputError(f"the parameters are sharded by FSDP, and a projection needs them whole: {SHARDED}")
+        if "DeepSpeedEngine" in kinds:
+            raise InputError(f"the model is run by DeepSpeed, which keeps its own copies of the parameters: {SHARDED}")
+    for parameter in seen.parameters():
+        if hasattr(parameter, "ds_id"):
+            raise InputError(f"the parameters are sharded by DeepSpeed ZeRO: {SHARDED}")
+    return seen
+
+
+def unwrap_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:
+    """The torch optimizer inside accelerate's wrapper."""
+    import torch
+
+    seen = optimizer
+    while seen is not None:
+        name = type(seen).__name__
+        if "DeepSpeed" in name or "ZeroRedundancy" in name:
+            raise InputError(f"{name} shards the optimizer's state and steps on copies: {SHARDED}")
+        if isinstance(seen, torch.optim.Optimizer) and name != "AcceleratedOptimizer":
+            return seen
+        seen = getattr(seen, "optimizer", None)
+    if optimizer is not None:
+        raise InputError(f"expected a torch optimizer, got {type(optimizer).__name__}")
+    return None
+
+
+def lora_factors(model: torch.nn.Module) -> list[Factors]:
+    """The active, trainable LoRA factors of a peft model, one entry for each pair of parameters.
+
+    Raises InputError if there is none (no LoRA, all frozen or disabled), for DoRA and the variants whose update is not
+    scaling * B A (PiSSA and other starts that moved the base weights), and for LoRA on anything but linear layers
+    (embeddings, convolutions), whose update is no matrix B A at this place.
+    """
+    found, seen = [], set()
+    for name, layer in model.named_modules():
+        if not (hasattr(layer, "lora_A") and hasattr(layer, "active_adapters") and hasattr(layer, "scaling")):
+            continue
+        for adapter in layer.active_adapters:
+            factors = _factors(name, layer, adapter)
+            if factors is not None and id(factors.B) not in seen:
+                seen.add(id(factors.B))
+                found.append(factors)
+    if not found:
+        raise InputError(
+            "the model has no trainable LoRA module: wrap it with peft.get_peft_model(model, LoraConfig(...)), or load "
+            "the adapter with is_trainable=True"
+        )
+    _refuse_variants(model, {adapter for f in found for adapter in f.layer.active_adapters})
+    return found
+
+
+def _refuse_variants(model: Any, adapters: set[str]) -> None:
+    """InputError where scaling * B A is not what training adds to the pretrained weights."""
+    configs = getattr(model, "peft_config", {})
+    for adapter in sorted(adapters & set(configs)):
+        config = configs[adapter]
+        start = str(getattr(config, "init_lora_weights", True)).lower()
+        for prefix, (method, why, _) in MOVED_BASE.items():
+            if start.startswith(prefix):
+                raise InputError(
+                    f"adapter {adapter!r} starts as {method}, which {why}: projecting it would take pretrained content "
+                    "away; init_lora_weights=True"
+                )
+        for key in _NO_PRODUCT:
+            if getattr(config, key, None) not in (None, False, []):
+                raise InputError(
+                    f"adapter {adapter!r} uses {VARIANTS[key][0]}: {VARIANTS[key][1]}; train plain LoRA on linear "
+                    "layers (target_modules=[...])"
+                )
+
+
+def _factors(name: str, layer: Any, adapter: str) -> Factors | None:
+    clean = base_name(strip_prefix(name))[0]
+    embedding = getattr(layer, "lora_embedding_B", {})
+    if adapter in embedding and embedding[adapter].requires_grad:
+        raise InputError(f"{clean}: LoRA on an embedding is not constrained; leave it out of target_modules")
+    if adapter not in layer.lora_A:
+        return None
+    A, B = layer.lora_A[adapter], layer.lora_B[adapter]
+    if not (A.weight.requires_grad or B.weight.requires_grad):
+        return None
+    if A.weight.ndim != 2 or B.weight.ndim != 2:
+        raise InputError(f"{clean}: LoRA on a convolution is not constrained; leave it out of target_modules")
+    if getattr(layer, "use_dora", {}).get(adapter):
+        raise InputError(f"{clean}: DoRA's update is not B A, so no projection of B or A bounds it; use_dora=False")
+    bias = getattr(B, "bias", None)
+    scaling = float(layer.scaling[adapter])
+    return Factors(clean, layer, B.weight, A.weight, bias, scaling, side_of(clean), layer_of(clean))
+
+
+def unconstrained(model: torch.nn.Module, factors: list[Factors]) -> list[str]:
+    """Trainable parameters that are no LoRA factor: whole modules, biases, embeddings."""
+    known = {id(p) for f in factors for p in (f.A, f.B, f.bias) if p is not None}
+    return [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in known]
+
+
+def text_config(model: torch.nn.Module) -> Any:
+    """The configuration of the language model inside."""
+    config: Any = getattr(model, "config", None)
+    if config is None:
+        return None
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
+def modules_named(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    """(name in the base model, module), peft's own names left out."""
+    for name, module in model.named_modules():
+        yield base_name(strip_prefix(name))[0], module

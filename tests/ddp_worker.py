@@ -1,0 +1,82 @@
+"""The same training in one process, or in each rank under torchrun: ``torchrun … tests/ddp_worker.py FOLDER``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import transformers as hf
+from tiny_models import OPTIMIZERS, batch, deltas, lora, subspace, tiny, trained
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import SequentialSampler
+
+from real_models.methods.grasp import Grasp
+from real_models.methods.method import Method
+from real_models.methods.naive import Naive
+
+STEPS, SEQUENCES, CLIP = 5, 4, 0.5
+Q = subspace(7, 2)
+METHODS: dict[str, Any] = {"grasp": lambda: Grasp(Q), "naive": Naive}
+# float64 for AdamW, which divides by √v: where a gradient is near 0, its rounding comes back at the size of the step
+RUNS = {
+    "momentum-grasp": ("momentum", torch.float32, "grasp"),
+    "adamw-grasp": ("adamw", torch.float64, "grasp"),
+    "adamw-naive": ("adamw", torch.float64, "naive"),
+}
+
+
+def loop(name: str, *, rank: int = 0, world: int = 1, share: int | None = None) -> dict[str, np.ndarray]:
+    """dW after a plain loop; every rank takes its share of each global batch. share : only this one, in one process."""
+    optimizer_name, dtype, method = RUNS[name]
+    model = lora(tiny()).to(dtype)
+    optimizer = OPTIMIZERS[optimizer_name](model)
+    wrapped = DistributedDataParallel(model) if world > 1 else model
+    mine = slice(rank, None, world) if share is None else slice(share, None, 2)
+    made: Method = METHODS[method]()
+    with made.attached(wrapped, optimizer):
+        for step in range(STEPS):
+            optimizer.zero_grad()
+            rows = {key: x[mine] for key, x in batch(step, sequences=SEQUENCES).items()}
+            wrapped(**rows).loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained(model), CLIP)
+            optimizer.step()
+    return deltas(model)
+
+
+class InOrder(hf.Trainer):
+    """The data in their own order."""
+
+    def _get_train_sampler(self, *args: Any) -> Any:
+        return SequentialSampler(self.train_dataset)  # pyright: ignore[reportArgumentType]
+
+
+def trainer(folder: Path, *, world: int = 1) -> dict[str, np.ndarray]:
+    """dW after the Trainer, with the callback; the global batch is the same for every number of processes."""
+    rows = [{k: v[0] for k, v in batch(n, sequences=1).items()} for n in range(STEPS * SEQUENCES)]
+    settings = hf.TrainingArguments(
+        output_dir=str(folder), max_steps=STEPS, per_device_train_batch_size=SEQUENCES // world, learning_rate=1e-2,
+        weight_decay=0.1, max_grad_norm=CLIP, save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True,
+        logging_steps=1, lr_scheduler_type="constant",
+    )  # fmt: skip
+    model = lora(tiny()).double()
+    run = InOrder(model=model, args=settings, train_dataset=rows, callbacks=[Grasp(Q).callback()])  # pyright: ignore
+    run.train()
+    return deltas(model)
+
+
+def main(folder: Path) -> None:
+    """All runs in this rank, into one file a run."""
+    dist.init_process_group("gloo")
+    rank, world = dist.get_rank(), dist.get_world_size()
+    for name in RUNS:
+        np.savez(folder / f"{name}-{rank}.npz", **loop(name, rank=rank, world=world))
+    np.savez(folder / f"trainer-{rank}.npz", **trainer(folder, world=world))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,117 @@
+"""Optimiser leak, LoRA and peft's OSF: 0 where a theorem says so, large where it does not, measured without theory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import real_models.osf_leak as osf
+import synthetic.experiments.optimizer_leak as lora
+from figures.optimizer_leak import build
+from grasp_theory import InputError
+from synthetic.experiment import agreement, generators, table
+
+STEPS = (1, 8, 64)
+SMALL = {"m": 10, "d": 8, "steps": STEPS}
+
+
+def small(cell):
+    return replace(cell, **SMALL, rank=6 if cell.method == "OSF" else min(cell.rank, 8))
+
+
+def rows(module, cells, trials=4):
+    name = module.EXPERIMENT.name
+    return [r for c in cells for r in table(module.EXPERIMENT, c, module.measure(c, generators(name, c, trials)))]
+
+
+def last(found, side):
+    return {(r["optimizer"], r["projected"]): r["mean"] for r in found if r["quantity"] == side and r["steps"] == 64}
+
+
+def test_lora_leak_agrees_with_the_theorems_and_differs_from_them_without_projection():
+    found = rows(lora, [small(cell) for cell in lora.cells(True) if cell.rank == 6])
+    held = agreement(found)
+    assert held.violations == 0
+    assert held.compared > 40
+    write, read = last(found, "write"), last(found, "read")
+    for optimizer in ("sgd", "momentum", "adam", "adamw"):
+        assert min(write[optimizer, "nothing"], read[optimizer, "nothing"]) > 0.1
+        assert min(read[optimizer, "gradient"], read[optimizer, "update"]) > 1e-3
+        assert max(write[optimizer, "parameter"], read[optimizer, "parameter"]) < 1e-12
+    assert min(write["adam", "gradient"], write["adamw", "gradient"]) > 0.03
+    assert max(write["sgd", "gradient"], write["momentum", "gradient"]) < 1e-12
+
+
+def test_lora_leak_at_rank_d_is_all_there_is_in_the_end():
+    """Statement optimizer-leak (v); the control is the projected parameter."""
+    cells = [lora.Cell("LoRA", "sgd", p, "read", 8, 0.05, m=10, d=8, steps=(1, 512)) for p in ("gradient", "parameter")]
+    free, kept = (lora.measure(c, generators("leak", c, 2))["read"][:, -1] for c in cells)
+    np.testing.assert_allclose(free, 1, atol=1e-5)
+    np.testing.assert_allclose(kept, 0, atol=1e-12)
+
+
+def test_first_adam_step_gives_back_36_percent():
+    cell = lora.Cell("LoRA", "adam", "gradient", "write", 6, 0.005, steps=(1,))
+    found = rows(lora, [cell], trials=300)
+    first = next(r for r in found if r["quantity"] == "first step")
+    assert first["relation"] == "="
+    assert 5 * first["se"] + first["finite"] < 0.1  # the test has power
+    assert agreement(found).violations == 0
+
+
+def test_osf_leak_is_rounding_under_sgd_and_not_under_adam():
+    found = rows(osf, [replace(small(cell), steps=(1, 64)) for cell in osf.cells(True)], trials=2)
+    held = agreement(found)
+    assert held.violations == 0
+    assert held.compared > 20
+    for side in ("write", "read"):
+        end = last(found, side)
+        for optimizer in ("sgd", "momentum", "adam", "adamw"):
+            assert end[optimizer, "nothing"] > 0.3
+            assert end[optimizer, "parameter"] < 1e-5
+        assert min(end["adam", "gradient"], end["adamw", "gradient"]) > 0.01
+        assert max(end["sgd", "gradient"], end["momentum", "gradient"]) < 1e-5
+
+
+def test_leak_is_measured_without_its_theory(monkeypatch):
+    for module, cell in ((lora, small(lora.cells(True)[1])), (osf, small(osf.cells(True)[1]))):
+        before = module.measure(cell, generators("leak", cell, 2))
+        monkeypatch.setattr(module, "Prediction", None)
+        monkeypatch.setattr(module, "theory", None)
+        monkeypatch.setattr(lora, "_first_leak", None)
+        after = module.measure(cell, generators("leak", cell, 2))
+        for quantity in before:
+            np.testing.assert_array_equal(before[quantity], after[quantity])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optimizer": "lion"}, "optimizer"),
+        ({"method": "OSF"}, "method"),
+        ({"projected": "weights"}, "projected"),
+        ({"side": "left"}, "side"),
+        ({"kept": 32}, "kept"),
+        ({"rank": 0}, "rank"),
+        ({"lr": float("nan")}, "lr"),
+        ({"steps": (2, 1)}, "steps"),
+        ({"steps": ()}, "steps"),
+    ],
+)
+def test_leak_refuses_what_makes_no_cell(changes, words):
+    with pytest.raises(InputError, match=words):
+        replace(lora.cells(True)[0], **changes)
+
+
+@pytest.mark.parametrize("changes", [{"rank": 5}, {"side": "write"}, {"projected": "update"}, {"method": "LoRA"}])
+def test_osf_leak_refuses_what_makes_no_cell(changes):
+    with pytest.raises(InputError):
+        replace(osf.cells(True)[0], **changes)
+
+
+def test_leak_figure_draws_every_panel():
+    found = rows(lora, [small(lora.cells(True)[n]) for n in (0, 1)], trials=2)
+    figure = build(found + rows(osf, [small(osf.cells(True)[1])], trials=2))
+    assert [len(ax.lines) for ax in figure.axes[:4]] == [2, 0, 1, 0]

@@ -1,0 +1,114 @@
+"""The tail experiment: its laws hold at small size, the wrong component hurts, a random direction helps nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tolerance import backward
+
+import synthetic.experiments.tail as tail
+from figures.tail import build
+from grasp_theory import InputError
+from synthetic.experiment import agreement, generators, table
+
+CELL = tail.Cell(192, 256, (1.0, 0.6, 0.3), 0.12, "free", (1, 2, 3, 4))
+FIELDS = {"m": 8, "d": 9, "strengths": (1.0, 0.5), "beta": 0.2, "place": "free", "components": (1, 2, 3)}
+
+
+def at(beta: float, place: tail.Place = "free") -> tail.Cell:
+    return tail.Cell(CELL.m, CELL.d, CELL.strengths, beta, place, CELL.components)
+
+
+def measured(cell: tail.Cell, trials: int = 30) -> dict[str, np.ndarray]:
+    return dict(tail.measure(cell, generators("tail", cell, trials)))
+
+
+def rows(*cells: tail.Cell) -> list[dict]:
+    return [row for cell in cells for row in table(tail.EXPERIMENT, cell, measured(cell))]
+
+
+def test_tail_laws_hold_at_small_size():
+    found = rows(at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0)))
+    result = agreement(found)
+    assert result.violations == 0
+    assert result.compared >= 5 * 17
+    exact = [row for row in found if row["place"] == "apart" and row["theory"] > 0.01]
+    wrong = agreement(row | {"theory": 1.01 * row["theory"]} for row in exact if row["quantity"] != "random")
+    assert wrong.violations == wrong.compared > 30  # the same rows refute laws that are 1% off
+
+
+def test_tail_nothing_is_held_at_a_crossing():
+    assert {row["relation"] for row in rows(at(0.61)) if row["quantity"] == "delete"} == {"~"}
+
+
+def test_tail_deleting_the_first_component_hurts_and_a_random_direction_removes_nothing():
+    weak, strong = measured(at(0.12)), measured(at(3.0))
+    for values in (weak, strong):
+        naive = values["naive"].mean()
+        np.testing.assert_array_less(values["factor"].mean(), 0.2 * naive)
+        np.testing.assert_array_less(0.95 * naive, values["random"].mean())
+    np.testing.assert_array_less(20 * weak["naive"].mean(), weak["delete"][:, 0].mean())
+    np.testing.assert_array_equal(strong["delete"][:, 0], strong["factor"])
+    np.testing.assert_array_equal(weak["position"], 4)
+    np.testing.assert_array_equal(strong["position"], 1)
+
+
+def test_tail_projecting_a_components_left_direction_deletes_it():
+    values, scale = measured(at(0.45)), 0.45**2 + 1.45
+    np.testing.assert_allclose(values["project"], values["delete"], atol=backward((192, 256), float, scale), rtol=0)
+    np.testing.assert_allclose(values["first"][:, 0], values["project"][:, 0], rtol=0, atol=1e-12)
+
+
+def test_tail_measure_equals_a_dense_svd():
+    cell = at(0.45)
+    rng = generators("tail", cell, 1)[0]
+    U, V = (tail.haar((n, 4), rng=rng) for n in (cell.m, cell.d))
+    U[:, 3], V[:, 3] = (tail.haar((n, 1), rng=rng)[:, 0] for n in (cell.m, cell.d))
+    T = U[:, :3] * np.array(cell.strengths) @ V[:, :3].T
+    left, s, right = np.linalg.svd(T + 0.45 * np.outer(U[:, 3], V[:, 3]), full_matrices=False)
+    risks = [
+        np.sum((left[:, :4] * s[:4] @ right[:4] - s[i] * np.outer(left[:, i], right[i]) - T) ** 2) for i in range(4)
+    ]
+    np.testing.assert_allclose(measured(cell, 1)["delete"][0], risks, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"strengths": ()}, "strengths fit"),
+        ({"strengths": (0.5, 1.0)}, "must decrease"),
+        ({"strengths": (1.0, -0.5)}, "positive"),
+        ({"beta": 0.0}, "positive"),
+        ({"beta": np.nan}, "positive"),
+        ({"beta": 0.5}, "one of the strengths"),
+        ({"place": "near"}, "place must be"),
+        ({"components": (4,)}, "components must be 1 to 3"),
+        ({"components": ()}, "components must be"),
+    ],
+)
+def test_tail_cell_refuses_with_a_reason(changes, words, no_contracts):
+    with pytest.raises(InputError, match=words):
+        tail.Cell(**(FIELDS | changes))
+
+
+def test_tail_measures_without_its_theory(monkeypatch):
+    before = measured(CELL, 3)
+
+    def forbidden(*_, **__):
+        raise RuntimeError("the theory was asked")
+
+    monkeypatch.setattr(tail, "theory", forbidden)
+    monkeypatch.setattr(tail, "Prediction", forbidden)
+    for name, value in measured(CELL, 3).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_tail_trials_do_not_depend_on_each_other():
+    few, many = measured(CELL, 2), measured(CELL, 4)
+    for name, value in few.items():
+        np.testing.assert_array_equal(value, many[name][:2])
+
+
+def test_tail_figure_is_drawn_from_few_rows():
+    text = [row | {"strengths": str(row["strengths"])} for row in rows(at(0.12), at(0.45), at(0.12, "apart"))]
+    assert len(build(text).axes) == 4

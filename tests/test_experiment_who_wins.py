@@ -1,0 +1,114 @@
+"""The regime map: fits on samples have the stated risks, each method wins where the theory says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import synthetic.experiments.who_wins as who_wins
+from figures.who_wins import build
+from grasp_theory import InputError
+from grasp_theory.linear.methods import SOLUTIONS
+from grasp_theory.linear.regimes import winner
+from synthetic.experiment import agreement, generators, table
+
+REGIONS = {  # cells in the middle of a region
+    "CAFT": who_wins.Cell("content", 1.2, 1.35, 0.85, 0.85),
+    "ablation": who_wins.Cell("content", 0.7, 1.35, 0.2, 0.2),
+    "naive": who_wins.Cell("shift", 1.0, 1.8, 0.5, 0.1),
+    "post-hoc read": who_wins.Cell("shift", 1.0, 0.7, 0.5, 0.2),
+    "post-hoc write": who_wins.Cell("shift", 1.0, 0.7, 0.5, -0.8),
+    "read GRASP": who_wins.Cell("shift", 1.0, 1.3, 0.5, 0.9),
+}
+
+
+def measured(cell: who_wins.Cell, trials: int = 20) -> dict[str, np.ndarray]:
+    return dict(who_wins.measure(cell, generators("who-wins", cell, trials)))
+
+
+def rows(*cells: who_wins.Cell, trials: int = 20) -> list[dict]:
+    return [row for cell in cells for row in table(who_wins.EXPERIMENT, cell, measured(cell, trials))]
+
+
+def test_who_wins_risks_of_fits_on_samples_are_the_stated_ones():
+    """Few and noisy samples, where what they add is large; the risks of the population alone do not fit."""
+    cells = [replace(cell, n=60, noise=0.5) for cell in REGIONS.values()]
+    found = rows(*cells, trials=60)
+    result = agreement(found)
+    assert result.violations == 0
+    assert result.compared == 6 * 9
+    population = {name: who_wins.theory(replace(cell, n=10**9, noise=0.0)) for name, cell in REGIONS.items()}
+    clean = [population[name][method].value for name in REGIONS for method in (*who_wins.METHODS, "winner")]
+    assert agreement(r | {"theory": t} for r, t in zip(found, clean, strict=True)).violations >= 20
+
+
+@pytest.mark.parametrize("name", REGIONS)
+def test_who_wins_in_the_middle_of_its_region(name):
+    """The unprojected (naive) region included: the control."""
+    cell, values = REGIONS[name], measured(REGIONS[name])
+    assert winner(who_wins.problem(cell)) == name
+    assert min(who_wins.METHODS, key=lambda method: values[method].mean()) == name
+    np.testing.assert_array_equal(values["winner"], who_wins.METHODS.index(name))
+
+
+def test_who_wins_ties_go_to_the_first():
+    values = measured(REGIONS["post-hoc write"], 3)
+    np.testing.assert_allclose(values["write GRASP"], values["post-hoc write"], rtol=1e-12)
+    assert who_wins.METHODS == tuple(SOLUTIONS)
+
+
+def test_who_wins_noiseless_fits_of_many_samples_are_the_closed_forms():
+    cell = replace(REGIONS["read GRASP"], noise=0.0, n=20_000)
+    values, p = measured(cell, 1), who_wins.problem(cell)
+    for name, solve in SOLUTIONS.items():
+        risk = np.sum((solve(p) - p.T) @ p.Sigma_t * (solve(p) - p.T))
+        np.testing.assert_allclose(values[name][0], risk, rtol=0.05, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"panel": "metric"}, "panel must be"),
+        ({"response": -1.0}, "response must be"),
+        ({"task": np.inf}, "task must be"),
+        ({"noise": np.nan}, "noise must be"),
+        ({"rho": 1.0}, "strictly between"),
+        ({"rho_t": -1.2}, "strictly between"),
+        ({"n": 13}, "n must be at least 14"),
+    ],
+)
+def test_who_wins_cell_refuses_with_a_reason(changes, words, no_contracts):
+    with pytest.raises(InputError, match=words):
+        replace(REGIONS["naive"], **changes)
+
+
+def test_who_wins_measures_without_its_theory(monkeypatch):
+    cell = REGIONS["CAFT"]
+    before = measured(cell, 3)
+
+    def forbidden(*_, **__):
+        raise RuntimeError("the theory was asked")
+
+    for name in ("risk_table", "winner", "explained"):
+        monkeypatch.setattr(f"grasp_theory.linear.regimes.{name}", forbidden)
+    with pytest.raises(RuntimeError, match="was asked"):
+        who_wins.theory(cell)
+    for name, value in measured(cell, 3).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_who_wins_trials_do_not_depend_on_each_other():
+    few, many = measured(REGIONS["naive"], 2), measured(REGIONS["naive"], 5)
+    for name, value in few.items():
+        np.testing.assert_array_equal(value, many[name][:2])
+
+
+def test_who_wins_figure_is_drawn_from_a_coarse_grid():
+    grid = [who_wins.Cell("content", x, 1.35, y, y) for x in (0.3, 0.8, 1.2, 2.2) for y in (0.2, 0.4, 0.6, 0.8)]
+    grid += [who_wins.Cell("shift", 1.0, x, 0.5, y) for x in (0.3, 0.8, 1.2, 1.9) for y in (-0.8, -0.2, 0.4, 0.8)]
+    figure = build(rows(*grid, trials=2))
+    assert len(figure.axes) == 3
+    words = {text.get_text() for ax in figure.axes for text in ax.texts}
+    assert {"naive", "ablation", "CAFT"} <= words

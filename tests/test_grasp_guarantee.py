@@ -1,0 +1,420 @@
+"""GRASP's guarantee on dW itself: QᵀdW = 0 (write) and dW V = 0 (read) at every step, under whatever trains it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from peft import PeftModel
+from strategies import examples, seeds
+from tiny_models import (
+    COORDINATE_WISE,
+    OPTIMIZERS,
+    WIDTH,
+    assert_same,
+    batch,
+    deltas,
+    descend,
+    frozen,
+    lora,
+    subspace,
+    tiny,
+    trained,
+)
+from tolerance import GUARANTEE, GUARANTEE_BF16
+
+from real_models.methods.grasp import Grasp
+
+WRITERS = re.compile(r".*\.(o_proj|down_proj|c_proj)")
+READERS = re.compile(r".*\.(q_proj|k_proj|v_proj|gate_proj|up_proj|c_attn|c_fc)")
+LEAKS = 0.02  # what a method without the guarantee must exceed
+CONFIGS: list[dict[str, Any]] = [
+    {},
+    {"use_rslora": True, "r": 6},
+    {"rank_pattern": {"o_proj": 2, "layers.1.mlp.down_proj": 7}, "alpha_pattern": {"up_proj": 3, "o_proj": 31}},
+    {"lora_dropout": 0.3},
+    {"init_lora_weights": False},
+    {"target_modules": ["q_proj", "o_proj", "down_proj"]},
+]
+
+
+def chosen(dW: dict[str, np.ndarray], side: str) -> dict[str, np.ndarray]:
+    """The updates that a side constrains, turned so that the constrained dimension comes first."""
+    return {
+        n: x if side == "write" else x.T for n, x in dW.items() if (WRITERS if side == "write" else READERS).match(n)
+    }
+
+
+def leaks(model: Any, Q: np.ndarray, side: str, name: str = "default") -> tuple[float, float]:
+    """(largest of any module, of all modules together) ‖QᵀdW‖/‖dW‖, or ‖dW V‖/‖dW‖."""
+    dW = [x for x in chosen(deltas(model, name), side).values() if np.any(x)]
+    parts = np.array([[np.linalg.norm(Q.T @ x), np.linalg.norm(x)] for x in dW]).reshape(-1, 2)
+    total = np.linalg.norm(parts, axis=0)
+    return max(parts[:, 0] / parts[:, 1], default=0.0), float(total[0] / total[1]) if total[1] else 0.0
+
+
+def without_guarantee(model: Any, optimizer: torch.optim.Optimizer, Q: np.ndarray, side: str) -> Any:
+    """The control: the gradients of the same factors are projected before each step, and nothing else."""
+    kept = torch.from_numpy(np.eye(WIDTH) - Q @ Q.T).float()
+    pattern, kind = (WRITERS, "lora_B") if side == "write" else (READERS, "lora_A")
+    found = [p for n, p in model.named_parameters() if kind in n and pattern.match(n.split(".lora_")[0])]
+
+    def before(*_: Any) -> None:
+        for p in found:
+            p.grad = kept @ p.grad if side == "write" else p.grad @ kept
+
+    return optimizer.register_step_pre_hook(before)
+
+
+def top(model: Any, k: int, side: str) -> np.ndarray:
+    """The leading directions of this model's own update, pooled: dense, and where a naive run leaks most."""
+    return np.linalg.svd(np.hstack(list(chosen(deltas(model), side).values())))[0][:, :k]
+
+
+def grasp(Q: Any, side: str) -> Grasp:
+    return Grasp(Q) if side == "write" else Grasp(Q, sides={"read"})
+
+
+@dataclass(frozen=True)
+class Run:
+    """A fine-tuning run as drawn."""
+
+    seed: int
+    k: int
+    steps: int
+    optimizer: str
+    config: dict[str, Any]
+    accumulate: int = 1
+    clip: float | None = None
+    aligned: bool = False
+
+    lr: float = 1.0
+
+    def start(self) -> tuple[Any, torch.optim.Optimizer]:
+        model = lora(tiny(seed=self.seed % 7), seed=self.seed, **self.config)
+        optimizer = OPTIMIZERS[self.optimizer](model)
+        for group in optimizer.param_groups:
+            group["lr"] *= self.lr
+        return model, optimizer
+
+    def train(self, model: Any, optimizer: torch.optim.Optimizer, **kwargs: Any) -> None:
+        descend(model, optimizer, self.steps, accumulate=self.accumulate, clip=self.clip, **kwargs)
+
+
+runs = st.builds(
+    Run,
+    seed=seeds,
+    k=st.integers(1, 3),
+    steps=st.integers(1, 8),
+    optimizer=st.sampled_from(sorted(OPTIMIZERS)),
+    config=st.sampled_from(CONFIGS),
+    accumulate=st.integers(1, 2),
+    clip=st.sampled_from([None, 0.1]),
+    aligned=st.booleans(),
+)
+
+
+@pytest.mark.parametrize("side", ["write", "read"])
+@given(run=runs)
+@examples(ci=25)
+def test_update_has_no_part_along_the_directions_at_any_step(side: str, run: Run) -> None:
+    naive, optimizer = run.start()
+    run.train(naive, optimizer)
+    Q = top(naive, run.k, side) if run.aligned else subspace(run.seed, run.k)
+
+    model, optimizer = run.start()
+    before, steps = frozen(model), []
+
+    def each() -> None:
+        assert_same(model, before)
+        steps.append(leaks(model, Q, side))
+
+    with grasp(Q, side).attached(model, optimizer) as attachment:
+        each()
+        run.train(model, optimizer, each=each)
+        np.testing.assert_allclose(attachment.leak()[side], steps[-1][1], rtol=1e-6, atol=GUARANTEE / 100)
+    np.testing.assert_array_less(np.array(steps), GUARANTEE)
+    assert len(steps) == run.steps + 1
+    assert np.linalg.norm(np.concatenate([x.ravel() for x in deltas(model).values()])) > 0
+
+    control, optimizer = run.start()
+    with without_guarantee(control, optimizer, Q, side):
+        run.train(control, optimizer)
+    projected, plain = leaks(control, Q, side)[1], leaks(naive, Q, side)[1]
+    if run.aligned:
+        assert plain > LEAKS
+        assert projected > LEAKS or (side == "write" and run.optimizer not in COORDINATE_WISE)
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+@pytest.mark.parametrize("side", ["write", "read"])
+def test_projecting_gradients_alone_leaks_and_a_naive_run_leaks_more(side: str, optimizer: str) -> None:
+    run = Run(1, 2, 8, optimizer, {}, lr=1.0 if optimizer in COORDINATE_WISE else 4.0)
+    naive, own = run.start()
+    run.train(naive, own)
+    Q = top(naive, run.k, side)
+    control, own = run.start()
+    without_guarantee(control, own, Q, side)
+    run.train(control, own)
+    model, own = run.start()
+    with grasp(Q, side).attached(model, own):
+        run.train(model, own)
+    projected, plain = leaks(control, Q, side)[1], leaks(naive, Q, side)[1]
+    assert leaks(model, Q, side)[0] <= GUARANTEE
+    assert plain > max(projected, 10 * LEAKS)
+    if side == "write" and optimizer not in COORDINATE_WISE:  # steps in the span of the gradients: B starts at 0
+        assert projected <= GUARANTEE
+    else:
+        assert projected > LEAKS
+
+
+def test_attaching_takes_the_part_along_the_directions_out_of_a_trained_update_and_nothing_else() -> None:
+    for side in ("write", "read"):
+        model, optimizer = Run(2, 2, 1, "adam", {}).start()
+        descend(model, optimizer, 3)
+        Q, before = top(model, 2, side), deltas(model)
+        assert leaks(model, Q, side)[1] > 10 * LEAKS
+        with grasp(Q, side).attached(model, optimizer):
+            after = deltas(model)
+        for name, x in chosen(before, side).items():
+            y = chosen(after, side)[name]
+            np.testing.assert_allclose(y, x - Q @ (Q.T @ x), rtol=0, atol=GUARANTEE * np.linalg.norm(x))
+        others = set(before) - set(chosen(before, side))
+        assert others
+        for name in others:
+            np.testing.assert_array_equal(after[name], before[name])
+
+
+def test_both_sides_at_once_and_directions_of_each_module() -> None:
+    model, optimizer = Run(3, 2, 5, "adamw", {}).start()
+    Q = {block: subspace(block, 2) for block in range(2)}
+    V = {name: subspace(10 + i, 1) for i, name in enumerate(chosen(deltas(model), "read"))}
+    with Grasp(Q).attached(model, optimizer), Grasp(V, sides={"read"}).attached(model, optimizer):
+        descend(model, optimizer, 5)
+    dW = deltas(model)
+    for name, x in chosen(dW, "write").items():
+        block = int(name.split(".")[2])
+        assert np.linalg.norm(Q[block].T @ x) <= GUARANTEE * np.linalg.norm(x)
+        assert np.linalg.norm(Q[1 - block].T @ x) > LEAKS * np.linalg.norm(x)
+    for name, x in chosen(dW, "read").items():
+        assert np.linalg.norm(V[name].T @ x) <= GUARANTEE * np.linalg.norm(x)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_bias_of_B_writes_nothing_along_the_directions(guarded: bool) -> None:
+    model, optimizer = Run(4, 2, 4, "adam", {"lora_bias": True}).start()
+    Q = subspace(4, 2)
+    if guarded:
+        Grasp(Q).attach(model, optimizer)
+    descend(model, optimizer, 4)
+    biases = {n: p.detach().numpy() for n, p in model.named_parameters() if n.endswith("lora_B.default.bias")}
+    found = [
+        np.linalg.norm(Q.T @ b) / np.linalg.norm(b) for n, b in biases.items() if WRITERS.match(n.split(".lora_")[0])
+    ]
+    assert len(found) == 4
+    if guarded:
+        np.testing.assert_array_less(found, GUARANTEE)
+    else:
+        np.testing.assert_array_less(LEAKS, found)
+
+
+@pytest.mark.parametrize("side", ["write", "read"])
+def test_bf16_factors_leak_the_rounding_of_their_type_and_float32_factors_on_a_bf16_base_none(side: str) -> None:
+    Q = subspace(5, 2)
+    for dtype, allowed in ((torch.float32, GUARANTEE), (torch.bfloat16, GUARANTEE_BF16)):
+        for name, make in OPTIMIZERS.items():
+            model = lora(tiny(seed=5).bfloat16(), seed=5)
+            if dtype == torch.bfloat16:
+                model = model.bfloat16()
+            assert {p.dtype for p in trained(model)} == {dtype}
+            optimizer, worst = make(model), []
+            with grasp(Q, side).attached(model, optimizer):
+                descend(model, optimizer, 6, each=lambda m=model, w=worst: w.append(leaks(m, Q, side)[0]))
+            np.testing.assert_array_less(worst, allowed, err_msg=name)
+            assert max(worst) > GUARANTEE or dtype == torch.float32
+
+
+def test_float32_factors_under_autocast() -> None:
+    model, optimizer = Run(5, 2, 4, "adamw", {}).start()
+    with Grasp(subspace(5, 2)).attached(model, optimizer):
+        descend(model, optimizer, 4, autocast=True)
+    assert 0 < leaks(model, subspace(5, 2), "write")[0] <= GUARANTEE
+
+
+def test_module_shared_by_two_blocks_is_kept_off_the_directions_of_both() -> None:
+    first, second = subspace(6, 2), subspace(7, 1)
+    for directions in ({0: first, 1: second}, {1: second}, {0: first}, {0: first, 1: first}):
+        base = tiny()
+        base.model.layers[1].mlp = base.model.layers[0].mlp
+        model = lora(base)
+        optimizer = OPTIMIZERS["adam"](model)
+        with Grasp(directions).attached(model, optimizer) as attachment:
+            descend(model, optimizer, 4)
+            assert attachment.leak()["write"] <= GUARANTEE
+        dW = deltas(model)["model.layers.0.mlp.down_proj"]
+        assert "model.layers.1.mlp.down_proj" not in deltas(model)
+        for Q in (first, second):
+            part = np.linalg.norm(Q.T @ dW) / np.linalg.norm(dW)
+            assert part <= GUARANTEE if any(Q is x for x in directions.values()) else part > LEAKS
+
+
+def test_only_the_active_trainable_adapter_is_touched() -> None:
+    Q = subspace(8, 2)
+    model = lora(tiny())
+    descend(model, OPTIMIZERS["adam"](model), 2)
+    model.add_adapter("second", model.peft_config["default"])
+    model.set_adapter("second")
+    before = frozen(model)
+    assert any("lora_B.default" in name and tensor.any() for name, tensor in before.items())
+    optimizer = OPTIMIZERS["adamw"](model)
+    with Grasp(Q).attached(model, optimizer):
+        descend(model, optimizer, 4, each=lambda: assert_same(model, before))
+    assert 0 < leaks(model, Q, "write", "second")[0] <= GUARANTEE
+    assert leaks(model, Q, "write", "default")[1] > LEAKS
+
+
+def test_two_active_adapters_are_both_constrained_and_a_frozen_active_one_is_not() -> None:
+    Q = subspace(9, 2)
+    for freeze in (False, True):
+        model = lora(tiny())
+        model.add_adapter("second", model.peft_config["default"])
+        descend(model, OPTIMIZERS["adam"](model), 2)
+        model.base_model.set_adapter(["default", "second"])
+        for name, parameter in model.named_parameters():
+            if freeze and "default" in name:
+                parameter.requires_grad = False
+        before, optimizer = frozen(model), OPTIMIZERS["adam"](model)
+        assert freeze is any("lora_B.default" in name for name in before)
+        with Grasp(Q).attached(model, optimizer):
+            descend(model, optimizer, 3, each=partial(assert_same, model, before))
+        assert 0 < leaks(model, Q, "write", "second")[0] <= GUARANTEE
+        default = leaks(model, Q, "write", "default")[1]
+        assert default > LEAKS if freeze else default <= GUARANTEE
+
+
+@pytest.mark.parametrize("side", ["write", "read"])
+@pytest.mark.parametrize("kind", ["adamw", "momentum", "adafactor"])
+def test_saved_and_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path, side: str, kind: str) -> None:
+    Q = subspace(10, 2)
+    whole, optimizer = Run(10, 2, 6, kind, {"lora_dropout": 0.2}).start()
+    with grasp(Q, side).attached(whole, optimizer):
+        descend(whole, optimizer, 6)
+    half, optimizer = Run(10, 2, 6, kind, {"lora_dropout": 0.2}).start()
+    with grasp(Q, side).attached(half, optimizer):
+        descend(half, optimizer, 3)
+        half.save_pretrained(tmp_path)
+        torch.save(optimizer.state_dict(), tmp_path / "optimizer.pt")
+    resumed = PeftModel.from_pretrained(tiny(seed=10 % 7), tmp_path, is_trainable=True)
+    optimizer = OPTIMIZERS[kind](resumed)
+    optimizer.load_state_dict(torch.load(tmp_path / "optimizer.pt", weights_only=True))
+    assert leaks(resumed, Q, side)[0] <= GUARANTEE
+    with grasp(Q, side).attached(resumed, optimizer):
+        descend(
+            resumed,
+            optimizer,
+            3,
+            first=3,
+            each=lambda: np.testing.assert_array_less(leaks(resumed, Q, side), GUARANTEE),
+        )
+    for name, x in deltas(whole).items():
+        np.testing.assert_allclose(deltas(resumed)[name], x, rtol=0, atol=1e2 * GUARANTEE * np.linalg.norm(x))
+        assert np.linalg.norm(x - deltas(half)[name]) > LEAKS * np.linalg.norm(x)
+
+
+def by_hand(model: Any, blocks: Any, bases: dict[int, np.ndarray]) -> dict[str, torch.Tensor]:
+    """Gradients of all trained parameters, the stream cut behind every block and g <- g − Q Qᵀ g carried over."""
+    cuts: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def cut(module: Any, args: Any, output: Any) -> Any:
+        h = output[0] if isinstance(output, tuple) else output
+        cuts.append((h, h.detach().requires_grad_()))
+        return (cuts[-1][1], *output[1:]) if isinstance(output, tuple) else cuts[-1][1]
+
+    handles = [block.register_forward_hook(cut) for block in blocks]
+    model(**batch(0)).loss.backward()
+    for index in reversed(range(len(blocks))):
+        h, leaf = cuts[index]
+        Q = torch.from_numpy(bases.get(index, np.zeros((WIDTH, 1)))).to(leaf)
+        torch.autograd.backward(h, leaf.grad - (leaf.grad @ Q) @ Q.T)
+    for handle in handles:
+        handle.remove()
+    return gradients(model)
+
+
+def gradients(model: Any) -> dict[str, torch.Tensor]:
+    """The gradients, taken off."""
+    found = {name: p.grad.clone() for name, p in model.named_parameters() if p.requires_grad}
+    model.zero_grad()
+    return found
+
+
+def differences(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> dict[str, float]:
+    return {name: float((a[name] - b[name]).norm() / b[name].norm()) for name in b}
+
+
+def plain(model: Any) -> Any:
+    return model
+
+
+def checkpointed(model: Any, *, reentrant: bool) -> Any:
+    model.enable_input_require_grads()
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
+    return model
+
+
+def compiled(model: Any) -> Any:
+    """Compiled, and run, before anything is attached."""
+    made = torch.compile(model, backend="aot_eager")
+    made(**batch(1)).loss.backward()
+    made.zero_grad()
+    return made
+
+
+def compiled_in_place(model: Any) -> Any:
+    model.compile(backend="eager")
+    model(**batch(1)).loss.backward()
+    model.zero_grad()
+    return model
+
+
+PLAIN = ("llama", "gpt2", "gemma2")
+RANDOM = {"init_lora_weights": False}  # B = 0 would leave A without a gradient
+FEW = {**RANDOM, "target_modules": ["v_proj", "o_proj"]}  # compiling takes a second for each
+CASES = [
+    *(pytest.param(kind, plain, at, RANDOM, id=f"{kind}-{len(at)}") for kind in PLAIN for at in ((0, 1), (0,))),
+    pytest.param("llama", partial(checkpointed, reentrant=False), (0, 1), RANDOM, id="checkpointing"),
+    pytest.param("llama", partial(checkpointed, reentrant=True), (0, 1), RANDOM, id="checkpointing-reentrant"),
+    pytest.param("llama", compiled, (0, 1), FEW, id="compile", marks=pytest.mark.slow),
+    pytest.param("llama", compiled_in_place, (0,), FEW, id="compile-in-place", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("kind", "wrap", "at", "config"), CASES)
+def test_gradient_below_a_block_has_no_part_that_came_through_the_directions(kind, wrap, at, config) -> None:
+    model: Any = lora(tiny(kind), **config).double()
+    inner = model.get_base_model()
+    blocks = inner.transformer.h if kind == "gpt2" else inner.model.layers
+    bases = {index: subspace(11 + index, 2) for index in at}
+    expected, free = by_hand(model, blocks, bases), by_hand(model, blocks, {})
+    run = wrap(model)
+    run(**batch(0)).loss.backward()
+    assert max(differences(gradients(model), free).values()) <= GUARANTEE  # the cuts themselves change nothing
+    optimizer = OPTIMIZERS["sgd"](model)
+    with Grasp(bases, sides={"stream"}).attached(run, optimizer):
+        run(**batch(0)).loss.backward()
+        found = gradients(model)
+    assert max(differences(found, expected).values()) <= GUARANTEE
+    assert min(difference for name, difference in differences(found, free).items() if below(name, max(at))) > LEAKS
+    run(**batch(0)).loss.backward()
+    assert max(differences(gradients(model), free).values()) <= GUARANTEE  # and off again
+
+
+def below(name: str, block: int) -> bool:
+    return int(re.findall(r"\.(?:layers|h)\.(\d+)\.", name)[0]) <= block

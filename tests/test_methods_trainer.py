@@ -1,0 +1,283 @@
+"""Methods under the Trainer of transformers (and trl): the same guarantee, the same result, in its log, taken off."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers as hf
+from tiny_models import batch, deltas, everything, hooks, lora, subspace, tiny, trained
+from torch.utils.data import SequentialSampler
+
+from real_models.methods.grasp import Grasp
+from real_models.methods.naive import Naive
+
+STEPS, ACCUMULATE, CLIP, DECAY, LR, WARMUP = 8, 2, 0.5, 0.1, 1e-2, 3
+EXACT, LEAKS = 1e-6, 0.02
+Q = subspace(5, 2)
+WRITERS = ("o_proj", "down_proj")
+
+
+class InOrder(hf.Trainer):
+    """The data in their own order, so that a loop by hand can follow."""
+
+    def _get_train_sampler(self, *args: Any) -> Any:
+        return SequentialSampler(self.train_dataset)  # pyright: ignore[reportArgumentType]
+
+
+def data(count: int = 2 * ACCUMULATE * STEPS) -> list[dict[str, torch.Tensor]]:
+    return [{key: value[0] for key, value in batch(n, sequences=1).items()} for n in range(count)]
+
+
+def trainer(folder: Path, callbacks: list, *, model: Any = None, rows: Any = None, **arguments: Any) -> hf.Trainer:
+    """AdamW with weight decay, accumulation, clipping, warm-up; a log entry at every step."""
+    fields: dict[str, Any] = {
+        "max_steps": STEPS,
+        "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": ACCUMULATE,
+        "learning_rate": LR,
+        "weight_decay": DECAY,
+        "warmup_steps": WARMUP,
+        "max_grad_norm": CLIP,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "use_cpu": True,
+    }
+    settings = hf.TrainingArguments(output_dir=str(folder), **{**fields, **arguments})
+    model = lora(tiny(), lora_dropout=0.1) if model is None else model
+    rows = data() if rows is None else rows
+    return InOrder(model=model, args=settings, train_dataset=rows, callbacks=callbacks)
+
+
+def written(model: Any, directions: np.ndarray = Q) -> float:
+    """Largest ‖QᵀdW‖/‖dW‖ of the modules that write the stream."""
+    found = {name: dW for name, dW in deltas(model).items() if name.endswith(WRITERS)}
+    assert found
+    return max(float(np.linalg.norm(directions.T @ dW) / np.linalg.norm(dW)) for dW in found.values())
+
+
+def hooks_of(run: hf.Trainer) -> int:
+    """On the model and on the optimizer that the Trainer made."""
+    return hooks(run.model, run.optimizer.optimizer)  # pyright: ignore
+
+
+def assert_same_update(one: Any, other: Any, rtol: float = EXACT) -> None:
+    left, right = deltas(one), deltas(other)
+    assert left.keys() == right.keys()
+    for name, dW in left.items():
+        np.testing.assert_allclose(dW, right[name], rtol=0, atol=rtol * np.linalg.norm(dW), err_msg=name)
+
+
+def distance(one: Any, other: Any) -> float:
+    left, right = deltas(one), deltas(other)
+    return max(float(np.linalg.norm(left[n] - right[n]) / np.linalg.norm(left[n])) for n in left)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_trainer_callback_keeps_the_update_off_the_directions(tmp_path, bf16):
+    run, control = (trainer(tmp_path, c, bf16=bf16) for c in ([Grasp(Q).callback()], []))
+    for each in (run, control):
+        each.train()
+    assert written(run.model) <= EXACT
+    assert written(control.model) > LEAKS
+    assert hooks_of(run) == hooks_of(control)
+
+
+def test_trainer_log_has_the_live_leak(tmp_path):
+    run, control = (trainer(tmp_path, c) for c in ([Grasp(Q).callback()], []))
+    for each in (run, control):
+        each.train()
+    losses = [entry for entry in run.state.log_history if "loss" in entry]
+    assert len(losses) == STEPS
+    assert all(entry["leak/write"] <= EXACT for entry in run.state.log_history)
+    assert not any("leak/write" in entry for entry in control.state.log_history)
+
+
+def test_trainer_log_follows_the_update(tmp_path):
+    """The leak of each log entry is that of its own step: a method that reports ‖dW‖, against a look at each step."""
+    seen: list[float] = []
+
+    def size(model: Any) -> float:
+        return float(np.sqrt(sum(np.square(dW).sum() for dW in deltas(model).values())))
+
+    class Watched(Naive):
+        def leak(self, model: Any) -> dict[str, float]:
+            return {"size": size(model)}
+
+    class Look(hf.TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            seen.append(size(kwargs["model"]))
+
+    run = trainer(tmp_path, [Watched().callback(), Look()])
+    run.train()
+    logged = [entry["leak/size"] for entry in run.state.log_history if "loss" in entry]
+    np.testing.assert_array_equal(logged, seen)
+    assert len(set(seen)) > STEPS // 2
+
+
+def test_trainer_resumed_run_is_the_uninterrupted_one(tmp_path):
+    whole = trainer(tmp_path / "whole", [Grasp(Q).callback()])
+    whole.train()
+    halves = {"save_strategy": "steps", "save_steps": STEPS // 2}
+    first = trainer(tmp_path / "halves", [Grasp(Q).callback()], **halves)
+    first.train()
+    saved = tmp_path / "halves" / f"checkpoint-{STEPS // 2}"
+    second = trainer(tmp_path / "halves", [Grasp(Q).callback()], **halves)
+    second.train(resume_from_checkpoint=str(saved))
+    assert_same_update(whole.model, second.model)
+    assert written(second.model) <= EXACT
+    assert second.state.log_history[-1]["leak/write"] <= EXACT
+    # control: the state of the optimizer, which the guarantee must survive, matters to the result
+    shutil.copytree(saved, tmp_path / "without" / saved.name, ignore=shutil.ignore_patterns("optimizer*"))
+    without = trainer(tmp_path / "without", [Grasp(Q).callback()], **halves)
+    without.train(resume_from_checkpoint=str(tmp_path / "without" / saved.name))
+    assert distance(whole.model, without.model) > LEAKS
+
+
+def test_trainer_resumed_from_a_naive_checkpoint_loses_what_it_wrote(tmp_path):
+    """The parameter is projected when training begins, with moments that still hold the naive gradients."""
+    halves = {"save_strategy": "steps", "save_steps": STEPS // 2}
+    naive = trainer(tmp_path, [], **halves)
+    naive.train()
+    assert written(naive.model) > LEAKS
+    run = trainer(tmp_path, [Grasp(Q).callback()], **halves)
+    run.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{STEPS // 2}"))
+    assert written(run.model) <= EXACT
+    assert all(e["leak/write"] <= EXACT for e in run.state.log_history if e["step"] > STEPS // 2)
+
+
+def by_hand(method: Any) -> Any:
+    """The Trainer's steps in a loop of one's own, the method as a context manager."""
+    model = lora(tiny())
+    optimizer = torch.optim.AdamW(trained(model), LR, weight_decay=DECAY)
+    schedule = hf.get_linear_schedule_with_warmup(optimizer, WARMUP, STEPS)
+    rows = iter(data())
+    model.train()
+    with method.attached(model, optimizer):
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            for _ in range(ACCUMULATE):
+                pair = [next(rows), next(rows)]
+                loss = model(**{key: torch.stack([row[key] for row in pair]) for key in pair[0]}).loss
+                (loss / ACCUMULATE).backward()
+            torch.nn.utils.clip_grad_norm_(trained(model), CLIP)
+            optimizer.step()
+            schedule.step()
+    return model
+
+
+def test_trainer_callback_does_what_the_context_manager_does(tmp_path):
+    run = trainer(tmp_path, [Grasp(Q).callback()], model=lora(tiny()))
+    run.train()
+    # AdamW divides by √v: rounding of gradients near 0 comes back at the size of the step, hence not EXACT
+    assert_same_update(run.model, by_hand(Grasp(Q)), rtol=2e-5)
+    assert distance(run.model, by_hand(Naive())) > LEAKS
+
+
+class Spoilt:
+    """A dataset that fails at one item."""
+
+    def __init__(self, at: int) -> None:
+        self.rows, self.at = data(), at
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        if index == self.at:
+            raise RuntimeError("spoilt")
+        return self.rows[index]
+
+
+def test_trainer_exception_leaves_the_callback_detachable_and_usable(tmp_path):
+    callback, model = Grasp(Q).callback(), lora(tiny())
+    clean = hooks(model)
+    run = trainer(tmp_path, [callback], model=model, rows=Spoilt(3 * 2 * ACCUMULATE))
+    with pytest.raises(RuntimeError, match="spoilt"):
+        run.train()
+    assert hooks(model) > clean  # the Trainer says nothing to its callbacks then
+    callback.detach()
+    callback.detach()
+    assert hooks(model) == clean
+    assert hooks_of(run) == clean
+    again = trainer(tmp_path, [callback], model=model)
+    again.train()
+    assert written(model) <= EXACT
+    assert hooks(model) == clean
+
+
+def test_trainer_exception_then_another_run_does_not_attach_twice(tmp_path):
+    callback, model = Grasp(Q).callback(), lora(tiny())
+    clean = hooks(model)
+    with pytest.raises(RuntimeError, match="spoilt"):
+        trainer(tmp_path, [callback], model=model, rows=Spoilt(2 * ACCUMULATE)).train()
+    trainer(tmp_path, [callback], model=model).train()
+    assert written(model) <= EXACT
+    assert hooks(model) == clean
+
+
+def test_trainer_refused_method_stops_before_the_first_step(tmp_path):
+    model = lora(tiny())
+    before, clean = everything(model), hooks(model)
+    wrong = subspace(0, 1, Q.shape[0] + 1)
+    with pytest.raises(Exception, match="dimensions"):
+        trainer(tmp_path, [Grasp(wrong).callback()], model=model).train()
+    now = everything(model)
+    assert all(torch.equal(now[name], before[name]) for name in before)
+    assert hooks(model) == clean
+
+
+@pytest.mark.slow
+def test_trainer_compiled_model_is_constrained_as_the_plain_one(tmp_path):
+    """Compiled first without the method, then with it on the same model: what was compiled must not be used again."""
+    compiled = {"torch_compile": True, "torch_compile_backend": "aot_eager", "max_steps": 3, "warmup_steps": 0}
+    plain = {key: value for key, value in compiled.items() if not key.startswith("torch")}
+    one, other = (lora(tiny(num_hidden_layers=1)) for _ in range(2))
+    for model, fields in ((one, compiled), (other, plain)):
+        trainer(tmp_path, [], model=model, **fields).train()
+    assert written(one) > LEAKS
+    after_naive = deltas(one)
+    for model, fields in ((one, compiled), (other, plain)):
+        trainer(tmp_path, [Grasp(Q).callback()], model=model, **fields).train()
+    assert written(one) <= EXACT
+    assert_same_update(one, other, rtol=2e-5)
+    assert any(np.linalg.norm(dW - after_naive[name]) > LEAKS * np.linalg.norm(dW) for name, dW in deltas(one).items())
+
+
+@pytest.mark.slow
+def test_trainer_of_trl_takes_the_same_callback(tmp_path, monkeypatch):
+    """Where trl is installed; it is no dependency (it brings pandas and pyarrow)."""
+    monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
+    trl = pytest.importorskip("trl")
+    datasets = pytest.importorskip("datasets")
+    from tokenizers import Tokenizer, models
+
+    words = {word: n for n, word in enumerate(["<unk>", "<pad>", "<eos>", "word"])}
+    names = {"unk_token": "<unk>", "pad_token": "<pad>", "eos_token": "<eos>"}
+    tokenizer = hf.PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="<unk>")), **names
+    )
+    rows = [{"input_ids": row["input_ids"].tolist()} for row in data()]
+    table = datasets.Dataset(datasets.table.InMemoryTable.from_pylist(rows), fingerprint="rows")
+    leaks = []
+    for callbacks in ([Grasp(Q).callback()], []):
+        settings = trl.SFTConfig(
+            output_dir=str(tmp_path), max_steps=4, learning_rate=LR, weight_decay=DECAY, report_to=[], use_cpu=True,
+            bf16=False, save_strategy="no", logging_steps=1, disable_tqdm=True,
+            dataset_kwargs={"skip_prepare_dataset": True},
+        )  # fmt: skip
+        run = trl.SFTTrainer(
+            lora(tiny()), settings, train_dataset=table, processing_class=tokenizer, callbacks=callbacks
+        )
+        run.train()
+        leaks.append(written(run.model))
+        assert ("leak/write" in run.state.log_history[0]) == bool(callbacks)
+    assert leaks[0] <= EXACT
+    assert leaks[1] > LEAKS
