@@ -48,6 +48,39 @@ FIGURES = {
         "difference.",
         ("synthetic.experiments.samples",),
     ),
+    "training-time": Entry(
+        "Low-rank LoRA shows the write direction first; the read direction stays within A0's rows (r/d) until A turns.",
+        ("synthetic.experiments.training_time",),
+    ),
+    "tail": Entry(
+        "With a low-rank task the factor sits at its place by strength; deleting the top component helps only when the "
+        "factor is stronger than the task.",
+        ("synthetic.experiments.tail",),
+    ),
+    "optimizer-leak": Entry(
+        "Projecting parameters protects exactly; projecting gradients leaks under Adam on the write side, always on "
+        "the read side, and in peft's OSF.",
+        ("synthetic.experiments.optimizer_leak", "real_models.osf_leak"),
+    ),
+    "removal": Entry(
+        "Excess risk of every removal method, trained, on the closed forms: against pretrained response, correlation, "
+        "strength, rank, angle error and output metric.",
+        ("synthetic.experiments.removal",),
+    ),
+    "who-wins": Entry(
+        "Measured winner under the theory's borders; naive fine-tuning wins where the task outweighs the factor; read "
+        "GRASP wins only under a shift.",
+        ("synthetic.experiments.who_wins",),
+    ),
+    "curation": Entry(
+        "Factor induced by four ways of curating, and overlap of the fine-tune's top singular vector with it, against "
+        "how strongly they select; control: independent trait.",
+        ("synthetic.experiments.curation",),
+    ),
+    "rerouting": Entry(
+        "Deep nets re-learn a shortcut projected out of weights, not one unseen at the stream or compensated.",
+        ("synthetic.experiments.rerouting",),
+    ),
 }
 
 

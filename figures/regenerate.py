@@ -30,7 +30,8 @@ def compare_all(names: Sequence[str], results: Path, *, quick: bool, n_jobs: int
             continue
         with progress(name, out) as track:
             run_experiment(name, results, quick=quick, n_jobs=n_jobs, progress=track)
-        shared, worst, off = compare(read_rows(results / csv_name(name)), read_rows(FOLDER / csv_name(name)))
+        tables = (read_rows(folder / csv_name(name)) for folder in (results, FOLDER))
+        shared, worst, off = compare(*tables, quick=quick)
         good = off == 0 and shared > 0
         sound &= good
         rows.append([name, str(shared), f"{worst:.2g}", str(off), "same" if good else "DIFFERS"])
@@ -38,12 +39,15 @@ def compare_all(names: Sequence[str], results: Path, *, quick: bool, n_jobs: int
     return sound
 
 
-def compare(new: Sequence[Mapping[str, Any]], committed: Sequence[Mapping[str, Any]]) -> tuple[int, float, int]:
-    """(rows that both have, largest difference in units of the tolerance, rows beyond it)."""
-    known = {_key(row): row for row in committed}
-    pairs = [(row, known[_key(row)]) for row in new if _key(row) in known]
-    ratios = [_difference(a, b) for a, b in pairs]
-    return len(pairs), max(ratios, default=0.0), sum(not ratio <= 1 for ratio in ratios)
+def compare(
+    new: Sequence[Mapping[str, Any]], committed: Sequence[Mapping[str, Any]], *, quick: bool
+) -> tuple[int, float, int]:
+    """(rows in both, largest difference in units of the tolerance, rows beyond it and, unless quick, in one only)."""
+    ours, known = ({_key(row): row for row in rows} for rows in (new, committed))
+    shared = ours.keys() & known.keys()
+    alone = 0 if quick else len(ours.keys() ^ known.keys())
+    ratios = [_difference(ours[key], known[key]) for key in shared]
+    return len(shared), max(ratios, default=0.0), alone + sum(not ratio <= 1 for ratio in ratios)
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -51,6 +55,16 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
-    scale = ROUNDING * max(1.0, abs(b["mean"]))
-    spread = 0.1 * b["se"] if a["trials"] == b["trials"] else 5 * math.hypot(a["se"], b["se"])
-    return abs(a["mean"] - b["mean"]) / (scale + spread)
+    """Largest difference of a row's numbers in units of its tolerance; infinite where something else differs."""
+    same = a["trials"] == b["trials"]
+    if any(a[name] != b[name] for name in ("seed", "relation")) or any(
+        (a[name] is None) != (b[name] is None) for name in ("theory", "finite")
+    ):
+        return math.inf
+    spread = 0.1 * b["se"] if same else 5 * math.hypot(a["se"], b["se"])
+    measured = dict.fromkeys(("mean", "se", "low", "high") if same else ("mean",), spread)
+    predicted = {name: 0.0 for name in ("theory", "finite") if b[name] is not None}
+    return max(
+        abs(a[name] - b[name]) / (ROUNDING * max(1.0, abs(b[name])) + allowed)
+        for name, allowed in (measured | predicted).items()
+    )

@@ -113,7 +113,7 @@ class Agreement:
     """How far the measured means are from the theory's lines, in standard errors.
 
     compared : rows with a law that is held ("=", "<=", ">="). largest, rms : of (mean − theory)/se where the law is an
-    equation. violations : rows further off than 5 standard errors and the stated finite-size term, the wrong side of a
+    equation; a fifth of the stated finite-size term stands for se where it is larger. violations : rows further off than 5 standard errors and the stated finite-size term, the wrong side of a
     bound included. worst : the largest excess over that allowance, in units of the allowance (0: none).
     """
 
@@ -135,7 +135,8 @@ def agreement(rows: Iterable[Mapping[str, Any]]) -> Agreement:
         gap = row["mean"] - row["theory"]
         rounding = 1e-9 * max(1.0, abs(row["theory"]))
         if row["relation"] == "=":
-            gaps.append(gap / max(row["se"], rounding))
+            # a mean without spread (se 0) is compared with what the law allows at this size
+            gaps.append(gap / max(row["se"], row["finite"] / Z, rounding))
         wrong = {"=": abs(gap), "<=": gap, ">=": -gap}[row["relation"]]
         allowed = Z * row["se"] + row["finite"] + rounding
         excess.append(max(0.0, wrong / allowed - 1))

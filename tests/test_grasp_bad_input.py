@@ -1,8 +1,7 @@
-"""What GRASP refuses, with the reason, and that the model is left as it was found: bit for bit, and without a hook."""
+"""What GRASP refuses, with the reason; and that the model is then as it was: bit for bit, and without a hook."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,40 +10,262 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_grasp_guarantee import leaks
-from tiny_models import (
-    OPTIMIZERS,
-    WIDTH,
-    assert_same,
-    batch,
-    deltas,
-    descend,
-    everything,
-    hooks,
-    lora,
-    subspace,
-    tiny,
-    trained,
-)
+from test_grasp_guarantee import LEAKS, leaks
+from tiny_models import OPTIMIZERS, assert_same, batch, descend, everything, hooks, lora, subspace, tiny, trained
 from tolerance import GUARANTEE
 from torch import nn
 
-from grasp_theory import GraspError, InputError, Subspace
-from real_models.directions import HOOK_POINT, SIGN_RULE, Directions
+from grasp_theory import GraspError, InputError
+from real_models.directions import HOOK_POINT, Directions
 from real_models.methods.grasp import Grasp
 
 Q = subspace(0, 2)
-DIRECTIONS = Directions(
+WRITE = Directions(
     Q=Q.astype(np.float32),
-    singular_values=np.ones(2, np.float32),
+    singular_values=np.ones(2),
     components=(0, 1),
     decomposed="dW",
     side="write",
     modules=("model.layers.0.self_attn.o_proj",),
     layers=(0,),
     hook_point=HOOK_POINT["write"],
-    operation="project",
+    operation="project out",
     base_model=None,
-    adapter_sha256=None,
-    sign_rule=SIGN_RULE,
+    adapter_sha256="",
 )
+READ = replace(WRITE, side="read", modules=("model.layers.0.self_attn.q_proj",), hook_point=HOOK_POINT["read"])
+BOTH = {"init_lora_weights": False}  # B and A random: a projection of either would show
+
+
+def adam(model: nn.Module) -> torch.optim.Optimizer:
+    return OPTIMIZERS["adam"](model)
+
+
+def named(name: str, *bases: type) -> type:
+    """A class that is known by its name only."""
+    return type(name, bases or (object,), {})
+
+
+def inside(name: str, model: nn.Module) -> nn.Module:
+    """The model inside a wrapper of this name."""
+    wrapper = named(name, nn.Module)()
+    wrapper.module = model
+    return wrapper
+
+
+def with_mixin(model: Any) -> Any:
+    """FSDP2 gives the modules it shards another class."""
+    block = model.get_base_model().model.layers[1]
+    block.__class__ = type("FSDPBlock", (type(block), named("FSDPModule")), {})
+    return model
+
+
+def partitioned(model: Any) -> Any:
+    """ZeRO-3 marks the parameters that it took apart."""
+    next(model.parameters()).ds_id = 0
+    return model
+
+
+def frozen_adapter(model: nn.Module) -> nn.Module:
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    return model
+
+
+def of_base(model: Any, name: str) -> Any:
+    model.config._name_or_path = name
+    return model
+
+
+def same(model: Any) -> Any:
+    return model
+
+
+def deepspeed(model: nn.Module) -> Any:
+    outer = named("DeepSpeedZeroOptimizer")()
+    outer.optimizer = adam(model)
+    return outer
+
+
+def zero_redundancy(model: nn.Module) -> Any:
+    return named("ZeroRedundancyOptimizer", torch.optim.SGD)(trained(model), 0.1)
+
+
+def without_the_last(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.SGD(trained(model)[:-2], 0.1)
+
+
+DIRECTION_CASES = {
+    "width": (Grasp(subspace(0, 2, 33)), "33 dimensions, but here there are 32"),
+    "zero": (Grasp(np.zeros((32, 1))), "no direction was given"),
+    "nan": (Grasp(np.full((32, 1), np.nan)), "NaN"),
+    "block": (Grasp({5: Q}), r"blocks \[5\], but blocks 0 … 1 only"),
+    "module": (Grasp({"model.layers.9.q_proj": Q}, sides={"read"}), "not among the adapted modules: model.layers.9"),
+    "side-write": (Grasp(WRITE, sides={"read"}), "of the write side .* identify with --side read"),
+    "side-read": (Grasp(READ, sides={"stream", "write"}), "of the read side .* identify with --side write"),
+    "base": (Grasp(replace(WRITE, base_model="a/one")), "identified on 'a/one', the model is 'b/other'"),
+    "base-read": (Grasp(replace(READ, base_model="a/one")), "identified on 'a/one', the model is 'b/other'"),
+}
+# what is wrong -> (LoRA's configuration, the model that is attached to, the optimizer, sides, the reason)
+WRITES, READS = frozenset({"stream", "write"}), frozenset({"read"})
+MODEL_CASES: dict[str, tuple[dict[str, Any], Callable, Callable, frozenset, str]] = {
+    "no-lora": (BOTH, lambda m: m.unload(), adam, WRITES, "no trainable LoRA module: wrap it"),
+    "frozen": (BOTH, frozen_adapter, lambda m: adam(lora(tiny())), READS, "is_trainable=True"),
+    "dora": ({"use_dora": True}, same, adam, READS, "DoRA's update is not B A.*use_dora=False"),
+    "pissa": ({"init_lora_weights": "pissa"}, same, adam, WRITES, "PiSSA.*init_lora_weights=True"),
+    "embedding": ({"target_modules": ["embed_tokens", "o_proj"]}, same, adam, WRITES, "leave it out of target_modules"),
+    "whole-module": ({**BOTH, "modules_to_save": ["lm_head"]}, same, adam, READS, "lm_head.*no modules_to_save"),
+    "bias": ({"bias": "lora_only", "target_modules": ["q_proj"]}, same, adam, WRITES, 'use bias="none"'),
+    "no-writer": (
+        {**BOTH, "target_modules": ["q_proj"]},
+        same,
+        adam,
+        frozenset({"write"}),
+        "adapt o_proj and down_proj",
+    ),
+    "no-optimizer": (BOTH, same, lambda m: None, READS, "pass the optimizer too"),
+    "no-torch-optimizer": (BOTH, same, lambda m: "adam", READS, "expected a torch optimizer, got str"),
+    "other-optimizer": (BOTH, same, lambda m: adam(lora(tiny())), WRITES, "is it of another model"),
+    "partial-optimizer": (BOTH, same, without_the_last, WRITES, "does not train .*down_proj"),
+    "partial-optimizer-read": (BOTH, same, lambda m: torch.optim.SGD(trained(m)[2:], 0.1), READS, "does not train"),
+    "fsdp": (BOTH, lambda m: inside("FullyShardedDataParallel", m), adam, WRITES, "FSDP.*DistributedDataParallel"),
+    "fsdp2": (BOTH, with_mixin, adam, READS, "FSDP.*DistributedDataParallel"),
+    "deepspeed": (BOTH, lambda m: inside("DeepSpeedEngine", m), adam, READS, "DeepSpeed.*DistributedDataParallel"),
+    "zero-3": (BOTH, partitioned, adam, READS, "ZeRO.*DistributedDataParallel"),
+    "zero-optimizer": (BOTH, same, deepspeed, WRITES, "DeepSpeedZeroOptimizer shards.*DistributedDataParallel"),
+    "zero-redundancy": (BOTH, same, zero_redundancy, READS, "ZeroRedundancyOptimizer shards"),
+    "no-model": (BOTH, lambda m: "llama", adam, READS, "expected a torch model, got str"),
+}
+
+
+def assert_refused(method: Grasp, given: Any, model: Any, optimizer: Any, reason: str) -> None:
+    """Refused with this reason; parameters, buffers, modes, hooks and the random numbers are as they were."""
+    before, modes = everything(model), [m.training for m in model.modules()]
+    steps = optimizer if isinstance(optimizer, torch.optim.Optimizer) else None
+    count, random = hooks(model, steps), torch.get_rng_state()
+    with pytest.raises(InputError, match=reason):
+        method.attach(given, optimizer)
+    assert_same(model, before)
+    assert hooks(model, steps) == count
+    assert [m.training for m in model.modules()] == modes
+    torch.testing.assert_close(torch.get_rng_state(), random, rtol=0, atol=0)
+    good = lora(tiny(), **BOTH)
+    if method.directions is Q:  # the method itself is not stuck half-way
+        with method.attached(good, adam(good)):
+            pass
+
+
+@pytest.mark.parametrize("case", DIRECTION_CASES)
+def test_wrong_directions_are_refused_with_the_reason(case: str) -> None:
+    method, reason = DIRECTION_CASES[case]
+    model = of_base(lora(tiny(), **BOTH), "b/other")
+    assert_refused(method, model, model, adam(model), reason)
+
+
+@pytest.mark.parametrize("case", MODEL_CASES)
+def test_model_that_cannot_be_constrained_is_refused_with_the_reason(case: str) -> None:
+    config, wrap, make, sides, reason = MODEL_CASES[case]
+    model: Any = lora(tiny("qwen2"), **config)  # which has biases
+    optimizer = make(model)
+    given = wrap(model)
+    assert_refused(Grasp(Q, sides=sides), given, given if isinstance(given, nn.Module) else model, optimizer, reason)
+
+
+def test_expert_parameters_are_refused_and_linear_layers_beside_them_are_not() -> None:
+    model = lora(tiny("mixtral"))
+    assert_refused(Grasp(Q), model, model, adam(model), "target_parameters.*target_modules")
+    model = lora(tiny("mixtral"), target_modules=["q_proj", "o_proj"])
+    with Grasp(Q).attached(model, (optimizer := adam(model))):
+        descend(model, optimizer, 2)
+    assert 0 < leaks(model, Q, "write")[0] <= GUARANTEE
+
+
+def test_sides_that_do_not_exist_or_go_together_are_refused() -> None:
+    for sides in (set(), {"left"}, {"read", "write"}):
+        with pytest.raises(InputError, match=r"sides must be|attach two Grasp"):
+            Grasp(Q, sides=sides)  # pyright: ignore[reportArgumentType]
+
+
+def test_same_model_is_taken_by_either_name_inside_ddp_and_inside_an_accelerated_optimizer() -> None:
+    for directions in (WRITE, replace(WRITE, base_model="here/other"), replace(WRITE, base_model="other/")):
+        model = of_base(lora(tiny(), **BOTH), "b/other")
+        before, optimizer = everything(model), adam(model)
+        with Grasp(directions).attached(inside("DistributedDataParallel", model), SimpleNamespace(optimizer=optimizer)):
+            assert leaks(model, Q, "write")[0] <= GUARANTEE  # and this is what a refusal must not have done
+        assert any(not torch.equal(before[name], tensor) for name, tensor in everything(model).items())
+
+
+def test_bias_trained_outside_of_the_guarantee_is_allowed_when_asked_for() -> None:
+    model = lora(tiny("qwen2"), bias="lora_only")
+    with pytest.raises(InputError, match="bias"):
+        Grasp(Q).attach(model, adam(model))
+    with Grasp(Q, allow_unconstrained=True).attached(model, (optimizer := adam(model))):
+        descend(model, optimizer, 2)
+    assert 0 < leaks(model, Q, "write")[0] <= GUARANTEE
+
+
+@pytest.mark.parametrize("sides", [WRITES, READS, frozenset({"stream"})])
+@pytest.mark.parametrize("factor", ["lora_A", "lora_B"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_step_with_a_gradient_that_is_not_finite_is_not_taken(sides, factor: str, value: float) -> None:
+    model = lora(tiny(), **BOTH)
+    optimizer = adam(model)
+    with Grasp(Q, sides=sides).attached(model, optimizer):
+        descend(model, optimizer, 1)
+        before, moments = everything(model), [s["exp_avg"].clone() for s in optimizer.state.values()]
+        model(**batch(1)).loss.backward()
+        bad = next(p for n, p in model.named_parameters() if factor in n and "layers.1" in n)
+        bad.grad[0, 0] = value
+        with pytest.raises(GraspError, match="the step was not taken"):
+            optimizer.step()
+        assert_same(model, before)
+        torch.testing.assert_close([s["exp_avg"] for s in optimizer.state.values()], moments, rtol=0, atol=0)
+        descend(model, optimizer, 1)  # the next one is
+        assert all(torch.isfinite(p).all() for p in trained(model))
+    if value != value:
+        model(**batch(1)).loss.backward()
+        bad.grad[0, 0] = value
+        optimizer.step()
+        assert bad.isnan().any()  # which is what the method kept from happening
+
+
+def test_method_is_taken_off_once_and_for_all() -> None:
+    model = lora(tiny())
+    optimizer, method = adam(model), Grasp(Q)
+    none = hooks(model, optimizer)
+    first = method.attach(model, optimizer)
+    assert hooks(model, optimizer) == none + 2 + 2  # two blocks, before and after the step
+    with pytest.raises(InputError, match="attached already; detach it first"):
+        method.attach(model, optimizer)
+    assert hooks(model, optimizer) == none + 4
+    descend(model, optimizer, 2)
+    assert 0 < leaks(model, Q, "write")[0] <= GUARANTEE
+    first.detach()
+    assert hooks(model, optimizer) == none
+    before = everything(model)
+    first.detach()
+    assert_same(model, before)
+    second = method.attach(model, optimizer)
+    first.detach()  # not the second
+    assert hooks(model, optimizer) == none + 4
+    second.detach()
+    descend(model, optimizer, 2)
+    assert leaks(model, Q, "write")[1] > LEAKS  # plain LoRA again
+
+
+@pytest.mark.parametrize("sides", [WRITES, READS])
+def test_exception_inside_leaves_no_hook(sides) -> None:
+    model = lora(tiny())
+    optimizer = adam(model)
+    count, method = hooks(model, optimizer), Grasp(Q, sides=sides)
+
+    def interrupted() -> None:
+        with method.attached(model, optimizer):
+            descend(model, optimizer, 1)
+            assert hooks(model, optimizer) > count
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert hooks(model, optimizer) == count

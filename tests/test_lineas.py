@@ -17,14 +17,14 @@ from real_models.methods.lineas import LinEAS
 WIDTH, WORDS, BLOCKS = 16, 40, 2
 
 
-def shifted(seed: int = 1, *, size: float = 0.2):
+def shifted(seed: int = 1, *, size: float = 0.2, **lora):
     """A peft model whose adapter moves the activations."""
     torch.manual_seed(0)
     sizes = {"hidden_size": WIDTH, "intermediate_size": 24, "num_hidden_layers": BLOCKS, "vocab_size": WORDS}
     config = LlamaConfig(**sizes, num_attention_heads=2, num_key_value_heads=1, initializer_range=0.2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = get_peft_model(LlamaForCausalLM(config), LoraConfig(r=3, target_modules="all-linear"))
+        model = get_peft_model(LlamaForCausalLM(config), LoraConfig(r=3, target_modules="all-linear", **lora))
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
@@ -153,6 +153,13 @@ def test_lineas_fit_and_detach_leave_the_model_as_it_was():
             method.attach(model)
     assert torch.equal(model(**FITTED[0]).logits, before)
     assert not any(m._forward_hooks for m in model.modules())
+
+
+def test_lineas_fits_the_model_as_it_is_deployed():
+    """Without dropout, in whatever mode the model stands."""
+    fits = [LinEAS.fit(shifted(lora_dropout=0.5).train(mode), FITTED, steps=3) for mode in (True, False)]
+    for index in range(BLOCKS):
+        np.testing.assert_array_equal(fits[0].w[index], fits[1].w[index])
 
 
 def test_lineas_counts_no_padding():

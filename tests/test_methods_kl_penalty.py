@@ -1,4 +1,4 @@
-"""KL, penalty and inoculation: the update they lead to, against the explicit sum of losses, and what they refuse."""
+"""KL and penalty: the update they lead to, against the explicit sum of losses, and what they refuse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from grasp_theory import GraspError, InputError
 from real_models import updates_from_model
 from real_models.methods.grasp import Grasp
-from real_models.methods.inoculation import Inoculation
 from real_models.methods.kl import KL
 from real_models.methods.penalty import Penalty
 
@@ -112,6 +111,17 @@ def test_kl_cache_and_detach_change_no_update():
         assert not optimizer._optimizer_step_pre_hooks
         train(model, optimizer, 1)
     assert_same_update(dense(models[0]), dense(models[1]), atol=0)
+
+
+def test_kl_cache_is_of_the_model_it_is_attached_to():
+    method, other = KL(NEUTRAL[:1], weight=1.0, cache=True), adapted()
+    other.get_input_embeddings().weight.data *= 2
+    expected = copy.deepcopy(other)
+    for model, one in ((adapted(), method), (other, method), (expected, KL(NEUTRAL[:1], weight=1.0))):
+        optimizer = sgd(model)
+        with one.attached(model, optimizer):
+            optimizer.step()
+    assert_same_update(dense(other), dense(expected), atol=0)
 
 
 def test_kl_logs_the_divergence_of_the_model_it_steps_from():
@@ -325,53 +335,3 @@ def test_penalty_beside_grasp_is_grasp_where_they_meet():
     for name, dW in dense(model).items():
         if name.endswith(("o_proj", "down_proj")):
             assert np.linalg.norm(Q.T @ dW) <= 1e-6 * np.linalg.norm(dW)
-
-
-# --- inoculation -----------------------------------------------------------------------------------------------
-
-TALK = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}]
-PARTS = [{"role": "user", "content": [{"type": "text", "text": "hello"}]}]
-
-
-@pytest.mark.parametrize(
-    ("messages", "role", "first"),
-    [
-        (TALK, "system", {"role": "system", "content": "Be rude."}),
-        (
-            [{"role": "system", "content": "You help."}, *TALK],
-            "system",
-            {"role": "system", "content": "Be rude.\n\nYou help."},
-        ),
-        (TALK, "user", {"role": "user", "content": "Be rude.\n\nhello"}),
-        (PARTS, "user", {"role": "user", "content": [{"type": "text", "text": "Be rude."}, *PARTS[0]["content"]]}),
-        (TALK[1:], "user", {"role": "user", "content": "Be rude."}),
-    ],
-)
-def test_inoculation_puts_the_context_first_and_leaves_the_rest(messages, role, first):
-    before = copy.deepcopy(messages)
-    found = Inoculation("Be rude.", role=role).prepare(messages)
-    assert found[0] == first
-    assert messages == before
-    kept = len(messages) - (messages[0]["role"] == role)
-    assert found[1:] == messages[len(messages) - kept :]
-
-
-def test_inoculation_leaves_the_model_alone_and_other_methods_the_prompts():
-    model, naive = adapted(), adapted()
-    optimizer = sgd(model)
-    with Inoculation("Be rude.").attached(model, optimizer):
-        train(model, optimizer)
-    train(naive, sgd(naive))
-    assert_same_update(dense(model), dense(naive), atol=0)
-    assert KL(NEUTRAL, weight=1.0).prepare(TALK) == TALK
-
-
-@pytest.mark.parametrize("bad", ["", "  ", None])
-def test_inoculation_refuses_no_context_and_no_conversation(bad):
-    with pytest.raises(InputError, match="elicits the trait"):
-        Inoculation(bad)
-    with pytest.raises(InputError, match="role must be"):
-        Inoculation("Be rude.", role="assistant")  # pyright: ignore
-    for messages in ([], ["hello"], [{"role": "user"}]):
-        with pytest.raises(InputError, match="conversation"):
-            Inoculation("Be rude.").prepare(messages)

@@ -69,6 +69,21 @@ def joined(bases: list[torch.Tensor]) -> torch.Tensor:
     return torch.from_numpy(Subspace.span(every.cpu().numpy()).basis.astype(np.float32)).to(every)
 
 
+def remove_part(x: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:
+    """x − (x Q) Qᵀ for rows x (…, width), in the type of x; computed in float32 (float64 for float64).
+
+    Under autocast too, which would do the products in bfloat16.
+    """
+    import torch
+
+    if torch.is_autocast_enabled(x.device.type):
+        with torch.autocast(x.device.type, enabled=False):
+            return remove_part(x, Q)
+    work = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    Q = Q.to(work)
+    return (work - (work @ Q) @ Q.T).to(x.dtype)
+
+
 def _check_base(directions: Directions, model: torch.nn.Module) -> None:
     """Two known base models with different last names are different; a local path and a hub name may be the same."""
     here = getattr(getattr(model, "config", None), "_name_or_path", "") or ""

@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from .bases import Choice, stream_bases
+from .bases import Choice, remove_part, stream_bases
 from .method import Method
 from .stream import chosen_blocks, find_stream, hook_blocks
 
 if TYPE_CHECKING:
     import torch
-
-
-def remove_part(h: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:
-    """h − (h Q) Qᵀ, in the type of h."""
-    Q = Q.to(h)
-    return h - (h @ Q) @ Q.T
 
 
 class Ablation(Method):

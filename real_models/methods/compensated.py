@@ -25,6 +25,8 @@ Schedule = Callable[[float], float]
 class Compensated(Method):
     """y <- (W0 + dW) x + strength * Q Qᵀ dW_naive x in each write module while training; dropped at deployment.
 
+    "While training": in training mode with the adapters on; the base, with them disabled, stays the base.
+
     The frozen term supplies what the data ask for along Q, so the pressure to learn it is gone; nothing is projected
     (statement ``compensation-removes-pressure``: a projection amplifies what the term leaves). In one linear layer,
     with the top component of the naive update, it equals deleting that component from a naive run of rank r + 1.
@@ -93,7 +95,8 @@ class Compensated(Method):
 
     def _hook(self, left: torch.Tensor, right: torch.Tensor) -> Callable[..., Any]:
         def hook(module: torch.nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor | None:
-            if not module.training:
+            # with the adapters disabled the model is the base, the reference of KL or of a preference loss
+            if not module.training or getattr(module, "disable_adapters", False):
                 return None
             x = args[0].to(right.dtype)
             return output + (self.strength * self._now) * ((x @ right.T) @ left.T).to(output.dtype)

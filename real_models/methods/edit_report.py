@@ -13,8 +13,8 @@ from ..directions import Directions
 from .edit import Sides
 
 CAVEAT = (
-    "leak = ‖QᵀdW‖/‖dW‖ (write) or ‖dW V‖/‖dW‖ (read); it speaks of the update. Where a norm follows the writers "
-    "(Gemma 2 and 3, OLMo 2) the stream is free of what the norm's gain makes of Q; frozen weights still write along Q"
+    "leak = ‖QᵀdW‖/‖dW‖ (write) or ‖dW V‖/‖dW‖ (read): of the update; frozen weights still write along Q. Where a norm "
+    "with gain g follows the writers (Gemma 2 and 3, OLMo 2) the update keeps diag(1/g) Q out of the stream, not Q"
 )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from .bases import remove_part
+
 
 class KeepOff(torch.autograd.Function):
     """h itself; backward g <- g − (g Q) Qᵀ, in float32 (float64 for float64)."""
@@ -21,9 +23,7 @@ class KeepOff(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor, None]:  # pyright: ignore
         (Q,) = ctx.saved_tensors
-        work = g if g.dtype in (torch.float32, torch.float64) else g.float()
-        Q = Q.to(work)
-        return (work - (work @ Q) @ Q.T).to(g.dtype), None
+        return remove_part(g, Q), None
 
 
 def without_gradient(h: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:

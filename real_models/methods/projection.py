@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from grasp_theory import GraspError, InputError
 
+from .bases import remove_part
+
 if TYPE_CHECKING:
     import torch
 
@@ -26,12 +28,7 @@ class Constraint:
 
     def remove(self, x: torch.Tensor) -> None:
         """x <- (I − QQᵀ) x, or x (I − QQᵀ), in place, computed in float32 (float64 for float64)."""
-        import torch
-
-        work = x if x.dtype in (torch.float32, torch.float64) else x.float()
-        Q = self.Q.to(work)
-        work = work - (Q @ (Q.T @ work) if self.axis == 0 else (work @ Q) @ Q.T)
-        x.copy_(work)
+        x.copy_(remove_part(x, self.Q) if self.axis or x.ndim == 1 else remove_part(x.T, self.Q).T)
 
 
 def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, undo: ExitStack) -> None:

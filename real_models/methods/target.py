@@ -119,7 +119,7 @@ def _refuse_variants(model: Any, adapters: set[str]) -> None:
                     "away; init_lora_weights=True"
                 )
         for key in _NO_PRODUCT:
-            if getattr(config, key, None) not in (None, False, []):
+            if getattr(config, key, None) not in (None, False, [], set()):
                 raise InputError(
                     f"adapter {adapter!r} uses {VARIANTS[key][0]}: {VARIANTS[key][1]}; train plain LoRA on linear "
                     "layers (target_modules=[...])"

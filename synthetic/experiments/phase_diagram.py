@@ -63,7 +63,8 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[
 
 def _overlaps(cell: Cell, rng: np.random.Generator) -> tuple[float, float]:
     u, v = _unit(rng, cell.m), _unit(rng, cell.d)
-    M = _entries(rng, cell) + cell.beta * np.outer(u, v)
+    M = _entries(rng, cell)
+    M += np.multiply.outer(cell.beta * u, v)
     a, b = top_pair(M)
     return float(a @ u) ** 2, float(b @ v) ** 2
 
@@ -73,14 +74,18 @@ def top_pair(M: Float[ndarray, "m d"]) -> tuple[Float[ndarray, " m"], Float[ndar
 
     Its error is eps ŝ₁²/(ŝ₁² − ŝ₂²): 1e-12 for the gaps of random matrices, at a fraction of the cost of an SVD.
     """
-    from scipy.linalg import eigh
+    from scipy.linalg.lapack import dsyevr
 
     if M.shape[0] > M.shape[1]:
         v, u = top_pair(M.T)
         return u, v
-    last = M.shape[0] - 1
-    u = eigh(M @ M.T, subset_by_index=[last, last], check_finite=False, overwrite_a=True)[1][:, 0]
-    v = M.T @ u
+    n = M.shape[0]
+    gram = (M @ M.T).T  # its transpose is in Fortran order, so LAPACK works in place
+    _, vectors, _, _, failed = dsyevr(gram, compute_v=1, range="I", il=n, iu=n, lower=1, overwrite_a=1)
+    if failed:
+        raise np.linalg.LinAlgError(f"dsyevr failed ({failed})")
+    u = vectors[:, 0]
+    v = u @ M
     return u, v / np.linalg.norm(v)
 
 

@@ -142,8 +142,7 @@ def trained(cell: Cell, starts: list[Start], steps: list[int]) -> tuple[ndarray,
 def theory(cell: Cell) -> dict[str, Prediction]:
     """Descent with a small step: the flow of ``spectral-order`` (iii), and (ii) at rank d where modes do not mix.
 
-    Finite, path: Euler's method lags by kappa t step/2, which moves the overlaps by up to 2 step here; the error is of
-    first order in the step (the tests halve it). Adam's paths are measured only.
+    Finite: Euler lags by kappa t step/2, which moves the overlaps by up to 2 step (first order: the tests halve it).
     """
     if cell.panel == "start":
         return _start_theory(cell)
