@@ -53,8 +53,10 @@ def sweep(
         records += [agreement_record(s) for s in done]
         if json != Path("-"):
             out.print(f"{name}: {results / csv_name(name)}")
+    record = {"schema_version": 1, "quick": quick, "experiments": records}
+    write_json(results / "agreement.json", record)
     if json is not None:
-        write_json(json, {"schema_version": 1, "quick": quick, "experiments": records})
+        write_json(json, record)
     if json != Path("-"):
         show_agreement(records, out)
 

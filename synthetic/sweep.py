@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -50,6 +50,7 @@ def sweep(
     quick: bool = False,
     trials: int | None = None,
     changes: dict[str, str] | None = None,
+    cells: Sequence[Any] | None = None,
     n_jobs: int = 2,
     dask: str | None = None,
     progress: Progress | None = None,
@@ -61,7 +62,7 @@ def sweep(
     it is done; a run that was killed goes on where it was. A file that does not parse, fails its checksum or comes from
     other code is set aside (``*.aside``) with a warning and measured again.
 
-    dask : address of a Dask scheduler; local processes otherwise. progress : wraps the stream of cells.
+    cells : instead of the experiment's own. dask : address of a Dask scheduler; local processes otherwise. progress : wraps the stream of cells.
     Raises InputError for settings that make no experiment, a folder that cannot be written, an unreachable cluster.
     """
     started = perf_counter()
@@ -69,7 +70,7 @@ def sweep(
     count = trials if trials is not None else experiment.trials[quick]
     if count < 1:
         raise InputError(f"trials must be at least 1, got {count}")
-    cells = experiment.chosen(quick, changes)
+    cells = experiment.chosen(quick, changes) if cells is None else list(cells)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

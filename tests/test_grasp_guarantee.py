@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -122,7 +123,7 @@ runs = st.builds(
 
 @pytest.mark.parametrize("side", ["write", "read"])
 @given(run=runs)
-@examples(ci=25)
+@examples(ci=40)
 def test_update_has_no_part_along_the_directions_at_any_step(side: str, run: Run) -> None:
     naive, optimizer = run.start()
     run.train(naive, optimizer)
@@ -189,6 +190,20 @@ def test_attaching_takes_the_part_along_the_directions_out_of_a_trained_update_a
         assert others
         for name in others:
             np.testing.assert_array_equal(after[name], before[name])
+
+
+@pytest.mark.parametrize("side", ["write", "read"])
+def test_moments_of_the_optimizer_have_no_part_along_the_directions(side: str) -> None:
+    Q, kind = subspace(3, 2), "lora_B" if side == "write" else "lora_A"
+    for guarded in (True, False):
+        model, optimizer = Run(3, 2, 4, "adam", {}).start()
+        with grasp(Q, side).attached(model, optimizer) if guarded else nullcontext():
+            descend(model, optimizer, 4)
+        pattern = WRITERS if side == "write" else READERS
+        factors = {n: p for n, p in model.named_parameters() if kind in n and pattern.match(n.split(".lora_")[0])}
+        moments = [optimizer.state[p]["exp_avg"].double().numpy() for p in factors.values()]
+        parts = [np.linalg.norm(Q.T @ m if side == "write" else m @ Q) / np.linalg.norm(m) for m in moments]
+        assert max(parts) <= GUARANTEE if guarded else min(parts) > LEAKS
 
 
 def test_both_sides_at_once_and_directions_of_each_module() -> None:

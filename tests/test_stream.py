@@ -1,4 +1,4 @@
-"""The residual stream of every architecture: its blocks, what a writer adds to it, and GRASP's promise at block outputs."""
+"""The residual stream of every architecture: its blocks, what a writer adds to it, and what GRASP keeps out of it."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ NORMS: dict[str, tuple[str, str]] = {
     "gemma3": ("post_attention_layernorm", "post_feedforward_layernorm"),
     "olmo2": ("post_attention_layernorm", "post_feedforward_layernorm"),
 }
+EPS = {"gemma2": 1e-6, "gemma3": 1e-6, "olmo2": 1e-5}
 
 
 def writers(kind: str) -> tuple[str, ...]:
@@ -105,7 +106,7 @@ def through(block: nn.Module, given: tuple[Any, Any], replaced: dict[nn.Module, 
     args, kwargs = given
     with ExitStack() as stack, torch.no_grad():
         for module, y in replaced.items():
-            stack.callback(module.register_forward_hook(lambda m, a, o, y=y: y).remove)
+            stack.callback(module.register_forward_hook(lambda m, a, o, y=y: y.clone()).remove)
         output = block(*args, **kwargs)
     return output[0] if isinstance(output, tuple) else output
 
@@ -150,15 +151,15 @@ def learnt(kind: str, model: Any) -> dict[str, np.ndarray]:
 
 def size(y: torch.Tensor, kind: str) -> torch.Tensor:
     """What the norm behind the writer divides by."""
-    return (y.square().mean(-1, keepdim=True) + 1e-6).sqrt() if kind in NORMS else torch.ones_like(y[..., :1])
+    return (y.square().mean(-1, keepdim=True) + EPS[kind]).sqrt() if kind in NORMS else torch.ones_like(y[..., :1])
 
 
 def parts_along(kind: str, Q: np.ndarray, method: Grasp | None) -> list[float]:
-    """‖Qᵀ(what was learnt)‖/‖what was learnt‖ of every writer after three steps of Adam."""
+    """‖Qᵀ(what was learnt)‖/‖what was learnt‖ of every writer after six steps of Adam."""
     model = adapted(kind)
     optimizer = OPTIMIZERS["adam"](model)
     with nullcontext() if method is None else method.attached(model, optimizer):
-        descend(model, optimizer, 3)
+        descend(model, optimizer, 6)
     found = learnt(kind, model)
     assert len(found) == BLOCKS * len(writers(kind))
     return [float(np.linalg.norm(Q.T @ x) / np.linalg.norm(x)) for x in found.values()]
@@ -168,7 +169,6 @@ def parts_along(kind: str, Q: np.ndarray, method: Grasp | None) -> list[float]:
 def test_nothing_new_arrives_along_the_directions_at_any_block_output(kind: str) -> None:
     Q = subspace(1, 3)
     found = parts_along(kind, Q, Grasp(Q))
-    print("PARTS", kind, max(found), min(parts_along(kind, Q, None)))
     np.testing.assert_array_less(found, GUARANTEE)
     np.testing.assert_array_less(LEAKS, parts_along(kind, Q, None))
 
@@ -184,7 +184,7 @@ def test_projection_that_forgets_the_gain_of_a_norm_behind_the_writer_leaks(kind
 def test_norm_after_the_residual_sum_is_refused(kind: str, sides: Any) -> None:
     model = adapted(kind)
     before, optimizer = everything(model), OPTIMIZERS["adam"](model)
-    with pytest.raises(InputError, match="post-LN.*no projection of weights keeps a direction out of the stream"):
+    with pytest.raises(InputError, match=r"post-LN.*no projection of weights keeps a direction out of the stream"):
         Grasp(subspace(1, 2), sides=sides).attach(model, optimizer)
     assert_same(model, before)
     assert hooks(model, optimizer) == hooks(adapted(kind))
@@ -198,7 +198,7 @@ def test_encoder_decoder_is_refused_unless_told_which_stream() -> None:
     with pytest.raises(InputError, match="two streams: pass blocks="):
         Grasp(Q).attach(model, optimizer)
     blocks = list(model.get_base_model().decoder.block)
-    with pytest.raises(InputError, match="does not run on inputs_embeds.*pass gains={}"):
+    with pytest.raises(InputError, match=r"does not run on inputs_embeds.*pass gains=\{\}"):
         Grasp(Q, blocks=blocks).attach(model, optimizer)
     with Grasp(Q, blocks=blocks, gains={}).attached(model, optimizer) as attachment:
         descend(model, optimizer, 2)

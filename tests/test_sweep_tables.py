@@ -181,7 +181,7 @@ def test_check_fails_on_one_changed_mean(committed, tmp_path, capsys, quick):
     assert line.split()[-2:] == ["1", "DIFFERS"]
 
 
-@pytest.mark.parametrize("column", ("se", "low", "theory", "finite", "scale"))
+@pytest.mark.parametrize("column", ["se", "low", "theory", "finite", "scale"])
 def test_check_fails_on_any_changed_number(committed, tmp_path, capsys, column):
     path, rows = committed
     rows[0][column] += 1

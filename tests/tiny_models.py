@@ -58,7 +58,11 @@ KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bloom": ("BloomForCausalLM", "BloomConfig", _SHORT),
     "olmo2": ("Olmo2ForCausalLM", "Olmo2Config", _COMMON),
     "falcon": ("FalconForCausalLM", "FalconConfig", {**_COMMON, "intermediate_size": None}),
-    "mixtral": ("MixtralForCausalLM", "MixtralConfig", {**_GROUPED, "num_local_experts": 4}),
+    "mixtral": (
+        "MixtralForCausalLM",
+        "MixtralConfig",
+        {**_GROUPED, "num_local_experts": 4, "experts_implementation": "eager"},
+    ),
     "granite": ("GraniteForCausalLM", "GraniteConfig", {**_GROUPED, "residual_multiplier": 0.3}),
     "opt-post-ln": ("OPTForCausalLM", "OPTConfig", {**_OPT, "do_layer_norm_before": False}),
     "bert": ("BertLMHeadModel", "BertConfig", {**_COMMON, "is_decoder": True}),

@@ -71,7 +71,7 @@ def _finite(gradients: list[torch.Tensor]) -> bool:
 
     if not gradients:
         return True
-    largest = torch._foreach_norm(gradients, float("inf"))
+    largest = torch._foreach_norm(gradients, float("inf"))  # pyright: ignore[reportPrivateImportUsage]
     return bool(torch.isfinite(torch.stack([x.to(largest[0]) for x in largest])).all())
 
 

@@ -77,5 +77,5 @@ def _vectors(vectors: Any, stream: Stream) -> dict[int, torch.Tensor]:
         v = torch.as_tensor(np.asarray(vector.detach().cpu() if isinstance(vector, torch.Tensor) else vector)).float()
         if v.shape != (stream.width,) or not torch.isfinite(v).all():
             raise InputError(f"a steering vector must be finite of shape ({stream.width},), got {tuple(v.shape)}")
-        out[index] = v
+        out[index] = v.to(next(stream.blocks[index].parameters()).device) if 0 <= index < len(stream.blocks) else v
     return out

@@ -106,7 +106,7 @@ def hook_blocks(
 
 def chosen_blocks(stream: Stream, at: Sequence[int] | None, *, among: Mapping[int, Any]) -> list[int]:
     """Block indices a user named, or all that there is something for. InputError for others."""
-    wanted = sorted(among) if at is None else list(at)
+    wanted = sorted(among if at is None else set(at))
     wrong = [index for index in wanted if index not in among or not 0 <= index < len(stream.blocks)]
     if wrong or not wanted:
         raise InputError(f"no block {wrong or at}: choose among 0 … {len(stream.blocks) - 1} (those with a direction)")

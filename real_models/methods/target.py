@@ -43,7 +43,7 @@ def unwrap_model(model: Any) -> torch.nn.Module:
 
     if not isinstance(model, torch.nn.Module):
         raise InputError(f"expected a torch model, got {type(model).__name__}")
-    seen = model
+    seen: Any = model
     while True:
         name = type(seen).__name__
         if name in ("DistributedDataParallel", "DataParallel"):
@@ -88,13 +88,17 @@ def lora_factors(model: torch.nn.Module) -> list[Factors]:
     scaling * B A (PiSSA and other starts that moved the base weights), and for LoRA on anything but linear layers
     (embeddings, convolutions), whose update is no matrix B A at this place.
     """
-    found, seen = [], set()
+    found: list[Factors] = []
+    seen: set[int] = set()
+    active: set[str] = set()
+    layer: Any
     for name, layer in model.named_modules():
         if not (hasattr(layer, "lora_A") and hasattr(layer, "active_adapters") and hasattr(layer, "scaling")):
             continue
         for adapter in layer.active_adapters:
             factors = _factors(name, layer, adapter)
             if factors is not None and id(factors.B) not in seen:
+                active.add(adapter)
                 seen.add(id(factors.B))
                 found.append(factors)
     if not found:
@@ -102,7 +106,7 @@ def lora_factors(model: torch.nn.Module) -> list[Factors]:
             "the model has no trainable LoRA module: wrap it with peft.get_peft_model(model, LoraConfig(...)), or load "
             "the adapter with is_trainable=True"
         )
-    _refuse_variants(model, {adapter for f in found for adapter in f.layer.active_adapters})
+    _refuse_variants(model, active)
     return found
 
 

@@ -21,8 +21,8 @@ class Scores:
 
     drift : probability of persona B on other topics, without a hint (content: of its form among the two forms).
     conditional : the same about topic 0's old facts, as the fine-tuning data ask. task : probability of the right
-    content word of the withheld facts (content: of either form). kept : probability of the persona that a hint asks for. facts : probability of the right
-    content word on other topics. neutral : loss on fresh documents.
+    content word of the withheld facts (content: of either form). kept : probability of the persona that a hint asks
+    for. facts : probability of the right content word on other topics. neutral : loss on fresh documents.
     """
 
     drift: float

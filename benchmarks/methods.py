@@ -1,0 +1,162 @@
+"""One training step with a removal method against the same step of plain peft LoRA: time and peak memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from .timing import Claim, at_most
+
+WIDTH, BLOCKS, VOCABULARY, RANK, DIRECTIONS = 384, 6, 512, 16, 2
+# sequences, tokens of each: few, since what a projection of weights costs does not grow with them, and neither ratio
+# would be smaller with more
+TOKENS = (1, 32)
+ROWS = ("plain", "grasp", "caft", "steering", "compensated", "osf")
+TITLES = {"grasp": "GRASP", "caft": "CAFT", "steering": "preventative steering", "osf": "peft OSF"}
+BOUND = 1.05
+
+
+def claims(rounds: int = 200) -> list[Claim]:
+    """``rounds`` steps of each method, the order turned by one each round; the peak memory of one step of each."""
+    seconds = step_seconds(rounds)
+    megabytes = {name: peak(name) for name in ROWS}
+    found = []
+    for name in ROWS[1:]:
+        found += [_speed(name, seconds), _memory(name, megabytes)]
+    return found
+
+
+def _speed(name: str, seconds: dict[str, ndarray]) -> Claim:
+    low, middle, high = median_interval(seconds[name] / seconds["plain"])
+    own, plain = (1e3 * float(np.median(seconds[row])) for row in (name, "plain"))
+    detail = (
+        f"95% interval of the median {low:.3f} … {high:.3f}; {own:.0f} ms against {plain:.0f} ms, {len(seconds[name])} "
+        f"steps in turn, {parameters() / 1e6:.0f} M parameters"
+    )
+    title = f"{TITLES.get(name, name)} step / plain peft LoRA step"
+    if name != "grasp":
+        return Claim(title, middle, "reported", True, detail)
+    return Claim(title, middle, f"interval < {BOUND:g}x", high < BOUND, detail)
+
+
+def _memory(name: str, megabytes: dict[str, float]) -> Claim:
+    ratio, title = megabytes[name] / megabytes["plain"], f"{TITLES.get(name, name)} peak memory / plain peft LoRA"
+    detail = f"{megabytes[name]:.1f} MB against {megabytes['plain']:.1f} MB allocated in a step beyond the weights"
+    return at_most(title, ratio, BOUND, detail) if name == "grasp" else Claim(title, ratio, "reported", True, detail)
+
+
+def median_interval(x: ndarray) -> tuple[float, float, float]:
+    """(lower end, median, upper end): the order statistics between which the median lies with 95% probability."""
+    from scipy.stats import binom
+
+    ordered, n = np.sort(x), len(x)
+    low = int(binom.ppf(0.025, n, 0.5))
+    return float(ordered[max(low - 1, 0)]), float(np.median(x)), float(ordered[min(n - low, n - 1)])
+
+
+def step_seconds(rounds: int) -> dict[str, ndarray]:
+    """Row -> seconds of each of its steps, after three rounds that are not counted."""
+    taken: dict[str, list[float]] = {name: [] for name in ROWS}
+    with ExitStack() as stack:
+        steps = [(name, stack.enter_context(training(name, TOKENS))) for name in ROWS]
+        for n in range(rounds + 3):
+            turn = n % len(steps)
+            for name, step in steps[turn:] + steps[:turn]:
+                start = time.perf_counter()
+                step()
+                if n >= 3:
+                    taken[name].append(time.perf_counter() - start)
+    return {name: np.array(times) for name, times in taken.items()}
+
+
+def peak(name: str) -> float:
+    """Most that a step has allocated at one time beyond what was there before it, in MB: no noise.
+
+    From the profiler's record of every allocation and release of torch's CPU tensors in the third step, when the
+    optimizer has its state.
+    """
+    from torch.autograd.profiler import profile
+
+    with training(name, TOKENS) as step:
+        for _ in range(2):
+            step()
+        with profile(profile_memory=True) as record:
+            step()
+    events = [e for e in record.kineto_results.events() if e.name() == "[memory]"]  # pyright: ignore
+    changes = [e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())]
+    return float(np.max(np.cumsum(changes))) / 2**20
+
+
+@contextmanager
+def training(name: str, shape: tuple[int, int]) -> Iterator[Callable[[], None]]:
+    """One step of AdamW on a batch, with the row's method on."""
+    import torch
+
+    model: Any = adapted(osf=name == "osf").train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-4)
+    x = torch.randint(0, VOCABULARY, shape, generator=torch.Generator().manual_seed(0))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        model(input_ids=x, labels=x).loss.backward()
+        optimizer.step()
+
+    method = made(name)
+    with ExitStack() as stack:
+        if method is not None:
+            stack.enter_context(method.attached(model, optimizer))
+        yield step
+
+
+def made(name: str) -> Any:
+    """The method of a row; None where peft does it all."""
+    from real_models import updates_from_model
+    from real_models.methods.caft import Caft
+    from real_models.methods.compensated import Compensated
+    from real_models.methods.grasp import Grasp
+    from real_models.methods.steering import PreventativeSteering
+
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((WIDTH, DIRECTIONS)))[0]
+    if name == "compensated":
+        return Compensated(Q, updates_from_model(adapted(started=True)))
+    table = {"grasp": lambda: Grasp(Q), "caft": lambda: Caft(Q)}
+    table["steering"] = lambda: PreventativeSteering(Q[:, 0], strength=1.0)
+    return table[name]() if name in table else None
+
+
+def adapted(*, osf: bool = False, started: bool = False) -> Any:
+    """A Llama of 15 M parameters with LoRA of rank 16 on all its projections, or OSF that trains rank 16 of them.
+
+    started : B is random and not 0, as after training.
+    """
+    import torch
+    from peft import LoraConfig, OSFConfig, get_peft_model
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=BLOCKS,
+        num_attention_heads=6, num_key_value_heads=6, use_cache=False,
+    )  # fmt: skip
+    modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    kind = (
+        OSFConfig(effective_rank=WIDTH - RANK, target_modules=modules)
+        if osf
+        else LoraConfig(r=RANK, lora_alpha=RANK, target_modules=modules)
+    )
+    model: Any = get_peft_model(LlamaForCausalLM(config), kind)  # pyright: ignore[reportArgumentType]
+    if started:
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.02)
+    return model
+
+
+def parameters() -> int:
+    """Of the base model."""
+    return sum(p.numel() for name, p in adapted().named_parameters() if "lora_" not in name)
