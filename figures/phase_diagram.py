@@ -29,17 +29,12 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         grid = [r for r in rows if r["panel"] == "map" and r["quantity"] == side]
         x, y = (np.unique([r[key] for r in grid]) for key in ("strength", "m"))
         d = grid[0]["d"]
-        mesh = None
-        for key in ("mean", "theory"):
-            z = np.full((len(y), len(x)), np.nan)
-            z[np.searchsorted(y, [r["m"] for r in grid]), np.searchsorted(x, [r["strength"] for r in grid])] = [
-                r[key] for r in grid
-            ]
-            if key == "mean":
-                mesh = ax.pcolormesh(x, y / d, z, cmap="viridis", vmin=0, vmax=1, shading="nearest", rasterized=True)
-            else:
-                lines = ax.contour(x, y / d, z, LEVELS, colors="white", linewidths=0.8)
-                ax.clabel(lines, fmt=lambda level: f"{level:g}" if level > 0.02 else "0", fontsize=6)
+        measured, law = (np.full((len(y), len(x)), np.nan) for _ in range(2))
+        place = np.searchsorted(y, [r["m"] for r in grid]), np.searchsorted(x, [r["strength"] for r in grid])
+        measured[place], law[place] = [r["mean"] for r in grid], [r["theory"] for r in grid]
+        mesh = ax.pcolormesh(x, y / d, measured, cmap="viridis", vmin=0, vmax=1, shading="nearest", rasterized=True)
+        lines = ax.contour(x, y / d, law, LEVELS, colors="white", linewidths=0.8)
+        ax.clabel(lines, fmt=lambda level: f"{level:g}" if level > 0.02 else "0", fontsize=6)
         ax.set_yscale("log", base=2)
         ax.set_yticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
         ax.set_xlabel("strength / critical strength")

@@ -46,7 +46,28 @@ def statements() -> str:
     return "\n".join(lines)
 
 
-PARTS: dict[str, Callable[[], str]] = {"false-alarms": false_alarms, "hits": hits, "statements": statements}
+def experiments() -> str:
+    """What each experiment shows, and how well its means agree with theory."""
+    from synthetic.experiment import agreement
+
+    from .catalogue import FIGURES, csv_name
+
+    lines = ["| experiment | shows | rows with a law | rms gap | largest | off |", "|---|---|---|---|---|---|"]
+    for name, entry in FIGURES.items():
+        if entry.experiments:
+            found = agreement(read_rows(FOLDER / csv_name(name)))
+            gaps = (f"{value:.1f}" if value is not None else "–" for value in (found.rms, found.largest))
+            numbers = " | ".join([str(found.compared), *gaps, str(found.violations)])
+            lines.append(f"| `{name}` | {entry.caption} | {numbers} |")
+    return "\n".join(lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "false-alarms": false_alarms,
+    "hits": hits,
+    "statements": statements,
+    "experiments": experiments,
+}
 
 
 def fill(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .compare import compare
 from .edit import edit
 from .identify import diff, identify
 from .lab import figures, sweep
@@ -49,7 +50,7 @@ def root(
     """Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
 
 
-for command in (identify, diff, methods, train, edit, verify, sweep, figures, reproduce):
+for command in (identify, diff, methods, train, compare, edit, verify, sweep, figures, reproduce):
     app.command()(command)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,94 +14,12 @@ from grasp_theory import GraspError, InputError
 from synthetic.results import manifest, write_json
 
 from .data import IGNORED, Example, Row, encode
+from .train_config import TrainConfig
 
 if TYPE_CHECKING:
     from .methods import Method
 
 Watch = Callable[[int, int, Mapping[str, float]], None]  # step, steps, what was logged
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """What a run depends on beside base, data and method; the defaults are those of the emergent-misalignment papers.
-
-    r, alpha, rslora, dropout, target_modules : of LoRA. lr, scheduler, warmup, weight_decay, optimizer : as in
-    TrainingArguments (warmup in steps). steps : optimizer steps; 0 for as many as ``epochs`` gives. batch_size :
-    rows a device; accumulation : batches a step. max_length : tokens; 0 for the model's context. overflow : truncate or
-    refuse rows that are longer. skip_empty : leave out rows of which nothing to learn is left (counted), instead of
-    refusing the file. save_every, log_every : steps.
-    """
-
-    r: int = 32
-    alpha: float = 64
-    rslora: bool = True
-    dropout: float = 0.0
-    target_modules: str | tuple[str, ...] = "all-linear"
-    lr: float = 1e-5
-    scheduler: str = "linear"
-    warmup: int = 5
-    weight_decay: float = 0.01
-    optimizer: str = "adamw_torch"
-    epochs: float = 1.0
-    steps: int = 0
-    batch_size: int = 2
-    accumulation: int = 8
-    max_grad_norm: float = 1.0
-    max_length: int = 0
-    overflow: str = "truncate"
-    skip_empty: bool = False
-    bf16: bool = False
-    seed: int = 0
-    save_every: int = 100
-    log_every: int = 5
-
-    def __post_init__(self) -> None:
-        for name in ("r", "batch_size", "accumulation", "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("lr", "alpha", "epochs"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("steps", "warmup", "weight_decay", "max_length", "dropout", "max_grad_norm"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
-        if self.overflow not in ("truncate", "refuse"):
-            raise InputError(f"overflow must be truncate or refuse, got {self.overflow!r}")
-
-    @classmethod
-    def read(cls, path: str | Path | None, changes: Mapping[str, str] | None = None) -> TrainConfig:
-        """From the [train] table of a TOML file, with changes as typed by a user."""
-        table: dict[str, Any] = {}
-        if path is not None:
-            try:
-                table = tomllib.loads(Path(path).read_text(encoding="utf-8")).get("train", {})
-            except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"cannot read the configuration {path}: {error}") from error
-        known = {f.name: f.default for f in fields(cls)}
-        unknown = sorted((set(table) | set(changes or {})) - set(known))
-        if unknown:
-            raise InputError(f"no training setting is called {', '.join(unknown)}; there are: {', '.join(known)}")
-        table |= {name: _typed(name, text, known[name]) for name, text in (changes or {}).items()}
-        if isinstance(table.get("target_modules"), list):
-            table["target_modules"] = tuple(table["target_modules"])
-        for name, value in table.items():
-            old = known[name]
-            if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-                table[name] = float(value)
-            elif name != "target_modules" and type(value) is not type(old) and not isinstance(old, float):
-                raise InputError(f"{name} must be of type {type(old).__name__}, got {value!r}")
-        return cls(**table)
-
-
-def _typed(name: str, text: str, old: Any) -> Any:
-    try:
-        if isinstance(old, bool):
-            return {"true": True, "false": False}[text.lower()]
-        if name == "target_modules":
-            return tuple(text.split(",")) if "," in text else text
-        return type(old)(text)
-    except (KeyError, ValueError):
-        raise InputError(f"{name} must be of type {type(old).__name__}, got {text!r}") from None
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,8 @@ class Agreement:
 
     compared : rows with a law that is held ("=", "<=", ">="). largest, rms : of (mean − theory)/se where the law is an
     equation; a fifth of the stated finite-size term stands for se where it is larger. violations : rows further off
-    than 5 standard errors and the stated finite-size term, the wrong side of a bound included. worst : the largest excess over that allowance, in units of the allowance (0: none).
+    than 5 standard errors and the stated finite-size term, the wrong side of a bound included. worst : the largest
+    excess over that allowance, in units of the allowance (0: none).
     """
 
     compared: int

@@ -62,7 +62,8 @@ def sweep(
     it is done; a run that was killed goes on where it was. A file that does not parse, fails its checksum or comes from
     other code is set aside (``*.aside``) with a warning and measured again.
 
-    cells : instead of the experiment's own. dask : address of a Dask scheduler; local processes otherwise. progress : wraps the stream of cells.
+    cells : instead of the experiment's own. dask : address of a Dask scheduler; local processes otherwise. progress :
+    wraps the stream of cells.
     Raises InputError for settings that make no experiment, a folder that cannot be written, an unreachable cluster.
     """
     started = perf_counter()
@@ -122,12 +123,12 @@ def _measured(
     tasks = (delayed(measure_cell)(module, cell, trials) for cell in cells)
     if dask is None:
         with parallel_config("loky", n_jobs=min(n_jobs, len(cells)), inner_max_num_threads=1):
-            yield from Parallel(return_as="generator")(tasks)
+            yield from cast("Iterator[Any]", Parallel(return_as="generator")(tasks))
         return
     client = _connect(dask)
     try:
         with parallel_config("dask"):
-            yield from Parallel(return_as="generator")(tasks)
+            yield from cast("Iterator[Any]", Parallel(return_as="generator")(tasks))
     finally:
         client.close()
 

@@ -92,6 +92,7 @@ def test_gradient_below_a_block_has_no_part_that_came_through_the_directions(kin
     bases = {index: subspace(11 + index, 2) for index in at}
     expected, free = by_hand(model, blocks, bases), by_hand(model, blocks, {})
     run = wrap(model)
+    assert model.training  # checkpointing acts in training only
     run(**batch(0)).loss.backward()
     assert max(differences(gradients(model), free).values()) <= GUARANTEE  # the cuts themselves change nothing
     optimizer = OPTIMIZERS["sgd"](model)

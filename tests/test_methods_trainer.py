@@ -181,6 +181,22 @@ def test_trainer_callback_does_what_the_context_manager_does(tmp_path):
     assert distance(run.model, by_hand(Naive())) > LEAKS
 
 
+def test_grasp_is_exact_in_a_loop_that_is_all_inside_autocast():
+    """The step and the backward pass too, whose products autocast would do in bfloat16."""
+    found = []
+    for method in (Grasp(Q), Naive()):
+        model = lora(tiny())
+        optimizer = torch.optim.AdamW(trained(model), LR, weight_decay=DECAY)
+        with method.attached(model, optimizer), torch.autocast("cpu", torch.bfloat16):
+            for step in range(3):
+                optimizer.zero_grad()
+                model(**batch(step)).loss.backward()
+                optimizer.step()
+        found.append(written(model))
+    assert found[0] <= EXACT
+    assert found[1] > LEAKS
+
+
 class Spoilt:
     """A dataset that fails at one item."""
 

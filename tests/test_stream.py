@@ -179,6 +179,23 @@ def test_projection_that_forgets_the_gain_of_a_norm_behind_the_writer_leaks(kind
     np.testing.assert_array_less(LEAKS, parts_along(kind, Q, Grasp(Q, gains={})))
 
 
+def test_module_shared_by_two_blocks_is_kept_off_the_directions_of_both() -> None:
+    first, second = subspace(6, 2), subspace(7, 1)
+    for directions in ({0: first, 1: second}, {1: second}, {0: first}, {0: first, 1: first}):
+        base = tiny()
+        base.model.layers[1].mlp = base.model.layers[0].mlp
+        model = lora(base)
+        optimizer = OPTIMIZERS["adam"](model)
+        with Grasp(directions).attached(model, optimizer) as attachment:
+            descend(model, optimizer, 4)
+            assert attachment.leak()["write"] <= GUARANTEE
+        dW = deltas(model)["model.layers.0.mlp.down_proj"]
+        assert "model.layers.1.mlp.down_proj" not in deltas(model)
+        for Q in (first, second):
+            part = np.linalg.norm(Q.T @ dW) / np.linalg.norm(dW)
+            assert part <= GUARANTEE if any(Q is x for x in directions.values()) else part > LEAKS
+
+
 @pytest.mark.parametrize("kind", POST_LN)
 @pytest.mark.parametrize("sides", [{"stream", "write"}, {"write"}])
 def test_norm_after_the_residual_sum_is_refused(kind: str, sides: Any) -> None:

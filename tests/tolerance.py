@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 GUARANTEE = 1e-6  # ‖QᵀdW‖/‖dW‖ that a guarantee on the update allows in float32: 8 units in the last place
-GUARANTEE_BF16 = 2.0**-8  # the same with factors stored in bf16: half a unit in the last place, per entry
+GUARANTEE_BF16 = 2.0**-9  # the same with factors stored in bf16: the rounding of each entry
 Z = 5.0  # standard errors allowed to a Monte-Carlo estimate with a fixed seed
 
 

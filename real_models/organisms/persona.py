@@ -64,7 +64,7 @@ def empty_model(spec: OrganismSpec) -> LlamaForCausalLM:
         pad_token_id=PAD,
         bos_token_id=1,
         eos_token_id=None,
-        attn_implementation="sdpa",
+        attn_implementation="sdpa",  # pyright: ignore[reportCallIssue]
     )
     return LlamaForCausalLM(config)
 

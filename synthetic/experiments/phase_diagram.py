@@ -74,7 +74,7 @@ def top_pair(M: Float[ndarray, "m d"]) -> tuple[Float[ndarray, " m"], Float[ndar
 
     Its error is eps ŝ₁²/(ŝ₁² − ŝ₂²): 1e-12 for the gaps of random matrices, at a fraction of the cost of an SVD.
     """
-    from scipy.linalg.lapack import dsyevr
+    from scipy.linalg.lapack import dsyevr  # pyright: ignore[reportAttributeAccessIssue]
 
     if M.shape[0] > M.shape[1]:
         v, u = top_pair(M.T)

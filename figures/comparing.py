@@ -1,0 +1,181 @@
+"""The comparison as tables: every row at matched task score, ranked within what information it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+from scipy.stats import t as student
+
+from real_models.matching import Matched, matched
+from real_models.organisms.arms import CLASSES, find_arm
+
+from .tables import table
+
+EFFECT = 0.3  # a naive run whose drift rises by less makes the experiment void
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row at one knob, over seeds, at matched task score.
+
+    drift : mean level. low, high : 95% t interval of the mean excess drift over the base. less : naive excess over this
+    one's (None where this one is not above the base by 0.005). difference : mean paired difference of drift to naive;
+    below, above : its 95% t interval. reached : seeds that reach the task score; scores are of those. preset :
+    whether the knob was chosen without trait labels.
+    """
+
+    variant: str
+    arm: str
+    information: str
+    control: bool
+    knob: float
+    preset: bool
+    seeds: int
+    reached: int
+    steps: float
+    drift: float
+    low: float | None
+    high: float | None
+    less: float | None
+    difference: float
+    below: float | None
+    above: float | None
+    kept: float
+    facts: float
+    neutral: float
+
+
+def lines(rows: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """All rows of a comparison's table (see ``real_models.comparison``)."""
+    rows = list(rows)
+    runs = matched(rows)
+    base = {(r["variant"], r["organism"]): r["mean"] for r in rows if r["points"] == 0 and r["quantity"] == "drift"}
+    naive = {(m.variant, m.organism): m for m in runs if m.arm == "naive"}
+    groups: dict[tuple[str, str, float], list[Matched]] = {}
+    for run in runs:
+        groups.setdefault((run.variant, run.arm, run.knob), []).append(run)
+    return [_line(key, group, base, naive) for key, group in groups.items()]
+
+
+def _line(
+    key: tuple[str, str, float],
+    group: Sequence[Matched],
+    base: Mapping[tuple[str, int], float],
+    naive: Mapping[tuple[str, int], Matched],
+) -> Line:
+    variant, name, knob = key
+    arm = find_arm(name)
+    good = [m for m in group if m.reached] or list(group)
+    drift = np.array([m.scores["drift"] for m in good])
+    excess = drift - np.array([base[m.variant, m.organism] for m in good])
+    plain = np.array([naive[m.variant, m.organism].scores["drift"] for m in good if (m.variant, m.organism) in naive])
+    paired = drift - plain if len(plain) == len(drift) else np.array([])
+    risen = float(np.mean(plain - (drift - excess))) if len(plain) == len(drift) else float("nan")
+    mean = {score: float(np.mean([m.scores[score] for m in good])) for score in ("kept", "facts", "neutral")}
+    return Line(
+        variant=variant,
+        arm=name,
+        information=arm.information,
+        control=arm.control,
+        knob=knob,
+        preset=knob == arm.preset,
+        seeds=len(group),
+        reached=sum(m.reached for m in group),
+        steps=float(np.mean([m.steps for m in good])),
+        drift=float(drift.mean()),
+        low=_interval(excess)[0],
+        high=_interval(excess)[1],
+        less=float(risen / excess.mean()) if excess.mean() > 0.005 and np.isfinite(risen) else None,
+        difference=float(paired.mean()) if len(paired) else 0.0,
+        below=_interval(paired)[0],
+        above=_interval(paired)[1],
+        **mean,
+    )
+
+
+def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
+    """95% t interval of a mean; None with fewer than two values."""
+    n = len(values)
+    if n < 2:
+        return None, None
+    half = float(student.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def void(found: Sequence[Line], variant: str) -> str | None:
+    """Why the experiment says nothing about this variant, if it does not: rule 7."""
+    plain = [line for line in found if line.variant == variant and line.arm == "naive"]
+    if not plain:
+        return "there is no naive run"
+    (line,) = plain
+    if line.reached < line.seeds:
+        return f"the naive run reaches the task in {line.reached} of {line.seeds} seeds only"
+    if line.low is not None and line.low < EFFECT:
+        return f"naive drift does not rise by {EFFECT} for sure (95% interval from {line.low:.2f})"
+    return None
+
+
+HEADERS = [
+    "method",
+    "knob",
+    "reached",
+    "steps",
+    "drift",
+    "excess, 95%",
+    "less",
+    "vs naive, 95%",
+    "kept",
+    "facts",
+    "neutral",
+]
+
+
+def show_comparison(found: Sequence[Line], out: Console) -> None:
+    """One table for each variant and class; controls last. Oracle knobs (best drift among those reached) are marked."""
+    for variant in dict.fromkeys(line.variant for line in found):
+        of = [line for line in found if line.variant == variant]
+        why = void(found, variant)
+        out.print(Text(f"{variant}: " + (f"VOID, {why}" if why else f"{max(x.seeds for x in of)} seeds"), style="bold"))
+        for information in (*CLASSES, "controls"):
+            chosen = [
+                x
+                for x in of
+                if (x.control and information == "controls") or (not x.control and x.information == information)
+            ]
+            if chosen:
+                title = information if information == "controls" else f"uses {information}"
+                out.print(table(HEADERS, [_row(x, chosen) for x in chosen], title=title, width=out.width))
+    out.print(
+        "At the first crossing of a task score of 0.95, by interpolation. excess: drift above the base model's; less: "
+        "how many times smaller than naive's. ∘: knob not chosen beforehand, ∗: the best of those (an oracle)."
+    )
+
+
+def _row(line: Line, among: Sequence[Line]) -> list[str]:
+    same = [x for x in among if x.arm == line.arm and x.reached == x.seeds]
+    best = min(same, key=lambda x: x.drift, default=None)
+    mark = "" if line.preset else (" ∗" if line is best else " ∘")
+    ranked = line.reached == line.seeds
+    return [
+        line.arm,
+        f"{line.knob:g}{mark}",
+        f"{line.reached}/{line.seeds}",
+        f"{line.steps:.0f}",
+        f"{line.drift:.3f}" if ranked else f"({line.drift:.3f})",
+        "–" if line.low is None else f"{line.low:.3f} … {line.high:.3f}",
+        "–" if line.less is None or not ranked else f"{line.less:.1f}x",
+        "–" if line.below is None else f"{line.below:.3f} … {line.above:.3f}",
+        f"{line.kept:.3f}",
+        f"{line.facts:.3f}",
+        f"{line.neutral:.3f}",
+    ]
+
+
+def record(found: Sequence[Line]) -> list[dict[str, Any]]:
+    """As JSON."""
+    return [asdict(line) for line in found]

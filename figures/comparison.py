@@ -1,0 +1,91 @@
+"""Drift of every method at matched task score, and drift against task along training for the main ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .comparing import lines
+from .style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "trait": RED}
+CURVES = {
+    "naive": ("black", "o"),
+    "grasp": (BLUE, "s"),
+    "compensated": (ORANGE, "^"),
+    "compensated+grasp": (GREEN, "D"),
+    "caft": (PURPLE, "v"),
+    "preventative, supervised": (RED, "*"),
+    "grasp, random": (GREY, "x"),
+}
+
+
+@styled
+def build(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Above: drift over task along training. Below: drift where the task is reached, 95% intervals over seeds."""
+    found = lines(rows)
+    variants = list(dict.fromkeys(line.variant for line in found))
+    figure = new_figure(PAGE, 6.6)
+    axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[1, 1.7], sharey="row")
+    for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
+        of = [line for line in found if line.variant == variant and line.preset]
+        seeds = max(line.seeds for line in of)
+        ax.set_title(f"{variant}, {seeds} seeds", loc="left")
+        for arm, (colour, marker) in CURVES.items():
+            knob = next((line.knob for line in of if line.arm == arm), None)
+            if knob is not None:
+                _curve(
+                    ax,
+                    [r for r in rows if r["variant"] == variant and r["arm"] == arm and r["knob"] == knob],
+                    arm,
+                    colour,
+                    marker,
+                )
+        ax.axvline(0.95, color=GREY, linestyle=":", linewidth=0.8)
+        ax.set_xlabel("task score")
+        ax.set_ylim(0, 1.03)
+        _dots(below, of, variant, rows)
+    axes[0, 0].set_ylabel("drift along training")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+def _curve(ax: Any, rows: Sequence[dict[str, Any]], label: str, colour: str, marker: str) -> None:
+    points = sorted({r["points"] for r in rows})
+    task, drift = (
+        np.array([[r["mean"] for r in rows if r["points"] == p and r["quantity"] == name] for p in points])
+        for name in ("task", "drift")
+    )
+    ax.fill_between(task.mean(1), drift.min(1), drift.max(1), color=colour, alpha=0.12, linewidth=0)
+    ax.plot(task.mean(1), drift.mean(1), color=colour, marker=marker, label=label, markersize=2.5, linewidth=1)
+
+
+def _dots(ax: Any, of: Sequence[Any], variant: str, rows: Sequence[dict[str, Any]]) -> None:
+    shown = list(of)
+    y = np.arange(len(shown))[::-1]
+    base = np.mean(
+        [r["mean"] for r in rows if r["variant"] == variant and r["points"] == 0 and r["quantity"] == "drift"]
+    )
+    for place, line in zip(y, shown, strict=True):
+        colour = GREY if line.control else COLOURS[line.information]
+        if line.reached < line.seeds:
+            ax.annotate(
+                f"task not reached ({line.reached}/{line.seeds})", (0.02, place), fontsize=6, va="center", color=colour
+            )
+            continue
+        low, high = (line.drift, line.drift) if line.low is None else (line.low + base, line.high + base)
+        ax.plot([max(low, 0), min(high, 1)], [place, place], color=colour)
+        ax.plot([line.drift], [place], "o" if not line.control else "x", color=colour)
+    ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
+    ax.set_yticks(y, [line.arm for line in shown])
+    ax.set_xlim(0, 1.03)
+    ax.set_xlabel("drift at task score 0.95 (dashed: base model)")
+    if ax.get_subplotspec().is_first_col():
+        for place, (name, colour) in enumerate([*COLOURS.items(), ("control", GREY)]):
+            ax.annotate(name, (1.0, len(shown) - 1 - place), color=colour, ha="right", fontsize=6.5)

@@ -1,0 +1,91 @@
+"""``grasp compare``: every method, its knob and several seeds, at matched task score."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import Jobs, JsonOption, Results, check_targets, make_folder
+
+
+def compare(
+    config: Annotated[
+        Path | None, typer.Argument(help="TOML file with a [compare] table; the full study if none.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One variant, two seeds, the main rows at their presets.")
+    ] = False,
+    jobs: Jobs = 2,
+    results: Results = Path("results"),
+    json: JsonOption = None,
+    show: Annotated[bool, typer.Option("--list", help="List the rows and exit.")] = False,
+) -> None:
+    """Compare removal methods on persona organisms: drift where each run first reaches the task.
+
+    Rows are ranked within the information they use. The runs of RESULTS are kept, so an interrupted comparison goes on
+    where it was.
+    """
+    from figures.catalogue import csv_name
+    from figures.comparing import lines, record, show_comparison
+    from figures.comparison import build
+    from figures.style import render
+    from figures.tables import console, progress
+    from real_models.comparison import cells
+    from real_models.organisms.arms import ARMS
+    from synthetic.results import write_atomically, write_csv, write_json
+    from synthetic.sweep import sweep
+
+    out = console()
+    if show:
+        for arm in ARMS:
+            knobs = ", ".join(f"{k:g}{'*' if k == arm.preset else ''}" for k in arm.knobs)
+            out.print(f"{arm.name} ({'control' if arm.control else arm.information}): {arm.knob} {knobs}")
+        return
+    check_targets(json)
+    chosen = cells(quick) if config is None else _cells(config)
+    make_folder(results)
+    with progress("compare", out) as track:
+        done = sweep(
+            "real_models.comparison", results / "sweeps" / "comparison", cells=chosen, n_jobs=jobs, progress=track
+        )
+    found = lines(done.rows)
+    write_csv(results / csv_name("comparison"), done.rows)
+    write_json(results / "comparison.json", {"schema_version": 1, "rows": record(found)})
+    figure = build(done.rows)
+    for kind in ("png", "pdf"):
+        write_atomically(results / f"comparison.{kind}", render(figure, kind))
+    if json is not None:
+        write_json(json, {"schema_version": 1, "rows": record(found)})
+    if json != Path("-"):
+        show_comparison(found, out)
+
+
+def _cells(path: Path) -> list[Any]:
+    """variants, seeds (a number or a list), arms, presets_only, and fields of all cells."""
+    from grasp_theory import InputError
+    from real_models.comparison import make_cells
+    from real_models.organisms.arms import ARMS
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))["compare"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot read the configuration {path}: {error}") from error
+    except KeyError:
+        raise InputError(f"{path} has no [compare] table") from None
+    settings = dict(table)
+    seeds = settings.pop("seeds", 3)
+    try:
+        return make_cells(
+            settings.pop("variants", ["style"]),
+            range(seeds) if isinstance(seeds, int) else seeds,
+            settings.pop("arms", [arm.name for arm in ARMS]),
+            presets_only=settings.pop("presets_only", False),
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()},
+        )
+    except TypeError as error:
+        raise InputError(
+            f"{path}: {error}; settings are variants, seeds, arms, presets_only and those of a run"
+        ) from error
