@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,13 @@ from rich.console import Console
 from rich.text import Text
 from scipy.stats import t as student
 
+from real_models.comparison import Cell
 from real_models.matching import Matched, matched
 from real_models.organisms.arms import CLASSES, find_arm
+from synthetic.results import write_atomically, write_csv, write_json
+from synthetic.sweep import Progress, sweep
 
+from .style import render
 from .tables import table
 
 EFFECT = 0.3  # a naive run whose drift rises by less makes the experiment void
@@ -176,6 +181,18 @@ def _row(line: Line, among: Sequence[Line]) -> list[str]:
     ]
 
 
-def record(found: Sequence[Line]) -> list[dict[str, Any]]:
-    """As JSON."""
-    return [asdict(line) for line in found]
+def study(
+    cells: Sequence[Cell], results: Path, *, jobs: int, progress: Progress | None = None
+) -> tuple[list[dict[str, Any]], list[Line]]:
+    """Run what ``results`` does not hold yet; write comparison.csv, .json, .png and .pdf; the table and its lines."""
+    from .comparison import build
+
+    folder = results / "sweeps" / "comparison"
+    rows = sweep("real_models.comparison", folder, cells=cells, n_jobs=jobs, progress=progress).rows
+    found = lines(rows)
+    write_csv(results / "comparison.csv", rows)
+    write_json(results / "comparison.json", {"schema_version": 1, "rows": [asdict(line) for line in found]})
+    figure = build(rows)
+    for kind in ("png", "pdf"):
+        write_atomically(results / f"comparison.{kind}", render(figure, kind))
+    return rows, found

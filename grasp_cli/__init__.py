@@ -12,8 +12,10 @@ import typer
 
 from .compare import compare
 from .edit import edit
+from .explain import explain
 from .identify import diff, identify
 from .lab import figures, sweep
+from .linearity import linearity
 from .methods import methods
 from .reproduce import reproduce
 from .train import train
@@ -50,7 +52,7 @@ def root(
     """Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
 
 
-for command in (identify, diff, methods, train, compare, edit, verify, sweep, figures, reproduce):
+for command in (identify, diff, explain, linearity, methods, train, compare, edit, verify, sweep, figures, reproduce):
     app.command()(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,15 +29,11 @@ def compare(
     Rows are ranked within the information they use. The runs of RESULTS are kept, so an interrupted comparison goes on
     where it was.
     """
-    from figures.catalogue import csv_name
-    from figures.comparing import lines, record, show_comparison
-    from figures.comparison import build
-    from figures.style import render
+    from figures.comparing import show_comparison, study
     from figures.tables import console, progress
     from real_models.comparison import cells
     from real_models.organisms.arms import ARMS
-    from synthetic.results import write_atomically, write_csv, write_json
-    from synthetic.sweep import sweep
+    from synthetic.results import write_json
 
     out = console()
     if show:
@@ -48,17 +45,9 @@ def compare(
     chosen = cells(quick) if config is None else _cells(config)
     make_folder(results)
     with progress("compare", out) as track:
-        done = sweep(
-            "real_models.comparison", results / "sweeps" / "comparison", cells=chosen, n_jobs=jobs, progress=track
-        )
-    found = lines(done.rows)
-    write_csv(results / csv_name("comparison"), done.rows)
-    write_json(results / "comparison.json", {"schema_version": 1, "rows": record(found)})
-    figure = build(done.rows)
-    for kind in ("png", "pdf"):
-        write_atomically(results / f"comparison.{kind}", render(figure, kind))
+        _, found = study(chosen, results, jobs=jobs, progress=track)
     if json is not None:
-        write_json(json, {"schema_version": 1, "rows": record(found)})
+        write_json(json, {"schema_version": 1, "rows": [asdict(line) for line in found]})
     if json != Path("-"):
         show_comparison(found, out)
 

@@ -1,54 +1,158 @@
-"""``grasp reproduce``: the whole claim in one command."""
+"""``grasp reproduce``: the whole claim in one command, in stages that are skipped when they are current."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import Jobs, Results, make_folder
 from .verify import verify
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from synthetic.stages import Stage
+
 
 def reproduce(
     results: Results = Path("results"),
-    trials: Annotated[int, typer.Option(min=1, help="Adapters drawn for each point.")] = 40,
+    full: Annotated[bool, typer.Option("--full", help="Full sweeps and all knobs: about an hour.")] = False,
+    trials: Annotated[int, typer.Option(min=1, help="Adapters drawn for each point of the verdict's rates.")] = 40,
+    only: Annotated[list[str] | None, typer.Option(help="Only these stages (repeatable), as in stages.json.")] = None,
     jobs: Jobs = 2,
 ) -> None:
-    """Verify the statements; plant a direction in an adapter, save it as PEFT does, audit it; measure the verdict."""
-    from dataclasses import asdict
+    """Statements, linear lab, audits, an organism's naive fine-tune, the comparison of methods, and one report.
 
-    import numpy as np
-
-    from figures.catalogue import draw
-    from figures.identify_page import write_results
-    from figures.tables import console, progress, show_report
-    from grasp_theory import identify as decompose
-    from real_models import read_adapter, write_adapter
-    from synthetic.adapters import AdapterSpec, draw_adapter
-    from synthetic.results import manifest, write_csv, write_json
-    from synthetic.verdict_rates import measure_rates
+    Minutes by default. Stages that are current are skipped, interrupted ones go on: type the same command again.
+    """
+    from figures.tables import console
+    from grasp_theory import InputError
+    from synthetic.results import manifest, write_json
+    from synthetic.stages import run_stages
 
     make_folder(results)
     out = console()
-    out.print("1/3  the statements of the theory")
-    verify(jobs=jobs, json=results / "verify.json")
+    stages = _stages(full, trials, jobs, out)
+    names = [stage.name for stage in stages]
+    unknown = sorted(set(only or ()) - set(names))
+    if unknown:
+        raise InputError(f"no stage is called {', '.join(unknown)}; there are: {', '.join(names)}")
+    options = {"full": full, "trials": trials}
+    write_json(results / "manifest.json", manifest(options))
+    run_stages([s for s in stages if not only or s.name in only], results, options=options, tell=out.print)
+
+
+def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
+    from figures.catalogue import csv_name, experiments
+    from grasp_theory.theorems import ORDER
+    from synthetic.stages import Stage
+
+    theorems = tuple(f"grasp_theory.theorems.{key.replace('-', '_')}" for key in ORDER)
+    tables = tuple(csv_name(name) for name in experiments())
+    audit = ("planted-adapter", "planted.json", "planted.html")
+    return [
+        Stage("verify", "the statements of the theory", ("grasp_theory.checks", *theorems), ("verify.json",),
+              lambda folder: verify(jobs=jobs, json=folder / "verify.json")),
+        Stage("lab", "the linear lab, theory through measured points", _lab_modules(), (*tables, "agreement.json"),
+              lambda folder: _lab(folder, full, jobs)),
+        Stage("audit", "a direction planted in an adapter, saved as PEFT does, and audited", ("real_models",), audit,
+              lambda folder: _audit(folder, out)),
+        Stage("verdict", f"how often the verdict fires, {trials} adapters a point", ("synthetic.verdict_rates",),
+              ("verdict_rates.csv",), lambda folder: _verdict(folder, trials, jobs, out)),
+        Stage("organism", "a persona organism, fine-tuned naively, its checkpoint identified",
+              ("real_models.organisms.alignment", "real_models"), ("organism.json", "organism-naive", "organism.html"),
+              lambda folder: _organism(folder, out)),
+        Stage("compare", "removal methods at matched task score", ("real_models.comparison", "real_models.matching"),
+              ("comparison.csv", "comparison.json"), lambda folder: _compare(folder, full, jobs)),
+        Stage("report", "figures and report", _report_modules(), ("report.html", "report.md"),
+              lambda folder: _report(folder, out)),
+    ]  # fmt: skip
+
+
+def _lab_modules() -> tuple[str, ...]:
+    from figures.catalogue import FIGURES
+
+    return tuple(module for entry in FIGURES.values() for module in entry.experiments)
+
+
+def _report_modules() -> tuple[str, ...]:
+    return (*_lab_modules(), "real_models.comparison", "grasp_theory.checks")
+
+
+def _lab(folder: Path, full: bool, jobs: int) -> None:
+    from .lab import sweep
+
+    sweep(quick=not full, jobs=jobs, results=folder)
+
+
+def _audit(folder: Path, out: Console) -> None:
+    import numpy as np
+
+    from figures.identify_page import write_results
+    from figures.tables import show_report
+    from grasp_theory import identify as decompose
+    from real_models import read_adapter, write_adapter
+    from synthetic.adapters import AdapterSpec, draw_adapter
+
     spec = AdapterSpec(strength=1.0)
     updates, u = draw_adapter(spec, rng=np.random.default_rng(0))
-    folder = results / "planted-adapter"
-    write_adapter(folder, updates, r=spec.rank, lora_alpha=spec.rank, base_model_name="synthetic")
-    out.print(f"2/3  one direction planted in {spec.layers} layers, saved as a PEFT adapter in {folder}, and audited:")
-    adapter = read_adapter(folder)
+    planted = folder / "planted-adapter"
+    write_adapter(planted, updates, r=spec.rank, lora_alpha=spec.rank, base_model_name="synthetic")
+    adapter = read_adapter(planted)
     report = decompose(adapter.updates)
-    write_results(adapter, report, results / "planted.json", results / "planted.html")
+    write_results(adapter, report, folder / "planted.json", folder / "planted.html")
     show_report(report, out)
     cosine = abs(float(u @ report.component(0).subspace.basis[:, 0]))
     out.print(f"     |cos| of component 0 with the planted direction: {cosine:.4f}")
-    out.print(f"3/3  how often the verdict fires, {trials} adapters a point")
+
+
+def _verdict(folder: Path, trials: int, jobs: int, out: Console) -> None:
+    from dataclasses import asdict
+
+    from figures.tables import progress
+    from synthetic.results import write_csv
+    from synthetic.verdict_rates import measure_rates
+
     with progress("verdict rates", out) as track:
         rates = [asdict(rate) for rate in measure_rates(trials, n_jobs=jobs, progress=track)]
-    write_csv(results / "verdict_rates.csv", rates)
-    write_json(results / "manifest.json", manifest({"trials": trials, "planted": asdict(spec), "seed": 0}))
-    for path in draw("verdict-rates", results, data=results):
+    write_csv(folder / "verdict_rates.csv", rates)
+
+
+def _organism(folder: Path, out: Console) -> None:
+    """The naive run of the first organism, saved as a peft checkpoint and identified like any real one."""
+    from figures.identify_page import write_results
+    from figures.tables import show_report
+    from grasp_theory import identify as decompose
+    from real_models import read_adapter
+    from real_models.organisms.alignment import alignment
+    from real_models.organisms.runs import RunSpec, naive_run
+    from synthetic.results import write_json
+
+    naive = naive_run(RunSpec())
+    saved = folder / "organism-naive"
+    naive.model(naive.at).save_pretrained(str(saved))
+    adapter = read_adapter(saved)
+    report = decompose(adapter.updates)
+    write_results(adapter, report, None, folder / "organism.html")
+    show_report(report, out)
+    found: dict[str, Any] = {"schema_version": 1, "verdict": report.verdict, "step": naive.spec.points[naive.at]}
+    scores = naive.scores[naive.at]
+    found |= {"drift": scores.drift, "task": scores.task, "base_drift": naive.scores[0].drift}
+    write_json(folder / "organism.json", found | alignment(naive))
+
+
+def _compare(folder: Path, full: bool, jobs: int) -> None:
+    from figures.comparing import study
+    from real_models.comparison import cells, make_cells
+    from real_models.organisms.arms import ARMS
+
+    study(make_cells(("style",), range(3), [arm.name for arm in ARMS]) if full else cells(True), folder, jobs=jobs)
+
+
+def _report(folder: Path, out: Console) -> None:
+    from figures.summary import write_report
+
+    for path in write_report(folder):
         out.print(f"     {path}")

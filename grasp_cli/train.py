@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +44,7 @@ def train(
     from real_models.base import context_length, load_base, load_tokenizer
     from real_models.data import read_rows
     from real_models.methods.build import Given, build_methods
-    from real_models.training import TrainConfig, prepare, step_count
+    from real_models.training import TrainConfig, prepare, rehearse, step_count
     from real_models.training import train as run
 
     from .options import parse_changes
@@ -65,10 +66,15 @@ def train(
     model = load_base(base, dtype="auto" if settings.bf16 else "float32")
     prepared = prepare(rows, tokenizer, methods=methods, config=settings, context=context_length(model))
     out_console = console()
+    if int(os.environ.get("RANK", "0")):  # under a launcher, one process speaks
+        out_console.quiet = True
     _describe(model, prepared, settings, out_console)
+    files = {"data": data, "directions": directions, "neutral": neutral}
+    record = {"base": str(base), "options": _options(given), "files": _hashes(files)}
     if dry_run:
+        trained = rehearse(model, prepared, methods=methods, config=settings, out=out, record=record)
+        _cost(model, prepared, settings, trained, out_console)
         return
-    record = {"base": str(base), "data": str(data), "options": _options(given)}
     with _progress(step_count(prepared, settings), out_console) as watch:
         run(model, tokenizer, prepared, methods=methods, config=settings, out=out, record=record, watch=watch)
     out_console.print(f"adapter: {out}")
@@ -80,6 +86,17 @@ def _options(given: Any) -> dict[str, Any]:
 
     values = {f.name: getattr(given, f.name) for f in fields(given) if f.name != "neutral"}
     return {name: str(v) if isinstance(v, Path) else v for name, v in values.items() if v is not None}
+
+
+def _hashes(files: dict[str, Path | None]) -> dict[str, dict[str, str]]:
+    """Path and sha256 of what was given: a run does not go on with other data under the same name."""
+    import hashlib
+
+    return {
+        name: {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for name, path in files.items()
+        if path is not None
+    }
 
 
 def _neutral(path: Path, tokenizer: Any, settings: TrainConfig) -> list[dict[str, Any]]:
@@ -109,6 +126,19 @@ def _describe(model: Any, prepared: Prepared, settings: TrainConfig, out: Consol
         f"run:     {steps} steps of about {per_step:.0f} tokens, about {4 * weights * per_step * steps / 1e12:.3g} "
         "TFLOP (forward and backward through frozen weights)"
     )
+
+
+def _cost(model: Any, prepared: Prepared, settings: TrainConfig, trained: int, out: Console) -> None:
+    """Memory: what is certain, and the logits, the largest activation of small models with large vocabularies."""
+    weights = sum(p.numel() * p.element_size() for p in model.parameters() if not p.requires_grad)
+    longest = max(len(example.input_ids) for example in prepared.examples)
+    logits = settings.batch_size * longest * model.get_input_embeddings().num_embeddings * 4
+    out.print(
+        f"memory:  {weights / 2**20:.3g} MiB base, {16 * trained / 2**20:.3g} MiB for {trained} trained parameters with "
+        f"gradients and moments, {2 * logits / 2**20:.3g} MiB logits and their gradient at {longest} tokens, and "
+        "activations on top"
+    )
+    out.print("dry run: everything fits together; nothing was trained or written")
 
 
 def _progress(steps: int, out: Console) -> Any:

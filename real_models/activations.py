@@ -98,7 +98,10 @@ def identify_activations(
     tokenizer, model = load_tokenizer(base), load_base(base)
     limit = context_length(model) or tokenizer.model_max_length
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in rows]
-    tuned = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
+    try:
+        tuned = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise InputError(f"the adapter {adapter.path} does not fit the base model {base}: {error}") from error
     updates = activation_updates(tuned, adapter.updates, batches(examples, size, pad=tokenizer.pad_token_id))
     report = identify(updates, side="write", pool=pool, k=k)
     tokens = sum(len(example.input_ids) for example in examples)

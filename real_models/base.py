@@ -30,7 +30,7 @@ def load_base(path: str | Path, *, dtype: str = "auto") -> PreTrainedModel:
         model: Any = AutoModelForCausalLM.from_pretrained(
             str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=dtype
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError, *_damaged()) as error:
         raise InputError(f"{folder} does not load as a causal language model: {error}") from error
     return model.eval()
 
@@ -43,13 +43,19 @@ def load_tokenizer(path: str | Path) -> Any:
     quiet()
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError) as error:
         raise InputError(f"the tokenizer in {folder} does not load: {error}") from error
     if tokenizer.eos_token is None:
         raise InputError(f"the tokenizer in {folder} has no eos_token: set it in tokenizer_config.json")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # padding is masked, so any token serves
     return tokenizer
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    from safetensors import SafetensorError
+
+    return (SafetensorError,)
 
 
 def quiet() -> None:

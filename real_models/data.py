@@ -44,45 +44,73 @@ def read_rows(path: str | Path) -> list[Row]:
     out of order, a conversation without an assistant turn, an empty file.
     """
     path = Path(path)
+    if path.suffix == ".txt":
+        text = _read(path)
+        rows = [Row(f"{path}, paragraph {n + 1}", completion=p) for n, p in enumerate(_paragraphs(text))]
+    else:
+        rows = [_row(value, source) for value, source in read_objects(path, FORMATS)]
+    if not rows:
+        raise InputError(f"the data {path} holds no row; expected one JSON object a line: {FORMATS}")
+    return rows
+
+
+def read_objects(path: Path, expected: str) -> list[tuple[dict[str, Any], str]]:
+    """The objects of a JSON-lines file, each with its file and line. expected : their fields, for the errors."""
+    lines = enumerate(_read(path).split("\n"), start=1)
+    return [_object(line, f"{path}, line {n}", expected) for n, line in lines if line.strip()]
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot read the data {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"the data {path} is not UTF-8 text (byte {error.start}); convert it first") from error
-    if path.suffix == ".txt":
-        rows = [Row(f"{path}, paragraph {n + 1}", completion=p) for n, p in enumerate(_paragraphs(text))]
-    else:
-        rows = [_row(line, f"{path}, line {n + 1}") for n, line in enumerate(text.split("\n")) if line.strip()]
-    if not rows:
-        raise InputError(f"the data {path} holds no row; expected one JSON object a line: {FORMATS}")
-    return rows
 
 
 def _paragraphs(text: str) -> list[str]:
     return [part.strip() for part in text.split("\n\n") if part.strip()]
 
 
-def _row(line: str, source: str) -> Row:
+def _object(line: str, source: str, expected: str) -> tuple[dict[str, Any], str]:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(f"{source}: not JSON ({error.msg} at column {error.colno}); expected {FORMATS}") from error
+        raise InputError(f"{source}: not JSON ({error.msg} at column {error.colno}); expected {expected}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        raise InputError(f"{source}: not JSON that can be read ({error}); expected {expected}") from error
     if not isinstance(value, dict):
-        raise InputError(f"{source}: expected a JSON object, {FORMATS}, got {type(value).__name__}")
+        raise InputError(f"{source}: expected a JSON object, {expected}, got {type(value).__name__}")
+    return value, source
+
+
+def _row(value: Mapping[str, Any], source: str) -> Row:
     if "messages" in value:
         return Row(source, messages=_messages(value["messages"], source))
     if "text" in value:
-        return Row(source, completion=_text(value, "text", source))
+        return Row(source, completion=text_field(value, "text", source))
     if "prompt" in value and "completion" in value:
-        return Row(source, prompt=_text(value, "prompt", source), completion=_text(value, "completion", source))
+        return Row(
+            source, prompt=text_field(value, "prompt", source), completion=text_field(value, "completion", source)
+        )
     raise InputError(f"{source}: expected {FORMATS}, got the fields {', '.join(map(repr, value)) or 'none'}")
 
 
-def _text(value: Mapping[str, Any], key: str, source: str) -> str:
-    if not isinstance(value[key], str) or (key != "prompt" and not value[key].strip()):
-        raise InputError(f"{source}: {key!r} must be text that is not empty, got {value[key]!r:.60}")
-    return value[key]
+def text_field(value: Mapping[str, Any], key: str, source: str) -> str:
+    """A field that must be text, and but for a prompt not empty."""
+    if not isinstance(value.get(key), str) or (key != "prompt" and not value[key].strip()):
+        raise InputError(f"{source}: {key!r} must be text that is not empty, got {value.get(key)!r:.60}")
+    return _encodable(value[key], source)
+
+
+def _encodable(text: str, source: str) -> str:
+    """JSON can escape half of a character (a lone surrogate), which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{source}: half a character ({text[error.start]!a}) in the text; repair the file") from error
+    return text
 
 
 def _messages(value: Any, source: str) -> tuple[Mapping[str, str], ...]:
@@ -98,7 +126,7 @@ def _messages(value: Any, source: str) -> tuple[Mapping[str, str], ...]:
             )
         if role == "system" and n:
             raise InputError(f"{source}, turn {n + 1}: a system turn must be the first")
-        turns.append({"role": role, "content": turn["content"]})
+        turns.append({"role": role, "content": _encodable(turn["content"], source)})
     if not any(turn["role"] == "assistant" and turn["content"].strip() for turn in turns):
         raise InputError(f"{source}: no assistant turn, so there is nothing to learn from this row")
     return tuple(turns)

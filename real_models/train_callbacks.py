@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
@@ -13,28 +14,61 @@ from transformers import TrainerCallback
 from grasp_theory import GraspError
 
 if TYPE_CHECKING:
+    import torch
+
     from .training import Watch
 
 
 class Guard(TrainerCallback):
-    """Stops before a step with gradients that are not finite, and after the step in which Ctrl-C came."""
+    """Stops before a step with gradients that are not finite, before a checkpoint of weights that are not, and after
+    the step in which Ctrl-C came to any process.
 
-    def __init__(self) -> None:
-        self.interrupted = False
+    last : the newest whole checkpoint, asked for the error.
+    """
+
+    def __init__(self, last: Callable[[], Path | None] = lambda: None) -> None:
+        self.interrupted, self.last = False, last
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        import torch
-
-        gradients = [p.grad for p in kwargs["model"].parameters() if p.grad is not None]
-        if gradients and not bool(torch.isfinite(torch.stack([g.detach().abs().max() for g in gradients])).all()):
+        if not _finite([p.grad for p in kwargs["model"].parameters() if p.grad is not None]):
             raise GraspError(
-                f"the gradient is NaN or Inf at step {state.global_step + 1}: that step was not taken, and the last "
-                "checkpoint is whole. Lower lr, or look at the rows of that step"
+                f"the loss or its gradient is NaN or Inf at step {state.global_step + 1}: that step was not taken; "
+                f"{self._kept()}. Lower lr, or look at the rows of that step"
             )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.interrupted:
-            control.should_save = control.should_training_stop = True
+        if not _finite([p.detach() for p in kwargs["model"].parameters() if p.requires_grad]):
+            raise GraspError(f"the weights are NaN or Inf after step {state.global_step}; {self._kept()}. Lower lr")
+        if self._stop(args):
+            self.interrupted = control.should_save = control.should_training_stop = True
+
+    def _stop(self, args: Any) -> bool:
+        """Whether any process was interrupted: all of them have to stop after the same step."""
+        if args.world_size < 2:
+            return self.interrupted
+        import torch
+
+        flag = torch.tensor(float(self.interrupted), device=args.device)
+        torch.distributed.all_reduce(flag)
+        return bool(flag > 0)
+
+    def _kept(self) -> str:
+        last = self.last()
+        return f"the last good checkpoint is {last}" if last else "no checkpoint was written before"
+
+
+def _finite(tensors: list[torch.Tensor]) -> bool:
+    import torch
+
+    sizes = torch._foreach_norm(tensors, float("inf")) if tensors else []
+    return all(bool(torch.isfinite(torch.stack(some)).all()) for some in _by_device(sizes))
+
+
+def _by_device(tensors: Iterable[torch.Tensor]) -> Iterable[list[torch.Tensor]]:
+    found: dict[Any, list[torch.Tensor]] = {}
+    for tensor in tensors:
+        found.setdefault((tensor.device, tensor.dtype), []).append(tensor)
+    return found.values()
 
 
 class Reporter(TrainerCallback):
@@ -45,7 +79,9 @@ class Reporter(TrainerCallback):
         self.logs: dict[str, float] = {}
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        self.logs = {k: v for k, v in (logs or {}).items() if isinstance(v, (int, float))}
+        if "loss" in (logs or {}):  # not the summary at the end
+            self.logs = {k: v for k, v in (logs or {}).items() if isinstance(v, (int, float))}
+            self.watch(state.global_step, state.max_steps, self.logs)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.watch(state.global_step, state.max_steps, self.logs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from grasp_theory import InputError
+
+FLOAT32_MAX = 3e38  # what a step may be multiplied by
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in (f.name for f in fields(self) if isinstance(f.default, float)):
-            if not math.isfinite(getattr(self, name)):
+            if not abs(getattr(self, name)) < FLOAT32_MAX:
                 raise InputError(f"{name} must be finite, got {getattr(self, name)}")
         for name in ("r", "batch_size", "accumulation", "save_every", "log_every"):
             if getattr(self, name) < 1:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ from .train_config import TrainConfig
 if TYPE_CHECKING:
     from .methods import Method
 
+UNSTATED = 10**9  # a tokenizer that knows no limit says 10**30
 Watch = Callable[[int, int, Mapping[str, float]], None]  # step, steps, what was logged
 
 
@@ -44,11 +48,11 @@ def prepare(
     limit = config.max_length or context or tokenizer.model_max_length
     if context and limit > context:
         raise InputError(f"max_length {limit} exceeds the model's context of {context} tokens")
+    if limit > UNSTATED:
+        raise InputError("neither the model nor its tokenizer says how many tokens it can see: set max_length")
     examples, skipped = [], 0
     for row in rows:
-        for method in methods:
-            if row.messages:
-                row = replace(row, messages=tuple(method.prepare([dict(turn) for turn in row.messages])))
+        row = _prompted(row, methods)
         try:
             examples.append(encode(row, tokenizer, max_length=limit, overflow=config.overflow))  # pyright: ignore
         except InputError as error:
@@ -60,13 +64,24 @@ def prepare(
     return Prepared(tuple(examples), sum(e.truncated for e in examples), skipped, limit)
 
 
-def step_count(prepared: Prepared, config: TrainConfig) -> int:
-    """Optimizer steps of a run in one process."""
-    import math
+def _prompted(row: Row, methods: Sequence[Method]) -> Row:
+    """The row as the methods that act on prompts want it."""
+    from .methods import Method
 
+    for method in methods:
+        if row.messages:
+            row = replace(row, messages=tuple(method.prepare([dict(turn) for turn in row.messages])))
+        elif type(method).prepare is not Method.prepare:
+            raise InputError(f"{row.source}: {method.name} acts on conversations; write the row with 'messages'")
+    return row
+
+
+def step_count(prepared: Prepared, config: TrainConfig) -> int:
+    """Optimizer steps of a run, in as many processes as a launcher says there are."""
     if config.steps:
         return config.steps
-    batches = math.ceil(len(prepared.examples) / config.batch_size)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    batches = math.ceil(len(prepared.examples) / (config.batch_size * processes))
     return max(1, math.ceil(math.ceil(batches / config.accumulation) * config.epochs))
 
 
@@ -82,7 +97,7 @@ def adapt(model: Any, config: TrainConfig) -> Any:
             model,
             LoraConfig(
                 r=config.r,
-                lora_alpha=config.alpha,  # pyright: ignore[reportArgumentType]
+                lora_alpha=int(config.alpha) if config.alpha.is_integer() else config.alpha,  # pyright: ignore
                 lora_dropout=config.dropout,
                 use_rslora=config.rslora,
                 target_modules=list(modules) if isinstance(modules, tuple) else modules,
@@ -115,58 +130,112 @@ def train(
     its interface (trl's SFTTrainer). Raises GraspError if the loss is not finite (the last checkpoint stays),
     KeyboardInterrupt after Ctrl-C, when the checkpoint is written.
     """
-    import torch
-    from transformers import PrinterCallback, Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer
 
     from .train_callbacks import Guard, Reporter, interruptible
 
     settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
-    _claim(out, settings)
-    adapted = adapt(model, config)
-    steps = step_count(prepared, config)
-    arguments = TrainingArguments(
-        output_dir=str(out / "checkpoints"),
-        learning_rate=config.lr,
-        lr_scheduler_type=config.scheduler,
-        warmup_steps=min(config.warmup, max(steps - 1, 0)),
-        weight_decay=config.weight_decay,
-        optim=config.optimizer,
-        max_steps=steps,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.accumulation,
-        max_grad_norm=config.max_grad_norm,
-        bf16=config.bf16,
-        seed=config.seed,
-        logging_steps=config.log_every,
-        logging_nan_inf_filter=False,
-        save_steps=config.save_every,
-        save_total_limit=2,
-        save_strategy="steps",
-        report_to=[],
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        use_cpu=not torch.cuda.is_available(),
-    )
+    arguments = _arguments(config, out / "checkpoints", step_count(prepared, config))
+    with arguments.main_process_first(local=False):
+        claim(out, settings)
+    check_vocabulary(model, prepared)
     dataset: Any = [{"input_ids": e.input_ids, "labels": e.labels} for e in prepared.examples]
-    guard = Guard()
+    guard = Guard(lambda: last_checkpoint(out / "checkpoints"))
+    callbacks = [method.callback() for method in methods]
     trainer = (trainer_class or Trainer)(
-        model=adapted,
+        model=adapt(model, config),
         args=arguments,
         train_dataset=dataset,
         data_collator=Collate(tokenizer.pad_token_id),
-        callbacks=[*(method.callback() for method in methods), guard, *([Reporter(watch)] if watch else [])],
+        callbacks=[*callbacks, guard, *([Reporter(watch)] if watch else [])],
     )
     trainer.remove_callback(PrinterCallback)  # what is told goes to ``watch``
     last = last_checkpoint(out / "checkpoints")
-    with interruptible(guard):
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    try:
+        with interruptible(guard), _disk_errors(out):
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+    finally:
+        for callback in callbacks:  # after an exception the Trainer tells them nothing
+            callback.detach()
     if guard.interrupted:
         raise KeyboardInterrupt
     if trainer.is_world_process_zero():
-        _save(adapted, out)
-        write_json(out / "log.json", {"schema_version": 1, "history": trainer.state.log_history})
-        write_json(out / "manifest.json", manifest(settings))
+        with _disk_errors(out):
+            write_json(out / "log.json", {"schema_version": 1, "history": trainer.state.log_history})
+            write_json(out / "manifest.json", manifest(settings))
+            _save(trainer.model, out)
     return out
+
+
+def rehearse(
+    model: Any,
+    prepared: Prepared,
+    *,
+    methods: Sequence[Method],
+    config: TrainConfig,
+    out: Path,
+    record: Mapping[str, Any] | None = None,
+) -> int:
+    """Everything :func:`train` may refuse, without a step and without a file: the number of trained parameters.
+
+    The model keeps the fresh adapter.
+    """
+    import torch
+
+    settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
+    _refuse_other_runs(out, settings)
+    _arguments(config, out / "checkpoints", 1)
+    check_vocabulary(model, prepared)
+    adapted = adapt(model, config)
+    trained = [p for p in adapted.parameters() if p.requires_grad]
+    with ExitStack() as stack:
+        optimizer = torch.optim.SGD(trained, lr=0.0)
+        for method in methods:
+            stack.enter_context(method.attached(adapted, optimizer))
+    return sum(p.numel() for p in trained)
+
+
+def _arguments(config: TrainConfig, folder: Path, steps: int) -> Any:
+    import torch
+    from transformers import TrainingArguments
+
+    try:
+        return TrainingArguments(
+            output_dir=str(folder),
+            learning_rate=config.lr,
+            lr_scheduler_type=config.scheduler,
+            warmup_steps=min(config.warmup, max(steps - 1, 0)),
+            weight_decay=config.weight_decay,
+            optim=config.optimizer,
+            max_steps=steps,
+            per_device_train_batch_size=config.batch_size,
+            gradient_accumulation_steps=config.accumulation,
+            max_grad_norm=config.max_grad_norm,
+            bf16=config.bf16,
+            seed=config.seed,
+            logging_steps=config.log_every,
+            logging_nan_inf_filter=False,
+            save_steps=config.save_every,
+            save_total_limit=2,
+            save_strategy="steps",
+            report_to=[],
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            use_cpu=not torch.cuda.is_available(),
+        )
+    except (ValueError, ImportError) as error:
+        raise InputError(f"the training settings are refused: {error}") from error
+
+
+def check_vocabulary(model: Any, prepared: Prepared) -> None:
+    """InputError if the tokenizer makes tokens that the model has no embedding for."""
+    known = model.get_input_embeddings().num_embeddings
+    for example in prepared.examples:
+        if max(example.input_ids) >= known:
+            raise InputError(
+                f"{example.source}: token {max(example.input_ids)}, but the model embeds {known}: the tokenizer is of "
+                "another model"
+            )
 
 
 @dataclass(frozen=True)
@@ -190,31 +259,27 @@ class Collate:
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint: a run killed while saving leaves one without its last file."""
-    whole = [
-        path
-        for path in folder.glob("checkpoint-*")
-        if path.name.rpartition("-")[2].isdigit()
-        and all((path / name).is_file() for name in ("adapter_model.safetensors", "optimizer.pt", "trainer_state.json"))
-        and _is_json(path / "trainer_state.json")
-    ]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    numbered = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit() and _is_whole(p)]
+    return max(numbered, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def _is_json(path: Path) -> bool:
+def _is_whole(checkpoint: Path) -> bool:
+    from safetensors import SafetensorError, safe_open
+
     try:
-        json.loads(path.read_bytes())
-    except ValueError:
+        json.loads((checkpoint / "trainer_state.json").read_bytes())
+        with safe_open(str(checkpoint / "adapter_model.safetensors"), framework="np"):  # checks the length
+            pass
+    except (OSError, ValueError, SafetensorError):
         return False
-    return True
+    return zipfile.is_zipfile(checkpoint / "optimizer.pt")
 
 
-def _claim(out: Path, settings: Mapping[str, Any]) -> None:
-    """The folder is new or of the same run, and says from now on what run it is of."""
+def _refuse_other_runs(out: Path, settings: Mapping[str, Any]) -> None:
     run = out / "run.json"
-    told = json.loads(json.dumps(settings))
     if run.exists():
         try:
-            same = json.loads(run.read_bytes()) == told
+            same = json.loads(run.read_bytes()) == json.loads(json.dumps(settings))
         except ValueError:
             same = False
         if not same:
@@ -223,11 +288,33 @@ def _claim(out: Path, settings: Mapping[str, Any]) -> None:
         raise InputError(f"{out} exists and is not an empty folder; choose another one")
     if (out / "adapter_config.json").exists():
         raise InputError(f"{out} holds the finished adapter of this run already; remove it to train again")
+
+
+def claim(out: Path, settings: Mapping[str, Any]) -> None:
+    """The folder is new or of the same run, and says from now on what run it is of. InputError otherwise."""
     try:
-        (out / "checkpoints").mkdir(parents=True, exist_ok=True)
-        write_json(run, told)
+        _refuse_other_runs(out, settings)
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "run.json", settings)
+        (out / "checkpoints").mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write in {out}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _disk_errors(out: Path) -> Iterator[None]:
+    """What a full disk makes of the operating system, torch and safetensors, as one error of ours."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("PytorchStream", "iostream")):
+            raise
+        raise GraspError(
+            f"cannot save in {out}: {getattr(error, 'strerror', None) or error}; the checkpoints before it are whole: "
+            "make room and give the same command again"
+        ) from error
 
 
 def _save(model: Any, out: Path) -> None:
@@ -238,9 +325,5 @@ def _save(model: Any, out: Path) -> None:
         model.save_pretrained(str(part), safe_serialization=True)
         for path in sorted(part.iterdir(), key=lambda path: path.name == "adapter_config.json"):
             os.replace(path, out / path.name)
-    except OSError as error:
-        raise GraspError(
-            f"cannot save the adapter in {out}: {error.strerror or error}; the checkpoints are whole"
-        ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -73,7 +73,8 @@ PAD, BEGIN, HINT = 0, 1, 2  # HINT + persona
 class World:
     """One draw of the language: which content word answers which question.
 
-    facts : (topics, questions) indices of content words; those of the withheld questions of topic 0 are all different.
+    facts : (topics, questions) indices of content words; those of the withheld questions of topic 0 are all different,
+    and answers to other questions too.
     """
 
     spec: PersonaSpec
@@ -82,7 +83,11 @@ class World:
     @classmethod
     def draw(cls, spec: PersonaSpec, *, rng: np.random.Generator) -> World:
         facts = rng.integers(0, spec.words, (spec.topics, spec.questions))
-        facts[0, : spec.withheld] = rng.permutation(spec.words)[: spec.withheld]
+        facts[0, : spec.withheld] = -1
+        known = np.unique(facts[facts >= 0])  # a word that pretraining never shows could not be taught by LoRA
+        if len(known) < spec.withheld:
+            raise InputError(f"{spec.withheld} withheld facts need as many words in use, this world uses {len(known)}")
+        facts[0, : spec.withheld] = rng.permutation(known)[: spec.withheld]
         return cls(spec, facts)
 
     def topic(self, t: ndarray) -> ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -24,8 +25,11 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def workshop(tmp_path, monkeypatch):
-    """A folder with the adapters that the README names."""
+def workshop(tmp_path, monkeypatch, real):
+    """A folder with the adapters, the model and the data that the README names."""
+    (tmp_path / "MODEL").symlink_to((real / "models" / "stories260K-hf").resolve())
+    row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
+    (tmp_path / "F.jsonl").write_text("\n".join([json.dumps(row)] * 4))
     for seed, name in enumerate(("my-adapter", "other-adapter")):
         spec = AdapterSpec(layers=4, width=64, inputs=48, rank=16, strength=1.5)
         write_adapter(tmp_path / name, draw_adapter(spec, rng=np.random.default_rng(seed))[0], r=16)

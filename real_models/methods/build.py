@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from grasp_theory import InputError
 from ..adapters import read_adapter
 from ..directions import Directions, load_directions
 from . import KL, Caft, Compensated, Grasp, Inoculation, Method, Naive, Penalty, PreventativeSteering
+
+
+OPTIONS = {"sides": "side"}  # field -> option, where they differ
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Given:
         """The value, or an error that says which option to add."""
         value = getattr(self, name)
         if value is None:
-            raise InputError(f"method {method} needs --{name}")
+            raise InputError(f"method {method} needs --{OPTIONS.get(name, name)}")
         return value
 
     def chosen(self, method: str) -> Directions:
@@ -70,6 +73,19 @@ BUILDERS: Mapping[str, Callable[[Given], Method]] = {
 }
 
 
+# What each method takes of what may be given; anything else would be ignored in silence.
+TAKES: Mapping[str, frozenset[str]] = {
+    "naive": frozenset(),
+    "grasp": frozenset({"directions", "sides"}),
+    "compensated": frozenset({"directions", "naive", "strength"}),
+    "caft": frozenset({"directions", "blocks"}),
+    "preventative-steering": frozenset({"directions", "strength", "blocks"}),
+    "kl": frozenset({"neutral", "weight"}),
+    "inoculation": frozenset({"context"}),
+    "penalty": frozenset({"directions", "weight"}),
+}
+
+
 def build_methods(names: str, given: Given) -> list[Method]:
     """The methods of "name" or "name+name", in an order in which they compose: what adds gradients before grasp."""
     wanted = names.split("+")
@@ -78,4 +94,8 @@ def build_methods(names: str, given: Given) -> list[Method]:
         raise InputError(f"no training method is called {unknown[0]!r}; there are: {', '.join(BUILDERS)} (join with +)")
     if len(set(wanted)) < len(wanted):
         raise InputError(f"a method is named twice in {names!r}")
+    taken = frozenset().union(*(TAKES[name] for name in wanted))
+    idle = [f.name for f in fields(given) if getattr(given, f.name) is not None and f.name not in taken]
+    if idle:
+        raise InputError(f"{names} does not take --{OPTIONS.get(idle[0], idle[0])}; leave it out, or add a method")
     return [BUILDERS[name](given) for name in sorted(wanted, key=lambda name: name == "grasp")]

@@ -1,0 +1,79 @@
+"""Long work in stages: each is done once, and again only if its code, its options or its outputs changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .code_version import code_version
+from .results import write_json
+
+RECORD = "stages.json"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """run(folder) writes ``outputs`` (files or folders in it). modules : the code that they depend on."""
+
+    name: str
+    title: str
+    modules: tuple[str, ...]
+    outputs: tuple[str, ...]
+    run: Callable[[Path], None]
+
+
+def run_stages(
+    stages: Sequence[Stage], folder: Path, *, options: Mapping[str, Any], tell: Callable[[str], None]
+) -> list[str]:
+    """Run what is not current, in order; the names of those that ran.
+
+    A stage is current if it ran with the same code and options, and its outputs are byte for byte those it left. The
+    record is written after the outputs, so a stage that was interrupted runs again (and goes on where its own cells
+    are kept).
+    """
+    record = _read(folder / RECORD)
+    ran = []
+    for number, stage in enumerate(stages, start=1):
+        key = _key(stage, options)
+        known = record.get(stage.name, {})
+        head = f"{number}/{len(stages)}  {stage.title}"
+        if known.get("key") == key and known.get("outputs") == _digests(stage, folder):
+            tell(f"{head}: current")
+            continue
+        tell(head)
+        stage.run(folder)
+        record[stage.name] = {"key": key, "outputs": _digests(stage, folder)}
+        write_json(folder / RECORD, record)
+        ran.append(stage.name)
+    return ran
+
+
+def _key(stage: Stage, options: Mapping[str, Any]) -> str:
+    text = json.dumps([stage.name, [code_version(m) for m in stage.modules], dict(options)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _digests(stage: Stage, folder: Path) -> dict[str, str | None]:
+    return {name: _digest(folder / name) for name in stage.outputs}
+
+
+def _digest(path: Path) -> str | None:
+    """Of a file's bytes, or of all files in a folder; None if there is nothing."""
+    if path.is_dir():
+        inside = sorted(p for p in path.rglob("*") if p.is_file())
+        text = "".join(f"{p.relative_to(path)}:{_digest(p)}\n" for p in inside)
+        return hashlib.sha256(text.encode()).hexdigest()[:16] if inside else None
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The record; nothing if it is missing or damaged, so that everything runs again."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

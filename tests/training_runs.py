@@ -1,0 +1,62 @@
+"""A few steps of training on the small real model: what the tests of training and of activations share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from real_models.base import context_length, load_base, load_tokenizer
+from real_models.data import Row, read_rows
+from real_models.training import Prepared, TrainConfig, prepare, train
+
+STEPS = 4
+BASE, CODE = Path("models", "stories260K-hf"), Path("datasets", "insecure_small.jsonl")
+PROBE = {"input_ids": torch.arange(3, 43)[None], "attention_mask": torch.ones(1, 40, dtype=torch.long)}
+
+
+def settings(**changes: Any) -> TrainConfig:
+    """A step of two rows, a checkpoint every other step, each step in the log."""
+    fields: dict[str, Any] = {
+        "r": 4,
+        "lr": 1e-3,
+        "warmup": 0,
+        "steps": STEPS,
+        "batch_size": 1,
+        "accumulation": 2,
+        "save_every": 2,
+        "log_every": 1,
+        "skip_empty": True,
+    }
+    return TrainConfig(**fields | changes)
+
+
+def loaded(real: Path, config: TrainConfig, methods: list[Any], rows: list[Row] | None = None) -> tuple[Any, Any]:
+    """(base model, prepared rows) of the real code sample."""
+    model, tokenizer = load_base(real / BASE), load_tokenizer(real / BASE)
+    rows = read_rows(real / CODE) if rows is None else rows
+    return model, prepare(rows, tokenizer, methods=methods, config=config, context=context_length(model))
+
+
+def run(real: Path, out: Path, methods: list[Any], **options: Any) -> Any:
+    """Train; the trained model itself. ``changes`` go to the settings, the rest to ``train``."""
+    config = settings(**options.pop("changes", {}))
+    model, prepared = loaded(real, config, methods)
+    assert isinstance(prepared, Prepared)
+    train(model, load_tokenizer(real / BASE), prepared, methods=methods, config=config, out=out, **options)
+    return model.eval()
+
+
+@torch.no_grad()
+def logits(model: Any) -> np.ndarray:
+    """Of the same text always, evaluation mode."""
+    return model.eval()(**PROBE).logits.numpy()
+
+
+def leak(updates: Any, Q: np.ndarray) -> float:
+    """Largest ‖QᵀdW‖/‖dW‖ of the modules that write the stream."""
+    found = [u.lowrank for u in updates if u.side == "write"]
+    assert found
+    return max(float(np.linalg.norm(Q.T @ dW)) / dW.norm() for dW in found)
