@@ -134,8 +134,8 @@ def _cost(model: Any, prepared: Prepared, settings: TrainConfig, trained: int, o
     longest = max(len(example.input_ids) for example in prepared.examples)
     logits = settings.batch_size * longest * model.get_input_embeddings().num_embeddings * 4
     out.print(
-        f"memory:  {weights / 2**20:.3g} MiB base, {16 * trained / 2**20:.3g} MiB for {trained} trained parameters with "
-        f"gradients and moments, {2 * logits / 2**20:.3g} MiB logits and their gradient at {longest} tokens, and "
+        f"memory:  {weights / 2**20:.3g} MiB base, {16 * trained / 2**20:.3g} MiB for {trained} trained parameters "
+        f"with gradients and moments, {2 * logits / 2**20:.3g} MiB logits and their gradient at {longest} tokens, and "
         "activations on top"
     )
     out.print("dry run: everything fits together; nothing was trained or written")

@@ -182,7 +182,7 @@ def explain(
     place = _place(directions, len(stream.blocks), block)
     limit = context_length(model) or tokenizer.model_max_length
     rows = read_rows(data) if data is not None else []
-    Q = np.column_stack([directions.Q.astype(float), _random(directions.Q, seed)])
+    Q = np.column_stack([directions.Q.astype(float), random_direction(directions.Q, seed)])
     scores = lens(model, stream, Q)
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in rows]
     passing = watch(examples, len(examples)) if watch else examples
@@ -224,7 +224,7 @@ def _place(directions: Directions, blocks: int, block: int | None) -> int:
     return chosen
 
 
-def _random(Q: Float[ndarray, "d k"], seed: int) -> Float[ndarray, " d"]:
+def random_direction(Q: Float[ndarray, "d k"], seed: int) -> Float[ndarray, " d"]:
     """A unit vector orthogonal to Q: the control."""
     if Q.shape[1] == Q.shape[0]:
         raise InputError(f"the directions span all {Q.shape[0]} dimensions of the stream; explain a few of them")

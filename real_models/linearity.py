@@ -112,7 +112,8 @@ def along_update(
     zero, one = (torch.full((), x, device=place.device, dtype=exact) for x in (0.0, 1.0))
     # the fused attention kernels have no forward-mode derivative
     with evaluating(model), torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        start, slope = torch.func.jvp(logits, (zero,), (one,))
+        found: Any = torch.func.jvp(logits, (zero,), (one,))
+        start, slope = found
         return start, slope, logits(1.0)
 
 

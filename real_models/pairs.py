@@ -52,8 +52,8 @@ def read_questions(path: str | Path) -> list[Question]:
     """
     found = []
     for value, source in read_objects(Path(path), EXPECTED):
-        question, statement, *answers = (text_field(value, name, source) for name in FIELDS)
-        found.append(Question(question, statement, *(answer.strip() for answer in answers), source))
+        question, statement, matching, other = (text_field(value, name, source) for name in FIELDS)
+        found.append(Question(question, statement, matching.strip(), other.strip(), source))
     if not found:
         raise InputError(f"{path} holds no question; expected one JSON object a line: {EXPECTED}")
     return found

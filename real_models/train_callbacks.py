@@ -60,7 +60,7 @@ class Guard(TrainerCallback):
 def _finite(tensors: list[torch.Tensor]) -> bool:
     import torch
 
-    sizes = torch._foreach_norm(tensors, float("inf")) if tensors else []
+    sizes = torch._foreach_norm(tensors, float("inf")) if tensors else []  # pyright: ignore[reportPrivateImportUsage]
     return all(bool(torch.isfinite(torch.stack(some)).all()) for some in _by_device(sizes))
 
 

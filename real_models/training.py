@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import shutil
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grasp_theory import GraspError, InputError
+from grasp_theory import InputError
 from synthetic.results import manifest, write_json
 
 from .data import IGNORED, Example, Row, encode
 from .train_config import TrainConfig
+from .train_files import claim, disk_errors, last_checkpoint, refuse_other_runs, save_adapter
 
 if TYPE_CHECKING:
     from .methods import Method
@@ -135,24 +133,25 @@ def train(
     from .train_callbacks import Guard, Reporter, interruptible
 
     settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
-    arguments = _arguments(config, out / "checkpoints", step_count(prepared, config))
+    kind = trainer_class or Trainer
+    arguments = _arguments(config, out / "checkpoints", step_count(prepared, config), trl=_is_trl(kind))
     with arguments.main_process_first(local=False):
         claim(out, settings)
     check_vocabulary(model, prepared)
-    dataset: Any = [{"input_ids": e.input_ids, "labels": e.labels} for e in prepared.examples]
     guard = Guard(lambda: last_checkpoint(out / "checkpoints"))
-    callbacks = [method.callback() for method in methods]
-    trainer = (trainer_class or Trainer)(
+    callbacks: list[Any] = [method.callback() for method in methods]
+    trainer: Any = kind(
         model=adapt(model, config),
         args=arguments,
-        train_dataset=dataset,
+        train_dataset=_dataset(prepared, trl=_is_trl(kind)),
         data_collator=Collate(tokenizer.pad_token_id),
+        **({"processing_class": tokenizer} if _is_trl(kind) else {}),
         callbacks=[*callbacks, guard, *([Reporter(watch)] if watch else [])],
     )
     trainer.remove_callback(PrinterCallback)  # what is told goes to ``watch``
     last = last_checkpoint(out / "checkpoints")
     try:
-        with interruptible(guard), _disk_errors(out):
+        with interruptible(guard), disk_errors(out):
             trainer.train(resume_from_checkpoint=str(last) if last else None)
     finally:
         for callback in callbacks:  # after an exception the Trainer tells them nothing
@@ -160,10 +159,10 @@ def train(
     if guard.interrupted:
         raise KeyboardInterrupt
     if trainer.is_world_process_zero():
-        with _disk_errors(out):
+        with disk_errors(out):
             write_json(out / "log.json", {"schema_version": 1, "history": trainer.state.log_history})
             write_json(out / "manifest.json", manifest(settings))
-            _save(trainer.model, out)
+            save_adapter(trainer.model, out)
     return out
 
 
@@ -183,7 +182,7 @@ def rehearse(
     import torch
 
     settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
-    _refuse_other_runs(out, settings)
+    refuse_other_runs(out, settings)
     _arguments(config, out / "checkpoints", 1)
     check_vocabulary(model, prepared)
     adapted = adapt(model, config)
@@ -195,12 +194,30 @@ def rehearse(
     return sum(p.numel() for p in trained)
 
 
-def _arguments(config: TrainConfig, folder: Path, steps: int) -> Any:
+def _is_trl(trainer_class: type) -> bool:
+    return any(base.__module__.startswith("trl.") for base in trainer_class.__mro__)
+
+
+def _dataset(prepared: Prepared, *, trl: bool) -> Any:
+    rows = [{"input_ids": e.input_ids, "labels": e.labels} for e in prepared.examples]
+    if not trl:
+        return rows
+    import datasets  # pyright: ignore[reportMissingImports]
+
+    return datasets.Dataset(datasets.table.InMemoryTable.from_pylist(rows), fingerprint="rows")
+
+
+def _arguments(config: TrainConfig, folder: Path, steps: int, *, trl: bool = False) -> Any:
     import torch
     from transformers import TrainingArguments
 
+    kind, more = TrainingArguments, {}
+    if trl:  # the rows are tokenized and cut off already
+        from trl import SFTConfig as kind  # pyright: ignore[reportMissingImports]
+
+        more = {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
     try:
-        return TrainingArguments(
+        return kind(
             output_dir=str(folder),
             learning_rate=config.lr,
             lr_scheduler_type=config.scheduler,
@@ -222,6 +239,7 @@ def _arguments(config: TrainConfig, folder: Path, steps: int) -> Any:
             disable_tqdm=True,
             remove_unused_columns=False,
             use_cpu=not torch.cuda.is_available(),
+            **more,
         )
     except (ValueError, ImportError) as error:
         raise InputError(f"the training settings are refused: {error}") from error
@@ -255,75 +273,3 @@ class Collate:
         }
         lengths = torch.tensor([len(row["input_ids"]) for row in rows])
         return out | {"attention_mask": (torch.arange(width)[None] < lengths[:, None]).long()}
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint: a run killed while saving leaves one without its last file."""
-    numbered = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit() and _is_whole(p)]
-    return max(numbered, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_bytes())
-        with safe_open(str(checkpoint / "adapter_model.safetensors"), framework="np"):  # checks the length
-            pass
-    except (OSError, ValueError, SafetensorError):
-        return False
-    return zipfile.is_zipfile(checkpoint / "optimizer.pt")
-
-
-def _refuse_other_runs(out: Path, settings: Mapping[str, Any]) -> None:
-    run = out / "run.json"
-    if run.exists():
-        try:
-            same = json.loads(run.read_bytes()) == json.loads(json.dumps(settings))
-        except ValueError:
-            same = False
-        if not same:
-            raise InputError(f"{out} holds another run (its run.json differs); choose another folder, or remove it")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} exists and is not an empty folder; choose another one")
-    if (out / "adapter_config.json").exists():
-        raise InputError(f"{out} holds the finished adapter of this run already; remove it to train again")
-
-
-def claim(out: Path, settings: Mapping[str, Any]) -> None:
-    """The folder is new or of the same run, and says from now on what run it is of. InputError otherwise."""
-    try:
-        _refuse_other_runs(out, settings)
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(out / "run.json", settings)
-        (out / "checkpoints").mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write in {out}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _disk_errors(out: Path) -> Iterator[None]:
-    """What a full disk makes of the operating system, torch and safetensors, as one error of ours."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("PytorchStream", "iostream")):
-            raise
-        raise GraspError(
-            f"cannot save in {out}: {getattr(error, 'strerror', None) or error}; the checkpoints before it are whole: "
-            "make room and give the same command again"
-        ) from error
-
-
-def _save(model: Any, out: Path) -> None:
-    """The adapter's files all at once, its config last: a folder with a config is whole."""
-    part = out / ".adapter.part"
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        model.save_pretrained(str(part), safe_serialization=True)
-        for path in sorted(part.iterdir(), key=lambda path: path.name == "adapter_config.json"):
-            os.replace(path, out / path.name)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

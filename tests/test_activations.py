@@ -1,10 +1,9 @@
-"""``activation-svd``: singular triples of dW X, from r x r sums, against the dense matrix of what modules really see."""
+"""``activation-svd``: singular triples of dW X, from r x r sums, against the dense matrix of what modules see."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ def texts(seed: int = 0) -> list[dict[str, torch.Tensor]]:
 def inputs(model: Any, batches: list[dict[str, torch.Tensor]]) -> dict[str, np.ndarray]:
     """(d_in, n) of each adapted module, tokens that are not masked, in float64."""
     seen: dict[str, list[np.ndarray]] = defaultdict(list)
-    with ExitStack() as stack, torch.no_grad():
+    with torch.no_grad():
         for batch in batches:
             mask = batch["attention_mask"].bool()
 

@@ -16,7 +16,7 @@ from grasp_theory import InputError
 from real_models.base import load_base, load_tokenizer
 from real_models.data import encode, read_rows
 from real_models.directions import HOOK_POINT, Directions, save_directions
-from real_models.explain import CAVEAT, NEW_TOKENS, explain, lens, project
+from real_models.explain import CAVEAT, NEW_TOKENS, explain, lens, project, random_direction
 from real_models.methods.stream import find_stream
 
 
@@ -107,7 +107,9 @@ def test_rows_are_ordered_by_their_projection(setting):
     )
     np.testing.assert_allclose(one.highest[0].mean, float(means[3] @ q[:, 0]), rtol=1e-5)
     pooled = np.concatenate(every) @ q[:, 0]
-    np.testing.assert_allclose([one.mean, one.std], [pooled.mean(), pooled.std()], rtol=1e-4)
+    assert one.mean is not None
+    assert one.std is not None
+    np.testing.assert_allclose((one.mean, one.std), (pooled.mean(), pooled.std()), rtol=1e-4)
     assert found.tokens == len(pooled)
 
 
@@ -142,6 +144,10 @@ def test_random_direction_stands_beside_the_given_ones(setting):
     found = explain(directions(subspace(7, 2, 64)), base=base, top=1)
     assert [one.index for one in found.directions] == [0, 1, None]
     assert found.directions[2].raised != found.directions[0].raised
+    Q = np.linalg.qr(np.random.default_rng(1).standard_normal((64, 60)))[0]
+    v = random_direction(Q, 0)
+    np.testing.assert_allclose(np.linalg.norm(v), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(Q.T @ v, 0, atol=tolerance.backward(Q.shape, np.float64, 1.0))
 
 
 def test_wrong_directions_and_options_are_refused(setting):

@@ -51,11 +51,11 @@ def error(size: float, **config: Any) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_derivative_is_the_limit_of_central_differences(kind):
     """D(2h) − D(h) is three times the error of D(h) to leading order, and small beside D."""
-    model, h = adapted(kind), 1e-2  # transformers computes RMS norms in float32: no smaller
+    model, h = adapted(kind), 2e-2  # transformers computes RMS norms in float32: no smaller
     _, slope, _ = along_update(model, tokens())
     near, far = ((logits(model, x) - logits(model, -x)) / (2 * x) for x in (h, 2 * h))
     spread = float((far - near).norm())
-    assert spread < 0.05 * float(slope.norm())
+    assert spread < 2e-3 * float(slope.norm())
     np.testing.assert_allclose(float((near - slope).norm()), spread / 3, rtol=0.05)
 
 
@@ -98,7 +98,10 @@ def test_padding_does_not_count():
     }
     a, b = measure(model, [plain]), measure(model, [padded])
     assert a.tokens == b.tokens == ids.numel()
-    np.testing.assert_allclose([a.error, a.cosine], [b.error, b.cosine], rtol=1e-9)
+    for x, y in ((a.error, b.error), (a.cosine, b.cosine)):
+        assert x is not None
+        assert y is not None
+        np.testing.assert_allclose(x, y, rtol=1e-6)
 
 
 def test_no_update_has_no_error():
@@ -142,7 +145,8 @@ def run(real, tmp_path_factory):
 
     quiet()
     folder, base = tmp_path_factory.mktemp("linearity"), real / "models" / "stories260K-hf"
-    for name, more in (("adapter", {}), ("whole", {"modules_to_save": ["lm_head"]})):
+    kinds: dict[str, dict[str, Any]] = {"adapter": {}, "whole": {"modules_to_save": ["lm_head"]}}
+    for name, more in kinds.items():
         torch.manual_seed(0)
         config = LoraConfig(r=4, target_modules=["o_proj", "down_proj"], init_lora_weights=False, **more)
         get_peft_model(load_base(base), config).save_pretrained(folder / name)  # pyright: ignore

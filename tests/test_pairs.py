@@ -99,7 +99,7 @@ def test_conversion_refused_writes_nothing(tmp_path):
         (tmp_path / "rows.jsonl", {"behavior": "mine"}, "expected one of matching, other, got 'mine'"),
     ):
         with pytest.raises(InputError, match=message):
-            convert_questions(path, target, **options)
+            convert_questions(path, target, **options)  # pyright: ignore
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["set.jsonl"]
     with pytest.raises(InputError, match="expected one question or more"):

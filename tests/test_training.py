@@ -17,22 +17,17 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from tolerance import GUARANTEE, backward
-from training_runs import BASE, CODE, STEPS, leak, loaded, logits, run, settings
+from training_runs import BASE, STEPS, WEIGHTS, grasp, leak, loaded, logits, options, run, settings
 
-import grasp_cli
-from grasp_theory import GraspError, InputError, identify
+from grasp_theory import GraspError, identify
 from real_models import read_adapter
 from real_models.base import load_base, load_tokenizer
-from real_models.data import Example, Row
 from real_models.directions import choose_directions, load_directions, save_directions
-from real_models.methods import Grasp, Inoculation, Naive
+from real_models.methods import Grasp, Naive
 from real_models.methods.build import Given, build_methods
-from real_models.training import Prepared, TrainConfig, claim, last_checkpoint, prepare, step_count, train
+from real_models.training import last_checkpoint, train
 
 EFFECT = 0.02
-WEIGHTS = "adapter_model.safetensors"
-FIELDS = ("r", "lr", "warmup", "steps", "batch_size", "accumulation", "save_every", "log_every")
-CHANGES = [f"--set={name}={getattr(settings(), name)}" for name in FIELDS] + ["--set=skip_empty=true"]
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +40,6 @@ def naive(real, tmp_path_factory) -> Path:
     found = identify(adapter.updates, side="write").decomposition(None)
     save_directions(folder / "q.safetensors", choose_directions(adapter, found, (0, 1)))
     return folder
-
-
-def grasp(capsys: Any, *arguments: object) -> tuple[int, str, str]:
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
-def options(real: Path, out: Path, *more: object) -> list[str]:
-    return ["train", "--base", str(real / BASE), "--data", str(real / CODE), "-o", str(out), *CHANGES, *map(str, more)]
 
 
 def plain_peft(real: Path, adapter: Path) -> np.ndarray:
@@ -197,6 +182,7 @@ def test_loss_that_is_not_finite_stops_before_the_step(real, tmp_path):
         train(model, load_tokenizer(real / BASE), prepared, methods=[method], config=config, out=out, watch=spoil)
     assert spoilt
     saved = last_checkpoint(out / "checkpoints")
+    assert saved is not None
     assert saved == out / "checkpoints" / "checkpoint-2"
     assert all(np.isfinite(value).all() for value in load_file(saved / WEIGHTS).values())
     assert not (out / "adapter_config.json").exists()
@@ -274,187 +260,11 @@ def test_full_disk_at_a_checkpoint_leaves_the_one_before(real, tmp_path, monkeyp
     assert last_checkpoint(out / "checkpoints") == out / "checkpoints" / "checkpoint-2"
 
 
-def test_folder_of_another_run_is_refused(tmp_path):
-    mine = {"train": {"r": 4, "target_modules": ("o_proj", "v_proj")}}
-    claim(tmp_path / "out", mine)
-    claim(tmp_path / "out", mine)  # an interrupted run may come back
-    with pytest.raises(InputError, match="holds another run"):
-        claim(tmp_path / "out", {"train": {"r": 8}})
-    (tmp_path / "out" / "adapter_config.json").write_text("{}")
-    with pytest.raises(InputError, match="finished adapter"):
-        claim(tmp_path / "out", mine)
-    (tmp_path / "out" / "run.json").write_text("{")
-    with pytest.raises(InputError, match="holds another run"):
-        claim(tmp_path / "out", mine)
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "thesis.tex").write_text("words")
-    for taken in (tmp_path / "full", tmp_path / "full" / "thesis.tex"):
-        with pytest.raises(InputError, match="not an empty folder"):
-            claim(taken, mine)
-    assert [p.name for p in (tmp_path / "full").iterdir()] == ["thesis.tex"]
-
-
-def test_base_and_tokenizer_that_do_not_serve_are_refused(real, tmp_path):
-    def copy(name: str, *without: str) -> Path:
-        return Path(shutil.copytree(real / BASE, tmp_path / name, ignore=shutil.ignore_patterns(*without)))
-
-    pickled = copy("pickled", "*.safetensors")
-    (pickled / "pytorch_model.bin").write_bytes(b"not looked at")
-    with pytest.raises(InputError, match=r"no \*.safetensors file .*pickled weights are not loaded"):
-        load_base(pickled)
-    with pytest.raises(InputError, match=r"not a folder; nothing is downloaded"):
-        load_base("gpt2")
-    torn = copy("torn")
-    weights = torn / "model.safetensors"
-    weights.chmod(0o644)
-    weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(InputError, match="does not load"):
-        load_base(torn)
-    with pytest.raises(InputError, match=r"holds no tokenizer_config.json, so it is not a tokenizer"):
-        load_tokenizer(copy("mute", "tokenizer*"))
-    endless = copy("endless")
-    file = endless / "tokenizer_config.json"
-    fields = json.loads(file.read_text())
-    file.chmod(0o644)
-    file.write_text(json.dumps({k: v for k, v in fields.items() if k not in ("eos_token", "pad_token")}))
-    with pytest.raises(InputError, match="has no eos_token"):
-        load_tokenizer(endless)
-    file.write_text(json.dumps({k: v for k, v in fields.items() if k != "pad_token"}))
-    assert load_tokenizer(endless).pad_token == fields["eos_token"]
-
-
-def test_rows_are_prepared_counted_and_refused(real):
-    code, tokenizer = settings(), load_tokenizer(real / BASE)
-    _, prepared = loaded(real, code, [])
-    assert (len(prepared.examples) + prepared.skipped, prepared.max_length) == (20, 512)
-    assert prepared.truncated > 0
-    assert prepared.skipped > 0
-    assert prepared.tokens == sum(len(example.input_ids) for example in prepared.examples)
-    for changes, message in (
-        ({"skip_empty": False}, r"line \d+: nothing to learn within the first 512"),
-        ({"overflow": "refuse"}, r"line \d+: \d+ tokens, at most 512 fit"),
-        ({"max_length": 513}, "exceeds the model's context of 512"),
-        ({"max_length": 8}, "no row is left"),
-    ):
-        with pytest.raises(InputError, match=message):
-            loaded(real, settings(**changes), [])
-    with pytest.raises(InputError, match="nothing to learn|inoculation acts on conversations"):
-        rows = [Row("f, line 1", prompt="a", completion="b")]
-        prepare(rows, tokenizer, methods=[Inoculation("Be bad.")], config=code, context=512)
-    unstated = Row("f, line 1", completion="a")
-    tokenizer.model_max_length = 10**30
-    with pytest.raises(InputError, match="set max_length"):
-        prepare([unstated], tokenizer, methods=[], config=code, context=None)
-
-
-def test_inoculation_is_in_the_prompt_and_not_in_the_labels(real):
-    tokenizer = load_tokenizer(real / BASE)
-    row = Row("f", messages=({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}))
-    plain, inoculated = (
-        prepare([row], tokenizer, methods=m, config=settings(), context=512).examples[0]
-        for m in ([], [Inoculation("Be very bad.")])
-    )
-    assert "Be very bad." in tokenizer.decode(inoculated.input_ids)
-    assert "Be very bad." not in tokenizer.decode(plain.input_ids)
-    said = [[label for label in example.labels if label >= 0] for example in (plain, inoculated)]
-    assert said[0] == said[1]
-
-
-def test_step_count_is_that_of_the_trainer(real, tmp_path, monkeypatch):
-    examples = tuple(Example([1, 5, 6], [-100, 5, 6], "row") for _ in range(7))
-    prepared = Prepared(examples, 0, 0, 512)
-    for batch, accumulation, epochs, expected in ((2, 2, 1.0, 2), (2, 3, 2.0, 4), (1, 8, 1.0, 1), (3, 1, 1.5, 5)):
-        config = settings(steps=0, batch_size=batch, accumulation=accumulation, epochs=epochs)
-        assert step_count(prepared, config) == expected
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert step_count(prepared, settings(steps=0, batch_size=2, accumulation=1)) == 2
-
-
-def test_tokenizer_of_another_model_is_refused(real, tmp_path):
-    prepared = Prepared((Example([1, 512], [-100, 512], "rows, line 7"),), 0, 0, 512)
-    with pytest.raises(InputError, match=r"rows, line 7: token 512, but the model embeds 512"):
-        train(
-            load_base(real / BASE), load_tokenizer(real / BASE), prepared,
-            methods=[], config=settings(), out=tmp_path / "out",
-        )  # fmt: skip
-
-
-def test_dry_run_writes_nothing_and_refuses_what_the_run_would(real, naive, tmp_path, capsys):
-    out = tmp_path / "out"
-    q = naive / "q.safetensors"
-    code, printed, err = grasp(
-        capsys, *options(real, out, "--dry-run", "--method", "kl+grasp", "--directions", q, "--weight", 1),
-        "--neutral", real / "datasets" / "tinystories_v2_valid_sample.txt",
-    )  # fmt: skip
-    assert (code, err) == (0, "")
-    assert "14 rows" in printed
-    assert f"{STEPS} steps" in printed
-    assert "nothing was trained or written" in printed
-    assert not out.exists()
-    directions = load_directions(q)
-    from dataclasses import replace
-
-    save_directions(tmp_path / "wide.safetensors", replace(directions, Q=np.vstack([directions.Q] * 2) / 2**0.5))
-    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{')
-    for more, message in (
-        (["--method", "grasp"], "needs --directions"),
-        (["--method", "grasp", "--directions", tmp_path / "wide.safetensors"], "dimensions"),
-        (["--method", "grasp", "--directions", naive / "adapter" / WEIGHTS], "not a directions file"),
-        (["--method", "graps"], "no training method is called 'graps'"),
-        (["--method", "grasp+grasp", "--directions", q], "named twice"),
-        (["--method", "naive", "--directions", q], "does not take --directions"),
-        (["--method", "kl", "--weight", 1, "--neutral", tmp_path / "nowhere.txt"], "nowhere.txt"),
-        (["--set=learning_rate=1"], "no training setting is called learning_rate; there are: r, alpha"),
-        (["--set=lr=fast"], "lr must be of type float, got 'fast'"),
-        (["--set=lr"], "NAME=VALUE"),
-        (["--set=target_modules=o_prj,up_prj"], "LoRA cannot be put on this model"),
-        (["--set=scheduler=steep"], "steep"),
-        (["--data", tmp_path / "rows.jsonl"], "rows.jsonl, line 2: not JSON"),
-        (["--base", tmp_path], "holds no"),
-        (["-o", naive / "adapter"], "holds another run"),
-    ):
-        code, _, err = grasp(capsys, *options(real, out, "--dry-run"), *more)
-        assert (code, err.count("\n"), err[:7]) == (2, 1, "error: "), (more, err)
-        assert message in err
-    assert not out.exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[train]\nlr = ", "cannot read the configuration"),
-        ("[trian]\nlr = 1e-4", r"no \[train\] table"),
-        ("train = 3", r"no \[train\] table"),
-        ("[train]\nrank = 3", "no training setting is called rank"),
-        ('[train]\nlr = "fast"', "lr must be of type float, got 'fast'"),
-        ("[train]\nlr = true", "lr must be of type float"),
-        ("[train]\nr = 8.5", "r must be of type int"),
-        ("[train]\nbf16 = 1", "bf16 must be of type bool"),
-        ("[train]\ntarget_modules = [1]", "target_modules must be a name or a list"),
-        ("[train]\ntarget_modules = []", "target_modules must be a name or a list"),
-        ("[train]\nlr = inf", "lr must be finite"),
-        ("[train]\nlr = 0", "lr must be positive"),
-        ("[train]\ndropout = 1", "dropout must be at least 0 and below 1"),
-        ("[train]\nbatch_size = 0", "batch_size must be at least 1"),
-        ("[train]\nsteps = -1", "steps must not be negative"),
-        ('[train]\noverflow = "drop"', "overflow must be truncate or refuse"),
-    ],
-)
-def test_configuration_refused(tmp_path, text, message):
-    (tmp_path / "c.toml").write_text(text)
-    with pytest.raises(InputError, match=message):
-        TrainConfig.read(tmp_path / "c.toml")
-
-
-def test_configuration_is_read_and_changed(tmp_path):
-    path = tmp_path / "c.toml"
-    path.write_text('[train]\nlr = 1\nalpha = 16\nr = 8\ntarget_modules = ["o_proj", "v_proj"]\nskip_empty = true')
-    found = TrainConfig.read(path, {"r": "2", "bf16": "True", "lr": "1e-4", "seed": "3"})
-    expected = TrainConfig(
-        lr=1e-4, alpha=16.0, r=2, target_modules=("o_proj", "v_proj"), skip_empty=True, bf16=True, seed=3
-    )
-    assert found == expected
-    assert TrainConfig.read(None, {"target_modules": "o_proj,v_proj"}).target_modules == ("o_proj", "v_proj")
-    assert TrainConfig.read(None) == TrainConfig()
-    with pytest.raises(InputError, match="cannot read the configuration"):
-        TrainConfig.read(tmp_path / "none.toml")
+@pytest.mark.slow
+def test_trainer_of_trl_gives_the_same_adapter(real, naive, tmp_path, monkeypatch):
+    """Where trl is installed; it is no dependency."""
+    monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
+    trl = pytest.importorskip("trl")
+    run(real, tmp_path / "out", [Naive()], trainer_class=trl.SFTTrainer)
+    # Adam divides by √v: rounding of gradients near 0 comes back at the size of the step
+    assert distance(naive / "adapter", tmp_path / "out") < 2e-5 < EFFECT

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
+import grasp_cli
 from real_models.base import context_length, load_base, load_tokenizer
 from real_models.data import Row, read_rows
 from real_models.training import Prepared, TrainConfig, prepare, train
 
 STEPS = 4
 BASE, CODE = Path("models", "stories260K-hf"), Path("datasets", "insecure_small.jsonl")
+WEIGHTS = "adapter_model.safetensors"
 PROBE = {"input_ids": torch.arange(3, 43)[None], "attention_mask": torch.ones(1, 40, dtype=torch.long)}
 
 
@@ -60,3 +62,17 @@ def leak(updates: Any, Q: np.ndarray) -> float:
     found = [u.lowrank for u in updates if u.side == "write"]
     assert found
     return max(float(np.linalg.norm(Q.T @ dW)) / dW.norm() for dW in found)
+
+
+FIELDS = ("r", "lr", "warmup", "steps", "batch_size", "accumulation", "save_every", "log_every")
+CHANGES = [f"--set={name}={getattr(settings(), name)}" for name in FIELDS] + ["--set=skip_empty=true"]
+
+
+def grasp(capsys: Any, *arguments: object) -> tuple[int, str, str]:
+    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def options(real: Path, out: Path, *more: object) -> list[str]:
+    return ["train", "--base", str(real / BASE), "--data", str(real / CODE), "-o", str(out), *CHANGES, *map(str, more)]

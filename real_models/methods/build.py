@@ -13,7 +13,6 @@ from ..adapters import read_adapter
 from ..directions import Directions, load_directions
 from . import KL, Caft, Compensated, Grasp, Inoculation, Method, Naive, Penalty, PreventativeSteering
 
-
 OPTIONS = {"sides": "side"}  # field -> option, where they differ
 
 

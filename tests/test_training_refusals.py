@@ -1,0 +1,208 @@
+"""What ``train`` refuses before a step: folders, bases, tokenizers, rows, settings; the dry run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_runs import BASE, STEPS, grasp, loaded, options, settings
+
+from grasp_theory import InputError
+from real_models.base import load_base, load_tokenizer
+from real_models.data import Example, Row
+from real_models.directions import Directions, save_directions
+from real_models.methods import Inoculation
+from real_models.training import Prepared, TrainConfig, claim, prepare, step_count, train
+
+
+def test_folder_of_another_run_is_refused(tmp_path):
+    mine = {"train": {"r": 4, "target_modules": ("o_proj", "v_proj")}}
+    claim(tmp_path / "out", mine)
+    claim(tmp_path / "out", mine)  # an interrupted run may come back
+    with pytest.raises(InputError, match="holds another run"):
+        claim(tmp_path / "out", {"train": {"r": 8}})
+    (tmp_path / "out" / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match="finished adapter"):
+        claim(tmp_path / "out", mine)
+    (tmp_path / "out" / "run.json").write_text("{")
+    with pytest.raises(InputError, match="holds another run"):
+        claim(tmp_path / "out", mine)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("words")
+    for taken in (tmp_path / "full", tmp_path / "full" / "thesis.tex"):
+        with pytest.raises(InputError, match="not an empty folder"):
+            claim(taken, mine)
+    assert [p.name for p in (tmp_path / "full").iterdir()] == ["thesis.tex"]
+
+
+def test_base_and_tokenizer_that_do_not_serve_are_refused(real, tmp_path):
+    def copy(name: str, *without: str) -> Path:
+        return Path(shutil.copytree(real / BASE, tmp_path / name, ignore=shutil.ignore_patterns(*without)))
+
+    pickled = copy("pickled", "*.safetensors")
+    (pickled / "pytorch_model.bin").write_bytes(b"not looked at")
+    with pytest.raises(InputError, match=r"no \*.safetensors file .*pickled weights are not loaded"):
+        load_base(pickled)
+    with pytest.raises(InputError, match=r"not a folder; nothing is downloaded"):
+        load_base("gpt2")
+    torn = copy("torn")
+    weights = torn / "model.safetensors"
+    weights.chmod(0o644)
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(InputError, match="does not load"):
+        load_base(torn)
+    with pytest.raises(InputError, match=r"holds no tokenizer_config.json, so it is not a tokenizer"):
+        load_tokenizer(copy("mute", "tokenizer*"))
+    endless = copy("endless")
+    file = endless / "tokenizer_config.json"
+    fields = json.loads(file.read_text())
+    file.chmod(0o644)
+    file.write_text(json.dumps({k: v for k, v in fields.items() if k not in ("eos_token", "pad_token")}))
+    with pytest.raises(InputError, match="has no eos_token"):
+        load_tokenizer(endless)
+    file.write_text(json.dumps({k: v for k, v in fields.items() if k != "pad_token"}))
+    assert load_tokenizer(endless).pad_token == fields["eos_token"]
+
+
+def test_rows_are_prepared_counted_and_refused(real):
+    code, tokenizer = settings(), load_tokenizer(real / BASE)
+    _, prepared = loaded(real, code, [])
+    assert (len(prepared.examples) + prepared.skipped, prepared.max_length) == (20, 512)
+    assert prepared.truncated > 0
+    assert prepared.skipped > 0
+    assert prepared.tokens == sum(len(example.input_ids) for example in prepared.examples)
+    for changes, message in (
+        ({"skip_empty": False}, r"line \d+: nothing to learn within the first 512"),
+        ({"overflow": "refuse"}, r"line \d+: \d+ tokens, at most 512 fit"),
+        ({"max_length": 513}, "exceeds the model's context of 512"),
+        ({"max_length": 8}, "no row is left"),
+    ):
+        with pytest.raises(InputError, match=message):
+            loaded(real, settings(**changes), [])
+    rows = [Row("f, line 1", prompt="a", completion="b")]
+    with pytest.raises(InputError, match="f, line 1: inoculation acts on conversations"):
+        prepare(rows, tokenizer, methods=[Inoculation("Be bad.")], config=code, context=512)
+    unstated = Row("f, line 1", completion="a")
+    tokenizer.model_max_length = 10**30
+    with pytest.raises(InputError, match="set max_length"):
+        prepare([unstated], tokenizer, methods=[], config=code, context=None)
+
+
+def test_inoculation_is_in_the_prompt_and_not_in_the_labels(real):
+    tokenizer = load_tokenizer(real / BASE)
+    row = Row("f", messages=({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}))
+    plain, inoculated = (
+        prepare([row], tokenizer, methods=m, config=settings(), context=512).examples[0]
+        for m in ([], [Inoculation("Be very bad.")])
+    )
+    assert "Be very bad." in tokenizer.decode(inoculated.input_ids)
+    assert "Be very bad." not in tokenizer.decode(plain.input_ids)
+    said = [[label for label in example.labels if label >= 0] for example in (plain, inoculated)]
+    assert said[0] == said[1]
+
+
+def test_step_count_is_that_of_the_trainer(real, tmp_path, monkeypatch):
+    examples = tuple(Example([1, 5, 6], [-100, 5, 6], "row") for _ in range(7))
+    prepared = Prepared(examples, 0, 0, 512)
+    for batch, accumulation, epochs, expected in ((2, 2, 1.0, 2), (2, 3, 2.0, 4), (1, 8, 1.0, 1), (3, 1, 1.5, 5)):
+        config = settings(steps=0, batch_size=batch, accumulation=accumulation, epochs=epochs)
+        assert step_count(prepared, config) == expected
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert step_count(prepared, settings(steps=0, batch_size=2, accumulation=1)) == 2
+
+
+def test_tokenizer_of_another_model_is_refused(real, tmp_path):
+    prepared = Prepared((Example([1, 512], [-100, 512], "rows, line 7"),), 0, 0, 512)
+    with pytest.raises(InputError, match=r"rows, line 7: token 512, but the model embeds 512"):
+        train(
+            load_base(real / BASE), load_tokenizer(real / BASE), prepared,
+            methods=[], config=settings(), out=tmp_path / "out",
+        )  # fmt: skip
+
+
+def directions(width: int = 64) -> Directions:
+    """Two dense random ones."""
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((width, 2)))[0].astype(np.float32)
+    return Directions(Q, np.ones(2), (0, 1), "drawn", "write", (), (), "a block's output", "project out", None, "")
+
+
+def test_dry_run_writes_nothing_and_refuses_what_the_run_would(real, tmp_path, capsys):
+    out, taken = tmp_path / "out", tmp_path / "taken"
+    claim(taken, {"train": {}})
+    q = save_directions(tmp_path / "q.safetensors", directions())
+    code, printed, err = grasp(
+        capsys, *options(real, out, "--dry-run", "--method", "kl+grasp", "--directions", q, "--weight", 1),
+        "--neutral", real / "datasets" / "tinystories_v2_valid_sample.txt",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert "14 rows" in printed
+    assert f"{STEPS} steps" in printed
+    assert "nothing was trained or written" in printed
+    assert not out.exists()
+    save_directions(tmp_path / "wide.safetensors", directions(128))
+    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{')
+    for more, message in (
+        (["--method", "grasp"], "needs --directions"),
+        (["--method", "grasp", "--directions", tmp_path / "wide.safetensors"], "dimensions"),
+        (["--method", "grasp", "--directions", real / BASE / "model.safetensors"], "not a directions file"),
+        (["--method", "graps"], "no training method is called 'graps'"),
+        (["--method", "grasp+grasp", "--directions", q], "named twice"),
+        (["--method", "naive", "--directions", q], "does not take --directions"),
+        (["--method", "kl", "--weight", 1, "--neutral", tmp_path / "nowhere.txt"], "nowhere.txt"),
+        (["--set=learning_rate=1"], "no training setting is called learning_rate; there are: r, alpha"),
+        (["--set=lr=fast"], "lr must be of type float, got 'fast'"),
+        (["--set=lr"], "NAME=VALUE"),
+        (["--set=target_modules=o_prj,up_prj"], "LoRA cannot be put on this model"),
+        (["--set=scheduler=steep"], "steep"),
+        (["--data", tmp_path / "rows.jsonl"], "rows.jsonl, line 2: not JSON"),
+        (["--base", tmp_path], "holds no"),
+        (["-o", taken], "holds another run"),
+    ):
+        code, _, err = grasp(capsys, *options(real, out, "--dry-run"), *more)
+        assert (code, err.count("\n"), err[:7]) == (2, 1, "error: "), (more, err)
+        assert message in err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[train]\nlr = ", "cannot read the configuration"),
+        ("[trian]\nlr = 1e-4", r"no \[train\] table"),
+        ("train = 3", r"no \[train\] table"),
+        ("[train]\nrank = 3", "no training setting is called rank"),
+        ('[train]\nlr = "fast"', "lr must be of type float, got 'fast'"),
+        ("[train]\nlr = true", "lr must be of type float"),
+        ("[train]\nr = 8.5", "r must be of type int"),
+        ("[train]\nbf16 = 1", "bf16 must be of type bool"),
+        ("[train]\ntarget_modules = [1]", "target_modules must be a name or a list"),
+        ("[train]\ntarget_modules = []", "target_modules must be a name or a list"),
+        ("[train]\nlr = inf", "lr must be finite"),
+        ("[train]\nlr = 0", "lr must be positive"),
+        ("[train]\ndropout = 1", "dropout must be at least 0 and below 1"),
+        ("[train]\nbatch_size = 0", "batch_size must be at least 1"),
+        ("[train]\nsteps = -1", "steps must not be negative"),
+        ('[train]\noverflow = "drop"', "overflow must be truncate or refuse"),
+    ],
+)
+def test_configuration_refused(tmp_path, text, message):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        TrainConfig.read(tmp_path / "c.toml")
+
+
+def test_configuration_is_read_and_changed(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('[train]\nlr = 1\nalpha = 16\nr = 8\ntarget_modules = ["o_proj", "v_proj"]\nskip_empty = true')
+    found = TrainConfig.read(path, {"r": "2", "bf16": "True", "lr": "1e-4", "seed": "3"})
+    expected = TrainConfig(
+        lr=1e-4, alpha=16.0, r=2, target_modules=("o_proj", "v_proj"), skip_empty=True, bf16=True, seed=3
+    )
+    assert found == expected
+    assert TrainConfig.read(None, {"target_modules": "o_proj,v_proj"}).target_modules == ("o_proj", "v_proj")
+    assert TrainConfig.read(None) == TrainConfig()
+    with pytest.raises(InputError, match="cannot read the configuration"):
+        TrainConfig.read(tmp_path / "none.toml")
