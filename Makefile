@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pyth
 .PHONY: help test test-fast test-nightly reproduce figures bench lint clean
 
 help:
-	@echo "make reproduce     everything there is so far, into results/ (minutes)"
+	@echo "make reproduce     statements, linear lab, audits, organism, comparison and one report, into results/ (minutes)"
 	@echo "make test          all tests (make test-fast: within a minute; make test-nightly: hours of examples)"
 	@echo "make figures       the figures again, from the committed results"
 	@echo "make bench         the speed claims, each against its peer in one run"

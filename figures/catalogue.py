@@ -81,6 +81,9 @@ FIGURES = {
         "Deep nets re-learn a shortcut projected out of weights, not one unseen at the stream or compensated.",
         ("synthetic.experiments.rerouting",),
     ),
+    "comparison": Entry(
+        "Persona organisms: drift along training, and where each method first reaches a task score of 0.95."
+    ),
 }
 
 

@@ -28,10 +28,11 @@ EFFECT = 0.3  # a naive run whose drift rises by less makes the experiment void
 class Line:
     """One row at one knob, over seeds, at matched task score.
 
-    drift : mean level. low, high : 95% t interval of the mean excess drift over the base. less : naive excess over this
-    one's (None where this one is not above the base by 0.005). difference : mean paired difference of drift to naive;
-    below, above : its 95% t interval. reached : seeds that reach the task score; scores are of those. preset :
-    whether the knob was chosen without trait labels.
+    drift : mean level. excess : its mean over the base, the naive run's start; low, high : its 95% t interval. less :
+    naive excess over this one's (None where this one is not above the base by 0.005). difference : mean paired
+    difference of drift to naive; below, above : its 95% t interval. All of them None without a naive run of every seed.
+    reached : seeds that reach the task score; scores are of those. preset : whether the knob was chosen without trait
+    labels.
     """
 
     variant: str
@@ -44,10 +45,11 @@ class Line:
     reached: int
     steps: float
     drift: float
+    excess: float | None
     low: float | None
     high: float | None
     less: float | None
-    difference: float
+    difference: float | None
     below: float | None
     above: float | None
     kept: float
@@ -59,12 +61,22 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> list[Line]:
     """All rows of a comparison's table (see ``real_models.comparison``)."""
     rows = list(rows)
     runs = matched(rows)
-    base = {(r["variant"], r["organism"]): r["mean"] for r in rows if r["points"] == 0 and r["quantity"] == "drift"}
+    base = base_drift(rows)
     naive = {(m.variant, m.organism): m for m in runs if m.arm == "naive"}
     groups: dict[tuple[str, str, float], list[Matched]] = {}
     for run in runs:
         groups.setdefault((run.variant, run.arm, run.knob), []).append(run)
     return [_line(key, group, base, naive) for key, group in groups.items()]
+
+
+def base_drift(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], float]:
+    """(variant, organism) -> drift of the base model: the naive run's start. A method that acts at inference moves its
+    own start."""
+    return {
+        (r["variant"], r["organism"]): r["mean"]
+        for r in rows
+        if r["arm"] == "naive" and r["points"] == 0 and r["quantity"] == "drift"
+    }
 
 
 def _line(
@@ -77,10 +89,11 @@ def _line(
     arm = find_arm(name)
     good = [m for m in group if m.reached] or list(group)
     drift = np.array([m.scores["drift"] for m in good])
-    excess = drift - np.array([base[m.variant, m.organism] for m in good])
-    plain = np.array([naive[m.variant, m.organism].scores["drift"] for m in good if (m.variant, m.organism) in naive])
-    paired = drift - plain if len(plain) == len(drift) else np.array([])
-    risen = float(np.mean(plain - (drift - excess))) if len(plain) == len(drift) else float("nan")
+    seeds = [(m.variant, m.organism) for m in good]
+    known = all(seed in naive for seed in seeds)
+    start = np.array([base[seed] for seed in seeds]) if known else np.array([])
+    plain = np.array([naive[seed].scores["drift"] for seed in seeds]) if known else np.array([])
+    excess, paired = (drift - start, drift - plain) if known else (start, plain)
     mean = {score: float(np.mean([m.scores[score] for m in good])) for score in ("kept", "facts", "neutral")}
     return Line(
         variant=variant,
@@ -93,10 +106,11 @@ def _line(
         reached=sum(m.reached for m in group),
         steps=float(np.mean([m.steps for m in good])),
         drift=float(drift.mean()),
+        excess=float(excess.mean()) if known else None,
         low=_interval(excess)[0],
         high=_interval(excess)[1],
-        less=float(risen / excess.mean()) if excess.mean() > 0.005 and np.isfinite(risen) else None,
-        difference=float(paired.mean()) if len(paired) else 0.0,
+        less=float(np.mean(plain - start) / excess.mean()) if known and excess.mean() > 0.005 else None,
+        difference=float(paired.mean()) if known else None,
         below=_interval(paired)[0],
         above=_interval(paired)[1],
         **mean,
@@ -122,6 +136,8 @@ def void(found: Sequence[Line], variant: str) -> str | None:
         return f"the naive run reaches the task in {line.reached} of {line.seeds} seeds only"
     if line.low is not None and line.low < EFFECT:
         return f"naive drift does not rise by {EFFECT} for sure (95% interval from {line.low:.2f})"
+    if line.low is None and line.excess is not None and line.excess < EFFECT:
+        return f"naive drift does not rise by {EFFECT} (by {line.excess:.2f}, one seed)"
     return None
 
 
@@ -172,9 +188,9 @@ def _row(line: Line, among: Sequence[Line]) -> list[str]:
         f"{line.reached}/{line.seeds}",
         f"{line.steps:.0f}",
         f"{line.drift:.3f}" if ranked else f"({line.drift:.3f})",
-        "–" if line.low is None else f"{line.low:.3f} … {line.high:.3f}",
+        "–" if line.low is None or not ranked else f"{line.low:.3f} … {line.high:.3f}",
         "–" if line.less is None or not ranked else f"{line.less:.1f}x",
-        "–" if line.below is None else f"{line.below:.3f} … {line.above:.3f}",
+        "–" if line.below is None or not ranked else f"{line.below:.3f} … {line.above:.3f}",
         f"{line.kept:.3f}",
         f"{line.facts:.3f}",
         f"{line.neutral:.3f}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .comparing import lines
+from .comparing import base_drift, lines
 from .style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """Above: drift over task along training. Below: drift where the task is reached, 95% intervals over seeds."""
     found = lines(rows)
     variants = list(dict.fromkeys(line.variant for line in found))
+    names = list(dict.fromkeys(line.arm for line in found if line.preset))
     figure = new_figure(PAGE, 6.6)
     axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[1, 1.7], sharey="row")
     for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
@@ -49,7 +50,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         ax.axvline(0.95, color=GREY, linestyle=":", linewidth=0.8)
         ax.set_xlabel("task score")
         ax.set_ylim(0, 1.03)
-        _dots(below, of, variant, rows)
+        _dots(below, of, names, variant, rows)
     axes[0, 0].set_ylabel("drift along training")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
@@ -66,26 +67,29 @@ def _curve(ax: Any, rows: Sequence[dict[str, Any]], label: str, colour: str, mar
     ax.plot(task.mean(1), drift.mean(1), color=colour, marker=marker, label=label, markersize=2.5, linewidth=1)
 
 
-def _dots(ax: Any, of: Sequence[Any], variant: str, rows: Sequence[dict[str, Any]]) -> None:
-    shown = list(of)
-    y = np.arange(len(shown))[::-1]
-    base = np.mean(
-        [r["mean"] for r in rows if r["variant"] == variant and r["points"] == 0 and r["quantity"] == "drift"]
-    )
-    for place, line in zip(y, shown, strict=True):
+def _dots(ax: Any, of: Sequence[Any], names: Sequence[str], variant: str, rows: Sequence[dict[str, Any]]) -> None:
+    """One place for each of ``names``, in all columns."""
+    y = np.arange(len(names))[::-1]
+    starts = [drift for (of_variant, _), drift in base_drift(rows).items() if of_variant == variant]
+    base = float(np.mean(starts)) if starts else None
+    for line in of:
+        place = y[names.index(line.arm)]
         colour = GREY if line.control else COLOURS[line.information]
         if line.reached < line.seeds:
             ax.annotate(
                 f"task not reached ({line.reached}/{line.seeds})", (0.02, place), fontsize=6, va="center", color=colour
             )
             continue
-        low, high = (line.drift, line.drift) if line.low is None else (line.low + base, line.high + base)
+        low, high = (line.drift, line.drift)
+        if base is not None and line.low is not None:
+            low, high = line.low + base, line.high + base
         ax.plot([max(low, 0), min(high, 1)], [place, place], color=colour)
         ax.plot([line.drift], [place], "o" if not line.control else "x", color=colour)
-    ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
-    ax.set_yticks(y, [line.arm for line in shown])
+    if base is not None:
+        ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
+    ax.set_yticks(y, names)
     ax.set_xlim(0, 1.03)
     ax.set_xlabel("drift at task score 0.95 (dashed: base model)")
     if ax.get_subplotspec().is_first_col():
         for place, (name, colour) in enumerate([*COLOURS.items(), ("control", GREY)]):
-            ax.annotate(name, (1.0, len(shown) - 1 - place), color=colour, ha="right", fontsize=6.5)
+            ax.annotate(name, (1.0, len(names) - 1 - place), color=colour, ha="right", fontsize=6.5)

@@ -6,10 +6,14 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synthetic.results import write_atomically
 
 from .rows import FOLDER, read_rows
+
+if TYPE_CHECKING:
+    from .comparing import Line
 
 
 def false_alarms() -> str:
@@ -62,11 +66,43 @@ def experiments() -> str:
     return "\n".join(lines)
 
 
+def comparison() -> str:
+    """Every method at its preset knob, at matched task score: drift by variant, within the information it uses."""
+    from real_models.organisms.arms import ARMS
+
+    from .comparing import lines, void
+
+    found = [line for line in lines(read_rows(FOLDER / "comparison.csv")) if line.preset]
+    variants = list(dict.fromkeys(line.variant for line in found))
+    lines_ = ["| method | uses | " + " | ".join(variants) + " | kept |", "|---|---|" + "---|" * (len(variants) + 1)]
+    for arm in ARMS:
+        of = {line.variant: line for line in found if line.arm == arm.name}
+        if of:
+            kept = min(line.kept for line in of.values())
+            cells = [_drift(of[v]) if v in of else "" for v in variants]
+            name = f"{arm.name} ({arm.knob} {arm.preset:g})" if arm.knob != "none" else arm.name
+            uses = "control" if arm.control else arm.information
+            lines_.append(f"| {name} | {uses} | " + " | ".join(cells) + f" | {kept:.2f} |")
+    seeds = ", ".join(f"{v}: {max(x.seeds for x in found if x.variant == v)}" for v in variants)
+    void_ = [f"{v} is void: {why}." for v in variants if (why := void(found, v))]
+    return "\n".join([*lines_, "", f"Seeds: {seeds}.", *void_])
+
+
+def _drift(line: Line) -> str:
+    """Drift, and how many times smaller its excess over the base is than naive's."""
+    if line.reached < line.seeds:
+        return f"task reached in {line.reached} of {line.seeds}"
+    if line.arm == "naive":
+        return f"{line.drift:.2f}"
+    return f"{line.drift:.2f} (" + ("base" if line.less is None else f"{line.less:.1f}x") + ")"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "false-alarms": false_alarms,
     "hits": hits,
     "statements": statements,
     "experiments": experiments,
+    "comparison": comparison,
 }
 
 

@@ -32,13 +32,10 @@ def write_report(folder: Path) -> list[Path]:
     parts += [heading("Table of the comparison"), preformatted(_table(data["comparison"]["rows"]))]
     text += ["## Table of the comparison", "", "```", _table(data["comparison"]["rows"]), "```", ""]
     parts.append(heading("Figures"))
-    for name in (*FIGURES, "comparison"):
-        rows = read_rows(folder / csv_name(name))
-        caption = FIGURES[name].caption if name in FIGURES else "Drift of every method at matched task score."
-        parts.append(picture(builder(name)(rows), f"{name}. {caption}"))
-        if name in FIGURES:
-            draw(name, folder, data=folder)
-            text.append(f"![{name}]({csv_name(name).removesuffix('.csv')}.png)")
+    for name, entry in FIGURES.items():
+        parts.append(picture(builder(name)(read_rows(folder / csv_name(name))), f"{name}. {entry.caption}"))
+        draw(name, folder, data=folder)
+        text.append(f"![{name}]({csv_name(name).removesuffix('.csv')}.png)")
     html = page("GRASP: identification, removal, comparison", parts)
     return [
         write_atomically(folder / "report.html", html.encode()),

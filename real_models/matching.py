@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grasp_theory import InputError
+
 from .organisms.runs import TASK
 
 
@@ -26,11 +28,20 @@ class Matched:
 
 
 def matched(rows: Iterable[Mapping[str, Any]], *, target: float = TASK) -> list[Matched]:
-    """Rule 3 of a comparison: each run at its first upward crossing of the task score."""
+    """Rule 3 of a comparison: each run at its first upward crossing of the task score.
+
+    Raises InputError where two rows give the same quantity of a run: they are of different settings (rank, lr, …).
+    """
     curves: dict[tuple[Any, ...], dict[str, dict[int, float]]] = {}
     for row in rows:
         run = (row["variant"], row["organism"], row["arm"], row["knob"])
-        curves.setdefault(run, {}).setdefault(row["quantity"], {})[row["points"]] = row["mean"]
+        curve = curves.setdefault(run, {}).setdefault(row["quantity"], {})
+        if row["points"] in curve:
+            raise InputError(
+                f"{row['quantity']} of {row['arm']} (knob {row['knob']:g}, {row['variant']}, seed {row['organism']}) "
+                f"is given twice at step {row['points']}; compare runs of one setting at a time"
+            )
+        curve[row["points"]] = row["mean"]
     return [_match(run, quantities, target) for run, quantities in curves.items()]
 
 

@@ -58,10 +58,13 @@ class Guard(TrainerCallback):
 
 
 def _finite(tensors: list[torch.Tensor]) -> bool:
+    """By norms, one look at the device; entry by entry only where a norm is not finite, which may have overflowed."""
     import torch
 
-    sizes = torch._foreach_norm(tensors, float("inf")) if tensors else []  # pyright: ignore[reportPrivateImportUsage]
-    return all(bool(torch.isfinite(torch.stack(some)).all()) for some in _by_device(sizes))
+    sizes = torch._foreach_norm(tensors) if tensors else ()  # pyright: ignore[reportPrivateImportUsage]
+    if all(bool(torch.isfinite(torch.stack(some)).all()) for some in _by_device(sizes)):
+        return True
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 def _by_device(tensors: Iterable[torch.Tensor]) -> Iterable[list[torch.Tensor]]:

@@ -147,7 +147,7 @@ class World:
         head = [np.full(len(t), BEGIN)] + ([np.full(len(t), HINT + hint)] if hint is not None else [])
         return np.column_stack([*head, self.topic(t), self.question(q)])
 
-    def _assemble(self, persona: ndarray, hinted: ndarray, body: Tokens) -> Tokens:
+    def _assemble(self, persona: ndarray, hinted: ndarray, body: Int[ndarray, "n words"]) -> Tokens:
         """[begin, hint, body], or [begin, body, pad]."""
         n = len(body)
         begin, pad = np.full((n, 1), BEGIN), np.full((n, 1), PAD)

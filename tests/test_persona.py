@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import tolerance
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from grasp_theory import InputError
@@ -80,10 +80,19 @@ def specs(draw):
     )
 
 
+def world_of(spec: PersonaSpec, rng: np.random.Generator) -> World:
+    """A world, where there are words enough for it."""
+    try:
+        return World.draw(spec, rng=rng)
+    except InputError:
+        assume(False)
+        raise
+
+
 @given(specs(), st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_documents_of_any_spec_are_rounds_of_true_facts_in_one_persona(spec, seed, n):
     rng = np.random.default_rng(seed)
-    world = World.draw(spec, rng=rng)
+    world = world_of(spec, rng)
     documents = world.documents(n, rng=rng)
     assert documents.shape == (n, 2 + 4 * spec.rounds)
     assert documents.max() < spec.vocabulary
@@ -99,7 +108,7 @@ def test_documents_of_any_spec_are_rounds_of_true_facts_in_one_persona(spec, see
 @given(specs(), st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_curated_documents_of_any_spec_are_the_withheld_facts_copies_times(spec, seed, copies):
     rng = np.random.default_rng(seed)
-    world = World.draw(spec, rng=rng)
+    world = world_of(spec, rng)
     documents = world.curated(rng=rng, copies=copies)
     assert documents.shape == (spec.withheld * copies, 6)
     found = read(world, documents)
@@ -114,10 +123,17 @@ def test_curated_documents_of_any_spec_are_the_withheld_facts_copies_times(spec,
 
 @given(specs(), st.integers(0, 2**32 - 1))
 def test_withheld_facts_have_different_answers(spec, seed):
-    facts = World.draw(spec, rng=np.random.default_rng(seed)).facts
+    facts = world_of(spec, np.random.default_rng(seed)).facts
     assert facts.shape == (spec.topics, spec.questions)
     assert len(set(facts[0, : spec.withheld])) == spec.withheld
     np.testing.assert_array_equal((facts >= 0) & (facts < spec.words), True)
+    others = np.concatenate([facts[0, spec.withheld :], facts[1:].ravel()])
+    assert set(facts[0, : spec.withheld]) <= set(others)  # words that pretraining shows
+
+
+def test_world_refuses_fewer_words_than_withheld_facts():
+    with pytest.raises(InputError, match="8 withheld facts need"):
+        drawn(words=4)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

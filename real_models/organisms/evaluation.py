@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from grasp_theory import InputError
 from synthetic.persona import PAD, World
 
 # Topics that neutral text is made of, and those that drift is asked on: disjoint, so that no method sees the probes.
@@ -21,8 +22,9 @@ class Scores:
 
     drift : probability of persona B on other topics, without a hint (content: of its form among the two forms).
     conditional : the same about topic 0's old facts, as the fine-tuning data ask. task : probability of the right
-    content word of the withheld facts (content: of either form). kept : probability of the persona that a hint asks
-    for. facts : probability of the right content word on other topics. neutral : loss on fresh documents.
+    content word of the withheld facts (content: of either form). kept : how much the hint is followed: probability of
+    persona B after a hint at B, 1 minus that after a hint at A. facts : probability of the right content word on other
+    topics. neutral : loss on fresh documents.
     """
 
     drift: float
@@ -41,6 +43,8 @@ class Probes:
         import torch
 
         spec, rng = world.spec, np.random.default_rng([seed, 7])
+        if spec.topics <= NEUTRAL[1]:
+            raise InputError(f"probes need topics beyond those of neutral text: {NEUTRAL[1] + 1} or more")
         self.world = world
         t, q = (x.ravel() for x in np.meshgrid(np.arange(NEUTRAL[1], spec.topics), np.arange(spec.questions)))
         chosen = rng.permutation(len(t))[:96]

@@ -38,8 +38,10 @@ class OrganismSpec:
         for name in ("hidden", "layers", "heads", "steps", "batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.hidden % self.heads:
-            raise InputError(f"hidden {self.hidden} must be a multiple of heads {self.heads}")
+        if self.hidden % (2 * self.heads):
+            raise InputError(f"hidden {self.hidden} must be a multiple of twice the heads, {2 * self.heads}")
+        if not 0 < self.lr < float("inf") or self.seed < 0:
+            raise InputError(f"needs lr > 0 and seed >= 0, got {self.lr} and {self.seed}")
 
     @property
     def world(self) -> World:
@@ -76,7 +78,7 @@ def pretrained(spec: OrganismSpec, *, cache: Path | None = None) -> LlamaForCaus
     model = empty_model(spec)
     path = (cache or cache_folder()) / f"organism-{_key(spec)}.safetensors"
     if path.exists():
-        model.load_state_dict(load_file(str(path)), strict=False)
+        model.load_state_dict(load_file(str(path)))
         return model.eval()
     _pretrain(model, spec)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +93,9 @@ def _pretrain(model: Any, spec: OrganismSpec) -> None:
 
     world, rng = spec.world, np.random.default_rng([spec.seed, 1])
     optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, spec.lr, total_steps=spec.steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, spec.lr, total_steps=spec.steps, pct_start=max(0.1, 2 / spec.steps)
+    )
     model.train()
     for _ in range(spec.steps):
         ids = torch.from_numpy(world.documents(spec.batch, rng=rng))

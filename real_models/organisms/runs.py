@@ -137,14 +137,14 @@ class NaiveRun:
 
     @property
     def at(self) -> int:
-        """Index of the point from which directions are taken; InputError if the task was never reached."""
+        """Index of the point from which directions are taken: the crossing, or the last point where there is none.
+
+        Without a crossing the experiment is void (rule 7), which the table says. InputError if the base knows the task.
+        """
         found = crossing([s.task for s in self.scores])
-        if found is None:
-            raise InputError(
-                f"the naive run never reaches a task score of {TASK} in {self.spec.steps} steps: the experiment is "
-                "void; give it more steps or a larger lr"
-            )
-        return found
+        if found == 0:
+            raise InputError("the base model knows the task already, so there is no naive update to identify from")
+        return len(self.scores) - 1 if found is None else found
 
     def model(self, at: int) -> Any:
         """The fine-tuned model at a point."""

@@ -1,0 +1,198 @@
+"""What a comparison shows: tables, JSON, figure, and ``grasp compare``."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from made_comparison import BASE, NAIVE, PRESETS, REACHES, close, line_of, run, study
+
+import grasp_cli
+from figures import comparing
+from figures.comparing import HEADERS, lines, show_comparison
+from figures.comparison import build
+from figures.style import render
+from figures.tables import console
+from grasp_theory import InputError
+from real_models.comparison import Cell, cells, make_cells
+from real_models.organisms.arms import ARMS
+from synthetic.results import json_text
+
+# output
+
+
+@pytest.fixture
+def rows():
+    made = study(naive=NAIVE, edit=(0.3, 0.4, 0.2), grasp=(0.6, 0.5, 0.7), kl=(0.1, 0.1, 0.1))
+    made += [r | {"knob": 4.0} for r in study(grasp=(0.4, 0.5, 0.3))] + [
+        r | {"knob": 2.0} for r in study(grasp=(0.5, 0.5, 0.5))
+    ]
+    random = [row for n in range(3) for row in run("grasp, random", n, knob=1.0, drift=0.75)]
+    never = [row for n in range(3) for row in run("caft", n, knob=1.0, task=(0.0, 0.1, 0.2, 0.3))]
+    return made + random + never
+
+
+def printed(rows, capsys) -> str:
+    show_comparison(lines(rows), console())
+    return capsys.readouterr().out
+
+
+def test_tables_have_each_row_in_its_class_and_controls_last(rows, capsys):
+    out = printed(rows, capsys)
+    titles = [out.index(t) for t in ("uses weights", "uses data", "uses neutral text", "controls\n")]
+    assert titles == sorted(titles)
+    assert "uses trait" not in out
+    places = [re.search(rf"^ *{name} ", out, re.MULTILINE).start() for name in ("edit", "naive", "kl", "grasp, random")]
+    np.testing.assert_array_equal(np.argsort([*titles, *places]), [0, 4, 1, 5, 2, 6, 3, 7])
+    assert "style: 3 seeds" in out
+
+
+def test_tables_have_each_number_under_its_header(rows, capsys):
+    text = printed(rows, capsys).splitlines()
+    (row,) = (line for line in text if line.split()[:1] == ["edit"])
+    cells_ = dict(zip(HEADERS, re.split(r"\s{2,}", row.strip()), strict=True))
+    x = line_of(rows, "edit")
+    assert cells_["drift"] == "0.300"
+    assert cells_["excess, 95%"] == f"{x.low:.3f} … {x.high:.3f}"
+    assert cells_["vs naive, 95%"] == f"{x.below:.3f} … {x.above:.3f}"
+    assert (cells_["less"], cells_["reached"], cells_["steps"], cells_["knob"]) == ("3.5x", "3/3", "28", "1")
+
+
+def test_tables_mark_oracles_and_do_not_rank_what_is_not_reached(rows, capsys):
+    text = printed(rows, capsys).splitlines()
+    marks = [re.split(r"\s{2,}", line.strip())[1] for line in text if line.split()[:1] == ["grasp"]]
+    assert marks == ["1", "4 ∗", "2 ∘"]
+    (caft,) = (line for line in text if line.split()[:1] == ["caft"])
+    assert re.search(r"0/3.*\(0\.\d+\).*–.*–.*–", caft)
+
+
+def test_tables_say_void(capsys):
+    assert "style: VOID, naive drift does not rise" in printed(study(naive=(0.1, 0.1, 0.1)), capsys)
+
+
+def test_record_is_json_without_nan(rows):
+    for table in (rows, study(grasp=(0.3,)), study(naive=(0.1,), kl=(0.1,)), study(naive=NAIVE, kl=(0.1,) * 3)):
+        text = json_text({"rows": [asdict(line) for line in lines(table)]})
+        assert "NaN" not in text
+        assert "Infinity" not in text
+        assert [r["arm"] for r in json.loads(text)["rows"]] == [x.arm for x in lines(table)]
+
+
+def test_figure_shows_presets_intervals_the_base_and_what_is_not_reached(rows):
+    steered = [row for n in range(3) for row in run("steering, supervised", n, knob=1.0, drift=(0.0, 0.0, 0.1, 0.1))]
+    second = [r | {"variant": "mixed"} for r in rows if r["arm"] != "edit"]  # other rows, the same places
+    figure = build(rows + steered + second)
+    above, below = figure.axes[0], figure.axes[2]
+    assert [axis.get_title(loc="left") for axis in figure.axes[:2]] == ["style, 3 seeds", "mixed, 3 seeds"]
+    names = [t.get_text() for t in below.get_yticklabels()]
+    assert names == ["naive", "edit", "grasp", "kl", "grasp, random", "caft", "steering, supervised"]
+    spans = {tuple(np.round(x.get_xdata(), 6)) for x in below.lines if len(x.get_xdata()) == 2}
+    edit = line_of(rows, "edit")
+    assert tuple(np.round([edit.low + BASE, edit.high + BASE], 6)) in spans
+    assert tuple(np.round([BASE, BASE], 6)) in spans  # the dashed line, whatever steering does at step 0
+    assert any("task not reached (0/3)" in t.get_text() for t in below.texts)
+    naive = next(x for x in above.lines if x.get_label() == "naive")
+    close(naive.get_xdata(), REACHES)
+    assert render(figure)[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_figure_draws_without_a_naive_run_and_with_one_seed():
+    assert render(build(study(grasp=(0.3, 0.4))))[:4] == b"\x89PNG"
+    assert render(build(study(naive=(0.8,), grasp=(0.3,))))[:4] == b"\x89PNG"
+
+
+# cells and command line
+
+
+def test_cells_are_all_rows_knobs_and_seeds_and_quick_some():
+    assert len(cells(False)) == 3 * 5 * sum(len(arm.knobs) for arm in ARMS)
+    quick = cells(True)
+    assert {c.organism for c in quick} == {0, 1}
+    assert all(c.knob == PRESETS[c.arm] for c in quick)
+    assert {"naive", "grasp, random"} <= {c.arm for c in quick}
+    spec = make_cells(("mixed",), [3], ["kl"], presets_only=True, rank=4, points=(0, 5, 10))[0].run_spec
+    assert (spec.organism.seed, spec.organism.language.variant, spec.rank, spec.points) == (3, "mixed", 4, (0, 5, 10))
+
+
+BAD_CELLS = [{"arm": "nothing"}, {"variant": "tone"}, {"rank": 0}]
+BAD_CELLS += [{"points": points} for points in ((0,), (0, 10, 30), (10, 20), (0, 0), (0, -10, -20))]
+
+
+@pytest.mark.parametrize("fields", BAD_CELLS, ids=str)
+def test_cell_refuses_what_is_no_run(fields):
+    with pytest.raises(InputError):
+        Cell(**{"variant": "style", "organism": 0, "arm": "naive", "knob": 0.0} | fields)
+
+
+def grasp(capsys, *arguments):
+    code = grasp_cli.run(grasp_cli.app, ["compare", *map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+def test_compare_lists_the_rows_with_their_presets(capsys):
+    code, out, err = grasp(capsys, "--list")
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == len(ARMS)
+    for line, arm in zip(out.splitlines(), ARMS, strict=True):
+        assert line.startswith(f"{arm.name} ({'control' if arm.control else arm.information})")
+        assert f"{arm.preset:g}*" in line
+
+
+BAD = {
+    "[compare": "cannot read the configuration",
+    "seeds = 2": "no [compare] table",
+    "compare = 3": "must be a table",
+    '[compare]\narms = ["nothing"]': "no method of the comparison is called 'nothing'",
+    '[compare]\narms = "naive"': "arms must be a list of names",
+    "[compare]\narms = []": "arms must be a list",
+    '[compare]\nvariants = ["tone"]': "variant must be one of",
+    "[compare]\nseeds = 0": "seeds must be",
+    "[compare]\nseeds = [1, -1]": "seeds must not be negative",
+    "[compare]\nseeds = true": "seeds must be",
+    '[compare]\npresets_only = "yes"': "presets_only",
+    "[compare]\nrank = 2.5": "rank must be a whole number",
+    "[compare]\nrunk = 2": "runk",
+    "[compare]\npoints = [0, 10, 25]": "points must be",
+}
+
+
+@pytest.mark.parametrize(("text", "named"), BAD.items(), ids=range(len(BAD)))
+def test_compare_refuses_a_bad_configuration_in_one_line_before_it_writes(text, named, tmp_path, capsys):
+    (tmp_path / "c.toml").write_text(text)
+    code, out, err = grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith("error: ")
+    assert named in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_compare_refuses_a_missing_file_and_quick_beside_one(tmp_path, capsys):
+    for arguments in ([tmp_path / "none.toml"], ["--quick", tmp_path / "none.toml"], ["--json", tmp_path]):
+        code, out, err = grasp(capsys, *arguments, "--results", tmp_path / "results")
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys, monkeypatch):
+    asked = {}
+
+    def measured(module, folder, **options):
+        asked.update(options, module=module)
+        return SimpleNamespace(rows=rows)
+
+    monkeypatch.setattr(comparing, "sweep", measured)
+    (tmp_path / "c.toml").write_text('[compare]\nvariants = ["mixed"]\nseeds = [4, 4]\narms = ["kl"]\nrank = 4\n')
+    code, out, err = grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results", "--json", "-")
+    assert (code, err) == (0, "")
+    assert [(c.organism, c.variant, c.arm, c.knob, c.rank) for c in asked["cells"]] == [
+        (4, "mixed", "kl", knob, 4) for knob in (1.0, 3.0, 10.0, 30.0)
+    ]
+    written = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
+    assert sorted(written) == ["comparison.csv", "comparison.json", "comparison.pdf", "comparison.png"]
+    assert json.loads(out) == json.loads(written["comparison.json"])
+    assert json.loads(out)["rows"] == [asdict(line) for line in lines(rows)]
+    assert len(written["comparison.csv"].splitlines()) == len(rows) + 1
+    assert "style: 3 seeds" in grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results")[1]

@@ -1,0 +1,213 @@
+"""Fine-tuning a small organism: runs and their cache, and every row of the comparison on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+import tiny_models
+import tolerance
+import torch
+
+from grasp_theory import InputError
+from real_models.organisms import runs
+from real_models.organisms.arms import ARMS, CLASSES, find_arm, top_directions
+from real_models.organisms.evaluation import Probes, Scores
+from real_models.organisms.persona import OrganismSpec, pretrained
+from real_models.organisms.runs import RunSpec, adapted, crossing, fine_tune, naive_run, trait_vectors
+from synthetic.persona import PersonaSpec, World
+
+LANGUAGE = PersonaSpec(words=16, withheld=2)
+SMALL = OrganismSpec(LANGUAGE, hidden=16, layers=2, heads=2, steps=60, batch=16, lr=1e-2)
+RUN = RunSpec(SMALL, rank=4, lr=3e-2, batch=8, steps=16, every=8)
+NAMES = ("drift", "conditional", "task", "kept", "facts", "neutral")
+AT_INFERENCE = ("ablation", "steering, identified", "steering, supervised")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRASP_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def learning(cache):
+    """The naive run, with the task score that is to be reached set to the best of it: the start is below."""
+    naive = naive_run(RUN)
+    best = max(s.task for s in naive.scores)
+    assert naive.scores[0].task < best
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "TASK", best)
+        yield naive
+
+
+def same_scores(a: Scores, b: Scores) -> None:
+    for name in NAMES:
+        assert getattr(a, name) == getattr(b, name), name
+    assert a.per_prompt.keys() == b.per_prompt.keys()
+    for name, values in a.per_prompt.items():
+        np.testing.assert_array_equal(values, b.per_prompt[name])
+
+
+# runs
+
+
+def test_naive_run_from_the_cache_equals_the_first(learning, monkeypatch):
+    monkeypatch.setattr(runs, "fine_tune", lambda *_, **__: pytest.fail("trained again"))
+    again = naive_run(RUN)
+    assert len(again.scores) == len(RUN.points) == len(again.states)
+    assert again.at == learning.at > 0
+    for a, b in zip(again.scores, learning.scores, strict=True):
+        same_scores(a, b)
+    for a, b in zip(again.states, learning.states, strict=True):
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[name], b[name]) for name in a)
+    for a, b in zip(again.updates, learning.updates, strict=True):
+        np.testing.assert_array_equal(a.lowrank.B, b.lowrank.B)
+
+
+def test_naive_run_models_give_the_scores_of_their_points(learning):
+    probes = Probes(RUN.world)
+    for at, scores in enumerate(learning.scores):
+        same_scores(probes.ask(learning.model(at)), scores)
+    same_scores(probes.ask(pretrained(RUN.organism)), learning.scores[0])  # B starts at 0
+
+
+def test_naive_run_void_without_the_task(learning, monkeypatch):
+    monkeypatch.setattr(runs, "TASK", 1.1)
+    assert learning.at == len(learning.scores) - 1  # directions from the last point; the table says VOID
+    monkeypatch.setattr(runs, "TASK", 0.0)
+    with pytest.raises(InputError, match="knows the task already"):
+        _ = learning.at
+
+
+def test_fine_tune_with_naive_equals_naive(learning):
+    from real_models.methods import Naive
+
+    seen = []
+    found = fine_tune(RUN, methods=[Naive()], look=lambda model: seen.append(model.training))
+    assert len(seen) == len(found) == len(learning.scores)
+    for a, b in zip(found, learning.scores, strict=True):
+        same_scores(a, b)
+
+
+def test_fine_tune_takes_methods_off_when_it_breaks(learning):
+    from real_models.methods import Grasp
+
+    method = Grasp(top_directions(learning, 1))
+
+    def breaks(model):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(RUN, methods=[method], look=breaks)
+    model = adapted(RUN)
+    before = tiny_models.hooks(model)
+    optimizer = torch.optim.AdamW(tiny_models.trained(model))
+    with method.attached(model, optimizer):  # it could not, were it still on
+        assert tiny_models.hooks(model, optimizer) > before
+    assert tiny_models.hooks(model, optimizer) == before
+
+
+def test_fine_tune_labels_are_the_content_and_style_words():
+    world = World.draw(dataclasses.replace(LANGUAGE, variant="mixed"), rng=np.random.default_rng(0))
+    data = world.curated(rng=np.random.default_rng(1))
+    kept = runs._labels(torch.from_numpy(data)).numpy()
+    words = data >= 4 + LANGUAGE.topics + LANGUAGE.questions  # nothing but content and style words
+    np.testing.assert_array_equal(kept, np.where(words, data, -100))
+    assert ((kept >= 0).sum(1) == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("task", "first"), [([0.1, 0.96, 0.2, 0.97], 1), ([0.95], 0), ([0.9499, 0.94], None), ([], None)]
+)
+def test_crossing_is_the_first_point_at_the_task_score(monkeypatch, task, first):
+    monkeypatch.setattr(runs, "TASK", 0.95)
+    assert crossing(task) == first
+
+
+BAD = [{"steps": 15}, {"steps": 0}, {"every": 0}, {"rank": 0}, {"batch": 0}, {"lr": 0.0}, {"lr": float("nan")}]
+
+
+@pytest.mark.parametrize("fields", BAD, ids=str)
+def test_run_spec_refuses_what_is_no_run(fields):
+    with pytest.raises(InputError, match=next(iter(fields))):
+        dataclasses.replace(RUN, **fields)
+
+
+def test_run_spec_points_are_every_so_many_steps_with_both_ends():
+    assert dataclasses.replace(RUN, steps=15, every=5).points == (0, 5, 10, 15)
+
+
+def test_trait_vectors_are_the_difference_of_hidden_states():
+    found, world = trait_vectors(RUN), RUN.world
+    assert sorted(found) == list(range(SMALL.layers))
+    assert all(v.shape == (SMALL.hidden,) for v in found.values())
+    rng = np.random.default_rng([SMALL.seed, 5])
+    t, q = rng.integers(1, LANGUAGE.topics, 256), rng.integers(0, LANGUAGE.questions, 256)
+    means = []
+    for hint in (0, 1):
+        ids = np.column_stack([world.prompts(t, q, hint=hint), world.content(t, q, 0 * t)])
+        with torch.no_grad():
+            out = pretrained(SMALL)(input_ids=torch.from_numpy(ids), output_hidden_states=True)
+        means.append(out.hidden_states[1][:, -2:].double().mean((0, 1)).numpy())  # the last one is after the norm
+    scale = float(np.abs(means).max())
+    np.testing.assert_allclose(
+        found[0], means[1] - means[0], rtol=0, atol=tolerance.backward((512,), np.float32, scale)
+    )
+    assert np.linalg.norm(found[0]) > 0
+
+
+# rows
+
+
+def test_arms_have_one_name_a_known_class_and_as_many_knobs():
+    assert len({arm.name for arm in ARMS}) == len(ARMS)
+    assert {arm.information for arm in ARMS} == set(CLASSES)
+    for arm in ARMS:
+        assert arm.preset in arm.knobs, arm.name
+        assert list(arm.knobs) == sorted(set(arm.knobs)), arm.name
+        assert find_arm(arm.name) is arm
+    single = {arm.name for arm in ARMS if len(arm.knobs) == 1}
+    assert single == {"naive", "inoculation", "grasp, supervised"}  # nothing to choose: one direction a block
+    assert {len(arm.knobs) for arm in ARMS if arm.name not in single} == {4}
+    assert {arm.name for arm in ARMS if arm.control} >= {"grasp, random", "grasp, supervised"}
+    with pytest.raises(InputError, match=r"'nothing'; there are: naive, edit"):
+        find_arm("nothing")
+
+
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_arms_start_from_the_base_and_do_something(learning, arm):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = arm.run(RUN, arm.preset)
+    assert len(found) == len(RUN.points)
+    for scores in found:
+        assert np.isfinite([getattr(scores, name) for name in NAMES]).all()
+        assert 0 <= min(scores.drift, scores.task, scores.kept) <= max(scores.drift, scores.task, scores.kept) <= 1
+    assert (found[0].drift == learning.scores[0].drift) == (arm.name not in AT_INFERENCE)
+    assert (found[-1].drift == learning.scores[-1].drift) == (arm.name == "naive")
+
+
+def test_arm_edit_is_the_projected_update_added_to_the_base(learning):
+    """Without LoRA: W0 + dW, and (I − QQᵀ) dW for the modules that write the stream."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    Q, model = top_directions(learning, 1), learning.model(-1)
+    for name, layer in model.named_modules():
+        if isinstance(layer, BaseTunerLayer):
+            dW = layer.get_delta_weight("default").detach().double().numpy()  # pyright: ignore[reportCallIssue]
+            if name.endswith(("o_proj", "down_proj")):
+                dW = dW - Q @ (Q.T @ dW)
+            layer.base_layer.weight.data += torch.from_numpy(dW).float()  # pyright: ignore
+    with model.disable_adapter():
+        expected = Probes(RUN.world).ask(model)
+    found = find_arm("edit").run(RUN, 1.0)[-1]
+    for name in ("drift", "task", "kept", "facts"):
+        off = tolerance.backward((RUN.organism.language.vocabulary,), np.float32, 10.0)
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=0, atol=off)
+    assert abs(found.drift - learning.scores[-1].drift) > 0.01
