@@ -52,8 +52,14 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         ax.set_ylim(0, 1.03)
         _dots(below, of, names, variant, rows)
     axes[0, 0].set_ylabel("drift along training")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    from matplotlib.lines import Line2D
+
+    curves, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(curves, labels, loc="outside upper center", ncols=4)
+    classes = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in COLOURS.items()]
+    classes.append(Line2D([], [], color=GREY, marker="x", label="control"))
+    classes.append(Line2D([], [], color=GREY, linestyle="--", label="base model"))
+    figure.legend(handles=classes, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -89,7 +95,4 @@ def _dots(ax: Any, of: Sequence[Any], names: Sequence[str], variant: str, rows: 
         ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
     ax.set_yticks(y, names)
     ax.set_xlim(0, 1.03)
-    ax.set_xlabel("drift at task score 0.95 (dashed: base model)")
-    if ax.get_subplotspec().is_first_col():
-        for place, (name, colour) in enumerate([*COLOURS.items(), ("control", GREY)]):
-            ax.annotate(name, (1.0, len(names) - 1 - place), color=colour, ha="right", fontsize=6.5)
+    ax.set_xlabel("drift at task score 0.95")
