@@ -8,9 +8,10 @@ from typing import Any
 
 from synthetic.results import write_atomically
 
-from .catalogue import FIGURES, builder, csv_name, draw
+from .catalogue import FIGURES, builder, csv_name
 from .report import heading, page, paragraph, picture, preformatted
 from .rows import read_rows
+from .style import render
 
 
 def write_report(folder: Path) -> list[Path]:
@@ -33,9 +34,10 @@ def write_report(folder: Path) -> list[Path]:
     text += ["## Table of the comparison", "", "```", _table(data["comparison"]["rows"]), "```", ""]
     parts.append(heading("Figures"))
     for name, entry in FIGURES.items():
-        parts.append(picture(builder(name)(read_rows(folder / csv_name(name))), f"{name}. {entry.caption}"))
-        draw(name, folder, data=folder)
-        text.append(f"![{name}]({csv_name(name).removesuffix('.csv')}.png)")
+        figure, stem = builder(name)(read_rows(folder / csv_name(name))), csv_name(name).removesuffix(".csv")
+        parts.append(picture(figure, f"{name}. {entry.caption}"))
+        write_atomically(folder / f"{stem}.png", render(figure))
+        text.append(f"![{name}]({stem}.png)")
     html = page("GRASP: identification, removal, comparison", parts)
     return [
         write_atomically(folder / "report.html", html.encode()),

@@ -37,7 +37,8 @@ def riccati_flow(M: Float[ndarray, "m d"], A0: Float[ndarray, "q d"], t: float) 
     """dW at time t from B = 0 and an A0 with A0 A0ᵀ = alpha² I; Sigma = I.
 
     Law: P = [B; Aᵀ][B; Aᵀ]ᵀ solves P' = K P + P K − P² with K = [[−alpha²/2 I, M], [Mᵀ, alpha²/2 I]]; dW is its upper
-    right block. Any other A0 gives nonsense.
+    right block. Any other A0 gives nonsense. Loses digits as e^(2 kappa t), kappa the largest eigenvalue of K, grows
+    (seen from t ≈ 15 at strengths of order 1).
     """
     m, d = M.shape
     shift = 0.5 * float(A0[0] @ A0[0])

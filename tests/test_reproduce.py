@@ -1,0 +1,100 @@
+"""``grasp reproduce``: stages by name, skipped when current; the report says what its files say."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+
+import grasp_cli
+from figures.agreement import agreement_record
+from figures.catalogue import FIGURES, csv_name
+from figures.comparing import lines
+from figures.rows import FOLDER, read_rows
+from figures.summary import failures, write_report
+from grasp_theory.checks import find, verify
+from grasp_theory.report import plain
+from synthetic.sweep import Sweep, load
+
+
+def grasp(capsys, *arguments):
+    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
+    return code, *capsys.readouterr()
+
+
+@pytest.mark.slow
+def test_reproduce_runs_stages_once(tmp_path, capsys):
+    command = ("reproduce", "--results", tmp_path, "--trials", 2, "--jobs", 1, "--only", "audit", "--only", "verdict")
+    code, out, _ = grasp(capsys, *command)
+    assert code == 0
+    assert {"planted-adapter", "planted.json", "planted.html", "verdict_rates.csv"} <= {
+        p.name for p in tmp_path.iterdir()
+    }
+    assert float(re.search(r"planted direction: ([\d.]+)", out)[1]) > 0.9
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    code, out, _ = grasp(capsys, *command)
+    assert code == 0
+    assert out.count("current") == 2
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+def test_reproduce_refuses_unknown_stages(tmp_path, capsys):
+    code, out, err = grasp(capsys, "reproduce", "--results", tmp_path, "--only", "nothing")
+    assert (code, out) == (2, "")
+    assert "no stage is called nothing" in err
+    assert "organism" in err
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The committed tables, with the small files that the other stages would leave."""
+    folder = tmp_path_factory.mktemp("results")
+    for name in FIGURES:
+        shutil.copy(FOLDER / csv_name(name), folder)
+    swept = [
+        agreement_record(Sweep(load(module), read_rows(folder / csv_name(name)), 1, 0, 0.0))
+        for name, entry in FIGURES.items()
+        for module in entry.experiments
+    ]
+    (statement,) = find(["prior-angle"])
+    made = {
+        "verify": {"statements": plain([verify(statement)])},
+        "agreement": {"experiments": swept},
+        "planted": {"verdict": "one stands out"},
+        "comparison": {"rows": plain(lines(read_rows(folder / "comparison.csv")))},
+        "organism": {
+            "verdict": "one stands out", "drift": 0.9, "base_drift": 0.1, "task": 0.96, "random": 0.08,
+            "weights": [[0.1, 0.7], [0.2, 0.1]], "activations": [[0.1, 0.8], [0.2, 0.1]],
+        },
+    }  # fmt: skip
+    for name, value in made.items():
+        (folder / f"{name}.json").write_text(json.dumps(value))
+    return folder, made
+
+
+def test_report_is_whole_and_self_contained(results):
+    folder, made = results
+    html, text = write_report(folder)
+    page = html.read_text()
+    assert page.count("data:image/png;base64,") == len(FIGURES)
+    assert "http" not in page.replace("http://www.w3.org", "")
+    for sentence in ("1 of 1 statements stand", "0.10, 0.70", "from 0.100 to 0.900"):
+        assert sentence in page
+        assert sentence in text.read_text()
+    naive = next(r for r in made["comparison"]["rows"] if r["arm"] == "naive")
+    assert f"naive drift {naive['drift']:.3f}" in page
+
+
+def test_report_says_what_did_not_come_out(results):
+    _, made = results
+    assert not any("verdict" in f for f in failures(made))
+    worse = json.loads(json.dumps(made))
+    worse["organism"]["verdict"] = "none can be told"
+    worse["agreement"]["experiments"][0]["violations"] = 3
+    worse["verify"]["statements"][0]["failures"] = ["holds: x is violated"]
+    found = failures(worse)
+    for part in ("'none can be told'", "3 rows off", "statement prior-angle: holds: x is violated"):
+        assert any(part in f for f in found), part
+    assert len(found) == len(failures(made)) + 3
