@@ -12,7 +12,7 @@ from figures.style import render
 from grasp_theory import identify
 from synthetic.adapters import AdapterSpec, draw_adapter
 
-UNTITLED = ("optimizer-leak", "removal", "curation")  # the first row's titles stand for their columns
+UNTITLED = ("optimizer-leak", "removal", "curation", "comparison")  # the first row's titles stand for their columns
 
 
 @pytest.fixture(scope="module")
