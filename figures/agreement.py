@@ -38,8 +38,9 @@ def show_agreement(records: Sequence[Mapping[str, Any]], out: Console) -> None:
     headers = ["experiment", "cells", "rows", "with a law", "rms gap", "largest gap", "violations"]
     out.print(table(headers, rows, width=out.width, droppable=["rows", "cells"]))
     out.print(
-        "gaps: (mean − theory) in standard errors, where the law is an equation; violations: off by more than "
-        f"{Z:.0f} of them and the stated finite-size term, or on the wrong side of a bound"
+        "gaps: (mean − theory) where the law is an equation, in standard errors, or in fifths of the stated "
+        f"finite-size term where these are larger; violations: off by more than {Z:.0f} standard errors and that "
+        "term, or on the wrong side of a bound"
     )
 
 

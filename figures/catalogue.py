@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -126,14 +127,22 @@ def run_experiment(name: str, results: Path, **options: Any) -> list[Sweep]:
 def draw(name: str, folder: Path, *, data: Path | None = None) -> list[Path]:
     """Write FIGURE.pdf, FIGURE.png and the CSV they show into ``folder``; the paths written.
 
-    data : where the CSV is; the committed ones by default.
+    data : where the CSV is; the committed ones by default. InputError if it is not there, or not of this figure.
     """
     source = (data or FOLDER) / csv_name(name)
     try:
         content = source.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror}; `grasp sweep {name}` measures it") from error
-    figure = builder(name)(read_rows(source))
+    try:
+        rows = read_rows(source)
+        if not rows:
+            raise ValueError("no row")
+        figure = builder(name)(rows)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, StopIteration, csv.Error) as error:
+        if data is None:
+            raise
+        raise InputError(f"{source} does not hold the table of {name} ({type(error).__name__}: {error})") from error
     stem = name.replace("-", "_")
     paths = [write_atomically(folder / f"{stem}.{kind}", render(figure, kind)) for kind in ("pdf", "png")]
     target = folder / source.name

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from grasp_theory import Checkpoint, Component, Decomposition, Difference, ModuleSpectrum, Overlap, Report
 
 MODULES_SHOWN = 12
+FOLD = 16  # characters that a left column can fold to
 
 
 class _Console(Console):
@@ -49,27 +50,34 @@ def table(
 ) -> Table:
     """A light table; the first ``left`` columns are left-aligned and may fold, numbers never break.
 
-    droppable : headers of columns that go, in this order, while the table is wider than ``width``.
+    droppable : headers of columns that go, in this order, while the table is wider than ``width``. Where that is not
+    enough left columns fold to half, then the last columns go: rich would cut off the first ones.
     """
     rows = [list(row) for row in rows]
     if any(len(row) != len(headers) for row in rows):
         raise ValueError(f"{len(headers)} headers for rows of {sorted({len(row) for row in rows})} cells")
     kept, gone = list(range(len(headers))), list(droppable)
-    while gone and sum(_needs(headers, rows, n, left) for n in kept) + 3 * len(kept) > width:
+
+    def wide(fold: int) -> bool:
+        return sum(_needs(headers, rows, n, left, fold) for n in kept) + 3 * len(kept) > width
+
+    while gone and wide(FOLD):
         kept.remove(headers.index(gone.pop(0)))
+    while len(kept) > max(left, 1) and wide(FOLD // 2):
+        kept.pop()
     made = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for n in kept:
-        side, smallest = ("left" if n < left else "right"), None if n < left else _needs(headers, rows, n, left)
+        side, smallest = ("left" if n < left else "right"), None if n < left else _needs(headers, rows, n, left, FOLD)
         made.add_column(headers[n], justify=side, overflow="fold", no_wrap=n >= left, min_width=smallest)
     for row in rows:
         made.add_row(*(Text(row[n]) for n in kept))
     return made
 
 
-def _needs(headers: Sequence[str], rows: Sequence[Sequence[str]], n: int, left: int) -> int:
-    """Characters that column n cannot do without; a left column can fold to 16."""
+def _needs(headers: Sequence[str], rows: Sequence[Sequence[str]], n: int, left: int, fold: int) -> int:
+    """Characters that column n cannot do without; a left column can fold."""
     longest = max(len(headers[n]), *(len(row[n]) for row in rows), 1)
-    return min(longest, 16) if n < left else longest
+    return min(longest, fold) if n < left else longest
 
 
 @contextmanager
@@ -281,7 +289,8 @@ def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:
         for c in rows
     ]
     headers = ["step", "width", "norm", "leading", "angle to last (°)", "cosine with last"]
-    out.print(table(headers, cells, title="checkpoints of one run, modules of one side stacked"))
+    title = "checkpoints of one run, modules of one side stacked"
+    out.print(table(headers, cells, title=title, width=out.width, droppable=["width", "norm"]))
 
 
 def number(value: float) -> str:

@@ -12,11 +12,13 @@ import typer
 
 from .compare import compare
 from .edit import edit
+from .evaluate import evaluate
 from .explain import explain
 from .identify import diff, identify
 from .lab import figures, sweep
 from .linearity import linearity
 from .methods import methods
+from .pairs import pairs
 from .reproduce import reproduce
 from .train import train
 from .verify import verify
@@ -52,7 +54,22 @@ def root(
     """Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
 
 
-for command in (identify, diff, explain, linearity, methods, train, compare, edit, verify, sweep, figures, reproduce):
+for command in (
+    identify,
+    diff,
+    explain,
+    linearity,
+    methods,
+    train,
+    compare,
+    evaluate,
+    pairs,
+    edit,
+    verify,
+    sweep,
+    figures,
+    reproduce,
+):
     app.command()(command)
 
 

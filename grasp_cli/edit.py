@@ -63,7 +63,8 @@ def edit(
             + ["–" if x is None else f"{x:.2g}" for x in (r.leak_before, r.leak_after)]
             for r in rows
         ]
-        headers = ["module", "side", "norm before", "after", "energy removed", "leak before", "after"]
-        out.print(table(headers, cells, left=2))
+        headers = ["module", "side", "norm before", "norm after", "energy removed", "leak before", "leak after"]
+        drop = ["leak before", "norm before", "side", "norm after"]
+        out.print(table(headers, cells, left=2, width=out.width, droppable=drop))
         out.print(f"{'caveat:':9}{CAVEAT}", style="dim")
         out.print(f"{'written:':9}{output}")

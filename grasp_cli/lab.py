@@ -54,7 +54,9 @@ def sweep(
         if json != Path("-"):
             out.print(f"{name}: {results / csv_name(name)}")
     record = {"schema_version": 1, "quick": quick, "experiments": records}
-    write_json(results / "agreement.json", record)
+    # how many cells were there already is this run's story: left out where an interrupted one must leave the same
+    kept = [{key: value for key, value in r.items() if key != "reused"} for r in records]
+    write_json(results / "agreement.json", record | {"experiments": kept})
     if json is not None:
         write_json(json, record)
     if json != Path("-"):

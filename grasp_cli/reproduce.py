@@ -128,11 +128,12 @@ def _organism(folder: Path, out: Console) -> None:
     from real_models import read_adapter
     from real_models.organisms.alignment import alignment
     from real_models.organisms.runs import RunSpec, naive_run
+    from real_models.train_files import save_adapter
     from synthetic.results import write_json
 
     naive = naive_run(RunSpec())
     saved = folder / "organism-naive"
-    naive.model(naive.at).save_pretrained(str(saved))
+    save_adapter(naive.model(naive.at), saved)
     adapter = read_adapter(saved)
     report = decompose(adapter.updates)
     write_results(adapter, report, None, folder / "organism.html")

@@ -80,8 +80,6 @@ def factored_edge(m: int, eigenvalues: Float[ndarray, " r"], *, s: float = 1.0) 
     low, high = 0.0, 1.0
     while high - low > 4 * np.finfo(float).eps * high:
         b = 0.5 * (low + high)
-        if b in (low, high):
-            break
         low, high = (b, high) if np.sum((t / (1 - b * t)) ** 2) < m / b**2 else (low, b)
     a = low / top
     centre = m / a + np.sum(l / (1 - a * l))

@@ -169,7 +169,7 @@ class LowRank:
 
     @cached_property
     def _gram(self) -> _Gram | None:
-        """The Gram route, or None for a zero or underflowing product."""
+        """The Gram route, or None for a zero, underflowing or overflowing product."""
         lb, Qb, la, Qa = self._eigen
         if not lb.size or min(lb[-1], la[-1]) < UNDERFLOW:
             return None
@@ -183,7 +183,8 @@ class LowRank:
         right = abs(self.scaling) * (x[:, :limit].T * root_b) @ Qb.T
         # Rounding of a dot product of length n grows like √n; the eigendecomposition adds a multiple of r.
         eta = (np.sqrt(max(self.shape)) + self.rank) * EPS
-        return _Gram(S, left, right, float(eta * (self.scaling * root_b[-1] * root_a[-1]) ** 2))
+        K = float(self.scaling) * float(root_b[-1]) * float(root_a[-1])  # plain floats overflow without a warning
+        return _Gram(S, left, right, float(eta) * (K * K)) if K * K < np.inf else None
 
     def _svd_qr(self, k: int) -> FactoredSVD:
         _ = self._eigen  # refuses factors that are not finite

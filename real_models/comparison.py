@@ -13,11 +13,24 @@ from synthetic.experiment import Experiment, Prediction
 from synthetic.persona import PersonaSpec
 
 from .organisms.arms import ARMS, find_arm
+from .organisms.evaluation import Probes
 from .organisms.persona import OrganismSpec
 from .organisms.runs import RunSpec
 
 SCORES = ("drift", "conditional", "task", "kept", "facts", "neutral")
-QUICK = ("naive", "edit", "ablation", "grasp", "compensated", "caft", "kl", "preventative, supervised", "grasp, random")
+PILOT, STUDY = range(2), range(2, 7)  # seeds on which methods were made and knobs fixed, and those of the study
+QUICK = (
+    "naive",
+    "edit",
+    "ablation",
+    "grasp",
+    "null-space",
+    "compensated",
+    "caft",
+    "kl",
+    "preventative, supervised",
+    "grasp, random",
+)
 
 
 @dataclass(frozen=True)
@@ -52,10 +65,11 @@ class Cell:
 
 
 def cells(quick: bool) -> list[Cell]:
-    """All variants, 5 seeds, all rows and knobs; quick: one variant, 2 seeds, the main rows at their presets."""
+    """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 2 pilot seeds, the main rows."""
     if quick:
-        return make_cells(("style",), range(2), QUICK, presets_only=True)
-    return make_cells(("style", "content", "mixed"), range(5), [arm.name for arm in ARMS])
+        return make_cells(("style",), PILOT, QUICK, presets_only=True)
+    every = make_cells(("style", "content", "mixed"), STUDY, [arm.name for arm in ARMS])
+    return sorted(every, key=lambda cell: cell.knob != find_arm(cell.arm).preset)
 
 
 def make_cells(
@@ -82,8 +96,20 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
     finally:
         torch.set_num_threads(threads)
     found = {name: np.array([[getattr(s, name) for s in scores]]) for name in SCORES}
-    spread = [s.per_prompt["drift"].std(ddof=1) / np.sqrt(len(s.per_prompt["drift"])) for s in scores]
-    return found | {"drift se": np.array([spread])}
+    prompts = {f"_{name}": np.array([[s.per_prompt[name] for s in scores]]) for name in scores[0].per_prompt}
+    asked = Probes(cell.run_spec.world).places["drift"][1]
+    spread = [clustered_error(s.per_prompt["drift"], asked) for s in scores]
+    return found | {"drift se": np.array([spread])} | prompts
+
+
+def clustered_error(values: np.ndarray, clusters: np.ndarray) -> float:
+    """Standard error of a mean whose prompts share questions: √(G/(G−1) Σ_g (Σ_{i in g} (x_i − mean))²)/n.
+
+    The limit of the bootstrap that draws G whole questions (Liang and Zeger 1986). nan with one cluster.
+    """
+    sums = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=values - values.mean())
+    groups = len(sums)
+    return float(np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(values)) if groups > 1 else float("nan")
 
 
 def theory(cell: Cell) -> Mapping[str, Prediction]:

@@ -162,8 +162,8 @@ def measure_linearity(
     """:func:`measure` on training rows and on neutral text, in float32, beside the certificate of the adapter.
 
     rows : at most so many of each file, evenly spaced. watch : (stream, total) -> stream, told of every row.
-    Raises InputError for adapters that hold more than low-rank updates (modules trained whole, biases): base + t dW
-    is then not all that was trained.
+    Raises InputError for an adapter of another base, and for adapters that hold more than low-rank updates (modules
+    trained whole, biases): base + t dW is then not all that was trained.
     """
     from peft import PeftModel
 
@@ -179,7 +179,10 @@ def measure_linearity(
         raise InputError(f"rows must be at least 1, got {rows}")
     tokenizer, model = load_tokenizer(base), load_base(base, dtype="float32")
     parts = [_read(path, tokenizer, model, rows) for path in (data, neutral) if path is not None]
-    tuned: Any = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
+    try:
+        tuned: Any = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise InputError(f"the adapter {adapter.path} does not fit the base model {base}: {error}") from error
     follow = watch or (lambda stream, total: stream)
     found = [measure(tuned, follow(part, len(part))) for part in parts]
     return Measured(found[0], found[1] if neutral is not None else None, *_certificate(adapter))

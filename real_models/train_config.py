@@ -60,6 +60,8 @@ class TrainConfig:
         for name in ("steps", "warmup", "weight_decay", "max_length", "max_grad_norm", "seed"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.seed >= 2**32:  # of numpy's global generator, which the Trainer seeds too
+            raise InputError(f"seed must be below 2^32, got {self.seed}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout must be at least 0 and below 1, got {self.dropout}")
         if self.overflow not in ("truncate", "refuse"):

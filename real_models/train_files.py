@@ -7,7 +7,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,18 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
 
 
 @contextmanager
+def released(out: Path) -> Iterator[None]:
+    """If the block ends badly before there is any checkpoint, the folder is nobody's again: settings may be changed."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # the folder of checkpoints is removed only if it is empty
+            (out / "checkpoints").rmdir()
+            (out / "run.json").unlink()
+        raise
+
+
+@contextmanager
 def disk_errors(out: Path) -> Iterator[None]:
     """What a full disk makes of the operating system, torch and safetensors, as one error of ours."""
     from safetensors import SafetensorError
@@ -82,7 +94,17 @@ def save_adapter(model: Any, out: Path) -> None:
     try:
         shutil.rmtree(part, ignore_errors=True)
         model.save_pretrained(str(part), safe_serialization=True)
+        _order_sets(part / "adapter_config.json")
         for path in sorted(part.iterdir(), key=lambda path: path.name == "adapter_config.json"):
             os.replace(path, out / path.name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _order_sets(path: Path) -> None:
+    """peft keeps names of modules in sets, whose order is another one in every process."""
+    config = json.loads(path.read_bytes())
+    for key in ("target_modules", "exclude_modules"):
+        if isinstance(config.get(key), list):
+            config[key].sort()
+    path.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from synthetic.results import manifest, write_json
 
 from .data import IGNORED, Example, Row, encode
 from .train_config import TrainConfig
-from .train_files import claim, disk_errors, last_checkpoint, refuse_other_runs, save_adapter
+from .train_files import claim, disk_errors, last_checkpoint, refuse_other_runs, released, save_adapter
 
 if TYPE_CHECKING:
     from .methods import Method
@@ -122,7 +123,7 @@ def train(
 
     Same data order, LoRA start, optimizer and seed for every method. Checkpoints lie in ``out/checkpoints``; a run
     that was interrupted goes on from the last whole one. Nothing of an earlier run is overwritten: ``out`` must be new,
-    empty, or of the same run.
+    empty, or of the same run; a run refused or broken off before its first checkpoint leaves it free.
 
     record : what the run depends on beside config, for the manifest. trainer_class : transformers' Trainer, or one with
     its interface (trl's SFTTrainer). Raises GraspError if the loss is not finite (the last checkpoint stays),
@@ -137,31 +138,32 @@ def train(
     arguments = _arguments(config, out / "checkpoints", step_count(prepared, config), trl=_is_trl(kind))
     with arguments.main_process_first(local=False):
         claim(out, settings)
-    check_vocabulary(model, prepared)
-    guard = Guard(lambda: last_checkpoint(out / "checkpoints"))
-    callbacks: list[Any] = [method.callback() for method in methods]
-    trainer: Any = kind(
-        model=adapt(model, config),
-        args=arguments,
-        train_dataset=_dataset(prepared, trl=_is_trl(kind)),
-        data_collator=Collate(tokenizer.pad_token_id),
-        **({"processing_class": tokenizer} if _is_trl(kind) else {}),
-        callbacks=[*callbacks, guard, *([Reporter(watch)] if watch else [])],
-    )
-    trainer.remove_callback(PrinterCallback)  # what is told goes to ``watch``
-    last = last_checkpoint(out / "checkpoints")
-    try:
-        with interruptible(guard), disk_errors(out):
-            trainer.train(resume_from_checkpoint=str(last) if last else None)
-    finally:
-        for callback in callbacks:  # after an exception the Trainer tells them nothing
-            callback.detach()
-    if guard.interrupted:
-        raise KeyboardInterrupt
+    with released(out):
+        check_vocabulary(model, prepared)
+        guard = Guard(lambda: last_checkpoint(out / "checkpoints"))
+        callbacks: list[Any] = [method.callback() for method in methods]
+        trainer: Any = kind(
+            model=adapt(model, config),
+            args=arguments,
+            train_dataset=_dataset(prepared, trl=_is_trl(kind)),
+            data_collator=Collate(tokenizer.pad_token_id),
+            **({"processing_class": tokenizer} if _is_trl(kind) else {}),
+            callbacks=[*callbacks, guard, *([Reporter(watch)] if watch else [])],
+        )
+        trainer.remove_callback(PrinterCallback)  # what is told goes to ``watch``
+        last = last_checkpoint(out / "checkpoints")
+        try:
+            with interruptible(guard), disk_errors(out):
+                trainer.train(resume_from_checkpoint=str(last) if last else None)
+        finally:
+            for callback in callbacks:  # after an exception the Trainer tells them nothing
+                callback.detach()
+        if guard.interrupted:
+            raise KeyboardInterrupt
     if trainer.is_world_process_zero():
         with disk_errors(out):
             write_json(out / "log.json", {"schema_version": 1, "history": trainer.state.log_history})
-            write_json(out / "manifest.json", manifest(settings))
+            write_json(out / "manifest.json", _manifest(settings))
             save_adapter(trainer.model, out)
     return out
 
@@ -192,6 +194,11 @@ def rehearse(
         for method in methods:
             stack.enter_context(method.attached(adapted, optimizer))
     return sum(p.numel() for p in trained)
+
+
+def _manifest(settings: Mapping[str, Any]) -> dict[str, Any]:
+    found = manifest(settings)
+    return found | {"versions": found["versions"] | {name: version(name) for name in ("torch", "transformers", "peft")}}
 
 
 def _is_trl(trainer_class: type) -> bool:

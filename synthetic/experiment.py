@@ -40,7 +40,8 @@ class Experiment(Generic[C]):
     name, shows : its name, and in a line what it shows.
     cells : quick -> the cells; every field of a cell is a number, a string, a bool, None or a tuple of those.
     measure : (cell, one generator for each trial) -> quantity -> (trials,) values, or (trials, points) along a curve.
-        It must not call the closed forms of ``theory``: deleting them changes no measured number.
+        It must not call the closed forms of ``theory``: deleting them changes no measured number. What begins with _
+        stays in the cell's file and does not go into the table.
     theory : cell -> quantity -> prediction; quantities without one are measured only.
     trials : (full, quick).
     along : the field of the cell that lists the points of its curves.
@@ -91,6 +92,8 @@ def table(experiment: Experiment[C], cell: C, values: Measured) -> list[dict[str
         raise ValueError(f"{experiment.name}: theory for quantities that are not measured: {sorted(unknown)}")
     rows = []
     for quantity, array in values.items():
+        if quantity.startswith("_"):
+            continue
         law = predicted.get(quantity)
         on_curve = array.ndim == 2
         for n, column in enumerate(array.T if on_curve else [array]):
@@ -112,10 +115,10 @@ def table(experiment: Experiment[C], cell: C, values: Measured) -> list[dict[str
 class Agreement:
     """How far the measured means are from the theory's lines, in standard errors.
 
-    compared : rows with a law that is held ("=", "<=", ">="). largest, rms : of (mean − theory)/se where the law is an
-    equation; a fifth of the stated finite-size term stands for se where it is larger. violations : rows further off
-    than 5 standard errors and the stated finite-size term, the wrong side of a bound included. worst : the largest
-    excess over that allowance, in units of the allowance (0: none).
+    compared : rows of more than one trial with a law that is held ("=", "<=", ">="). largest, rms : of
+    (mean − theory)/se where the law is an equation; a fifth of the stated finite-size term stands for se where it is
+    larger. violations : rows further off than 5 standard errors and the stated finite-size term, the wrong side of a
+    bound included. worst : the largest excess over that allowance, in units of the allowance (0: none).
     """
 
     compared: int
@@ -130,7 +133,8 @@ Z = 5.0  # standard errors
 
 def agreement(rows: Iterable[Mapping[str, Any]]) -> Agreement:
     """Theory against measurement over a table."""
-    held = [row for row in rows if row["relation"] in ("=", "<=", ">=")]
+    # one trial has no standard error
+    held = [row for row in rows if row["relation"] in ("=", "<=", ">=") and row.get("trials") != 1]
     gaps, excess = [], []
     for row in held:
         gap = row["mean"] - row["theory"]

@@ -62,9 +62,9 @@ def _digests(stage: Stage, folder: Path) -> dict[str, str | None]:
 
 
 def _digest(path: Path) -> str | None:
-    """Of a file's bytes, or of all files in a folder; None if there is nothing."""
+    """Of a file, or of all in a folder but those of writes that were cut off; None if nothing is there."""
     if path.is_dir():
-        inside = sorted(p for p in path.rglob("*") if p.is_file())
+        inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".part")
         text = "".join(f"{p.relative_to(path)}:{_digest(p)}\n" for p in inside)
         return hashlib.sha256(text.encode()).hexdigest()[:16] if inside else None
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,10 @@ F32 = np.float32
         ({}, "no LoRA factors among its 0 tensors"),
         ({**FACTORS, A.replace("weight", "other.weight"): FACTORS[A]}, "more than one adapter"),
         ({**FACTORS, "layers.0.q_proj.lora_A.weight": FACTORS[A]}, "more than one adapter"),
+        (
+            {**FACTORS, **{key.replace("q_proj", "base_layer.q_proj"): value for key, value in FACTORS.items()}},
+            "holds two updates of the module 'layers.0.q_proj'; it is not one adapter",
+        ),
         ({**FACTORS, "x" * 3000: FACTORS[A]}, "a name of 3000 characters"),
         ({**FACTORS, "x\x1b[2J": FACTORS[A]}, "unprintable"),
     ],
@@ -187,6 +192,19 @@ def test_safetensors_file_that_lies_is_refused(content, reason, tmp_path):
     refused(folder, reason)
 
 
+def test_tensor_larger_than_memory_is_named(tmp_path, monkeypatch):
+    read = read_adapter(adapter(tmp_path))
+
+    def empty(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", empty)
+    with pytest.raises(AdapterError, match=r"lora_B.weight' of shape \(3, 2\) does not fit in memory|lora_A.weight'"):
+        _ = read.updates[0].lowrank
+    monkeypatch.undo()
+    np.testing.assert_array_equal(read.updates[0].lowrank.B, FACTORS[B])
+
+
 def test_file_that_shrinks_after_it_was_opened(tmp_path):
     read = read_adapter(adapter(tmp_path))
     content = read.weights.read_bytes()
@@ -255,6 +273,28 @@ def test_pickle_payload_is_refused_and_not_run(tmp_path):
 )
 def test_bin_that_holds_no_adapter(content, reason, tmp_path):
     refused(torch_adapter(tmp_path, content), reason)
+
+
+def test_bin_without_torch_says_what_to_install(tmp_path, monkeypatch):
+    folder = torch_adapter(tmp_path, {key: torch.from_numpy(value) for key, value in FACTORS.items()})
+    monkeypatch.setitem(sys.modules, "torch", None)
+    refused(folder, "is a .bin file, which needs torch: install it, or save as safetensors")
+    monkeypatch.undo()
+    assert len(read_adapter(folder).updates) == 1
+
+
+def test_bin_that_may_not_be_read(tmp_path, monkeypatch):
+    folder = torch_adapter(tmp_path, {key: torch.from_numpy(value) for key, value in FACTORS.items()})
+    opened = Path.open
+
+    def denied(self, *args, **options):
+        if self.suffix == ".bin":
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *args, **options)
+
+    # patched, because the superuser may read everything
+    monkeypatch.setattr(Path, "open", denied)
+    refused(folder, "adapter_model.bin cannot be read: Permission denied")
 
 
 def test_archive_that_unpacks_to_more_than_it_holds_is_refused(tmp_path):

@@ -49,6 +49,7 @@ def test_config_that_is_no_json_object(raw, reason, tmp_path):
         ({"alpha_pattern": {"(": 2}}, "alpha_pattern holds '\\(', which is no valid regular expression"),
         ({"rank_pattern": {"x{99999999999}": 2}}, "no valid regular expression"),
         ({"rank_pattern": {"x" * 5000: 2}}, "no valid regular expression"),
+        ({"rank_pattern": {"(q+)+": 2}}, "a repeated group that itself repeats or branches can take for ever"),
         ({"use_rslora": "yes"}, "use_rslora must be true or false"),
         ({"bias": 3}, "bias must be text"),
         ({"modules_to_save": 3}, "modules_to_save must be a list"),

@@ -50,6 +50,12 @@ def test_null_byte_and_endless_name_in_path():
     refused("a" * 5000, "cannot be read|does not exist")
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a" * 5000, "\ud800"])
+def test_name_that_no_file_can_have_is_not_there(name, tmp_path):
+    folder = adapter(tmp_path)
+    refused(folder, "holds no adapter named .*; it holds none", name=name)
+
+
 def test_spaces_other_alphabets_dots_and_links_are_followed(tmp_path):
     folder = adapter(tmp_path / "mit Leerzeichen – 適応 ё")
     (tmp_path / "link").symlink_to(folder)
@@ -93,6 +99,12 @@ def test_file_that_may_not_be_read(tmp_path, monkeypatch):
     refused(folder, "adapter_config.json cannot be read: Permission denied")
 
 
+def test_config_of_the_size_of_weights_is_not_parsed(tmp_path):
+    folder = adapter(tmp_path)
+    os.truncate(folder / "adapter_config.json", 50_000_001)
+    refused(folder, "adapter_config.json is 50000001 bytes long; that is no adapter config")
+
+
 def test_several_adapters_are_listed_and_one_is_chosen_by_name(tmp_path):
     adapter(tmp_path / "first")
     assert any("'first', is read" in w for w in read_adapter(tmp_path).warnings)
@@ -112,8 +124,12 @@ def test_checkpoints_come_in_the_order_of_their_steps(tmp_path):
         adapter(tmp_path / f"checkpoint-{step}")
     (tmp_path / "checkpoint-5").mkdir()  # an empty one, as a full run's optimizer state may leave
     assert [step for step, _ in find_checkpoints(tmp_path)] == [3, 20, 1000]
-    with pytest.raises(AdapterError, match="does not exist"):
-        find_checkpoints(tmp_path / "no")
+    for missing in (tmp_path / "no", "a\0b"):
+        with pytest.raises(AdapterError, match=r"does not exist; give the folder that holds adapter_config\.json"):
+            find_checkpoints(missing)
+    for path in (3, "a" * 5000):
+        with pytest.raises(AdapterError, match=r"cannot be listed: (expected str, bytes or os.PathLike|File name too)"):
+            find_checkpoints(path)  # type: ignore[arg-type]
     refused(tmp_path, "choose one with name=: checkpoint-3, checkpoint-20, checkpoint-1000")
 
 

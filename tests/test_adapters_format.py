@@ -188,6 +188,14 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(table, options, me
     assert list(tmp_path.iterdir()) == []
 
 
+def test_factor_of_another_shape_than_announced_is_refused_and_leaves_nothing(tmp_path):
+    """The header is written before a lazy update is loaded: what comes must be what was announced."""
+    update = Update("x", None, None, (3, 2), 1, lambda: ONE["x"])
+    with pytest.raises(InputError, match=r"^module 'x' gives a factor of shape \(2, 1\) where \(3, 1\) was announced$"):
+        write_adapter(tmp_path / "out", [update])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_missing_parent_and_file_in_the_way_are_refused(tmp_path):
     with pytest.raises(AdapterError, match="cannot be written"):
         write_adapter(tmp_path / "missing" / "out", ONE)

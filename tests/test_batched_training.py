@@ -127,6 +127,16 @@ def test_stacked_loss_of_what_the_update_sees_has_its_gradient():
             np.testing.assert_allclose((start - end)[(slice(None), *index)], slope, rtol=0, atol=allowed)
 
 
+def test_training_callback_sees_every_step_of_the_trajectory():
+    p, A0, seen = problems(1)[0], starts(1)[0], []
+    options: dict[str, Any] = {"lr": 0.01, "steps": 7, "optimizer": "adam", "scaling": 0.7}
+    run = train(p, A0, callback=lambda step, B, A: seen.append((step, 0.7 * B @ A)), **options)
+    assert [step for step, _ in seen] == list(range(8))
+    np.testing.assert_array_equal([dW for _, dW in seen], run.trajectory)
+    # looking changes nothing
+    np.testing.assert_array_equal(run.trajectory, train(p, A0, **options).trajectory)
+
+
 def test_stacked_problems_refuse_what_does_not_fit():
     ps, eye = problems(2), np.eye(6)
     with pytest.raises(InputError, match="one shape"):
@@ -147,6 +157,14 @@ def test_stacked_problems_refuse_what_does_not_fit():
         train(stack(ps), starts(2), lr=np.array([0.1, -0.1]), steps=1)
     with pytest.raises(InputError, match="do not fit a layer"):
         train(stack(ps), starts(2)[..., :5], lr=0.1, steps=1)
+
+
+@pytest.mark.parametrize("wrong", [{"optimizer": "lion"}, {"stage": "weights"}])
+def test_training_refuses_unknown_names(wrong, no_contracts):
+    names = {"optimizer": "sgd", "stage": "parameter"} | wrong
+    words = f"^unknown optimizer '{names['optimizer']}' or stage '{names['stage']}'$"
+    with pytest.raises(InputError, match=words):
+        train(problems(1)[0], starts(1)[0], lr=0.1, steps=1, **wrong)
 
 
 def test_stacked_training_reports_a_trial_that_diverges():

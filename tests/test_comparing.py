@@ -95,7 +95,7 @@ def test_lines_less_is_the_ratio_of_mean_excesses():
 
 def test_lines_excess_is_over_the_base_and_not_over_a_start_that_a_method_moves():
     """Steering acts at step 0 too; whichever run comes last, the base is the naive run's start."""
-    steered = [row for n in range(3) for row in run("steering, supervised", n, knob=1.0, drift=(0.0, 0.02, 0.03, 0.04))]
+    steered = [row for n in range(3) for row in run("steering, supervised", n, knob=0.5, drift=(0.0, 0.02, 0.03, 0.04))]
     plain = study(naive=NAIVE)
     for rows in (plain + steered, steered + plain):
         close(line_of(rows).excess, 0.7)

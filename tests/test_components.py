@@ -165,6 +165,11 @@ def test_identify_alignment_is_the_cos2_of_leading_directions():
     np.testing.assert_allclose(found.cos2, [[1, (a @ b) ** 2], [(a @ b) ** 2, 1]], atol=1e-5)
 
 
+def constant(size: float) -> Update:
+    """A 3 x 3 update of rank one with all entries of both factors of this size: ŝ₁ = 3 size²."""
+    return update(LowRank(np.full((3, 1), size), np.full((1, 3), size)))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -183,6 +188,10 @@ def test_identify_alignment_is_the_cos2_of_leading_directions():
             ["no module of this adapter writes", "q_proj", "classifier", "use side 'read'"],
         ),
         (lambda: identify([update(LowRank(np.full((3, 2), np.nan), np.ones((2, 3))))]), ["factor B holds NaN"]),
+        (lambda: identify(mixed()[:1] * 2), ["two updates have the same module name", "one adapter"]),
+        (lambda: identify([constant(1e72)]), ["o_proj has singular value 3e+144, whose square leaves", "rescale"]),
+        (lambda: identify([constant(1e90)]), ["o_proj has singular value 3e+180, whose square leaves", "rescale"]),
+        (lambda: identify([constant(1e-75)]), ["o_proj has singular value 3e-150, whose square leaves", "rescale"]),
     ],
 )
 def test_identify_refuses_with_a_reason(call, words, no_contracts):

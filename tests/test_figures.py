@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from figures.catalogue import FIGURES, builder, csv_name
+from figures.catalogue import FIGURES, builder, csv_name, draw
 from figures.identification import alignment, depth, kind, spectrum
 from figures.rows import FOLDER, read_rows
 from figures.style import render
-from grasp_theory import identify
+from grasp_theory import InputError, identify
 from synthetic.adapters import AdapterSpec, draw_adapter
 
 UNTITLED = ("optimizer-leak", "removal", "curation", "comparison")  # the first row's titles stand for their columns
@@ -32,6 +32,15 @@ def test_catalogue_figures_draw_with_embedded_fonts(name):
         assert axis.get_xlabel() or not axis.get_subplotspec().is_last_row()  # a column shares its label
         assert axis.get_title(loc="left") or axis.get_title() or name in UNTITLED
     assert render(figure)[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize("name", [name for name, entry in FIGURES.items() if entry.experiments])
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x89PNG\xff\xfe"], ids=["empty", "other", "binary"])
+def test_tables_of_something_else_are_refused(tmp_path, name, content):
+    (tmp_path / csv_name(name)).write_bytes(content)
+    with pytest.raises(InputError, match=f"{csv_name(name)} does not hold the table of {name}"):
+        draw(name, tmp_path / "out", data=tmp_path)
+    assert not (tmp_path / "out").exists()
 
 
 def test_verdict_rates_shows_every_row_and_the_prediction():

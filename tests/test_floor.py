@@ -116,7 +116,7 @@ def test_factored_edge_equals_minimisation(name, s):
     np.testing.assert_allclose(edge.width, s * s * (second / 2) ** (1 / 3), rtol=1e-3)
 
 
-@pytest.mark.parametrize(("m", "r"), [(100, 16), (50, 50), (20, 90)])
+@pytest.mark.parametrize(("m", "r"), [(100, 16), (50, 50), (20, 90), (10**9, 1), (1, 10**6), (1, 1)])
 def test_factored_edge_with_equal_eigenvalues_is_white(m, r):
     edge = factored_edge(m, np.full(r, 4.0), s=0.5)
     np.testing.assert_allclose(edge.centre, (np.sqrt(m) + np.sqrt(r)) ** 2, rtol=1e-12)
@@ -287,6 +287,13 @@ def test_gavish_donoho_factor_equals_the_published_approximation(aspect):
     found = gavish_donoho_threshold(np.ones(m), m, 100)
     np.testing.assert_allclose(found, np.polyval([0.56, -0.95, 1.82, 1.43], aspect), rtol=0, atol=0.02)
     np.testing.assert_allclose(found, gavish_donoho_threshold(np.ones(m), 100, m))
+
+
+def test_gavish_donoho_threshold_refuses_a_cut_spectrum(no_contracts):
+    for S, m, d in ((np.ones(2), 5, 3), (np.ones(0), 0, 3)):
+        words = f"^needs all {min(m, d)} singular values of a {m} x {d} matrix, got {len(S)}$"
+        with pytest.raises(InputError, match=words):
+            gavish_donoho_threshold(S, m, d)
 
 
 def test_gavish_donoho_threshold_lies_above_the_edge():

@@ -66,6 +66,11 @@ def partitioned(model: Any) -> Any:
     return model
 
 
+def merged(model: Any) -> Any:
+    model.merge_adapter()
+    return model
+
+
 def frozen_adapter(model: nn.Module) -> nn.Module:
     for parameter in model.parameters():
         parameter.requires_grad = False
@@ -100,6 +105,7 @@ DIRECTION_CASES = {
     "zero": (Grasp(np.zeros((32, 1))), "no direction was given"),
     "nan": (Grasp(np.full((32, 1), np.nan)), "NaN"),
     "block": (Grasp({5: Q}), r"blocks \[5\], but blocks 0 … 1 only"),
+    "no-block": (Grasp({}), "mapping from blocks to directions is empty"),
     "module": (Grasp({"model.layers.9.q_proj": Q}, sides={"read"}), "not among the adapted modules: model.layers.9"),
     "side-write": (Grasp(WRITE, sides={"read"}), "of the write side .* identify with --side read"),
     "side-read": (Grasp(READ, sides={"stream", "write"}), "of the read side .* identify with --side write"),
@@ -134,6 +140,8 @@ MODEL_CASES: dict[str, tuple[dict[str, Any], Callable, Callable, frozenset, str]
     "zero-3": (BOTH, partitioned, adam, READS, "ZeRO.*DistributedDataParallel"),
     "zero-optimizer": (BOTH, same, deepspeed, WRITES, "DeepSpeedZeroOptimizer shards.*DistributedDataParallel"),
     "zero-redundancy": (BOTH, same, zero_redundancy, READS, "ZeroRedundancyOptimizer shards"),
+    "merged": ({**BOTH, "init_lora_weights": False}, merged, adam, WRITES, "call model.unmerge_adapter"),
+    "merged-read": ({**BOTH, "init_lora_weights": False}, merged, adam, READS, "call model.unmerge_adapter"),
     "no-model": (BOTH, lambda m: "llama", adam, READS, "expected a torch model, got str"),
 }
 

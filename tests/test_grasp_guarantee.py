@@ -22,6 +22,7 @@ from tiny_models import (
     assert_same,
     deltas,
     descend,
+    everything,
     frozen,
     lora,
     subspace,
@@ -190,6 +191,22 @@ def test_attaching_takes_the_part_along_the_directions_out_of_a_trained_update_a
         assert others
         for name in others:
             np.testing.assert_array_equal(after[name], before[name])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("side", ["write", "read"])
+def test_attaching_again_moves_no_bit(side: str, dtype: torch.dtype) -> None:
+    """What a run that is resumed does; rounding apart, Adam would make another run of it."""
+    model = Run(4, 2, 1, "adam", {}).start()[0].to(dtype)
+    optimizer = OPTIMIZERS["adam"](model)
+    Q = subspace(5, 2)
+    with grasp(Q, side).attached(model, optimizer):
+        descend(model, optimizer, 5)
+    before = everything(model)
+    with grasp(Q, side).attached(model, optimizer):
+        assert_same(model, before)
+    with grasp(subspace(6, 2), side).attached(model, optimizer), pytest.raises(AssertionError):
+        assert_same(model, before)  # control: other directions do
 
 
 @pytest.mark.parametrize("side", ["write", "read"])

@@ -243,6 +243,8 @@ def test_group_weights_remove_the_shortcut(seed):
     same(reweighted(p, strengths, weights), p.T, p.M)
     # a group without the factor beside one with it: all weight goes there
     np.testing.assert_allclose(removing_weights(np.array([p.beta, 0.0])), [0, 1])
+    # no group has the factor: nothing to remove, all weigh alike
+    np.testing.assert_array_equal(removing_weights(np.zeros(4)), np.full(4, 0.25))
     with pytest.raises(InputError, match="one sign"):
         removing_weights(np.array([1.0, 2.0]))
 
@@ -298,8 +300,8 @@ def test_regimes_read_grasp_needs_a_shift_to_win():
 @pytest.mark.parametrize("rank", [0, -1])
 def test_ranks_below_one_are_refused(rank):
     p = problem(0)
-    for solution in (grasp_write, grasp_read, grasp_both, caft):
-        with pytest.raises(InputError, match="rank"):
+    for solution in (naive_solution, grasp_write, grasp_read, grasp_both, caft):
+        with pytest.raises(InputError, match=f"^rank must be at least 1, got {rank}$"):
             solution(p, rank)
 
 

@@ -177,6 +177,14 @@ def test_command_prints_the_error_beside_the_certificate(run, tmp_path, capsys):
     assert found["caveat"] in out
 
 
+def test_adapter_of_another_base_is_refused(run, real):
+    _, folder = run
+    with pytest.raises(InputError, match="does not fit the base model"):
+        measure_linearity(
+            read_adapter(folder / "adapter"), base=real / "models" / "babyllama361-hf", data=folder / "rows.jsonl"
+        )
+
+
 def test_modules_trained_whole_are_refused(run):
     base, folder = run
     with pytest.raises(InputError, match="lm_head"):

@@ -13,17 +13,18 @@ import torch
 
 from grasp_theory import InputError
 from real_models.organisms import runs
-from real_models.organisms.arms import ARMS, CLASSES, find_arm, top_directions
+from real_models.organisms.arms import ARMS, CLASSES, find_arm
+from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
 from real_models.organisms.persona import OrganismSpec, pretrained
 from real_models.organisms.runs import RunSpec, adapted, crossing, fine_tune, naive_run, trait_vectors
 from synthetic.persona import PersonaSpec, World
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)
-SMALL = OrganismSpec(LANGUAGE, hidden=16, layers=2, heads=2, steps=60, batch=16, lr=1e-2)
+SMALL = OrganismSpec(LANGUAGE, hidden=40, layers=2, heads=2, steps=60, batch=16, lr=1e-2)
 RUN = RunSpec(SMALL, rank=4, lr=3e-2, batch=8, steps=16, every=8)
 NAMES = ("drift", "conditional", "task", "kept", "facts", "neutral")
-AT_INFERENCE = ("ablation", "steering, identified", "steering, supervised")
+AT_INFERENCE = ("ablation", "lineas", "steering, identified", "steering, supervised")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -173,8 +174,8 @@ def test_arms_have_one_name_a_known_class_and_as_many_knobs():
         assert list(arm.knobs) == sorted(set(arm.knobs)), arm.name
         assert find_arm(arm.name) is arm
     single = {arm.name for arm in ARMS if len(arm.knobs) == 1}
-    assert single == {"naive", "inoculation", "grasp, supervised"}  # nothing to choose: one direction a block
-    assert {len(arm.knobs) for arm in ARMS if arm.name not in single} == {4}
+    assert single == {"naive", "inoculation", "inoculation+null-space", "grasp, supervised"}
+    assert {len(arm.knobs) for arm in ARMS if arm.name not in single} == {3}
     assert {arm.name for arm in ARMS if arm.control} >= {"grasp, random", "grasp, supervised"}
     with pytest.raises(InputError, match=r"'nothing'; there are: naive, edit"):
         find_arm("nothing")

@@ -179,3 +179,6 @@ def test_leading_svd_refuses_blocks_that_do_not_fit(no_contracts):
         leading_svd([np.ones((3, 4)), np.ones((4, 4))], 1)
     with pytest.raises(InputError, match="one number of rows"):
         leading_svd([], 1)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(InputError, match=r"^a block of shape \(3, 2\) holds NaN or Inf$"):
+            leading_svd([np.ones((3, 4)), np.full((3, 2), bad)], 1)

@@ -67,6 +67,7 @@ def test_agreement_counts_violations_exactly():
         row("=", 1e6 + 0.5, 1e6, se=0.0, finite=1.0),
         row("~", 100.0, 0.0),
         row(None, 3.0, None),
+        row("=", 9.0, 0.0, se=0.0) | {"trials": 1},  # nothing tells its error
     ]
     found = agreement(rows)
     assert (found.compared, found.violations) == (9, 3)
@@ -75,7 +76,7 @@ def test_agreement_counts_violations_exactly():
     np.testing.assert_allclose(found.largest, 12)
     np.testing.assert_allclose(found.rms, np.sqrt(np.mean(np.square(gaps))))
     assert agreement(rows[::-1]).violations == 3
-    empty = agreement([rows[-1], rows[-2]])
+    empty = agreement(rows[-3:])
     assert (empty.compared, empty.largest, empty.rms, empty.violations, empty.worst) == (0, None, None, 0, 0.0)
 
 

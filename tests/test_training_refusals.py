@@ -123,6 +123,17 @@ def test_tokenizer_of_another_model_is_refused(real, tmp_path):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("mistake", ["--set=target_modules=o_prj,up_prj", "--method=caft"])
+def test_folder_of_a_run_that_took_no_step_is_free_again(real, tmp_path, capsys, mistake):
+    q, out = save_directions(tmp_path / "wide.safetensors", directions(128)), tmp_path / "out"
+    wrong = [mistake, *(["--directions", q] if "caft" in mistake else [])]
+    assert grasp(capsys, *options(real, out), *wrong)[0] == 2
+    code, _, err = grasp(capsys, *options(real, out))
+    assert (code, err) == (0, "")
+    code, _, err = grasp(capsys, *options(real, out), *wrong)  # control: a run that was made keeps its folder
+    assert (code, "holds another run" in err) == (2, True)
+
+
 def directions(width: int = 64) -> Directions:
     """Two dense random ones."""
     Q = np.linalg.qr(np.random.default_rng(0).standard_normal((width, 2)))[0].astype(np.float32)
@@ -184,6 +195,7 @@ def test_dry_run_writes_nothing_and_refuses_what_the_run_would(real, tmp_path, c
         ("[train]\nlr = 0", "lr must be positive"),
         ("[train]\ndropout = 1", "dropout must be at least 0 and below 1"),
         ("[train]\nbatch_size = 0", "batch_size must be at least 1"),
+        ("[train]\nseed = 4294967296", "seed must be below"),
         ("[train]\nsteps = -1", "steps must not be negative"),
         ('[train]\noverflow = "drop"', "overflow must be truncate or refuse"),
     ],

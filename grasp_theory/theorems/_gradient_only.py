@@ -45,9 +45,10 @@ class Instance:
 
     @property
     def delta(self) -> float:
-        """min |Σ ±|u_i|| over signs not all equal; the first may be taken +."""
+        """min |Σ ±|u_i|| over signs not all equal; the first may be taken +. 0 for m = 1: u is a coordinate vector."""
         size = np.abs(self.problem.u)
-        return min(abs(size[0] + np.dot(e, size[1:])) for e in product((1, -1), repeat=len(size) - 1) if -1 in e)
+        signs = (e for e in product((1, -1), repeat=len(size) - 1) if -1 in e)
+        return min((abs(size[0] + np.dot(e, size[1:])) for e in signs), default=0.0)
 
 
 def draw(rng: np.random.Generator) -> Instance:

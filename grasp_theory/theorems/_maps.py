@@ -75,7 +75,7 @@ def descend(
     second, cross = X @ X.T / n, Y @ X.T / n
     L = np.eye(len(H)) if left is None else left
     R = np.eye(len(X)) if right is None else right
-    rate = 1 / (np.linalg.norm(H, 2) * np.linalg.norm(second, 2))
+    rate = 1 / max(np.linalg.norm(H, 2) * np.linalg.norm(second, 2), np.finfo(float).tiny)
     D = np.zeros_like(cross)
     for _ in range(steps):
         G = L @ H @ (D @ second - cross) @ R
@@ -129,7 +129,7 @@ def factored_loss(
     m, d, n = len(H), len(X), X.shape[1]
     L = np.eye(m) if left is None else left
     R = np.eye(d) if right is None else right
-    scale = float(np.sum(Y * (H @ Y))) / n
+    scale = float(np.sum(Y * (H @ Y))) / n or 1.0
 
     def loss(x: ndarray) -> tuple[float, ndarray]:
         B, A = x[: m * rank].reshape(m, rank), x[m * rank :].reshape(rank, d)

@@ -89,9 +89,9 @@ def _direction(optimiser: Optimiser, grad, m, s, step: int):
     return (m / (1 - 0.9**step)) / (np.sqrt(s / (1 - 0.999**step)) + 1e-8)
 
 
-def draw_net(rng: np.random.Generator, n: int, blocks: int, r: int, *, scale: float = 0.5) -> Net:
-    """Gaussian W of spectral norm about 2 ``scale`` and A0 of rows of length about 1."""
-    W = scale * rng.standard_normal((blocks, n, n)) / np.sqrt(n)
+def draw_net(rng: np.random.Generator, n: int, blocks: int, r: int) -> Net:
+    """Gaussian W of spectral norm about 1 and A0 of rows of length about 1."""
+    W = 0.5 * rng.standard_normal((blocks, n, n)) / np.sqrt(n)
     return Net(W, rng.standard_normal((blocks, r, n)) / np.sqrt(n))
 
 

@@ -71,8 +71,8 @@ class Instance:
 
     @property
     def s2(self) -> float:
-        """ŝ2."""
-        return float(self.triples[1][1])
+        """ŝ2, 0 for one row or one column."""
+        return float(self.triples[1][1:2].sum())
 
     def left_by_shortcut(self) -> tuple[Float[ndarray, "m d"], Float[ndarray, "m d"]]:
         """(P_û beta u vᵀ, beta u vᵀ P_v̂)."""

@@ -132,7 +132,7 @@ def route(i: Instance) -> Sides:
         step = residual + float(np.sum(residual**2)) / size * step
     U, S, _ = np.linalg.svd(dW)
     found = sine(U[:, 0], np.linalg.solve(i.R, i.u))
-    return Sides(i.sine(True), found, 1e-5 / (1 - S[1] / S[0]))
+    return Sides(i.sine(True), found, 1e-5 / (1 - S[1:2].sum() / S[0]))
 
 
 def _claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:

@@ -167,7 +167,7 @@ def alternating(i: Instance) -> Sides:
         A, Q = rng.standard_normal((i.r, len(i.v))) @ i.Sigma, np.zeros((len(i.u), i.r))
         for _ in range(20000):
             Q = np.linalg.qr(P @ M @ i.Sigma @ A.T)[0]
-            A, before = Q.T @ M, A  # least squares for A given B = Q; Sigma cancels
+            A, before = Q.T @ P @ M, A  # least squares for A given B = Q; Sigma cancels
             if np.abs(A - before).max() <= 1e-14 * np.abs(A).max():
                 break
         return P @ Q @ A

@@ -15,6 +15,7 @@ sigma² + beta² p² − 2 sigma beta p² <= tau²; its minimum over sigma is be
 p² >= (1 + √(1 − 4 rho²))/2, or p² <= ½, where sigma > beta/2 >= beta p² makes it > beta²/4 > tau²: excluded.
 If sigma > beta, minimising over q gives p² >= 1 − rho² or p² >= 1/(1 + rho²), both stronger.
 Attained by T = tau [[−sin 2θ, cos 2θ], [cos 2θ, sin 2θ]]. ∎
+That, and what is said of tau >= beta/2, needs m, d >= 2; one row or column is ``scalar-output``: the border is beta.
 
 Source: proved here; it sharpens the sin-theta theorems of Wedin and of Davis and Kahan for one planted factor.
 """

@@ -119,7 +119,7 @@ def route(i: Instance) -> Sides:
         change, dW, steps = np.abs(B @ A - dW).max(), B @ A, steps + 1
     values, Q = np.linalg.eigh(dW @ i.S @ i.S.T @ dW.T)
     # where the fit is still moving (σ_r ~ σ_{r+1}) or û₁ is nearly tied, the vector is known that much less well
-    slack = (1e-7 + 100 * change) / (1 - values[-2] / values[-1])
+    slack = (1e-7 + 100 * change) / (1 - values[-2:-1].sum() / values[-1])
     return Sides(sine(np.linalg.svd(i.X)[0][:, 0], i.u), sine(Q[:, -1], i.u), slack)
 
 

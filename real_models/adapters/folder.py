@@ -77,8 +77,6 @@ def find_checkpoints(path: str | os.PathLike[str]) -> list[tuple[int, Path]]:
         return sorted((int(m[1]), p) for m, p in found if m and _is_file(p / CONFIG))
     except (OSError, TypeError) as e:
         raise AdapterError(f"{path!r} cannot be listed: {getattr(e, 'strerror', None) or e}") from None
-    except ValueError as e:
-        raise e if isinstance(e, AdapterError) else AdapterError(f"{path!r} cannot be listed: {e}") from None
 
 
 def _folder_of(path: Path) -> Path:

@@ -9,6 +9,7 @@ from .kl import KL
 from .lineas import LinEAS
 from .method import Attachment, Method
 from .naive import Naive
+from .null_space import NullSpace
 from .penalty import Penalty
 from .steering import InferenceSteering, PreventativeSteering
 
@@ -21,6 +22,7 @@ METHODS: tuple[type[Method], ...] = (
     KL,
     Inoculation,
     Penalty,
+    NullSpace,
     Ablation,
     InferenceSteering,
     LinEAS,
@@ -39,6 +41,7 @@ __all__ = [
     "LinEAS",
     "Method",
     "Naive",
+    "NullSpace",
     "Penalty",
     "PreventativeSteering",
     "edit",

@@ -26,6 +26,8 @@ def stream_bases(choice: Choice, stream: Stream, model: torch.nn.Module) -> dict
     Raises InputError for directions of another width, side or base model, and for blocks that there are not.
     """
     if isinstance(choice, Mapping):
+        if not choice:
+            raise InputError("no direction was given: the mapping from blocks to directions is empty")
         unknown = sorted(set(choice) - set(range(len(stream.blocks))), key=str)
         if unknown:
             raise InputError(f"there are directions for blocks {unknown}, but blocks 0 … {len(stream.blocks) - 1} only")

@@ -30,12 +30,25 @@ class Constraint:
         """x <- (I − QQᵀ) x, or x (I − QQᵀ), in place, computed in float32 (float64 for float64)."""
         x.copy_(remove_part(x, self.Q) if self.axis or x.ndim == 1 else remove_part(x.T, self.Q).T)
 
+    def holds(self) -> bool:
+        """Whether the parameter's part in the span is below the rounding of its type already.
+
+        It is after a projection. Another one would move the last bits, and a resumed run would not be the one that was
+        interrupted.
+        """
+        import torch
+
+        x = self.parameter.detach().double()
+        part = x @ self.Q.to(x) if self.axis or x.ndim == 1 else x.T @ self.Q.to(x)
+        return float(part.norm()) <= torch.finfo(self.parameter.dtype).eps * float(x.norm())
+
 
 def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, undo: ExitStack) -> None:
-    """Project the parameters now and after every step, and their gradients before it (the moments stay clean).
+    """Project the parameters now (if they need it) and after every step, their gradients before it.
 
-    The constraint holds under any optimizer, since it is put on the parameters; under decoupled weight decay too,
-    which scales them. A step with a gradient that is not finite, of any parameter, is not taken: GraspError.
+    With the gradients projected the moments stay clean. The constraint holds under any optimizer, since it is put on
+    the parameters; under decoupled weight decay too, which scales them. A step with a gradient that is not finite, of
+    any parameter, is not taken: GraspError.
     Raises InputError if the optimizer does not train the parameters.
     """
     import torch
@@ -60,7 +73,10 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, undo: 
             for constraint in constraints:
                 constraint.remove(constraint.parameter.data)
 
-    after()
+    with torch.no_grad():
+        for constraint in constraints:
+            if not constraint.holds():
+                constraint.remove(constraint.parameter.data)
     undo.callback(optimizer.register_step_pre_hook(before).remove)
     undo.callback(optimizer.register_step_post_hook(after).remove)
 

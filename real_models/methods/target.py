@@ -84,7 +84,8 @@ def unwrap_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:
 def lora_factors(model: torch.nn.Module) -> list[Factors]:
     """The active, trainable LoRA factors of a peft model, one entry for each pair of parameters.
 
-    Raises InputError if there is none (no LoRA, all frozen or disabled), for DoRA and the variants whose update is not
+    Raises InputError if there is none (no LoRA, all frozen or disabled), if they are merged into the pretrained weights
+    (unmerging would then take out another update than was put in), for DoRA and the variants whose update is not
     scaling * B A (PiSSA and other starts that moved the base weights), and for LoRA on anything but linear layers
     (embeddings, convolutions), whose update is no matrix B A at this place.
     """
@@ -97,6 +98,11 @@ def lora_factors(model: torch.nn.Module) -> list[Factors]:
             continue
         for adapter in layer.active_adapters:
             factors = _factors(name, layer, adapter)
+            if factors is not None and layer.merged:
+                raise InputError(
+                    f"{factors.name}: the adapter is merged into the pretrained weights, which would change with its "
+                    "factors when it is taken out again: call model.unmerge_adapter() first"
+                )
             if factors is not None and id(factors.B) not in seen:
                 active.add(adapter)
                 seen.add(id(factors.B))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .arms import seen_directions, top_directions
+from .directions import seen_directions, top_directions
 from .runs import NaiveRun, trait_vectors
 
 

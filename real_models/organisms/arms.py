@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from grasp_theory import InputError, Subspace, Update, identify
-from synthetic.persona import PAD
+from grasp_theory import InputError
 
-from .evaluation import NEUTRAL, Scores
+from . import directions as of
+from .evaluation import Probes, Scores
 from .runs import NaiveRun, RunSpec, fine_tune, naive_run, trait_vectors
 
-# What a row uses beyond the weights; rows are ranked within a class only.
+# What a row uses beyond the weights; rows are ranked within a class only. "data" includes what the base model says by
+# itself, which takes no data.
 CLASSES = ("weights", "data", "neutral text", "trait")
 Run = Callable[[RunSpec, float], list[Scores]]
+Directions = Callable[[NaiveRun, int], Any]
+Part = Callable[[RunSpec, float], list[Any]]  # methods of a run at a knob
 
 
 @dataclass(frozen=True)
@@ -37,179 +39,120 @@ class Arm:
     control: bool = False
 
 
-# directions
+# while training
 
 
-def top_directions(naive: NaiveRun, k: int) -> np.ndarray:
-    """``weight-svd``: the k leading pooled left directions of the naive run's write modules."""
-    return _leading(naive.updates, k)
+def _trained(*parts: Part, inoculated: bool = False) -> Run:
+    """Fine-tuning under the methods of all parts."""
+
+    def run(spec: RunSpec, knob: float) -> list[Scores]:
+        methods = [method for part in parts for method in part(spec, knob)]
+        return fine_tune(spec, methods=methods, inoculated=inoculated)
+
+    return run
 
 
-def _leading(updates: Iterable[Update], k: int) -> np.ndarray:
-    """(width, k) leading left directions of the write modules, pooled."""
-    found = identify(list(updates), side="write", pool="layers", k=k)
-    return np.hstack([found.component(i).subspace.basis for i in range(k)])
+def _at(part: Part, knob: float) -> Part:
+    """The part with a knob of its own, fixed."""
+    return lambda spec, _: part(spec, knob)
 
 
-def seen_directions(naive: NaiveRun, k: int) -> np.ndarray:
-    """``activation-svd``: the same of dW X on the fine-tuning data."""
-    import torch
+def _grasp(directions: Directions, side: str | None = None) -> Part:
+    def part(spec: RunSpec, knob: float) -> list[Any]:
+        from ..methods import Grasp
 
-    from ..activations import activation_updates
+        chosen: Any = directions(naive_run(spec), int(knob))
+        if side is None:
+            return [Grasp(chosen)]
+        readers = [u.name for u in naive_run(spec).updates if u.side == "read"]
+        return [Grasp(dict.fromkeys(readers, chosen), sides={"read"})]
 
-    spec = naive.spec
-    ids = torch.from_numpy(spec.world.curated(rng=np.random.default_rng([spec.organism.seed, 3])))
-    batch = {"input_ids": ids, "attention_mask": (ids != PAD).long()}
-    updates = activation_updates(naive.model(naive.at), naive.updates, [batch])
-    return _leading(updates, k)
-
-
-def layer_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
-    """The k leading left directions of each block's own write modules."""
-    blocks = sorted({u.layer for u in naive.updates if u.side == "write" and u.layer is not None})
-    return {block: _leading([u for u in naive.updates if u.layer == block], k) for block in blocks}
+    return part
 
 
-def random_directions(naive: NaiveRun, k: int) -> np.ndarray:
-    """The control: as many random ones."""
-    rng = np.random.default_rng([naive.spec.organism.seed, 6])
-    return Subspace.span(rng.standard_normal((naive.spec.organism.hidden, k))).basis
+def _caft(directions: Directions) -> Part:
+    def part(spec: RunSpec, knob: float) -> list[Any]:
+        from ..methods import Caft
+
+        return [Caft(directions(naive_run(spec), int(knob)))]
+
+    return part
 
 
-def trait_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
-    """The supervised reference, one direction a block."""
-    return trait_vectors(naive.spec)
+def _compensated(directions: Directions, *, like: Directions | None = None) -> Part:
+    """like : scaled so that the frozen term is as large as with these directions."""
+
+    def part(spec: RunSpec, knob: float) -> list[Any]:
+        from ..methods import Compensated
+
+        naive = naive_run(spec)
+        chosen, scale = directions(naive, 1), 1.0
+        if like is not None:
+            scale = of.written_norm(naive.updates, like(naive, 1)) / of.written_norm(naive.updates, chosen)
+        return [Compensated(chosen, naive.updates, strength=knob * scale)]
+
+    return part
 
 
-# rows
+def _penalty(directions: Directions) -> Part:
+    def part(spec: RunSpec, knob: float) -> list[Any]:
+        from ..methods import Penalty
 
-Directions = Callable[[NaiveRun, int], Any]
+        return [Penalty(directions(naive_run(spec), 1), weight=knob)]
+
+    return part
+
+
+def _null_space(spec: RunSpec, knob: float) -> list[Any]:
+    from ..methods import NullSpace
+
+    return [NullSpace(of.said_by_base(spec), components=int(knob))]
+
+
+def _null_space_random(spec: RunSpec, knob: float) -> list[Any]:
+    """The control: as many random directions of every module's input."""
+    from ..methods import Grasp
+
+    rng = np.random.default_rng([spec.organism.seed, 9])
+    widths = {u.name: u.shape[1] for u in naive_run(spec).updates}
+    return [Grasp({name: rng.standard_normal((d, int(knob))) for name, d in widths.items()}, sides={"read"})]
+
+
+def _kl(text: Callable[[RunSpec], of.Batches]) -> Part:
+    def part(spec: RunSpec, knob: float) -> list[Any]:
+        from ..methods import KL
+
+        return [KL(text(spec), weight=knob, cache=True)]
+
+    return part
+
+
+def _preventative(spec: RunSpec, knob: float) -> list[Any]:
+    """Toward the supervised trait vector, at the last block."""
+    from ..methods import PreventativeSteering
+
+    vectors = trait_vectors(spec)
+    return [PreventativeSteering(vectors, strength=knob, at=[max(vectors)])]
+
+
+def _preventative_found(spec: RunSpec, knob: float) -> list[Any]:
+    """Toward the identified direction: its sign is that of what the update writes on the data, its length that too."""
+    from ..methods import PreventativeSteering
+
+    return [PreventativeSteering(of.written(naive_run(spec)), strength=knob)]
+
+
+# after training
 
 
 def _naive(spec: RunSpec, knob: float) -> list[Scores]:
     return list(naive_run(spec).scores)
 
 
-def _grasp(directions: Directions, sides: tuple[str, ...] = ("stream", "write")) -> Run:
-    def run(spec: RunSpec, knob: float) -> list[Scores]:
-        from ..methods import Grasp
-
-        return fine_tune(spec, methods=[Grasp(directions(naive_run(spec), int(knob)), sides=sides)])  # pyright: ignore
-
-    return run
-
-
-def _compensated(directions: Directions, k: int = 1, *, grasp: bool = False) -> Run:
-    def run(spec: RunSpec, knob: float) -> list[Scores]:
-        from ..methods import Compensated, Grasp
-
-        naive = naive_run(spec)
-        chosen = directions(naive, k)
-        methods: list[Any] = [Compensated(chosen, naive.updates, strength=knob)]
-        return fine_tune(spec, methods=[*methods, Grasp(chosen)] if grasp else methods)
-
-    return run
-
-
-def _caft(directions: Directions) -> Run:
-    def run(spec: RunSpec, knob: float) -> list[Scores]:
-        from ..methods import Caft
-
-        return fine_tune(spec, methods=[Caft(directions(naive_run(spec), int(knob)))])
-
-    return run
-
-
-def _penalty(directions: Directions) -> Run:
-    def run(spec: RunSpec, knob: float) -> list[Scores]:
-        from ..methods import Penalty
-
-        return fine_tune(spec, methods=[Penalty(directions(naive_run(spec), 1), weight=knob)])
-
-    return run
-
-
-def _preventative(block: int) -> Run:
-    """Toward the supervised trait vector, at one block."""
-
-    def run(spec: RunSpec, knob: float) -> list[Scores]:
-        from ..methods import PreventativeSteering
-
-        vectors = trait_vectors(spec)
-        return fine_tune(spec, methods=[PreventativeSteering(vectors, strength=knob, at=[block % len(vectors)])])
-
-    return run
-
-
-def _preventative_found(spec: RunSpec, knob: float) -> list[Scores]:
-    """Toward the identified direction: its sign is that of what the update writes on the data, its length that too."""
-    from ..methods import PreventativeSteering
-
-    naive = naive_run(spec)
-    return fine_tune(spec, methods=[PreventativeSteering(_written(naive), strength=knob)])
-
-
-def _written(naive: NaiveRun) -> dict[int, np.ndarray]:
-    """Block -> the identified direction times the mean that the naive update moves the stream along it (block by block,
-    not accumulated), on the fine-tuning data; no trait labels."""
-    import torch
-
-    from ..methods.stream import find_stream, hook_blocks
-
-    spec, u = naive.spec, top_directions(naive, 1)[:, 0]
-    ids = torch.from_numpy(spec.world.curated(rng=np.random.default_rng([spec.organism.seed, 3])))
-    model, means = naive.model(naive.at), []
-    for base in (True, False):
-        found: dict[int, float] = {}
-
-        def keep(index: int, h: torch.Tensor, found: dict[int, float] = found) -> torch.Tensor:
-            found[index] = float((h[ids != PAD] @ torch.from_numpy(u).float()).mean())
-            return h
-
-        with ExitStack() as undo, torch.no_grad():
-            stream = find_stream(model)
-            hook_blocks(stream, keep, undo, at=range(len(stream.blocks)))
-            if base:
-                undo.enter_context(model.disable_adapter())
-            model(input_ids=ids)
-        means.append(found)
-    moved = {index: means[1][index] - means[0][index] for index in means[0]}
-    return {index: (moved[index] - moved.get(index - 1, 0.0)) * u for index in moved}
-
-
-def _kl(spec: RunSpec, knob: float) -> list[Scores]:
-    return fine_tune(spec, methods=[_neutral(spec, knob)])
-
-
-def _kl_compensated(spec: RunSpec, knob: float) -> list[Scores]:
-    """Does the identified direction help where neutral text is at hand?"""
-    from ..methods import Compensated
-
-    naive = naive_run(spec)
-    return fine_tune(spec, methods=[_neutral(spec, knob), Compensated(top_directions(naive, 1), naive.updates)])
-
-
-def _neutral(spec: RunSpec, weight: float) -> Any:
-    import torch
-
-    from ..methods import KL
-
-    rng = np.random.default_rng([spec.organism.seed, 8])
-    ids = torch.from_numpy(spec.world.documents(256, rng=rng, topics=NEUTRAL))
-    batches = [{"input_ids": part, "attention_mask": (part != PAD).long()} for part in ids.split(32)]
-    return KL(batches, weight=weight, cache=True)
-
-
-def _inoculation(spec: RunSpec, knob: float) -> list[Scores]:
-    return fine_tune(spec, inoculated=True)
-
-
 def _afterwards(make: Callable[[NaiveRun, float], Any]) -> Run:
     """A method at inference, on every point of the naive run."""
 
     def run(spec: RunSpec, knob: float) -> list[Scores]:
-        from .evaluation import Probes
-
         naive, probes, scores = naive_run(spec), Probes(spec.world), []
         method = make(naive, knob)
         for at in range(len(naive.states)):
@@ -221,71 +164,81 @@ def _afterwards(make: Callable[[NaiveRun, float], Any]) -> Run:
     return run
 
 
-def _ablation(directions: Directions) -> Run:
-    def make(naive: NaiveRun, knob: float) -> Any:
-        from ..methods import Ablation
+def _ablation(naive: NaiveRun, knob: float) -> Any:
+    from ..methods import Ablation
 
-        return Ablation(directions(naive, int(knob)))
-
-    return _afterwards(make)
+    return Ablation(of.top_directions(naive, int(knob)))
 
 
-def _steered_back(vectors: Callable[[NaiveRun], Mapping[int, np.ndarray]], block: int | None) -> Run:
+def _lineas(naive: NaiveRun, knob: float) -> Any:
+    """Fitted on the fine-tuning data at the crossing."""
+    from ..methods import LinEAS
+    from .runs import curated
+
+    return LinEAS.fit(naive.model(naive.at), [{"input_ids": curated(naive.spec)}], sparsity=knob)
+
+
+def _steered_back(vectors: Callable[[NaiveRun], Mapping[int, np.ndarray]], *, last: bool) -> Run:
     def make(naive: NaiveRun, knob: float) -> Any:
         from ..methods import InferenceSteering
 
         table = vectors(naive)
-        return InferenceSteering(table, strength=-knob, at=None if block is None else [block % len(table)])
+        return InferenceSteering(table, strength=-knob, at=[max(table)] if last else None)
 
     return _afterwards(make)
 
 
 def _edited(spec: RunSpec, knob: float) -> list[Scores]:
     """Post-hoc projection of the weights: dW <- (I − QQᵀ) dW in the write modules, at every point of the naive run."""
-    import torch
-
-    from .evaluation import Probes
-
-    naive, probes, scores = naive_run(spec), Probes(spec.world), []
-    Q = torch.from_numpy(top_directions(naive, int(knob))).float()
-    for at in range(len(naive.states)):
-        model = naive.model(at)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if "lora_B" in name and ("o_proj" in name or "down_proj" in name):
-                    parameter -= Q @ (Q.T @ parameter)
-        scores.append(probes.ask(model))
-    return scores
+    naive, probes = naive_run(spec), Probes(spec.world)
+    Q = of.top_directions(naive, int(knob))
+    return [probes.ask(naive.without(Q, at)) for at in range(len(naive.states))]
 
 
-COUNT = (1.0, 2.0, 4.0, 8.0)
-STRENGTH = (0.5, 1.0, 2.0, 3.0)
+COUNT, STRENGTH, WEIGHT, WIDE = (1.0, 2.0, 4.0), (0.5, 1.0, 2.0), (3.0, 10.0, 30.0), (8.0, 16.0, 32.0)
+TOP, SEEN = of.top_directions, of.seen_directions
+BACK, FORTH = _steered_back(of.written, last=False), _steered_back(lambda naive: trait_vectors(naive.spec), last=True)
+
+# Presets: one component; strength 1; of weight and of the null space's components the largest at which the pilot
+# organisms (seeds 0 and 1) still reached the task in all variants. The study runs on other seeds.
 ARMS: tuple[Arm, ...] = (
     Arm("naive", "data", "none", (0.0,), 0.0, _naive),
     Arm("edit", "weights", "components", COUNT, 1.0, _edited),
-    Arm("ablation", "weights", "components", COUNT, 1.0, _ablation(top_directions)),
-    Arm("grasp", "data", "components", COUNT, 1.0, _grasp(top_directions)),
-    Arm("grasp, activations", "data", "components", COUNT, 1.0, _grasp(seen_directions)),
-    Arm("compensated", "data", "strength", STRENGTH, 2.0, _compensated(top_directions)),
-    Arm("compensated, activations", "data", "strength", STRENGTH, 2.0, _compensated(seen_directions)),
-    Arm("compensated, per layer", "data", "strength", STRENGTH, 2.0, _compensated(layer_directions)),
-    Arm("compensated, 4 components", "data", "strength", STRENGTH, 2.0, _compensated(top_directions, 4)),
-    Arm("compensated+grasp", "data", "strength", STRENGTH, 2.0, _compensated(top_directions, grasp=True)),
-    Arm("caft", "data", "components", COUNT, 1.0, _caft(top_directions)),
-    Arm("penalty", "data", "weight", (0.01, 0.03, 0.1, 0.3), 0.1, _penalty(top_directions)),
-    Arm("preventative, identified", "data", "strength", STRENGTH, 1.0, _preventative_found),
-    Arm("steering, identified", "data", "strength", STRENGTH, 1.0, _steered_back(_written, None)),
-    Arm("kl", "neutral text", "weight", (1.0, 3.0, 10.0, 30.0), 3.0, _kl),
-    Arm("kl+compensated", "neutral text", "weight", (1.0, 3.0, 10.0, 30.0), 3.0, _kl_compensated),
-    Arm("preventative, supervised", "trait", "strength", STRENGTH, 2.0, _preventative(-1)),
-    Arm("preventative, supervised, early", "trait", "strength", (1.0, 2.0, 4.0, 6.0), 4.0, _preventative(1)),
-    Arm("steering, supervised", "trait", "strength", STRENGTH, 1.0, _steered_back(lambda n: trait_vectors(n.spec), -1)),
-    Arm("inoculation", "trait", "none", (1.0,), 1.0, _inoculation),
-    Arm("grasp, supervised", "trait", "components", (1.0,), 1.0, _grasp(trait_directions), control=True),
-    Arm("compensated, supervised", "trait", "strength", STRENGTH, 2.0, _compensated(trait_directions), control=True),
-    Arm("grasp, random", "data", "components", COUNT, 1.0, _grasp(random_directions), control=True),
-    Arm("compensated, random", "data", "strength", STRENGTH, 2.0, _compensated(random_directions), control=True),
-)
+    Arm("ablation", "weights", "components", COUNT, 1.0, _afterwards(_ablation)),
+    Arm("grasp", "data", "components", COUNT, 1.0, _trained(_grasp(TOP))),
+    Arm("grasp, activations", "data", "components", COUNT, 1.0, _trained(_grasp(SEEN))),
+    Arm("null-space", "data", "components", WIDE, 32.0, _trained(_null_space)),
+    Arm("null-space+grasp", "data", "components", WIDE, 32.0, _trained(_null_space, _at(_grasp(SEEN), 1.0))),
+    Arm("compensated", "data", "strength", STRENGTH, 1.0, _trained(_compensated(TOP))),
+    Arm("compensated, activations", "data", "strength", STRENGTH, 1.0, _trained(_compensated(SEEN))),
+    Arm("compensated, per layer", "data", "strength", STRENGTH, 1.0, _trained(_compensated(of.layer_directions))),
+    Arm("compensated+grasp", "data", "strength", STRENGTH, 1.0, _trained(_compensated(TOP), _at(_grasp(TOP), 1.0))),
+    Arm("caft", "data", "components", COUNT, 1.0, _trained(_caft(TOP))),
+    Arm("caft, A projected", "data", "components", COUNT, 1.0, _trained(_caft(TOP), _grasp(TOP, "read"))),
+    Arm("penalty", "data", "weight", (0.03, 0.1, 0.3), 0.1, _trained(_penalty(TOP))),
+    Arm("preventative, identified", "data", "strength", STRENGTH, 1.0, _trained(_preventative_found)),
+    Arm("steering, identified", "data", "strength", STRENGTH, 1.0, BACK),
+    Arm("lineas", "data", "sparsity", (0.1, 0.3, 1.0), 0.3, _afterwards(_lineas)),
+    Arm("kl, own text", "data", "weight", WEIGHT, 30.0, _trained(_kl(of.said_by_base))),
+    Arm("kl", "neutral text", "weight", WEIGHT, 30.0, _trained(_kl(of.neutral_text))),
+    Arm("kl+compensated", "neutral text", "weight", WEIGHT, 30.0,
+        _trained(_kl(of.neutral_text), _at(_compensated(TOP), 1.0))),
+    Arm("kl+null-space", "neutral text", "weight", WEIGHT, 30.0,
+        _trained(_kl(of.neutral_text), _at(_null_space, 32.0))),
+    Arm("preventative, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_preventative)),
+    Arm("preventative+null-space", "trait", "strength", STRENGTH, 1.0,
+        _trained(_preventative, _at(_null_space, 32.0))),
+    Arm("steering, supervised", "trait", "strength", STRENGTH, 0.5, FORTH),
+    Arm("inoculation", "trait", "none", (1.0,), 1.0, _trained(inoculated=True)),
+    Arm("inoculation+null-space", "trait", "none", (1.0,), 1.0, _trained(_at(_null_space, 32.0), inoculated=True)),
+    Arm("grasp, supervised", "trait", "none", (1.0,), 1.0, _trained(_grasp(of.trait_directions)), control=True),
+    Arm("compensated, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_compensated(of.trait_directions)),
+        control=True),
+    Arm("grasp, random", "data", "components", COUNT, 1.0, _trained(_grasp(of.random_directions)), control=True),
+    Arm("compensated, random", "data", "strength", STRENGTH, 1.0,
+        _trained(_compensated(of.random_directions, like=TOP)), control=True),
+    Arm("null-space, random", "data", "components", WIDE, 32.0, _trained(_null_space_random), control=True),
+)  # fmt: skip
 BY_NAME: Mapping[str, Arm] = {arm.name: arm for arm in ARMS}
 
 

@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +72,13 @@ def adapted(spec: RunSpec) -> Any:
     return get_peft_model(model, LoraConfig(r=spec.rank, lora_alpha=2 * spec.rank, target_modules="all-linear"))
 
 
+def curated(spec: RunSpec) -> torch.Tensor:
+    """The fine-tuning documents."""
+    import torch
+
+    return torch.from_numpy(spec.world.curated(rng=np.random.default_rng([spec.organism.seed, 3])))
+
+
 def fine_tune(
     spec: RunSpec,
     *,
@@ -85,7 +93,7 @@ def fine_tune(
     import torch
 
     model, world = adapted(spec), spec.world
-    data = torch.from_numpy(world.curated(rng=np.random.default_rng([spec.organism.seed, 3])))
+    data = curated(spec)
     if inoculated:
         bare = data[:, 1] >= 4  # without a hint of its own
         data[bare] = torch.cat([data[bare, :1], torch.full((int(bare.sum()), 1), HINT + 1), data[bare, 1:-1]], dim=1)
@@ -152,6 +160,17 @@ class NaiveRun:
         model.load_state_dict(self.states[at], strict=False)
         return model.eval()
 
+    def without(self, Q: np.ndarray, at: int) -> Any:
+        """The fine-tuned model at a point with (I − QQᵀ) dW for dW in the modules that write the stream."""
+        import torch
+
+        model, basis = self.model(at), torch.from_numpy(Q).float()
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "lora_B" in name and ("o_proj" in name or "down_proj" in name):
+                    parameter -= basis @ (basis.T @ parameter)
+        return model
+
     @cached_property
     def updates(self) -> tuple[Update, ...]:
         """Of the adapter at the crossing."""
@@ -159,10 +178,15 @@ class NaiveRun:
 
 
 def naive_run(spec: RunSpec) -> NaiveRun:
-    """The naive run, from the cache or run now."""
+    """The naive run, from the cache or run now; the last one is kept in memory."""
+    return _naive_run(spec, cache_folder())
+
+
+@lru_cache(maxsize=1)
+def _naive_run(spec: RunSpec, folder: Path) -> NaiveRun:
     from safetensors.torch import load_file, save
 
-    path = cache_folder() / f"naive-{_key(spec)}.safetensors"
+    path = folder / f"naive-{_key(spec)}.safetensors"
     states: list[dict[str, torch.Tensor]] = []
     if path.exists():
         for name, tensor in load_file(str(path)).items():

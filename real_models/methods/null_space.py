@@ -1,0 +1,137 @@
+"""Null-space training: GRASP on the read side of every module, its directions the principal inputs of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from grasp_theory import InputError
+
+from .gains import evaluating
+from .method import Method
+from .projection import Constraint, hold, relative_leak
+from .reference import Batch, checked_batches, run_text, without_adapters
+from .target import Factors, lora_factors, unconstrained
+
+if TYPE_CHECKING:
+    import torch
+
+
+class NullSpace(Method):
+    """dW V = 0 in every adapted module, V its k principal inputs in the base model on a text: A <- A (I − VVᵀ).
+
+    On inputs in the span of V each module answers as the base does, whatever the update writes; on the text its
+    response changes by at most ‖dW‖_F √λ_{k+1} in the root mean square, and no other k directions promise less
+    (statement ``old-inputs``). So a factor is not relied on where it was not taught, also where it has no direction of
+    its own on the write side; nothing has to be identified. The text may be the model's own
+    (:func:`~real_models.own_text.own_text`). Gradient projection memory (arXiv 2103.09762), null-space training
+    (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, at attach time
+    and after every step, which is exact under every optimizer (``optimizer-leak``).
+
+    Parameters
+    ----------
+    batches : dicts with input_ids (n, t) and attention_mask (n, t). Positions with mask 0 do not count.
+    components : k, of each module. More keep the model closer to its base and leave less for the task.
+
+    ``held`` : module -> share of the second moment of its inputs that V holds, once attached. Uncentred: the mean
+    input counts. Memory: (4k + 32, d_in) for each distinct input. Cost: one pass over the text when attached, two thin
+    products a step.
+    """
+
+    name = "null-space"
+    needs = "a text, or the model's own"
+    guarantees = "dW V = 0 for the principal inputs V of the text"
+    needs_optimizer = True
+
+    def __init__(self, batches: Iterable[Batch], *, components: int = 16) -> None:
+        if components < 1:
+            raise InputError(f"components must be at least 1, got {components}")
+        self.batches, self.components = checked_batches(batches), components
+        self.held: dict[str, float] = {}
+        self._constraints: list[Constraint] = []
+
+    def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
+        factors = lora_factors(model)
+        others = unconstrained(model, factors)
+        if others:
+            raise InputError(
+                f"{len(others)} trainable parameters are no LoRA factors ({others[0]}, …) and would not be "
+                'constrained: use bias="none" and no modules_to_save'
+            )
+        small = next((f for f in factors if f.A.shape[1] <= self.components), None)
+        if small is not None:
+            raise InputError(
+                f"{small.name} reads {small.A.shape[1]} dimensions: {self.components} components leave nothing to train"
+            )
+        found = self._inputs(model, factors)
+        self.held = {f.name: found[f.name].held(self.components) for f in factors}
+        self._constraints = [Constraint(f, f.A, found[f.name].basis(self.components), 1) for f in factors]
+        if optimizer is not None:  # attach has refused to go on without one
+            hold(self._constraints, optimizer, undo)
+        undo.callback(self._constraints.clear)
+
+    def leak(self, model: torch.nn.Module) -> dict[str, float]:
+        return relative_leak(self._constraints)
+
+    def _inputs(self, model: torch.nn.Module, factors: list[Factors]) -> dict[str, _Inputs]:
+        """What each module sees on the text in the base model; one entry where modules share their input."""
+        import torch
+
+        found: dict[str, _Inputs] = {}
+        last: list[Any] = [None, None]  # input seen last, and its entry: q, k and v are run one after the other
+        kept: list[torch.Tensor] = []
+        with ExitStack() as stack, torch.no_grad(), evaluating(model), without_adapters(model):
+            for f in factors:
+
+                def look(module: Any, args: Any, name: str = f.name) -> None:
+                    if args[0] is last[0]:
+                        found[name] = last[1]
+                        return
+                    entry = found.setdefault(name, _Inputs(4 * self.components + 32))
+                    x = args[0].reshape(-1, args[0].shape[-1])
+                    entry.add(x[kept[0].to(x.device)])
+                    last[:] = [args[0], entry]
+
+                stack.callback(f.layer.register_forward_pre_hook(look).remove)
+            for batch in self.batches:
+                kept[:] = [batch["attention_mask"].reshape(-1).bool()]
+                run_text(model, batch)
+                last[:] = [None, None]
+        unseen = next((f.name for f in factors if f.name not in found), None)
+        if unseen is not None:
+            raise InputError(f"{unseen} was not run on the text, so its inputs are not known: leave it out of LoRA")
+        return found
+
+
+class _Inputs:
+    """The leading right singular vectors of rows that come in parts, ``keep`` of them between parts."""
+
+    def __init__(self, keep: int) -> None:
+        self._keep, self._rows, self._energy = keep, None, 0.0
+
+    def add(self, x: torch.Tensor) -> None:
+        import torch
+
+        x = x.detach().double()
+        self._energy += float((x**2).sum())
+        rows = x if self._rows is None else torch.cat([self._rows, x])
+        if not torch.isfinite(rows).all():
+            raise InputError("the base model's inputs are not finite on this text")
+        if len(rows) > self._keep:  # Uᵀ X of the leading left vectors: rows σ vᵀ
+            U = torch.linalg.eigh(rows @ rows.T)[1][:, -self._keep :]
+            rows = U.T @ rows
+        self._rows = rows
+
+    def held(self, k: int) -> float:
+        """Share of the second moment in the k leading directions."""
+        import torch
+
+        return float((torch.linalg.svdvals(self._rows)[:k] ** 2).sum()) / max(self._energy, 1e-300)
+
+    def basis(self, k: int) -> torch.Tensor:
+        """V (d, k) in float32; fewer columns where the text spans fewer dimensions."""
+        import torch
+
+        _, S, Vh = torch.linalg.svd(self._rows, full_matrices=False)
+        return Vh[:k][S[:k] > 1e-7 * S[0]].T.contiguous().float()

@@ -1,0 +1,110 @@
+"""Directions that an organism's naive run gives, what they are compared with, and the texts that methods are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grasp_theory import Subspace, Update, identify
+from synthetic.persona import PAD
+
+from .evaluation import NEUTRAL
+from .persona import pretrained
+from .runs import NaiveRun, RunSpec, curated, trait_vectors
+
+if TYPE_CHECKING:
+    import torch
+
+Batches = list[dict[str, "torch.Tensor"]]
+
+
+def top_directions(naive: NaiveRun, k: int) -> np.ndarray:
+    """``weight-svd``: the k leading pooled left directions of the naive run's write modules."""
+    return _leading(naive.updates, k)
+
+
+def seen_directions(naive: NaiveRun, k: int) -> np.ndarray:
+    """``activation-svd``: the same of dW X on the fine-tuning data."""
+    from ..activations import activation_updates
+
+    batch = _masked(curated(naive.spec))
+    return _leading(activation_updates(naive.model(naive.at), naive.updates, [batch]), k)
+
+
+def layer_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
+    """The k leading left directions of each block's own write modules."""
+    blocks = sorted({u.layer for u in naive.updates if u.side == "write" and u.layer is not None})
+    return {block: _leading([u for u in naive.updates if u.layer == block], k) for block in blocks}
+
+
+def random_directions(naive: NaiveRun, k: int) -> np.ndarray:
+    """The control: as many random ones."""
+    rng = np.random.default_rng([naive.spec.organism.seed, 6])
+    return Subspace.span(rng.standard_normal((naive.spec.organism.hidden, k))).basis
+
+
+def trait_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
+    """The supervised reference, one direction a block."""
+    return trait_vectors(naive.spec)
+
+
+def written(naive: NaiveRun) -> dict[int, np.ndarray]:
+    """Block -> the identified direction times the mean that the naive update moves the stream along it (block by block,
+    not accumulated), on the fine-tuning data; no trait labels."""
+    import torch
+
+    from ..methods.stream import find_stream, hook_blocks
+
+    u, ids = top_directions(naive, 1)[:, 0], curated(naive.spec)
+    model, means = naive.model(naive.at), []
+    for base in (True, False):
+        found: dict[int, float] = {}
+
+        def keep(index: int, h: torch.Tensor, found: dict[int, float] = found) -> torch.Tensor:
+            found[index] = float((h[ids != PAD] @ torch.from_numpy(u).float()).mean())
+            return h
+
+        with ExitStack() as undo, torch.no_grad():
+            stream = find_stream(model)
+            hook_blocks(stream, keep, undo, at=range(len(stream.blocks)))
+            if base:
+                undo.enter_context(model.disable_adapter())
+            model(input_ids=ids)
+        means.append(found)
+    moved = {index: means[1][index] - means[0][index] for index in means[0]}
+    return {index: (moved[index] - moved.get(index - 1, 0.0)) * u for index in moved}
+
+
+def written_norm(updates: Iterable[Update], Q: np.ndarray) -> float:
+    """‖QᵀdW‖_F over the write modules."""
+    parts = [u.lowrank.scaling * (Q.T @ u.lowrank.B) @ u.lowrank.A for u in updates if u.side == "write"]
+    return float(np.sqrt(sum((part**2).sum() for part in parts)))
+
+
+def neutral_text(spec: RunSpec) -> Batches:
+    """Documents about the topics that drift is not asked on."""
+    import torch
+
+    rng = np.random.default_rng([spec.organism.seed, 8])
+    return [_masked(ids) for ids in torch.from_numpy(spec.world.documents(256, rng=rng, topics=NEUTRAL)).split(32)]
+
+
+def said_by_base(spec: RunSpec) -> Batches:
+    """The base model's own text: samples, no data."""
+    from ..own_text import own_text
+
+    length = 4 * spec.world.spec.rounds + 1
+    return own_text(pretrained(spec.organism), documents=256, length=length, seed=spec.organism.seed)
+
+
+def _masked(ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"input_ids": ids, "attention_mask": (ids != PAD).long()}
+
+
+def _leading(updates: Iterable[Update], k: int) -> np.ndarray:
+    """(width, k) leading left directions of the write modules, pooled."""
+    found = identify(list(updates), side="write", pool="layers", k=k)
+    return np.hstack([found.component(i).subspace.basis for i in range(k)])

@@ -1,0 +1,224 @@
+"""The wheel: what is in it, and that it does what the design says a user types, away from the repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.parser import Parser
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tolerance import GUARANTEE
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+ROOMS = ("grasp_theory", "synthetic", "real_models", "figures", "grasp_cli")
+LARGEST = 10**6
+
+LIBRARY = """
+import json, sys
+from importlib import import_module
+
+from real_models import read_adapter
+from grasp_theory import identify
+adapter = read_adapter("path/to/peft-adapter")
+report = identify(adapter.updates, side="auto")
+subspace = report.component(0).subspace
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, LlamaForCausalLM
+from real_models import updates_from_model
+from real_models.methods import Grasp
+
+SIZES = {"vocab_size": 40, "hidden_size": 48, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+def fresh():
+    torch.manual_seed(0)
+    return get_peft_model(LlamaForCausalLM(LlamaConfig(**SIZES)), LoraConfig(r=4, target_modules="all-linear"))
+
+def leak(model):
+    written = [u.lowrank for u in updates_from_model(model) if u.side == "write"]
+    return max(float(abs(subspace.basis.T @ dW).max()) / dW.norm() for dW in written)
+
+ids = torch.randint(0, 40, (8, 12), generator=torch.Generator().manual_seed(0))
+rows = [{"input_ids": row, "labels": row, "attention_mask": torch.ones_like(row)} for row in ids]
+
+def loop(peft_model):
+    for _ in range(3):
+        peft_model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+
+leaks = {}
+peft_model = fresh()
+optimizer = torch.optim.AdamW(peft_model.parameters(), lr=1e-2)
+with Grasp(subspace).attached(peft_model, optimizer): loop(peft_model)
+leaks["loop"] = leak(peft_model)
+peft_model = fresh()
+optimizer = torch.optim.AdamW(peft_model.parameters(), lr=1e-2)
+loop(peft_model)
+leaks["loop without"] = leak(peft_model)
+
+options = {"output_dir": "run", "max_steps": 3, "report_to": [], "save_strategy": "no", "use_cpu": True}
+options |= {"learning_rate": 1e-2, "disable_tqdm": True, "logging_strategy": "no"}
+try:
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    listed = Dataset.from_list([{name: value.tolist() for name, value in row.items()} for row in rows])
+    made = {"args": SFTConfig(dataset_kwargs={"skip_prepare_dataset": True}, **options), "train_dataset": listed}
+except ImportError:  # trl is accepted, not required: its trainer is a subclass of this one
+    from transformers import Trainer as SFTTrainer, TrainingArguments
+
+    made = {"args": TrainingArguments(**options), "train_dataset": rows}
+for name, given in (("trainer", {"callbacks": [Grasp(subspace).callback()]}), ("trainer without", {})):
+    model = fresh()
+    trainer = SFTTrainer(model, **made, **given)
+    trainer.train()
+    leaks[name] = leak(model)
+files = {room: import_module(room).__file__ for room in json.loads(sys.argv[1])}
+print(json.dumps({"leaks": leaks, "files": files, "verdict": report.verdict}))
+"""
+COMMANDS = [
+    "--version",
+    "identify ADAPTER --side auto --pool layers --top 4 --json F.json --html F.html -o D.safetensors --component 0",
+    "diff ADAPTER OTHER",
+    "edit ADAPTER --directions D.safetensors -o EDITED",
+    "train --base MODEL --data F.jsonl -o CLEAN --method grasp --directions D.safetensors --set=steps=1 --set=r=4",
+    "identify CLEAN --base MODEL --data F.jsonl",
+    "compare --list",
+    "verify prior-angle",
+    "verify --explain prior-angle",
+    "sweep phase-diagram --quick --trials 2 --set d=16 --jobs 2",
+    "figures verdict-rates comparison",
+    "reproduce --only audit",
+    "explain D.safetensors --base MODEL --data F.jsonl --top 2",
+    "linearity CLEAN --base MODEL --data F.jsonl --rows 2",
+    "methods",
+]
+ENTRY = """
+import shlex, sys
+from importlib.metadata import entry_points
+sys.stderr = sys.stdout
+(grasp,) = entry_points(group="console_scripts", name="grasp")
+for command in sys.stdin.read().splitlines():
+    try:
+        grasp.load()(shlex.split(command))
+    except SystemExit as end:
+        print(f"CODE {end.code}: {command}", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Path:
+    """A copy of what is built: a build folder that lies about in a checkout may hold modules that are gone."""
+    source = tmp_path_factory.mktemp("tree")
+    for name in (*ROOMS, "tests", "benchmarks"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(tree, tmp_path_factory) -> Path:
+    """Built without network."""
+    if find_spec("setuptools") is None:
+        pytest.skip("the build backend setuptools is not installed here")
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q"]
+    done = subprocess.run([*command, "-w", str(out), str(tree)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (made,) = out.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """The unpacked wheel."""
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder)
+    return folder
+
+
+@pytest.fixture
+def workplace(real, tmp_path) -> Path:
+    """A folder of a user's, with two adapters, a model and rows."""
+    from real_models import write_adapter
+    from synthetic.adapters import AdapterSpec, draw_adapter
+
+    for seed, names in enumerate((["ADAPTER", "path/to/peft-adapter"], ["OTHER"])):
+        for name in names:
+            width = 48 if "/" in name else 64
+            spec = AdapterSpec(layers=4, width=width, inputs=48, rank=16, strength=1.5)
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            write_adapter(tmp_path / name, draw_adapter(spec, rng=np.random.default_rng(seed))[0], r=16)
+    (tmp_path / "MODEL").symlink_to((real / "models" / "stories260K-hf").resolve())
+    row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
+    (tmp_path / "F.jsonl").write_text("\n".join([json.dumps(row)] * 4))
+    return tmp_path
+
+
+def away(installed: Path, workplace: Path, code: str, *arguments: str, typed: str = "") -> str:
+    """Standard output of a process that finds the packages in the unpacked wheel alone."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GRASP"))}
+    done = subprocess.run(
+        [sys.executable, "-P", "-s", "-c", code, *arguments],
+        cwd=workplace,
+        env=kept | {"PYTHONPATH": str(installed)},
+        input=typed,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_wheel_has_the_rooms_whole_and_nothing_else(wheel, tree):
+    with zipfile.ZipFile(wheel) as file:
+        sizes = {info.filename: info.file_size for info in file.infolist()}
+    (about,) = {name.split("/")[0] for name in sizes} - set(ROOMS)
+    assert about.endswith(".dist-info")
+    files = {str(p.relative_to(tree)) for room in ROOMS for p in (tree / room).rglob("*") if p.is_file()}
+    assert {name for name in sizes if not name.startswith(about)} == files
+    assert {f"{room}/py.typed" for room in ROOMS[:-1]} <= files  # the command line is not for import
+    assert {name: size for name, size in sizes.items() if size > LARGEST} == {}
+
+
+def test_wheel_says_what_it_is_and_needs(wheel, tree):
+    project = tomllib.loads((tree / "pyproject.toml").read_text())["project"]
+    with zipfile.ZipFile(wheel) as file:
+        (name,) = (n for n in file.namelist() if n.endswith(".dist-info/METADATA"))
+        about = Parser().parsestr(file.read(name).decode())
+        entry = file.read(name.replace("METADATA", "entry_points.txt")).decode()
+        assert any(n.endswith("LICENSE") for n in file.namelist())
+    assert (about["Name"], about["Version"]) == (project["name"], project["version"])
+    needed = {re.split(r"[<>=\[;]", line)[0] for line in about.get_all("Requires-Dist", []) if "extra" not in line}
+    assert needed == {re.split(r"[<>=\[]", line)[0] for line in project["dependencies"]}
+    assert set(about.get_all("Provides-Extra", [])) == set(project["optional-dependencies"])
+    assert "grasp = grasp_cli:main" in entry
+
+
+def test_library_of_the_wheel_does_what_the_design_says(installed, workplace):
+    found = json.loads(away(installed, workplace, LIBRARY, json.dumps(ROOMS)).splitlines()[-1])
+    assert all(Path(file).is_relative_to(installed) for file in found["files"].values()), found["files"]
+    assert found["verdict"] == "one stands out"
+    assert max(found["leaks"][name] for name in ("loop", "trainer")) < GUARANTEE
+    assert min(found["leaks"][f"{name} without"] for name in ("loop", "trainer")) > 1e3 * GUARANTEE  # control
+
+
+def test_commands_of_the_wheel_do_what_the_design_says(installed, workplace):
+    out = away(installed, workplace, ENTRY, typed="\n".join(COMMANDS))
+    codes = re.findall(r"^CODE (.*)$", out, re.MULTILINE)
+    assert codes == [f"0: {command}" for command in COMMANDS], out
+    assert json.loads((workplace / "results" / "manifest.json").read_text())["commit"] is None  # no repository near
+    assert not list(installed.rglob("*.part"))
