@@ -29,6 +29,7 @@ ORDER: tuple[str, ...] = (
     "posthoc-rank-gain",
     "angle-forgiveness",
     "identify-then-remove",
+    "old-inputs",
     "rerouting-share",
     "compensation-removes-pressure",
     "who-wins",

@@ -117,6 +117,32 @@ def deletion_gap(i: Compensated, *, rank: int = 1, whitened: bool = True) -> tup
     return float(np.linalg.norm(compensated - deleted)), float(s[0])
 
 
+def naive(i: Compensated, rank: int) -> Float[ndarray, "n n"]:
+    """[M Sigma^½]_rank Sigma^-½."""
+    S = psd_root(i.Sigma)
+    U, s, Vh = np.linalg.svd((i.T + i.shortcut) @ S)
+    return U[:, :rank] * s[:rank] @ Vh[:rank] @ np.linalg.pinv(S, rcond=1e-6)
+
+
+def part_gap(i: Compensated, C: Float[ndarray, "n n"]) -> tuple[float, float]:
+    """Rank-r run with this C against N − C, N the naive run of rank r + 1: gap, and size of N and C, on the inputs."""
+    S, N = psd_root(i.Sigma), naive(i, i.r + 1)
+    U, s, Vh = np.linalg.svd((i.T + i.shortcut - C) @ S)
+    gap = U[:, : i.r] * s[: i.r] @ Vh[: i.r] - (N - C) @ S
+    return float(np.linalg.norm(gap)), float(np.linalg.norm(N @ S) + np.linalg.norm(C @ S))
+
+
+def rank_one_part(N: Float[ndarray, "n n"], a: Float[ndarray, " n"], b: Float[ndarray, " n"]) -> Float[ndarray, "n n"]:
+    """N a bᵀN/(bᵀN a): what can be taken off N for one rank less."""
+    return np.outer(N @ a, b @ N) / (b @ N @ a)
+
+
+def own_component(N: Float[ndarray, "n n"]) -> Float[ndarray, "n n"]:
+    """û ûᵀN, û its top left singular vector."""
+    u = np.linalg.svd(N)[0][:, 0]
+    return np.outer(u, u @ N)
+
+
 def autograd_outputs(i: Compensated) -> Float[ndarray, "n N"]:
     """Outputs after training F + C on (x, y) with torch's autograd and optimisers, C dropped."""
     import torch

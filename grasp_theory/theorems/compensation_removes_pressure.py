@@ -8,17 +8,22 @@ C is added to the output during training and dropped afterwards. M = T + beta u 
 (b) One layer, full rank: the error of C passes through unamplified, D − T = −Delta. Projecting off v̂ as well gives
     D − T = T v̂ (ell − v̂ᵀ) − Delta Q with Q = P_v̂ + v̂ ell: a cost ‖T v̂‖ √(1 + ‖ell‖²) even for a perfect C,
     and Delta amplified by up to ‖Q‖₂ <= (κ+1)/(2√κ), attained (a bound of 3.4 is no bound: unlimited in κ).
-(c) One layer, rank r: C the top triple of M Sigma^½, times Sigma^-½: the result is the naive run of rank r + 1 with
-    that component deleted, for every Sigma: compensation buys one rank. M's own triple does so for Sigma = I only.
+(c) One layer, rank r, any Sigma; N_k the naive run of rank k, N = N_{r+1}. With C of rank one the result is N − C iff
+    rank(N − C) = r, that is C = N a bᵀN/(bᵀN a) for some a, b (Wedderburn): compensation buys one rank. So for u uᵀN_k,
+    k <= r + 1, with a unit vector u of N_k's column space, as û of its own component; with k = 1, C is the top triple
+    of M Sigma^½ times Sigma^-½. Not for a u outside it, nor for M's own triple, unless Sigma = I.
 (d) Logistic loss, always-on trait, C gives it the margin a: the reliance learnt by gradient flow solves
     e^(a+b) + b = e^a + t, so 0 <= log(1 + t e^-a) − b <= log(1 + e^(−1−a)), attained at b = 1, and b > 0: compensating
     too much never overshoots. Squared loss learns b = (beta − a)(1 − e^-t), which turns negative for a > beta.
 
 Proof (here). (a) Both runs see y − C x − F_θ(x), so the gradients agree. (b) Least squares fits M − C; with D v̂ = 0
 it gives (M − C) Q (read-removal). ‖Q‖₂² = 1 + ‖ell‖² = ‖Sigma⁻¹v̂‖²/(v̂ᵀSigma⁻¹v̂)² <= (κ+1)²/(4κ) (Kantorovich), with
-equality at weights λ/(λ_1 + λ_n) on the extreme eigenvectors; Delta then has the row ‖ell‖² v̂ + ellᵀ. (c) M S − C S
-has the triples 2, 3, ... of M S. (d) db/dt = 1/(1 + e^(a+b)); the implicit form is 1 + t e^-a =
-e^b (1 + b e^(−a−b)), and b e^-b <= 1/e. ∎ Derived symbolically: (d), and the gap of (b) as a square.
+equality at weights λ/(λ_1 + λ_n) on the extreme eigenvectors; Delta then has the row ‖ell‖² v̂ + ellᵀ. (c) With
+S = Sigma^½, (M − C) S = (N − C) S + (M − N) S. Columns and rows of N − C are in those of N, so the two terms are
+orthogonal on either side, and σ_r((N − C) S) >= σ_{r+1}(N S) = σ_{r+1}(M S) > σ_{r+2}(M S), as C S has rank one (Weyl):
+the first term is the best fit of rank r. Conversely a run of rank r is no N − C of higher rank. For a part of N_k,
+rank(N − C) <= rank(N_k − C) + rank(N − N_k) = k − 1 + r + 1 − k. (d) db/dt = 1/(1 + e^(a+b)); the implicit form is
+1 + t e^-a = e^b (1 + b e^(−a−b)), and b e^-b <= 1/e. ∎ Derived symbolically: (d), the gap of (b), the rank in (c).
 
 Outside (the violators): a loss that is not one of y − ŷ, C inside the network (exact to first order only in what the
 later layers move), projection on top. Prediction of (d) to test: excess drift against strength is log(1 + t e^-a).
@@ -35,7 +40,16 @@ from scipy.special import wrightomega
 
 from ..linear.problem import psd_root
 from ..statement import Claim, Sides, Statement
-from ._compensated import Compensated, autograd_outputs, deletion_gap, oblique
+from ._compensated import (
+    Compensated,
+    autograd_outputs,
+    deletion_gap,
+    naive,
+    oblique,
+    own_component,
+    part_gap,
+    rank_one_part,
+)
 from ._draws import covariance, log_uniform, orthonormal, unit
 from ._residual_net import OPTIMISERS, draw_net
 
@@ -142,6 +156,16 @@ def _deletion(**other) -> Claim[Compensated]:
     return Claim("=", sides)
 
 
+def _part(component) -> Claim[Compensated]:
+    """The rank-r run with C = component(instance, N) is N − C."""
+
+    def sides(i: Compensated) -> Sides:
+        gap, scale = part_gap(i, component(i, naive(i, i.r + 1)))
+        return Sides.exact(gap, 0.0, scale=100 * scale)
+
+    return Claim("=", sides)
+
+
 def leading(i: Compensated) -> float:
     """log(1 + t e^-a)."""
     return float(np.log1p(i.t * np.exp(-i.a)))
@@ -176,6 +200,9 @@ STATEMENT = Statement(
         "with projection": Claim("=", with_projection),
         "amplification": replace(_amplified(lambda k: (k + 1) / (2 * np.sqrt(k))), tight=True),
         "one rank of deletion": _deletion(),
+        "any part of rank one": _part(lambda i, N: rank_one_part(N, i.v_hat, i.u)),
+        "its own component": _part(lambda i, N: own_component(N)),
+        "a part of the naive run of rank r": _part(lambda i, N: rank_one_part(naive(i, i.r), i.v_hat, i.u)),
         "logistic": _learnt(lambda i: np.log(wrightomega(np.exp(i.a) + i.t + i.a).real) - i.a),
         "squared loss": Claim("=", lambda i: Sides.exact(i.learnt_squared, (i.beta - i.a) * -np.expm1(-i.t))),
         "leading order from above": Claim("<=", lambda i: Sides.exact(i.learnt, leading(i))),
@@ -191,6 +218,10 @@ STATEMENT = Statement(
         "the error shrinks with the fit": Claim("=", lambda i: _error(i, 0.0, projected=False)),
         "deletion from the naive run of rank r": _deletion(rank=0),
         "deletion of M's own triple, any Sigma": _deletion(whitened=False),
+        "the share of any direction, u uᵀN": _part(lambda i, N: np.outer(i.u, i.u @ N)),
+        "a part of M, not of the naive run": _part(lambda i, N: rank_one_part(i.T + i.shortcut, i.v_hat, i.u)),
+        "the own component of the naive run of rank r + 2": _part(lambda i, N: own_component(naive(i, i.r + 2))),
+        "half of the component": _part(lambda i, N: 0.5 * own_component(N)),
         "b = log(1 + t e^-a) exactly": _learnt(leading),
         "b = log(1 + t) − a: logistic loss overshoots too": _learnt(lambda i: np.log1p(i.t) - i.a),
         "b = e^-a log(1 + t)": _learnt(lambda i: np.exp(-i.a) * np.log1p(i.t)),

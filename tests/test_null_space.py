@@ -1,0 +1,200 @@
+"""Null-space training: dW V = 0 for the principal inputs of a text, with controls; and the model's own text."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import tolerance
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from grasp_theory import InputError
+from real_models import updates_from_model
+from real_models.methods import NullSpace
+from real_models.methods.null_space import _Inputs
+from real_models.own_text import own_text
+
+WIDTH, WORDS, K = 24, 40, 6
+
+
+def base_model(**config) -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "vocab_size": WORDS}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    return LlamaForCausalLM(LlamaConfig(**sizes | heads | {"initializer_range": 0.2} | config)).eval()
+
+
+def adapted(**config):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return get_peft_model(base_model(), LoraConfig(**{"r": 3, "target_modules": "all-linear"} | config))
+
+
+def tokens(seed: int, n: int = 4, t: int = 9) -> torch.Tensor:
+    return torch.randint(2, WORDS, (n, t), generator=torch.Generator().manual_seed(seed))
+
+
+MASK = torch.ones(4, 9, dtype=torch.long)
+MASK[1, 5:] = 0
+TEXT = [{"input_ids": tokens(1), "attention_mask": MASK}, {"input_ids": tokens(2)}]
+
+
+def inputs() -> dict[str, np.ndarray]:
+    """Rows that each linear module of the base sees on the text, by hooks of their own, in float64."""
+    model, found = base_model(), {}
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and name != "lm_head":
+            module.register_forward_hook(lambda m, args, out, name=name: found.setdefault(name, []).append(args[0]))
+    with torch.no_grad():
+        for batch in TEXT:
+            model(**batch)
+    masks = [batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool() for batch in TEXT]
+    return {n: torch.cat([x[m] for x, m in zip(xs, masks, strict=True)]).double().numpy() for n, xs in found.items()}
+
+
+def train(model, method, optimizer, steps: int = 4) -> None:
+    with method.attached(model, optimizer) if method else warnings.catch_warnings():
+        for step in range(steps):
+            optimizer.zero_grad()
+            ids = tokens(10 + step)
+            model(input_ids=ids, labels=ids).loss.backward()
+            optimizer.step()
+
+
+OPTIMIZERS = {
+    "sgd": lambda p: torch.optim.SGD(p, 0.3, momentum=0.9),
+    "adamw": lambda p: torch.optim.AdamW(p, 0.05, weight_decay=0.1),
+    "adafactor": lambda p: torch.optim.Adafactor(p, 1.0),
+}
+
+
+def trained(model):
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_update_has_no_response_to_the_principal_inputs_under_every_optimizer(optimizer):
+    method, model, naive = NullSpace(TEXT, components=K), adapted(), adapted()
+    train(model, method, OPTIMIZERS[optimizer](trained(model)))
+    train(naive, None, OPTIMIZERS[optimizer](trained(naive)))
+    seen = inputs()
+    for found, free in zip(updates_from_model(model), updates_from_model(naive), strict=True):
+        _, S, Vh = np.linalg.svd(seen[found.name], full_matrices=False)
+        V = Vh[:K].T
+        gap = tolerance.subspace(tolerance.backward(seen[found.name].shape, np.float32, S[0]), S[K - 1] - S[K])
+        dW, plain = (u.lowrank @ np.eye(u.shape[1]) for u in (found, free))
+        assert np.linalg.norm(dW) > 0.01
+        assert np.linalg.norm(dW @ V) <= (tolerance.GUARANTEE + gap) * np.linalg.norm(dW), found.name
+        assert np.linalg.norm(plain @ V) > 0.1 * np.linalg.norm(plain)  # control
+        np.testing.assert_allclose(method.held[found.name], (S[:K] ** 2).sum() / (S**2).sum(), rtol=1e-5)
+
+
+def test_response_to_the_text_is_bounded_and_the_bound_is_the_best_of_its_rank():
+    """E‖dW x‖² <= ‖dW‖_F² λ_{k+1}; the trailing directions instead of the leading ones bound it worse."""
+    model = adapted()
+    train(model, NullSpace(TEXT, components=K), OPTIMIZERS["adamw"](trained(model)))
+    seen = inputs()
+    for update in updates_from_model(model):
+        X, dW = seen[update.name], update.lowrank @ np.eye(update.shape[1])
+        values = np.linalg.svd(X, compute_uv=False) ** 2 / len(X)
+        response = np.mean(np.sum((X @ dW.T) ** 2, axis=1))
+        assert response <= (1 + 1e-4) * np.linalg.norm(dW) ** 2 * values[K]
+        Vh = np.linalg.svd(X, full_matrices=False)[2][-K:]
+        left = X - X @ Vh.T @ Vh
+        assert np.linalg.norm(left, 2) ** 2 / len(X) > values[K]
+
+
+def test_model_says_the_same_where_the_text_spans_less_than_k():
+    """One document of few tokens: all of its inputs lie in V, so the trained model is the base on it, and only there."""
+    ids = tokens(3, 1, 5)
+    model = adapted()
+    train(model, NullSpace([{"input_ids": ids}], components=K), OPTIMIZERS["adamw"](trained(model)))
+    with torch.no_grad():
+        model.eval()
+        same, other = (
+            float((model(input_ids=x).logits - base_model()(input_ids=x).logits).norm()) for x in (ids, tokens(4, 1, 5))
+        )
+        scale = float(base_model()(input_ids=ids).logits.norm())
+    assert same <= tolerance.backward((WORDS,), np.float32, scale)
+    assert other > 100 * tolerance.backward((WORDS,), np.float32, scale)
+
+
+def test_parts_give_the_directions_of_the_whole():
+    """More rows than are kept, of a decaying spectrum, in parts: the leading directions of all rows together."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 30)) * 0.6 ** np.arange(30) @ np.linalg.qr(rng.standard_normal((30, 30)))[0]
+    whole = _Inputs(20)
+    for part in np.split(X, 8):
+        whole.add(torch.from_numpy(part))
+    V = np.linalg.svd(X)[2][:4].T
+    cosines = np.linalg.svd(V.T @ whole.basis(4).double().numpy(), compute_uv=False)
+    np.testing.assert_allclose(cosines, 1, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(whole.held(4), ((X @ V) ** 2).sum() / (X**2).sum(), rtol=1e-6)
+
+
+def test_null_space_leaves_the_model_as_found_and_reports_its_leak():
+    model = adapted()
+    optimizer = OPTIMIZERS["adamw"](trained(model))
+    attachment = NullSpace(TEXT, components=K).attach(model, optimizer)
+    assert set(attachment.leak()) == {"read"}
+    assert attachment.leak()["read"] <= tolerance.GUARANTEE
+    attachment.detach()
+    assert not optimizer._optimizer_step_pre_hooks
+    assert not optimizer._optimizer_step_post_hooks
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: NullSpace(TEXT, components=0), "components must be at least 1, got 0"),
+        (lambda: NullSpace([], components=2), "no batch of text"),
+        (lambda: NullSpace(TEXT, components=WIDTH).attach(adapted(), sgd()), f"{WIDTH} components leave nothing"),
+        (lambda: NullSpace(TEXT).attach(adapted()), "acts on the optimizer's step"),
+        (lambda: NullSpace(TEXT, components=2).attach(adapted(modules_to_save=["lm_head"]), sgd()), "modules_to_save"),
+        (lambda: own_text(base_model(), documents=0), "must be positive, got 0"),
+        (lambda: own_text(base_model(bos_token_id=None)), "no begin token"),
+    ],
+    ids=["components", "text", "wide", "optimizer", "biases", "documents", "begin"],
+)
+def test_bad_input_is_refused_with_the_reason(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def sgd():
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
+
+
+def test_own_text_is_distributed_as_the_model_says_and_repeatable():
+    model = base_model(vocab_size=8, eos_token_id=None, bos_token_id=1, pad_token_id=0)
+    state = torch.random.get_rng_state()
+    batches = own_text(model, documents=2000, length=2, seed=3, batch=500)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    again = own_text(model, documents=2000, length=2, seed=3, batch=500)
+    assert all(torch.equal(a["input_ids"], b["input_ids"]) for a, b in zip(batches, again, strict=True))
+    ids = torch.cat([batch["input_ids"] for batch in batches])
+    assert ids.shape == (2000, 3)
+    assert (ids[:, 0] == 1).all()
+    with torch.no_grad():
+        p = model(input_ids=torch.tensor([[1]])).logits[0, -1].double().softmax(-1).numpy()
+    seen = np.bincount(ids[:, 1].numpy(), minlength=8) / 2000
+    for frequency, expected in zip(seen, p, strict=True):
+        assert abs(frequency - expected) <= tolerance.binomial(expected, 2000)
+    assert np.abs(p - 1 / 8).max() > tolerance.binomial(1 / 8, 2000)  # control: not uniform
+    assert all((batch["attention_mask"] == 1).all() for batch in batches)
+
+
+def test_own_text_ends_where_the_model_ends():
+    model = base_model(vocab_size=6, eos_token_id=2, bos_token_id=1, pad_token_id=0)
+    (batch,) = own_text(model, documents=64, length=8, batch=64)
+    some = 0
+    for ids, mask in zip(batch["input_ids"].tolist(), batch["attention_mask"].tolist(), strict=True):
+        end = ids.index(2) + 1 if 2 in ids else len(ids)
+        assert mask == [1] * end + [0] * (len(ids) - end)
+        some += end < len(ids)
+    assert some > 10
