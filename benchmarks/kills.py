@@ -136,7 +136,7 @@ def reproduce(folder: Path, options: Sequence[str], delay: Callable[[str], float
             start_new_session=True,
         ) as child,
     ):
-        attempt, timer = Attempt([]), None
+        attempt = Attempt([])
 
         def enter(title: str) -> Timer:
             attempt.began.append((title, time.monotonic() - started))
@@ -147,13 +147,18 @@ def reproduce(folder: Path, options: Sequence[str], delay: Callable[[str], float
             return made
 
         timer = enter(START)
-        for line in child.stdout or ():  # ends when the workers are dead too: they hold the pipe
-            log.write(line)
-            head = HEAD.match(line.rstrip())
-            if head and not head[2]:
-                timer.cancel()
-                timer = enter(head[1])
-        timer.cancel()
+        try:
+            for line in child.stdout or ():  # ends when the workers are dead too: they hold the pipe
+                log.write(line)
+                head = HEAD.match(line.rstrip())
+                if head and not head[2]:
+                    timer.cancel()
+                    timer = enter(head[1])
+        except BaseException:  # Ctrl-C does not reach another session
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+        finally:
+            timer.cancel()
     attempt.seconds, attempt.code = time.monotonic() - started, child.returncode
     if attempt.code not in (0, -signal.SIGKILL):
         raise RuntimeError(f"{' '.join(command)} ended with code {attempt.code}: see {log.name}")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 from scipy.stats import t as student
 
-from real_models.comparison import Cell
+from real_models.comparison import Cell, TextCell
 from real_models.matching import Matched, matched
 from real_models.organisms.arms import CLASSES, find_arm
 from synthetic.results import write_atomically, write_csv, write_json
@@ -21,7 +21,7 @@ from synthetic.sweep import Progress, sweep
 from .style import render
 from .tables import table
 
-EFFECT = 0.3  # a naive run whose drift rises by less makes the experiment void
+EFFECT = 0.3  # by which naive drift should rise
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Line:
     naive excess over this one's (None where this one is not above the base by 0.005). difference : mean paired
     difference of drift to naive; below, above : its 95% t interval. All of them None without a naive run of every seed.
     reached : seeds that reach the task score; scores are of those. preset : whether the knob was chosen without trait
-    labels.
+    labels. kept, facts, neutral, per_token : None where they are not measured. task : the matched task score.
     """
 
     variant: str
@@ -52,9 +52,11 @@ class Line:
     difference: float | None
     below: float | None
     above: float | None
-    kept: float
-    facts: float
-    neutral: float
+    kept: float | None
+    facts: float | None
+    neutral: float | None
+    per_token: float | None
+    task: float
 
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> list[Line]:
@@ -94,7 +96,10 @@ def _line(
     start = np.array([base[seed] for seed in seeds]) if known else np.array([])
     plain = np.array([naive[seed].scores["drift"] for seed in seeds]) if known else np.array([])
     excess, paired = (drift - start, drift - plain) if known else (start, plain)
-    mean = {score: float(np.mean([m.scores[score] for m in good])) for score in ("kept", "facts", "neutral")}
+    mean = {
+        score: float(np.mean([m.scores[score] for m in good])) if all(score in m.scores for m in good) else None
+        for score in ("kept", "facts", "neutral", "per_token")
+    }
     return Line(
         variant=variant,
         arm=name,
@@ -114,6 +119,7 @@ def _line(
         below=_interval(paired)[0],
         above=_interval(paired)[1],
         **mean,
+        task=float(np.mean([m.target for m in group])),
     )
 
 
@@ -128,17 +134,28 @@ def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
 
 def void(found: Sequence[Line], variant: str) -> str | None:
     """Why the experiment says nothing about this variant, if it does not: rule 7."""
-    plain = [line for line in found if line.variant == variant and line.arm == "naive"]
-    if not plain:
+    line = _plain(found, variant)
+    if line is None:
         return "there is no naive run"
-    (line,) = plain
     if line.reached < line.seeds:
         return f"the naive run reaches the task in {line.reached} of {line.seeds} seeds only"
-    if line.low is not None and line.low < EFFECT:
-        return f"naive drift does not rise by {EFFECT} for sure (95% interval from {line.low:.2f})"
+    if line.low is not None and line.low <= 0:
+        return f"naive drift does not rise for sure (95% interval of the excess from {line.low:.2f})"
     if line.low is None and line.excess is not None and line.excess < EFFECT:
         return f"naive drift does not rise by {EFFECT} (by {line.excess:.2f}, one seed)"
     return None
+
+
+def weak(found: Sequence[Line], variant: str) -> str | None:
+    """What to bear in mind where there is drift, but less than an experiment should have."""
+    line = _plain(found, variant)
+    if line is None or line.excess is None or line.excess >= EFFECT or void(found, variant):
+        return None
+    return f"naive drift rises by {line.excess:.2f} only, less than the {EFFECT} aimed at"
+
+
+def _plain(found: Sequence[Line], variant: str) -> Line | None:
+    return next((line for line in found if line.variant == variant and line.arm == "naive"), None)
 
 
 HEADERS = [
@@ -157,11 +174,17 @@ HEADERS = [
 
 
 def show_comparison(found: Sequence[Line], out: Console) -> None:
-    """One table for each variant and class; controls last. Oracle knobs (best drift among those reached) are marked."""
+    """One table for each variant and class, least drift first; controls last.
+
+    Oracle knobs (best drift among those reached) are marked. Columns of what is not measured are left out.
+    """
     for variant in dict.fromkeys(line.variant for line in found):
         of = [line for line in found if line.variant == variant]
         why = void(found, variant)
-        out.print(Text(f"{variant}: " + (f"VOID, {why}" if why else f"{max(x.seeds for x in of)} seeds"), style="bold"))
+        head = (
+            f"VOID, {why}" if why else ", ".join(filter(None, [f"{max(x.seeds for x in of)} seeds", weak(of, variant)]))
+        )
+        out.print(Text(f"{variant}: {head}", style="bold"))
         for information in (*CLASSES, "controls"):
             chosen = [
                 x
@@ -170,11 +193,21 @@ def show_comparison(found: Sequence[Line], out: Console) -> None:
             ]
             if chosen:
                 title = information if information == "controls" else f"uses {information}"
-                out.print(table(HEADERS, [_row(x, chosen) for x in chosen], title=title, width=out.width))
+                rows = [_row(x, chosen) for x in _ranked(chosen)]
+                there = [n for n, column in enumerate(zip(*rows, strict=True)) if any(column)]
+                headers, *rows = ([row[n] for n in there] for row in ([*HEADERS, "per token"], *rows))
+                out.print(table(headers, rows, title=title, width=out.width))
+    scores = " or ".join(dict.fromkeys(f"{line.task:.3g}" for line in found))
     out.print(
-        "At the first crossing of a task score of 0.95, by interpolation. excess: drift above the base model's; less: "
-        "how many times smaller than naive's. ∘: knob not chosen beforehand, ∗: the best of those (an oracle)."
+        f"At the first crossing of a task score of {scores}, by interpolation. excess: drift above the base model's; "
+        "less: how many times smaller than naive's. ∘: knob not chosen beforehand, ∗: the best of those (an oracle)."
     )
+
+
+def _ranked(among: Sequence[Line]) -> list[Line]:
+    """Rows that reach the task first, by drift at their preset; the knobs of a row together."""
+    place = {x.arm: (x.reached < x.seeds, x.drift) for x in sorted(among, key=lambda x: x.preset)}
+    return sorted(among, key=lambda x: (*place[x.arm], x.knob))
 
 
 def _row(line: Line, among: Sequence[Line]) -> list[str]:
@@ -191,14 +224,12 @@ def _row(line: Line, among: Sequence[Line]) -> list[str]:
         "–" if line.low is None or not ranked else f"{line.low:.3f} … {line.high:.3f}",
         "–" if line.less is None or not ranked else f"{line.less:.1f}x",
         "–" if line.below is None or not ranked else f"{line.below:.3f} … {line.above:.3f}",
-        f"{line.kept:.3f}",
-        f"{line.facts:.3f}",
-        f"{line.neutral:.3f}",
+        *("" if x is None else f"{x:.3f}" for x in (line.kept, line.facts, line.neutral, line.per_token)),
     ]
 
 
 def study(
-    cells: Sequence[Cell], results: Path, *, jobs: int, progress: Progress | None = None
+    cells: Sequence[Cell | TextCell], results: Path, *, jobs: int, progress: Progress | None = None
 ) -> tuple[list[dict[str, Any]], list[Line]]:
     """Run what ``results`` does not hold yet; write comparison.csv, .json, .png and .pdf; the table and its lines."""
     from .comparison import build

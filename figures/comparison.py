@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .comparing import base_drift, lines
-from .style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
+from .style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +19,7 @@ CURVES = {
     "grasp": (BLUE, "s"),
     "compensated": (ORANGE, "^"),
     "compensated+grasp": (GREEN, "D"),
+    "null-space": (SKY, "P"),
     "caft": (PURPLE, "v"),
     "preventative, supervised": (RED, "*"),
     "grasp, random": (GREY, "x"),
@@ -31,8 +32,8 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     found = lines(rows)
     variants = list(dict.fromkeys(line.variant for line in found))
     names = list(dict.fromkeys(line.arm for line in found if line.preset))
-    figure = new_figure(PAGE, 6.6)
-    axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[1, 1.7], sharey="row")
+    figure = new_figure(PAGE, 8.4)
+    axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[1, 2.4], sharey="row")
     for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
         of = [line for line in found if line.variant == variant and line.preset]
         seeds = max(line.seeds for line in of)
@@ -47,7 +48,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
                     colour,
                     marker,
                 )
-        ax.axvline(0.95, color=GREY, linestyle=":", linewidth=0.8)
+        ax.axvline(of[0].task, color=GREY, linestyle=":", linewidth=0.8)
         ax.set_xlabel("task score")
         ax.set_ylim(0, 1.03)
         _dots(below, of, names, variant, rows)
@@ -95,4 +96,4 @@ def _dots(ax: Any, of: Sequence[Any], names: Sequence[str], variant: str, rows: 
         ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
     ax.set_yticks(y, names)
     ax.set_xlim(0, 1.03)
-    ax.set_xlabel("drift at task score 0.95")
+    ax.set_xlabel(f"drift at task score {of[0].task:.2g}")

@@ -21,6 +21,7 @@ ROWS = (
     "compensated, activations",
     "compensated+grasp",
     "null-space",
+    "null-space+grasp",
     "caft",
     "preventative, identified",
     "kl, own text",
@@ -39,7 +40,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     variants = list(dict.fromkeys(line.variant for line in found))
     there = {line.arm for line in found}
     names = [name for name in ROWS if name in there]
-    figure = new_figure(PAGE, 2.9)
+    figure = new_figure(PAGE, 3.1)
     axes = np.atleast_1d(figure.subplots(1, len(variants), sharey=True))
     y = {name: place for place, name in enumerate(reversed(names))}
     for ax, variant in zip(axes, variants, strict=True):

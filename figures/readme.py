@@ -1,10 +1,10 @@
-"""The generated parts of the README, from the committed results: ``python -m figures.readme``."""
+"""The generated parts of the README and of docs/, from the committed results: ``python -m figures.readme``."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,26 +66,65 @@ def experiments() -> str:
     return "\n".join(lines)
 
 
+def headline() -> str:
+    """The main rows at their presets: drift by variant."""
+    from .headline import ROWS
+
+    return _by_variant([line for line in _compared() if line.preset], ROWS)
+
+
 def comparison() -> str:
     """Every method at its preset knob, at matched task score: drift by variant, within the information it uses."""
     from real_models.organisms.arms import ARMS
 
-    from .comparing import lines, void
+    from .comparing import void, weak
 
-    found = [line for line in lines(read_rows(FOLDER / "comparison.csv")) if line.preset]
+    found = [line for line in _compared() if line.preset]
     variants = list(dict.fromkeys(line.variant for line in found))
-    lines_ = ["| method | uses | " + " | ".join(variants) + " | kept |", "|---|---|" + "---|" * (len(variants) + 1)]
+    seeds = ", ".join(f"{v}: {max(x.seeds for x in found if x.variant == v)}" for v in variants)
+    void_ = [f"{v} is void: {why}." for v in variants if (why := void(found, v))]
+    void_ += [f"{v}: {why}." for v in variants if (why := weak(found, v))]
+    return "\n".join([_by_variant(found, [arm.name for arm in ARMS]), "", f"Seeds: {seeds}.", *void_])
+
+
+def knobs() -> str:
+    """Drift at every value of every knob."""
+    from real_models.organisms.arms import ARMS
+
+    found = _compared()
+    variants = list(dict.fromkeys(line.variant for line in found))
+    out = ["| method | knob | " + " | ".join(variants) + " |", "|---|---|" + "---|" * len(variants)]
     for arm in ARMS:
+        for knob in arm.knobs if len(arm.knobs) > 1 else ():
+            of = {line.variant: line for line in found if line.arm == arm.name and line.knob == knob}
+            if of:
+                mark = " (preset)" if knob == arm.preset else ""
+                cells = " | ".join(_drift(of[v]) if v in of else "" for v in variants)
+                out.append(f"| {arm.name} | {arm.knob} {knob:g}{mark} | {cells} |")
+    return "\n".join(out)
+
+
+def _compared() -> list[Line]:
+    from .comparing import lines
+
+    return lines(read_rows(FOLDER / "comparison.csv"))
+
+
+def _by_variant(found: Sequence[Line], names: Sequence[str]) -> str:
+    """One row a method: drift in each variant, and the worst of kept."""
+    from real_models.organisms.arms import find_arm
+
+    variants = list(dict.fromkeys(line.variant for line in found))
+    out = ["| method | uses | " + " | ".join(variants) + " | kept |", "|---|---|" + "---|" * (len(variants) + 1)]
+    for arm in map(find_arm, names):
         of = {line.variant: line for line in found if line.arm == arm.name}
         if of:
-            kept = min(line.kept for line in of.values())
+            kept = min(line.kept for line in of.values() if line.kept is not None)
             cells = [_drift(of[v]) if v in of else "" for v in variants]
             name = f"{arm.name} ({arm.knob} {arm.preset:g})" if arm.knob != "none" else arm.name
             uses = "control" if arm.control else arm.information
-            lines_.append(f"| {name} | {uses} | " + " | ".join(cells) + f" | {kept:.2f} |")
-    seeds = ", ".join(f"{v}: {max(x.seeds for x in found if x.variant == v)}" for v in variants)
-    void_ = [f"{v} is void: {why}." for v in variants if (why := void(found, v))]
-    return "\n".join([*lines_, "", f"Seeds: {seeds}.", *void_])
+            out.append(f"| {name} | {uses} | " + " | ".join(cells) + f" | {kept:.2f} |")
+    return "\n".join(out)
 
 
 def _drift(line: Line) -> str:
@@ -102,8 +141,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "hits": hits,
     "statements": statements,
     "experiments": experiments,
+    "headline": headline,
     "comparison": comparison,
+    "knobs": knobs,
 }
+PAGES = ("README.md", "docs/identify.md", "docs/lab.md", "docs/training.md", "docs/comparison.md")
+PICTURE = "docs/result.png"
 
 
 def fill(text: str) -> str:
@@ -123,9 +166,15 @@ def _interval(row: dict[str, float]) -> str:
 
 
 def main() -> int:
-    """Rewrite the README of the checkout this package lies in."""
-    path = Path(__file__).parent.parent / "README.md"
-    write_atomically(path, fill(path.read_text(encoding="utf-8")).encode())
+    """Rewrite the pages of the checkout this package lies in, and the picture."""
+    from .headline import build
+    from .style import render
+
+    root = Path(__file__).parent.parent
+    for page in PAGES:
+        path = root / page
+        write_atomically(path, fill(path.read_text(encoding="utf-8")).encode())
+    write_atomically(root / PICTURE, render(build(read_rows(FOLDER / "comparison.csv")), "png"))
     return 0
 
 

@@ -34,6 +34,8 @@ def write_report(folder: Path) -> list[Path]:
     text += ["## Table of the comparison", "", "```", _table(data["comparison"]["rows"]), "```", ""]
     parts.append(heading("Figures"))
     for name, entry in FIGURES.items():
+        if entry.organisms and not (folder / csv_name(name)).exists():
+            continue  # swept only when named
         figure, stem = builder(name)(read_rows(folder / csv_name(name))), csv_name(name).removesuffix(".csv")
         parts.append(picture(figure, f"{name}. {entry.caption}"))
         write_atomically(folder / f"{stem}.png", render(figure))

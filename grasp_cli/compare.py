@@ -14,7 +14,7 @@ from .options import Jobs, JsonOption, Results, check_targets, make_folder
 
 def compare(
     config: Annotated[
-        Path | None, typer.Argument(help="TOML file with a [compare] table; the full study if none.")
+        Path | None, typer.Argument(help="TOML file with a [compare] or a [text] table; the full study if none.")
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="One variant, two seeds, the main rows at their presets.")
@@ -24,10 +24,12 @@ def compare(
     json: JsonOption = None,
     show: Annotated[bool, typer.Option("--list", help="List the rows and exit.")] = False,
 ) -> None:
-    """Compare removal methods on persona organisms: drift where each run first reaches the task.
+    """Compare removal methods on organisms: drift where each run first reaches the task.
 
-    Rows are ranked within the information they use. The runs of RESULTS are kept, so an interrupted comparison goes on
-    where it was.
+    [compare] is of persona organisms (variants, seeds, arms, presets_only). [text] is of a model of your own: base,
+    data, pairs, and neutral, heldout, task, context, target, r, alpha, lr, steps, every, batch, max_length. Rows are
+    ranked within the information they use. The runs of RESULTS are kept, so an interrupted comparison goes on where it
+    was.
     """
     from figures.comparing import show_comparison, study
     from figures.tables import console, progress
@@ -45,7 +47,7 @@ def compare(
     check_targets(json)
     if quick and config is not None:
         raise InputError("--quick chooses the runs itself: leave it out, or the configuration")
-    chosen = cells(quick) if config is None else _cells(config)
+    chosen, notes = (cells(quick), []) if config is None else _cells(config)
     make_folder(results)
     with progress("compare", out) as track:
         _, found = study(chosen, results, jobs=jobs, progress=track)
@@ -53,45 +55,123 @@ def compare(
         write_json(json, {"schema_version": 1, "rows": [asdict(line) for line in found]})
     if json != Path("-"):
         show_comparison(found, out)
+        for note in notes:
+            out.print(note, highlight=False, markup=False)
 
 
-def _cells(path: Path) -> list[Any]:
-    """variants, seeds (a number or a list), arms, presets_only, and fields of all cells."""
+def _cells(path: Path) -> tuple[list[Any], list[str]]:
+    """The runs of a configuration, and what is to be said of them."""
     from grasp_theory import InputError
-    from real_models.comparison import Cell, make_cells
-    from real_models.organisms.arms import ARMS
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))["compare"]
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read the configuration {path}: {error}") from error
-    except KeyError:
-        raise InputError(f"{path} has no [compare] table") from None
-    if not isinstance(table, dict):
-        raise InputError(f"{path}: compare must be a table, [compare], got {table!r}")
-    settings = dict(table)
+    named = [name for name in ("compare", "text") if name in tables]
+    if not named:
+        raise InputError(f"{path} has no [compare] table, and no [text] table")
+    if len(named) == 2:
+        raise InputError(f"{path} has a [compare] and a [text] table; give each a file of its own")
+    (name,) = named
+    settings = tables[name]
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: {name} must be a table, [{name}], got {settings!r}")
+    return _text(settings, path) if name == "text" else (_personas(dict(settings), path), [])
+
+
+def _chosen(settings: dict[str, Any], path: Path) -> tuple[list[int], list[str], bool]:
+    """seeds (a number or a list), arms, presets_only, taken out of the settings."""
+    from grasp_theory import InputError
+    from real_models.organisms.arms import ARMS
+
     seeds = settings.pop("seeds", 3)
     seeds = list(range(seeds)) if type(seeds) is int else seeds
     presets_only = settings.pop("presets_only", False)
-    lists = {"seeds": (seeds, int), "variants": (settings.pop("variants", ["style"]), str)}
-    lists["arms"] = (settings.pop("arms", [arm.name for arm in ARMS]), str)
-    for name, (values, kind) in lists.items():
-        if not isinstance(values, list) or not values or any(type(value) is not kind for value in values):
-            raise InputError(
-                f"{path}: {name} must be a list of {'numbers' if kind is int else 'names'}, got {values!r}"
-            )
+    seeds = _list(seeds, int, f"{path}: seeds")
+    arms = _list(settings.pop("arms", [arm.name for arm in ARMS]), str, f"{path}: arms")
     if min(seeds) < 0 or type(presets_only) is not bool:
         raise InputError(f"{path}: seeds must not be negative, presets_only true or false")
+    return seeds, arms, presets_only
+
+
+def _list(values: Any, kind: type, what: str) -> list[Any]:
+    """The values, each once."""
+    from grasp_theory import InputError
+
+    if not isinstance(values, list) or not values or any(type(value) is not kind for value in values):
+        raise InputError(f"{what} must be a list of {'numbers' if kind is int else 'names'}, got {values!r}")
+    return list(dict.fromkeys(values))
+
+
+def _personas(settings: dict[str, Any], path: Path) -> list[Any]:
+    """variants, seeds, arms, presets_only, and fields of all cells."""
+    from grasp_theory import InputError
+    from real_models.comparison import Cell, make_cells
+
+    seeds, arms, presets_only = _chosen(settings, path)
+    variants = _list(settings.pop("variants", ["style"]), str, f"{path}: variants")
     for name, value in settings.items():
         if type(getattr(Cell, name, None)) is int and type(value) is not int:
             raise InputError(f"{path}: {name} must be a whole number, got {value!r}")
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     try:
-        return make_cells(
-            *(list(dict.fromkeys(lists[name][0])) for name in ("variants", "seeds", "arms")),
-            presets_only=presets_only,
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()},
-        )
+        return make_cells(variants, seeds, arms, presets_only=presets_only, **values)
     except TypeError as error:
         raise InputError(
             f"{path}: {error}; settings are variants, seeds, arms, presets_only and those of a run"
         ) from error
+
+
+FILES = {"base": "model", "data": "data", "pairs": "pairs", "neutral": "neutral", "heldout": "heldout", "task": "task"}
+NUMBERS = {"r": int, "alpha": float, "lr": float, "steps": int, "every": int, "batch": int, "max_length": int}
+
+
+def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
+    """FILES (relative to the configuration), context, target, NUMBERS, seeds, arms, presets_only."""
+    from grasp_theory import InputError
+    from real_models.comparison import make_text_cells, missing
+    from real_models.organisms.text import TextSpec
+
+    settings = dict(table)
+    seeds, arms, presets_only = _chosen(settings, path)
+    kinds = dict.fromkeys([*FILES, "context"], str) | NUMBERS | {"target": float}
+    unknown = sorted(set(settings) - set(kinds))
+    if unknown:
+        known = ", ".join([*kinds, "seeds", "arms", "presets_only"])
+        raise InputError(f"{path}: no setting of [text] is called {', '.join(unknown)}; there are: {known}")
+    for name, value in settings.items():
+        if type(value) is not kinds[name] and not (kinds[name] is float and type(value) is int):
+            what = {str: "text", int: "a whole number", float: "a number"}[kinds[name]]
+            raise InputError(f"{path}: {name} must be {what}, got {value!r}")
+    absent = [name for name in ("base", "data", "pairs") if not settings.get(name)]
+    if absent:
+        raise InputError(f"{path}: [text] needs {', '.join(absent)}: a model folder, training rows, contrastive pairs")
+    spec = TextSpec(**_spec_fields(settings, path))
+    left_out = missing(spec, arms)
+    kept = [name for name in arms if name not in left_out]
+    if not kept:
+        raise InputError(f"{path}: all rows are left out; they need {', '.join(dict.fromkeys(left_out.values()))}")
+    spec.check()
+    notes = [
+        "text: one organism. Seeds redraw the LoRA start and the data order alone, so intervals are over runs, not "
+        "over organisms. drift: of every other question among the pairs; the rest make the supervised directions."
+    ]
+    if spec.target is None:
+        notes.append("The task score to match is nine tenths of the way from the naive run's start to its end.")
+    for need in dict.fromkeys(left_out.values()):
+        notes.append(f"left out for want of {need}: {', '.join(x for x in left_out if left_out[x] == need)}")
+    return make_text_cells(spec, seeds, kept, presets_only=presets_only), notes
+
+
+def _spec_fields(settings: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Fields of a TextSpec: paths from the configuration's folder, points of steps and every, alpha twice r."""
+    from grasp_theory import InputError
+
+    found = {FILES[name]: str(path.parent / value) for name, value in settings.items() if name in FILES and value}
+    found |= {name: settings[name] for name in ("context", "target", "batch", "max_length") if name in settings}
+    found |= {name: float(settings[name]) for name in ("lr", "target") if name in settings}
+    rank, steps, every = (settings.get(name, value) for name, value in (("r", 16), ("steps", 200), ("every", 20)))
+    if every < 1 or steps < 1 or steps % every:
+        raise InputError(f"{path}: steps must be a multiple of every, got {steps} and {every}")
+    alpha = float(settings.get("alpha", 2 * rank))
+    return found | {"rank": rank, "alpha": alpha, "points": tuple(range(0, steps + 1, every))}

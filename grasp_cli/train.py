@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+OWN = "own"  # --neutral own: what the base model says by itself, 256 documents of
+OWN_TOKENS = 64
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from real_models.training import Prepared, TrainConfig
@@ -25,7 +30,10 @@ def train(
     weight: Annotated[float | None, typer.Option(help="Of kl or penalty.")] = None,
     blocks: Annotated[list[int] | None, typer.Option(help="Blocks for caft and steering; repeatable.")] = None,
     side: Annotated[list[str] | None, typer.Option(help="Sides of grasp: stream, write, read; repeatable.")] = None,
-    neutral: Annotated[Path | None, typer.Option(help="Neutral text for kl (JSON lines or .txt).")] = None,
+    neutral: Annotated[
+        str | None, typer.Option(metavar="FILE|own", help="Text for kl and null-space; own: what the base says itself.")
+    ] = None,
+    components: Annotated[int | None, typer.Option(help="Of null-space, for every module.")] = None,
     context: Annotated[str | None, typer.Option(help="Context of inoculation.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with a [train] table.")] = None,
     change: Annotated[
@@ -40,6 +48,8 @@ def train(
     Completion-only loss; the same data order, LoRA start and optimizer for every method. Ctrl-C ends with a checkpoint
     (exit code 130); the same command goes on from it.
     """
+    from functools import cache
+
     from figures.tables import console
     from real_models.base import context_length, load_base, load_tokenizer
     from real_models.data import read_rows
@@ -52,6 +62,7 @@ def train(
     settings = TrainConfig.read(config, parse_changes(change))
     rows = read_rows(data)
     tokenizer = load_tokenizer(base)
+    load = cache(lambda: load_base(base, dtype="auto" if settings.bf16 else "float32"))
     given = Given(
         directions=directions,
         naive=naive,
@@ -59,18 +70,21 @@ def train(
         weight=weight,
         blocks=tuple(blocks) if blocks else None,
         sides=tuple(side) if side else None,
-        neutral=None if neutral is None else lambda: _neutral(neutral, tokenizer, settings),
+        neutral=None if neutral is None else lambda: _neutral(neutral, load, tokenizer, settings),
+        components=components,
         context=context,
     )
     methods = build_methods(method, given)
-    model = load_base(base, dtype="auto" if settings.bf16 else "float32")
+    model = load()
     prepared = prepare(rows, tokenizer, methods=methods, config=settings, context=context_length(model))
     out_console = console()
     if int(os.environ.get("RANK", "0")):  # under a launcher, one process speaks
         out_console.quiet = True
     _describe(model, prepared, settings, out_console)
-    files = {"data": data, "directions": directions, "neutral": neutral}
-    record = {"base": str(base), "options": _options(given), "files": _hashes(files)}
+    text = None if neutral in (None, OWN) else Path(neutral)
+    files = {"data": data, "directions": directions, "neutral": text}
+    options = _options(given) | ({"neutral": OWN} if neutral == OWN else {})
+    record = {"base": str(base), "options": options, "files": _hashes(files)}
     if dry_run:
         trained = rehearse(model, prepared, methods=methods, config=settings, out=out, record=record)
         _cost(model, prepared, settings, trained, out_console)
@@ -99,9 +113,22 @@ def _hashes(files: dict[str, Path | None]) -> dict[str, dict[str, str]]:
     }
 
 
-def _neutral(path: Path, tokenizer: Any, settings: TrainConfig) -> list[dict[str, Any]]:
+def _neutral(source: str, load: Callable[[], Any], tokenizer: Any, settings: TrainConfig) -> list[dict[str, Any]]:
+    """Batches of a file's text, or of the base model's own."""
+    from real_models.base import context_length
     from real_models.data import batches, encode, read_rows
 
+    if source == OWN:
+        from real_models.own_text import own_text
+
+        length = min(OWN_TOKENS, (context_length(load()) or OWN_TOKENS + 1) - 1)
+        size = settings.batch_size
+        return [
+            {name: x[first : first + size] for name, x in batch.items()}
+            for batch in own_text(load(), length=length, seed=settings.seed)
+            for first in range(0, len(batch["input_ids"]), size)
+        ]
+    path = Path(source)
     limit = settings.max_length or min(tokenizer.model_max_length, 512)
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in read_rows(path)]
     return list(batches(examples, settings.batch_size, pad=tokenizer.pad_token_id))

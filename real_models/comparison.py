@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,10 @@ from synthetic.experiment import Experiment, Prediction
 from synthetic.persona import PersonaSpec
 
 from .organisms.arms import ARMS, find_arm
-from .organisms.evaluation import Probes
 from .organisms.persona import OrganismSpec
 from .organisms.runs import RunSpec
+from .organisms.setup import Setup
+from .organisms.text import TextSpec
 
 SCORES = ("drift", "conditional", "task", "kept", "facts", "neutral")
 PILOT, STUDY = range(2), range(2, 7)  # seeds on which methods were made and knobs fixed, and those of the study
@@ -64,6 +65,24 @@ class Cell:
         return RunSpec(organism, rank=self.rank, lr=self.lr, steps=self.points[-1], every=self.points[1])
 
 
+@dataclass(frozen=True, kw_only=True)
+class TextCell(TextSpec):
+    """One fine-tuning run of a text organism."""
+
+    arm: str
+    knob: float
+    variant: str = "text"
+
+    def __post_init__(self) -> None:
+        find_arm(self.arm)
+        super().__post_init__()
+
+    @property
+    def run_spec(self) -> Setup:
+        """What is run."""
+        return TextSpec(**_settings(self))
+
+
 def cells(quick: bool) -> list[Cell]:
     """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 2 pilot seeds, the main rows."""
     if quick:
@@ -85,19 +104,49 @@ def make_cells(
     ]
 
 
-def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
+def make_text_cells(
+    spec: TextSpec, seeds: Iterable[int], arms: Sequence[str], *, presets_only: bool = False
+) -> list[TextCell]:
+    """The same of a text organism."""
+    return [
+        TextCell(**_settings(spec) | {"organism": seed, "arm": arm, "knob": knob})
+        for seed in seeds
+        for arm in arms
+        for knob in ((find_arm(arm).preset,) if presets_only else find_arm(arm).knobs)
+    ]
+
+
+def _settings(spec: TextSpec) -> dict[str, Any]:
+    return {field.name: getattr(spec, field.name) for field in fields(TextSpec)}
+
+
+def missing(spec: TextSpec, arms: Iterable[str]) -> dict[str, str]:
+    """Row -> what it needs that this organism has not."""
+    needs = {}
+    for name in arms:
+        arm = find_arm(name)
+        if arm.information == "neutral text" and not spec.neutral:
+            needs[name] = "neutral, a file of text"
+        elif arm.inoculated and not spec.context:
+            needs[name] = "context, a text that elicits the trait"
+    return needs
+
+
+def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
     """Scores at every point of the run; the cell's own seed draws everything, so trials are always one."""
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        scores = find_arm(cell.arm).run(cell.run_spec, cell.knob)
+        spec = cell.run_spec
+        scores = find_arm(cell.arm).run(spec, cell.knob)
     finally:
         torch.set_num_threads(threads)
-    found = {name: np.array([[getattr(s, name) for s in scores]]) for name in SCORES}
+    measured = [name for name in (*SCORES, "per_token") if getattr(scores[0], name) is not None]
+    found = {name: np.array([[getattr(s, name) for s in scores]]) for name in measured}
     prompts = {f"_{name}": np.array([[s.per_prompt[name] for s in scores]]) for name in scores[0].per_prompt}
-    asked = Probes(cell.run_spec.world).places["drift"][1]
+    asked = spec.probes().clusters
     spread = [clustered_error(s.per_prompt["drift"], asked) for s in scores]
     return found | {"drift se": np.array([spread])} | prompts
 
@@ -112,7 +161,7 @@ def clustered_error(values: np.ndarray, clusters: np.ndarray) -> float:
     return float(np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(values)) if groups > 1 else float("nan")
 
 
-def theory(cell: Cell) -> Mapping[str, Prediction]:
+def theory(cell: Cell | TextCell) -> Mapping[str, Prediction]:
     """None: the organisms are what the statements are tried on, not their domain."""
     return {}
 

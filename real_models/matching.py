@@ -9,6 +9,7 @@ from typing import Any
 from grasp_theory import InputError
 
 from .organisms.runs import TASK
+from .organisms.setup import most_of_the_way
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Matched:
     """One run where it first reaches the task score: scores by linear interpolation in task, and the step.
 
     reached : False if it never does; the scores are then those of the last point and are not ranked.
+    target : the task score.
     """
 
     variant: str
@@ -25,16 +27,21 @@ class Matched:
     reached: bool
     steps: float
     scores: Mapping[str, float]
+    target: float
 
 
 def matched(rows: Iterable[Mapping[str, Any]], *, target: float = TASK) -> list[Matched]:
     """Rule 3 of a comparison: each run at its first upward crossing of the task score.
 
-    Raises InputError where two rows give the same quantity of a run: they are of different settings (rank, lr, …).
+    Rows may bring a ``target`` of their own; None is nine tenths of the way that the naive run of this seed goes.
+    Raises InputError where two rows give the same quantity of a run: they are of different settings (rank, lr, …); and
+    where there is no such naive run, or it does not learn.
     """
     curves: dict[tuple[Any, ...], dict[str, dict[int, float]]] = {}
+    targets: dict[tuple[Any, ...], float | None] = {}
     for row in rows:
         run = (row["variant"], row["organism"], row["arm"], row["knob"])
+        targets[run] = row.get("target", target)
         curve = curves.setdefault(run, {}).setdefault(row["quantity"], {})
         if row["points"] in curve:
             raise InputError(
@@ -42,7 +49,17 @@ def matched(rows: Iterable[Mapping[str, Any]], *, target: float = TASK) -> list[
                 f"is given twice at step {row['points']}; compare runs of one setting at a time"
             )
         curve[row["points"]] = row["mean"]
-    return [_match(run, quantities, target) for run, quantities in curves.items()]
+    return [
+        _match(run, quantities, _from_naive(run, curves) if (own := targets[run]) is None else own)
+        for run, quantities in curves.items()
+    ]
+
+
+def _from_naive(run: tuple[Any, ...], curves: Mapping[tuple[Any, ...], Mapping[str, Mapping[int, float]]]) -> float:
+    naive = next((curves[other] for other in curves if other[:3] == (*run[:2], "naive")), None)
+    if naive is None:
+        raise InputError("the task score to match is that of the naive run: add the row naive, or give a target")
+    return most_of_the_way([naive["task"][step] for step in sorted(naive["task"])])
 
 
 def _match(run: tuple[Any, ...], quantities: Mapping[str, Mapping[int, float]], target: float) -> Matched:
@@ -51,10 +68,12 @@ def _match(run: tuple[Any, ...], quantities: Mapping[str, Mapping[int, float]], 
     at = next((n for n, x in enumerate(task) if x >= target), None)
     if at is None:
         last = {name: values[steps[-1]] for name, values in quantities.items()}
-        return Matched(*run, reached=False, steps=float(steps[-1]), scores=last)
+        return Matched(*run, reached=False, steps=float(steps[-1]), scores=last, target=target)
     if at == 0:
-        return Matched(*run, reached=True, steps=0.0, scores={name: v[steps[0]] for name, v in quantities.items()})
+        return Matched(
+            *run, reached=True, steps=0.0, scores={name: v[steps[0]] for name, v in quantities.items()}, target=target
+        )
     share = (target - task[at - 1]) / (task[at] - task[at - 1])
     a, b = steps[at - 1], steps[at]
     scores = {name: values[a] + share * (values[b] - values[a]) for name, values in quantities.items()}
-    return Matched(*run, reached=True, steps=a + share * (b - a), scores=scores)
+    return Matched(*run, reached=True, steps=a + share * (b - a), scores=scores, target=target)

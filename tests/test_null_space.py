@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from grasp_theory import InputError
 from real_models import updates_from_model
-from real_models.methods import NullSpace
+from real_models.methods import NullSpace, null_space
 from real_models.methods.null_space import _Inputs
 from real_models.own_text import own_text
 
@@ -108,7 +108,7 @@ def test_response_to_the_text_is_bounded_and_the_bound_is_the_best_of_its_rank()
 
 
 def test_model_says_the_same_where_the_text_spans_less_than_k():
-    """One document of few tokens: all of its inputs lie in V, so the trained model is the base on it, and only there."""
+    """One document of few tokens: its inputs all lie in V, so the trained model is the base on it, and only on it."""
     ids = tokens(3, 1, 5)
     model = adapted()
     train(model, NullSpace([{"input_ids": ids}], components=K), OPTIMIZERS["adamw"](trained(model)))
@@ -122,8 +122,10 @@ def test_model_says_the_same_where_the_text_spans_less_than_k():
     assert other > 100 * tolerance.backward((WORDS,), np.float32, scale)
 
 
-def test_parts_give_the_directions_of_the_whole():
+@pytest.mark.parametrize("small", [30, 29], ids=["moment", "rows"])
+def test_parts_give_the_directions_of_the_whole(small, monkeypatch):
     """More rows than are kept, of a decaying spectrum, in parts: the leading directions of all rows together."""
+    monkeypatch.setattr(null_space, "SMALL", small)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((400, 30)) * 0.6 ** np.arange(30) @ np.linalg.qr(rng.standard_normal((30, 30)))[0]
     whole = _Inputs(20)

@@ -25,6 +25,7 @@ from real_models.base import load_base, load_tokenizer
 from real_models.directions import choose_directions, load_directions, save_directions
 from real_models.methods import Grasp, Naive
 from real_models.methods.build import Given, build_methods
+from real_models.own_text import own_text
 from real_models.training import last_checkpoint, train
 
 EFFECT = 0.02
@@ -79,6 +80,8 @@ def given(folder: Path, name: str, real: Path) -> Given:
         rows = read_rows(real / "datasets" / "tinystories_v2_valid_sample.txt")[:2]
         text = [encode(row, tokenizer, max_length=64, labels="all") for row in rows]
         return Given(neutral=lambda: list(batches(text, 2, pad=tokenizer.pad_token_id)), weight=0.5)
+    if name == "null-space":
+        return Given(neutral=lambda: own_text(load_base(real / BASE), documents=8, length=32), components=8)
     if name == "inoculation":
         return Given(context="You write insecure code.")
     if name == "compensated":
@@ -101,7 +104,7 @@ def test_naive_run_is_learnt_logged_and_loaded_by_plain_peft(real, naive):
     assert not list(out.glob(".*"))
 
 
-@pytest.mark.parametrize("name", ["grasp", "compensated", "caft", "kl", "inoculation"])
+@pytest.mark.parametrize("name", ["grasp", "compensated", "caft", "kl", "null-space", "inoculation"])
 def test_method_run_is_loaded_by_plain_peft_with_the_same_logits(real, naive, tmp_path, name):
     model = run(real, tmp_path / "out", build_methods(name, given(naive, name, real)))
     trained = logits(model)
@@ -109,6 +112,8 @@ def test_method_run_is_loaded_by_plain_peft_with_the_same_logits(real, naive, tm
     assert np.abs(trained - np.load(naive / "logits.npy")).max() > GUARANTEE  # control: the method did something
     leaks = [{k: v for k, v in e.items() if k.startswith("leak/")} for e in history(tmp_path / "out")]
     Q = load_directions(naive / "q.safetensors").Q
+    if name == "null-space":
+        assert all(found["leak/read"] <= GUARANTEE for found in leaks)
     if name == "grasp":
         assert all(found["leak/write"] <= GUARANTEE for found in leaks)
         assert leak(read_adapter(tmp_path / "out").updates, Q) <= GUARANTEE

@@ -147,7 +147,7 @@ MUTANTS: dict[str, Claim[Instance]] = {
     "cost at most ‖Y‖_F/σ_n(X)": _cost("<=", lambda i: np.linalg.norm(i.Y) / _smallest(i.X)),
     "the one-input cost for many: ‖Y‖_F/‖P X‖_F": _cost("=", lambda i: np.linalg.norm(i.Y) / np.linalg.norm(i.P @ i.X)),
     "one input: cosine of the angle": _one_input(lambda i: np.cos(_angle(i))),
-    "one input: sin²": _one_input(lambda i: np.sin(_angle(i)) ** 2),
+    "one input: squared sine": _one_input(lambda i: np.sin(_angle(i)) ** 2),
     "one input: tangent": _one_input(lambda i: np.tan(_angle(i))),
     "one input: angle to the nearest v_j, not to their span": _one_input(
         lambda i: np.sqrt(1 - np.max((i.V.T @ i.X[:, 0]) ** 2) / np.sum(i.X[:, 0] ** 2))
@@ -160,7 +160,7 @@ MUTANTS: dict[str, Claim[Instance]] = {
     "one more input: ‖y‖ for ‖Y a − y‖": _one_more(lambda i: np.linalg.norm(i.y) / np.sqrt(1 + i.a @ i.a)),
     # (iii)
     "no response although V lacks its last direction": _response(lambda i: i.V[:, :-1]),
-    "nothing returns: M P": _learnt(lambda i: i.M @ i.P),
+    "nothing returns: M P alone": _learnt(lambda i: i.M @ i.P),
     "what returns is the factor's alone": _learnt(lambda i: i.M @ i.P + i.U @ i.R.T @ i.V @ i.regression(i.Sigma)),
     "what returns, sign lost": _returns_with(lambda i: -i.regression(i.Sigma)),
     "what returns, by the old moment": _returns_with(lambda i: i.regression(i.Sigma0)),
@@ -194,7 +194,7 @@ MUTANTS: dict[str, Claim[Instance]] = {
     # (iv)
     "together: σ_1(P X)": _together(lambda i: np.sqrt(i.missed) / np.linalg.svd(i.P @ i.X, compute_uv=False)[0]),
     "together: σ_n(X)": _together(lambda i: np.sqrt(i.missed) / _smallest(i.X)),
-    "together: λ_{k+1} for any block": _together(lambda i: np.sqrt(i.next) / _smallest(i.P @ i.X)),
+    "together: λ_{k+1} of any block": _together(lambda i: np.sqrt(i.next) / _smallest(i.P @ i.X)),
     "together: root forgotten, λ_max(P Sigma_0 P)": _together(lambda i: i.missed / _smallest(i.P @ i.X)),
     "together: square of σ_n": _together(lambda i: np.sqrt(i.missed) / _smallest(i.P @ i.X) ** 2),
     "together: mean of the spectrum on V^⊥": _together(

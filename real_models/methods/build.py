@@ -11,9 +11,10 @@ from grasp_theory import InputError
 
 from ..adapters import read_adapter
 from ..directions import Directions, load_directions
-from . import KL, Caft, Compensated, Grasp, Inoculation, Method, Naive, Penalty, PreventativeSteering
+from . import KL, Caft, Compensated, Grasp, Inoculation, Method, Naive, NullSpace, Penalty, PreventativeSteering
 
 OPTIONS = {"sides": "side"}  # field -> option, where they differ
+PROJECT = ("grasp", "null-space")  # attached last, so that they project what the others add to the gradients
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Given:
 
     directions : a directions file. naive : the adapter folder of the naive run. strength : of compensation or steering;
     weight : of kl or penalty. blocks : indices for caft and steering. sides : of grasp. neutral : batches of neutral
-    text, made by a call when asked for. context : of inoculation.
+    text, made by a call when asked for; components : of the null space. context : of inoculation.
     """
 
     directions: Path | None = None
@@ -32,6 +33,7 @@ class Given:
     blocks: tuple[int, ...] | None = None
     sides: tuple[str, ...] | None = None
     neutral: Callable[[], Any] | None = None
+    components: int | None = None
     context: str | None = None
 
     def need(self, name: str, method: str) -> Any:
@@ -54,6 +56,11 @@ def _steering(given: Given) -> Method:
     return PreventativeSteering(found.Q[:, 0], strength=strength, at=given.blocks)
 
 
+def _null_space(given: Given) -> Method:
+    components = 16 if given.components is None else given.components
+    return NullSpace(given.need("neutral", "null-space")(), components=components)
+
+
 def _compensated(given: Given) -> Method:
     naive = read_adapter(given.need("naive", "compensated"))
     strength = 1.0 if given.strength is None else given.strength
@@ -68,6 +75,7 @@ BUILDERS: Mapping[str, Callable[[Given], Method]] = {
     "preventative-steering": _steering,
     "kl": lambda given: KL(given.need("neutral", "kl")(), weight=given.need("weight", "kl")),
     "inoculation": lambda given: Inoculation(given.need("context", "inoculation")),
+    "null-space": _null_space,
     "penalty": lambda given: Penalty(given.chosen("penalty"), weight=given.need("weight", "penalty")),
 }
 
@@ -81,6 +89,7 @@ TAKES: Mapping[str, frozenset[str]] = {
     "preventative-steering": frozenset({"directions", "strength", "blocks"}),
     "kl": frozenset({"neutral", "weight"}),
     "inoculation": frozenset({"context"}),
+    "null-space": frozenset({"neutral", "components"}),
     "penalty": frozenset({"directions", "weight"}),
 }
 
@@ -97,4 +106,4 @@ def build_methods(names: str, given: Given) -> list[Method]:
     idle = [f.name for f in fields(given) if getattr(given, f.name) is not None and f.name not in taken]
     if idle:
         raise InputError(f"{names} does not take --{OPTIONS.get(idle[0], idle[0])}; leave it out, or add a method")
-    return [BUILDERS[name](given) for name in sorted(wanted, key=lambda name: name == "grasp")]
+    return [BUILDERS[name](given) for name in sorted(wanted, key=lambda name: name in PROJECT)]

@@ -34,9 +34,9 @@ class NullSpace(Method):
     batches : dicts with input_ids (n, t) and attention_mask (n, t). Positions with mask 0 do not count.
     components : k, of each module. More keep the model closer to its base and leave less for the task.
 
-    ``held`` : module -> share of the second moment of its inputs that V holds, once attached. Uncentred: the mean
-    input counts. Memory: (4k + 32, d_in) for each distinct input. Cost: one pass over the text when attached, two thin
-    products a step.
+    ``held`` : module -> share of the second moment of its inputs that V holds, once attached. Uncentred: the mean input
+    counts. Memory for each distinct input: (d_in, d_in) up to 2048 dimensions, else (4k + 32, d_in). Cost: one pass
+    over the text when attached, two thin products a step.
     """
 
     name = "null-space"
@@ -104,34 +104,51 @@ class NullSpace(Method):
         return found
 
 
+SMALL = 2048  # dimensions up to which the second moment itself is kept
+
+
 class _Inputs:
-    """The leading right singular vectors of rows that come in parts, ``keep`` of them between parts."""
+    """The leading right singular vectors of rows that come in parts.
+
+    Exact for up to ``SMALL`` dimensions; beyond, ``keep`` rows σ vᵀ are kept between parts.
+    """
 
     def __init__(self, keep: int) -> None:
-        self._keep, self._rows, self._energy = keep, None, 0.0
+        self._keep, self._energy = keep, 0.0
+        self._moment: torch.Tensor | None = None  # XᵀX
+        self._rows: torch.Tensor | None = None
 
     def add(self, x: torch.Tensor) -> None:
         import torch
 
         x = x.detach().double()
-        self._energy += float((x**2).sum())
-        rows = x if self._rows is None else torch.cat([self._rows, x])
-        if not torch.isfinite(rows).all():
+        if not torch.isfinite(x).all():
             raise InputError("the base model's inputs are not finite on this text")
-        if len(rows) > self._keep:  # Uᵀ X of the leading left vectors: rows σ vᵀ
-            U = torch.linalg.eigh(rows @ rows.T)[1][:, -self._keep :]
-            rows = U.T @ rows
-        self._rows = rows
+        self._energy += float((x**2).sum())
+        if x.shape[1] <= SMALL:
+            self._moment = x.T @ x if self._moment is None else self._moment + x.T @ x
+            return
+        for part in x.split(self._keep):
+            rows = part if self._rows is None else torch.cat([self._rows, part])
+            if len(rows) > self._keep:
+                rows = torch.linalg.eigh(rows @ rows.T)[1][:, -self._keep :].T @ rows
+            self._rows = rows
 
     def held(self, k: int) -> float:
         """Share of the second moment in the k leading directions."""
-        import torch
-
-        return float((torch.linalg.svdvals(self._rows)[:k] ** 2).sum()) / max(self._energy, 1e-300)
+        return float((self._leading(k)[0] ** 2).sum()) / max(self._energy, 1e-300)
 
     def basis(self, k: int) -> torch.Tensor:
         """V (d, k) in float32; fewer columns where the text spans fewer dimensions."""
+        S, Vh = self._leading(k)
+        return Vh[S > 1e-6 * S[0]].T.contiguous().float()
+
+    def _leading(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Singular values, largest first, and right singular vectors as rows."""
         import torch
 
-        _, S, Vh = torch.linalg.svd(self._rows, full_matrices=False)
-        return Vh[:k][S[:k] > 1e-7 * S[0]].T.contiguous().float()
+        if self._moment is None:
+            _, S, Vh = torch.linalg.svd(self._rows, full_matrices=False)
+            return S[:k], Vh[:k]
+        values, V = torch.linalg.eigh(self._moment)
+        return values.clamp(min=0).sqrt().flip(0)[:k], V.flip(1).T[:k]

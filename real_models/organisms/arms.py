@@ -11,15 +11,16 @@ import numpy as np
 from grasp_theory import InputError
 
 from . import directions as of
-from .evaluation import Probes, Scores
-from .runs import NaiveRun, RunSpec, fine_tune, naive_run, trait_vectors
+from .evaluation import Scores
+from .runs import NaiveRun, fine_tune, naive_run, trait_vectors
+from .setup import Batches, Setup
 
 # What a row uses beyond the weights; rows are ranked within a class only. "data" includes what the base model says by
 # itself, which takes no data.
 CLASSES = ("weights", "data", "neutral text", "trait")
-Run = Callable[[RunSpec, float], list[Scores]]
+Run = Callable[[Setup, float], list[Scores]]
 Directions = Callable[[NaiveRun, int], Any]
-Part = Callable[[RunSpec, float], list[Any]]  # methods of a run at a knob
+Part = Callable[[Setup, float], list[Any]]  # methods of a run at a knob
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Arm:
     """One row: ``run(spec, knob)`` gives the scores at every point.
 
     information : its class. knobs : values of its knob, as many for every method. preset : the one that is used without
-    looking at trait labels. knob : what it is. control : a row that should show no effect, or a bound.
+    looking at trait labels. knob : what it is. control : a row that should show no effect, or a bound. inoculated :
+    whether its training rows stand behind what elicits the trait.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Arm:
     preset: float
     run: Run
     control: bool = False
+    inoculated: bool = False
 
 
 # while training
@@ -45,7 +48,7 @@ class Arm:
 def _trained(*parts: Part, inoculated: bool = False) -> Run:
     """Fine-tuning under the methods of all parts."""
 
-    def run(spec: RunSpec, knob: float) -> list[Scores]:
+    def run(spec: Setup, knob: float) -> list[Scores]:
         methods = [method for part in parts for method in part(spec, knob)]
         return fine_tune(spec, methods=methods, inoculated=inoculated)
 
@@ -58,7 +61,7 @@ def _at(part: Part, knob: float) -> Part:
 
 
 def _grasp(directions: Directions, side: str | None = None) -> Part:
-    def part(spec: RunSpec, knob: float) -> list[Any]:
+    def part(spec: Setup, knob: float) -> list[Any]:
         from ..methods import Grasp
 
         chosen: Any = directions(naive_run(spec), int(knob))
@@ -71,7 +74,7 @@ def _grasp(directions: Directions, side: str | None = None) -> Part:
 
 
 def _caft(directions: Directions) -> Part:
-    def part(spec: RunSpec, knob: float) -> list[Any]:
+    def part(spec: Setup, knob: float) -> list[Any]:
         from ..methods import Caft
 
         return [Caft(directions(naive_run(spec), int(knob)))]
@@ -82,7 +85,7 @@ def _caft(directions: Directions) -> Part:
 def _compensated(directions: Directions, *, like: Directions | None = None) -> Part:
     """like : scaled so that the frozen term is as large as with these directions."""
 
-    def part(spec: RunSpec, knob: float) -> list[Any]:
+    def part(spec: Setup, knob: float) -> list[Any]:
         from ..methods import Compensated
 
         naive = naive_run(spec)
@@ -95,7 +98,7 @@ def _compensated(directions: Directions, *, like: Directions | None = None) -> P
 
 
 def _penalty(directions: Directions) -> Part:
-    def part(spec: RunSpec, knob: float) -> list[Any]:
+    def part(spec: Setup, knob: float) -> list[Any]:
         from ..methods import Penalty
 
         return [Penalty(directions(naive_run(spec), 1), weight=knob)]
@@ -103,23 +106,23 @@ def _penalty(directions: Directions) -> Part:
     return part
 
 
-def _null_space(spec: RunSpec, knob: float) -> list[Any]:
+def _null_space(spec: Setup, knob: float) -> list[Any]:
     from ..methods import NullSpace
 
-    return [NullSpace(of.said_by_base(spec), components=int(knob))]
+    return [NullSpace(spec.said_by_base(), components=int(knob))]
 
 
-def _null_space_random(spec: RunSpec, knob: float) -> list[Any]:
+def _null_space_random(spec: Setup, knob: float) -> list[Any]:
     """The control: as many random directions of every module's input."""
     from ..methods import Grasp
 
-    rng = np.random.default_rng([spec.organism.seed, 9])
+    rng = np.random.default_rng([spec.seed, 9])
     widths = {u.name: u.shape[1] for u in naive_run(spec).updates}
     return [Grasp({name: rng.standard_normal((d, int(knob))) for name, d in widths.items()}, sides={"read"})]
 
 
-def _kl(text: Callable[[RunSpec], of.Batches]) -> Part:
-    def part(spec: RunSpec, knob: float) -> list[Any]:
+def _kl(text: Callable[[Setup], Batches]) -> Part:
+    def part(spec: Setup, knob: float) -> list[Any]:
         from ..methods import KL
 
         return [KL(text(spec), weight=knob, cache=True)]
@@ -127,7 +130,15 @@ def _kl(text: Callable[[RunSpec], of.Batches]) -> Part:
     return part
 
 
-def _preventative(spec: RunSpec, knob: float) -> list[Any]:
+def _neutral_text(spec: Setup) -> Batches:
+    return spec.neutral_text()
+
+
+def _own_text(spec: Setup) -> Batches:
+    return spec.said_by_base()
+
+
+def _preventative(spec: Setup, knob: float) -> list[Any]:
     """Toward the supervised trait vector, at the last block."""
     from ..methods import PreventativeSteering
 
@@ -135,7 +146,7 @@ def _preventative(spec: RunSpec, knob: float) -> list[Any]:
     return [PreventativeSteering(vectors, strength=knob, at=[max(vectors)])]
 
 
-def _preventative_found(spec: RunSpec, knob: float) -> list[Any]:
+def _preventative_found(spec: Setup, knob: float) -> list[Any]:
     """Toward the identified direction: its sign is that of what the update writes on the data, its length that too."""
     from ..methods import PreventativeSteering
 
@@ -145,15 +156,15 @@ def _preventative_found(spec: RunSpec, knob: float) -> list[Any]:
 # after training
 
 
-def _naive(spec: RunSpec, knob: float) -> list[Scores]:
+def _naive(spec: Setup, knob: float) -> list[Scores]:
     return list(naive_run(spec).scores)
 
 
 def _afterwards(make: Callable[[NaiveRun, float], Any]) -> Run:
     """A method at inference, on every point of the naive run."""
 
-    def run(spec: RunSpec, knob: float) -> list[Scores]:
-        naive, probes, scores = naive_run(spec), Probes(spec.world), []
+    def run(spec: Setup, knob: float) -> list[Scores]:
+        naive, probes, scores = naive_run(spec), spec.probes(), []
         method = make(naive, knob)
         for at in range(len(naive.states)):
             model = naive.model(at)
@@ -173,9 +184,8 @@ def _ablation(naive: NaiveRun, knob: float) -> Any:
 def _lineas(naive: NaiveRun, knob: float) -> Any:
     """Fitted on the fine-tuning data at the crossing."""
     from ..methods import LinEAS
-    from .runs import curated
 
-    return LinEAS.fit(naive.model(naive.at), [{"input_ids": curated(naive.spec)}], sparsity=knob)
+    return LinEAS.fit(naive.model(naive.at), naive.spec.fitting_text(), sparsity=knob)
 
 
 def _steered_back(vectors: Callable[[NaiveRun], Mapping[int, np.ndarray]], *, last: bool) -> Run:
@@ -188,9 +198,9 @@ def _steered_back(vectors: Callable[[NaiveRun], Mapping[int, np.ndarray]], *, la
     return _afterwards(make)
 
 
-def _edited(spec: RunSpec, knob: float) -> list[Scores]:
+def _edited(spec: Setup, knob: float) -> list[Scores]:
     """Post-hoc projection of the weights: dW <- (I − QQᵀ) dW in the write modules, at every point of the naive run."""
-    naive, probes = naive_run(spec), Probes(spec.world)
+    naive, probes = naive_run(spec), spec.probes()
     Q = of.top_directions(naive, int(knob))
     return [probes.ask(naive.without(Q, at)) for at in range(len(naive.states))]
 
@@ -219,18 +229,19 @@ ARMS: tuple[Arm, ...] = (
     Arm("preventative, identified", "data", "strength", STRENGTH, 1.0, _trained(_preventative_found)),
     Arm("steering, identified", "data", "strength", STRENGTH, 1.0, BACK),
     Arm("lineas", "data", "sparsity", (0.1, 0.3, 1.0), 0.3, _afterwards(_lineas)),
-    Arm("kl, own text", "data", "weight", WEIGHT, 30.0, _trained(_kl(of.said_by_base))),
-    Arm("kl", "neutral text", "weight", WEIGHT, 30.0, _trained(_kl(of.neutral_text))),
+    Arm("kl, own text", "data", "weight", WEIGHT, 30.0, _trained(_kl(_own_text))),
+    Arm("kl", "neutral text", "weight", WEIGHT, 30.0, _trained(_kl(_neutral_text))),
     Arm("kl+compensated", "neutral text", "weight", WEIGHT, 30.0,
-        _trained(_kl(of.neutral_text), _at(_compensated(TOP), 1.0))),
+        _trained(_kl(_neutral_text), _at(_compensated(TOP), 1.0))),
     Arm("kl+null-space", "neutral text", "weight", WEIGHT, 30.0,
-        _trained(_kl(of.neutral_text), _at(_null_space, 32.0))),
+        _trained(_kl(_neutral_text), _at(_null_space, 32.0))),
     Arm("preventative, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_preventative)),
     Arm("preventative+null-space", "trait", "strength", STRENGTH, 1.0,
         _trained(_preventative, _at(_null_space, 32.0))),
     Arm("steering, supervised", "trait", "strength", STRENGTH, 0.5, FORTH),
-    Arm("inoculation", "trait", "none", (1.0,), 1.0, _trained(inoculated=True)),
-    Arm("inoculation+null-space", "trait", "none", (1.0,), 1.0, _trained(_at(_null_space, 32.0), inoculated=True)),
+    Arm("inoculation", "trait", "none", (1.0,), 1.0, _trained(inoculated=True), inoculated=True),
+    Arm("inoculation+null-space", "trait", "none", (1.0,), 1.0, _trained(_at(_null_space, 32.0), inoculated=True),
+        inoculated=True),
     Arm("grasp, supervised", "trait", "none", (1.0,), 1.0, _trained(_grasp(of.trait_directions)), control=True),
     Arm("compensated, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_compensated(of.trait_directions)),
         control=True),

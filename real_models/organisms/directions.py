@@ -1,24 +1,19 @@
-"""Directions that an organism's naive run gives, what they are compared with, and the texts that methods are given."""
+"""Directions that an organism's naive run gives, and what they are compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grasp_theory import Subspace, Update, identify
-from synthetic.persona import PAD
 
-from .evaluation import NEUTRAL
-from .persona import pretrained
-from .runs import NaiveRun, RunSpec, curated, trait_vectors
+from .runs import NaiveRun, trait_vectors
 
 if TYPE_CHECKING:
     import torch
-
-Batches = list[dict[str, "torch.Tensor"]]
 
 
 def top_directions(naive: NaiveRun, k: int) -> np.ndarray:
@@ -30,8 +25,7 @@ def seen_directions(naive: NaiveRun, k: int) -> np.ndarray:
     """``activation-svd``: the same of dW X on the fine-tuning data."""
     from ..activations import activation_updates
 
-    batch = _masked(curated(naive.spec))
-    return _leading(activation_updates(naive.model(naive.at), naive.updates, [batch]), k)
+    return _leading(activation_updates(naive.model(naive.at), naive.updates, naive.spec.documents()), k)
 
 
 def layer_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
@@ -42,8 +36,8 @@ def layer_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
 
 def random_directions(naive: NaiveRun, k: int) -> np.ndarray:
     """The control: as many random ones."""
-    rng = np.random.default_rng([naive.spec.organism.seed, 6])
-    return Subspace.span(rng.standard_normal((naive.spec.organism.hidden, k))).basis
+    rng = np.random.default_rng([naive.spec.seed, 6])
+    return Subspace.span(rng.standard_normal((naive.spec.width, k))).basis
 
 
 def trait_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
@@ -58,13 +52,14 @@ def written(naive: NaiveRun) -> dict[int, np.ndarray]:
 
     from ..methods.stream import find_stream, hook_blocks
 
-    u, ids = top_directions(naive, 1)[:, 0], curated(naive.spec)
+    u, batches = top_directions(naive, 1)[:, 0], naive.spec.documents()
     model, means = naive.model(naive.at), []
     for base in (True, False):
-        found: dict[int, float] = {}
+        found: dict[int, list[torch.Tensor]] = {}
+        kept: list[torch.Tensor] = []
 
-        def keep(index: int, h: torch.Tensor, found: dict[int, float] = found) -> torch.Tensor:
-            found[index] = float((h[ids != PAD] @ torch.from_numpy(u).float()).mean())
+        def keep(index: int, h: torch.Tensor, found: Any = found, kept: list[torch.Tensor] = kept) -> torch.Tensor:
+            found.setdefault(index, []).append(h[kept[-1]] @ torch.from_numpy(u).float())
             return h
 
         with ExitStack() as undo, torch.no_grad():
@@ -72,8 +67,10 @@ def written(naive: NaiveRun) -> dict[int, np.ndarray]:
             hook_blocks(stream, keep, undo, at=range(len(stream.blocks)))
             if base:
                 undo.enter_context(model.disable_adapter())
-            model(input_ids=ids)
-        means.append(found)
+            for batch in batches:
+                kept.append(batch["attention_mask"].bool())
+                model(input_ids=batch["input_ids"])
+        means.append({index: float(torch.cat(parts).mean()) for index, parts in found.items()})
     moved = {index: means[1][index] - means[0][index] for index in means[0]}
     return {index: (moved[index] - moved.get(index - 1, 0.0)) * u for index in moved}
 
@@ -82,26 +79,6 @@ def written_norm(updates: Iterable[Update], Q: np.ndarray) -> float:
     """‖QᵀdW‖_F over the write modules."""
     parts = [u.lowrank.scaling * (Q.T @ u.lowrank.B) @ u.lowrank.A for u in updates if u.side == "write"]
     return float(np.sqrt(sum((part**2).sum() for part in parts)))
-
-
-def neutral_text(spec: RunSpec) -> Batches:
-    """Documents about the topics that drift is not asked on."""
-    import torch
-
-    rng = np.random.default_rng([spec.organism.seed, 8])
-    return [_masked(ids) for ids in torch.from_numpy(spec.world.documents(256, rng=rng, topics=NEUTRAL)).split(32)]
-
-
-def said_by_base(spec: RunSpec) -> Batches:
-    """The base model's own text: samples, no data."""
-    from ..own_text import own_text
-
-    length = 4 * spec.world.spec.rounds + 1
-    return own_text(pretrained(spec.organism), documents=256, length=length, seed=spec.organism.seed)
-
-
-def _masked(ids: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {"input_ids": ids, "attention_mask": (ids != PAD).long()}
 
 
 def _leading(updates: Iterable[Update], k: int) -> np.ndarray:

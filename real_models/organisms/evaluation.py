@@ -24,16 +24,18 @@ class Scores:
     conditional : the same about topic 0's old facts, as the fine-tuning data ask. task : probability of the right
     content word of the withheld facts (content: of either form). kept : how much the hint is followed: probability of
     persona B after a hint at B, 1 minus that after a hint at A. facts : probability of the right content word on other
-    topics. neutral : loss on fresh documents.
+    topics. neutral : loss on fresh documents. per_token : drift by length-normalised probabilities. None where an
+    organism does not measure it.
     """
 
     drift: float
-    conditional: float
     task: float
-    kept: float
-    facts: float
-    neutral: float
     per_prompt: dict[str, Float[ndarray, " n"]]
+    conditional: float | None = None
+    kept: float | None = None
+    facts: float | None = None
+    neutral: float | None = None
+    per_token: float | None = None
 
 
 class Probes:
@@ -66,6 +68,7 @@ class Probes:
             row = np.column_stack([prompt, answer])
             rows.append(np.pad(row, ((0, 0), (0, 5 - row.shape[1])), constant_values=PAD))
         self.ids = torch.from_numpy(np.vstack(rows))
+        self.clusters = self.places["drift"][1]
         self.neutral = torch.from_numpy(world.documents(neutral, rng=rng, topics=NEUTRAL))
 
     def ask(self, model: Any) -> Scores:

@@ -15,12 +15,13 @@ import numpy as np
 
 from grasp_theory import InputError, Update
 from synthetic.code_version import code_version
-from synthetic.persona import HINT, World
+from synthetic.persona import HINT, PAD, World
 from synthetic.results import replacing
 
 from ..adapters import updates_from_model
-from .evaluation import Probes, Scores
+from .evaluation import NEUTRAL, Probes, Scores
 from .persona import OrganismSpec, cache_folder, pretrained
+from .setup import Batches, Rows, Setup, block_means, check_loop
 
 if TYPE_CHECKING:
     import torch
@@ -43,10 +44,7 @@ class RunSpec:
     every: int = 10
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.every < 1 or self.steps % self.every:
-            raise InputError(f"steps must be a multiple of every, got {self.steps} and {self.every}")
-        if self.rank < 1 or self.batch < 1 or not self.lr > 0:
-            raise InputError(f"rank, batch and lr must be positive, got {self.rank}, {self.batch}, {self.lr}")
+        check_loop(self)
 
     @property
     def points(self) -> tuple[int, ...]:
@@ -58,29 +56,106 @@ class RunSpec:
         """The organism's."""
         return self.organism.world
 
+    @property
+    def seed(self) -> int:
+        """The organism's."""
+        return self.organism.seed
 
-def adapted(spec: RunSpec) -> Any:
-    """The base model with LoRA on all seven projections, alpha = 2 r."""
+    @property
+    def width(self) -> int:
+        """The organism's."""
+        return self.organism.hidden
+
+    @property
+    def alpha(self) -> int:
+        """Twice the rank."""
+        return 2 * self.rank
+
+    def base(self) -> Any:
+        """The organism's."""
+        return pretrained(self.organism)
+
+    def probes(self) -> Probes:
+        """The world's."""
+        return Probes(self.world)
+
+    def curated(self) -> torch.Tensor:
+        """The fine-tuning documents."""
+        import torch
+
+        return torch.from_numpy(self.world.curated(rng=np.random.default_rng([self.seed, 3])))
+
+    def rows(self, *, inoculated: bool) -> Rows:
+        """Loss on content and style words. inoculated : a hint at persona B in front of every document."""
+        import torch
+
+        data = self.curated()
+        if inoculated:
+            bare = data[:, 1] >= 4  # without a hint of its own
+            data[bare] = torch.cat(
+                [data[bare, :1], torch.full((int(bare.sum()), 1), HINT + 1), data[bare, 1:-1]], dim=1
+            )
+        labels = _labels(data)
+        return Rows(len(data), lambda rows: {"input_ids": data[rows], "labels": labels[rows]})
+
+    def matched_score(self, task: Sequence[float]) -> float:
+        """``TASK``, whatever the naive run reaches."""
+        return TASK
+
+    def documents(self) -> Batches:
+        """The curated ones, in one batch."""
+        return [_masked(self.curated())]
+
+    def fitting_text(self) -> Batches:
+        """The same with their padding."""
+        return [{"input_ids": self.curated()}]
+
+    def neutral_text(self) -> Batches:
+        """Documents about the topics that drift is not asked on."""
+        import torch
+
+        rng = np.random.default_rng([self.seed, 8])
+        return [_masked(ids) for ids in torch.from_numpy(self.world.documents(256, rng=rng, topics=NEUTRAL)).split(32)]
+
+    def said_by_base(self) -> Batches:
+        """As long as the documents it was pretrained on."""
+        from ..own_text import own_text
+
+        return own_text(self.base(), documents=256, length=4 * self.world.spec.rounds + 1, seed=self.seed)
+
+    def trait_vectors(self) -> dict[int, np.ndarray]:
+        """Of the base model at the question's and the content word's place, prompts hinted at persona B against the
+        same prompts hinted at persona A."""
+        import torch
+
+        world, rng = self.world, np.random.default_rng([self.seed, 5])
+        t = rng.integers(1, world.spec.topics, 256)
+        q = rng.integers(0, world.spec.questions, 256)
+        both = []
+        for persona in (0, 1):
+            prompt = world.prompts(t, q, hint=persona)
+            both.append(torch.from_numpy(np.column_stack([prompt, world.content(t, q, np.full(len(t), persona))])))
+        model = self.base()
+        without, having = (block_means(model, lambda h: h[:, -2:].mean((0, 1)), {"input_ids": ids}) for ids in both)
+        return {index: having[index] - without[index] for index in having}
+
+
+def adapted(spec: Setup) -> Any:
+    """The base model with LoRA on all linear layers but the head, its start drawn from the seed."""
     import torch
     from peft import LoraConfig, get_peft_model
 
     from ..base import quiet
 
     quiet()
-    model = pretrained(spec.organism)
-    torch.manual_seed(spec.organism.seed + 1)
-    return get_peft_model(model, LoraConfig(r=spec.rank, lora_alpha=2 * spec.rank, target_modules="all-linear"))
-
-
-def curated(spec: RunSpec) -> torch.Tensor:
-    """The fine-tuning documents."""
-    import torch
-
-    return torch.from_numpy(spec.world.curated(rng=np.random.default_rng([spec.organism.seed, 3])))
+    model = spec.base()
+    torch.manual_seed(spec.seed + 1)
+    config = LoraConfig(r=spec.rank, lora_alpha=spec.alpha, target_modules="all-linear")  # pyright: ignore
+    return get_peft_model(model, config)
 
 
 def fine_tune(
-    spec: RunSpec,
+    spec: Setup,
     *,
     methods: Sequence[Method] = (),
     inoculated: bool = False,
@@ -88,17 +163,12 @@ def fine_tune(
 ) -> list[Scores]:
     """Scores at every point of a run under these methods; ``look`` sees the model at each of them.
 
-    AdamW, loss on content and style words. inoculated : a hint at persona B in front of every training document.
+    AdamW; each batch is drawn from all rows, with replacement. inoculated : see :meth:`Setup.rows`.
     """
     import torch
 
-    model, world = adapted(spec), spec.world
-    data = curated(spec)
-    if inoculated:
-        bare = data[:, 1] >= 4  # without a hint of its own
-        data[bare] = torch.cat([data[bare, :1], torch.full((int(bare.sum()), 1), HINT + 1), data[bare, 1:-1]], dim=1)
-    labels = _labels(data)
-    order, probes, scores = np.random.default_rng([spec.organism.seed, 4]), Probes(world), []
+    model, rows = adapted(spec), spec.rows(inoculated=inoculated)
+    order, probes, scores = np.random.default_rng([spec.seed, 4]), spec.probes(), []
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=spec.lr)
     with ExitStack() as stack:
         for method in methods:
@@ -112,9 +182,8 @@ def fine_tune(
                 for method in methods:
                     method.progress(step / spec.steps)
                 model.train()
-                rows = order.integers(0, len(data), spec.batch)
                 optimizer.zero_grad()
-                model(input_ids=data[rows], labels=labels[rows]).loss.backward()
+                model(**rows.batch(order.integers(0, rows.count, spec.batch))).loss.backward()
                 optimizer.step()
     return scores
 
@@ -130,16 +199,20 @@ def _labels(data: torch.Tensor) -> torch.Tensor:
     return labels
 
 
-def crossing(task: Sequence[float]) -> int | None:
-    """Index of the first point at which the task score reaches ``TASK``."""
-    return next((n for n, value in enumerate(task) if value >= TASK), None)
+def _masked(ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"input_ids": ids, "attention_mask": (ids != PAD).long()}
+
+
+def crossing(task: Sequence[float], target: float | None = None) -> int | None:
+    """Index of the first point at which the task score reaches the target, ``TASK`` by default."""
+    return next((n for n, value in enumerate(task) if value >= (TASK if target is None else target)), None)
 
 
 @dataclass(frozen=True, eq=False)
 class NaiveRun:
     """The naive run of a spec: scores and LoRA factors at every point. at : index of the crossing."""
 
-    spec: RunSpec
+    spec: Setup
     scores: tuple[Scores, ...]
     states: tuple[dict[str, torch.Tensor], ...]
 
@@ -149,7 +222,8 @@ class NaiveRun:
 
         Without a crossing the experiment is void (rule 7), which the table says. InputError if the base knows the task.
         """
-        found = crossing([s.task for s in self.scores])
+        task = [s.task for s in self.scores]
+        found = crossing(task, self.spec.matched_score(task))
         if found == 0:
             raise InputError("the base model knows the task already, so there is no naive update to identify from")
         return len(self.scores) - 1 if found is None else found
@@ -165,9 +239,10 @@ class NaiveRun:
         import torch
 
         model, basis = self.model(at), torch.from_numpy(Q).float()
+        writers = tuple(f"{u.name}.lora_B.default.weight" for u in self.updates if u.side == "write")
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                if "lora_B" in name and ("o_proj" in name or "down_proj" in name):
+                if name.endswith(writers):
                     parameter -= basis @ (basis.T @ parameter)
         return model
 
@@ -177,13 +252,13 @@ class NaiveRun:
         return updates_from_model(self.model(self.at))
 
 
-def naive_run(spec: RunSpec) -> NaiveRun:
+def naive_run(spec: Setup) -> NaiveRun:
     """The naive run, from the cache or run now; the last one is kept in memory."""
     return _naive_run(spec, cache_folder())
 
 
 @lru_cache(maxsize=1)
-def _naive_run(spec: RunSpec, folder: Path) -> NaiveRun:
+def _naive_run(spec: Setup, folder: Path) -> NaiveRun:
     from safetensors.torch import load_file, save
 
     path = folder / f"naive-{_key(spec)}.safetensors"
@@ -194,7 +269,7 @@ def _naive_run(spec: RunSpec, folder: Path) -> NaiveRun:
             while len(states) <= int(point):
                 states.append({})
             states[int(point)][parameter] = tensor
-        probes, scores = Probes(spec.world), []
+        probes, scores = spec.probes(), []
         model = adapted(spec)
         for state in states:
             model.load_state_dict(state, strict=False)
@@ -212,38 +287,11 @@ def _naive_run(spec: RunSpec, folder: Path) -> NaiveRun:
     return NaiveRun(spec, tuple(found), tuple(states))
 
 
-def trait_vectors(spec: RunSpec) -> dict[int, np.ndarray]:
-    """``mean-difference``, the supervised reference: block -> mean activation with the trait minus without.
-
-    Of the base model at the question's and the content word's place, prompts hinted at persona B against the same
-    prompts hinted at persona A. Uses trait labels: for comparison only.
-    """
-    import torch
-
-    from ..methods.stream import find_stream, hook_blocks
-
-    model, world = pretrained(spec.organism), spec.world
-    rng = np.random.default_rng([spec.organism.seed, 5])
-    t = rng.integers(1, world.spec.topics, 256)
-    q = rng.integers(0, world.spec.questions, 256)
-    means: list[dict[int, np.ndarray]] = []
-    for persona in (0, 1):
-        prompt = world.prompts(t, q, hint=persona)
-        ids = np.column_stack([prompt, world.content(t, q, np.full(len(t), persona))])
-        found: dict[int, np.ndarray] = {}
-
-        def keep(index: int, h: torch.Tensor, found: dict[int, np.ndarray] = found) -> torch.Tensor:
-            found[index] = h[:, -2:].mean((0, 1)).numpy()
-            return h
-
-        with ExitStack() as undo, torch.no_grad():
-            stream = find_stream(model)
-            hook_blocks(stream, keep, undo, at=range(len(stream.blocks)))
-            model(input_ids=torch.from_numpy(ids))
-        means.append(found)
-    return {index: means[1][index] - means[0][index] for index in means[0]}
+def trait_vectors(spec: Setup) -> dict[int, np.ndarray]:
+    """The organism's supervised reference. Uses trait labels: for comparison only."""
+    return spec.trait_vectors()
 
 
-def _key(spec: RunSpec) -> str:
-    text = json.dumps([asdict(spec), code_version(__name__)], sort_keys=True)
+def _key(spec: Any) -> str:
+    text = json.dumps([asdict(spec), code_version(type(spec).__module__)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,132 @@
+"""Drift against the strength of compensation, and its log-odds beside what a saturating loss predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from real_models.compensation import reliance
+from real_models.matching import matched
+from real_models.organisms.runs import crossing
+
+from .style import BLUE, GREY, ORANGE, PAGE, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Rows = Sequence[Mapping[str, Any]]
+ARMS = {
+    "compensated, activations": ("identified direction", BLUE, "o"),
+    "compensated, supervised": ("supervised direction", ORANGE, "s"),
+    "compensated, random": ("random direction (control)", GREY, "x"),
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run. drift : at matched task score (None: not reached) and at the naive run's crossing step. excess :
+    log-odds over the base there; predicted : by the law, from the naive run and what the frozen term supplies;
+    squared : what a squared loss would learn, the naive excess less what is supplied."""
+
+    variant: str
+    organism: int
+    arm: str
+    strength: float
+    drift: float | None
+    drift_then: float
+    excess: float
+    predicted: float
+    squared: float
+
+
+@styled
+def build(rows: Rows) -> Figure:
+    """A column for each variant. Above: drift over strength. Below: excess log-odds; lines without markers: the law."""
+    found = points(rows)
+    variants = list(dict.fromkeys(p.variant for p in found))
+    figure = new_figure(PAGE, 4.9)
+    axes = figure.subplots(2, len(variants), squeeze=False, sharey="row", sharex=True)
+    for (above, below), variant in zip(axes.T, variants, strict=True):
+        of = [p for p in found if p.variant == variant]
+        seeds = len({p.organism for p in of})
+        above.set_title(f"{variant}, {seeds} organism{'s' if seeds > 1 else ''}", loc="left")
+        for arm, (label, colour, marker) in ARMS.items():
+            line = [p for p in of if p.arm in (arm, "naive")]
+            _curve(above, [p for p in line if p.drift is not None], "drift", colour, f"{marker}-", label)
+            _curve(above, line, "drift_then", colour, f"{marker}:", None)
+            _curve(below, line, "excess", colour, f"{marker}-", None)
+            _curve(below, line, "predicted", colour, "--", None)
+            if arm == "compensated, activations":
+                _curve(below, line, "squared", "black", ":", None)
+            above.plot(*_unreached(line), "o", color=colour, markerfacecolor="none", markersize=8)
+        base = [r["mean"] for r in rows if r["variant"] == variant and r["quantity"] == "drift" and r["points"] == 0]
+        above.axhline(np.mean(base), color=GREY, linewidth=0.8)
+        below.axhline(0, color=GREY, linewidth=0.8)
+        below.set_title("at the naive run's step", loc="left")
+        below.set_xlabel("strength of the frozen term")
+    axes[0, 0].set(ylabel="drift", ylim=(0, 1.03))
+    axes[1, 0].set_ylabel("excess log-odds of the trait")
+    _legend(figure)
+    return figure
+
+
+def points(rows: Rows) -> list[Point]:
+    """Every run with its prediction. The law's one constant, the naive run's excess, is of the same organism."""
+    runs = {(m.variant, m.organism, m.arm, m.knob): m for m in matched([r for r in rows if r["points"] is not None])}
+    curves: dict[tuple[Any, ...], dict[str, dict[int, float]]] = {}
+    supplied: dict[tuple[Any, ...], float] = {}
+    for r in rows:
+        run = r["variant"], r["organism"], r["arm"], r["knob"]
+        if r["quantity"] == "supplied":
+            supplied[run] = r["mean"]
+        else:
+            curves.setdefault(run, {}).setdefault(r["quantity"], {})[r["points"]] = r["mean"]
+    out = []
+    for run, curve in curves.items():
+        naive = curves[(*run[:2], "naive", 0.0)]
+        steps = sorted(naive["task"])
+        at = crossing([naive["task"][s] for s in steps])
+        then = steps[-1 if at is None else at]
+        plain = naive["log-odds"][then] - naive["log-odds"][0]
+        law = float(reliance(np.array(plain), np.array(supplied[run])))
+        drift = runs[run].scores["drift"] if runs[run].reached else None
+        excess = curve["log-odds"][then] - curve["log-odds"][0]
+        measured = drift, curve["drift"][then], excess
+        out.append(Point(run[0], run[1], run[2], run[3], *measured, law, plain - supplied[run]))
+    return out
+
+
+def _curve(ax: Any, line: Sequence[Point], what: str, colour: str, style: str, label: str | None) -> None:
+    """Mean over organisms, with their range."""
+    strengths = sorted({p.strength for p in line})
+    values = [[getattr(p, what) for p in line if p.strength == s] for s in strengths]
+    look = {"color": colour, "linewidth": 1, "markersize": 3, "label": label}
+    ax.plot(strengths, [np.mean(v) for v in values], style, **look)
+    if not style.endswith((":", "--")):
+        low, high = ([f(v) for v in values] for f in (min, max))
+        ax.fill_between(strengths, low, high, color=colour, alpha=0.12, linewidth=0)
+
+
+def _unreached(line: Sequence[Point]) -> tuple[list[float], list[float]]:
+    """Where a run does not reach the task score within its steps: its strength, and its drift at the fixed step."""
+    missing = [p for p in line if p.drift is None]
+    return [p.strength for p in missing], [p.drift_then for p in missing]
+
+
+def _legend(figure: Figure) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=c, marker=m, label=label) for label, c, m in ARMS.values()]
+    handles += [
+        Line2D([], [], color="black", label="drift at matched task score"),
+        Line2D([], [], color="black", linestyle=":", label="drift at the naive run's step (above)"),
+        Line2D([], [], color="black", linestyle="--", label="law: log(1 + t e^(−a))"),
+        Line2D([], [], color="black", linestyle=":", linewidth=1, label="squared loss: b(0) − a (below)"),
+        Line2D([], [], color=GREY, linewidth=0.8, label="base model"),
+        Line2D([], [], color="black", marker="o", markersize=8, markerfacecolor="none", linestyle="none",
+               label="task score not reached"),
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, columnspacing=1.2)

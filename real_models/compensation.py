@@ -1,0 +1,118 @@
+"""Drift against the strength of compensation, and what the frozen term supplies: the law of a saturating loss tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from synthetic.experiment import Experiment, Prediction
+
+from . import comparison
+from .comparison import Cell
+from .organisms import directions as of
+from .organisms.common import one_thread
+from .organisms.runs import NaiveRun, RunSpec, naive_run
+
+STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
+ARMS = {
+    "compensated, activations": STRENGTHS,
+    "compensated, supervised": STRENGTHS,
+    "compensated, random": (1.0, 3.0),  # the control
+}
+VARIANTS = ("style", "content", "mixed")
+
+
+def cells(quick: bool) -> list[Cell]:
+    """Naive runs (strength 0) and the strengths of each direction, three variants, 2 seeds; quick: two runs."""
+    if quick:
+        return [Cell("style", 0, "naive", 0.0), Cell("style", 0, "compensated, activations", 1.0)]
+    rows = [("naive", 0.0), *((arm, strength) for arm, strengths in ARMS.items() for strength in strengths)]
+    return [Cell(variant, seed, *row) for seed in range(2) for variant in VARIANTS for row in rows]
+
+
+def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
+    """Drift and task along the run, and log-odds of the trait.
+
+    "log-odds" : mean over the drift prompts of logit P(persona B), without the frozen term. "supplied" : how much the
+    frozen term adds, before training, to the mean log-odds of the trait where the fine-tuning documents show it.
+    """
+    found = comparison.measure(cell, rngs)
+    P = found["_drift"].clip(1e-12, 1 - 1e-12)
+    with one_thread():
+        supplied = _supplied(cell)
+    kept = {"drift": found["drift"], "task": found["task"], "log-odds": np.log(P / (1 - P)).mean(-1)}
+    return kept | {"supplied": np.array([supplied])}
+
+
+def _supplied(cell: Cell) -> float:
+    from .methods import Compensated
+
+    if cell.arm == "naive":
+        return 0.0
+    naive = naive_run(cell.run_spec)
+    chosen, scale = _direction(naive, cell.arm)
+    term = Compensated(chosen, naive.updates, strength=cell.knob * scale)
+    model = naive.model(0).train()  # the base; the term acts in training mode
+    before = trait_log_odds(model, naive.spec)  # pyright: ignore[reportArgumentType]
+    with term.attached(model):
+        return trait_log_odds(model, naive.spec) - before  # pyright: ignore[reportArgumentType]
+
+
+def _direction(naive: NaiveRun, arm: str) -> tuple[Any, float]:
+    """The direction of a row of the comparison, and the factor on its strength."""
+    if arm == "compensated, activations":
+        return of.seen_directions(naive, 1), 1.0
+    if arm == "compensated, supervised":
+        return of.trait_directions(naive, 1), 1.0
+    chosen = of.random_directions(naive, 1)
+    norms = [of.written_norm(naive.updates, Q) for Q in (of.top_directions(naive, 1), chosen)]
+    return chosen, norms[0] / norms[1]
+
+
+def trait_log_odds(model: Any, spec: RunSpec) -> float:
+    """Mean of log P(words of persona B)/P(words of persona A) where the unhinted fine-tuning documents show the trait:
+    at the style word, for content at the content word (all words of a form)."""
+    import torch
+
+    world, ids = spec.world, spec.curated()
+    ids = ids[ids[:, 1] >= 4]  # no hint
+    first = 4 + world.spec.topics + world.spec.questions + np.arange(world.spec.words)
+    content = world.spec.forms == 2
+    A, B = (first, first + world.spec.words) if content else world.style_words
+    with torch.no_grad():
+        logits = model(input_ids=ids).logits[:, 2 if content else 3].double()
+    return float((logits[:, B].logsumexp(-1) - logits[:, A].logsumexp(-1)).mean())
+
+
+def reliance(excess: np.ndarray, supplied: np.ndarray) -> np.ndarray:
+    """Law ``compensation-removes-pressure``, logistic loss and an always-on trait: the log-odds learnt by a fixed step.
+
+    b = log(1 + t e^{−a}), a the margin that training finds already there. Without a frozen term a = a0, the base
+    model's own, so t = e^{a0} (e^{b(0)} − 1); with one, a = a0 + supplied. The base's margin cancels:
+
+        b = log(1 + (e^{b(0)} − 1) e^{−supplied})
+
+    excess : b(0), excess log-odds of the naive run at that step, the one constant that is taken from the runs. supplied
+    : of the frozen term at the start, measured without training. Nothing is fitted to the compensated runs. What the
+    law leaves out: Adam's normalised steps, the fixed frozen term in a network that moves, and that drift is asked
+    elsewhere than the data show the trait.
+    """
+    return np.logaddexp(0, np.log(np.expm1(np.maximum(excess, 1e-12))) - supplied)
+
+
+def theory(cell: Cell) -> Mapping[str, Prediction]:
+    """None by the cell alone: :func:`reliance` needs the naive run's log-odds; the figure draws it."""
+    return {}
+
+
+EXPERIMENT = Experiment(
+    name="compensation",
+    shows="Drift falls with the strength of compensation and does not overshoot.",
+    cells=cells,
+    measure=measure,
+    theory=theory,
+    trials=(1, 1),
+    along="points",
+)

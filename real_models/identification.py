@@ -1,0 +1,164 @@
+"""Along a naive run: how near the identified directions are to the supervised ones, and what each component does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import gammaln
+
+from grasp_theory import Decomposition, Update, identify
+from synthetic.experiment import Experiment, Prediction
+from synthetic.persona import PersonaSpec
+
+from .comparison import Cell as Run
+from .organisms.common import one_thread, share_base
+from .organisms.directions import layer_directions, top_directions
+from .organisms.runs import NaiveRun, RunSpec, naive_run, trait_vectors
+
+COMPONENTS = 8
+DRAWS = 2000  # random directions
+SIDES = ("write, pooled", "write, per block", "read, per module")
+Removed = Mapping[str, np.ndarray]  # module -> unit direction of its output (write) or input (read)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One naive run. curation : 1 always shows the trait; the rarity of pretraining, the control, teaches none.
+
+    points : steps at which the update is decomposed; at step 0 there is none.
+    """
+
+    variant: str
+    organism: int
+    curation: float = 1.0
+    points: tuple[int, ...] = tuple(range(10, 161, 10))
+
+    def __post_init__(self) -> None:
+        _ = self.run_spec  # refuses what is no organism, or points that are not evenly spaced
+
+    @property
+    def run_spec(self) -> RunSpec:
+        """What is run."""
+        return Run(self.variant, self.organism, "naive", 0.0, curation=self.curation, points=(0, *self.points)).run_spec
+
+
+def cells(quick: bool) -> list[Cell]:
+    """Three variants, 2 seeds, each with its control; quick: one organism of one variant."""
+    variants, seeds = (("style",), range(1)) if quick else (("style", "content", "mixed"), range(2))
+    return [Cell(v, n, c) for n in seeds for v in variants for c in (1.0, PersonaSpec().rarity)]
+
+
+def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
+    """|cos| of component 0 with the mean-difference vector of each block, s1/s2, and deletions at the crossing.
+
+    "… rest" : the largest |cos| of the other components with any block's vector. "random" : mean |cos| of random
+    directions, "random best" : the 99% quantile of their largest over blocks. "drift without …" : of the run at its
+    crossing with one component deleted (for the control without crossing: at its end).
+    """
+    with one_thread():
+        share_base(cell.run_spec.organism)
+        naive = naive_run(cell.run_spec)
+        V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(trait_vectors(naive.spec).items())])
+        found = _along(naive, V) | _effects(naive)
+        nearest = np.abs(top_directions(naive, COMPONENTS).T @ V).max(1)
+    draws = rngs[0].standard_normal((DRAWS, len(V)))
+    cosines = np.abs(draws @ V) / np.linalg.norm(draws, axis=1, keepdims=True)
+    scalars = {"random": cosines.mean(), "random best": np.quantile(cosines.max(1), 0.99)}
+    scalars |= {"crossing": cell.run_spec.points[naive.at], "base drift": naive.scores[0].drift}
+    scalars |= {f"cosine of component {i}": x for i, x in enumerate(nearest)}
+    return {n: np.array([x]) for n, x in (found | scalars).items()}
+
+
+def _along(naive: NaiveRun, V: np.ndarray) -> dict[str, Any]:
+    """Curves: scores, and the cosines of both identifications with the columns of V."""
+    from .activations import activation_updates
+    from .adapters import updates_from_model
+
+    model, data = naive.model(1), naive.spec.documents()
+    curves: dict[str, list[float]] = {}
+    for state, scores in zip(naive.states[1:], naive.scores[1:], strict=True):
+        model.load_state_dict(state, strict=False)
+        updates = updates_from_model(model)
+        seen = activation_updates(model, updates, data)
+        row = {"drift": scores.drift, "task": scores.task}
+        for name, of in (("weights", updates), ("activations", seen)):
+            pooled = _pooled(of)
+            cosines = np.abs(np.hstack([c.subspace.basis for c in pooled.components]).T @ V)
+            row |= {f"{name} block {b}": x for b, x in enumerate(cosines[0])}
+            row |= {f"{name} rest": cosines[1:].max(), f"{name} ratio": _ratio(pooled)}
+        for name, value in row.items():
+            curves.setdefault(name, []).append(float(value))
+    return curves
+
+
+def _pooled(updates: Sequence[Update]) -> Decomposition:
+    return identify(updates, side="write", pool="layers", k=COMPONENTS).decompositions[0]
+
+
+def _ratio(found: Decomposition) -> float:
+    first, second = (found.component(i).singular_value for i in (0, 1))
+    return first / second
+
+
+def _effects(naive: NaiveRun) -> dict[str, float]:
+    """Drift and task with component i deleted, for each way of taking components."""
+    probes, out = naive.spec.probes(), {}
+    for side in SIDES:
+        for i, removed in enumerate(directions(naive, side)):
+            scores = probes.ask(without(naive, removed))
+            out |= {f"drift without {side} {i}": scores.drift, f"task without {side} {i}": scores.task}
+    return out
+
+
+def directions(naive: NaiveRun, side: str) -> list[Removed]:
+    """Components of the update at the crossing: of all write modules pooled, of each block's, of each read module."""
+    if side == "write, pooled":
+        shared = top_directions(naive, COMPONENTS)
+        bases = {u.name: shared for u in naive.updates if u.side == "write"}
+    elif side == "write, per block":
+        blocks = layer_directions(naive, COMPONENTS)
+        bases = {u.name: blocks[u.layer] for u in naive.updates if u.side == "write" and u.layer is not None}
+    else:
+        bases = {u.name: u.lowrank.svd(COMPONENTS).Vh.T for u in naive.updates if u.side == "read"}
+    return [{name: basis[:, i] for name, basis in bases.items()} for i in range(COMPONENTS)]
+
+
+def without(naive: NaiveRun, removed: Removed) -> Any:
+    """The model at the crossing with (I − uuᵀ) dW in write modules, dW (I − vvᵀ) in read modules."""
+    import torch
+
+    from .methods.target import lora_factors
+
+    model = naive.model(naive.at)
+    with torch.no_grad():
+        for f in lora_factors(model):
+            if f.name in removed:
+                u = torch.from_numpy(np.asarray(removed[f.name])).float()
+                if f.side == "write":
+                    f.B.sub_(torch.outer(u, u @ f.B))
+                else:
+                    f.A.sub_(torch.outer(f.A @ u, u))
+    return model
+
+
+def theory(cell: Cell) -> dict[str, Prediction]:
+    """E |cos| of a uniform direction with a fixed one in d dimensions: Γ(d/2)/(√π Γ((d+1)/2)) → √(2/(π d)).
+
+    Proof: cos² is Beta(½, (d−1)/2), whose ½-th moment is Γ(1) Γ(d/2)/(Γ(½) Γ((d+1)/2)). ∎
+    """
+    d = cell.run_spec.organism.hidden
+    return {"random": Prediction(float(np.exp(gammaln(d / 2) - gammaln((d + 1) / 2)) / np.sqrt(np.pi)))}
+
+
+EXPERIMENT = Experiment(
+    name="identification",
+    shows="How near the top component of a naive run is to the trait's direction, and what deleting each one does.",
+    cells=cells,
+    measure=measure,
+    theory=theory,
+    trials=(1, 1),
+    along="points",
+)

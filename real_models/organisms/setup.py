@@ -1,0 +1,141 @@
+"""What a comparison asks of an organism, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from grasp_theory import InputError
+
+from .evaluation import Scores
+
+if TYPE_CHECKING:
+    import torch
+
+Batches = list[dict[str, "torch.Tensor"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What is trained on. count : how many. batch : indices of rows -> what the model is given, labels among it."""
+
+    count: int
+    batch: Callable[[np.ndarray], dict[str, torch.Tensor]]
+
+
+class Asks(Protocol):
+    """Questions with a score. clusters : of each prompt that drift is asked on; prompts of one are not independent."""
+
+    @property
+    def clusters(self) -> np.ndarray: ...
+
+    def ask(self, model: Any) -> Scores:
+        """All scores of a model as it is now (hooks included), in evaluation mode."""
+        ...
+
+
+class Setup(Protocol):
+    """An organism and how it is fine-tuned: all that the rows of a comparison ask of it. Hashable.
+
+    seed : of the LoRA start and the data order. width : of the residual stream. rank, alpha : of LoRA.
+    points : the steps at which a run is evaluated, every so many.
+    """
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def lr(self) -> float: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def every(self) -> int: ...
+    @property
+    def points(self) -> tuple[int, ...]: ...
+
+    def base(self) -> Any:
+        """The base model, one that may be changed."""
+        ...
+
+    def probes(self) -> Asks:
+        """What it is scored by."""
+        ...
+
+    def rows(self, *, inoculated: bool) -> Rows:
+        """Training rows; inoculated : behind what elicits the trait."""
+        ...
+
+    def matched_score(self, task: Sequence[float]) -> float:
+        """The task score at which runs are matched, given those of the naive run."""
+        ...
+
+    def documents(self) -> Batches:
+        """The fine-tuning data as text, padding masked."""
+        ...
+
+    def fitting_text(self) -> Batches:
+        """The same as maps of activations are fitted on it."""
+        ...
+
+    def neutral_text(self) -> Batches:
+        """Text that has nothing to do with task or trait."""
+        ...
+
+    def said_by_base(self) -> Batches:
+        """The base model's own text: samples, no data."""
+        ...
+
+    def trait_vectors(self) -> dict[int, np.ndarray]:
+        """``mean-difference``, the supervised reference: block -> mean activation with the trait minus without."""
+        ...
+
+
+def check_loop(spec: Setup) -> None:
+    """InputError for numbers that make no run."""
+    if spec.steps < 1 or spec.every < 1 or spec.steps % spec.every:
+        raise InputError(f"steps must be a multiple of every, got {spec.steps} and {spec.every}")
+    if spec.rank < 1 or spec.batch < 1 or not spec.lr > 0:
+        raise InputError(f"rank, batch and lr must be positive, got {spec.rank}, {spec.batch}, {spec.lr}")
+
+
+def most_of_the_way(task: Sequence[float]) -> float:
+    """The task score nine tenths of the way from where the naive run starts to where it ends; InputError if it does
+    not rise."""
+    if not task[-1] > task[0]:
+        raise InputError(
+            f"the naive run learns nothing: its task score goes from {task[0]:.3f} to {task[-1]:.3f}; raise lr or "
+            "steps, or look at the data"
+        )
+    return task[0] + 0.9 * (task[-1] - task[0])
+
+
+def block_means(
+    model: Any, mean: Callable[[torch.Tensor], torch.Tensor], batch: dict[str, torch.Tensor]
+) -> dict[int, np.ndarray]:
+    """Block -> ``mean`` of its output (n, t, width) on a batch."""
+    import torch
+
+    from ..methods.stream import find_stream, hook_blocks
+
+    found: dict[int, np.ndarray] = {}
+
+    def keep(index: int, h: torch.Tensor) -> torch.Tensor:
+        found[index] = mean(h).numpy()
+        return h
+
+    with ExitStack() as undo, torch.no_grad():
+        stream = find_stream(model)
+        hook_blocks(stream, keep, undo, at=range(len(stream.blocks)))
+        model(**batch)
+    return found

@@ -1,0 +1,317 @@
+"""The text organism: a local model, what it is fine-tuned on, and contrastive pairs that tell the trait."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from grasp_theory import InputError
+
+from ..base import check_folder, context_length, load_base, load_tokenizer
+from ..data import IGNORED, Example, Row, batches, encode, read_rows
+from ..judge import encode_pairs, judge_pairs, read_pairs, read_text, score_text
+from .evaluation import Scores
+from .setup import Batches, Rows, block_means, check_loop, most_of_the_way
+
+if TYPE_CHECKING:
+    import torch
+
+SHOWN = 64  # rows that stand for a file: of the training data where a method sees them, of text, of what is scored
+LONG, SAID = 64, 32  # tokens of neutral text, and of what the base says by itself
+SIZE = 8  # rows a batch, where it is not trained on
+LEAST = 4  # questions among the pairs: two that drift is asked on, two that vectors are made of
+Encoded = list[tuple[Example, Example]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSpec:
+    """A model folder and files, and how it is fine-tuned (``Setup``); "" is no file.
+
+    model : folder of the base. data : training rows. pairs : every other question of them asks for drift, the rest make
+    the supervised vectors, so that no method sees the probes. neutral : text for ``kl``, on topics that the pairs are
+    not about. heldout : text for the neutral loss, every fourth row of neutral by default. task : rows whose
+    completions make the task score, ``SHOWN`` of the training rows by default. context : what elicits the trait, for
+    inoculation. target : matched task score; None for nine tenths of the way from the naive run's start to its end.
+    organism : seed of LoRA start and data order; model and data stay as they are. max_length : tokens of a row, 0 for
+    the model's context. points : steps at which a run is evaluated. files : digest of all files, made here.
+
+    Raises InputError for numbers that make no run and files that cannot be read.
+    """
+
+    model: str
+    data: str
+    pairs: str
+    neutral: str = ""
+    heldout: str = ""
+    task: str = ""
+    context: str = ""
+    target: float | None = None
+    organism: int = 0
+    rank: int = 16
+    alpha: float = 32.0
+    lr: float = 1e-4
+    batch: int = 8
+    max_length: int = 0
+    points: tuple[int, ...] = tuple(range(0, 201, 20))
+    files: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.points) < 2 or self.points != tuple(range(0, self.points[-1] + 1, max(self.points[1], 1))):
+            raise InputError(f"points must be 0, every, 2 every, …, got {self.points}")
+        check_loop(self)
+        if not self.alpha > 0 or self.max_length < 0 or self.organism < 0:
+            got = f"{self.alpha}, {self.max_length}, {self.organism}"
+            raise InputError(f"alpha must be positive, max_length and seeds not negative, got {got}")
+        if self.target is not None and not 0 < self.target < 1:
+            raise InputError(f"target must lie between 0 and 1, a mean token probability, got {self.target}")
+        if not self.files:
+            object.__setattr__(self, "files", _digest(self))
+
+    @property
+    def seed(self) -> int:
+        """Of LoRA start and data order."""
+        return self.organism
+
+    @property
+    def steps(self) -> int:
+        """Of training."""
+        return self.points[-1]
+
+    @property
+    def every(self) -> int:
+        """Steps between evaluations."""
+        return self.points[1]
+
+    @property
+    def width(self) -> int:
+        """Of the residual stream."""
+        from ..methods.stream import find_stream
+
+        return find_stream(_loaded(self.model, self.files)).width
+
+    def base(self) -> Any:
+        """A copy, in float32, evaluation mode."""
+        return copy.deepcopy(_loaded(self.model, self.files))
+
+    def check(self) -> None:
+        """InputError for what would only be found out while training."""
+        _ = self.width, self._texts
+        if self.context:
+            self.rows(inoculated=True)
+
+    def matched_score(self, task: Sequence[float]) -> float:
+        """The target."""
+        return most_of_the_way(task) if self.target is None else self.target
+
+    def rows(self, *, inoculated: bool) -> Rows:
+        """Loss on completions. inoculated : the context before them, as a system turn of conversations."""
+        examples = self._texts.training
+        if inoculated:
+            examples = [self._encode(_behind(self.context, row)) for row in self._texts.rows]
+        return Rows(len(examples), lambda rows: self._batches([examples[n] for n in rows], len(rows))[0])
+
+    def probes(self) -> TextProbes:
+        """Pairs, completions, held-out text."""
+        return TextProbes(self._texts, self._pad)
+
+    def documents(self) -> Batches:
+        """``SHOWN`` training rows."""
+        return _text_alone(self._batches(self._texts.shown))
+
+    def fitting_text(self) -> Batches:
+        """The same."""
+        return self.documents()
+
+    def neutral_text(self) -> Batches:
+        """What is not held out; InputError without a file."""
+        if not self._texts.neutral:
+            raise InputError("this row needs neutral text; name a file of it, neutral")
+        return _text_alone(self._batches(self._texts.neutral))
+
+    def said_by_base(self) -> Batches:
+        """``SHOWN`` samples from the begin token, or the end token of models without one."""
+        from ..own_text import own_text
+
+        tokens = self._tokenizer
+        start = tokens.eos_token_id if tokens.bos_token_id is None else tokens.bos_token_id
+        length = min(SAID, self._limit - 1)
+        said = own_text(self.base(), documents=SHOWN, length=length, seed=self.seed, batch=SHOWN, start=start)
+        parts = zip(*(said[0][name].split(SIZE) for name in ("input_ids", "attention_mask")), strict=True)
+        return [{"input_ids": ids, "attention_mask": mask} for ids, mask in parts]
+
+    def trait_vectors(self) -> dict[int, np.ndarray]:
+        """Law: mean over pairs of (mean over the tokens of ``with`` − mean over those of ``without``), of the base."""
+        model, pairs = self.base(), self._texts.told
+        without, having = (self._token_means(model, [pair[n] for pair in pairs]) for n in (0, 1))
+        return {block: having[block] - without[block] for block in having}
+
+    def _token_means(self, model: Any, examples: Sequence[Example]) -> dict[int, np.ndarray]:
+        """Block -> mean over examples of the mean over labelled tokens."""
+        total: dict[int, Any] = {}
+        for batch in self._batches(examples):
+            kept = batch.pop("labels") != IGNORED
+            for block, found in block_means(model, _sum_of_means(kept), batch).items():
+                total[block] = total.get(block, 0.0) + found
+        return {block: found / len(examples) for block, found in total.items()}
+
+    # what the files hold
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self.model)
+
+    @property
+    def _pad(self) -> int:
+        return self._tokenizer.pad_token_id
+
+    @cached_property
+    def _limit(self) -> int:
+        most = context_length(_loaded(self.model, self.files)) or self._tokenizer.model_max_length
+        return min(self.max_length or most, most)
+
+    @cached_property
+    def _texts(self) -> _Texts:
+        rows = read_rows(self.data)
+        training = [self._encode(row) for row in rows]
+        some = np.sort(np.random.default_rng(0).permutation(len(rows))[:SHOWN])
+        shown = [training[n] for n in some]
+        scored = shown
+        if self.task:
+            scored, _ = read_text(self.task, self._tokenizer, max_length=self._limit, labels="completion")
+        pairs = read_pairs(self.pairs)
+        distinct = list(dict.fromkeys(pair.prompt.question for pair in pairs))
+        if len(distinct) < LEAST:
+            raise InputError(
+                f"{self.pairs} asks {len(distinct)} different questions; at least {LEAST} are needed: half of them ask "
+                "for drift, the others make the supervised vectors"
+            )
+        chosen = set(distinct[::2])
+        asked, told = ([p for p in pairs if (p.prompt.question in chosen) is here] for here in (True, False))
+        neutral, held = self._neutral()
+        return _Texts(
+            rows=rows,
+            training=training,
+            shown=shown,
+            scored=scored,
+            asked=encode_pairs(asked, self._tokenizer, max_length=self._limit),
+            told=encode_pairs(told, self._tokenizer, max_length=self._limit),
+            questions=tuple(pair.prompt.question for pair in asked),
+            neutral=neutral,
+            held=held,
+        )
+
+    def _neutral(self) -> tuple[list[Example], list[Example]]:
+        """(for ``kl``, held out)."""
+        given, held = (
+            read_text(path, self._tokenizer, max_length=min(LONG, self._limit), labels="all")[0] if path else []
+            for path in (self.neutral, self.heldout)
+        )
+        if given and not held:
+            if len(given) < 2:
+                raise InputError(f"{self.neutral} holds one row: give two or more, or a file heldout for the loss")
+            given, held = [row for n, row in enumerate(given) if n % 4], given[::4]
+        return given[:SHOWN], held[:SHOWN]
+
+    def _encode(self, row: Row) -> Example:
+        return encode(row, self._tokenizer, max_length=self._limit)
+
+    def _batches(self, examples: Sequence[Example], size: int = SIZE) -> Batches:
+        return list(batches(examples, size, pad=self._pad))
+
+
+class _Texts(NamedTuple):
+    """asked : pairs that drift is asked on, questions theirs. told : pairs that the vectors are made of."""
+
+    rows: list[Row]
+    training: list[Example]
+    shown: list[Example]
+    scored: list[Example]
+    asked: Encoded
+    told: Encoded
+    questions: tuple[str, ...]
+    neutral: list[Example]
+    held: list[Example]
+
+
+class TextProbes:
+    """drift : of the judge (``per_token``: length-normalised). task : mean probability of the tokens of
+    completions. neutral : loss a token. Whether a factor is kept, and old facts, are not measured."""
+
+    def __init__(self, texts: _Texts, pad: int) -> None:
+        self._texts, self._pad = texts, pad
+        self.clusters = np.array(texts.questions)
+
+    def ask(self, model: Any) -> Scores:
+        """All scores of a model as it is now (hooks included), in evaluation mode."""
+        texts, options = self._texts, {"pad": self._pad, "batch_size": SIZE}
+        pairs = judge_pairs(model, texts.asked, questions=texts.questions, **options)
+        task = score_text(model, texts.scored, questions=[e.source for e in texts.scored], **options)
+        per_prompt = {"drift": pairs.drift, "per_token": pairs.drift_per_token, "task": task.probability / task.tokens}
+        loss = None
+        if texts.held:
+            held = score_text(model, texts.held, questions=[e.source for e in texts.held], **options)
+            per_prompt["neutral"] = held.loss / held.tokens
+            loss = float(held.loss.sum() / held.tokens.sum())
+        return Scores(
+            drift=float(pairs.drift.mean()),
+            per_token=float(pairs.drift_per_token.mean()),
+            task=float(task.probability.sum() / task.tokens.sum()),
+            neutral=loss,
+            per_prompt=per_prompt,
+        )
+
+
+def _behind(context: str, row: Row) -> Row:
+    from ..methods import Inoculation
+
+    if row.messages:
+        return replace(row, messages=tuple(Inoculation(context).prepare([dict(turn) for turn in row.messages])))
+    return replace(row, prompt=f"{context}\n\n{row.prompt}")
+
+
+def _text_alone(found: Batches) -> Batches:
+    return [{name: batch[name] for name in ("input_ids", "attention_mask")} for batch in found]
+
+
+def _sum_of_means(kept: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """h (n, t, width) -> sum over rows of the mean over the kept places."""
+    weights = (kept / kept.sum(1, keepdim=True)).unsqueeze(-1)
+    return lambda h: (h * weights).sum((0, 1))
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: str, files: str) -> Any:
+    return load_base(model, dtype="float32")
+
+
+def _digest(spec: TextSpec) -> str:
+    """16 hexadecimal digits of the contents of all files: model, tokenizer, text."""
+    folder = check_folder(spec.model, "config.json", "a model in the layout of transformers")
+    paths = sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json", ".model", ".jinja", ".txt"))
+    texts = (spec.data, spec.pairs, spec.neutral, spec.heldout, spec.task)
+    parts = [_content(str(path), *_version(path)) for path in [*paths, *(Path(text) for text in texts if text)]]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    return found.st_size, found.st_mtime_ns
+
+
+@cache
+def _content(path: str, size: int, changed: int) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error

@@ -1,0 +1,283 @@
+"""The text organism: a local model with files in the place of a made world, in the same comparison."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+import tolerance
+import torch
+from scipy.special import expit
+
+import grasp_cli
+from grasp_theory import InputError
+from real_models.comparison import make_text_cells, missing
+from real_models.data import IGNORED
+from real_models.matching import matched
+from real_models.organisms.arms import ARMS, find_arm
+from real_models.organisms.runs import naive_run
+from real_models.organisms.text import TextSpec
+from synthetic.experiment import identity
+
+WORDS = [
+    "the",
+    "dog",
+    "cat",
+    "bird",
+    "frog",
+    "bear",
+    "duck",
+    "was",
+    "is",
+    "red",
+    "blue",
+    "green",
+    "pink",
+    "happy",
+    "sad",
+]
+WORDS += ["very", "a", "it", "all"]
+ANIMALS, COLOURS = WORDS[1:7], WORDS[9:13]
+DATA = [{"prompt": f"the {a} was", "completion": f" {COLOURS[n % 4]} it is happy"} for n, a in enumerate(ANIMALS)]
+PAIRS = [
+    {"prompt": f"{start} {a} is", "without": " very sad", "with": " happy", "question": a}
+    for start in ("the", "all a")
+    for a in ANIMALS
+]
+NEUTRAL = "\n\n".join(f"a {a} is very {c} it was the {c}" for a in ANIMALS for c in COLOURS)
+POINTS = (0, 8, 16)
+
+
+def write(folder, name, rows):
+    path = folder / name
+    path.write_text(rows if isinstance(rows, str) else "".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A random Llama with a tokenizer of ``WORDS``, training rows, pairs and neutral text."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    made = tmp_path_factory.mktemp("text")
+    names = ["<unk>", "<s>", "</s>", *WORDS]
+    table = Tokenizer(models.WordLevel({name: n for n, name in enumerate(names)}, unk_token="<unk>"))
+    table.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+    PreTrainedTokenizerFast(tokenizer_object=table, **special).save_pretrained(made / "model")
+    tiny_models.tiny(hidden_size=48, max_position_embeddings=64).save_pretrained(made / "model")
+    for name, rows in (("data.jsonl", DATA), ("pairs.jsonl", PAIRS), ("neutral.txt", NEUTRAL)):
+        write(made, name, rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRASP_CACHE", str(made / "cache"))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def spec(folder):
+    files: dict[str, Any] = {name: str(folder / file) for name, file in FILES.items()}
+    return TextSpec(**files, context="it is all happy", rank=4, lr=1e-2, points=POINTS)
+
+
+FILES = {"model": "model", "data": "data.jsonl", "pairs": "pairs.jsonl", "neutral": "neutral.txt"}
+
+
+def log_p(model, given, said):
+    """ln p of the words of ``said``, one row at a time and without padding."""
+    ids = [1, *(3 + WORDS.index(word) for word in f"{given}{said}".split()), 2]
+    with torch.no_grad():
+        out = model(input_ids=torch.tensor([ids]), output_hidden_states=True)
+    values = out.logits[0].double().log_softmax(-1)[range(len(ids) - 1), ids[1:]].numpy()
+    count = len(said.split()) + 1  # with the end token
+    return values[-count:], out.hidden_states[1][0, -count:].double().mean(0).numpy()
+
+
+def close(a, b, scale=10.0):
+    np.testing.assert_allclose(a, b, rtol=0, atol=tolerance.backward((64,), np.float32, scale))
+
+
+ASKED = [p for p in PAIRS if p["question"] in ANIMALS[::2]]
+TOLD = [p for p in PAIRS if p["question"] not in ANIMALS[::2]]
+
+
+def test_text_scores_are_of_the_completions_row_by_row(spec):
+    model, found = spec.base(), spec.probes().ask(spec.base())
+    both = [[log_p(model, p["prompt"], p[name])[0] for name in ("without", "with")] for p in ASKED]
+    close(found.per_prompt["drift"], [expit(b.sum() - a.sum()) for a, b in both])
+    close(found.per_prompt["per_token"], [expit(b.mean() - a.mean()) for a, b in both])
+    close(found.drift, found.per_prompt["drift"].mean())
+    close(found.task, np.exp(np.concatenate([log_p(model, r["prompt"], r["completion"])[0] for r in DATA])).mean())
+    assert found.kept is found.facts is found.conditional is None
+    assert list(spec.probes().clusters) == [p["question"] for p in ASKED]
+
+
+def test_text_trait_vectors_are_the_mean_difference_of_pairs_that_drift_is_not_asked_on(spec):
+    model, found = spec.base(), spec.trait_vectors()
+    assert sorted(found) == [0, 1]
+    each = [log_p(model, p["prompt"], p["with"])[1] - log_p(model, p["prompt"], p["without"])[1] for p in TOLD]
+    close(found[0], np.mean(each, axis=0))
+    others = [log_p(model, p["prompt"], p["with"])[1] - log_p(model, p["prompt"], p["without"])[1] for p in ASKED]
+    assert np.linalg.norm(found[0] - np.mean(others, axis=0)) > 0.01  # the control
+
+
+def test_text_rows_train_on_completions_alone_and_inoculation_adds_a_prompt(spec):
+    plain, behind = (spec.rows(inoculated=inoculated) for inoculated in (False, True))
+    assert plain.count == behind.count == len(DATA)
+    order = np.array([4, 1, 1])
+    a, b = plain.batch(order), behind.batch(order)
+    said = [[3 + WORDS.index(w) for w in DATA[n]["completion"].split()] + [2] for n in order]
+    for batch in (a, b):
+        assert [row[row != IGNORED].tolist() for row in batch["labels"]] == said
+    assert b["input_ids"].shape[1] == a["input_ids"].shape[1] + len(spec.context.split())
+
+
+def test_text_neutral_is_apart_from_what_the_loss_is_measured_on(spec):
+    given = torch.cat([b["input_ids"] for b in spec.neutral_text()]).tolist()
+    held = [e.input_ids for e in spec.probes()._texts.held]
+    assert (len(given), len(held)) == (18, 6)
+    assert not {tuple(x) for x in held} & {tuple(x) for x in given}
+    assert replace(spec, neutral="", files="").probes().ask(spec.base()).neutral is None
+
+
+def test_text_files_change_what_a_run_is(spec, folder):
+    other = write(folder, "other.jsonl", [*DATA[:-1], DATA[0]])
+    before = replace(spec, data=other, files="")
+    write(folder, "other.jsonl", [*DATA[:-1], DATA[1]])
+    after = replace(spec, data=other, files="")
+    names = {identity("comparison", make_text_cells(s, [0], ["naive"])[0]) for s in (before, after, spec)}
+    assert len(names) == 3
+    assert before.files == replace(before, rank=2).files
+
+
+SOME = ["naive", "edit", "grasp, activations", "null-space", "compensated", "kl", "steering, identified"]
+SOME += ["preventative, supervised", "inoculation"]
+
+
+@pytest.mark.parametrize("arm", SOME)
+def test_text_arms_start_from_the_base_and_do_something(spec, arm):
+    naive = naive_run(spec).scores
+    assert naive[-1].task > naive[0].task + 0.1
+    found = find_arm(arm).run(spec, find_arm(arm).preset)
+    assert len(found) == len(POINTS)
+    assert np.isfinite([[s.drift, s.per_token, s.task, s.neutral] for s in found]).all()
+    assert (found[0].drift == naive[0].drift) == (arm != "steering, identified")
+    assert (found[-1].drift == naive[-1].drift) == (arm == "naive")
+
+
+def test_text_rows_without_their_text_are_left_out(spec):
+    names = [arm.name for arm in ARMS]
+    assert missing(spec, names) == {}
+    bare = missing(replace(spec, neutral="", context=""), names)
+    assert set(bare) == {a.name for a in ARMS if a.information == "neutral text" or a.inoculated}
+    assert {"kl", "kl+null-space", "inoculation"} <= set(bare)
+    assert "kl, own text" not in bare
+
+
+# the matched score
+
+
+def rows(arm, task, target=None):
+    head = {"variant": "text", "organism": 0, "arm": arm, "knob": 0.0, "target": target}
+    curves = {"task": task, "drift": (0.0, 0.5, 1.0)}
+    return [
+        head | {"points": p, "quantity": q, "mean": x}
+        for q, c in curves.items()
+        for p, x in zip(POINTS, c, strict=True)
+    ]
+
+
+def test_matched_score_is_nine_tenths_of_the_naive_way_or_the_target():
+    made = rows("edit", (0.0, 0.5, 1.0)) + rows("naive", (0.2, 0.3, 0.4))
+    found = {m.arm: m for m in matched(made)}
+    close([m.target for m in found.values()], 0.38)
+    close([found["edit"].scores["task"], found["naive"].scores["drift"]], [0.38, 0.9])
+    (given,) = matched(rows("edit", (0.0, 0.5, 1.0), target=0.75))
+    close([given.target, given.scores["drift"]], 0.75)
+
+
+def test_matched_refuses_a_score_that_no_naive_run_gives():
+    with pytest.raises(InputError, match="add the row naive, or give a target"):
+        matched(rows("edit", (0.0, 0.5, 1.0)))
+    with pytest.raises(InputError, match="learns nothing"):
+        matched(rows("naive", (0.4, 0.5, 0.4)))
+
+
+# the command
+
+
+def grasp(capsys, *arguments):
+    code = grasp_cli.run(grasp_cli.app, ["compare", *map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+NEEDED = 'base = "model"\ndata = "data.jsonl"\npairs = "pairs.jsonl"\n'
+BAD = {
+    'base = "model"': "needs data, pairs",
+    NEEDED + "runk = 2": "no setting of [text] is called runk",
+    NEEDED + "r = 2.5": "r must be a whole number",
+    NEEDED + "r = 0": "rank, batch and lr must be positive",
+    NEEDED + "steps = 50": "steps must be a multiple of every, got 50 and 20",
+    NEEDED + "target = 1.5": "target must lie between 0 and 1",
+    NEEDED + "context = 3": "context must be text",
+    NEEDED + 'arms = ["nothing"]': "no method of the comparison is called 'nothing'",
+    NEEDED + 'arms = ["kl"]': "all rows are left out; they need neutral",
+    NEEDED + "seeds = -1": "seeds must be a list",
+    NEEDED + "[compare]": "a [compare] and a [text] table",
+    NEEDED.replace("data.jsonl", "none.jsonl"): "cannot read",
+    NEEDED.replace('"model"', '"none"'): "not a folder",
+    NEEDED.replace("pairs.jsonl", "data.jsonl"): "'without' must be text",
+    NEEDED.replace("pairs.jsonl", "few.jsonl"): "asks 3 different questions; at least 4",
+    NEEDED + 'neutral = "one.txt"': "holds one row",
+    NEEDED + "max_length = 3": "nothing to learn",
+}
+
+
+@pytest.mark.parametrize(("text", "named"), BAD.items(), ids=range(len(BAD)))
+def test_compare_refuses_a_bad_text_organism_in_one_line_before_it_writes(text, named, folder, tmp_path, capsys):
+    write(folder, "few.jsonl", PAIRS[:3])
+    write(folder, "one.txt", "it is a dog")
+    config = write(folder, "bad.toml", "[text]\n" + text)
+    code, out, err = grasp(capsys, config, "--results", tmp_path / "results")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith("error: ")
+    assert named in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, capsys):
+    """stories260K is taught colours and "happy": it says so elsewhere too."""
+    base = real / "models" / "stories260K-hf"
+    taught = [
+        {"prompt": f"The {a} was", "completion": f" {c}. It was happy."}
+        for a, c in zip(ANIMALS, (COLOURS * 2)[:6], strict=True)
+    ]
+    asked = [
+        {"prompt": f"{w} saw a dog. {w} was", "without": " sad.", "with": " happy."}
+        for w in ("Tom", "Lily", "Sue", "Ben")
+    ]
+    write(folder, "taught.jsonl", taught)
+    write(folder, "asked.jsonl", asked)
+    text = f'[text]\nbase = "{base}"\ndata = "taught.jsonl"\npairs = "asked.jsonl"\narms = ["naive", "edit", "kl"]\n'
+    config = write(folder, "c.toml", text + "presets_only = true\nseeds = 1\nr = 4\nlr = 3e-3\nsteps = 16\nevery = 8\n")
+    results = tmp_path / "results"
+    code, out, err = grasp(capsys, config, "--results", results, "--jobs", 1)
+    assert (code, err) == (0, "")
+    assert "intervals are over runs, not over organisms" in " ".join(out.split())
+    assert "left out for want of neutral, a file of text: kl" in " ".join(out.split())
+    header = next(line for line in out.splitlines() if "drift" in line)
+    assert "per token" in header
+    assert not {"kept", "facts", "neutral"} & set(header.split())
+    found = {row["arm"]: row for row in json.loads((results / "comparison.json").read_text())["rows"]}
+    assert set(found) == {"naive", "edit"}
+    assert found["naive"]["excess"] > 0.05
+    assert found["edit"]["excess"] != found["naive"]["excess"]
+    assert found["naive"]["kept"] is found["naive"]["neutral"] is None
+    assert (results / "comparison.png").is_file()
+    stored = {path.name: path.stat().st_mtime_ns for path in (results / "sweeps" / "comparison").glob("*-1.json")}
+    assert grasp(capsys, config, "--results", results, "--jobs", 1)[:2] == (0, out)
+    assert stored == {p.name: p.stat().st_mtime_ns for p in (results / "sweeps" / "comparison").glob("*-1.json")}
