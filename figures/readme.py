@@ -88,10 +88,18 @@ def comparison() -> str:
 
 
 def knobs() -> str:
-    """Drift at every value of every knob."""
+    """Drift at every value of every knob, on the seeds that ran them all."""
     from real_models.organisms.arms import ARMS
 
-    found = _compared()
+    from .comparing import lines
+
+    rows = read_rows(FOLDER / "comparison.csv")
+    runs: dict[tuple[str, int], set[tuple[str, float]]] = {}
+    for r in rows:
+        runs.setdefault((r["variant"], r["organism"]), set()).add((r["arm"], r["knob"]))
+    every = set().union(*runs.values())
+    whole = {seed for seed, done in runs.items() if done == every}
+    found = lines([r for r in rows if (r["variant"], r["organism"]) in whole])
     variants = list(dict.fromkeys(line.variant for line in found))
     out = ["| method | knob | " + " | ".join(variants) + " |", "|---|---|" + "---|" * len(variants)]
     for arm in ARMS:
@@ -101,7 +109,8 @@ def knobs() -> str:
                 mark = " (preset)" if knob == arm.preset else ""
                 cells = " | ".join(_drift(of[v]) if v in of else "" for v in variants)
                 out.append(f"| {arm.name} | {arm.knob} {knob:g}{mark} | {cells} |")
-    return "\n".join(out)
+    seeds = ", ".join(f"{v}: {sum(v == variant for variant, _ in whole)}" for v in variants)
+    return "\n".join([*out, "", f"Seeds: {seeds}."])
 
 
 def _compared() -> list[Line]:

@@ -9,6 +9,7 @@ from typing import Any
 from synthetic.results import write_atomically
 
 from .catalogue import FIGURES, builder, csv_name
+from .comparing import Line, void, weak
 from .report import heading, page, paragraph, picture, preformatted
 from .rows import read_rows
 from .style import render
@@ -104,9 +105,13 @@ def _comparison(data: dict[str, Any]) -> list[str]:
             less = "to the base's level" if row["less"] is None else f"{row['less']:.1f} times smaller excess"
             out.append(
                 f"{variant}, {name} (uses {row['information']}{', control' if row['control'] else ''}): drift "
-                f"{row['drift']:.3f}, {less}; kept {row['kept']:.3f}."
+                f"{row['drift']:.3f}, {less}{_excess(row)}; kept {row['kept']:.3f}."
             )
     return out
+
+
+def _excess(row: dict[str, Any]) -> str:
+    return "" if row["low"] is None else f" (excess {row['low']:.3f} … {row['high']:.3f}, 95%)"
 
 
 def failures(data: dict[str, Any]) -> list[str]:
@@ -122,6 +127,13 @@ def failures(data: dict[str, Any]) -> list[str]:
             f"the verdict on the organism's checkpoint is {data['organism']['verdict']!r}: component 0 is a choice, "
             "not a finding"
         )
+    found = [Line(**row) for row in data["comparison"]["rows"]]
+    for variant in dict.fromkeys(line.variant for line in found):
+        out += [
+            f"{variant}: {kind}, {why}"
+            for kind, say in (("void", void), ("weak", weak))
+            if (why := say(found, variant))
+        ]
     for row in data["comparison"]["rows"]:
         if row["arm"] == "grasp" and row["preset"] and (row["less"] or 99) < 4:
             out.append(
