@@ -66,7 +66,7 @@ FIGURES = {
     "optimizer-leak": Entry(
         "Projecting parameters protects exactly; projecting gradients leaks under Adam on the write side, always on "
         "the read side, and in peft's OSF.",
-        ("synthetic.experiments.optimizer_leak", "real_models.osf_leak"),
+        ("synthetic.experiments.optimizer_leak", "real_models.experiments.osf_leak"),
     ),
     "removal": Entry(
         "Excess risk of every removal method, trained, on the closed forms: against pretrained response, correlation, "
@@ -93,22 +93,22 @@ FIGURES = {
     "identification-run": Entry(
         "Along naive runs of organisms: component 0 against the trait's direction in every block, and drift and task "
         "after deleting one component; control: no trait in the data.",
-        organisms=("real_models.identification",),
+        organisms=("real_models.experiments.identification",),
     ),
     "compensation": Entry(
         "Drift against the strength of compensation; below, its log-odds at a fixed step and log(1 + t e^(−a)), t from "
         "the naive run and a measured before training.",
-        organisms=("real_models.compensation",),
+        organisms=("real_models.experiments.compensation",),
     ),
     "coupling": Entry(
         "Share of the naive drift's log-odds that comes back under each method, against what rerouting-share says of "
         "the loss metric H at the last block.",
-        organisms=("real_models.coupling",),
+        organisms=("real_models.experiments.coupling",),
     ),
     "organism-map": Entry(
         "Least excess drift at matched task score over two knobs of the organism. The linear map is not drawn: by "
         "drift at equal task all its write-side methods stand at 0.",
-        organisms=("real_models.organism_map",),
+        organisms=("real_models.experiments.organism_map",),
     ),
 }
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 from scipy.stats import t as student
 
-from real_models.comparison import Cell, TextCell
-from real_models.matching import Matched, matched
+from real_models.experiments.comparison import Cell, TextCell
+from real_models.experiments.matching import Matched, matched
 from real_models.organisms.arms import CLASSES, find_arm
 from synthetic.results import write_atomically, write_csv, write_json
 from synthetic.sweep import Progress, sweep
@@ -60,7 +60,7 @@ class Line:
 
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> list[Line]:
-    """All rows of a comparison's table (see ``real_models.comparison``)."""
+    """All rows of a comparison's table (see ``real_models.experiments.comparison``)."""
     rows = list(rows)
     runs = matched(rows)
     base = base_drift(rows)
@@ -235,7 +235,7 @@ def study(
     from .comparison import build
 
     folder = results / "sweeps" / "comparison"
-    rows = sweep("real_models.comparison", folder, cells=cells, n_jobs=jobs, progress=progress).rows
+    rows = sweep("real_models.experiments.comparison", folder, cells=cells, n_jobs=jobs, progress=progress).rows
     found = lines(rows)
     write_csv(results / "comparison.csv", rows)
     write_json(results / "comparison.json", {"schema_version": 1, "rows": [asdict(line) for line in found]})

@@ -34,7 +34,7 @@ def compare(
     from figures.comparing import show_comparison, study
     from figures.tables import console, progress
     from grasp_theory import InputError
-    from real_models.comparison import cells
+    from real_models.experiments.comparison import cells
     from real_models.organisms.arms import ARMS
     from synthetic.results import write_json
 
@@ -106,7 +106,7 @@ def _list(values: Any, kind: type, what: str) -> list[Any]:
 def _personas(settings: dict[str, Any], path: Path) -> list[Any]:
     """variants, seeds, arms, presets_only, and fields of all cells."""
     from grasp_theory import InputError
-    from real_models.comparison import Cell, make_cells
+    from real_models.experiments.comparison import Cell, make_cells
 
     seeds, arms, presets_only = _chosen(settings, path)
     variants = _list(settings.pop("variants", ["style"]), str, f"{path}: variants")
@@ -129,7 +129,7 @@ NUMBERS = {"r": int, "alpha": float, "lr": float, "steps": int, "every": int, "b
 def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     """FILES (relative to the configuration), context, target, NUMBERS, seeds, arms, presets_only."""
     from grasp_theory import InputError
-    from real_models.comparison import make_text_cells, missing
+    from real_models.experiments.comparison import make_text_cells, missing
     from real_models.organisms.text import TextSpec
 
     settings = dict(table)

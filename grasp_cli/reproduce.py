@@ -64,7 +64,8 @@ def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
         Stage("organism", "a persona organism, fine-tuned naively, its checkpoint identified",
               ("real_models.organisms.alignment", "real_models"), ("organism.json", "organism-naive", "organism.html"),
               lambda folder: _organism(folder, out)),
-        Stage("compare", "removal methods at matched task score", ("real_models.comparison", "real_models.matching"),
+        Stage("compare", "removal methods at matched task score",
+              ("real_models.experiments.comparison", "real_models.experiments.matching"),
               ("comparison.csv", "comparison.json"), lambda folder: _compare(folder, full, jobs)),
         Stage("report", "figures and report", _report_modules(), ("report.html", "report.md"),
               lambda folder: _report(folder, out)),
@@ -78,7 +79,7 @@ def _lab_modules() -> tuple[str, ...]:
 
 
 def _report_modules() -> tuple[str, ...]:
-    return (*_lab_modules(), "real_models.comparison", "grasp_theory.checks")
+    return (*_lab_modules(), "real_models.experiments.comparison", "grasp_theory.checks")
 
 
 def _lab(folder: Path, full: bool, jobs: int) -> None:
@@ -146,7 +147,7 @@ def _organism(folder: Path, out: Console) -> None:
 
 def _compare(folder: Path, full: bool, jobs: int) -> None:
     from figures.comparing import study
-    from real_models.comparison import cells, make_cells
+    from real_models.experiments.comparison import cells, make_cells
     from real_models.organisms.arms import ARMS
 
     study(make_cells(("style",), range(3), [arm.name for arm in ARMS]) if full else cells(True), folder, jobs=jobs)

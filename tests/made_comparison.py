@@ -1,4 +1,4 @@
-"""Made rows of a comparison, as ``real_models.comparison`` gives them, whose matched scores are known."""
+"""Made rows of a comparison, as ``real_models.experiments.comparison`` gives them, whose matched scores are known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import tolerance
 
 from figures.comparing import lines
-from real_models.comparison import SCORES
+from real_models.experiments.comparison import SCORES
 from real_models.organisms.arms import ARMS
 
 STEPS = (0, 10, 20, 30)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from figures.comparing import lines, void, weak
 from grasp_theory import InputError
-from real_models.matching import matched
+from real_models.experiments.matching import matched
 
 # matching
 

@@ -18,7 +18,7 @@ from figures.comparison import build
 from figures.style import render
 from figures.tables import console
 from grasp_theory import InputError
-from real_models.comparison import Cell, cells, make_cells
+from real_models.experiments.comparison import Cell, cells, make_cells
 from real_models.organisms.arms import ARMS
 from synthetic.results import json_text
 

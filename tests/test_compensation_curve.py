@@ -8,9 +8,9 @@ import tolerance
 import torch
 from tiny_organism import RUN
 
-import real_models.compensation as module
+import real_models.experiments.compensation as module
 from figures.compensation import build, points
-from real_models.comparison import Cell
+from real_models.experiments.comparison import Cell
 from real_models.methods.target import lora_factors
 from real_models.organisms.directions import seen_directions, top_directions, written_norm
 from real_models.organisms.runs import naive_run

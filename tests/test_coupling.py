@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import rotation
 from tiny_organism import RUN
 
-import real_models.coupling as module
+import real_models.experiments.coupling as module
 from figures.coupling import build
 from grasp_theory import InputError
 from real_models.methods.stream import find_stream

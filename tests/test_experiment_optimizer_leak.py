@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import real_models.osf_leak as osf
+import real_models.experiments.osf_leak as osf
 import synthetic.experiments.optimizer_leak as lora
 from figures.optimizer_leak import build
 from grasp_theory import InputError

@@ -10,7 +10,7 @@ import tolerance
 import torch
 from tiny_organism import LANGUAGE, RUN, SMALL
 
-import real_models.identification as module
+import real_models.experiments.identification as module
 from figures.identification_run import build
 from grasp_theory import InputError
 from real_models.methods.target import lora_factors

@@ -15,9 +15,9 @@ from scipy.special import expit
 
 import grasp_cli
 from grasp_theory import InputError
-from real_models.comparison import make_text_cells, missing
 from real_models.data import IGNORED
-from real_models.matching import matched
+from real_models.experiments.comparison import make_text_cells, missing
+from real_models.experiments.matching import matched
 from real_models.organisms.arms import ARMS, find_arm
 from real_models.organisms.runs import naive_run
 from real_models.organisms.text import TextSpec

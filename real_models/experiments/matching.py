@@ -8,8 +8,8 @@ from typing import Any
 
 from grasp_theory import InputError
 
-from .organisms.runs import TASK
-from .organisms.setup import most_of_the_way
+from ..organisms.runs import TASK
+from ..organisms.setup import most_of_the_way
 
 
 @dataclass(frozen=True)

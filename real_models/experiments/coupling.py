@@ -14,12 +14,12 @@ from numpy import ndarray
 from grasp_theory import InputError
 from synthetic.experiment import Experiment, Prediction
 
+from ..organisms import directions as of
+from ..organisms.common import one_thread
+from ..organisms.evaluation import Scores
+from ..organisms.runs import NaiveRun, RunSpec, fine_tune, naive_run
 from .comparison import Cell as Run
 from .matching import matched
-from .organisms import directions as of
-from .organisms.common import one_thread
-from .organisms.evaluation import Scores
-from .organisms.runs import NaiveRun, RunSpec, fine_tune, naive_run
 
 Way = Literal["write", "stream+write", "compensated"]
 Direction = Literal["identified", "supervised"]
@@ -79,7 +79,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, ndarra
 
 
 def _method(cell: Cell, naive: NaiveRun, chosen: Any) -> Any:
-    from .methods import Compensated, Grasp
+    from ..methods import Compensated, Grasp
 
     if cell.way == "compensated":
         return Compensated(chosen, naive.updates)
@@ -109,7 +109,7 @@ def loss_metric(model: Any, spec: RunSpec) -> Float[ndarray, "d d"]:
     metric of the training loss (cross-entropy's second derivative in the logits is diag p − ppᵀ, exactly)."""
     import torch
 
-    from .methods.stream import find_stream, hook_blocks
+    from ..methods.stream import find_stream, hook_blocks
 
     rows = spec.rows(inoculated=False)
     batch = rows.batch(np.arange(rows.count))

@@ -13,10 +13,10 @@ from grasp_theory import Decomposition, Update, identify
 from synthetic.experiment import Experiment, Prediction
 from synthetic.persona import PersonaSpec
 
+from ..organisms.common import one_thread, share_base
+from ..organisms.directions import layer_directions, top_directions
+from ..organisms.runs import NaiveRun, RunSpec, naive_run, trait_vectors
 from .comparison import Cell as Run
-from .organisms.common import one_thread, share_base
-from .organisms.directions import layer_directions, top_directions
-from .organisms.runs import NaiveRun, RunSpec, naive_run, trait_vectors
 
 COMPONENTS = 8
 DRAWS = 2000  # random directions
@@ -74,8 +74,8 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
 
 def _along(naive: NaiveRun, V: np.ndarray) -> dict[str, Any]:
     """Curves: scores, and the cosines of both identifications with the columns of V."""
-    from .activations import activation_updates
-    from .adapters import updates_from_model
+    from ..activations import activation_updates
+    from ..adapters import updates_from_model
 
     model, data = naive.model(1), naive.spec.documents()
     curves: dict[str, list[float]] = {}
@@ -130,7 +130,7 @@ def without(naive: NaiveRun, removed: Removed) -> Any:
     """The model at the crossing with (I − uuᵀ) dW in write modules, dW (I − vvᵀ) in read modules."""
     import torch
 
-    from .methods.target import lora_factors
+    from ..methods.target import lora_factors
 
     model = naive.model(naive.at)
     with torch.no_grad():

@@ -9,11 +9,11 @@ import numpy as np
 
 from synthetic.experiment import Experiment, Prediction
 
+from ..organisms import directions as of
+from ..organisms.common import one_thread
+from ..organisms.runs import NaiveRun, RunSpec, naive_run
 from . import comparison
 from .comparison import Cell
-from .organisms import directions as of
-from .organisms.common import one_thread
-from .organisms.runs import NaiveRun, RunSpec, naive_run
 
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 ARMS = {
@@ -47,7 +47,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
 
 
 def _supplied(cell: Cell) -> float:
-    from .methods import Compensated
+    from ..methods import Compensated
 
     if cell.arm == "naive":
         return 0.0

@@ -8,11 +8,11 @@ import numpy as np
 
 from synthetic.experiment import Experiment, Prediction
 
+from ..organisms.arms import find_arm
+from ..organisms.common import one_thread, share_base
 from . import comparison
 from .comparison import Cell
 from .matching import matched
-from .organisms.arms import find_arm
-from .organisms.common import one_thread, share_base
 
 METHODS = ("naive", "edit", "grasp, activations", "compensated, activations", "null-space")
 CURATION, WITHHELD = (0.5, 0.75, 1.0), (4, 8, 12)

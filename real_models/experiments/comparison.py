@@ -12,11 +12,11 @@ from grasp_theory import InputError
 from synthetic.experiment import Experiment, Prediction
 from synthetic.persona import PersonaSpec
 
-from .organisms.arms import ARMS, find_arm
-from .organisms.persona import OrganismSpec
-from .organisms.runs import RunSpec
-from .organisms.setup import Setup
-from .organisms.text import TextSpec
+from ..organisms.arms import ARMS, find_arm
+from ..organisms.persona import OrganismSpec
+from ..organisms.runs import RunSpec
+from ..organisms.setup import Setup
+from ..organisms.text import TextSpec
 
 SCORES = ("drift", "conditional", "task", "kept", "facts", "neutral")
 PILOT, STUDY = range(2), range(2, 7)  # seeds on which methods were made and knobs fixed, and those of the study

@@ -1,0 +1,1 @@
+"""Experiments on organisms and live models: one file each, exporting EXPERIMENT."""
