@@ -84,7 +84,7 @@ def _dots(ax: Any, of: Sequence[Any], names: Sequence[str], variant: str, rows: 
         colour = GREY if line.control else COLOURS[line.information]
         if line.reached < line.seeds:
             ax.annotate(
-                f"task not reached ({line.reached}/{line.seeds})", (0.02, place), fontsize=6, va="center", color=colour
+                f"task reached in {line.reached} of {line.seeds}", (0.14, place), fontsize=6, va="center", color=colour
             )
             continue
         low, high = (line.drift, line.drift)

@@ -276,7 +276,8 @@ def test_interrupt_leaves_no_file_and_code_130(planted, tmp_path):
     target = tmp_path / "d.safetensors"
     target.write_bytes(b"old")
     script = (
-        "import os, sys, time, grasp_cli\n"
+        "import os, signal, sys, time, grasp_cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background inherits it ignored
         "def slow(descriptor):\n"
         "    print('writing', flush=True)\n"
         "    time.sleep(60)\n"

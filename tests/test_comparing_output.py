@@ -94,7 +94,7 @@ def test_figure_shows_presets_intervals_the_base_and_what_is_not_reached(rows):
     edit = line_of(rows, "edit")
     assert tuple(np.round([edit.low + BASE, edit.high + BASE], 6)) in spans
     assert tuple(np.round([BASE, BASE], 6)) in spans  # the dashed line, whatever steering does at step 0
-    assert any("task not reached (0/3)" in t.get_text() for t in below.texts)
+    assert any("task reached in 0 of 3" in t.get_text() for t in below.texts)
     naive = next(x for x in above.lines if x.get_label() == "naive")
     close(naive.get_xdata(), REACHES)
     assert render(figure)[:8] == b"\x89PNG\r\n\x1a\n"
