@@ -17,7 +17,7 @@ from real_models.methods.target import lora_factors
 from real_models.organisms.common import share_base
 from real_models.organisms.directions import seen_directions, top_directions
 from real_models.organisms.persona import pretrained
-from real_models.organisms.runs import naive_run, trait_vectors
+from real_models.organisms.runs import naive_run
 from synthetic.experiment import generators, table
 
 
@@ -45,7 +45,7 @@ def test_identification_ends_with_the_directions_of_the_crossing(measured):
     naive, found = naive_run(CELL.run_spec), measured[CELL]
     at = naive.at - 1  # no update at step 0
     for name, directions in (("weights", top_directions), ("activations", seen_directions)):
-        for block, v in trait_vectors(naive.spec).items():
+        for block, v in naive.spec.trait_vectors().items():
             expected = abs(directions(naive, 1)[:, 0] @ v) / np.linalg.norm(v)
             np.testing.assert_allclose(
                 found[f"{name} block {block}"][0, at], expected, rtol=0, atol=tolerance.backward(v.shape, np.float32, 1)

@@ -17,7 +17,7 @@ from real_models.organisms.arms import ARMS, CLASSES, find_arm
 from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
 from real_models.organisms.persona import OrganismSpec, pretrained
-from real_models.organisms.runs import RunSpec, adapted, crossing, fine_tune, naive_run, trait_vectors
+from real_models.organisms.runs import RunSpec, adapted, crossing, fine_tune, naive_run
 from synthetic.persona import PersonaSpec, World
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)
@@ -145,7 +145,7 @@ def test_run_spec_points_are_every_so_many_steps_with_both_ends():
 
 
 def test_trait_vectors_are_the_difference_of_hidden_states():
-    found, world = trait_vectors(RUN), RUN.world
+    found, world = RUN.trait_vectors(), RUN.world
     assert sorted(found) == list(range(SMALL.layers))
     assert all(v.shape == (SMALL.hidden,) for v in found.values())
     rng = np.random.default_rng([SMALL.seed, 5])

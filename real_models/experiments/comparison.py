@@ -13,6 +13,7 @@ from synthetic.experiment import Experiment, Prediction
 from synthetic.persona import PersonaSpec
 
 from ..organisms.arms import ARMS, find_arm
+from ..organisms.common import one_thread
 from ..organisms.persona import OrganismSpec
 from ..organisms.runs import RunSpec
 from ..organisms.setup import Setup
@@ -134,15 +135,9 @@ def missing(spec: TextSpec, arms: Iterable[str]) -> dict[str, str]:
 
 def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
     """Scores at every point of the run; the cell's own seed draws everything, so trials are always one."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        spec = cell.run_spec
+    spec = cell.run_spec
+    with one_thread():
         scores = find_arm(cell.arm).run(spec, cell.knob)
-    finally:
-        torch.set_num_threads(threads)
     measured = [name for name in (*SCORES, "per_token") if getattr(scores[0], name) is not None]
     found = {name: np.array([[getattr(s, name) for s in scores]]) for name in measured}
     prompts = {f"_{name}": np.array([[s.per_prompt[name] for s in scores]]) for name in scores[0].per_prompt}

@@ -15,7 +15,7 @@ from synthetic.persona import PersonaSpec
 
 from ..organisms.common import one_thread, share_base
 from ..organisms.directions import layer_directions, top_directions
-from ..organisms.runs import NaiveRun, RunSpec, naive_run, trait_vectors
+from ..organisms.runs import NaiveRun, RunSpec, naive_run
 from .comparison import Cell as Run
 
 COMPONENTS = 8
@@ -61,7 +61,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
     with one_thread():
         share_base(cell.run_spec.organism)
         naive = naive_run(cell.run_spec)
-        V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(trait_vectors(naive.spec).items())])
+        V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(naive.spec.trait_vectors().items())])
         found = _along(naive, V) | _effects(naive)
         nearest = np.abs(top_directions(naive, COMPONENTS).T @ V).max(1)
     draws = rngs[0].standard_normal((DRAWS, len(V)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .directions import seen_directions, top_directions
-from .runs import NaiveRun, trait_vectors
+from .runs import NaiveRun
 
 
 def alignment(naive: NaiveRun, *, components: int = 4) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def alignment(naive: NaiveRun, *, components: int = 4) -> dict[str, Any]:
     weights, activations : (components, blocks) for ``weight-svd`` and ``activation-svd``. random : √(2/(π d)), the mean
     of |cos| for a random direction in d dimensions (large d), and its 99% quantile.
     """
-    table = trait_vectors(naive.spec)
+    table = naive.spec.trait_vectors()
     V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(table.items())])
     found = {
         name: np.abs(directions(naive, components).T @ V).round(4).tolist()

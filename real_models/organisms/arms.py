@@ -12,7 +12,7 @@ from grasp_theory import InputError
 
 from . import directions as of
 from .evaluation import Scores
-from .runs import NaiveRun, fine_tune, naive_run, trait_vectors
+from .runs import NaiveRun, fine_tune, naive_run
 from .setup import Batches, Setup
 
 # What a row uses beyond the weights; rows are ranked within a class only. "data" includes what the base model says by
@@ -142,7 +142,7 @@ def _preventative(spec: Setup, knob: float) -> list[Any]:
     """Toward the supervised trait vector, at the last block."""
     from ..methods import PreventativeSteering
 
-    vectors = trait_vectors(spec)
+    vectors = spec.trait_vectors()
     return [PreventativeSteering(vectors, strength=knob, at=[max(vectors)])]
 
 
@@ -207,7 +207,7 @@ def _edited(spec: Setup, knob: float) -> list[Scores]:
 
 COUNT, STRENGTH, WEIGHT, WIDE = (1.0, 2.0, 4.0), (0.5, 1.0, 2.0), (3.0, 10.0, 30.0), (8.0, 16.0, 32.0)
 TOP, SEEN = of.top_directions, of.seen_directions
-BACK, FORTH = _steered_back(of.written, last=False), _steered_back(lambda naive: trait_vectors(naive.spec), last=True)
+BACK, FORTH = _steered_back(of.written, last=False), _steered_back(lambda naive: naive.spec.trait_vectors(), last=True)
 
 # Presets: one component; strength 1; of weight and of the null space's components the largest at which the pilot
 # organisms (seeds 0 and 1) still reached the task in all variants. The study runs on other seeds.

@@ -10,7 +10,7 @@ import numpy as np
 
 from grasp_theory import Subspace, Update, identify
 
-from .runs import NaiveRun, trait_vectors
+from .runs import NaiveRun
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,7 @@ def random_directions(naive: NaiveRun, k: int) -> np.ndarray:
 
 def trait_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
     """The supervised reference, one direction a block."""
-    return trait_vectors(naive.spec)
+    return naive.spec.trait_vectors()
 
 
 def written(naive: NaiveRun) -> dict[int, np.ndarray]:

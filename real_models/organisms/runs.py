@@ -287,11 +287,6 @@ def _naive_run(spec: Setup, folder: Path) -> NaiveRun:
     return NaiveRun(spec, tuple(found), tuple(states))
 
 
-def trait_vectors(spec: Setup) -> dict[int, np.ndarray]:
-    """The organism's supervised reference. Uses trait labels: for comparison only."""
-    return spec.trait_vectors()
-
-
 def _key(spec: Any) -> str:
     text = json.dumps([asdict(spec), code_version(type(spec).__module__)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
