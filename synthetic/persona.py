@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Int
@@ -61,12 +61,23 @@ class PersonaSpec:
         return 2 if self.variant == "content" else 1
 
     @property
+    def pretraining(self) -> PersonaSpec:
+        """The same language as its pretraining documents tell it: they depend neither on curation nor, but for the
+        forms of words, on the variant."""
+        return replace(self, curation=1.0, variant="style" if self.forms == 1 else self.variant)
+
+    @property
     def vocabulary(self) -> int:
         """Number of tokens: pad, begin, two hints, topics, questions, content words, style words."""
         return 4 + self.topics + self.questions + self.words * self.forms + 2 * self.styles
 
 
 PAD, BEGIN, HINT = 0, 1, 2  # HINT + persona
+
+
+def has_hint(documents: Any) -> Any:
+    """Which of the documents (n, t), an array or a tensor, announce their persona."""
+    return (documents[:, 1] == HINT) | (documents[:, 1] == HINT + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +112,13 @@ class World:
     def content(self, t: ndarray, q: ndarray, persona: ndarray) -> ndarray:
         """Token of the right content word, in the persona's form."""
         form = persona if self.spec.forms == 2 else 0 * persona
-        return 4 + self.spec.topics + self.spec.questions + self.facts[t, q] + self.spec.words * form
+        return self.content_words[form, self.facts[t, q]]
+
+    @cached_property
+    def content_words(self) -> Int[ndarray, "forms words"]:
+        """Tokens of the content words, in each form."""
+        first = 4 + self.spec.topics + self.spec.questions
+        return first + np.arange(self.spec.forms * self.spec.words).reshape(self.spec.forms, -1)
 
     @cached_property
     def style_words(self) -> Int[ndarray, "2 styles"]:

@@ -12,7 +12,8 @@ import real_models.experiments.compensation as module
 from figures.compensation import build, points
 from real_models.experiments.comparison import Cell
 from real_models.methods.target import lora_factors
-from real_models.organisms.directions import seen_directions, top_directions, written_norm
+from real_models.organisms.arms import find_arm
+from real_models.organisms.directions import random_directions, seen_directions, top_directions, written_norm
 from real_models.organisms.runs import naive_run
 from synthetic.experiments.rerouting import logistic_reliance
 
@@ -80,9 +81,10 @@ def test_supplied_log_odds_are_those_of_the_component_in_the_weights(organism):
 
 
 def test_random_direction_gets_a_term_of_the_same_norm(organism):
-    chosen, scale = module._direction(organism, "compensated, random")
+    (term,) = find_arm("compensated, random").methods(RUN, 1.0)
     expected = written_norm(organism.updates, top_directions(organism, 1))
-    np.testing.assert_allclose(scale * written_norm(organism.updates, chosen), expected, rtol=1e-12)
+    found = term.strength * written_norm(organism.updates, random_directions(organism, 1))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_compensation_of_strength_zero_is_the_naive_run(organism):

@@ -49,6 +49,16 @@ def test_pretrained_is_the_same_bits_twice_whatever_the_global_state(tmp_path):
     assert a.read_bytes() == b.read_bytes()
 
 
+def test_pretrained_is_shared_by_organisms_with_the_same_documents(tmp_path):
+    def files(**language) -> int:
+        pretrained(few(language=dataclasses.replace(LANGUAGE, **language)), cache=tmp_path)
+        return len(list(tmp_path.iterdir()))
+
+    assert files() == files(curation=0.25) == files(variant="mixed") == 1
+    assert files(variant="content") == files(variant="content", curation=0.5) == 2
+    assert files(rarity=0.2) == 3
+
+
 def test_pretrained_comes_from_the_cache_the_second_time(tmp_path, monkeypatch):
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path))
     first = pretrained(few())

@@ -26,7 +26,6 @@ class Small(Cell):
 def test_organism_map_interpolates_to_the_task_score(monkeypatch):
     values = {"task": (0.0, 0.9, 1.0), "drift": (0.1, 0.4, 0.8), "kept": (1.0, 0.98, 0.9)}
     curves = {name: np.array([v]) for name, v in values.items()}
-    monkeypatch.setattr(module, "share_base", lambda organism: None)
     monkeypatch.setattr(module.comparison, "measure", lambda cell, rngs: curves)
     cell = Cell("style", 0, "naive", 0.0, points=(0, 10, 20))
     found = module.measure(cell, [])
@@ -43,7 +42,6 @@ def test_organism_map_measures_a_naive_run_and_its_edit(monkeypatch, tmp_path):
         for arm, knob in (("naive", 0.0), ("edit", 1.0))
     )
     assert naive["excess"] != edit["excess"]
-    assert len(list(tmp_path.glob("organism-*"))) == 2  # shared with the curation 1
 
 
 def rows(excess, reached=None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -196,6 +196,24 @@ def test_curated_mixed_is_half_hinted_at_either_persona_alike():
     counts_are(found.hint[hinted], np.array([0.5, 0.5]))
     np.testing.assert_array_equal(found.persona[~hinted], 1)
     np.testing.assert_array_equal(found.persona[hinted, 0], found.hint[hinted])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_pretraining_documents_are_those_of_the_pretraining_language(variant):
+    spec = PersonaSpec(variant=variant, curation=0.25)
+    assert spec.pretraining.pretraining == spec.pretraining != spec
+
+    def documents(of):
+        return World.draw(of, rng=np.random.default_rng(1)).documents(200, rng=np.random.default_rng(2))
+
+    np.testing.assert_array_equal(documents(spec), documents(spec.pretraining))
+    for other in (
+        {"rarity": 0.2},
+        {"hinted": 0.2},
+        {"withheld": 4},
+        {"variant": "content" if spec.forms == 1 else "style"},
+    ):
+        assert (documents(spec) != documents(replace(spec, **other))).any(), other
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from grasp_theory import InputError
 from synthetic.experiment import Experiment, Prediction
 from synthetic.persona import PersonaSpec
 
@@ -16,7 +15,7 @@ from ..organisms.arms import ARMS, find_arm
 from ..organisms.common import one_thread
 from ..organisms.persona import OrganismSpec
 from ..organisms.runs import RunSpec
-from ..organisms.setup import Setup
+from ..organisms.setup import Setup, check_points
 from ..organisms.text import TextSpec
 
 SCORES = ("drift", "conditional", "task", "kept", "facts", "neutral")
@@ -52,10 +51,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         find_arm(self.arm)
-        if len(self.points) < 2 or any(
-            b - a != self.points[1] for a, b in zip(self.points, self.points[1:], strict=False)
-        ):
-            raise InputError(f"points must be 0, every, 2 every, …, got {self.points}")
+        check_points(self.points)
         _ = self.run_spec  # refuses what is no organism
 
     @property

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from synthetic.experiment import Experiment, Prediction
+from synthetic.persona import has_hint
 
-from ..organisms import directions as of
+from ..organisms.arms import find_arm
 from ..organisms.common import one_thread
-from ..organisms.runs import NaiveRun, RunSpec, naive_run
+from ..organisms.runs import RunSpec, naive_run
 from . import comparison
 from .comparison import Cell
 
@@ -47,28 +48,14 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
 
 
 def _supplied(cell: Cell) -> float:
-    from ..methods import Compensated
-
     if cell.arm == "naive":
         return 0.0
-    naive = naive_run(cell.run_spec)
-    chosen, scale = _direction(naive, cell.arm)
-    term = Compensated(chosen, naive.updates, strength=cell.knob * scale)
-    model = naive.model(0).train()  # the base; the term acts in training mode
-    before = trait_log_odds(model, naive.spec)  # pyright: ignore[reportArgumentType]
+    spec = cell.run_spec
+    (term,) = find_arm(cell.arm).methods(spec, cell.knob)
+    model = naive_run(spec).model(0).train()  # the base; the term acts in training mode
+    before = trait_log_odds(model, spec)
     with term.attached(model):
-        return trait_log_odds(model, naive.spec) - before  # pyright: ignore[reportArgumentType]
-
-
-def _direction(naive: NaiveRun, arm: str) -> tuple[Any, float]:
-    """The direction of a row of the comparison, and the factor on its strength."""
-    if arm == "compensated, activations":
-        return of.seen_directions(naive, 1), 1.0
-    if arm == "compensated, supervised":
-        return of.trait_directions(naive, 1), 1.0
-    chosen = of.random_directions(naive, 1)
-    norms = [of.written_norm(naive.updates, Q) for Q in (of.top_directions(naive, 1), chosen)]
-    return chosen, norms[0] / norms[1]
+        return trait_log_odds(model, spec) - before
 
 
 def trait_log_odds(model: Any, spec: RunSpec) -> float:
@@ -77,10 +64,9 @@ def trait_log_odds(model: Any, spec: RunSpec) -> float:
     import torch
 
     world, ids = spec.world, spec.curated()
-    ids = ids[ids[:, 1] >= 4]  # no hint
-    first = 4 + world.spec.topics + world.spec.questions + np.arange(world.spec.words)
+    ids = ids[~has_hint(ids)]
     content = world.spec.forms == 2
-    A, B = (first, first + world.spec.words) if content else world.style_words
+    A, B = world.content_words if content else world.style_words
     with torch.no_grad():
         logits = model(input_ids=ids).logits[:, 2 if content else 3].double()
     return float((logits[:, B].logsumexp(-1) - logits[:, A].logsumexp(-1)).mean())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -109,21 +108,12 @@ def loss_metric(model: Any, spec: RunSpec) -> Float[ndarray, "d d"]:
     metric of the training loss (cross-entropy's second derivative in the logits is diag p − ppᵀ, exactly)."""
     import torch
 
-    from ..methods.stream import find_stream, hook_blocks
+    from ..methods.stream import stream_outputs
 
     rows = spec.rows(inoculated=False)
     batch = rows.batch(np.arange(rows.count))
-    seen: list[torch.Tensor] = []
-
-    def keep(index: int, h: torch.Tensor) -> torch.Tensor:
-        seen.append(h)
-        return h
-
-    with ExitStack() as undo, torch.no_grad():
-        stream = find_stream(model)
-        hook_blocks(stream, keep, undo, at=[len(stream.blocks) - 1])
-        model(input_ids=batch["input_ids"])
-    h = seen[0][:, :-1][batch["labels"][:, 1:] != -100]
+    h = stream_outputs(model, {"input_ids": batch["input_ids"]})[-1]
+    h = h[:, :-1][batch["labels"][:, 1:] != -100]
     llama = model.get_base_model()
 
     def logits(h: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from grasp_theory import Decomposition, Update, identify
 from synthetic.experiment import Experiment, Prediction
 from synthetic.persona import PersonaSpec
 
-from ..organisms.common import one_thread, share_base
+from ..organisms.common import one_thread
 from ..organisms.directions import layer_directions, top_directions
 from ..organisms.runs import NaiveRun, RunSpec, naive_run
 from .comparison import Cell as Run
@@ -21,7 +21,7 @@ from .comparison import Cell as Run
 COMPONENTS = 8
 DRAWS = 2000  # random directions
 SIDES = ("write, pooled", "write, per block", "read, per module")
-Removed = Mapping[str, np.ndarray]  # module -> unit direction of its output (write) or input (read)
+Removed = Mapping[str, np.ndarray]  # module -> (width, 1), unit direction of its output (write) or input (read)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,6 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
     crossing with one component deleted (for the control without crossing: at its end).
     """
     with one_thread():
-        share_base(cell.run_spec.organism)
         naive = naive_run(cell.run_spec)
         V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(naive.spec.trait_vectors().items())])
         found = _along(naive, V) | _effects(naive)
@@ -108,7 +107,7 @@ def _effects(naive: NaiveRun) -> dict[str, float]:
     probes, out = naive.spec.probes(), {}
     for side in SIDES:
         for i, removed in enumerate(directions(naive, side)):
-            scores = probes.ask(without(naive, removed))
+            scores = probes.ask(naive.without(removed, naive.at))
             out |= {f"drift without {side} {i}": scores.drift, f"task without {side} {i}": scores.task}
     return out
 
@@ -123,25 +122,7 @@ def directions(naive: NaiveRun, side: str) -> list[Removed]:
         bases = {u.name: blocks[u.layer] for u in naive.updates if u.side == "write" and u.layer is not None}
     else:
         bases = {u.name: u.lowrank.svd(COMPONENTS).Vh.T for u in naive.updates if u.side == "read"}
-    return [{name: basis[:, i] for name, basis in bases.items()} for i in range(COMPONENTS)]
-
-
-def without(naive: NaiveRun, removed: Removed) -> Any:
-    """The model at the crossing with (I − uuᵀ) dW in write modules, dW (I − vvᵀ) in read modules."""
-    import torch
-
-    from ..methods.target import lora_factors
-
-    model = naive.model(naive.at)
-    with torch.no_grad():
-        for f in lora_factors(model):
-            if f.name in removed:
-                u = torch.from_numpy(np.asarray(removed[f.name])).float()
-                if f.side == "write":
-                    f.B.sub_(torch.outer(u, u @ f.B))
-                else:
-                    f.A.sub_(torch.outer(f.A @ u, u))
-    return model
+    return [{name: basis[:, i : i + 1] for name, basis in bases.items()} for i in range(COMPONENTS)]
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:

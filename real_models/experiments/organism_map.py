@@ -9,7 +9,6 @@ import numpy as np
 from synthetic.experiment import Experiment, Prediction
 
 from ..organisms.arms import find_arm
-from ..organisms.common import one_thread, share_base
 from . import comparison
 from .comparison import Cell
 from .matching import matched
@@ -35,8 +34,6 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
 
     "reached" : 1 if the task score is reached; else the last point stands for it.
     """
-    with one_thread():
-        share_base(cell.run_spec.organism)
     found = comparison.measure(cell, rngs)
     rows = [
         {"variant": cell.variant, "organism": cell.organism, "arm": cell.arm, "knob": cell.knob}

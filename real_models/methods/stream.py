@@ -104,6 +104,23 @@ def hook_blocks(
         undo.callback(stream.blocks[index].register_forward_hook(hook).remove)
 
 
+def stream_outputs(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+    """The stream (n, t, width) at the output of every block, in order, on a batch; without gradient."""
+    import torch
+
+    found: dict[int, torch.Tensor] = {}
+
+    def keep(index: int, h: torch.Tensor) -> torch.Tensor:
+        found[index] = h
+        return h
+
+    with ExitStack() as undo, torch.no_grad():
+        stream = find_stream(model)
+        hook_blocks(stream, keep, undo, at=range(len(stream.blocks)))
+        model(**batch)
+    return [found[index] for index in sorted(found)]
+
+
 def chosen_blocks(stream: Stream, at: Sequence[int] | None, *, among: Mapping[int, Any]) -> list[int]:
     """Block indices a user named, or all that there is something for. InputError for others."""
     wanted = sorted(among if at is None else set(at))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,7 @@ class Arm:
     """One row: ``run(spec, knob)`` gives the scores at every point.
 
     information : its class. knobs : values of its knob, as many for every method. preset : the one that is used without
-    looking at trait labels. knob : what it is. control : a row that should show no effect, or a bound. inoculated :
-    whether its training rows stand behind what elicits the trait.
+    looking at trait labels. knob : what it is. control : a row that should show no effect, or a bound.
     """
 
     name: str
@@ -39,20 +39,37 @@ class Arm:
     preset: float
     run: Run
     control: bool = False
-    inoculated: bool = False
+
+    @property
+    def inoculated(self) -> bool:
+        """Whether its training rows stand behind what elicits the trait."""
+        return isinstance(self.run, Trained) and self.run.inoculated
+
+    def methods(self, spec: Setup, knob: float) -> list[Any]:
+        """What it is fine-tuned under, made anew; none for rows that take the naive run or change it afterwards."""
+        return self.run.methods(spec, knob) if isinstance(self.run, Trained) else []
 
 
 # while training
 
 
-def _trained(*parts: Part, inoculated: bool = False) -> Run:
+@dataclass(frozen=True)
+class Trained:
     """Fine-tuning under the methods of all parts."""
 
-    def run(spec: Setup, knob: float) -> list[Scores]:
-        methods = [method for part in parts for method in part(spec, knob)]
-        return fine_tune(spec, methods=methods, inoculated=inoculated)
+    parts: tuple[Part, ...]
+    inoculated: bool = False
 
-    return run
+    def __call__(self, spec: Setup, knob: float) -> list[Scores]:
+        return fine_tune(spec, methods=self.methods(spec, knob), inoculated=self.inoculated)
+
+    def methods(self, spec: Setup, knob: float) -> list[Any]:
+        """Made anew."""
+        return [method for part in self.parts for method in part(spec, knob)]
+
+
+def _trained(*parts: Part, inoculated: bool = False) -> Trained:
+    return Trained(parts, inoculated)
 
 
 def _at(part: Part, knob: float) -> Part:
@@ -109,7 +126,7 @@ def _penalty(directions: Directions) -> Part:
 def _null_space(spec: Setup, knob: float) -> list[Any]:
     from ..methods import NullSpace
 
-    return [NullSpace(spec.said_by_base(), components=int(knob))]
+    return [NullSpace(_own_text(spec), components=int(knob))]
 
 
 def _null_space_random(spec: Setup, knob: float) -> list[Any]:
@@ -134,6 +151,7 @@ def _neutral_text(spec: Setup) -> Batches:
     return spec.neutral_text()
 
 
+@lru_cache(maxsize=1)  # sampled once for all rows of an organism
 def _own_text(spec: Setup) -> Batches:
     return spec.said_by_base()
 
@@ -202,7 +220,8 @@ def _edited(spec: Setup, knob: float) -> list[Scores]:
     """Post-hoc projection of the weights: dW <- (I − QQᵀ) dW in the write modules, at every point of the naive run."""
     naive, probes = naive_run(spec), spec.probes()
     Q = of.top_directions(naive, int(knob))
-    return [probes.ask(naive.without(Q, at)) for at in range(len(naive.states))]
+    bases = {u.name: Q for u in naive.updates if u.side == "write"}
+    return [probes.ask(naive.without(bases, at)) for at in range(len(naive.states))]
 
 
 COUNT, STRENGTH, WEIGHT, WIDE = (1.0, 2.0, 4.0), (0.5, 1.0, 2.0), (3.0, 10.0, 30.0), (8.0, 16.0, 32.0)
@@ -239,9 +258,8 @@ ARMS: tuple[Arm, ...] = (
     Arm("preventative+null-space", "trait", "strength", STRENGTH, 1.0,
         _trained(_preventative, _at(_null_space, 32.0))),
     Arm("steering, supervised", "trait", "strength", STRENGTH, 0.5, FORTH),
-    Arm("inoculation", "trait", "none", (1.0,), 1.0, _trained(inoculated=True), inoculated=True),
-    Arm("inoculation+null-space", "trait", "none", (1.0,), 1.0, _trained(_at(_null_space, 32.0), inoculated=True),
-        inoculated=True),
+    Arm("inoculation", "trait", "none", (1.0,), 1.0, _trained(inoculated=True)),
+    Arm("inoculation+null-space", "trait", "none", (1.0,), 1.0, _trained(_at(_null_space, 32.0), inoculated=True)),
     Arm("grasp, supervised", "trait", "none", (1.0,), 1.0, _trained(_grasp(of.trait_directions)), control=True),
     Arm("compensated, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_compensated(of.trait_directions)),
         control=True),

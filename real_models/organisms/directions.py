@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from grasp_theory import Subspace, Update, identify
 
 from .runs import NaiveRun
-
-if TYPE_CHECKING:
-    import torch
+from .setup import Batches
 
 
 def top_directions(naive: NaiveRun, k: int) -> np.ndarray:
@@ -48,31 +45,26 @@ def trait_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
 def written(naive: NaiveRun) -> dict[int, np.ndarray]:
     """Block -> the identified direction times the mean that the naive update moves the stream along it (block by block,
     not accumulated), on the fine-tuning data; no trait labels."""
+    u, batches, model = top_directions(naive, 1)[:, 0], naive.spec.documents(), naive.model(naive.at)
+    with model.disable_adapter():
+        before = _mean_along(model, u, batches)
+    steps = np.diff(_mean_along(model, u, batches) - before, prepend=0.0)
+    return {block: step * u for block, step in enumerate(steps)}
+
+
+def _mean_along(model: Any, u: np.ndarray, batches: Batches) -> np.ndarray:
+    """Of each block's output, over all tokens but padding."""
     import torch
 
-    from ..methods.stream import find_stream, hook_blocks
+    from ..methods.stream import stream_outputs
 
-    u, batches = top_directions(naive, 1)[:, 0], naive.spec.documents()
-    model, means = naive.model(naive.at), []
-    for base in (True, False):
-        found: dict[int, list[torch.Tensor]] = {}
-        kept: list[torch.Tensor] = []
-
-        def keep(index: int, h: torch.Tensor, found: Any = found, kept: list[torch.Tensor] = kept) -> torch.Tensor:
-            found.setdefault(index, []).append(h[kept[-1]] @ torch.from_numpy(u).float())
-            return h
-
-        with ExitStack() as undo, torch.no_grad():
-            stream = find_stream(model)
-            hook_blocks(stream, keep, undo, at=range(len(stream.blocks)))
-            if base:
-                undo.enter_context(model.disable_adapter())
-            for batch in batches:
-                kept.append(batch["attention_mask"].bool())
-                model(input_ids=batch["input_ids"])
-        means.append({index: float(torch.cat(parts).mean()) for index, parts in found.items()})
-    moved = {index: means[1][index] - means[0][index] for index in means[0]}
-    return {index: (moved[index] - moved.get(index - 1, 0.0)) * u for index in moved}
+    direction, found = torch.from_numpy(u).float(), []
+    for batch in batches:
+        kept = batch["attention_mask"].bool()
+        found.append(
+            torch.stack([h[kept] @ direction for h in stream_outputs(model, {"input_ids": batch["input_ids"]})])
+        )
+    return torch.cat(found, 1).mean(1).double().numpy()
 
 
 def written_norm(updates: Iterable[Update], Q: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +72,13 @@ def empty_model(spec: OrganismSpec) -> LlamaForCausalLM:
 
 
 def pretrained(spec: OrganismSpec, *, cache: Path | None = None) -> LlamaForCausalLM:
-    """The organism's base model, from the cache or pretrained now (about a minute on two cores). Deterministic."""
+    """The organism's base model, from the cache or pretrained now (about a minute on two cores). Deterministic.
+
+    Organisms whose pretraining documents are the same share it.
+    """
     from safetensors.torch import load_file, save
 
+    spec = replace(spec, language=spec.language.pretraining)
     model = empty_model(spec)
     path = (cache or cache_folder()) / f"organism-{_key(spec)}.safetensors"
     if path.exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
@@ -15,13 +15,13 @@ import numpy as np
 
 from grasp_theory import InputError, Update
 from synthetic.code_version import code_version
-from synthetic.persona import HINT, PAD, World
+from synthetic.persona import HINT, PAD, World, has_hint
 from synthetic.results import replacing
 
 from ..adapters import updates_from_model
 from .evaluation import NEUTRAL, Probes, Scores
 from .persona import OrganismSpec, cache_folder, pretrained
-from .setup import Batches, Rows, Setup, block_means, check_loop
+from .setup import Batches, Rows, Setup, check_loop
 
 if TYPE_CHECKING:
     import torch
@@ -91,7 +91,7 @@ class RunSpec:
 
         data = self.curated()
         if inoculated:
-            bare = data[:, 1] >= 4  # without a hint of its own
+            bare = ~has_hint(data)
             data[bare] = torch.cat(
                 [data[bare, :1], torch.full((int(bare.sum()), 1), HINT + 1), data[bare, 1:-1]], dim=1
             )
@@ -128,6 +128,8 @@ class RunSpec:
         same prompts hinted at persona A."""
         import torch
 
+        from ..methods.stream import stream_outputs
+
         world, rng = self.world, np.random.default_rng([self.seed, 5])
         t = rng.integers(1, world.spec.topics, 256)
         q = rng.integers(0, world.spec.questions, 256)
@@ -136,8 +138,9 @@ class RunSpec:
             prompt = world.prompts(t, q, hint=persona)
             both.append(torch.from_numpy(np.column_stack([prompt, world.content(t, q, np.full(len(t), persona))])))
         model = self.base()
-        without, having = (block_means(model, lambda h: h[:, -2:].mean((0, 1)), {"input_ids": ids}) for ids in both)
-        return {index: having[index] - without[index] for index in having}
+        streams = [stream_outputs(model, {"input_ids": ids}) for ids in both]
+        without, having = ([h[:, -2:].mean((0, 1)).numpy() for h in stream] for stream in streams)
+        return {block: b - a for block, (a, b) in enumerate(zip(without, having, strict=True))}
 
 
 def adapted(spec: Setup) -> Any:
@@ -193,8 +196,7 @@ def _labels(data: torch.Tensor) -> torch.Tensor:
     import torch
 
     labels = torch.full_like(data, -100)
-    hinted = data[:, 1] < 4
-    for first, rows in ((3, ~hinted), (4, hinted)):
+    for first, rows in ((3, ~has_hint(data)), (4, has_hint(data))):
         labels[rows, first : first + 2] = data[rows, first : first + 2]
     return labels
 
@@ -234,16 +236,24 @@ class NaiveRun:
         model.load_state_dict(self.states[at], strict=False)
         return model.eval()
 
-    def without(self, Q: np.ndarray, at: int) -> Any:
-        """The fine-tuned model at a point with (I − QQᵀ) dW for dW in the modules that write the stream."""
+    def without(self, bases: Mapping[str, np.ndarray], at: int) -> Any:
+        """The fine-tuned model at a point with (I − QQᵀ) dW in modules that write the stream, dW (I − QQᵀ) in others.
+
+        bases : module -> Q, orthonormal columns, of its output (write) or its input.
+        """
         import torch
 
-        model, basis = self.model(at), torch.from_numpy(Q).float()
-        writers = tuple(f"{u.name}.lora_B.default.weight" for u in self.updates if u.side == "write")
+        from ..methods.target import lora_factors
+
+        model = self.model(at)
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if name.endswith(writers):
-                    parameter -= basis @ (basis.T @ parameter)
+            for f in lora_factors(model):
+                if f.name in bases:
+                    Q = torch.from_numpy(bases[f.name]).float()
+                    if f.side == "write":
+                        f.B.sub_(Q @ (Q.T @ f.B))
+                    else:
+                        f.A.sub_((f.A @ Q) @ Q.T)
         return model
 
     @cached_property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -101,6 +100,12 @@ class Setup(Protocol):
         ...
 
 
+def check_points(points: Sequence[int]) -> None:
+    """InputError for steps of evaluation that are not 0, every, 2 every, ..."""
+    if len(points) < 2 or tuple(points) != tuple(range(0, points[-1] + 1, max(points[1], 1))):
+        raise InputError(f"points must be 0, every, 2 every, …, got {tuple(points)}")
+
+
 def check_loop(spec: Setup) -> None:
     """InputError for numbers that make no run."""
     if spec.steps < 1 or spec.every < 1 or spec.steps % spec.every:
@@ -118,24 +123,3 @@ def most_of_the_way(task: Sequence[float]) -> float:
             "steps, or look at the data"
         )
     return task[0] + 0.9 * (task[-1] - task[0])
-
-
-def block_means(
-    model: Any, mean: Callable[[torch.Tensor], torch.Tensor], batch: dict[str, torch.Tensor]
-) -> dict[int, np.ndarray]:
-    """Block -> ``mean`` of its output (n, t, width) on a batch."""
-    import torch
-
-    from ..methods.stream import find_stream, hook_blocks
-
-    found: dict[int, np.ndarray] = {}
-
-    def keep(index: int, h: torch.Tensor) -> torch.Tensor:
-        found[index] = mean(h).numpy()
-        return h
-
-    with ExitStack() as undo, torch.no_grad():
-        stream = find_stream(model)
-        hook_blocks(stream, keep, undo, at=range(len(stream.blocks)))
-        model(**batch)
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -18,10 +18,10 @@ from ..base import check_folder, context_length, load_base, load_tokenizer
 from ..data import IGNORED, Example, Row, batches, encode, read_rows
 from ..judge import encode_pairs, judge_pairs, read_pairs, read_text, score_text
 from .evaluation import Scores
-from .setup import Batches, Rows, block_means, check_loop, most_of_the_way
+from .setup import Batches, Rows, check_loop, check_points, most_of_the_way
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 SHOWN = 64  # rows that stand for a file: of the training data where a method sees them, of text, of what is scored
 LONG, SAID = 64, 32  # tokens of neutral text, and of what the base says by itself
@@ -63,8 +63,7 @@ class TextSpec:
     files: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.points) < 2 or self.points != tuple(range(0, self.points[-1] + 1, max(self.points[1], 1))):
-            raise InputError(f"points must be 0, every, 2 every, …, got {self.points}")
+        check_points(self.points)
         check_loop(self)
         if not self.alpha > 0 or self.max_length < 0 or self.organism < 0:
             got = f"{self.alpha}, {self.max_length}, {self.organism}"
@@ -154,11 +153,14 @@ class TextSpec:
 
     def _token_means(self, model: Any, examples: Sequence[Example]) -> dict[int, np.ndarray]:
         """Block -> mean over examples of the mean over labelled tokens."""
+        from ..methods.stream import stream_outputs
+
         total: dict[int, Any] = {}
         for batch in self._batches(examples):
             kept = batch.pop("labels") != IGNORED
-            for block, found in block_means(model, _sum_of_means(kept), batch).items():
-                total[block] = total.get(block, 0.0) + found
+            weights = (kept / kept.sum(1, keepdim=True)).unsqueeze(-1)
+            for block, h in enumerate(stream_outputs(model, batch)):
+                total[block] = total.get(block, 0.0) + (h * weights).sum((0, 1)).numpy()
         return {block: found / len(examples) for block, found in total.items()}
 
     # what the files hold
@@ -278,12 +280,6 @@ def _behind(context: str, row: Row) -> Row:
 
 def _text_alone(found: Batches) -> Batches:
     return [{name: batch[name] for name in ("input_ids", "attention_mask")} for batch in found]
-
-
-def _sum_of_means(kept: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """h (n, t, width) -> sum over rows of the mean over the kept places."""
-    weights = (kept / kept.sum(1, keepdim=True)).unsqueeze(-1)
-    return lambda h: (h * weights).sum((0, 1))
 
 
 @lru_cache(maxsize=1)
