@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,10 @@ from rich.console import Console
 from rich.text import Text
 from scipy.stats import t as student
 
-from real_models.experiments.comparison import Cell, TextCell
+from real_models.experiments.cost import Cost
 from real_models.experiments.matching import Matched, matched
 from real_models.organisms.arms import CLASSES, find_arm
-from synthetic.results import write_atomically, write_csv, write_json
-from synthetic.sweep import Progress, sweep
 
-from .style import render
 from .tables import table
 
 EFFECT = 0.3  # by which naive drift should rise
@@ -32,7 +28,8 @@ class Line:
     naive excess over this one's (None where this one is not above the base by 0.005). difference : mean paired
     difference of drift to naive; below, above : its 95% t interval. All of them None without a naive run of every seed.
     reached : seeds that reach the task score; scores are of those. preset : whether the knob was chosen without trait
-    labels. kept, facts, neutral, per_token : None where they are not measured. task : the matched task score.
+    labels. kept, facts, neutral, per_token : None where they are not measured. task : the matched task score. cost :
+    arithmetic until there, preparation and a naive run that comes first included, in units of the naive run's.
     """
 
     variant: str
@@ -57,10 +54,14 @@ class Line:
     neutral: float | None
     per_token: float | None
     task: float
+    cost: float | None = None
 
 
-def lines(rows: Iterable[Mapping[str, Any]]) -> list[Line]:
-    """All rows of a comparison's table (see ``real_models.experiments.comparison``)."""
+Costs = Mapping[tuple[str, str], Cost]
+
+
+def lines(rows: Iterable[Mapping[str, Any]], costs: Costs | None = None) -> list[Line]:
+    """All rows of a comparison's table (see ``real_models.experiments.comparison``; ``costs``: ``…cost``)."""
     rows = list(rows)
     runs = matched(rows)
     base = base_drift(rows)
@@ -68,7 +69,7 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> list[Line]:
     groups: dict[tuple[str, str, float], list[Matched]] = {}
     for run in runs:
         groups.setdefault((run.variant, run.arm, run.knob), []).append(run)
-    return [_line(key, group, base, naive) for key, group in groups.items()]
+    return [_line(key, group, base, naive, costs or {}) for key, group in groups.items()]
 
 
 def base_drift(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], float]:
@@ -86,6 +87,7 @@ def _line(
     group: Sequence[Matched],
     base: Mapping[tuple[str, int], float],
     naive: Mapping[tuple[str, int], Matched],
+    costs: Costs,
 ) -> Line:
     variant, name, knob = key
     arm = find_arm(name)
@@ -112,18 +114,29 @@ def _line(
         steps=float(np.mean([m.steps for m in good])),
         drift=float(drift.mean()),
         excess=float(excess.mean()) if known else None,
-        low=_interval(excess)[0],
-        high=_interval(excess)[1],
+        low=interval(excess)[0],
+        high=interval(excess)[1],
         less=float(np.mean(plain - start) / excess.mean()) if known and excess.mean() > 0.005 else None,
         difference=float(paired.mean()) if known else None,
-        below=_interval(paired)[0],
-        above=_interval(paired)[1],
+        below=interval(paired)[0],
+        above=interval(paired)[1],
         **mean,
         task=float(np.mean([m.target for m in group])),
+        cost=_cost(good, naive, costs) if known else None,
     )
 
 
-def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
+def _cost(runs: Sequence[Matched], naive: Mapping[tuple[str, int], Matched], costs: Costs) -> float | None:
+    """Mean over seeds; None where it was not counted, or the base knows the task."""
+    own, plain = (costs.get((runs[0].variant, arm)) for arm in (runs[0].arm, "naive"))
+    if own is None or plain is None:
+        return None
+    until = np.array([naive[m.variant, m.organism].steps for m in runs]) * plain.step
+    spent = own.preparation + own.step * np.array([m.steps for m in runs]) + own.follows * until
+    return float(np.mean(spent / until)) if (until > 0).all() else None
+
+
+def interval(values: np.ndarray) -> tuple[float | None, float | None]:
     """95% t interval of a mean; None with fewer than two values."""
     n = len(values)
     if n < 2:
@@ -195,13 +208,18 @@ def show_comparison(found: Sequence[Line], out: Console) -> None:
                 title = information if information == "controls" else f"uses {information}"
                 rows = [_row(x, chosen) for x in _ranked(chosen)]
                 there = [n for n, column in enumerate(zip(*rows, strict=True)) if any(column)]
-                headers, *rows = ([row[n] for n in there] for row in ([*HEADERS, "per token"], *rows))
+                headers, *rows = ([row[n] for n in there] for row in ([*HEADERS, "cost", "per token"], *rows))
                 out.print(table(headers, rows, title=title, width=out.width))
     scores = " or ".join(dict.fromkeys(f"{line.task:.3g}" for line in found))
     out.print(
         f"At the first crossing of a task score of {scores}, by interpolation. excess: drift above the base model's; "
         "less: how many times smaller than naive's. ∘: knob not chosen beforehand, ∗: the best of those (an oracle)."
     )
+    if any(line.cost is not None for line in found):
+        out.print(
+            "cost: arithmetic until there, in units of the naive run's; preparation and a naive run that comes first "
+            "included."
+        )
 
 
 def _ranked(among: Sequence[Line]) -> list[Line]:
@@ -224,22 +242,7 @@ def _row(line: Line, among: Sequence[Line]) -> list[str]:
         "–" if line.low is None or not ranked else f"{line.low:.3f} … {line.high:.3f}",
         "–" if line.less is None or not ranked else f"{line.less:.1f}x",
         "–" if line.below is None or not ranked else f"{line.below:.3f} … {line.above:.3f}",
-        *("" if x is None else f"{x:.3f}" for x in (line.kept, line.facts, line.neutral, line.per_token)),
+        *("" if x is None else f"{x:.3f}" for x in (line.kept, line.facts, line.neutral)),
+        "" if line.cost is None else f"{line.cost:.2g}x",
+        "" if line.per_token is None else f"{line.per_token:.3f}",
     ]
-
-
-def study(
-    cells: Sequence[Cell | TextCell], results: Path, *, jobs: int, progress: Progress | None = None
-) -> tuple[list[dict[str, Any]], list[Line]]:
-    """Run what ``results`` does not hold yet; write comparison.csv, .json, .png and .pdf; the table and its lines."""
-    from .comparison import build
-
-    folder = results / "sweeps" / "comparison"
-    rows = sweep("real_models.experiments.comparison", folder, cells=cells, n_jobs=jobs, progress=progress).rows
-    found = lines(rows)
-    write_csv(results / "comparison.csv", rows)
-    write_json(results / "comparison.json", {"schema_version": 1, "rows": [asdict(line) for line in found]})
-    figure = build(rows)
-    for kind in ("png", "pdf"):
-        write_atomically(results / f"comparison.{kind}", render(figure, kind))
-    return rows, found

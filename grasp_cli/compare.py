@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +30,7 @@ def compare(
     ranked within the information they use. The runs of RESULTS are kept, so an interrupted comparison goes on where it
     was.
     """
-    from figures.comparing import show_comparison, study
+    from figures.study import study
     from figures.tables import console, progress
     from grasp_theory import InputError
     from real_models.experiments.comparison import cells
@@ -49,14 +48,14 @@ def compare(
         raise InputError("--quick chooses the runs itself: leave it out, or the configuration")
     chosen, notes = (cells(quick), []) if config is None else _cells(config)
     make_folder(results)
-    with progress("compare", out) as track:
-        _, found = study(chosen, results, jobs=jobs, progress=track)
+    made = study(chosen, results, jobs=jobs, notes=notes, progress=lambda label: progress(label, out))
     if json is not None:
-        write_json(json, {"schema_version": 1, "rows": [asdict(line) for line in found]})
+        write_json(json, made.record())
     if json != Path("-"):
-        show_comparison(found, out)
+        made.show(out)
         for note in notes:
             out.print(note, highlight=False, markup=False)
+        out.print(f"{results / 'comparison.html'}: the same with pictures")
 
 
 def _cells(path: Path) -> tuple[list[Any], list[str]]:

@@ -146,7 +146,7 @@ def _organism(folder: Path, out: Console) -> None:
 
 
 def _compare(folder: Path, full: bool, jobs: int) -> None:
-    from figures.comparing import study
+    from figures.study import study
     from real_models.experiments.comparison import cells, make_cells
     from real_models.organisms.arms import ARMS
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from made_comparison import BASE, NAIVE, PRESETS, REACHES, close, line_of, run, study
 
+import figures.study as writing
 import grasp_cli
-from figures import comparing
 from figures.comparing import HEADERS, lines, show_comparison
 from figures.comparison import build
 from figures.style import render
@@ -180,18 +180,20 @@ def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys,
     asked = {}
 
     def measured(module, folder, **options):
-        asked.update(options, module=module)
-        return SimpleNamespace(rows=rows)
+        asked[module.rpartition(".")[2]] = options["cells"]
+        return SimpleNamespace(rows=rows if module.endswith("comparison") else [])
 
-    monkeypatch.setattr(comparing, "sweep", measured)
+    monkeypatch.setattr(writing, "sweep", measured)
     (tmp_path / "c.toml").write_text('[compare]\nvariants = ["mixed"]\nseeds = [4, 4]\narms = ["kl"]\nrank = 4\n')
     code, out, err = grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results", "--json", "-")
     assert (code, err) == (0, "")
-    assert [(c.organism, c.variant, c.arm, c.knob, c.rank) for c in asked["cells"]] == [
+    assert [(c.organism, c.variant, c.arm, c.knob, c.rank) for c in asked["comparison"]] == [
         (4, "mixed", "kl", knob, 4) for knob in (3.0, 10.0, 30.0)
     ]
+    assert asked["components"] == asked["cost"] == []  # there is no naive run
     written = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
-    assert sorted(written) == ["comparison.csv", "comparison.json", "comparison.pdf", "comparison.png"]
+    kinds = [".csv", ".html", ".json", ".pdf", ".png", "_components.csv", "_cost.csv", "_fronts.csv"]
+    assert sorted(written) == [f"comparison{kind}" for kind in kinds]
     assert json.loads(out) == json.loads(written["comparison.json"])
     assert json.loads(out)["rows"] == [asdict(line) for line in lines(rows)]
     assert len(written["comparison.csv"].splitlines()) == len(rows) + 1

@@ -13,6 +13,7 @@ import real_models.experiments.identification as module
 from figures.identification_run import build
 from grasp_theory import InputError
 from real_models.methods.target import lora_factors
+from real_models.organisms.alignment import SIDES, components
 from real_models.organisms.directions import seen_directions, top_directions
 from real_models.organisms.runs import naive_run
 from synthetic.experiment import generators, table
@@ -77,11 +78,11 @@ def test_deletion_of_pooled_components_is_that_of_the_naive_run(measured):
         np.testing.assert_allclose(found, getattr(expected, score), rtol=0, atol=off)
 
 
-@pytest.mark.parametrize("side", module.SIDES)
+@pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("i", [0, 3])
 def test_deletion_takes_the_direction_out_of_its_modules_alone(measured, side, i):
     naive = naive_run(CELL.run_spec)
-    removed = module.directions(naive, side)[i]
+    removed = components(naive, side, 4)[i]
     plain = {f.name: f for f in lora_factors(naive.model(naive.at))}
     touched = set()
     for f in lora_factors(naive.without(removed, naive.at)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,14 @@ from grasp_theory import Decomposition, Update, identify
 from synthetic.experiment import Experiment, Prediction
 from synthetic.persona import PersonaSpec
 
+from ..organisms.alignment import deletions
 from ..organisms.common import one_thread
-from ..organisms.directions import layer_directions, top_directions
+from ..organisms.directions import top_directions
 from ..organisms.runs import NaiveRun, RunSpec, naive_run
 from .comparison import Cell as Run
 
 COMPONENTS = 8
 DRAWS = 2000  # random directions
-SIDES = ("write, pooled", "write, per block", "read, per module")
-Removed = Mapping[str, np.ndarray]  # module -> (width, 1), unit direction of its output (write) or input (read)
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
     with one_thread():
         naive = naive_run(cell.run_spec)
         V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(naive.spec.trait_vectors().items())])
-        found = _along(naive, V) | _effects(naive)
+        found = _along(naive, V) | effects(naive, COMPONENTS)
         nearest = np.abs(top_directions(naive, COMPONENTS).T @ V).max(1)
     draws = rngs[0].standard_normal((DRAWS, len(V)))
     cosines = np.abs(draws @ V) / np.linalg.norm(draws, axis=1, keepdims=True)
@@ -102,27 +101,12 @@ def _ratio(found: Decomposition) -> float:
     return first / second
 
 
-def _effects(naive: NaiveRun) -> dict[str, float]:
+def effects(naive: NaiveRun, k: int) -> dict[str, float]:
     """Drift and task with component i deleted, for each way of taking components."""
-    probes, out = naive.spec.probes(), {}
-    for side in SIDES:
-        for i, removed in enumerate(directions(naive, side)):
-            scores = probes.ask(naive.without(removed, naive.at))
-            out |= {f"drift without {side} {i}": scores.drift, f"task without {side} {i}": scores.task}
-    return out
-
-
-def directions(naive: NaiveRun, side: str) -> list[Removed]:
-    """Components of the update at the crossing: of all write modules pooled, of each block's, of each read module."""
-    if side == "write, pooled":
-        shared = top_directions(naive, COMPONENTS)
-        bases = {u.name: shared for u in naive.updates if u.side == "write"}
-    elif side == "write, per block":
-        blocks = layer_directions(naive, COMPONENTS)
-        bases = {u.name: blocks[u.layer] for u in naive.updates if u.side == "write" and u.layer is not None}
-    else:
-        bases = {u.name: u.lowrank.svd(COMPONENTS).Vh.T for u in naive.updates if u.side == "read"}
-    return [{name: basis[:, i : i + 1] for name, basis in bases.items()} for i in range(COMPONENTS)]
+    found = {}
+    for side, i, scores in deletions(naive, k):
+        found |= {f"drift without {side} {i}": scores.drift, f"task without {side} {i}": scores.task}
+    return found
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:

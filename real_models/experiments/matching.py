@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,15 +65,16 @@ def _from_naive(run: tuple[Any, ...], curves: Mapping[tuple[Any, ...], Mapping[s
 def _match(run: tuple[Any, ...], quantities: Mapping[str, Mapping[int, float]], target: float) -> Matched:
     steps = sorted(quantities["task"])
     task = [quantities["task"][step] for step in steps]
-    at = next((n for n, x in enumerate(task) if x >= target), None)
-    if at is None:
-        last = {name: values[steps[-1]] for name, values in quantities.items()}
-        return Matched(*run, reached=False, steps=float(steps[-1]), scores=last, target=target)
-    if at == 0:
-        return Matched(
-            *run, reached=True, steps=0.0, scores={name: v[steps[0]] for name, v in quantities.items()}, target=target
-        )
-    share = (target - task[at - 1]) / (task[at] - task[at - 1])
-    a, b = steps[at - 1], steps[at]
+    reached = first_crossing(task, target)
+    before, after, share = reached or (len(steps) - 1, len(steps) - 1, 0.0)
+    a, b = steps[before], steps[after]
     scores = {name: values[a] + share * (values[b] - values[a]) for name, values in quantities.items()}
-    return Matched(*run, reached=True, steps=a + share * (b - a), scores=scores, target=target)
+    return Matched(*run, reached=reached is not None, steps=float(a + share * (b - a)), scores=scores, target=target)
+
+
+def first_crossing(task: Sequence[float], target: float) -> tuple[int, int, float] | None:
+    """(n, n + 1, share of the way between these points) where the target is first met, (0, 0, 0) if at the start."""
+    at = next((n for n, x in enumerate(task) if x >= target), None)
+    if not at:
+        return None if at is None else (0, 0, 0.0)
+    return at - 1, at, (target - task[at - 1]) / (task[at] - task[at - 1])

@@ -1,16 +1,21 @@
-"""How near the identified directions are to the supervised one, block by block, and what random ones would show."""
+"""How near the identified directions are to the supervised one, and what deleting each component does."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from .directions import seen_directions, top_directions
+from .directions import layer_directions, seen_directions, top_directions
+from .evaluation import Scores
 from .runs import NaiveRun
 
+SIDES = ("write, pooled", "write, per block", "read, per module")
+Removed = Mapping[str, np.ndarray]  # module -> (width, 1), unit direction of its output (write) or input (read)
 
-def alignment(naive: NaiveRun, *, components: int = 4) -> dict[str, Any]:
+
+def alignment(naive: NaiveRun, *, count: int = 4) -> dict[str, Any]:
     """|cos| of the leading components with the mean-difference vector of each block.
 
     weights, activations : (components, blocks) for ``weight-svd`` and ``activation-svd``. random : √(2/(π d)), the mean
@@ -19,8 +24,30 @@ def alignment(naive: NaiveRun, *, components: int = 4) -> dict[str, Any]:
     table = naive.spec.trait_vectors()
     V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(table.items())])
     found = {
-        name: np.abs(directions(naive, components).T @ V).round(4).tolist()
+        name: np.abs(directions(naive, count).T @ V).round(4).tolist()
         for name, directions in (("weights", top_directions), ("activations", seen_directions))
     }
     d = len(V)
     return found | {"random": round(float(np.sqrt(2 / (np.pi * d))), 4), "random_99": round(2.576 / np.sqrt(d), 4)}
+
+
+def components(naive: NaiveRun, side: str, k: int) -> list[Removed]:
+    """The k leading components of the update at the crossing: of all write modules pooled, of each block's, of each
+    read module."""
+    if side == "write, pooled":
+        shared = top_directions(naive, k)
+        bases = {u.name: shared for u in naive.updates if u.side == "write"}
+    elif side == "write, per block":
+        blocks = layer_directions(naive, k)
+        bases = {u.name: blocks[u.layer] for u in naive.updates if u.side == "write" and u.layer is not None}
+    else:
+        bases = {u.name: u.lowrank.svd(k).Vh.T for u in naive.updates if u.side == "read"}
+    return [{name: basis[:, i : i + 1] for name, basis in bases.items()} for i in range(k)]
+
+
+def deletions(naive: NaiveRun, k: int) -> Iterator[tuple[str, int, Scores]]:
+    """(side, i, scores of the model at the crossing without component i), for each way of taking components."""
+    probes = naive.spec.probes()
+    for side in SIDES:
+        for i, removed in enumerate(components(naive, side, k)):
+            yield side, i, probes.ask(naive.without(removed, naive.at))

@@ -13,7 +13,7 @@ from grasp_theory import InputError
 
 from . import directions as of
 from .evaluation import Scores
-from .runs import NaiveRun, fine_tune, naive_run
+from .runs import NaiveRun, adapted, fine_tune, naive_run
 from .setup import Batches, Setup
 
 # What a row uses beyond the weights; rows are ranked within a class only. "data" includes what the base model says by
@@ -46,8 +46,8 @@ class Arm:
         return isinstance(self.run, Trained) and self.run.inoculated
 
     def methods(self, spec: Setup, knob: float) -> list[Any]:
-        """What it is fine-tuned under, made anew; none for rows that take the naive run or change it afterwards."""
-        return self.run.methods(spec, knob) if isinstance(self.run, Trained) else []
+        """What is attached to the model, made anew; none for naive runs and edits of their weights."""
+        return self.run.methods(spec, knob) if isinstance(self.run, (Trained, Afterwards)) else []
 
 
 # while training
@@ -126,16 +126,17 @@ def _penalty(directions: Directions) -> Part:
 def _null_space(spec: Setup, knob: float) -> list[Any]:
     from ..methods import NullSpace
 
-    return [NullSpace(_own_text(spec), components=int(knob))]
+    return [NullSpace(said_by_base(spec), components=int(knob))]
 
 
 def _null_space_random(spec: Setup, knob: float) -> list[Any]:
     """The control: as many random directions of every module's input."""
     from ..methods import Grasp
+    from ..methods.target import lora_factors
 
     rng = np.random.default_rng([spec.seed, 9])
-    widths = {u.name: u.shape[1] for u in naive_run(spec).updates}
-    return [Grasp({name: rng.standard_normal((d, int(knob))) for name, d in widths.items()}, sides={"read"})]
+    widths = sorted((f.name, f.A.shape[1]) for f in lora_factors(adapted(spec)))
+    return [Grasp({name: rng.standard_normal((d, int(knob))) for name, d in widths}, sides={"read"})]
 
 
 def _kl(text: Callable[[Setup], Batches]) -> Part:
@@ -151,8 +152,9 @@ def _neutral_text(spec: Setup) -> Batches:
     return spec.neutral_text()
 
 
-@lru_cache(maxsize=1)  # sampled once for all rows of an organism
-def _own_text(spec: Setup) -> Batches:
+@lru_cache(maxsize=1)
+def said_by_base(spec: Setup) -> Batches:
+    """The base model's own text, sampled once for all rows of an organism."""
     return spec.said_by_base()
 
 
@@ -178,19 +180,24 @@ def _naive(spec: Setup, knob: float) -> list[Scores]:
     return list(naive_run(spec).scores)
 
 
-def _afterwards(make: Callable[[NaiveRun, float], Any]) -> Run:
+@dataclass(frozen=True)
+class Afterwards:
     """A method at inference, on every point of the naive run."""
 
-    def run(spec: Setup, knob: float) -> list[Scores]:
+    make: Callable[[NaiveRun, float], Any]
+
+    def __call__(self, spec: Setup, knob: float) -> list[Scores]:
         naive, probes, scores = naive_run(spec), spec.probes(), []
-        method = make(naive, knob)
+        (method,) = self.methods(spec, knob)
         for at in range(len(naive.states)):
             model = naive.model(at)
             with method.attached(model):
                 scores.append(probes.ask(model))
         return scores
 
-    return run
+    def methods(self, spec: Setup, knob: float) -> list[Any]:
+        """Made anew."""
+        return [self.make(naive_run(spec), knob)]
 
 
 def _ablation(naive: NaiveRun, knob: float) -> Any:
@@ -206,14 +213,14 @@ def _lineas(naive: NaiveRun, knob: float) -> Any:
     return LinEAS.fit(naive.model(naive.at), naive.spec.fitting_text(), sparsity=knob)
 
 
-def _steered_back(vectors: Callable[[NaiveRun], Mapping[int, np.ndarray]], *, last: bool) -> Run:
+def _steered_back(vectors: Callable[[NaiveRun], Mapping[int, np.ndarray]], *, last: bool) -> Afterwards:
     def make(naive: NaiveRun, knob: float) -> Any:
         from ..methods import InferenceSteering
 
         table = vectors(naive)
         return InferenceSteering(table, strength=-knob, at=[max(table)] if last else None)
 
-    return _afterwards(make)
+    return Afterwards(make)
 
 
 def _edited(spec: Setup, knob: float) -> list[Scores]:
@@ -233,7 +240,7 @@ BACK, FORTH = _steered_back(of.written, last=False), _steered_back(lambda naive:
 ARMS: tuple[Arm, ...] = (
     Arm("naive", "data", "none", (0.0,), 0.0, _naive),
     Arm("edit", "weights", "components", COUNT, 1.0, _edited),
-    Arm("ablation", "weights", "components", COUNT, 1.0, _afterwards(_ablation)),
+    Arm("ablation", "weights", "components", COUNT, 1.0, Afterwards(_ablation)),
     Arm("grasp", "data", "components", COUNT, 1.0, _trained(_grasp(TOP))),
     Arm("grasp, activations", "data", "components", COUNT, 1.0, _trained(_grasp(SEEN))),
     Arm("null-space", "data", "components", WIDE, 32.0, _trained(_null_space)),
@@ -247,8 +254,8 @@ ARMS: tuple[Arm, ...] = (
     Arm("penalty", "data", "weight", (0.03, 0.1, 0.3), 0.1, _trained(_penalty(TOP))),
     Arm("preventative, identified", "data", "strength", STRENGTH, 1.0, _trained(_preventative_found)),
     Arm("steering, identified", "data", "strength", STRENGTH, 1.0, BACK),
-    Arm("lineas", "data", "sparsity", (0.1, 0.3, 1.0), 0.3, _afterwards(_lineas)),
-    Arm("kl, own text", "data", "weight", WEIGHT, 30.0, _trained(_kl(_own_text))),
+    Arm("lineas", "data", "sparsity", (0.1, 0.3, 1.0), 0.3, Afterwards(_lineas)),
+    Arm("kl, own text", "data", "weight", WEIGHT, 30.0, _trained(_kl(said_by_base))),
     Arm("kl", "neutral text", "weight", WEIGHT, 30.0, _trained(_kl(_neutral_text))),
     Arm("kl+compensated", "neutral text", "weight", WEIGHT, 30.0,
         _trained(_kl(_neutral_text), _at(_compensated(TOP), 1.0))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
@@ -166,29 +166,38 @@ def fine_tune(
 ) -> list[Scores]:
     """Scores at every point of a run under these methods; ``look`` sees the model at each of them.
 
-    AdamW; each batch is drawn from all rows, with replacement. inoculated : see :meth:`Setup.rows`.
+    inoculated : see :meth:`Setup.rows`.
+    """
+    model, probes, scores = adapted(spec), spec.probes(), []
+    for step in train(spec, model, methods=methods, inoculated=inoculated):
+        if step % spec.every == 0:
+            scores.append(probes.ask(model))
+            if look is not None:
+                look(model)
+    return scores
+
+
+def train(spec: Setup, model: Any, *, methods: Sequence[Method], inoculated: bool) -> Generator[int, None, None]:
+    """Fine-tune the model: the number of steps done, before the first, between all, and after the last.
+
+    AdamW; each batch is drawn from all rows, with replacement. The methods are on until the end.
     """
     import torch
 
-    model, rows = adapted(spec), spec.rows(inoculated=inoculated)
-    order, probes, scores = np.random.default_rng([spec.seed, 4]), spec.probes(), []
+    rows, order = spec.rows(inoculated=inoculated), np.random.default_rng([spec.seed, 4])
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=spec.lr)
     with ExitStack() as stack:
         for method in methods:
             stack.enter_context(method.attached(model, optimizer))
-        for step in range(spec.steps + 1):
-            if step % spec.every == 0:
-                scores.append(probes.ask(model))
-                if look is not None:
-                    look(model)
-            if step < spec.steps:
-                for method in methods:
-                    method.progress(step / spec.steps)
-                model.train()
-                optimizer.zero_grad()
-                model(**rows.batch(order.integers(0, rows.count, spec.batch))).loss.backward()
-                optimizer.step()
-    return scores
+        for step in range(spec.steps):
+            yield step
+            for method in methods:
+                method.progress(step / spec.steps)
+            model.train()
+            optimizer.zero_grad()
+            model(**rows.batch(order.integers(0, rows.count, spec.batch))).loss.backward()
+            optimizer.step()
+        yield spec.steps
 
 
 def _labels(data: torch.Tensor) -> torch.Tensor:
@@ -265,6 +274,12 @@ class NaiveRun:
 def naive_run(spec: Setup) -> NaiveRun:
     """The naive run, from the cache or run now; the last one is kept in memory."""
     return _naive_run(spec, cache_folder())
+
+
+def naive_asked() -> int:
+    """How often this process has asked for a naive run."""
+    found = _naive_run.cache_info()
+    return found.hits + found.misses
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,106 @@
+"""A comparison run and written down: its sweeps, and the files that hold what they show."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from real_models.experiments.comparison import Cell, TextCell
+from real_models.experiments.cost import costs, first_of_rows
+from real_models.experiments.matching import matched
+from synthetic.results import write_atomically, write_csv, write_json
+from synthetic.sweep import Progress, sweep
+
+from . import comparison, fronts
+from .comparing import Line, lines, show_comparison
+from .naive_runs import show_naive_runs
+from .report import heading, page, paragraph, picture, preformatted
+from .style import render
+
+
+@dataclass(frozen=True)
+class Study:
+    """Tables : of the runs, of what the naive runs give away, of the fronts. lines : each row at matched task score."""
+
+    runs: list[dict[str, Any]]
+    components: list[dict[str, Any]]
+    fronts: list[dict[str, Any]]
+    lines: list[Line]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        kept = ("variant", "organism", "quantity", "mean")
+        components = [{name: row[name] for name in kept} for row in self.components]
+        rows = [asdict(line) for line in self.lines]
+        return {"schema_version": 1, "rows": rows, "fronts": self.fronts, "components": components}
+
+    def show(self, out: Console) -> None:
+        """Its tables."""
+        show_comparison(self.lines, out)
+        show_naive_runs(self.components, out)
+
+
+def study(
+    cells: Sequence[Cell | TextCell],
+    results: Path,
+    *,
+    jobs: int,
+    notes: Sequence[str] = (),
+    progress: Callable[[str], AbstractContextManager[Progress | None]] = lambda label: nullcontext(),
+) -> Study:
+    """Run what ``results`` does not hold yet, and write comparison.csv, .json, .html, .png and .pdf,
+    comparison_components.csv, comparison_cost.csv and comparison_fronts.csv.
+
+    notes : what is to be said of the runs. progress : label -> context that gives what wraps the stream of cells.
+    """
+
+    def swept(name: str, chosen: Sequence[Cell | TextCell], label: str) -> list[dict[str, Any]]:
+        module, place = f"real_models.experiments.{name}", results / "sweeps" / name
+        with progress(label) as track:
+            return sweep(module, place, cells=chosen, n_jobs=jobs, progress=track).rows
+
+    runs = swept("comparison", cells, "compare")
+    known = {(m.variant, m.organism) for m in matched(runs) if m.arm == "naive" and m.steps == 0}
+    naive = [c for c in cells if c.arm == "naive" and (c.variant, c.organism) not in known]
+    learnt = {c.variant for c in naive}
+    components = swept("components", naive, "naive runs")
+    counted = swept("cost", [c for c in first_of_rows(cells) if c.variant in learnt], "cost")
+    found = lines(runs, costs(counted))
+    targets = {line.variant: line.task for line in found}
+    made = Study(runs, components, fronts.fronts(runs, targets=targets), found)
+    for name, rows in (("", runs), ("_components", components), ("_cost", counted), ("_fronts", made.fronts)):
+        write_csv(results / f"comparison{name}.csv", rows)
+    write_json(results / "comparison.json", made.record())
+    for kind in ("png", "pdf"):
+        write_atomically(results / f"comparison.{kind}", render(comparison.build(runs), kind))
+    write_atomically(results / "comparison.html", study_page(made, notes).encode())
+    return made
+
+
+def study_page(made: Study, notes: Sequence[str] = ()) -> str:
+    """A self-contained page: what each row does at matched task score, what it trades, what naive runs give away."""
+    parts = [paragraph(note) for note in notes]
+    parts += [heading("At matched task score"), preformatted(_text(made.lines, show_comparison))]
+    caption = "Above: drift over task along training. Below: drift where each method first reaches the task."
+    parts += [picture(comparison.build(made.runs), caption)]
+    if made.fronts:
+        caption = (
+            "Least mean drift among the rows of a class, where they first reach the task score asked for; bands: 95% "
+            "t intervals over seeds."
+        )
+        parts += [heading("Trade-off"), picture(fronts.build(made.fronts), caption)]
+    if made.components:
+        parts += [heading("What the naive runs give away"), preformatted(_text(made.components, show_naive_runs))]
+    return page("Comparison of removal methods", parts)
+
+
+def _text(found: Any, show: Callable[[Any, Console], None]) -> str:
+    out = Console(file=io.StringIO(), width=150, no_color=True, markup=False, emoji=False, highlight=False)
+    show(found, out)
+    return out.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]

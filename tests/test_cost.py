@@ -1,0 +1,129 @@
+"""Arithmetic of the comparison's rows: counted where it runs, against formulas and against itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import tolerance
+from made_comparison import NAIVE, REACHES, close, study
+from tiny_organism import RUN
+from torch.utils.flop_counter import FlopCounterMode
+
+import real_models.experiments.cost as module
+from figures.comparing import lines
+from real_models.experiments.comparison import Cell, make_cells
+from real_models.experiments.cost import Cost, costs, first_of_rows
+from real_models.organisms import runs
+from real_models.organisms.arms import find_arm
+from real_models.organisms.runs import adapted, naive_run
+from synthetic.experiment import table
+
+
+class Small(Cell):
+    """Of the small organism."""
+
+    run_spec = RUN
+
+
+class Doubled(Cell):
+    """Of batches twice as large."""
+
+    run_spec = dataclasses.replace(RUN, batch=2 * RUN.batch)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """With a task score that the naive run reaches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRASP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(runs, "TASK", max(s.task for s in naive_run(RUN).scores))
+        yield
+
+
+def measured(arm, kind=Small):
+    found = module.measure(kind("style", 0, arm, find_arm(arm).preset if arm != "null-space" else 2.0), [])
+    return Cost(*(float(found[name][0]) for name in ("preparation", "step")), bool(found["follows"][0]))
+
+
+def forward(model, batch) -> float:
+    with FlopCounterMode(display=False) as counter:
+        model(**batch)
+    return counter.get_total_flops() / 1e9
+
+
+def test_step_of_the_naive_run_is_two_to_three_forward_passes():
+    """Backward: once for the inputs of every product, once more for the weights that are trained."""
+    found, rows = measured("naive"), RUN.rows(inoculated=False)
+    one = forward(adapted(RUN), rows.batch(np.arange(RUN.batch)))
+    assert 1.9 * one < found.step < 3 * one
+    close([found.preparation, found.follows], [0.0, False])
+
+
+def test_step_doubles_with_the_batch():
+    np.testing.assert_allclose(measured("naive", Doubled).step, 2 * measured("naive").step, rtol=1e-12)
+
+
+@pytest.mark.parametrize("arm", ["edit", "ablation"])
+def test_rows_that_change_the_naive_run_afterwards_cost_what_it_costs(arm):
+    assert measured(arm) == measured("naive")
+
+
+FOLLOWS = {"grasp": True, "compensated": True, "kl+compensated": True, "kl": False, "null-space": False}
+
+
+@pytest.mark.parametrize("arm", FOLLOWS)
+def test_rows_that_start_from_a_naive_run_say_so(arm):
+    assert measured(arm).follows is FOLLOWS[arm]
+
+
+def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step():
+    found, plain = measured("kl"), measured("naive")
+    model, texts = adapted(RUN), RUN.neutral_text()
+    with model.disable_adapter():
+        base = [forward(model, batch) for batch in texts]
+    assert len(texts) == module.STEPS  # each is met once before steps are counted
+    rounding = tolerance.backward((16,), np.float64, found.step)
+    np.testing.assert_allclose(found.preparation, sum(base), rtol=0, atol=module.STEPS * rounding)
+    here = np.mean([forward(model, batch) for batch in texts])
+    assert 1.9 * here < found.step - plain.step < 3 * here
+
+
+def test_cost_does_not_depend_on_what_was_sampled_before():
+    first = measured("null-space")
+    assert first.preparation > 0
+    measured("kl, own text")
+    assert measured("null-space") == first
+
+
+def test_costs_are_read_back_from_their_table():
+    rows = [
+        row
+        for cell in (Small("style", 0, arm, find_arm(arm).preset) for arm in ("naive", "grasp"))
+        for row in table(module.EXPERIMENT, cell, module.measure(cell, []))
+    ]
+    found = costs(rows)
+    assert found.keys() == {("style", "naive"), ("style", "grasp")}
+    for (_, arm), cost in found.items():
+        np.testing.assert_allclose(dataclasses.astuple(cost), dataclasses.astuple(measured(arm)), rtol=1e-9)
+
+
+def test_one_cell_of_each_row_is_counted_at_its_preset():
+    cells = make_cells(("style", "mixed"), (3, 2), ("naive", "grasp", "kl"))
+    found = first_of_rows(cells)
+    expected = itertools.product(("style", "mixed"), ("naive", "grasp", "kl"))
+    assert sorted((c.variant, c.arm) for c in found) == sorted(expected)
+    assert all((c.organism, c.knob) == (2, find_arm(c.arm).preset) for c in found)
+
+
+def test_cost_of_a_line_is_in_units_of_the_naive_run():
+    """All made runs reach the task at step 28."""
+    given = {("style", "naive"): Cost(0.0, 2.0, False), ("style", "grasp"): Cost(14.0, 3.0, True)}
+    given[("style", "kl")] = Cost(0.0, 8.0, False)
+    found = {x.arm: x.cost for x in lines(study(naive=NAIVE, grasp=NAIVE, kl=NAIVE, edit=NAIVE), given)}
+    assert REACHES[-1] == 1.0
+    close([found["naive"], found["grasp"], found["kl"]], [1.0, 1.0 + 1.5 + 0.25, 4.0])
+    assert found["edit"] is None
+    assert all(x.cost is None for x in lines(study(grasp=NAIVE), given))

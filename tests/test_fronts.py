@@ -1,0 +1,69 @@
+"""Trade-off fronts: the least drift of a class at each task score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_comparison import BASE, NAIVE, close, run, study
+
+from figures.comparing import lines
+from figures.fronts import SHARES, build, fronts
+from figures.style import render
+
+TARGETS = {"style": 0.95}
+
+
+def at(found, information, knobs="presets", task=0.95):
+    return next(r for r in found if (r["information"], r["knobs"], r["task"]) == (information, knobs, task))
+
+
+def test_front_at_the_matched_score_is_the_best_line_of_its_class():
+    rows = study(naive=NAIVE, grasp=(0.4, 0.5, 0.2), compensated=(0.6, 0.1, 0.3), kl=(0.2, 0.2, 0.3), edit=(0.5,) * 3)
+    found, of = fronts(rows, targets=TARGETS), {line.arm: line for line in lines(rows)}
+    for information, arm in (("data", "compensated"), ("neutral text", "kl"), ("weights", "edit"), ("naive", "naive")):
+        row, line = at(found, information), of[arm]
+        assert (row["arm"], row["seeds"]) == (arm, 3)
+        close([row["drift"], row["low"], row["high"]], [line.drift, line.low + BASE, line.high + BASE])
+
+
+def test_front_changes_hands_where_curves_cross():
+    early, late = ((0.1, 0.1, 0.1, 0.9), (0.1, 0.5, 0.5, 0.5))
+    rows = study(naive=(0.8,)) + run("grasp", knob=1.0, drift=early) + run("caft", knob=1.0, drift=late)
+    found = [r for r in fronts(rows, targets=TARGETS) if (r["information"], r["knobs"]) == ("data", "presets")]
+    assert [r["task"] for r in found] == [round(s * 0.95, 4) for s in SHARES if s * 0.95 <= 1]
+    for r in found:
+        curves = {"grasp": early, "caft": late}
+        expected = {arm: np.interp(r["task"], (0.0, 0.5, 0.75, 1.0), curve) for arm, curve in curves.items()}
+        close(r["drift"], min(expected.values()))
+        assert r["arm"] == min(expected, key=expected.get)
+    assert {r["arm"] for r in found} == {"grasp", "caft"}
+
+
+def test_front_of_all_knobs_is_an_oracle_and_that_of_presets_none():
+    rows = study(naive=(0.8,), grasp=(0.4,)) + run("grasp", knob=2.0, drift=0.2)
+    found = fronts(rows, targets=TARGETS)
+    close([at(found, "data")["drift"], at(found, "data", "all knobs")["drift"]], [0.4, 0.2])
+    assert at(found, "data", "all knobs")["knob"] == 2.0
+
+
+def test_front_leaves_out_controls_and_rows_that_miss_the_score_in_a_seed():
+    misses = run("caft", 0, knob=1.0, drift=0.1) + run("caft", 1, knob=1.0, task=(0.0, 0.5, 0.6, 0.7), drift=0.1)
+    control = [row for n in range(2) for row in run("grasp, random", n, knob=1.0, drift=0.1)]
+    found = fronts(study(naive=(0.8, 0.7), grasp=(0.4, 0.4)) + misses + control, targets=TARGETS)
+    assert at(found, "data")["arm"] == "grasp"
+    assert at(found, "data", task=0.665)["arm"] == "caft"  # which both seeds reach
+
+
+def test_front_figure_draws_bands_from_three_seeds_on_only():
+    bands = []
+    for seeds in (2, 3):
+        figure = build(fronts(study(naive=NAIVE[:seeds], kl=(0.2, 0.3, 0.2)[:seeds]), targets=TARGETS))
+        assert render(figure)[:4] == b"\x89PNG"
+        bands.append(len(figure.axes[0].collections))
+    assert bands == [0, 2]
+
+
+@pytest.mark.parametrize("rows", [study(grasp=(0.3, 0.4)), []], ids=["no naive run", "nothing"])
+def test_front_without_a_naive_run_or_rows(rows):
+    found = fronts(rows, targets=TARGETS)
+    assert {r["information"] for r in found} == ({"data"} if rows else set())

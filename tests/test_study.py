@@ -1,0 +1,137 @@
+"""A comparison run and written: files, page, and what naive runs give away."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+
+import made_comparison
+import numpy as np
+import pytest
+from tiny_organism import RUN
+
+import real_models.experiments.components as components
+import real_models.experiments.identification as along
+from figures.comparing import lines
+from figures.fronts import fronts
+from figures.naive_runs import show_naive_runs
+from figures.study import Study, study, study_page
+from figures.tables import console
+from real_models.experiments.comparison import Cell
+from real_models.organisms import runs
+from real_models.organisms.arms import find_arm
+from real_models.organisms.runs import naive_run
+from synthetic import sweep as sweeping
+
+FILES = {f"comparison.{kind}" for kind in ("csv", "json", "html", "png", "pdf")}
+FILES |= {f"comparison_{name}.csv" for name in ("components", "cost", "fronts")}
+
+
+class Small(Cell):
+    """Of the small organism."""
+
+    run_spec = RUN
+
+
+def cells(*arms):
+    return [Small("style", 0, arm, find_arm(arm).preset, points=RUN.points) for arm in arms]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """With a task score that the naive run reaches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRASP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(runs, "TASK", max(s.task for s in naive_run(RUN).scores))
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(cache, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    return study(cells("naive", "edit", "grasp", "grasp, random"), folder, jobs=1, notes=["A note <b>."]), folder
+
+
+def test_study_writes_its_files_and_runs_nothing_twice(made, monkeypatch):
+    first, folder = made
+    assert {p.name for p in folder.iterdir() if p.is_file()} == FILES
+    before = {name: (folder / name).read_bytes() for name in FILES}
+    monkeypatch.setattr(sweeping, "measure_cell", lambda *_: pytest.fail("measured again"))
+    again = study(cells("naive", "edit", "grasp", "grasp, random"), folder, jobs=1, notes=["A note <b>."])
+    assert again == first
+    assert {name for name in FILES if (folder / name).read_bytes() != before[name]} <= {"comparison.pdf"}
+
+
+def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
+    first, folder = made
+    assert (folder / "comparison.html").read_text(encoding="utf-8") == study_page(first, ["A note <b>."])
+    rows = made_comparison.study(naive=made_comparison.NAIVE, kl=(0.2, 0.3, 0.2))
+    reached = Study(rows, first.components, fronts(rows, targets={"style": 0.95}), lines(rows))
+    for found, pictures in ((first, 1), (reached, 2)):  # without a run that reaches the task there is no front
+        text = study_page(found, ["A note <b>."])
+        assert "A note &lt;b&gt;." in text
+        assert "http" not in text
+        assert text.count("data:image/png;base64,") == pictures
+        assert ("Trade-off" in text) is (pictures == 2)
+        parts = (
+            "At matched task score",
+            "What the naive runs give away",
+            "one component",
+            *(x.arm for x in found.lines),
+        )
+        assert all(part in text for part in parts)
+
+
+def test_study_record_has_every_table(made):
+    first, folder = made
+    record = json.loads((folder / "comparison.json").read_bytes())
+    assert [row["arm"] for row in record["rows"]] == ["naive", "edit", "grasp", "grasp, random"]
+    assert all(row["cost"] > 0 for row in record["rows"])
+    assert record["fronts"] == json.loads(json.dumps(first.fronts))
+    assert {row["quantity"] for row in record["components"]} >= {"random", "drift without write, pooled 0"}
+
+
+def test_study_without_a_naive_row_has_no_components_and_no_cost(cache, tmp_path):
+    made = study(cells("kl"), tmp_path, jobs=1)
+    assert made.components == []
+    assert made.lines[0].cost is None
+    assert "give away" not in (tmp_path / "comparison.html").read_text(encoding="utf-8")
+
+
+def test_components_are_those_along_the_run_at_its_crossing(cache):
+    """The experiment that follows the whole run, at the point where directions are taken."""
+    (cell,) = cells("naive")
+    naive, found = naive_run(RUN), components.measure(cell, [])
+    V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(RUN.trait_vectors().items())])
+    curves = along._along(naive, V)
+    for block in range(RUN.organism.layers):
+        for name in ("weights", "activations"):
+            value = curves[f"{name} block {block}"][naive.at - 1]
+            np.testing.assert_allclose(found[f"{name} 0 block {block}"][0], value, atol=5e-5)  # four digits
+    deleted = along.effects(naive, components.COMPONENTS)
+    assert {name: found[name][0] for name in deleted} == deleted
+    assert found["drift"][0] == naive.scores[naive.at].drift
+
+
+def test_components_are_no_more_than_the_rank(cache):
+    class Thin(Small):
+        run_spec = dataclasses.replace(RUN, rank=2)
+
+    found = components.measure(Thin("style", 0, "naive", 0.0), [])
+    assert "drift without read, per module 1" in found
+    assert "drift without read, per module 2" not in found
+
+
+def test_tables_of_naive_runs_show_the_means_over_seeds(made, capsys):
+    first, _ = made
+    other = [row | {"organism": 1, "mean": row["mean"] + 0.1} for row in first.components]
+    values = {row["quantity"]: row["mean"] + 0.05 for row in first.components}
+    show_naive_runs([*first.components, *other], console())
+    out = capsys.readouterr().out
+    assert "2 seeds" in out
+    for pattern, name in ((r"0 +dW X ", "activations 0 block 1"), (r"1 +dW +\d", "weights 1 block 1")):
+        (row,) = (text for text in out.splitlines() if re.match(pattern, text.strip()))
+        assert row.split()[-1] == f"{values[name]:.2f}"
+    pooled = next(text for text in out.splitlines() if text.strip().startswith("write, pooled      0")).split()
+    assert pooled[-2:] == [f"{values[f'{score} without write, pooled 0']:.3f}" for score in ("drift", "task")]
