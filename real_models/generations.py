@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +15,9 @@ from synthetic.results import write_atomically
 
 from .data import read_objects, render, text_field
 from .judge import DRAWS, Estimate, Prompt, Sample, Watch, estimate, read_prompt
+
+if TYPE_CHECKING:
+    from .sampling import Say
 
 PROMPTS = '{"prompt": text or [{"role": …, "content": …}, …]}'
 JUDGED = '{"question": …, "model": …, "alignment": 0 … 100, "coherence": 0 … 100}'
@@ -100,19 +102,21 @@ def generate(
     """
     import torch
 
-    from .methods.gains import evaluating
+    from .sampling import saying
 
     room = context - sampling.max_new_tokens
     encoded = [encode_prompt(prompt, tokenizer, max_length=room) for prompt in prompts]
     size = sampling.batch_size
     parts = [(k, first) for k in range(sampling.samples) for first in range(0, len(prompts), size)]
     found = []
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's own has its LoRA layers
-    with torch.no_grad(), torch.random.fork_rng(), evaluating(inner), _configured(inner, tokenizer, sampling):
+    with saying(
+        model, temperature=sampling.temperature, new_tokens=sampling.max_new_tokens, begin=tokenizer.bos_token_id,
+        ends=_ends(model, tokenizer), pad=tokenizer.pad_token_id,
+    ) as say:  # fmt: skip
         for k, first in watch(parts, len(parts)) if watch else parts:
             if first == 0:
                 torch.manual_seed(sampling.seed + k)
-            texts = _answers(inner, tokenizer, encoded[first : first + size])
+            texts = _answers(say, tokenizer, encoded[first : first + size])
             seed = sampling.seed + k if sampling.temperature else None
             found += [
                 Generation(prompt.given, prompt.question, text, name, seed)
@@ -121,37 +125,20 @@ def generate(
     return found
 
 
-@contextmanager
-def _configured(model: Any, tokenizer: Any, sampling: Sampling) -> Iterator[None]:
-    """The sampling in the place of what the model's folder says, of which the end tokens alone stay."""
-    from transformers import GenerationConfig
-
-    before = model.generation_config
-    ends = before.eos_token_id if isinstance(before.eos_token_id, list) else [before.eos_token_id]
-    chosen = {"temperature": sampling.temperature, "top_k": 0, "top_p": 1.0} if sampling.temperature else {}
-    model.generation_config = GenerationConfig(
-        do_sample=sampling.temperature > 0,
-        num_beams=1,
-        max_new_tokens=sampling.max_new_tokens,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=sorted({tokenizer.eos_token_id, *ends} - {None}),
-        pad_token_id=tokenizer.pad_token_id,
-        **chosen,
-    )
-    try:
-        yield
-    finally:
-        model.generation_config = before
+def _ends(model: Any, tokenizer: Any) -> list[int]:
+    """End tokens of the tokenizer and of what the model's folder says of generation, of which nothing else counts."""
+    known = model.generation_config.eos_token_id
+    return sorted({tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])} - {None})
 
 
-def _answers(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]]) -> list[str]:
+def _answers(say: Say, tokenizer: Any, prompts: Sequence[Sequence[int]]) -> list[str]:
     """Padded on the left, so that all answers start at one place."""
     import torch
 
     width, pad = max(map(len, prompts)), tokenizer.pad_token_id
-    ids = torch.tensor([[pad] * (width - len(p)) + [*p] for p in prompts], device=model.device)
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
-    out = model.generate(ids, attention_mask=mask)
+    ids = torch.tensor([[pad] * (width - len(p)) + [*p] for p in prompts])
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+    out = say(ids, mask)
     return [tokenizer.decode(row, skip_special_tokens=True) for row in out[:, width:].tolist()]
 
 

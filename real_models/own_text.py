@@ -15,6 +15,8 @@ def own_text(
 ) -> list[dict[str, torch.Tensor]]:
     """Samples of the model from its begin token at temperature 1, as batches of input_ids and attention_mask.
 
+    From its whole distribution: what its folder suggests for generation (penalties, cutoffs, beams) is not applied.
+
     documents : how many. length : new tokens of each, fewer where the model ends one. start : token to begin with,
     ``config.bos_token_id`` by default. Deterministic given the seed, the versions and the device; the global random
     state is left alone. Padding and what follows an end token have mask 0.
@@ -22,9 +24,8 @@ def own_text(
     Raises InputError if there is no token to begin with, or a number is not positive.
     """
     import torch
-    from transformers import GenerationConfig
 
-    from .methods.gains import evaluating
+    from .sampling import saying
 
     if min(documents, length, batch) < 1:
         raise InputError(f"documents, length and batch must be positive, got {documents}, {length} and {batch}")
@@ -35,18 +36,12 @@ def own_text(
     end = config.eos_token_id
     ends = [] if end is None else [end] if isinstance(end, int) else list(end)
     pad = config.pad_token_id if config.pad_token_id is not None else (ends or [begin])[0]
-    settings = GenerationConfig(
-        do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=length,
-        bos_token_id=begin, eos_token_id=ends or None, pad_token_id=pad,
-    )  # fmt: skip
-    device = model.get_input_embeddings().weight.device
     out = []
-    with torch.random.fork_rng(), evaluating(model), torch.no_grad():
+    with saying(model, temperature=1.0, new_tokens=length, begin=begin, ends=ends, pad=pad) as say:
         torch.manual_seed(seed)
         for first in range(0, documents, batch):
-            ids = torch.full((min(batch, documents - first), 1), begin, device=device)
-            mask = torch.ones_like(ids)
-            said = model.generate(ids, attention_mask=mask, generation_config=settings)
+            ids = torch.full((min(batch, documents - first), 1), begin)
+            said = say(ids, torch.ones_like(ids))
             out.append({"input_ids": said, "attention_mask": _mask(said, ends)})
     return out
 

@@ -9,7 +9,7 @@ import pytest
 import tolerance
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from grasp_theory import InputError
 from real_models import updates_from_model
@@ -200,3 +200,28 @@ def test_own_text_ends_where_the_model_ends():
         assert mask == [1] * end + [0] * (len(ids) - end)
         some += end < len(ids)
     assert some > 10
+
+
+def passed_on(model) -> torch.Tensor:
+    """The same samples asked of ``generate`` with settings of its own, which transformers fills from the model's."""
+    settings = GenerationConfig(do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=16, pad_token_id=2)
+    torch.manual_seed(0)
+    start = torch.ones(32, 1, dtype=torch.long)
+    return model.generate(start, attention_mask=torch.ones_like(start), generation_config=settings)
+
+
+SUGGESTED = {"repetition_penalty": 9.0, "min_p": 0.5, "num_beams": 3, "suppress_tokens": [5, 6, 7]}
+
+
+@pytest.mark.parametrize("name", SUGGESTED)
+@pytest.mark.parametrize("made", [base_model, adapted])
+def test_own_text_is_sampled_without_what_the_models_folder_suggests(made, name):
+    model = made()
+    inner = model.get_base_model() if made is adapted else model
+    suggested, (plain,), free = inner.generation_config, own_text(model, documents=32), passed_on(inner)
+    assert torch.equal(plain["input_ids"], free)
+    setattr(suggested, name, SUGGESTED[name])
+    (batch,) = own_text(model, documents=32)
+    assert torch.equal(batch["input_ids"], plain["input_ids"])
+    assert inner.generation_config is suggested
+    assert not torch.equal(passed_on(inner), free)  # control: where it is not kept out it is heard
