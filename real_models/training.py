@@ -209,9 +209,10 @@ def _dataset(prepared: Prepared, *, trl: bool) -> Any:
     rows = [{"input_ids": e.input_ids, "labels": e.labels} for e in prepared.examples]
     if not trl:
         return rows
-    import datasets  # pyright: ignore[reportMissingImports]
+    from datasets import Dataset
+    from datasets.table import InMemoryTable
 
-    return datasets.Dataset(datasets.table.InMemoryTable.from_pylist(rows), fingerprint="rows")
+    return Dataset(InMemoryTable.from_pylist(rows), fingerprint="rows")
 
 
 def _arguments(config: TrainConfig, folder: Path, steps: int, *, trl: bool = False) -> Any:
@@ -220,7 +221,7 @@ def _arguments(config: TrainConfig, folder: Path, steps: int, *, trl: bool = Fal
 
     kind, more = TrainingArguments, {}
     if trl:  # the rows are tokenized and cut off already
-        from trl import SFTConfig as kind  # pyright: ignore[reportMissingImports]
+        from trl import SFTConfig as kind  # pyright: ignore[reportPrivateImportUsage] (exported when first asked for)
 
         more = {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
     try:

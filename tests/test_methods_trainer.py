@@ -269,10 +269,10 @@ def test_trainer_compiled_model_is_constrained_as_the_plain_one(tmp_path):
 
 @pytest.mark.slow
 def test_trainer_of_trl_takes_the_same_callback(tmp_path, monkeypatch):
-    """Where trl is installed; it is no dependency (it brings pandas and pyarrow)."""
+    """trl is a dependency of the tests alone: it brings pandas and pyarrow."""
     monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
-    trl = pytest.importorskip("trl")
-    datasets = pytest.importorskip("datasets")
+    import datasets
+    import trl
     from tokenizers import Tokenizer, models
 
     words = {word: n for n, word in enumerate(["<unk>", "<pad>", "<eos>", "word"])}
