@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_grasp_guarantee import LEAKS, leaks
+from grasp_runs import LEAKS, leaks
 from tiny_models import OPTIMIZERS, assert_same, batch, descend, everything, hooks, lora, subspace, tiny, trained
 from tolerance import GUARANTEE
 from torch import nn

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_grasp_guarantee import LEAKS
+from grasp_runs import LEAKS
 from tiny_models import OPTIMIZERS, WIDTH, batch, lora, subspace, tiny
 from tolerance import GUARANTEE
 
