@@ -14,7 +14,7 @@ from .gains import output_gains
 from .method import Method
 from .projection import Constraint, hold, relative_leak
 from .stream import Stream, blocks_of, find_stream, hook_blocks
-from .target import Factors, lora_factors, unconstrained
+from .target import Factors, lora_factors, refuse_others
 
 if TYPE_CHECKING:
     import torch
@@ -74,12 +74,8 @@ class Grasp(Method):
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         factors = lora_factors(model)
-        free = unconstrained(model, factors)
-        if free and not self.allow_unconstrained:
-            raise InputError(
-                f"{len(free)} trainable parameters are no LoRA factors ({free[0]}, …) and would not be constrained: "
-                'use bias="none" and no modules_to_save, or pass allow_unconstrained=True'
-            )
+        if not self.allow_unconstrained:
+            refuse_others(model, factors, " and would not be constrained", instead=", or pass allow_unconstrained=True")
         if "read" in self.sides:
             constraints = list(self._read(factors, model))
         else:

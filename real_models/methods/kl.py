@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from grasp_theory import InputError
-
 from .gains import evaluating
 from .method import Method
 from .reference import Batch, checked_batches, run_text, without_adapters
-from .target import lora_factors, unconstrained
+from .target import lora_factors, refuse_others
 from .term import add_before_step, checked_weight
 
 if TYPE_CHECKING:
@@ -49,12 +47,7 @@ class KL(Method):
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         factors = lora_factors(model)
-        others = unconstrained(model, factors)
-        if others:
-            raise InputError(
-                f"{len(others)} trainable parameters are no LoRA factors ({others[0]}, …), and the model with its "
-                'adapters off would not be the base: use bias="none" and no modules_to_save'
-            )
+        refuse_others(model, factors, ", and the model with its adapters off would not be the base")
         with without_adapters(model):  # refuses what is no peft model
             pass
         parameters = [p for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]

@@ -12,7 +12,7 @@ from .gains import evaluating
 from .method import Method
 from .projection import Constraint, hold, relative_leak
 from .reference import Batch, checked_batches, run_text, without_adapters
-from .target import Factors, lora_factors, unconstrained
+from .target import Factors, lora_factors, refuse_others
 
 if TYPE_CHECKING:
     import torch
@@ -53,12 +53,7 @@ class NullSpace(Method):
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         factors = lora_factors(model)
-        others = unconstrained(model, factors)
-        if others:
-            raise InputError(
-                f"{len(others)} trainable parameters are no LoRA factors ({others[0]}, …) and would not be "
-                'constrained: use bias="none" and no modules_to_save'
-            )
+        refuse_others(model, factors, " and would not be constrained")
         small = next((f for f in factors if f.A.shape[1] <= self.components), None)
         if small is not None:
             raise InputError(

@@ -155,10 +155,18 @@ def _factors(name: str, layer: Any, adapter: str) -> Factors | None:
     return Factors(clean, layer, B.weight, A.weight, bias, scaling, side_of(clean), layer_of(clean))
 
 
-def unconstrained(model: torch.nn.Module, factors: list[Factors]) -> list[str]:
-    """Trainable parameters that are no LoRA factor: whole modules, biases, embeddings."""
+def refuse_others(model: torch.nn.Module, factors: list[Factors], why: str, *, instead: str = "") -> None:
+    """InputError if a trainable parameter is no LoRA factor: whole modules, biases, embeddings.
+
+    why : what is wrong with that here, as the message goes on. instead : what to do other than not to train them.
+    """
     known = {id(p) for f in factors for p in (f.A, f.B, f.bias) if p is not None}
-    return [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in known]
+    others = [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in known]
+    if others:
+        raise InputError(
+            f"{len(others)} trainable parameters are no LoRA factors ({others[0]}, …){why}: "
+            f'use bias="none" and no modules_to_save{instead}'
+        )
 
 
 def text_config(model: torch.nn.Module) -> Any:
