@@ -137,6 +137,31 @@ def test_parts_give_the_directions_of_the_whole(small, monkeypatch):
     np.testing.assert_allclose(whole.held(4), ((X @ V) ** 2).sum() / (X**2).sum(), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("small", "decomposition"), [(WIDTH - 1, "svd"), (2048, "eigh")])
+def test_directions_of_an_input_are_computed_once_for_all_modules_that_share_it(small, decomposition, monkeypatch):
+    monkeypatch.setattr(null_space, "SMALL", small)
+    done, compute = [], getattr(torch.linalg, decomposition)
+    monkeypatch.setattr(torch.linalg, decomposition, lambda *a, **k: done.append(a[0].shape) or compute(*a, **k))
+    model, method = adapted(), NullSpace(TEXT, components=K)
+    method.attach(model, OPTIMIZERS["adamw"](trained(model))).detach()
+    assert len(method.held) == 2 * 7
+    assert len(done) == 2 * 4  # of the attention, of o, of the MLP, of down
+
+
+def test_directions_kept_are_those_of_all_rows_so_far():
+    """What is asked for between two parts is not what the second answer is made of."""
+    first, second = (torch.randn(50, 9, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    asked, silent = _Inputs(20), _Inputs(20)
+    asked.add(first)
+    before = asked.basis(3)
+    asked.add(second)
+    silent.add(first)
+    silent.add(second)
+    assert torch.equal(asked.basis(3), silent.basis(3))
+    assert asked.held(3) == silent.held(3)
+    assert not torch.equal(asked.basis(3), before)  # control: the second part changes them
+
+
 def test_null_space_leaves_the_model_as_found_and_reports_its_leak():
     model = adapted()
     optimizer = OPTIMIZERS["adamw"](trained(model))

@@ -112,6 +112,7 @@ class _Inputs:
         self._keep, self._energy = keep, 0.0
         self._moment: torch.Tensor | None = None  # XᵀX
         self._rows: torch.Tensor | None = None
+        self._found: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def add(self, x: torch.Tensor) -> None:
         import torch
@@ -120,6 +121,7 @@ class _Inputs:
         if not torch.isfinite(x).all():
             raise InputError("the base model's inputs are not finite on this text")
         self._energy += float((x**2).sum())
+        self._found.clear()
         if x.shape[1] <= SMALL:
             self._moment = x.T @ x if self._moment is None else self._moment + x.T @ x
             return
@@ -139,11 +141,15 @@ class _Inputs:
         return Vh[S > 1e-6 * S[0]].T.contiguous().float()
 
     def _leading(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Singular values, largest first, and right singular vectors as rows."""
+        """Singular values, largest first, and right singular vectors as rows; kept until more rows come."""
         import torch
 
+        if k in self._found:
+            return self._found[k]
         if self._moment is None:
             _, S, Vh = torch.linalg.svd(self._rows, full_matrices=False)
-            return S[:k], Vh[:k]
-        values, V = torch.linalg.eigh(self._moment)
-        return values.clamp(min=0).sqrt().flip(0)[:k], V.flip(1).T[:k]
+        else:
+            values, V = torch.linalg.eigh(self._moment)
+            S, Vh = values.clamp(min=0).sqrt().flip(0), V.flip(1).T
+        self._found[k] = S[:k], Vh[:k].clone()  # not a view, which would keep all of Vh
+        return self._found[k]
