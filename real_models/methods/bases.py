@@ -10,6 +10,7 @@ import numpy as np
 from grasp_theory import InputError, Subspace
 
 from ..directions import Directions
+from .checked import numbers
 
 if TYPE_CHECKING:
     import torch
@@ -51,10 +52,8 @@ def basis(choice: Choice, width: int, model: torch.nn.Module, *, side: str) -> t
         array: Any = choice.Q
     elif isinstance(choice, Subspace):
         array = choice.basis
-    elif isinstance(choice, torch.Tensor):
-        array = choice.detach().to("cpu", torch.float64).numpy()
     else:
-        array = np.asarray(choice)
+        array = numbers("directions", choice)
     Q = Subspace.span(array).basis
     if Q.shape[0] != width:
         raise InputError(f"the directions live in {Q.shape[0]} dimensions, but here there are {width}: another model?")

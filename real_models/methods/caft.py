@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from .bases import Choice, remove_part, stream_bases
+from .checked import indices
 from .method import Method
 from .stream import chosen_blocks, find_stream, hook_blocks
 
@@ -33,7 +34,8 @@ class Ablation(Method):
     def __init__(
         self, directions: Choice, *, at: Sequence[int] | None = None, blocks: Sequence[torch.nn.Module] | None = None
     ) -> None:
-        self.directions, self.at, self.blocks = directions, at, blocks
+        self.directions, self.blocks = directions, blocks
+        self.at = None if at is None else indices("at", at)
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         stream = find_stream(model, blocks=self.blocks)

@@ -12,6 +12,7 @@ from grasp_theory import InputError, LowRank, Update
 
 from ..adapters.sides import layer_of, natural_key
 from .bases import Choice, stream_bases
+from .checked import mapping, real, updates_of
 from .method import Method
 from .stream import find_stream
 from .target import Factors, lora_factors
@@ -56,18 +57,21 @@ class Compensated(Method):
         blocks: Sequence[torch.nn.Module] | None = None,
         gains: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
-        if not np.isfinite(strength):
+        self.directions, self.strength, self.schedule = directions, real("strength", strength), schedule
+        self.blocks = blocks
+        self.gains = None if gains is None else mapping("gains", gains, "module name to gain")
+        if not np.isfinite(self.strength):
             raise InputError(f"strength must be finite, got {strength}")
-        self.directions, self.strength, self.schedule = directions, float(strength), schedule
-        self.blocks, self.gains = blocks, gains
+        if schedule is not None and not callable(schedule):
+            raise InputError(f"schedule must be a function of the share of the training done, got {schedule!r:.60}")
         # the updates of a live model follow it: what they are now is what counts
-        self.naive = {u.name: u.lowrank for u in _checked(naive) if u.side == "write"}
+        self.naive = {u.name: u.lowrank for u in updates_of("naive", naive) if u.side == "write"}
         self._now = 1.0
         self.progress(0.0)
 
     def progress(self, share: float) -> None:
         if self.schedule is not None:
-            self._now = float(self.schedule(share))
+            self._now = real(f"schedule({share:g})", self.schedule(share))
             if not np.isfinite(self._now):
                 raise InputError(f"schedule({share:g}) must be finite, got {self._now}")
 
@@ -111,14 +115,6 @@ class Compensated(Method):
                 "a norm stands between the write modules and the stream (Gemma 2 and 3, OLMo 2): what is added before "
                 "it does not add up behind it, so compensation is not defined there; use grasp or steering"
             )
-
-
-def _checked(naive: Iterable[Update]) -> list[Update]:
-    updates = list(naive)
-    wrong = next((type(u).__name__ for u in updates if not isinstance(u, Update)), None)
-    if wrong:
-        raise InputError(f"naive: expected updates, such as read_adapter(path).updates, got {wrong}")
-    return updates
 
 
 def _component(

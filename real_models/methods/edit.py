@@ -13,6 +13,7 @@ import numpy as np
 from grasp_theory import InputError, LowRank, Side, Subspace, Update
 
 from ..directions import Directions
+from .checked import indices, numbers, real, updates_of, whole
 
 Choice = Any  # Directions, Subspace, array (d,) or (d, k); or a mapping from module name to one of these
 
@@ -49,7 +50,8 @@ def edit(
     differ, or a module has no component with that index.
     Cost: O((m + d) r²) a module if components are selected, else O((m + d) r k).
     """
-    table = {u.name: u for u in updates}
+    table = {u.name: u for u in updates_of("updates", updates)}
+    delete, scale, keep = indices("delete", delete), real("scale", scale), None if keep is None else whole("keep", keep)
     if not math.isfinite(scale) or (keep is not None and keep < 1) or any(i < 0 for i in delete):
         raise InputError(f"expected a finite scale, keep >= 1, delete >= 0, got {scale}, {keep}, {list(delete)}")
     sides = edited_sides(table.values(), directions, write=write, read=read)
@@ -61,7 +63,7 @@ def edit(
             raise InputError(f"{u.name} has components 0 … {limit - 1}, there is none with index {max(delete)}")
     everywhere = bool(delete) or keep is not None or scale != 1
     return [
-        replace(u, source=partial(_edited, u, sides.get(u.name, Sides()), tuple(delete), keep, scale))
+        replace(u, source=partial(_edited, u, sides.get(u.name, Sides()), delete, keep, scale))
         if everywhere or u.name in sides
         else u
         for u in table.values()
@@ -93,6 +95,10 @@ def edited_sides(
     table = {u.name: u for u in updates}
     given: dict[Side, Choice] = {"write": write, "read": read}
     if directions is not None:
+        if not isinstance(directions, Directions):
+            raise InputError(
+                f"directions must be saved Directions, got {directions!r:.60}; pass an array as write= or read="
+            )
         if given[directions.side] is not None:
             raise InputError(
                 f"{directions.side} directions are given twice: in the directions and in {directions.side}="
@@ -127,7 +133,7 @@ def _span(choice: Choice, update: Update, side: Side) -> Subspace:
     if isinstance(choice, Directions) and choice.side != side:
         raise InputError(f"directions of the {choice.side} side were given as {side}=")
     array = choice.Q if isinstance(choice, Directions) else choice
-    span = choice if isinstance(choice, Subspace) else Subspace.span(np.asarray(array))
+    span = choice if isinstance(choice, Subspace) else Subspace.span(numbers(side, array))
     width = update.shape[0 if side == "write" else 1]
     if span.ambient != width or not span.dimension:
         raise InputError(

@@ -10,6 +10,7 @@ from grasp_theory import InputError
 
 from ..directions import Directions
 from .bases import Choice, basis, joined, stream_bases
+from .checked import listed, mapping
 from .gains import output_gains
 from .method import Method
 from .projection import Constraint, hold, relative_leak
@@ -60,15 +61,17 @@ class Grasp(Method):
         default: tuple[Side, ...] = ("stream", "write")
         if isinstance(directions, Directions) and directions.side == "read":
             default = ("read",)
-        self.sides = frozenset(default if sides is None else sides)
-        if not self.sides or self.sides - set(get_args(Side)):
-            raise InputError(f"sides must be some of {', '.join(get_args(Side))}, got {sorted(self.sides)}")
+        chosen = default if sides is None else listed("sides", sides, "sides")
+        if not chosen or any(not isinstance(side, str) or side not in get_args(Side) for side in chosen):
+            raise InputError(f"sides must be some of {', '.join(get_args(Side))}, got {sorted(map(str, chosen))}")
+        self.sides = frozenset(chosen)
         if "read" in self.sides and len(self.sides) > 1:
             raise InputError(
                 "directions of the stream and of a module's input are different vectors: attach two Grasp, one with "
                 'sides={"read"} and the read directions, one with the others'
             )
-        self.directions, self.blocks, self.gains = directions, blocks, gains
+        self.directions, self.blocks = directions, blocks
+        self.gains = None if gains is None else mapping("gains", gains, "module name to gain")
         self.allow_unconstrained = allow_unconstrained
         self._constraints: list[Constraint] = []
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from grasp_theory import InputError
 
+from .checked import indices, mapping, real, tensor, whole
 from .method import Method
 from .stream import chosen_blocks, find_stream, hook_blocks
 from .target import unwrap_model
@@ -46,9 +47,10 @@ class LinEAS(Method):
     ) -> None:
         import torch
 
+        w, b = mapping("w", w, "block to vector"), mapping("b", b, "block to vector")
         if not w or set(w) != set(b):
             raise InputError(f"w and b must be given for the same blocks, got {sorted(w)} and {sorted(b)}")
-        self.w, self.b = ({i: torch.as_tensor(x[i]).detach().float().clone() for i in sorted(x)} for x in (w, b))
+        self.w, self.b = ({i: tensor("w and b", x[i]).detach().float().clone() for i in sorted(x)} for x in (w, b))
         for x in (*self.w.values(), *self.b.values()):
             if x.ndim != 1 or not torch.isfinite(x).all():
                 raise InputError(f"w and b must be finite vectors, got one of shape {tuple(x.shape)}")
@@ -106,6 +108,8 @@ class LinEAS(Method):
         from .lineas_fit import minimise
         from .reference import checked_batches
 
+        sparsity, steps, rtol = real("sparsity", sparsity), whole("steps", steps), real("rtol", rtol)
+        at = None if at is None else indices("at", at)
         if not (np.isfinite(sparsity) and sparsity >= 0 and steps >= 1 and rtol >= 0):
             raise InputError(f"expected sparsity >= 0, steps >= 1, rtol >= 0, got {sparsity}, {steps}, {rtol}")
         module = unwrap_model(model)

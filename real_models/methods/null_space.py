@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
 
+from .checked import whole
 from .gains import evaluating
 from .method import Method
 from .projection import Constraint, hold, relative_leak
@@ -45,9 +46,9 @@ class NullSpace(Method):
     needs_optimizer = True
 
     def __init__(self, batches: Iterable[Batch], *, components: int = 16) -> None:
-        if components < 1:
+        self.batches, self.components = checked_batches(batches), whole("components", components)
+        if self.components < 1:
             raise InputError(f"components must be at least 1, got {components}")
-        self.batches, self.components = checked_batches(batches), components
         self.held: dict[str, float] = {}
         self._constraints: list[Constraint] = []
 

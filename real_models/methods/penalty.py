@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from grasp_theory import Side
+from grasp_theory import InputError, Side
 
 from ..directions import Directions
 from .bases import Choice
@@ -51,6 +51,8 @@ class Penalty(Method):
     ) -> None:
         given: Side = directions.side if isinstance(directions, Directions) else "write"
         self.weight, self.side = checked_weight(weight), given if side is None else side
+        if not isinstance(self.side, str) or self.side not in ("write", "read"):
+            raise InputError(f"side must be write or read, got {self.side!r:.60}")
         self._modules = Grasp(directions, sides={self.side}, blocks=blocks, gains=gains)
         self._constraints: list[Constraint] = []
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
 
+from .checked import listed, tensor
+
 if TYPE_CHECKING:
     import torch
 
@@ -19,11 +21,11 @@ def checked_batches(batches: Iterable[Batch]) -> tuple[dict[str, torch.Tensor], 
     import torch
 
     out = []
-    for batch in batches:
+    for batch in listed("batches", batches, "batches of text"):
         if not isinstance(batch, Mapping) or "input_ids" not in batch:
             raise InputError("expected batches of text: dicts with input_ids (n, t) and attention_mask (n, t)")
-        ids = torch.as_tensor(batch["input_ids"])
-        mask = torch.ones_like(ids) if batch.get("attention_mask") is None else torch.as_tensor(batch["attention_mask"])
+        ids, mask = tensor("input_ids", batch["input_ids"]), batch.get("attention_mask")
+        mask = torch.ones_like(ids) if mask is None else tensor("attention_mask", mask)
         if ids.ndim != 2 or mask.shape != ids.shape or ids.is_floating_point() or not mask.any():
             raise InputError(
                 f"a batch needs integer input_ids (n, t) and a mask of the same shape that is not all 0, got shapes "

@@ -10,6 +10,7 @@ import numpy as np
 
 from grasp_theory import InputError
 
+from .checked import indices, real, tensor
 from .method import Method
 from .stream import Stream, chosen_blocks, find_stream, hook_blocks
 
@@ -40,9 +41,10 @@ class InferenceSteering(Method):
         at: Sequence[int] | None = None,
         blocks: Sequence[torch.nn.Module] | None = None,
     ) -> None:
-        if not np.isfinite(strength):
+        self.vectors, self.strength, self.blocks = vectors, real("strength", strength), blocks
+        self.at = None if at is None else indices("at", at)
+        if not np.isfinite(self.strength):
             raise InputError(f"strength must be finite, got {strength}")
-        self.vectors, self.strength, self.at, self.blocks = vectors, float(strength), at, blocks
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         stream = find_stream(model, blocks=self.blocks)
@@ -74,7 +76,7 @@ def _vectors(vectors: Any, stream: Stream) -> dict[int, torch.Tensor]:
     table = dict(vectors) if isinstance(vectors, Mapping) else dict.fromkeys(range(len(stream.blocks)), vectors)
     out = {}
     for index, vector in table.items():
-        v = torch.as_tensor(np.asarray(vector.detach().cpu() if isinstance(vector, torch.Tensor) else vector)).float()
+        v = tensor("a steering vector", vector).detach().float()
         if v.shape != (stream.width,) or not torch.isfinite(v).all():
             raise InputError(f"a steering vector must be finite of shape ({stream.width},), got {tuple(v.shape)}")
         out[index] = v.to(next(stream.blocks[index].parameters()).device) if 0 <= index < len(stream.blocks) else v

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
 
+from .checked import listed
 from .target import modules_named, text_config
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def find_stream(model: torch.nn.Module, *, blocks: Sequence[torch.nn.Module] | N
     if width is None:
         raise InputError(f"{type(model).__name__} has no config.hidden_size, so the width of its stream is not known")
     if blocks is not None:
-        return Stream(tuple(blocks), int(width))
+        return Stream(_modules(blocks), int(width))
     if getattr(config, "is_encoder_decoder", False):
         raise InputError("an encoder-decoder model has two streams: pass blocks=model.….decoder.layers")
     count = next((getattr(config, name) for name in _SIZES if getattr(config, name, None)), None)
@@ -56,6 +57,15 @@ def find_stream(model: torch.nn.Module, *, blocks: Sequence[torch.nn.Module] | N
             f"{seen}; pass blocks=model.….layers"
         )
     return Stream(tuple(outermost[0][1]), int(width))
+
+
+def _modules(blocks: Sequence[torch.nn.Module]) -> tuple[torch.nn.Module, ...]:
+    import torch
+
+    found = listed("blocks", blocks, "decoder blocks")
+    if not found or not all(isinstance(block, torch.nn.Module) for block in found):
+        raise InputError(f"blocks must be a list of decoder blocks, such as model.….layers, got {blocks!r:.60}")
+    return found
 
 
 def blocks_of(stream: Stream) -> dict[torch.nn.Module, list[int]]:

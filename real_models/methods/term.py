@@ -10,15 +10,18 @@ import numpy as np
 
 from grasp_theory import GraspError, InputError
 
+from .checked import real
+
 if TYPE_CHECKING:
     import torch
 
 
 def checked_weight(weight: float) -> float:
     """The weight of a term: finite and not negative, or InputError."""
-    if not (np.isfinite(weight) and weight >= 0):
+    found = real("weight", weight)
+    if not (np.isfinite(found) and found >= 0):
         raise InputError(f"weight must be finite and not negative, got {weight}")
-    return float(weight)
+    return found
 
 
 def add_before_step(
