@@ -89,13 +89,18 @@ def disk_errors(out: Path) -> Iterator[None]:
 
 
 def save_adapter(model: Any, out: Path) -> None:
-    """The adapter's files all at once, its config last: a folder with a config is whole."""
+    """The adapter's files all at once, its config last: a folder with a config is whole.
+
+    All with the permissions of the config, which peft opens as any file; safetensors may write for the owner alone.
+    """
     part = out / ".adapter.part"
     try:
         shutil.rmtree(part, ignore_errors=True)
         model.save_pretrained(str(part), safe_serialization=True)
-        _order_sets(part / "adapter_config.json")
-        for path in sorted(part.iterdir(), key=lambda path: path.name == "adapter_config.json"):
+        config = part / "adapter_config.json"
+        _order_sets(config)
+        for path in sorted(part.iterdir(), key=lambda path: path == config):
+            shutil.copymode(config, path)
             os.replace(path, out / path.name)
     finally:
         shutil.rmtree(part, ignore_errors=True)

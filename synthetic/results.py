@@ -25,16 +25,18 @@ from grasp_theory import InputError
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """A new file in the same folder that takes the place of ``path`` when the block ends well, and else goes.
 
+    It has the permissions of any new file there: those of ``open``, which the umask takes away from.
     durable : wait until the disk has it. Without, a killed process loses nothing, a power cut may.
     """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        os.unlink(temporary)  # its name was wanted; as mkstemp makes it, nobody else could ever read it
+        with open(temporary, "xb") as file:
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -130,9 +132,3 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

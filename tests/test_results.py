@@ -42,6 +42,21 @@ def test_written_file_has_the_permissions_of_an_ordinary_one(tmp_path):
     assert stat.S_IMODE(written.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
 
 
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_written_file_has_the_permissions_the_umask_leaves_and_nobody_asks_for_it(tmp_path, monkeypatch, mask, mode):
+    """To ask for the umask is to change it, for every thread of the process."""
+    before = os.umask(mask)
+    try:
+        with monkeypatch.context() as patch:
+            patch.delattr(os, "umask")
+            written = write_atomically(tmp_path / "written", b"")
+        (tmp_path / "private").touch(0o600)  # control: a mode that is not asked of the umask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(written.stat().st_mode) == mode
+    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o600
+
+
 def test_long_names_fit(tmp_path):
     assert write_atomically(tmp_path / ("x" * 250), b"1").read_bytes() == b"1"
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from tiny_models import lora, tiny
 from tolerance import GUARANTEE, backward
 from training_runs import BASE, STEPS, WEIGHTS, grasp, leak, loaded, logits, options, run, settings
 
@@ -26,6 +28,7 @@ from real_models.directions import choose_directions, load_directions, save_dire
 from real_models.methods import Grasp, Naive
 from real_models.methods.build import Given, build_methods
 from real_models.own_text import own_text
+from real_models.train_files import save_adapter
 from real_models.training import last_checkpoint, train
 
 EFFECT = 0.02
@@ -263,6 +266,28 @@ def test_full_disk_at_a_checkpoint_leaves_the_one_before(real, tmp_path, monkeyp
     with pytest.raises(GraspError, match="No space left"):
         run(real, out, [Naive()])
     assert last_checkpoint(out / "checkpoints") == out / "checkpoints" / "checkpoint-2"
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_saved_adapter_has_the_permissions_the_umask_leaves(tmp_path, mask, mode):
+    model, before = lora(tiny()), os.umask(mask)
+    save = model.save_pretrained
+
+    def private(folder: str, **options: Any) -> None:
+        """As some versions of safetensors leave it, whatever version this is."""
+        save(folder, **options)
+        Path(folder, WEIGHTS).chmod(0o600)
+
+    model.save_pretrained = private
+    try:
+        save_adapter(model, tmp_path)
+        private(str(tmp_path / "peft"))
+    finally:
+        os.umask(before)
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir() if p.is_file()}
+    assert {WEIGHTS, "adapter_config.json"} <= set(modes)
+    assert set(modes.values()) == {mode}
+    assert stat.S_IMODE((tmp_path / "peft" / WEIGHTS).stat().st_mode) == 0o600  # control
 
 
 @pytest.mark.slow
