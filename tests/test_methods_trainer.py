@@ -15,6 +15,7 @@ from tiny_models import batch, deltas, everything, hooks, lora, subspace, tiny, 
 from torch.utils.data import SequentialSampler
 
 from real_models.methods.grasp import Grasp
+from real_models.methods.kl import KL
 from real_models.methods.naive import Naive
 
 STEPS, ACCUMULATE, CLIP, DECAY, LR, WARMUP = 8, 2, 0.5, 0.1, 1e-2, 3
@@ -139,6 +140,30 @@ def test_trainer_resumed_run_is_the_uninterrupted_one(tmp_path):
     without = trainer(tmp_path / "without", [Grasp(Q).callback()], **halves)
     without.train(resume_from_checkpoint=str(tmp_path / "without" / saved.name))
     assert distance(whole.model, without.model) > LEAKS
+
+
+class Restarted(KL):
+    """The control: it begins with the first batch whatever step comes."""
+
+    def step(self, number: int) -> None:
+        pass
+
+
+def test_trainer_resumed_run_under_kl_is_the_uninterrupted_one_to_the_bit(tmp_path):
+    neutral = [{"input_ids": batch(100 + n)["input_ids"]} for n in range(3)]  # half of the steps is no multiple of 3
+    halves = {"save_strategy": "steps", "save_steps": STEPS // 2}
+    whole = trainer(tmp_path, [KL(neutral, weight=3.0).callback()], **halves)
+    whole.train()
+    found = {}
+    for kind in (KL, Restarted):
+        run = trainer(tmp_path, [kind(neutral, weight=3.0).callback()], **halves)
+        run.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{STEPS // 2}"))
+        found[kind] = run
+    assert_same_update(whole.model, found[KL].model, rtol=0)
+    logs = [[e["leak/kl"] for e in run.state.log_history if "loss" in e] for run in (whole, *found.values())]
+    assert logs[0] == logs[1]
+    assert logs[0] != logs[2]
+    assert distance(whole.model, found[Restarted].model) > LEAKS
 
 
 def test_trainer_resumed_from_a_naive_checkpoint_loses_what_it_wrote(tmp_path):

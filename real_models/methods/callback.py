@@ -36,6 +36,7 @@ class MethodCallback(TrainerCallback):
         self._attachment = self.method.attach(kwargs["model"], kwargs.get("optimizer"))
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.method.step(state.global_step)
         self.method.progress(state.global_step / state.max_steps if state.max_steps else 0.0)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:

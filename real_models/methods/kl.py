@@ -22,7 +22,9 @@ class KL(Method):
     The gradient of the second term is added to that of the LoRA factors just before the optimizer's step, once a step
     however many batches were accumulated, so any training loop will do. The base is the same model with its adapters
     off. Both run in evaluation mode (no dropout, no method that acts in training only): the term speaks of the model
-    as it will be deployed. The batches are taken in turn, from the first one when the method is attached.
+    as it will be deployed. The batches are taken in turn: under the Trainer by the number of the step, so that a
+    resumed run goes on as if it had not stopped; in a loop of one's own from the first one when the method is attached
+    (``method.step(number)`` goes on from another).
 
     Gradients were clipped before, so the term is not clipped. Attach it before
     :class:`~real_models.methods.grasp.Grasp`, whose hook then projects the sum. With several processes give each the
@@ -58,6 +60,9 @@ class KL(Method):
     def leak(self, model: torch.nn.Module) -> dict[str, float]:
         """``kl``: the term, without its weight, on the batch of the last step (nats a token)."""
         return {} if self._last is None else {"kl": self._last}
+
+    def step(self, number: int) -> None:
+        self._next = number
 
     def _gradients(
         self, model: torch.nn.Module, parameters: list[torch.nn.Parameter]

@@ -80,6 +80,9 @@ class Method(ABC):
     def progress(self, share: float) -> None:  # noqa: B027 (most methods have no schedule)
         """Told by the callback how much of the training is done (0 … 1); for methods with a schedule."""
 
+    def step(self, number: int) -> None:  # noqa: B027 (most methods do the same in every step)
+        """Told by the callback which step comes, counted from 0 over interruptions; for methods that take turns."""
+
     def callback(self) -> TrainerCallback:
         """The same for ``Trainer(..., callbacks=[...])``: on while it trains, the leak in its log."""
         from .callback import make_callback
