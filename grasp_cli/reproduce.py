@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Jobs, Results, make_folder
-from .verify import verify
+from .verify import check_all
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,15 +46,16 @@ def reproduce(
 
 def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
     from figures.catalogue import csv_name, experiments
+    from grasp_theory.checks import modules
     from grasp_theory.theorems import ORDER
     from synthetic.stages import Stage
 
-    theorems = tuple(f"grasp_theory.theorems.{key.replace('-', '_')}" for key in ORDER)
+    checked = tuple(dict.fromkeys(module for key in ORDER for module in modules(key)))
     tables = tuple(csv_name(name) for name in experiments())
     audit = ("planted-adapter", "planted.json", "planted.html")
     return [
-        Stage("verify", "the statements of the theory", ("grasp_theory.checks", *theorems), ("verify.json",),
-              lambda folder: verify(jobs=jobs, json=folder / "verify.json")),
+        Stage("verify", "the statements of the theory", checked, ("verify.json",),
+              lambda folder: check_all(ORDER, jobs=jobs, json=folder / "verify.json", folder=folder / "statements")),
         Stage("lab", "the linear lab, theory through measured points", _lab_modules(), (*tables, "agreement.json"),
               lambda folder: _lab(folder, full, jobs)),
         Stage("audit", "a direction planted in an adapter, saved as PEFT does, and audited", ("real_models",), audit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,31 +20,33 @@ def verify(
 ) -> None:
     """Check every statement of the theory: holds, attained, needed, derived, rate, two routes, mutants.
 
-    Exit code 1 if one fails, with what failed.
+    Exit code 1 if one fails, with what failed. Always anew: only `grasp reproduce` keeps what was checked.
     """
-    import warnings
-
-    from joblib import Parallel, delayed, parallel_config
-
-    from figures.tables import console, progress
-    from figures.verification import show_outcomes, show_statement
-    from grasp_theory.checks import find, verify_key
-    from grasp_theory.report import SCHEMA_VERSION, plain
+    from figures.tables import console
+    from figures.verification import show_statement
+    from grasp_theory.checks import find
     from grasp_theory.theorems import ORDER
-    from synthetic.results import write_json
 
     check_targets(json)
-    out = console()
     if explain is not None:
-        show_statement(find([explain])[0], out)
+        show_statement(find([explain])[0], console())
         return
-    chosen = [statement.key for statement in find(keys)] if keys else list(ORDER)
-    # Importing torch in a worker looks like a memory leak to joblib, which then replaces the worker and says so.
-    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-    tasks = (delayed(verify_key)(key, deep=deep) for key in chosen)
-    workers = parallel_config("loky", n_jobs=min(jobs, len(chosen)), inner_max_num_threads=1, idle_worker_timeout=3600)
-    with workers, progress("verify", out) as track:
-        outcomes = list(track(Parallel(return_as="generator")(tasks), len(chosen)))
+    check_all([statement.key for statement in find(keys)] if keys else ORDER, deep=deep, jobs=jobs, json=json)
+
+
+def check_all(
+    keys: Sequence[str], *, deep: bool = False, jobs: int, json: Path | None, folder: Path | None = None
+) -> None:
+    """The command for these statements, their outcomes kept in ``folder``; exit code 1 if one fails, kept or not."""
+    from figures.tables import console, progress
+    from figures.verification import show_outcomes
+    from grasp_theory.report import SCHEMA_VERSION, plain
+    from synthetic.results import write_json
+    from synthetic.statements import check_statements
+
+    out = console()
+    with progress("verify", out) as track:
+        outcomes = check_statements(keys, deep=deep, folder=folder, n_jobs=jobs, progress=track)
     if json is not None:
         write_json(json, {"schema_version": SCHEMA_VERSION, "deep": deep, "statements": plain(outcomes)})
     if json != Path("-"):

@@ -65,6 +65,13 @@ class Outcome:
         """Whether no check failed."""
         return not self.failures
 
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Outcome:
+        """The outcome that :func:`grasp_theory.report.plain` made this record of. TypeError if it is none."""
+        pairs = {name: record[name] and tuple(record[name]) for name in ("needed", "mutants", "derived")}
+        rates = [RateFound(**r | {"sizes": tuple(r["sizes"]), "errors": tuple(r["errors"])}) for r in record["rates"]]
+        return cls(**{**record, **pairs, "rates": rates})
+
 
 def verify(statement: Statement[Any], *, deep: bool = False, seed: int = 0) -> Outcome:
     """All checks that apply to one statement; deterministic for a seed, whatever else is verified beside it."""
@@ -230,6 +237,13 @@ def blind(key: str) -> Mapping[str, Claim[Any]]:
     """The false variants of ``mutants/<key>.py``, whose author had not seen the checks; none without such a file."""
     module = f"{__package__}.mutants.{key.replace('-', '_')}"
     return import_module(module).MUTANTS if find_spec(module) else {}
+
+
+def modules(key: str) -> tuple[str, ...]:
+    """Names of the modules that a statement's outcome depends on: this one, its own, and its residuals and false
+    variants where there are such files."""
+    names = [f"{__package__}.{room}.{key.replace('-', '_')}" for room in ("theorems", "symbolic", "mutants")]
+    return (__name__, *(name for name in names if find_spec(name)))
 
 
 def verify_key(key: str, *, deep: bool = False, seed: int = 0) -> Outcome:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -21,9 +18,9 @@ from grasp_theory import InputError
 
 from .code_version import code_version
 from .experiment import Experiment, generators, identity, seed, table
-from .results import json_text, manifest, write_atomically, write_json
+from .results import manifest, write_json
+from .store import Store
 
-FORMAT = 1
 Progress = Callable[[Iterable[Any], int], Iterator[Any]]
 
 
@@ -72,19 +69,16 @@ def sweep(
     if count < 1:
         raise InputError(f"trials must be at least 1, got {count}")
     cells = experiment.chosen(quick, changes) if cells is None else list(cells)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot create the folder {folder}: {error.strerror or error}") from error
+    store = Store(folder)
     code = code_version(module)
-    store = _Store(folder, experiment, count, code)
-    found = {n: store.read(cell) for n, cell in enumerate(cells)}
+    kept = _Cells(store, experiment, count, code)
+    found = {n: kept.read(cell) for n, cell in enumerate(cells)}
     store.warn()
     missing = [n for n, values in found.items() if values is None]
     timings = []
     stream = _measured(module, [cells[n] for n in missing], count, n_jobs, dask) if missing else iter(())
     for n, (values, seconds) in zip(missing, progress(stream, len(missing)) if progress else stream, strict=True):
-        store.write(cells[n], values)
+        kept.write(cells[n], values)
         found[n] = values
         timings.append(seconds)
     pairs = ((cell, cast("dict[str, ndarray]", found[n])) for n, cell in enumerate(cells))
@@ -144,60 +138,26 @@ def _connect(address: str) -> Any:
         raise InputError(f"no Dask scheduler answers at {address}: {error}") from error
 
 
-class _Store:
+class _Cells:
     """The files of one experiment at one number of trials and one version of the code."""
 
-    def __init__(self, folder: Path, experiment: Experiment[Any], trials: int, code: str) -> None:
-        self.folder, self.experiment, self.trials, self.code = folder, experiment, trials, code
-        self.refused: Counter[str] = Counter()
+    def __init__(self, store: Store, experiment: Experiment[Any], trials: int, code: str) -> None:
+        self.store, self.experiment, self.trials, self.code = store, experiment, trials, code
 
-    def path(self, cell: Any) -> Path:
-        return self.folder / f"{identity(self.experiment.name, cell)}-{self.trials}.json"
+    def name(self, cell: Any) -> str:
+        return f"{identity(self.experiment.name, cell)}-{self.trials}.json"
 
     def head(self, cell: Any) -> dict[str, Any]:
-        """What the file says about itself, as JSON gives it back."""
-        content = {"format": FORMAT, "experiment": self.experiment.name, "cell": asdict(cell), "code": self.code}
-        return json.loads(json.dumps(content | {"trials": self.trials, "seed": seed(self.experiment.name, cell)}))
+        content = {"experiment": self.experiment.name, "cell": asdict(cell), "code": self.code}
+        return content | {"trials": self.trials, "seed": seed(self.experiment.name, cell)}
 
     def write(self, cell: Any, values: dict[str, ndarray]) -> None:
-        content = self.head(cell) | {"values": {quantity: array.tolist() for quantity, array in values.items()}}
-        text = json_text(content | {"sha256": _digest(content)}, indent=None)
-        write_atomically(self.path(cell), text.encode(), durable=False)
+        plain = {quantity: array.tolist() for quantity, array in values.items()}
+        self.store.write(self.name(cell), self.head(cell), plain)
 
     def read(self, cell: Any) -> dict[str, ndarray] | None:
-        """The values, if the file is whole and of this code; else it is set aside."""
-        path, head = self.path(cell), self.head(cell)
-        try:
-            content = json.loads(path.read_bytes())
-            digest = content.pop("sha256")
-            values = {quantity: np.array(v, dtype=np.float64) for quantity, v in content.pop("values").items()}
-            if digest != _digest(content | {"values": {quantity: v.tolist() for quantity, v in values.items()}}):
-                reason = "checksum does not match"
-            elif content != head:
-                reason = "measured by other code" if content | {"code": self.code} == head else "of another cell"
-            else:
-                return values
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            reason = "not a whole result file"
-        self.refused[reason] += 1
-        try:
-            path.replace(path.with_suffix(".aside"))
-        except OSError as error:
-            raise InputError(f"cannot set {path} aside: {error.strerror or error}; remove it") from error
-        return None
-
-    def warn(self) -> None:
-        """One warning for all files that were set aside."""
-        if self.refused:
-            reasons = ", ".join(f"{n} {reason}" for reason, n in self.refused.items())
-            total = self.refused.total()
-            warnings.warn(
-                f"{total} result files in {self.folder} are set aside (*.aside) and measured again: {reasons}",
-                stacklevel=3,
-            )
+        return self.store.read(self.name(cell), self.head(cell), _arrays)
 
 
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _arrays(values: dict[str, Any]) -> dict[str, ndarray]:
+    return {quantity: np.array(v, dtype=np.float64) for quantity, v in values.items()}

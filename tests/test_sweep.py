@@ -22,6 +22,7 @@ import synthetic.code_version as versions
 import synthetic.experiments.phase_diagram as phase_diagram
 import synthetic.sweep as engine
 from synthetic.experiment import generators, identity, seed, table
+from synthetic.store import digest
 from synthetic.sweep import sweep
 
 TINY = "tiny_experiment"
@@ -192,7 +193,7 @@ def edited(content: bytes, **changes) -> bytes:
     """The file with other fields and the checksum that belongs to them."""
     new = json.loads(content) | changes
     del new["sha256"]
-    return json.dumps(new | {"sha256": engine._digest(new)}).encode()
+    return json.dumps(new | {"sha256": digest(new)}).encode()
 
 
 def shifted(content: bytes) -> bytes:

@@ -1,0 +1,160 @@
+"""``grasp reproduce`` keeps the statements it has checked: none twice, none of other code, no failure forgotten."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import grasp_cli
+import synthetic.statements as kept
+from grasp_theory import theorems
+from grasp_theory.checks import Outcome, RateFound, modules, verify_key
+from grasp_theory.report import plain
+from synthetic.code_version import code_version
+
+KEYS = ("scalar-output", "ablation-cost", "steering-bias")
+THEORY = Path(theorems.__file__).parents[1]
+
+
+class Checks:
+    """Stands for verify_key: counts what it was asked, and may be told to be interrupted or to fail."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.interrupted_at: str | None = None
+        self.failing: str | None = None
+
+    def __call__(self, key: str, *, deep: bool = False) -> Outcome:
+        if key == self.interrupted_at:
+            raise KeyboardInterrupt
+        self.asked.append(key)
+        share = float(np.random.default_rng(len(key)).random())
+        failures = ["holds: made to fail"] if key == self.failing else []
+        return Outcome(key, "limit", "proved here", 90 if deep else 9, 9, share, needed=(1, 2), failures=failures)
+
+    def since(self) -> list[str]:
+        """What was asked since the last call."""
+        asked, self.asked = self.asked, []
+        return asked
+
+
+@pytest.fixture
+def checks(monkeypatch) -> Checks:
+    """The statements are three, in this process."""
+    made = Checks()
+    monkeypatch.setattr(theorems, "ORDER", KEYS)
+    monkeypatch.setattr(kept, "verify_key", made)
+    return made
+
+
+def reproduce(folder: Path) -> int:
+    return run("reproduce", "--only", "verify", "--jobs", 1, "--results", folder)
+
+
+def run(*arguments: object) -> int:
+    return grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("at", KEYS[1:])
+def test_statements_interrupted_are_not_checked_twice(checks, tmp_path, at, capsys):
+    assert reproduce(tmp_path / "calm") == 0
+    assert checks.since() == list(KEYS)
+    checks.interrupted_at = at
+    assert reproduce(tmp_path / "cut") == 130
+    before = checks.since()
+    assert before == list(KEYS[: KEYS.index(at)])
+    checks.interrupted_at = None
+    assert reproduce(tmp_path / "cut") == 0
+    assert checks.since() == list(KEYS[KEYS.index(at) :])
+    assert files(tmp_path / "cut") == files(tmp_path / "calm")
+    alone = tmp_path / "alone.json"
+    assert run("verify", *KEYS, "--jobs", 1, "--json", alone) == 0
+    assert alone.read_bytes() == (tmp_path / "calm" / "verify.json").read_bytes()
+
+
+@pytest.mark.parametrize("changed", modules(KEYS[0]))
+def test_statements_of_other_code_are_checked_again(checks, tmp_path, changed, monkeypatch, capsys):
+    """A change of the checks concerns all, one of a statement's own files that statement."""
+    assert reproduce(tmp_path) == 0
+    checks.since()
+    (tmp_path / "verify.json").unlink()
+    assert reproduce(tmp_path) == 0
+    assert checks.since() == []  # control
+    monkeypatch.setattr(kept, "code_version", lambda m: "changed" if m == changed else code_version(m))
+    (tmp_path / "verify.json").unlink()
+    with pytest.warns(UserWarning, match="set aside .* measured by other code"):
+        assert reproduce(tmp_path) == 0
+    assert checks.since() == (list(KEYS) if changed == "grasp_theory.checks" else [KEYS[0]])
+
+
+def test_statements_that_fail_are_kept_and_fail_again(checks, tmp_path, monkeypatch, capsys):
+    checks.failing = KEYS[1]
+    for asked in (list(KEYS), []):
+        assert reproduce(tmp_path) == 1
+        assert checks.since() == asked
+        assert f"FAILED {KEYS[1]}: holds: made to fail" in capsys.readouterr().out
+        found = json.loads((tmp_path / "verify.json").read_text())["statements"]
+        assert [bool(o["failures"]) for o in found] == [False, True, False]
+    checks.failing = None
+    own = f"grasp_theory.theorems.{KEYS[1].replace('-', '_')}"
+    monkeypatch.setattr(kept, "code_version", lambda m: "mended" if m == own else code_version(m))
+    with pytest.warns(UserWarning, match="1 measured by other code"):
+        assert reproduce(tmp_path) == 0
+    assert checks.since() == [KEYS[1]]
+
+
+def test_statements_damaged_on_disk_are_checked_again(checks, tmp_path, capsys):
+    assert reproduce(tmp_path) == 0
+    checks.since()
+    path = tmp_path / "statements" / f"{KEYS[1]}.json"
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b'"held": ', b'"held": 1'))
+    assert path.read_bytes() != good
+    (tmp_path / "verify.json").unlink()
+    with pytest.warns(UserWarning, match="1 checksum does not match"):
+        assert reproduce(tmp_path) == 0
+    assert checks.since() == [KEYS[1]]
+    assert path.read_bytes() == good
+
+
+def test_statements_deep_are_kept_beside_the_others(checks, tmp_path):
+    shallow = kept.check_statements(KEYS[:1], folder=tmp_path, n_jobs=1)
+    deep = kept.check_statements(KEYS[:1], deep=True, folder=tmp_path, n_jobs=1)
+    assert deep[0].draws == 10 * shallow[0].draws
+    checks.since()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kept.check_statements(KEYS[:1], folder=tmp_path, n_jobs=1) == shallow
+    assert checks.since() == []
+
+
+def test_verify_alone_keeps_nothing(checks, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run("verify", *KEYS[:2], "--jobs", 1) == 0
+        assert checks.since() == list(KEYS[:2])
+    assert files(tmp_path) == {}
+
+
+def test_outcome_is_what_its_record_says():
+    rate = RateFound("mean", (4, 16), (0.5, 0.1), -0.51, 0.01, -0.5, True)
+    full = Outcome("a", "limit", "proved here", 9, 9, 0.1, 1 - 1e-16, (1, 2), (3, 4), 5, (6, 7), 1e-300, [rate], ["x"])
+    for outcome in (full, Outcome("b", "tight", ""), verify_key("scalar-output")):
+        assert Outcome.of(json.loads(json.dumps(plain(outcome)))) == outcome
+
+
+def test_modules_of_the_statements_are_all_files_of_the_theory():
+    found = {name for key in theorems.ORDER for name in modules(key)}
+    assert found == {"grasp_theory.checks"} | {
+        f"grasp_theory.{room}.{path.stem}"
+        for room in ("theorems", "symbolic", "mutants")
+        for path in (THEORY / room).glob("[a-z]*.py")
+    }
