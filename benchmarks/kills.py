@@ -35,7 +35,7 @@ ROOMS = ("grasp_theory", "synthetic", "real_models", "figures", "grasp_cli")
 START = "start-up"
 HEAD = re.compile(r"\d+/\d+  (.*?)(: current)?$")
 # titles of stages that go on where they were, with their cells or their cache; the others begin again
-KEEPING = ("the linear lab", "a persona organism", "removal methods")
+KEEPING = ("the statements of the theory", "the linear lab", "a persona organism", "removal methods")
 
 
 @dataclass
