@@ -80,6 +80,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(command: Callable[..., Any], arguments: list[str] | None = None) -> int:
     """Exit code of one run."""
+    try:
+        return _run(command, arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted()
+
+
+def _run(command: Callable[..., Any], arguments: list[str] | None) -> int:
     from grasp_theory.errors import GraspError
 
     try:
@@ -89,8 +96,6 @@ def run(command: Callable[..., Any], arguments: list[str] | None = None) -> int:
         return _fail(str(error))
     except USAGE_ERROR as error:
         return _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'grasp'} --help`)")
-    except (KeyboardInterrupt, typer.Abort):
-        return _interrupted()
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

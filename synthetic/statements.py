@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
+
+from threadpoolctl import threadpool_limits
 
 from grasp_theory.checks import Outcome, modules, verify_key
 from grasp_theory.report import plain
@@ -13,6 +14,7 @@ from grasp_theory.report import plain
 from .code_version import code_version
 from .store import Store
 from .sweep import Progress
+from .workers import in_workers
 
 
 def check_statements(
@@ -29,7 +31,7 @@ def check_statements(
     not sought again unless the code of its statement or of the checks changed. Without, all are checked. progress :
     wraps the stream of outcomes. Raises InputError for a folder that cannot be written.
     """
-    from joblib import Parallel, delayed, parallel_config
+    from joblib import delayed
 
     store = None if folder is None else Store(folder)
     found: dict[str, Outcome | None] = dict.fromkeys(keys)
@@ -39,18 +41,14 @@ def check_statements(
         store.warn()
     missing = [key for key, outcome in found.items() if outcome is None]
     if missing:
-        # Importing torch in a worker looks like a memory leak to joblib, which then replaces the worker and says so.
-        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-        tasks = (delayed(_check)(key, deep, store, places[key]) for key in missing)
-        workers = min(n_jobs, len(missing))
-        with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1, idle_worker_timeout=3600):
-            stream = cast("Any", Parallel(return_as="generator")(tasks))
-            found |= zip(missing, progress(stream, len(missing)) if progress else stream, strict=True)
+        stream = in_workers([delayed(_check)(key, deep, store, places[key]) for key in missing], n_jobs)
+        found |= zip(missing, progress(stream, len(missing)) if progress else stream, strict=True)
     return [cast("Outcome", found[key]) for key in keys]
 
 
 def _check(key: str, deep: bool, store: Store | None, place: tuple[str, dict[str, Any]]) -> Outcome:
-    outcome = verify_key(key, deep=deep)
+    with threadpool_limits(1):
+        outcome = verify_key(key, deep=deep)
     if store is not None:
         store.write(*place, plain(outcome))
     return outcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -20,6 +19,7 @@ from .code_version import code_version
 from .experiment import Experiment, generators, identity, seed, table
 from .results import manifest, write_json
 from .store import Store
+from .workers import in_workers
 
 Progress = Callable[[Iterable[Any], int], Iterator[Any]]
 
@@ -109,15 +109,9 @@ def _measured(
 ) -> Iterator[tuple[dict[str, ndarray], float]]:
     from joblib import Parallel, delayed, parallel_config
 
-    if n_jobs == 1 and dask is None:
-        yield from (measure_cell(module, cell, trials) for cell in cells)
-        return
-    # Importing heavy packages in a worker looks like a memory leak to joblib, which then replaces it and says so.
-    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-    tasks = (delayed(measure_cell)(module, cell, trials) for cell in cells)
+    tasks = [delayed(measure_cell)(module, cell, trials) for cell in cells]
     if dask is None:
-        with parallel_config("loky", n_jobs=min(n_jobs, len(cells)), inner_max_num_threads=1):
-            yield from cast("Iterator[Any]", Parallel(return_as="generator")(tasks))
+        yield from in_workers(tasks, n_jobs)
         return
     client = _connect(dask)
     try:

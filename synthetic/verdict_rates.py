@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import cast
 
 import numpy as np
 from scipy.stats import binomtest
@@ -14,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from grasp_theory import identify
 
 from .adapters import AdapterSpec, draw_adapter
+from .workers import in_workers
 
 BENIGN = {
     "isotropic": AdapterSpec(),
@@ -108,9 +108,8 @@ def measure_rates(
     trials: int, *, n_jobs: int = 2, progress: Callable[[Iterable[Rate], int], Iterator[Rate]] | None = None
 ) -> list[Rate]:
     """All cells, in parallel worker processes with one BLAS thread each; ``progress`` wraps the stream of results."""
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     todo = cells()
-    tasks = (delayed(measure_cell)(setting, spec, relative, trials) for setting, spec, relative in todo)
-    stream = cast("Iterable[Rate]", Parallel(n_jobs=n_jobs, return_as="generator")(tasks))
+    stream = in_workers([delayed(measure_cell)(*cell, trials) for cell in todo], n_jobs)
     return list(progress(stream, len(todo)) if progress else stream)

@@ -1,0 +1,52 @@
+"""Worker processes for independent tasks: results in order, and Ctrl-C left to the process that waits for them."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+# Importing torch in a worker looks like a memory leak to joblib, which then replaces the worker and says so; and it
+# says how many tasks were given up when what waits for them is interrupted.
+SAYS = ("A worker stopped while some jobs were given", r".*You could benefit from adjusting the input task iterator")
+
+
+def in_workers(tasks: Sequence[Any], n_jobs: int) -> Iterator[Any]:
+    """Results of ``joblib.delayed`` tasks in their order, from as many processes with one BLAS thread each.
+
+    A terminal sends Ctrl-C to all its processes. Workers are started with it blocked, so that none of them, still
+    importing, prints where it was: this process is interrupted, and ends them. One job or one task: in this process.
+    """
+    from joblib import Parallel, parallel_config
+
+    workers = min(n_jobs, len(tasks))
+    if workers < 2:
+        yield from (function(*args, **options) for function, args, options in tasks)
+        return
+    for message in SAYS:
+        warnings.filterwarnings("ignore", message=message)
+    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+        with _without_interrupts():
+            stream = Parallel(return_as="generator")(tasks)
+        yield from stream
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """SIGINT waits until the end, and in processes and threads started inside for ever. No effect on Windows."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as tracker_of_loky
+
+    for tracker in (resource_tracker, tracker_of_loky):
+        tracker.ensure_running()  # else the first worker starts it, which lifts the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
