@@ -13,6 +13,7 @@ from .verify import check_all
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from real_models.experiments.comparison import Cell
     from synthetic.stages import Stage
 
 
@@ -64,7 +65,7 @@ def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
               ("verdict_rates.csv",), lambda folder: _verdict(folder, trials, jobs, out)),
         Stage("organism", "a persona organism, fine-tuned naively, its checkpoint identified",
               ("real_models.organisms.alignment", "real_models"), ("organism.json", "organism-naive", "organism.html"),
-              lambda folder: _organism(folder, out)),
+              lambda folder: _organism(folder, full, jobs, out)),
         Stage("compare", "removal methods at matched task score",
               ("real_models.experiments.comparison", "real_models.experiments.matching"),
               ("comparison.csv", "comparison.json"), lambda folder: _compare(folder, full, jobs)),
@@ -122,36 +123,48 @@ def _verdict(folder: Path, trials: int, jobs: int, out: Console) -> None:
     write_csv(folder / "verdict_rates.csv", rates)
 
 
-def _organism(folder: Path, out: Console) -> None:
-    """The naive run of the first organism, saved as a peft checkpoint and identified like any real one."""
+def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
+    """The naive run of the first organism, saved as a peft checkpoint and identified like any real one.
+
+    Beside it, for the comparison, those of the others.
+    """
     from figures.identify_page import write_results
     from figures.tables import show_report
     from grasp_theory import identify as decompose
     from real_models import read_adapter
     from real_models.organisms.alignment import alignment
+    from real_models.organisms.common import one_thread
+    from real_models.organisms.prepare import prepare
     from real_models.organisms.runs import RunSpec, naive_run
     from real_models.train_files import save_adapter
     from synthetic.results import write_json
 
-    naive = naive_run(RunSpec())
-    saved = folder / "organism-naive"
-    save_adapter(naive.model(naive.at), saved)
-    adapter = read_adapter(saved)
-    report = decompose(adapter.updates)
-    write_results(adapter, report, None, folder / "organism.html")
-    show_report(report, out)
-    found: dict[str, Any] = {"schema_version": 1, "verdict": report.verdict, "step": naive.spec.points[naive.at]}
-    scores = naive.scores[naive.at]
-    found |= {"drift": scores.drift, "task": scores.task, "base_drift": naive.scores[0].drift}
-    write_json(folder / "organism.json", found | alignment(naive))
+    prepare([RunSpec(), *(cell.run_spec for cell in _compared(full))], n_jobs=jobs)
+    with one_thread():
+        naive = naive_run(RunSpec())
+        saved = folder / "organism-naive"
+        save_adapter(naive.model(naive.at), saved)
+        adapter = read_adapter(saved)
+        report = decompose(adapter.updates)
+        write_results(adapter, report, None, folder / "organism.html")
+        show_report(report, out)
+        found: dict[str, Any] = {"schema_version": 1, "verdict": report.verdict, "step": naive.spec.points[naive.at]}
+        scores = naive.scores[naive.at]
+        found |= {"drift": scores.drift, "task": scores.task, "base_drift": naive.scores[0].drift}
+        write_json(folder / "organism.json", found | alignment(naive))
 
 
 def _compare(folder: Path, full: bool, jobs: int) -> None:
     from figures.study import study
+
+    study(_compared(full), folder, jobs=jobs)
+
+
+def _compared(full: bool) -> list[Cell]:
     from real_models.experiments.comparison import cells, make_cells
     from real_models.organisms.arms import ARMS
 
-    study(make_cells(("style",), range(3), [arm.name for arm in ARMS]) if full else cells(True), folder, jobs=jobs)
+    return make_cells(("style",), range(3), [arm.name for arm in ARMS]) if full else cells(True)
 
 
 def _report(folder: Path, out: Console) -> None:

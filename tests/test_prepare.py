@@ -1,0 +1,33 @@
+"""Naive runs made beforehand: each missing one once, where the comparison looks for it."""
+
+from __future__ import annotations
+
+import pytest
+from tiny_organism import RUN
+
+from real_models.organisms import prepare as prepared
+from real_models.organisms import runs
+from real_models.organisms.persona import cache_folder
+from real_models.organisms.prepare import prepare
+
+
+def test_prepare_makes_each_missing_run_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRASP_CACHE", str(tmp_path))
+    made = []
+
+    def run(spec):
+        made.append(spec)
+        (cache_folder() / f"naive-{prepared._key(spec)}.safetensors").touch()
+
+    monkeypatch.setattr(prepared, "naive_run", run)
+    prepare([RUN, RUN], n_jobs=2)
+    prepare([RUN], n_jobs=2)
+    assert made == [RUN]
+
+
+def test_prepare_leaves_what_naive_run_looks_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRASP_CACHE", str(tmp_path))
+    prepare([RUN], n_jobs=1)
+    runs._naive_run.cache_clear()
+    monkeypatch.setattr(runs, "fine_tune", lambda *_, **__: pytest.fail("trained again"))
+    assert len(runs.naive_run(RUN).scores) == len(RUN.points)
