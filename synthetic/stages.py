@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from .code_version import code_version
@@ -33,10 +34,10 @@ def run_stages(
 
     A stage is current if it ran with the same code and options, and its outputs are byte for byte those it left. The
     record is written after the outputs, so a stage that was interrupted runs again (and goes on where its own cells
-    are kept).
+    are kept). timings.json says how long the stages that ran took; it is never read.
     """
     record = _read(folder / RECORD)
-    ran = []
+    seconds: dict[str, float] = {}
     for number, stage in enumerate(stages, start=1):
         key = _key(stage, options)
         known = record.get(stage.name, {})
@@ -45,11 +46,13 @@ def run_stages(
             tell(f"{head}: current")
             continue
         tell(head)
+        started = perf_counter()
         stage.run(folder)
         record[stage.name] = {"key": key, "outputs": _digests(stage, folder)}
         write_json(folder / RECORD, record)
-        ran.append(stage.name)
-    return ran
+        seconds[stage.name] = round(perf_counter() - started, 1)
+        write_json(folder / "timings.json", {"seconds": seconds})
+    return list(seconds)
 
 
 def _key(stage: Stage, options: Mapping[str, Any]) -> str:

@@ -85,3 +85,16 @@ def test_stages_with_a_damaged_record_run_again(work, text):
     (work.folder / RECORD).write_text(text)
     assert work.run()[0] == ["first", "second"]
     assert set(json.loads((work.folder / RECORD).read_text())) == {"first", "second"}
+
+
+def test_stages_that_ran_are_timed(work):
+    work.run()
+    path = work.folder / "timings.json"
+    assert list(json.loads(path.read_text())["seconds"]) == ["first", "second"]
+    before = path.stat().st_mtime_ns
+    work.run()
+    assert path.stat().st_mtime_ns == before
+    (work.folder / "b" / "c.txt").write_text("other")
+    path.write_text("not JSON")
+    work.run()
+    assert list(json.loads(path.read_text())["seconds"]) == ["second"]
