@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from grasp_theory import Checkpoint, Component, Decomposition, Difference, ModuleSpectrum, Overlap, Report
 
 MODULES_SHOWN = 12
+WIDTH = 240  # of tables that are not for a terminal: none is wider
 FOLD = 16  # characters that a left column can fold to
 
 
@@ -35,7 +36,7 @@ def console() -> Console:
     return (
         out
         if out.is_terminal
-        else _Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=200, no_color=True)
+        else _Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=WIDTH, no_color=True)
     )
 
 

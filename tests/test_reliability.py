@@ -22,6 +22,10 @@ from benchmarks.kills import contents, differences
 from figures.comparing import lines as summarise
 from figures.comparing import show_comparison
 from figures.rows import FOLDER, read_rows
+from figures.tables import console
+from figures.verification import show_outcomes
+from grasp_theory.checks import Outcome, RateFound
+from grasp_theory.theorems import ORDER
 from real_models import write_adapter
 from synthetic.adapters import AdapterSpec, draw_adapter
 from synthetic.stages import RECORD, Stage, run_stages
@@ -188,6 +192,17 @@ def test_comparison_keeps_its_methods_in_a_narrow_terminal(columns):
     assert all(line.split()[:3] == ["method", "knob", "reached"] for line in heads)
     assert all(("neutral" in line) == (columns == 300) for line in heads)
     assert any(line.split()[:3] == ["naive", "0", "5/5"] for line in printed)
+
+
+@pytest.mark.parametrize("width", [None, 200])
+def test_table_of_statements_breaks_no_name_in_a_pipe(width, capsys):
+    rates = [RateFound("mean", (4,), (0.5,), -0.54, 0.01, -0.5, True)] * 5
+    made = {"best_ratio": 1.0, "needed": (4, 5), "mutants": (90, 90), "mutant_draws": 200, "derived": (13, 13)}
+    outcomes = [Outcome(key, "identity", "", 200, 200, route=1e-10, rates=rates, **made) for key in ORDER]
+    out = console() if width is None else Console(width=width, soft_wrap=True)
+    show_outcomes(outcomes, out)
+    first = {word for line in capsys.readouterr().out.splitlines() for word in line.split()[:1]}
+    assert (set(ORDER) <= first) == (width is None)  # 200: the control
 
 
 @pytest.mark.slow
