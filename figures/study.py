@@ -14,10 +14,11 @@ from rich.console import Console
 from real_models.experiments.comparison import Cell, TextCell
 from real_models.experiments.cost import costs, first_of_rows
 from real_models.experiments.matching import matched
+from real_models.organisms.prepare import prepare
 from synthetic.results import write_atomically, write_csv, write_json
 from synthetic.sweep import Progress, sweep
 
-from . import comparison, fronts
+from . import comparison, comparison_fronts
 from .comparing import Line, lines, show_comparison
 from .naive_runs import show_naive_runs
 from .report import heading, page, paragraph, picture, preformatted
@@ -65,15 +66,17 @@ def study(
         with progress(label) as track:
             return sweep(module, place, cells=chosen, n_jobs=jobs, progress=track).rows
 
+    with progress("naive runs") as track:
+        prepare([cell.run_spec for cell in cells if cell.arm == "naive"], n_jobs=jobs, progress=track)
     runs = swept("comparison", cells, "compare")
     known = {(m.variant, m.organism) for m in matched(runs) if m.arm == "naive" and m.steps == 0}
     naive = [c for c in cells if c.arm == "naive" and (c.variant, c.organism) not in known]
     learnt = {c.variant for c in naive}
-    components = swept("components", naive, "naive runs")
+    components = swept("components", naive, "components")
     counted = swept("cost", [c for c in first_of_rows(cells) if c.variant in learnt], "cost")
     found = lines(runs, costs(counted))
     targets = {line.variant: line.task for line in found}
-    made = Study(runs, components, fronts.fronts(runs, targets=targets), found)
+    made = Study(runs, components, comparison_fronts.fronts(runs, targets=targets), found)
     for name, rows in (("", runs), ("_components", components), ("_cost", counted), ("_fronts", made.fronts)):
         write_csv(results / f"comparison{name}.csv", rows)
     write_json(results / "comparison.json", made.record())
@@ -94,7 +97,7 @@ def study_page(made: Study, notes: Sequence[str] = ()) -> str:
             "Least mean drift among the rows of a class, where they first reach the task score asked for; bands: 95% "
             "t intervals over seeds."
         )
-        parts += [heading("Trade-off"), picture(fronts.build(made.fronts), caption)]
+        parts += [heading("Trade-off"), picture(comparison_fronts.build(made.fronts), caption)]
     if made.components:
         parts += [heading("What the naive runs give away"), preformatted(_text(made.components, show_naive_runs))]
     return page("Comparison of removal methods", parts)

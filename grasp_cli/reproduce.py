@@ -68,7 +68,8 @@ def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
               lambda folder: _organism(folder, full, jobs, out)),
         Stage("compare", "removal methods at matched task score",
               ("real_models.experiments.comparison", "real_models.experiments.matching"),
-              ("comparison.csv", "comparison.json"), lambda folder: _compare(folder, full, jobs)),
+              ("comparison.csv", "comparison.json", "comparison_fronts.csv", "comparison.html"),
+              lambda folder: _compare(folder, full, jobs)),
         Stage("report", "figures and report", _report_modules(), ("report.html", "report.md"),
               lambda folder: _report(folder, out)),
     ]  # fmt: skip

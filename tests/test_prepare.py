@@ -7,7 +7,6 @@ from tiny_organism import RUN
 
 from real_models.organisms import prepare as prepared
 from real_models.organisms import runs
-from real_models.organisms.persona import cache_folder
 from real_models.organisms.prepare import prepare
 
 
@@ -17,7 +16,7 @@ def test_prepare_makes_each_missing_run_once(tmp_path, monkeypatch):
 
     def run(spec):
         made.append(spec)
-        (cache_folder() / f"naive-{prepared._key(spec)}.safetensors").touch()
+        runs.naive_path(spec).touch()
 
     monkeypatch.setattr(prepared, "naive_run", run)
     prepare([RUN, RUN], n_jobs=2)

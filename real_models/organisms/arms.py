@@ -126,7 +126,7 @@ def _penalty(directions: Directions) -> Part:
 def _null_space(spec: Setup, knob: float) -> list[Any]:
     from ..methods import NullSpace
 
-    return [NullSpace(said_by_base(spec), components=int(knob))]
+    return [NullSpace(said_by_base(spec), components=_components(spec, knob))]
 
 
 def _null_space_random(spec: Setup, knob: float) -> list[Any]:
@@ -136,7 +136,13 @@ def _null_space_random(spec: Setup, knob: float) -> list[Any]:
 
     rng = np.random.default_rng([spec.seed, 9])
     widths = sorted((f.name, f.A.shape[1]) for f in lora_factors(adapted(spec)))
-    return [Grasp({name: rng.standard_normal((d, int(knob))) for name, d in widths}, sides={"read"})]
+    k = _components(spec, knob)
+    return [Grasp({name: rng.standard_normal((d, k)) for name, d in widths}, sides={"read"})]
+
+
+def _components(spec: Setup, knob: float) -> int:
+    """At most two thirds of the width: something is to be left for the task."""
+    return min(int(knob), 2 * spec.width // 3)
 
 
 def _kl(text: Callable[[Setup], Batches]) -> Part:
@@ -231,7 +237,8 @@ def _edited(spec: Setup, knob: float) -> list[Scores]:
     return [probes.ask(naive.without(bases, at)) for at in range(len(naive.states))]
 
 
-COUNT, STRENGTH, WEIGHT, WIDE = (1.0, 2.0, 4.0), (0.5, 1.0, 2.0), (3.0, 10.0, 30.0), (8.0, 16.0, 32.0)
+COUNT, STRENGTH, WIDE, WIDER = (1.0, 2.0, 4.0), (0.5, 1.0, 2.0), (8.0, 16.0, 32.0), (16.0, 32.0, 64.0)
+WEIGHT, HEAVY, HEAVIER = (3.0, 10.0, 30.0), (10.0, 30.0, 100.0), (30.0, 100.0, 300.0)
 TOP, SEEN = of.top_directions, of.seen_directions
 BACK, FORTH = _steered_back(of.written, last=False), _steered_back(lambda naive: naive.spec.trait_vectors(), last=True)
 
@@ -243,7 +250,7 @@ ARMS: tuple[Arm, ...] = (
     Arm("ablation", "weights", "components", COUNT, 1.0, Afterwards(_ablation)),
     Arm("grasp", "data", "components", COUNT, 1.0, _trained(_grasp(TOP))),
     Arm("grasp, activations", "data", "components", COUNT, 1.0, _trained(_grasp(SEEN))),
-    Arm("null-space", "data", "components", WIDE, 32.0, _trained(_null_space)),
+    Arm("null-space", "data", "components", WIDER, 64.0, _trained(_null_space)),
     Arm("null-space+grasp", "data", "components", WIDE, 32.0, _trained(_null_space, _at(_grasp(SEEN), 1.0))),
     Arm("compensated", "data", "strength", STRENGTH, 1.0, _trained(_compensated(TOP))),
     Arm("compensated, activations", "data", "strength", STRENGTH, 1.0, _trained(_compensated(SEEN))),
@@ -255,12 +262,14 @@ ARMS: tuple[Arm, ...] = (
     Arm("preventative, identified", "data", "strength", STRENGTH, 1.0, _trained(_preventative_found)),
     Arm("steering, identified", "data", "strength", STRENGTH, 1.0, BACK),
     Arm("lineas", "data", "sparsity", (0.1, 0.3, 1.0), 0.3, Afterwards(_lineas)),
-    Arm("kl, own text", "data", "weight", WEIGHT, 30.0, _trained(_kl(said_by_base))),
-    Arm("kl", "neutral text", "weight", WEIGHT, 30.0, _trained(_kl(_neutral_text))),
+    Arm("kl, own text", "data", "weight", HEAVY, 30.0, _trained(_kl(said_by_base))),
+    Arm("kl, own text+null-space", "data", "weight", HEAVY, 30.0,
+        _trained(_kl(said_by_base), _at(_null_space, 32.0))),
+    Arm("kl", "neutral text", "weight", HEAVIER, 300.0, _trained(_kl(_neutral_text))),
     Arm("kl+compensated", "neutral text", "weight", WEIGHT, 30.0,
         _trained(_kl(_neutral_text), _at(_compensated(TOP), 1.0))),
-    Arm("kl+null-space", "neutral text", "weight", WEIGHT, 30.0,
-        _trained(_kl(_neutral_text), _at(_null_space, 32.0))),
+    Arm("kl+null-space", "neutral text", "weight", HEAVIER, 300.0,
+        _trained(_kl(_neutral_text), _at(_null_space, 64.0))),
     Arm("preventative, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_preventative)),
     Arm("preventative+null-space", "trait", "strength", STRENGTH, 1.0,
         _trained(_preventative, _at(_null_space, 32.0))),
@@ -273,7 +282,7 @@ ARMS: tuple[Arm, ...] = (
     Arm("grasp, random", "data", "components", COUNT, 1.0, _trained(_grasp(of.random_directions)), control=True),
     Arm("compensated, random", "data", "strength", STRENGTH, 1.0,
         _trained(_compensated(of.random_directions, like=TOP)), control=True),
-    Arm("null-space, random", "data", "components", WIDE, 32.0, _trained(_null_space_random), control=True),
+    Arm("null-space, random", "data", "components", WIDER, 64.0, _trained(_null_space_random), control=True),
 )  # fmt: skip
 BY_NAME: Mapping[str, Arm] = {arm.name: arm for arm in ARMS}
 

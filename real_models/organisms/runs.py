@@ -273,7 +273,12 @@ class NaiveRun:
 
 def naive_run(spec: Setup) -> NaiveRun:
     """The naive run, from the cache or run now; the last one is kept in memory."""
-    return _naive_run(spec, cache_folder())
+    return _naive_run(spec, naive_path(spec))
+
+
+def naive_path(spec: Setup) -> Path:
+    """Where the cache has it."""
+    return cache_folder() / f"naive-{_key(spec)}.safetensors"
 
 
 def naive_asked() -> int:
@@ -283,10 +288,9 @@ def naive_asked() -> int:
 
 
 @lru_cache(maxsize=1)
-def _naive_run(spec: Setup, folder: Path) -> NaiveRun:
+def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     from safetensors.torch import load_file, save
 
-    path = folder / f"naive-{_key(spec)}.safetensors"
     states: list[dict[str, torch.Tensor]] = []
     if path.exists():
         for name, tensor in load_file(str(path)).items():

@@ -7,7 +7,7 @@ import pytest
 from made_comparison import BASE, NAIVE, close, run, study
 
 from figures.comparing import lines
-from figures.fronts import SHARES, build, fronts
+from figures.comparison_fronts import SHARES, build, fronts
 from figures.style import render
 
 TARGETS = {"style": 0.95}
