@@ -21,6 +21,9 @@ def edit(
     ] = None,
     keep: Annotated[int | None, typer.Option(min=1, help="Leading components of each module to keep.")] = None,
     scale: Annotated[float, typer.Option(help="Factor on what is left of the update.")] = 1.0,
+    same_base: Annotated[
+        bool, typer.Option("--same-base", help="The base model that the directions name is this adapter's.")
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
     json: JsonOption = None,
 ) -> None:
@@ -45,7 +48,7 @@ def edit(
     inputs = [found.weights, found.path / "adapter_config.json", *([directions] if directions else [])]
     check_targets(json, inputs=inputs)
     chosen = load_directions(directions) if directions is not None else None
-    notes = check_origin(chosen, found)
+    notes = check_origin(chosen, found, same_base=same_base)
     edited = edit_updates(found.updates, chosen, delete=tuple(delete or ()), keep=keep, scale=scale)
     changed = [new for new, old in zip(edited, found.updates, strict=True) if new is not old]
     copy_adapter(output, found, changed)

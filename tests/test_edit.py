@@ -336,10 +336,11 @@ def test_edit_command_json_dash_is_nothing_but_json(small, tmp_path, capsys):
 def test_edit_command_refuses_directions_of_another_base(small, tmp_path, capsys):
     adapter = read_adapter(small)
     config = json.loads((small / "adapter_config.json").read_text())
-    for base, code in (("owner/other", 2), ("owner/this", 0)):
+    for base, options, code in (("owner/other", (), 2), ("owner/this", (), 0), ("owner/other", ("--same-base",), 0)):
         directions = choose_directions(adapter, identify(adapter.updates).decomposition(), (0,))
         object.__setattr__(directions, "base_model", base)
         save_directions(tmp_path / "d.safetensors", directions)
         (small / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "/models/this"}))
-        found = grasp(capsys, "edit", small, "--directions", tmp_path / "d.safetensors", "-o", tmp_path / "new")
-        assert found[0] == code, found
+        new = tmp_path / f"new{base[-1]}{len(options)}"
+        found = grasp(capsys, "edit", small, "--directions", tmp_path / "d.safetensors", "-o", new, *options)
+        assert (found[0], "--same-base" in found[2], new.exists()) == (code, code == 2, code == 0), found

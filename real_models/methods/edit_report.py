@@ -52,15 +52,18 @@ def compare_edit(
     return rows
 
 
-def check_origin(directions: Directions | None, adapter: Adapter) -> list[str]:
-    """Notes on directions of another run. InputError for directions of another base model."""
+def check_origin(directions: Directions | None, adapter: Adapter, *, same_base: bool = False) -> list[str]:
+    """Notes on directions of another run. InputError for directions of another base model, going by the names.
+
+    same_base : whether both names are known to mean one model.
+    """
     if directions is None:
         return []
     here, there = (x or "" for x in (adapter.config.base_model_name, directions.base_model))
-    if here and there and _last(here) != _last(there):
+    if here and there and not same_base and _last(here) != _last(there):
         raise InputError(
-            f"the directions were identified on {there!r}, the adapter is for {here!r}; if it is the same model under "
-            "another name, use real_models.methods.edit.edit with directions.subspace"
+            f"the directions were identified on {there!r}, the adapter is for {here!r}; if that is one model under two "
+            "names, say so with --same-base"
         )
     if directions.adapter_sha256 != adapter.sha256:
         return ["the directions were identified on another adapter than this one"]
