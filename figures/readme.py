@@ -114,17 +114,19 @@ def knobs() -> str:
 
 
 def _compared() -> list[Line]:
+    from real_models.experiments.cost import costs
+
     from .comparing import lines
 
-    return lines(read_rows(FOLDER / "comparison.csv"))
+    return lines(read_rows(FOLDER / "comparison.csv"), costs(read_rows(FOLDER / "comparison_cost.csv")))
 
 
 def _by_variant(found: Sequence[Line], names: Sequence[str]) -> str:
-    """One row a method: drift in each variant, and the worst of kept."""
+    """One row a method: drift in each variant, the worst of kept, the mean cost where the task is reached."""
     from real_models.organisms.arms import find_arm
 
     variants = list(dict.fromkeys(line.variant for line in found))
-    out = ["| method | uses | " + " | ".join(variants) + " | kept |", "|---|---|" + "---|" * (len(variants) + 1)]
+    out = ["| method | uses | " + " | ".join(variants) + " | kept | cost |", "|---|---|" + "---|" * (len(variants) + 2)]
     for arm in map(find_arm, names):
         of = {line.variant: line for line in found if line.arm == arm.name}
         if of:
@@ -132,7 +134,9 @@ def _by_variant(found: Sequence[Line], names: Sequence[str]) -> str:
             cells = [_drift(of[v]) if v in of else "" for v in variants]
             name = f"{arm.name} ({arm.knob} {arm.preset:g})" if arm.knob != "none" else arm.name
             uses = "control" if arm.control else arm.information
-            out.append(f"| {name} | {uses} | " + " | ".join(cells) + f" | {kept:.2f} |")
+            spent = [x.cost for x in of.values() if x.cost is not None and x.reached == x.seeds]
+            cost = f"{sum(spent) / len(spent):.2g}x" if spent else ""
+            out.append(f"| {name} | {uses} | " + " | ".join(cells) + f" | {kept:.2f} | {cost} |")
     return "\n".join(out)
 
 

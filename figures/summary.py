@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from real_models.organisms.arms import CLASSES
 from synthetic.results import write_atomically
 
 from .catalogue import FIGURES, builder, csv_name
@@ -105,8 +106,24 @@ def _comparison(data: dict[str, Any]) -> list[str]:
             less = "to the base's level" if row["less"] is None else f"{row['less']:.1f} times smaller excess"
             out.append(
                 f"{variant}, {name} (uses {row['information']}{', control' if row['control'] else ''}): drift "
-                f"{row['drift']:.3f}, {less}{_excess(row)}; kept {row['kept']:.3f}."
+                f"{row['drift']:.3f}, {less}{_excess(row)}; kept {row['kept']:.3f}{_cost(row)}."
             )
+        out += _least(variant, list(rows.values()))
+    return out
+
+
+def _cost(row: dict[str, Any]) -> str:
+    return "" if row["cost"] is None else f"; {row['cost']:.2g} times the arithmetic of the naive run"
+
+
+def _least(variant: str, rows: list[dict[str, Any]]) -> list[str]:
+    """The row with least drift of each class with more than one that reaches the task everywhere."""
+    out = []
+    for information in CLASSES:
+        among = [r for r in rows if r["information"] == information and not r["control"] and r["reached"] == r["seeds"]]
+        if len(among) > 1:
+            best = min(among, key=lambda row: row["drift"])
+            out.append(f"{variant}: least drift of those that use {information}: {best['arm']}, {best['drift']:.3f}.")
     return out
 
 

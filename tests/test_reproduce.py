@@ -85,6 +85,9 @@ def test_report_is_whole_and_self_contained(results):
         assert sentence in text.read_text()
     naive = next(r for r in made["comparison"]["rows"] if r["arm"] == "naive")
     assert f"naive drift {naive['drift']:.3f}" in page
+    of = [r for r in made["comparison"]["rows"] if r["variant"] == "style" and r["preset"] and not r["control"]]
+    least = min((r for r in of if r["information"] == "data" and r["reached"] == r["seeds"]), key=lambda r: r["drift"])
+    assert f"style: least drift of those that use data: {least['arm']}, {least['drift']:.3f}." in page
 
 
 def test_report_says_what_did_not_come_out(results):
