@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .comparing import base_drift, lines
+from .comparison_table import base_drift, lines
 from .style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 from real_models.experiments.matching import first_crossing
 from real_models.organisms.arms import find_arm
 
-from .comparing import interval
 from .comparison import COLOURS
+from .comparison_table import interval
 from .style import GREY, PAGE, new_figure, styled
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .comparing import base_drift, lines
 from .comparison import COLOURS
+from .comparison_table import base_drift, lines
 from .style import GREY, PAGE, new_figure, styled
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from synthetic.results import write_atomically
 from .rows import FOLDER, read_rows
 
 if TYPE_CHECKING:
-    from .comparing import Line
+    from .comparison_table import Line
 
 
 def false_alarms() -> str:
@@ -77,7 +77,7 @@ def comparison() -> str:
     """Every method at its preset knob, at matched task score: drift by variant, within the information it uses."""
     from real_models.organisms.arms import ARMS
 
-    from .comparing import void, weak
+    from .comparison_table import void, weak
 
     found = [line for line in _compared() if line.preset]
     variants = list(dict.fromkeys(line.variant for line in found))
@@ -91,7 +91,7 @@ def knobs() -> str:
     """Drift at every value of every knob, on the seeds that ran them all."""
     from real_models.organisms.arms import ARMS
 
-    from .comparing import lines
+    from .comparison_table import lines
 
     rows = read_rows(FOLDER / "comparison.csv")
     runs: dict[tuple[str, int], set[tuple[str, float]]] = {}
@@ -116,7 +116,7 @@ def knobs() -> str:
 def _compared() -> list[Line]:
     from real_models.experiments.cost import costs
 
-    from .comparing import lines
+    from .comparison_table import lines
 
     return lines(read_rows(FOLDER / "comparison.csv"), costs(read_rows(FOLDER / "comparison_cost.csv")))
 

@@ -19,7 +19,7 @@ from synthetic.results import write_atomically, write_csv, write_json
 from synthetic.sweep import Progress, sweep
 
 from . import comparison, comparison_fronts
-from .comparing import Line, lines, show_comparison
+from .comparison_table import Line, lines, show_comparison
 from .naive_runs import show_naive_runs
 from .report import heading, page, paragraph, picture, preformatted
 from .style import render

@@ -10,7 +10,7 @@ from real_models.organisms.arms import CLASSES
 from synthetic.results import write_atomically
 
 from .catalogue import FIGURES, builder, csv_name
-from .comparing import Line, void, weak
+from .comparison_table import Line, void, weak
 from .report import heading, page, paragraph, picture, preformatted
 from .rows import read_rows
 from .style import render

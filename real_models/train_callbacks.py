@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,6 @@ from grasp_theory import GraspError
 
 if TYPE_CHECKING:
     import torch
-
-    from .training import Watch
 
 
 class Guard(TrainerCallback):
@@ -77,7 +75,7 @@ def _by_device(tensors: Iterable[torch.Tensor]) -> Iterable[list[torch.Tensor]]:
 class Reporter(TrainerCallback):
     """Tells ``watch`` each step, with what was last logged."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Callable[[int, int, Mapping[str, float]], None]) -> None:
         self.watch = watch
         self.logs: dict[str, float] = {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tolerance
 
-from figures.comparing import lines
+from figures.comparison_table import lines
 from real_models.experiments.comparison import SCORES
 from real_models.organisms.arms import ARMS
 

@@ -7,7 +7,7 @@ import tolerance
 from made_comparison import run, study
 
 from figures.brief import brief
-from figures.comparing import lines
+from figures.comparison_table import lines
 
 
 def rows():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_comparison import BASE, NAIVE, close, run, study
 
-from figures.comparing import lines
 from figures.comparison_fronts import SHARES, build, fronts
+from figures.comparison_table import lines
 from figures.style import render
 
 TARGETS = {"style": 0.95}

@@ -13,7 +13,7 @@ from tiny_organism import RUN
 from torch.utils.flop_counter import FlopCounterMode
 
 import real_models.experiments.cost as module
-from figures.comparing import lines
+from figures.comparison_table import lines
 from real_models.experiments.comparison import Cell, make_cells
 from real_models.experiments.cost import Cost, costs, first_of_rows
 from real_models.organisms import runs

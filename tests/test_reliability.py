@@ -19,8 +19,8 @@ from rich.console import Console
 
 import grasp_cli
 from benchmarks.kills import contents, differences
-from figures.comparing import lines as summarise
-from figures.comparing import show_comparison
+from figures.comparison_table import lines as summarise
+from figures.comparison_table import show_comparison
 from figures.rows import FOLDER, read_rows
 from figures.tables import console
 from figures.verification import show_outcomes

@@ -11,7 +11,7 @@ import pytest
 import grasp_cli
 from figures.agreement import agreement_record
 from figures.catalogue import FIGURES, csv_name
-from figures.comparing import lines
+from figures.comparison_table import lines
 from figures.rows import FOLDER, read_rows
 from figures.summary import failures, write_report
 from grasp_theory.checks import find, verify

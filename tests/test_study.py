@@ -13,8 +13,8 @@ from tiny_organism import RUN
 
 import real_models.experiments.components as components
 import real_models.experiments.identification as along
-from figures.comparing import lines
 from figures.comparison_fronts import fronts
+from figures.comparison_table import lines
 from figures.naive_runs import show_naive_runs
 from figures.study import Study, study, study_page
 from figures.tables import console

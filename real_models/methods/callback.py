@@ -10,13 +10,8 @@ if TYPE_CHECKING:
     from .method import Attachment, Method
 
 
-def make_callback(method: Method) -> TrainerCallback:
-    """A callback that attaches at the start of training, detaches at its end, and logs the leak."""
-    return MethodCallback(method)
-
-
 class MethodCallback(TrainerCallback):
-    """The method is on while the Trainer trains.
+    """The method is on while the Trainer trains, its leak in the log.
 
     After an exception inside ``trainer.train()`` the Trainer calls nothing: call ``detach`` then, or train again.
     """

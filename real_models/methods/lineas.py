@@ -11,7 +11,9 @@ import numpy as np
 from grasp_theory import InputError
 
 from .checked import indices, mapping, real, tensor, whole
+from .lineas_fit import affine, minimise
 from .method import Method
+from .reference import checked_batches
 from .stream import chosen_blocks, find_stream, hook_blocks
 from .target import unwrap_model
 
@@ -105,9 +107,6 @@ class LinEAS(Method):
         Cost a step: two or more forward passes and a backward pass over all batches. The base's activations of all
         batches are kept: a few dozen prompts are meant. Raises InputError for a model without adapters or blocks.
         """
-        from .lineas_fit import minimise
-        from .reference import checked_batches
-
         sparsity, steps, rtol = real("sparsity", sparsity), whole("steps", steps), real("rtol", rtol)
         at = None if at is None else indices("at", at)
         if not (np.isfinite(sparsity) and sparsity >= 0 and steps >= 1 and rtol >= 0):
@@ -118,11 +117,3 @@ class LinEAS(Method):
         text = checked_batches(batches)
         w, b, distances = minimise(module, stream, chosen, text, sparsity=sparsity, steps=steps, rtol=rtol)
         return cls(w, b, blocks=blocks, distances=distances)
-
-
-def affine(h: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """w ∘ h + b in float32 (float64 for float64), in the type of h."""
-    import torch
-
-    work = h if h.dtype == torch.float64 else h.float()
-    return (w.to(work) * work + b.to(work)).to(h.dtype)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from grasp_theory import GraspError
 
 from .gains import evaluating
-from .lineas import affine
 from .reference import run_text, without_adapters
 from .stream import Stream, hook_blocks
 
@@ -111,3 +110,11 @@ def _wasserstein(h: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
 
 def _soft(x: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
     return x.sign() * (x.abs() - threshold).clamp_min(0)
+
+
+def affine(h: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """w ∘ h + b in float32 (float64 for float64), in the type of h."""
+    import torch
+
+    work = h if h.dtype == torch.float64 else h.float()
+    return (w.to(work) * work + b.to(work)).to(h.dtype)

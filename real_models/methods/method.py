@@ -85,9 +85,9 @@ class Method(ABC):
 
     def callback(self) -> TrainerCallback:
         """The same for ``Trainer(..., callbacks=[...])``: on while it trains, the leak in its log."""
-        from .callback import make_callback
+        from .callback import MethodCallback
 
-        return make_callback(self)
+        return MethodCallback(self)
 
 
 class Attachment:

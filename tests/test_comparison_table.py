@@ -7,7 +7,7 @@ import pytest
 from made_comparison import BASE, NAIVE, close, line_of, run, study
 from scipy import stats
 
-from figures.comparing import lines, void, weak
+from figures.comparison_table import lines, void, weak
 from grasp_theory import InputError
 from real_models.experiments.matching import matched
 

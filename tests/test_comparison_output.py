@@ -13,8 +13,8 @@ from made_comparison import BASE, NAIVE, PRESETS, REACHES, close, line_of, run, 
 
 import figures.study as writing
 import grasp_cli
-from figures.comparing import HEADERS, lines, show_comparison
 from figures.comparison import build
+from figures.comparison_table import HEADERS, lines, show_comparison
 from figures.style import render
 from figures.tables import console
 from grasp_theory import InputError
@@ -188,7 +188,7 @@ def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys,
     code, out, err = grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results", "--json", "-")
     assert (code, err) == (0, "")
     assert [(c.organism, c.variant, c.arm, c.knob, c.rank) for c in asked["comparison"]] == [
-        (4, "mixed", "kl", knob, 4) for knob in (3.0, 10.0, 30.0)
+        (4, "mixed", "kl", knob, 4) for knob in (30.0, 100.0, 300.0)
     ]
     assert asked["components"] == asked["cost"] == []  # there is no naive run
     written = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
