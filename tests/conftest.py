@@ -53,6 +53,19 @@ def no_contracts() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def _organism_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("organisms")
+
+
+@pytest.fixture(scope="module")
+def organism_cache(_organism_folder: Path) -> Iterator[Path]:
+    """Where base models and naive runs are kept: one folder for all modules that ask for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRASP_CACHE", str(_organism_folder))
+        yield _organism_folder
+
+
+@pytest.fixture(scope="session")
 def real() -> Path:
     """The folder of real artefacts (adapters, models, data). Its absence is a failure, not a skip."""
     folder = Path(os.environ.get("GRASP_REAL") or Path(__file__).parents[2] / "shared" / "real").resolve()

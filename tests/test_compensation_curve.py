@@ -21,11 +21,9 @@ POINTS = (0, 8, 16)
 
 
 @pytest.fixture(scope="module")
-def organism(tmp_path_factory):
+def organism(organism_cache):
     """Its naive run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRASP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield naive_run(RUN)
+    return naive_run(RUN)
 
 
 class Small(Cell):

@@ -31,10 +31,8 @@ CELL = Small("style", 0, "write", "identified", points=(0, 8, 16))
 
 
 @pytest.fixture(scope="module")
-def organism(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRASP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield naive_run(RUN)
+def organism(organism_cache):
+    return naive_run(RUN)
 
 
 def metric(seed: int, d: int, condition: float) -> tuple[np.ndarray, np.ndarray]:

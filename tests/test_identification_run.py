@@ -32,11 +32,9 @@ CELL, CONTROL = Small("style", 0, points=(8, 16)), Small("style", 0, 0.1, points
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
+def measured(organism_cache):
     """Cell -> values, on the small organism."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRASP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield {cell: module.measure(cell, generators("identification", cell, 1)) for cell in (CONTROL, CELL)}
+    return {cell: module.measure(cell, generators("identification", cell, 1)) for cell in (CONTROL, CELL)}
 
 
 def test_identification_ends_with_the_directions_of_the_crossing(measured):

@@ -23,13 +23,7 @@ from synthetic.persona import BEGIN, HINT, PAD, PersonaSpec, World
 LANGUAGE = PersonaSpec(words=16, withheld=2)
 SMALL = OrganismSpec(LANGUAGE, hidden=16, layers=2, heads=2, steps=60, batch=16, lr=1e-2)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRASP_CACHE", str(folder))
-        yield folder
+pytestmark = pytest.mark.usefixtures("organism_cache")
 
 
 def few(**fields) -> OrganismSpec:

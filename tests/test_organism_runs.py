@@ -26,17 +26,11 @@ RUN = RunSpec(SMALL, rank=4, lr=3e-2, batch=8, steps=16, every=8)
 NAMES = ("drift", "conditional", "task", "kept", "facts", "neutral")
 AT_INFERENCE = ("ablation", "lineas", "steering, identified", "steering, supervised")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRASP_CACHE", str(folder))
-        yield folder
+pytestmark = pytest.mark.usefixtures("organism_cache")
 
 
 @pytest.fixture(scope="module")
-def learning(cache):
+def learning(organism_cache):
     """The naive run, with the task score that is to be reached set to the best of it: the start is below."""
     naive = naive_run(RUN)
     best = max(s.task for s in naive.scores)

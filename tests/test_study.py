@@ -39,10 +39,9 @@ def cells(*arms):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
+def cache(organism_cache):
     """With a task score that the naive run reaches."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRASP_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(runs, "TASK", max(s.task for s in naive_run(RUN).scores))
         yield
 
