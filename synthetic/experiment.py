@@ -42,8 +42,8 @@ class Experiment(Generic[C]):
     measure : (cell, one generator for each trial) -> quantity -> (trials,) values, or (trials, points) along a curve.
         It must not call the closed forms of ``theory``: deleting them changes no measured number. What begins with _
         stays in the cell's file and does not go into the table.
-    theory : cell -> quantity -> prediction; quantities without one are measured only.
     trials : (full, quick).
+    theory : cell -> quantity -> prediction; quantities without one are measured only, all of them by default.
     along : the field of the cell that lists the points of its curves.
     """
 
@@ -51,8 +51,8 @@ class Experiment(Generic[C]):
     shows: str
     cells: Callable[[bool], Sequence[C]]
     measure: Callable[[C, Sequence[np.random.Generator]], Measured]
-    theory: Callable[[C], Mapping[str, Prediction]]
     trials: tuple[int, int]
+    theory: Callable[[C], Mapping[str, Prediction]] = lambda cell: {}
     along: str | None = None
 
     def chosen(self, quick: bool, changes: Mapping[str, str] | None = None) -> list[C]:

@@ -59,4 +59,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     }
 
 
-EXPERIMENT = Experiment("tiny", "Moments of normal numbers.", cells, measure, theory, trials=(20, 10), along="points")
+EXPERIMENT = Experiment(
+    "tiny", "Moments of normal numbers.", cells, measure, trials=(20, 10), theory=theory, along="points"
+)

@@ -152,16 +152,15 @@ def draw_problem(
     sizes: tuple[int, int] = (2, 8),
     condition: float = 10.0,
     metric: bool = False,
-    same_deployment: bool = False,
 ) -> LinearProblem:
     """A problem with dense random directions; sizes, strengths and covariances drawn.
 
     sizes : smallest and largest m and d. condition : largest spread of the eigenvalues of Sigma, Sigma_t (and of H if
-    ``metric``). same_deployment : Sigma_t = Sigma.
+    ``metric``).
     """
     m, d = (int(n) for n in rng.integers(sizes[0], sizes[1] + 1, 2))
     u, v = rng.standard_normal(m), rng.standard_normal(d)
-    Sigma = _covariance(rng, d, condition)
+    Sigma = _covariance(rng, d, condition)  # drawn before the rest
     return LinearProblem(
         W0=rng.standard_normal((m, d)),
         T=rng.standard_normal((m, d)) * np.exp(rng.uniform(-2, 1)),
@@ -169,7 +168,7 @@ def draw_problem(
         u=u / np.linalg.norm(u),
         v=v / np.linalg.norm(v),
         Sigma=Sigma,
-        Sigma_t=Sigma if same_deployment else _covariance(rng, d, condition),
+        Sigma_t=_covariance(rng, d, condition),
         H=_covariance(rng, m, condition) if metric else np.eye(m),
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from synthetic.experiment import Experiment, Prediction
+from synthetic.experiment import Experiment
 from synthetic.persona import PersonaSpec
 
 from ..organisms.arms import ARMS, find_arm
@@ -152,17 +152,11 @@ def clustered_error(values: np.ndarray, clusters: np.ndarray) -> float:
     return float(np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(values)) if groups > 1 else float("nan")
 
 
-def theory(cell: Cell | TextCell) -> Mapping[str, Prediction]:
-    """None: the organisms are what the statements are tried on, not their domain."""
-    return {}
-
-
 EXPERIMENT = Experiment(
     name="comparison",
     shows="Drift at matched task score, for every method, its knob and several seeds.",
     cells=cells,
     measure=measure,
-    theory=theory,
     trials=(1, 1),
     along="points",
 )

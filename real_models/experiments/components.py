@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from synthetic.experiment import Experiment, Prediction
+from synthetic.experiment import Experiment
 
 from ..organisms.alignment import alignment, deletions
 from ..organisms.common import one_thread
@@ -45,17 +45,11 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     return {name: np.array([value]) for name, value in values.items()}
 
 
-def theory(cell: Cell | TextCell) -> Mapping[str, Prediction]:
-    """None: see ``identification`` for the law of random directions."""
-    return {}
-
-
 EXPERIMENT = Experiment(
     name="components",
     shows="How near each component of a naive run is to the trait's direction, and what deleting it does.",
     cells=cells,
     measure=measure,
-    theory=theory,
     trials=(1, 1),
     along="points",
 )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from synthetic.experiment import Experiment, Prediction
+from synthetic.experiment import Experiment
 
 from ..organisms import arms, runs
 from ..organisms.arms import Trained, find_arm
@@ -85,17 +85,11 @@ def costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Cost]:
     return {key: Cost(x["preparation"], x["step"], bool(x["follows"])) for key, x in found.items()}
 
 
-def theory(cell: Cell | TextCell) -> Mapping[str, Prediction]:
-    """None."""
-    return {}
-
-
 EXPERIMENT = Experiment(
     name="cost",
     shows="Arithmetic of one training step under every method, and of its preparation.",
     cells=cells,
     measure=measure,
-    theory=theory,
     trials=(1, 1),
     along="points",
 )
