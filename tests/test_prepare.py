@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tiny_organism import RUN
 
+import grasp_cli
+from real_models.experiments.comparison import cells
 from real_models.organisms import prepare as prepared
 from real_models.organisms import runs
 from real_models.organisms.prepare import prepare
@@ -30,3 +32,17 @@ def test_prepare_leaves_what_naive_run_looks_for(tmp_path, monkeypatch):
     runs._naive_run.cache_clear()
     monkeypatch.setattr(runs, "fine_tune", lambda *_, **__: pytest.fail("trained again"))
     assert len(runs.naive_run(RUN).scores) == len(RUN.points)
+
+
+def test_reproduce_prepares_the_organisms_that_it_compares(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def stop(specs, *, n_jobs):
+        asked.append((set(specs), n_jobs))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepared, "prepare", stop)
+    command = ["reproduce", "--only", "organism", "--jobs", "3", "--results", str(tmp_path)]
+    assert grasp_cli.run(grasp_cli.app, command) == 130
+    assert asked == [({cell.run_spec for cell in cells(True)}, 3)]
+    assert len(asked[0][0]) == 2
