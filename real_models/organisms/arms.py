@@ -243,14 +243,15 @@ TOP, SEEN = of.top_directions, of.seen_directions
 BACK, FORTH = _steered_back(of.written, last=False), _steered_back(lambda naive: naive.spec.trait_vectors(), last=True)
 
 # Presets: one component; strength 1; of weight and of the null space's components the largest at which the pilot
-# organisms (seeds 0 and 1) still reached the task in all variants. The study runs on other seeds.
+# organisms (seeds 0 and 1) still reached the task in all variants, but for 64 components, which did there and did not on
+# the seeds of the study (docs/comparison.md).
 ARMS: tuple[Arm, ...] = (
     Arm("naive", "data", "none", (0.0,), 0.0, _naive),
     Arm("edit", "weights", "components", COUNT, 1.0, _edited),
     Arm("ablation", "weights", "components", COUNT, 1.0, Afterwards(_ablation)),
     Arm("grasp", "data", "components", COUNT, 1.0, _trained(_grasp(TOP))),
     Arm("grasp, activations", "data", "components", COUNT, 1.0, _trained(_grasp(SEEN))),
-    Arm("null-space", "data", "components", WIDER, 64.0, _trained(_null_space)),
+    Arm("null-space", "data", "components", WIDER, 32.0, _trained(_null_space)),
     Arm("null-space+grasp", "data", "components", WIDE, 32.0, _trained(_null_space, _at(_grasp(SEEN), 1.0))),
     Arm("compensated", "data", "strength", STRENGTH, 1.0, _trained(_compensated(TOP))),
     Arm("compensated, activations", "data", "strength", STRENGTH, 1.0, _trained(_compensated(SEEN))),
@@ -268,7 +269,9 @@ ARMS: tuple[Arm, ...] = (
     Arm("kl", "neutral text", "weight", HEAVIER, 300.0, _trained(_kl(_neutral_text))),
     Arm("kl+compensated", "neutral text", "weight", WEIGHT, 30.0,
         _trained(_kl(_neutral_text), _at(_compensated(TOP), 1.0))),
-    Arm("kl+null-space", "neutral text", "weight", HEAVIER, 300.0,
+    Arm("kl+null-space", "neutral text", "weight", WEIGHT, 30.0,
+        _trained(_kl(_neutral_text), _at(_null_space, 32.0))),
+    Arm("kl+null-space, wide", "neutral text", "weight", HEAVIER, 300.0,
         _trained(_kl(_neutral_text), _at(_null_space, 64.0))),
     Arm("preventative, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_preventative)),
     Arm("preventative+null-space", "trait", "strength", STRENGTH, 1.0,
@@ -282,7 +285,7 @@ ARMS: tuple[Arm, ...] = (
     Arm("grasp, random", "data", "components", COUNT, 1.0, _trained(_grasp(of.random_directions)), control=True),
     Arm("compensated, random", "data", "strength", STRENGTH, 1.0,
         _trained(_compensated(of.random_directions, like=TOP)), control=True),
-    Arm("null-space, random", "data", "components", WIDER, 64.0, _trained(_null_space_random), control=True),
+    Arm("null-space, random", "data", "components", WIDER, 32.0, _trained(_null_space_random), control=True),
 )  # fmt: skip
 BY_NAME: Mapping[str, Arm] = {arm.name: arm for arm in ARMS}
 
