@@ -25,6 +25,7 @@ ROWS = (
     "caft",
     "preventative, identified",
     "kl, own text",
+    "kl, own text+null-space",
     "kl",
     "preventative, supervised",
     "inoculation",

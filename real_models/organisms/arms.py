@@ -243,7 +243,7 @@ TOP, SEEN = of.top_directions, of.seen_directions
 BACK, FORTH = _steered_back(of.written, last=False), _steered_back(lambda naive: naive.spec.trait_vectors(), last=True)
 
 # Presets: one component; strength 1; of weight and of the null space's components the largest at which the pilot
-# organisms (seeds 0 and 1) still reached the task in all variants, but for 64 components, which did there and did not on
+# organisms (seeds 0 and 1) still reached the task in all variants, but for 64 components, which did there but not on
 # the seeds of the study (docs/comparison.md).
 ARMS: tuple[Arm, ...] = (
     Arm("naive", "data", "none", (0.0,), 0.0, _naive),
