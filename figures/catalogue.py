@@ -91,7 +91,8 @@ FIGURES = {
         "Persona organisms: drift along training, and where each method first reaches a task score of 0.95."
     ),
     "comparison-fronts": Entry(
-        "Persona organisms: the least drift among methods of each information class, over the task score asked for."
+        "Persona organisms: the least drift among methods of each information class, over the task score asked for; "
+        "the best is chosen on the seeds shown."
     ),
     "identification-run": Entry(
         "Along naive runs of organisms: component 0 against the trait's direction in every block, and drift and task "

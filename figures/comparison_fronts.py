@@ -11,7 +11,6 @@ from real_models.experiments.matching import first_crossing
 from real_models.organisms.arms import find_arm
 
 from .comparison import COLOURS
-from .comparison_table import interval
 from .style import GREY, PAGE, new_figure, styled
 
 if TYPE_CHECKING:
@@ -23,28 +22,29 @@ Curves = dict[tuple[int, str, float], tuple[Any, Any]]  # (organism, row, knob) 
 SHARES = tuple(float(x) for x in np.linspace(0.4, 1.04, 33).round(3))
 
 
-def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[str, float]) -> list[dict[str, Any]]:
+def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[tuple[str, int], float]) -> list[dict[str, Any]]:
     """For each variant, task score and class: the row with least mean drift where its runs first reach that score.
 
-    rows : of a comparison. targets : variant -> matched task score. "presets" : among knobs chosen beforehand; "all
-    knobs" : among all, an oracle. Only rows that reach the score in every seed, no controls; the naive run ("naive")
-    and every class ("weights", …) apart. low, high : 95% t interval over seeds.
+    rows : of a comparison. targets : (variant, organism) -> matched task score; the scores asked for are shares of the
+    way there from where the naive run starts, "task" their mean over seeds. "presets" : among knobs chosen beforehand;
+    "all knobs" : among all. Only rows that reach the score in every seed, no controls; the naive run ("naive") and
+    every class ("weights", …) apart. The best of "rows" is chosen on the seeds it is shown on, so it has no interval.
     """
     found = []
     for variant, curves in _curves(rows).items():
-        seeds = {seed for seed, *_ in curves}
-        start = float(np.mean([curve[0][0] for (_, arm, _), curve in curves.items() if arm == "naive"] or [0.0]))
+        seeds = sorted({seed for seed, *_ in curves})
+        start = {seed: curve[0][0] for (seed, arm, _), curve in curves.items() if arm == "naive"}
         for share in SHARES:
-            task = start + share * (targets[variant] - start)
-            drifts = _at(curves, task, seeds)
+            task = {s: (1 - share) * start.get(s, 0.0) + share * targets[variant, s] for s in seeds}
+            drifts = _at(curves, task)
             for kind in ("presets", "all knobs"):
                 for name, among in _groups(drifts, presets=kind == "presets").items():
-                    arm, knob = min(among, key=lambda run: (np.mean(drifts[run]), run))
-                    low, high = interval(drifts[arm, knob])
+                    arm, knob = min(among, key=lambda run: (drifts[run], run))
                     found.append(
-                        {"variant": variant, "information": name, "knobs": kind, "task": round(task, 4)}
-                        | {"drift": float(np.mean(drifts[arm, knob])), "low": low, "high": high}
-                        | {"arm": arm, "knob": knob, "seeds": len(seeds)}
+                        {"variant": variant, "information": name, "knobs": kind}
+                        | {"share": share, "task": round(float(np.mean(list(task.values()))), 4)}
+                        | {"drift": drifts[arm, knob], "arm": arm, "knob": knob}
+                        | {"rows": len(among), "seeds": len(seeds)}
                     )
     return found
 
@@ -62,15 +62,15 @@ def _curves(rows: Iterable[Mapping[str, Any]]) -> dict[str, Curves]:
     }
 
 
-def _at(curves: Curves, target: float, seeds: set[int]) -> dict[Run, np.ndarray]:
-    """Drift of each seed at a task score, of the rows that reach it in all of them."""
+def _at(curves: Curves, target: Mapping[int, float]) -> dict[Run, float]:
+    """Mean drift over seeds, each at its task score, of the rows that reach it in all of them."""
     drifts: dict[Run, list[float]] = {}
-    for (_, arm, knob), (task, drift) in sorted(curves.items()):
-        crossing = first_crossing(task, target)
+    for (seed, arm, knob), (task, drift) in sorted(curves.items()):
+        crossing = first_crossing(task, target[seed])
         if crossing is not None:
             a, b, share = crossing
             drifts.setdefault((arm, knob), []).append(drift[a] + share * (drift[b] - drift[a]))
-    return {run: np.array(values) for run, values in drifts.items() if len(values) == len(seeds)}
+    return {run: float(np.mean(values)) for run, values in drifts.items() if len(values) == len(target)}
 
 
 def _groups(drifts: Iterable[Run], *, presets: bool) -> dict[str, list[Run]]:
@@ -85,7 +85,7 @@ def _groups(drifts: Iterable[Run], *, presets: bool) -> dict[str, list[Run]]:
 
 @styled
 def build(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """One panel a variant: solid the best preset row of each class (95% band from 3 seeds on), dotted of all knobs."""
+    """One panel a variant: solid the best of each class at presets, dotted over all knobs, on the seeds shown."""
     variants = list(dict.fromkeys(r["variant"] for r in rows))
     figure = new_figure(PAGE, 2.9)
     axes = np.atleast_1d(figure.subplots(1, len(variants), sharey=True))
@@ -98,18 +98,15 @@ def build(rows: Sequence[Mapping[str, Any]]) -> Figure:
                     continue
                 x, y = ([r[key] for r in line] for key in ("task", "drift"))
                 ax.plot(x, y, style, color=colour, label=_label(name) if kind == "presets" else None)
-                if kind == "presets" and line[0]["seeds"] > 2:
-                    low, high = ([float(np.clip(r[key], 0, 1)) for r in line] for key in ("low", "high"))
-                    ax.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
         ax.set_title(f"{variant}, {of[0]['seeds']} seeds", loc="left")
         ax.set_xlabel("task score asked for")
         ax.set_ylim(0, 1)
     axes[0].set_ylabel("least drift there")
     from matplotlib.lines import Line2D
 
-    handles, labels = axes[0].get_legend_handles_labels()
-    handles.append(Line2D([], [], color=GREY, linestyle=":"))
-    figure.legend(handles, [*labels, "best of all knobs (an oracle)"], loc="outside lower center", ncols=3)
+    known = {label: line for ax in axes for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    known["best of all knobs"] = Line2D([], [], color=GREY, linestyle=":")
+    figure.legend(list(known.values()), list(known), loc="outside lower center", ncols=3)
     return figure
 
 

@@ -25,8 +25,9 @@ class Line:
     """One row at one knob, over seeds, at matched task score.
 
     drift : mean level. excess : its mean over the base, the naive run's start; low, high : its 95% t interval. less :
-    naive excess over this one's (None where this one is not above the base by 0.005). difference : mean paired
-    difference of drift to naive; below, above : its 95% t interval. All of them None without a naive run of every seed.
+    naive excess over this one's (None where this one is not above the base by 0.005); bound : the same over ``high``.
+    difference : mean paired difference of drift to naive; below, above : its 95% t interval. All of them None without a
+    naive run of every seed.
     reached : seeds that reach the task score; scores are of those. preset : whether the knob was chosen without trait
     labels. kept, facts, neutral, per_token : None where they are not measured. task : the matched task score. cost :
     arithmetic until there, preparation and a naive run that comes first included, in units of the naive run's.
@@ -46,6 +47,7 @@ class Line:
     low: float | None
     high: float | None
     less: float | None
+    bound: float | None
     difference: float | None
     below: float | None
     above: float | None
@@ -98,6 +100,7 @@ def _line(
     start = np.array([base[seed] for seed in seeds]) if known else np.array([])
     plain = np.array([naive[seed].scores["drift"] for seed in seeds]) if known else np.array([])
     excess, paired = (drift - start, drift - plain) if known else (start, plain)
+    (low, high), (below, above) = interval(excess), interval(paired)
     mean = {
         score: float(np.mean([m.scores[score] for m in good])) if all(score in m.scores for m in good) else None
         for score in ("kept", "facts", "neutral", "per_token")
@@ -114,15 +117,16 @@ def _line(
         steps=float(np.mean([m.steps for m in good])),
         drift=float(drift.mean()),
         excess=float(excess.mean()) if known else None,
-        low=interval(excess)[0],
-        high=interval(excess)[1],
+        low=low,
+        high=high,
         less=float(np.mean(plain - start) / excess.mean()) if known and excess.mean() > 0.005 else None,
+        bound=float(np.mean(plain - start) / high) if high is not None and high > 0 else None,
         difference=float(paired.mean()) if known else None,
-        below=interval(paired)[0],
-        above=interval(paired)[1],
+        below=below,
+        above=above,
         **mean,
         task=float(np.mean([m.target for m in group])),
-        cost=_cost(good, naive, costs) if known else None,
+        cost=_cost(good, naive, costs) if known and all(m.reached for m in group) else None,
     )
 
 
@@ -213,7 +217,8 @@ def show_comparison(found: Sequence[Line], out: Console) -> None:
     scores = " or ".join(dict.fromkeys(f"{line.task:.3g}" for line in found))
     out.print(
         f"At the first crossing of a task score of {scores}, by interpolation. excess: drift above the base model's; "
-        "less: how many times smaller than naive's. ∘: knob not chosen beforehand, ∗: the best of those (an oracle)."
+        "less: how many times smaller than naive's (≥: where the interval holds 0, its upper end). In brackets: not in "
+        "all seeds. ∘: knob not chosen beforehand, ∗: the best of those (an oracle)."
     )
     if any(line.cost is not None for line in found):
         out.print(
@@ -233,16 +238,27 @@ def _row(line: Line, among: Sequence[Line]) -> list[str]:
     best = min(same, key=lambda x: x.drift, default=None)
     mark = "" if line.preset else (" ∗" if line is best else " ∘")
     ranked = line.reached == line.seeds
+
+    def plain(x: float | None, digits: int = 3) -> str:
+        return "" if x is None else (f"{x:.{digits}f}" if ranked else f"({x:.{digits}f})")
+
     return [
         line.arm,
         f"{line.knob:g}{mark}",
         f"{line.reached}/{line.seeds}",
-        f"{line.steps:.0f}",
-        f"{line.drift:.3f}" if ranked else f"({line.drift:.3f})",
+        plain(line.steps, 0),
+        plain(line.drift),
         "–" if line.low is None or not ranked else f"{line.low:.3f} … {line.high:.3f}",
-        "–" if line.less is None or not ranked else f"{line.less:.1f}x",
+        times(line) if ranked else "–",
         "–" if line.below is None or not ranked else f"{line.below:.3f} … {line.above:.3f}",
-        *("" if x is None else f"{x:.3f}" for x in (line.kept, line.facts, line.neutral)),
+        *(plain(x) for x in (line.kept, line.facts, line.neutral)),
         "" if line.cost is None else f"{line.cost:.2g}x",
-        "" if line.per_token is None else f"{line.per_token:.3f}",
+        plain(line.per_token),
     ]
+
+
+def times(line: Line) -> str:
+    """How many times smaller the excess is than naive's: a bound where it cannot be told from 0, "–" if not known."""
+    if line.less is not None and (line.low is None or line.low > 0):
+        return f"{line.less:.1f}x"
+    return "–" if line.bound is None else f"≥{line.bound:.2g}x"

@@ -23,7 +23,7 @@ def show_naive_runs(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
     for variant in dict.fromkeys(r["variant"] for r in rows):
         of = _means([r for r in rows if r["variant"] == variant])
         seeds = len({r["organism"] for r in rows if r["variant"] == variant})
-        out.print(Text(f"{variant}: the naive runs where they reach the task, {seeds} seeds", style="bold"))
+        out.print(Text(f"{variant}: the naive runs where directions are taken, {seeds} seeds", style="bold"))
         out.print(_cosines(of, out.width))
         out.print(
             "|cos| of the components of dW X (on the fine-tuning data) and of dW, write modules pooled, with the "

@@ -142,11 +142,13 @@ def _by_variant(found: Sequence[Line], names: Sequence[str]) -> str:
 
 def _drift(line: Line) -> str:
     """Drift, and how many times smaller its excess over the base is than naive's."""
+    from .comparison_table import times
+
     if line.reached < line.seeds:
         return f"task reached in {line.reached} of {line.seeds}"
     if line.arm == "naive":
         return f"{line.drift:.2f}"
-    return f"{line.drift:.2f} (" + ("base" if line.less is None else f"{line.less:.1f}x") + ")"
+    return f"{line.drift:.2f} ({times(line)})"
 
 
 PARTS: dict[str, Callable[[], str]] = {

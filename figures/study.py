@@ -69,15 +69,16 @@ def study(
     with progress("naive runs") as track:
         prepare([cell.run_spec for cell in cells if cell.arm == "naive"], n_jobs=jobs, progress=track)
     runs = swept("comparison", cells, "compare")
+    write_csv(results / "comparison.csv", runs)
     known = {(m.variant, m.organism) for m in matched(runs) if m.arm == "naive" and m.steps == 0}
     naive = [c for c in cells if c.arm == "naive" and (c.variant, c.organism) not in known]
     learnt = {c.variant for c in naive}
     components = swept("components", naive, "components")
     counted = swept("cost", [c for c in first_of_rows(cells) if c.variant in learnt], "cost")
     found = lines(runs, costs(counted))
-    targets = {line.variant: line.task for line in found}
+    targets = {(m.variant, m.organism): m.target for m in matched(runs)}
     made = Study(runs, components, comparison_fronts.fronts(runs, targets=targets), found)
-    for name, rows in (("", runs), ("_components", components), ("_cost", counted), ("_fronts", made.fronts)):
+    for name, rows in (("_components", components), ("_cost", counted), ("_fronts", made.fronts)):
         write_csv(results / f"comparison{name}.csv", rows)
     write_json(results / "comparison.json", made.record())
     for kind in ("png", "pdf"):
@@ -94,8 +95,8 @@ def study_page(made: Study, notes: Sequence[str] = ()) -> str:
     parts += [picture(comparison.build(made.runs), caption)]
     if made.fronts:
         caption = (
-            "Least mean drift among the rows of a class, where they first reach the task score asked for; bands: 95% "
-            "t intervals over seeds."
+            "Least mean drift among the rows of a class, where they first reach the task score asked for. The best row "
+            "is chosen on the seeds it is shown on."
         )
         parts += [heading("Trade-off"), picture(comparison_fronts.build(made.fronts), caption)]
     if made.components:

@@ -10,7 +10,7 @@ from real_models.organisms.arms import CLASSES
 from synthetic.results import write_atomically
 
 from .catalogue import FIGURES, builder, csv_name
-from .comparison_table import Line, void, weak
+from .comparison_table import Line, times, void, weak
 from .report import heading, page, paragraph, picture, preformatted
 from .rows import read_rows
 from .style import render
@@ -103,10 +103,10 @@ def _comparison(data: dict[str, Any]) -> list[str]:
                 seeds = f"{row['reached']} of {row['seeds']} seeds"
                 out.append(f"{variant}, {name} (uses {row['information']}): reaches the task in {seeds}.")
                 continue
-            less = "to the base's level" if row["less"] is None else f"{row['less']:.1f} times smaller excess"
+            kept = "" if row["kept"] is None else f"; kept {row['kept']:.3f}"
             out.append(
                 f"{variant}, {name} (uses {row['information']}{', control' if row['control'] else ''}): drift "
-                f"{row['drift']:.3f}, {less}{_excess(row)}; kept {row['kept']:.3f}{_cost(row)}."
+                f"{row['drift']:.3f}, naive's excess {times(Line(**row))} of its{_excess(row)}{kept}{_cost(row)}."
             )
         out += _least(variant, list(rows.values()))
     return out
@@ -152,7 +152,7 @@ def failures(data: dict[str, Any]) -> list[str]:
             if (why := say(found, variant))
         ]
     for row in data["comparison"]["rows"]:
-        if row["arm"] == "grasp" and row["preset"] and (row["less"] or 99) < 4:
+        if row["arm"] == "grasp" and row["preset"] and row["less"] is not None and row["less"] < 4:
             out.append(
                 f"{row['variant']}: projection alone (grasp) reduces excess drift {row['less']:.1f} times only: it is "
                 "re-learnt by other paths"
@@ -171,8 +171,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
     body = [
         f"{r['variant']:9}{r['arm']:34}{'control' if r['control'] else r['information']:14}{r['knob']:6g}"
         f"{r['reached']:>7}/{r['seeds']}{r['drift']:8.3f}"
-        f"{'–' if r['less'] is None else format(r['less'], '.1f') + 'x':>8}"
-        f"{r['kept']:7.3f}{r['facts']:7.3f}"
+        f"{times(Line(**r)):>8}"
+        + "".join(f"{'–' if r[s] is None else format(r[s], '.3f'):>7}" for s in ("kept", "facts"))
         for r in rows
     ]
     return "\n".join([head, *body])

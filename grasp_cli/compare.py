@@ -159,7 +159,12 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
         notes.append("The task score to match is nine tenths of the way from the naive run's start to its end.")
     for need in dict.fromkeys(left_out.values()):
         notes.append(f"left out for want of {need}: {', '.join(x for x in left_out if left_out[x] == need)}")
-    return make_text_cells(spec, seeds, kept, presets_only=presets_only), notes
+    cells, unfit = make_text_cells(spec, seeds, kept, presets_only=presets_only)
+    if spec.target is None and not any(cell.arm == "naive" for cell in cells):
+        raise InputError(
+            f"{path}: the task score to match is the naive run's: add the row naive to arms, or give a target"
+        )
+    return cells, notes + [f"left out: {why}" for why in unfit]
 
 
 def _spec_fields(settings: dict[str, Any], path: Path) -> dict[str, Any]:

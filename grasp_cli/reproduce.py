@@ -54,6 +54,8 @@ def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
     checked = tuple(dict.fromkeys(module for key in ORDER for module in modules(key)))
     tables = tuple(csv_name(name) for name in experiments())
     audit = ("planted-adapter", "planted.json", "planted.html")
+    kinds = (".csv", ".json", ".html", ".png", ".pdf", "_components.csv", "_cost.csv", "_fronts.csv")
+    written = tuple(f"comparison{kind}" for kind in kinds)
     return [
         Stage("verify", "the statements of the theory", checked, ("verify.json",),
               lambda folder: check_all(ORDER, jobs=jobs, json=folder / "verify.json", folder=folder / "statements")),
@@ -66,9 +68,7 @@ def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
         Stage("organism", "a persona organism, fine-tuned naively, its checkpoint identified",
               ("real_models.organisms.alignment", "real_models"), ("organism.json", "organism-naive", "organism.html"),
               lambda folder: _organism(folder, full, jobs, out)),
-        Stage("compare", "removal methods at matched task score",
-              ("real_models.experiments.comparison", "real_models.experiments.matching"),
-              ("comparison.csv", "comparison.json", "comparison_fronts.csv", "comparison.html"),
+        Stage("compare", "removal methods at matched task score", _compare_modules(), written,
               lambda folder: _compare(folder, full, jobs)),
         Stage("report", "figures and report", _report_modules(), ("report.html", "report.md"),
               lambda folder: _report(folder, out)),
@@ -81,8 +81,15 @@ def _lab_modules() -> tuple[str, ...]:
     return tuple(module for entry in FIGURES.values() for module in entry.experiments)
 
 
+def _compare_modules() -> tuple[str, ...]:
+    return ("figures.study", *(f"real_models.experiments.{name}" for name in ("comparison", "components", "cost")))
+
+
 def _report_modules() -> tuple[str, ...]:
-    return (*_lab_modules(), "real_models.experiments.comparison", "grasp_theory.checks")
+    from figures.catalogue import FIGURES
+
+    drawn = (f"figures.{name.replace('-', '_')}" for name in FIGURES)
+    return ("figures.summary", *drawn, *_lab_modules(), *_compare_modules(), "grasp_theory.checks")
 
 
 def _lab(folder: Path, full: bool, jobs: int) -> None:
@@ -136,13 +143,14 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
     from real_models.organisms.alignment import alignment
     from real_models.organisms.common import one_thread
     from real_models.organisms.prepare import prepare
-    from real_models.organisms.runs import RunSpec, naive_run
+    from real_models.organisms.runs import naive_run
     from real_models.train_files import save_adapter
     from synthetic.results import write_json
 
-    prepare([RunSpec(), *(cell.run_spec for cell in _compared(full))], n_jobs=jobs)
+    cells = _compared(full)
+    prepare([cell.run_spec for cell in cells], n_jobs=jobs)
     with one_thread():
-        naive = naive_run(RunSpec())
+        naive = naive_run(cells[0].run_spec)
         saved = folder / "organism-naive"
         save_adapter(naive.model(naive.at), saved)
         adapter = read_adapter(saved)
@@ -162,10 +170,10 @@ def _compare(folder: Path, full: bool, jobs: int) -> None:
 
 
 def _compared(full: bool) -> list[Cell]:
-    from real_models.experiments.comparison import cells, make_cells
+    from real_models.experiments.comparison import STUDY, cells, make_cells
     from real_models.organisms.arms import ARMS
 
-    return make_cells(("style",), range(3), [arm.name for arm in ARMS]) if full else cells(True)
+    return make_cells(("style",), STUDY[:3], [arm.name for arm in ARMS]) if full else cells(True)
 
 
 def _report(folder: Path, out: Console) -> None:

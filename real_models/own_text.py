@@ -25,11 +25,12 @@ def own_text(
     """
     import torch
 
+    from .methods.target import text_config
     from .sampling import saying
 
     if min(documents, length, batch) < 1:
         raise InputError(f"documents, length and batch must be positive, got {documents}, {length} and {batch}")
-    config = model.config
+    config = text_config(model)
     begin = config.bos_token_id if start is None else start
     if begin is None:
         raise InputError("the model has no begin token to sample from; pass start=, or give text of your own")

@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOMS = ("grasp_theory", "synthetic", "real_models")
+ROOMS = ("grasp_theory", "synthetic", "real_models", "figures")
 
 
 @lru_cache

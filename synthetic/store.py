@@ -58,6 +58,8 @@ class Store:
         self.refused[reason] += 1
         try:
             path.replace(path.with_suffix(".aside"))
+        except FileNotFoundError:  # another process was faster
+            return None
         except OSError as error:
             raise InputError(f"cannot set {path} aside: {error.strerror or error}; remove it") from error
         return None

@@ -14,7 +14,7 @@ from made_comparison import BASE, NAIVE, PRESETS, REACHES, close, line_of, run, 
 import figures.study as writing
 import grasp_cli
 from figures.comparison import build
-from figures.comparison_table import HEADERS, lines, show_comparison
+from figures.comparison_table import HEADERS, lines, show_comparison, times
 from figures.style import render
 from figures.tables import console
 from grasp_theory import InputError
@@ -59,7 +59,23 @@ def test_tables_have_each_number_under_its_header(rows, capsys):
     assert cells_["drift"] == "0.300"
     assert cells_["excess, 95%"] == f"{x.low:.3f} … {x.high:.3f}"
     assert cells_["vs naive, 95%"] == f"{x.below:.3f} … {x.above:.3f}"
-    assert (cells_["less"], cells_["reached"], cells_["steps"], cells_["knob"]) == ("3.5x", "3/3", "28", "1")
+    assert (cells_["less"], cells_["reached"], cells_["steps"], cells_["knob"]) == ("≥1.6x", "3/3", "28", "1")
+
+
+@pytest.mark.parametrize(
+    ("drifts", "shown"),
+    [
+        ((0.3, 0.31, 0.29), "3.5x"),  # excess 0.2 of naive's 0.7, sure
+        ((0.3, 0.4, 0.2), "≥1.6x"),  # the same mean; its interval, ± 0.248, holds 0
+        ((0.1, 0.1, 0.1), "–"),  # nothing is left, in every seed
+        ((0.1, 0.11, 0.09), "≥28x"),  # nor can it be told from nothing
+        ((0.3,), "3.0x"),  # one seed has no interval; naive's excess is 0.7 there
+    ],
+    ids=str,
+)
+def test_times_is_a_bound_where_the_excess_may_be_nothing(drifts, shown):
+    naive = NAIVE if len(drifts) > 1 else (0.7,)
+    assert times(line_of(study(naive=naive, edit=drifts), "edit")) == shown
 
 
 def test_tables_mark_oracles_and_do_not_rank_what_is_not_reached(rows, capsys):
@@ -111,7 +127,7 @@ def test_figure_draws_without_a_naive_run_and_with_one_seed():
 def test_cells_are_all_rows_knobs_and_seeds_and_quick_some():
     assert len(cells(False)) == 3 * 5 * sum(len(arm.knobs) for arm in ARMS)
     quick = cells(True)
-    assert {c.organism for c in quick} == {0, 1}
+    assert {c.organism for c in quick} == {2, 3}
     assert all(c.knob == PRESETS[c.arm] for c in quick)
     assert {"naive", "grasp, random"} <= {c.arm for c in quick}
     spec = make_cells(("mixed",), [3], ["kl"], presets_only=True, rank=4, points=(0, 5, 10))[0].run_spec

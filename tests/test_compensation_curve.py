@@ -81,7 +81,7 @@ def test_supplied_log_odds_are_those_of_the_component_in_the_weights(organism):
 def test_random_direction_gets_a_term_of_the_same_norm(organism):
     (term,) = find_arm("compensated, random").methods(RUN, 1.0)
     expected = written_norm(organism.updates, top_directions(organism, 1))
-    found = term.strength * written_norm(organism.updates, random_directions(organism, 1))
+    found = term.strength * written_norm(organism.updates, random_directions(RUN, 1))
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 

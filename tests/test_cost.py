@@ -43,7 +43,7 @@ def cache(organism_cache):
 
 
 def measured(arm, kind=Small):
-    found = module.measure(kind("style", 0, arm, find_arm(arm).preset if arm != "null-space" else 2.0), [])
+    found = module.measure(kind("style", 0, arm, 2.0 if arm.startswith("null-space") else find_arm(arm).preset), [])
     return Cost(*(float(found[name][0]) for name in ("preparation", "step")), bool(found["follows"][0]))
 
 
@@ -70,7 +70,16 @@ def test_rows_that_change_the_naive_run_afterwards_cost_what_it_costs(arm):
     assert measured(arm) == measured("naive")
 
 
+def test_step_of_a_short_run_is_that_of_a_long_one():
+    class Short(Small):
+        run_spec = dataclasses.replace(RUN, steps=8, every=8)
+
+    for arm in ("naive", "kl"):
+        assert measured(arm, Short).step == measured(arm).step
+
+
 FOLLOWS = {"grasp": True, "compensated": True, "kl+compensated": True, "kl": False, "null-space": False}
+FOLLOWS |= dict.fromkeys(("grasp, random", "grasp, supervised", "null-space, random"), False)
 
 
 @pytest.mark.parametrize("arm", FOLLOWS)
@@ -117,8 +126,9 @@ def test_one_cell_of_each_row_is_counted_at_its_preset():
     assert all((c.organism, c.knob) == (2, find_arm(c.arm).preset) for c in found)
 
 
-def test_cost_of_a_line_is_in_units_of_the_naive_run():
+def test_cost_of_a_line_is_in_units_of_the_naive_run(monkeypatch):
     """All made runs reach the task at step 28."""
+    monkeypatch.setattr(runs, "TASK", 0.95)
     given = {("style", "naive"): Cost(0.0, 2.0, False), ("style", "grasp"): Cost(14.0, 3.0, True)}
     given[("style", "kl")] = Cost(0.0, 8.0, False)
     found = {x.arm: x.cost for x in lines(study(naive=NAIVE, grasp=NAIVE, kl=NAIVE, edit=NAIVE), given)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
-from tiny_organism import RUN
+from tiny_organism import LANGUAGE, RUN, SMALL
 
 import grasp_cli
 from real_models.experiments.comparison import cells
@@ -24,6 +26,19 @@ def test_prepare_makes_each_missing_run_once(tmp_path, monkeypatch):
     prepare([RUN, RUN], n_jobs=2)
     prepare([RUN], n_jobs=2)
     assert made == [RUN]
+
+
+def test_prepare_makes_a_shared_base_once_before_the_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRASP_CACHE", str(tmp_path))
+    mixed = dataclasses.replace(SMALL, language=dataclasses.replace(LANGUAGE, variant="mixed"))
+    specs = [RUN, dataclasses.replace(RUN, organism=mixed)]
+    prepare(specs, n_jobs=2)
+    (base,) = tmp_path.glob("organism-*")
+    before = base.stat().st_mtime_ns
+    assert len(list(tmp_path.glob("naive-*"))) == 2
+    assert before <= min(path.stat().st_mtime_ns for path in tmp_path.glob("naive-*"))
+    prepare(specs, n_jobs=2)
+    assert base.stat().st_mtime_ns == before
 
 
 def test_prepare_leaves_what_naive_run_looks_for(tmp_path, monkeypatch):

@@ -13,7 +13,6 @@ from tiny_organism import RUN
 
 import real_models.experiments.components as components
 import real_models.experiments.identification as along
-from figures.comparison_fronts import fronts
 from figures.comparison_table import lines
 from figures.naive_runs import show_naive_runs
 from figures.study import Study, study, study_page
@@ -65,9 +64,10 @@ def test_study_writes_its_files_and_runs_nothing_twice(made, monkeypatch):
 def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
     first, folder = made
     assert (folder / "comparison.html").read_text(encoding="utf-8") == study_page(first, ["A note <b>."])
-    rows = made_comparison.study(naive=made_comparison.NAIVE, kl=(0.2, 0.3, 0.2))
-    reached = Study(rows, first.components, fronts(rows, targets={"style": 0.95}), lines(rows))
-    for found, pictures in ((first, 1), (reached, 2)):  # without a run that reaches the task there is no front
+    rows = made_comparison.study(naive=(0.8,), kl=(0.2,))
+    never = [row | {"mean": row["mean"] / 2} if row["quantity"] == "task" else row for row in rows]
+    missed = Study(never, first.components, [], lines(never))
+    for found, pictures in ((missed, 1), (first, 2)):  # without a run that reaches the task there is no front
         text = study_page(found, ["A note <b>."])
         assert "A note &lt;b&gt;." in text
         assert "http" not in text
@@ -83,11 +83,14 @@ def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
 
 
 def test_study_record_has_every_table(made):
-    first, folder = made
+    _, folder = made
     record = json.loads((folder / "comparison.json").read_bytes())
     assert [row["arm"] for row in record["rows"]] == ["naive", "edit", "grasp", "grasp, random"]
-    assert all(row["cost"] > 0 for row in record["rows"])
-    assert record["fronts"] == json.loads(json.dumps(first.fronts))
+    assert record["rows"][0]["reached"] == 1
+    assert all((row["cost"] is not None) is (row["reached"] == 1) for row in record["rows"])
+    assert record["rows"][0]["cost"] == 1.0
+    front = [r for r in record["fronts"] if r["share"] == 1.0 and r["information"] == "naive"]
+    np.testing.assert_allclose([r["drift"] for r in front], record["rows"][0]["drift"], rtol=1e-9)
     assert {row["quantity"] for row in record["components"]} >= {"random", "drift without write, pooled 0"}
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from grasp_theory import InputError
 from synthetic.experiment import Experiment
 from synthetic.persona import PersonaSpec
 
-from ..organisms.arms import ARMS, find_arm
+from ..organisms.arms import ARMS, check_knob, find_arm
 from ..organisms.common import one_thread
 from ..organisms.persona import OrganismSpec
 from ..organisms.runs import RunSpec
@@ -19,7 +20,7 @@ from ..organisms.setup import Setup, check_points
 from ..organisms.text import TextSpec
 
 SCORES = ("drift", "conditional", "task", "kept", "facts", "neutral")
-PILOT, STUDY = range(2), range(2, 7)  # seeds on which methods were made and knobs fixed, and those of the study
+STUDY = range(2, 7)  # seeds; 0 and 1 are those on which methods were made and knobs fixed
 QUICK = (
     "naive",
     "edit",
@@ -50,9 +51,8 @@ class Cell:
     points: tuple[int, ...] = tuple(range(0, 161, 10))
 
     def __post_init__(self) -> None:
-        find_arm(self.arm)
         check_points(self.points)
-        _ = self.run_spec  # refuses what is no organism
+        check_knob(self.arm, self.knob, rank=self.rank, width=self.run_spec.width)
 
     @property
     def run_spec(self) -> RunSpec:
@@ -71,7 +71,7 @@ class TextCell(TextSpec):
     variant: str = "text"
 
     def __post_init__(self) -> None:
-        find_arm(self.arm)
+        check_knob(self.arm, self.knob, rank=self.rank)
         super().__post_init__()
 
     @property
@@ -81,9 +81,9 @@ class TextCell(TextSpec):
 
 
 def cells(quick: bool) -> list[Cell]:
-    """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 2 pilot seeds, the main rows."""
+    """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 2 of the seeds, the main rows."""
     if quick:
-        return make_cells(("style",), PILOT, QUICK, presets_only=True)
+        return make_cells(("style",), STUDY[:2], QUICK, presets_only=True)
     every = make_cells(("style", "content", "mixed"), STUDY, [arm.name for arm in ARMS])
     return sorted(every, key=lambda cell: cell.knob != find_arm(cell.arm).preset)
 
@@ -103,14 +103,17 @@ def make_cells(
 
 def make_text_cells(
     spec: TextSpec, seeds: Iterable[int], arms: Sequence[str], *, presets_only: bool = False
-) -> list[TextCell]:
-    """The same of a text organism."""
-    return [
-        TextCell(**_settings(spec) | {"organism": seed, "arm": arm, "knob": knob})
-        for seed in seeds
-        for arm in arms
-        for knob in ((find_arm(arm).preset,) if presets_only else find_arm(arm).knobs)
-    ]
+) -> tuple[list[TextCell], list[str]]:
+    """The same of a text organism; and why knobs that do not fit its rank or width are left out."""
+    rows, why = [], []
+    for arm in arms:
+        for knob in (find_arm(arm).preset,) if presets_only else find_arm(arm).knobs:
+            try:
+                check_knob(arm, knob, rank=spec.rank, width=spec.width)
+                rows.append({"arm": arm, "knob": knob})
+            except InputError as error:
+                why.append(str(error))
+    return [TextCell(**_settings(spec) | {"organism": seed} | row) for seed in seeds for row in rows], why
 
 
 def _settings(spec: TextSpec) -> dict[str, Any]:

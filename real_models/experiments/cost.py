@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +15,10 @@ from ..organisms.arms import Trained, find_arm
 from ..organisms.common import one_thread
 from . import comparison
 from .comparison import Cell, TextCell
+
+if TYPE_CHECKING:
+    from ..methods import Method
+    from ..organisms.setup import Setup
 
 C = TypeVar("C", bound=Cell | TextCell)
 STEPS = 8  # that are counted, after as many that may still fill caches
@@ -40,7 +43,7 @@ def cells(quick: bool) -> list[Cell]:
 
 def first_of_rows(cells: Sequence[C]) -> list[C]:
     """One cell for each variant and row, of its first organism, at the preset if that is there: the arithmetic of a
-    step depends on neither."""
+    step depends on them little, by batches of other lengths and a few directions more."""
     chosen: dict[tuple[str, str], C] = {}
     for cell in sorted(cells, key=lambda cell: (cell.organism, cell.knob != find_arm(cell.arm).preset)):
         chosen.setdefault((cell.variant, cell.arm), cell)
@@ -48,7 +51,7 @@ def first_of_rows(cells: Sequence[C]) -> list[C]:
 
 
 def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-    """Counted while it runs. Steps are those of the naive run for rows that change it afterwards.
+    """Counted while it runs, beside the naive run on the same batches; rows that change the naive run have its steps.
 
     Not counted: decompositions, optimizer, element-wise work; all of them small beside the products.
     """
@@ -62,19 +65,26 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
         with FlopCounterMode(display=False) as counter:
             methods = arm.methods(spec, cell.knob)
         follows = isinstance(arm.run, Trained) and runs.naive_asked() > asked
-        trained = methods if isinstance(arm.run, Trained) else []
-        model, count = runs.adapted(spec), min(STEPS, spec.steps // 2)
-        with FlopCounterMode(display=False) as inside:
-            stream = runs.train(spec, model, methods=trained, inoculated=arm.inoculated)
-            done = [inside.get_total_flops() for _ in islice(stream, 2 * count + 1)]
-            stream.close()
-    step = (done[-1] - done[count]) / count
-    preparation = counter.get_total_flops() + done[count] - count * step
+        plain = _count(spec, (), inoculated=False)
+        here = _count(spec, methods, inoculated=arm.inoculated) if isinstance(arm.run, Trained) else plain
+    extra = here - plain
+    step = (plain.mean() + extra[1]) / STEPS
+    preparation = counter.get_total_flops() + extra[0] - extra[1]  # at the start, and where caches are filled
     return {
         "preparation": np.array([preparation / 1e9]),
         "step": np.array([step / 1e9]),
         "follows": np.array([float(follows)]),
     }
+
+
+def _count(spec: Setup, methods: Sequence[Method], *, inoculated: bool) -> np.ndarray:
+    """Operations until ``STEPS`` steps are done, and of as many after them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        stream = runs.train(spec, runs.adapted(spec), methods=methods, inoculated=inoculated, steps=2 * STEPS)
+        done = [float(counter.get_total_flops()) for _ in stream]
+    return np.array([done[STEPS], done[-1] - done[STEPS]])
 
 
 def costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Cost]:

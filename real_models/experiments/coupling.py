@@ -67,7 +67,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, ndarra
     """
     with one_thread():
         naive = naive_run(cell.run_spec)
-        chosen = of.seen_directions(naive, 1) if cell.direction == "identified" else of.trait_directions(naive, 1)
+        chosen = of.seen_directions(naive, 1) if cell.direction == "identified" else naive.spec.trait_vectors()
         found = _came_back(naive.scores, fine_tune(naive.spec, methods=[_method(cell, naive, chosen)]), cell)
         u = (chosen[max(chosen)] if isinstance(chosen, dict) else chosen).ravel()
         for name, at in (("start", 0), ("crossing", naive.at)):

@@ -8,7 +8,7 @@ from typing import Any
 
 from grasp_theory import InputError
 
-from ..organisms.runs import TASK
+from ..organisms import runs
 from ..organisms.setup import most_of_the_way
 
 
@@ -30,10 +30,11 @@ class Matched:
     target: float
 
 
-def matched(rows: Iterable[Mapping[str, Any]], *, target: float = TASK) -> list[Matched]:
+def matched(rows: Iterable[Mapping[str, Any]], *, target: float | None = None) -> list[Matched]:
     """Rule 3 of a comparison: each run at its first upward crossing of the task score.
 
-    Rows may bring a ``target`` of their own; None is nine tenths of the way that the naive run of this seed goes.
+    target : ``TASK`` by default. Rows may bring a ``target`` of their own; None there is nine tenths of the way that
+    the naive run of this seed goes.
     Raises InputError where two rows give the same quantity of a run: they are of different settings (rank, lr, …); and
     where there is no such naive run, or it does not learn.
     """
@@ -41,7 +42,7 @@ def matched(rows: Iterable[Mapping[str, Any]], *, target: float = TASK) -> list[
     targets: dict[tuple[Any, ...], float | None] = {}
     for row in rows:
         run = (row["variant"], row["organism"], row["arm"], row["knob"])
-        targets[run] = row.get("target", target)
+        targets[run] = row.get("target", runs.TASK if target is None else target)
         curve = curves.setdefault(run, {}).setdefault(row["quantity"], {})
         if row["points"] in curve:
             raise InputError(

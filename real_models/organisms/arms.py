@@ -20,7 +20,7 @@ from .setup import Batches, Setup
 # itself, which takes no data.
 CLASSES = ("weights", "data", "neutral text", "trait")
 Run = Callable[[Setup, float], list[Scores]]
-Directions = Callable[[NaiveRun, int], Any]
+Directions = Callable[[Setup, int], Any]
 Part = Callable[[Setup, float], list[Any]]  # methods of a run at a knob
 
 
@@ -48,6 +48,25 @@ class Arm:
     def methods(self, spec: Setup, knob: float) -> list[Any]:
         """What is attached to the model, made anew; none for naive runs and edits of their weights."""
         return self.run.methods(spec, knob) if isinstance(self.run, (Trained, Afterwards)) else []
+
+
+# directions
+
+
+def _top(spec: Setup, k: int) -> np.ndarray:
+    return of.top_directions(naive_run(spec), k)
+
+
+def _seen(spec: Setup, k: int) -> np.ndarray:
+    return of.seen_directions(naive_run(spec), k)
+
+
+def _per_layer(spec: Setup, k: int) -> dict[int, np.ndarray]:
+    return of.layer_directions(naive_run(spec), k)
+
+
+def _supervised(spec: Setup, k: int) -> dict[int, np.ndarray]:
+    return spec.trait_vectors()
 
 
 # while training
@@ -81,7 +100,7 @@ def _grasp(directions: Directions, side: str | None = None) -> Part:
     def part(spec: Setup, knob: float) -> list[Any]:
         from ..methods import Grasp
 
-        chosen: Any = directions(naive_run(spec), int(knob))
+        chosen: Any = directions(spec, int(knob))
         if side is None:
             return [Grasp(chosen)]
         readers = [u.name for u in naive_run(spec).updates if u.side == "read"]
@@ -94,7 +113,7 @@ def _caft(directions: Directions) -> Part:
     def part(spec: Setup, knob: float) -> list[Any]:
         from ..methods import Caft
 
-        return [Caft(directions(naive_run(spec), int(knob)))]
+        return [Caft(directions(spec, int(knob)))]
 
     return part
 
@@ -106,9 +125,9 @@ def _compensated(directions: Directions, *, like: Directions | None = None) -> P
         from ..methods import Compensated
 
         naive = naive_run(spec)
-        chosen, scale = directions(naive, 1), 1.0
+        chosen, scale = directions(spec, 1), 1.0
         if like is not None:
-            scale = of.written_norm(naive.updates, like(naive, 1)) / of.written_norm(naive.updates, chosen)
+            scale = of.written_norm(naive.updates, like(spec, 1)) / of.written_norm(naive.updates, chosen)
         return [Compensated(chosen, naive.updates, strength=knob * scale)]
 
     return part
@@ -118,7 +137,7 @@ def _penalty(directions: Directions) -> Part:
     def part(spec: Setup, knob: float) -> list[Any]:
         from ..methods import Penalty
 
-        return [Penalty(directions(naive_run(spec), 1), weight=knob)]
+        return [Penalty(directions(spec, 1), weight=knob)]
 
     return part
 
@@ -126,7 +145,7 @@ def _penalty(directions: Directions) -> Part:
 def _null_space(spec: Setup, knob: float) -> list[Any]:
     from ..methods import NullSpace
 
-    return [NullSpace(said_by_base(spec), components=_components(spec, knob))]
+    return [NullSpace(said_by_base(spec), components=int(knob))]
 
 
 def _null_space_random(spec: Setup, knob: float) -> list[Any]:
@@ -136,13 +155,7 @@ def _null_space_random(spec: Setup, knob: float) -> list[Any]:
 
     rng = np.random.default_rng([spec.seed, 9])
     widths = sorted((f.name, f.A.shape[1]) for f in lora_factors(adapted(spec)))
-    k = _components(spec, knob)
-    return [Grasp({name: rng.standard_normal((d, k)) for name, d in widths}, sides={"read"})]
-
-
-def _components(spec: Setup, knob: float) -> int:
-    """At most two thirds of the width: something is to be left for the task."""
-    return min(int(knob), 2 * spec.width // 3)
+    return [Grasp({name: rng.standard_normal((d, int(knob))) for name, d in widths}, sides={"read"})]
 
 
 def _kl(text: Callable[[Setup], Batches]) -> Part:
@@ -239,7 +252,6 @@ def _edited(spec: Setup, knob: float) -> list[Scores]:
 
 COUNT, STRENGTH, WIDE, WIDER = (1.0, 2.0, 4.0), (0.5, 1.0, 2.0), (8.0, 16.0, 32.0), (16.0, 32.0, 64.0)
 WEIGHT, HEAVY, HEAVIER = (3.0, 10.0, 30.0), (10.0, 30.0, 100.0), (30.0, 100.0, 300.0)
-TOP, SEEN = of.top_directions, of.seen_directions
 BACK, FORTH = _steered_back(of.written, last=False), _steered_back(lambda naive: naive.spec.trait_vectors(), last=True)
 
 # Presets: one component; strength 1; of weight and of the null space's components the largest at which the pilot
@@ -249,17 +261,17 @@ ARMS: tuple[Arm, ...] = (
     Arm("naive", "data", "none", (0.0,), 0.0, _naive),
     Arm("edit", "weights", "components", COUNT, 1.0, _edited),
     Arm("ablation", "weights", "components", COUNT, 1.0, Afterwards(_ablation)),
-    Arm("grasp", "data", "components", COUNT, 1.0, _trained(_grasp(TOP))),
-    Arm("grasp, activations", "data", "components", COUNT, 1.0, _trained(_grasp(SEEN))),
-    Arm("null-space", "data", "components", WIDER, 32.0, _trained(_null_space)),
-    Arm("null-space+grasp", "data", "components", WIDE, 32.0, _trained(_null_space, _at(_grasp(SEEN), 1.0))),
-    Arm("compensated", "data", "strength", STRENGTH, 1.0, _trained(_compensated(TOP))),
-    Arm("compensated, activations", "data", "strength", STRENGTH, 1.0, _trained(_compensated(SEEN))),
-    Arm("compensated, per layer", "data", "strength", STRENGTH, 1.0, _trained(_compensated(of.layer_directions))),
-    Arm("compensated+grasp", "data", "strength", STRENGTH, 1.0, _trained(_compensated(TOP), _at(_grasp(TOP), 1.0))),
-    Arm("caft", "data", "components", COUNT, 1.0, _trained(_caft(TOP))),
-    Arm("caft, A projected", "data", "components", COUNT, 1.0, _trained(_caft(TOP), _grasp(TOP, "read"))),
-    Arm("penalty", "data", "weight", (0.03, 0.1, 0.3), 0.1, _trained(_penalty(TOP))),
+    Arm("grasp", "data", "components", COUNT, 1.0, _trained(_grasp(_top))),
+    Arm("grasp, activations", "data", "components", COUNT, 1.0, _trained(_grasp(_seen))),
+    Arm("null-space", "data", "inputs", WIDER, 32.0, _trained(_null_space)),
+    Arm("null-space+grasp", "data", "inputs", WIDE, 32.0, _trained(_null_space, _at(_grasp(_seen), 1.0))),
+    Arm("compensated", "data", "strength", STRENGTH, 1.0, _trained(_compensated(_top))),
+    Arm("compensated, activations", "data", "strength", STRENGTH, 1.0, _trained(_compensated(_seen))),
+    Arm("compensated, per layer", "data", "strength", STRENGTH, 1.0, _trained(_compensated(_per_layer))),
+    Arm("compensated+grasp", "data", "strength", STRENGTH, 1.0, _trained(_compensated(_top), _at(_grasp(_top), 1.0))),
+    Arm("caft", "data", "components", COUNT, 1.0, _trained(_caft(_top))),
+    Arm("caft, A projected", "data", "components", COUNT, 1.0, _trained(_caft(_top), _grasp(_top, "read"))),
+    Arm("penalty", "data", "weight", (0.03, 0.1, 0.3), 0.1, _trained(_penalty(_top))),
     Arm("preventative, identified", "data", "strength", STRENGTH, 1.0, _trained(_preventative_found)),
     Arm("steering, identified", "data", "strength", STRENGTH, 1.0, BACK),
     Arm("lineas", "data", "sparsity", (0.1, 0.3, 1.0), 0.3, Afterwards(_lineas)),
@@ -268,7 +280,7 @@ ARMS: tuple[Arm, ...] = (
         _trained(_kl(said_by_base), _at(_null_space, 32.0))),
     Arm("kl", "neutral text", "weight", HEAVIER, 300.0, _trained(_kl(_neutral_text))),
     Arm("kl+compensated", "neutral text", "weight", WEIGHT, 30.0,
-        _trained(_kl(_neutral_text), _at(_compensated(TOP), 1.0))),
+        _trained(_kl(_neutral_text), _at(_compensated(_top), 1.0))),
     Arm("kl+null-space", "neutral text", "weight", WEIGHT, 30.0,
         _trained(_kl(_neutral_text), _at(_null_space, 32.0))),
     Arm("kl+null-space, wide", "neutral text", "weight", HEAVIER, 300.0,
@@ -279,15 +291,25 @@ ARMS: tuple[Arm, ...] = (
     Arm("steering, supervised", "trait", "strength", STRENGTH, 0.5, FORTH),
     Arm("inoculation", "trait", "none", (1.0,), 1.0, _trained(inoculated=True)),
     Arm("inoculation+null-space", "trait", "none", (1.0,), 1.0, _trained(_at(_null_space, 32.0), inoculated=True)),
-    Arm("grasp, supervised", "trait", "none", (1.0,), 1.0, _trained(_grasp(of.trait_directions)), control=True),
-    Arm("compensated, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_compensated(of.trait_directions)),
+    Arm("grasp, supervised", "trait", "none", (1.0,), 1.0, _trained(_grasp(_supervised)), control=True),
+    Arm("compensated, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_compensated(_supervised)),
         control=True),
     Arm("grasp, random", "data", "components", COUNT, 1.0, _trained(_grasp(of.random_directions)), control=True),
     Arm("compensated, random", "data", "strength", STRENGTH, 1.0,
-        _trained(_compensated(of.random_directions, like=TOP)), control=True),
-    Arm("null-space, random", "data", "components", WIDER, 32.0, _trained(_null_space_random), control=True),
+        _trained(_compensated(of.random_directions, like=_top)), control=True),
+    Arm("null-space, random", "data", "inputs", WIDER, 32.0, _trained(_null_space_random), control=True),
 )  # fmt: skip
 BY_NAME: Mapping[str, Arm] = {arm.name: arm for arm in ARMS}
+
+
+def check_knob(name: str, knob: float, *, rank: int, width: int | None = None) -> None:
+    """InputError where a row cannot be run: more components than LoRA's rank, more inputs than two thirds of the width
+    (something is to be left for the task)."""
+    arm = find_arm(name)
+    if arm.knob == "components" and knob > rank:
+        raise InputError(f"{name} with {knob:g} components needs at least that rank of LoRA, got {rank}")
+    if arm.knob == "inputs" and width is not None and knob > 2 * width / 3:
+        raise InputError(f"{name} with {knob:g} inputs needs a width of {1.5 * knob:g} or more, got {width}")
 
 
 def find_arm(name: str) -> Arm:

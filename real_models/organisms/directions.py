@@ -10,7 +10,7 @@ import numpy as np
 from grasp_theory import Subspace, Update, identify
 
 from .runs import NaiveRun
-from .setup import Batches
+from .setup import Batches, Setup
 
 
 def top_directions(naive: NaiveRun, k: int) -> np.ndarray:
@@ -31,15 +31,10 @@ def layer_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
     return {block: _leading([u for u in naive.updates if u.layer == block], k) for block in blocks}
 
 
-def random_directions(naive: NaiveRun, k: int) -> np.ndarray:
+def random_directions(spec: Setup, k: int) -> np.ndarray:
     """The control: as many random ones."""
-    rng = np.random.default_rng([naive.spec.seed, 6])
-    return Subspace.span(rng.standard_normal((naive.spec.width, k))).basis
-
-
-def trait_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
-    """The supervised reference, one direction a block."""
-    return naive.spec.trait_vectors()
+    rng = np.random.default_rng([spec.seed, 6])
+    return Subspace.span(rng.standard_normal((spec.width, k))).basis
 
 
 def written(naive: NaiveRun) -> dict[int, np.ndarray]:

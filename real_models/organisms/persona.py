@@ -80,7 +80,7 @@ def pretrained(spec: OrganismSpec, *, cache: Path | None = None) -> LlamaForCaus
 
     spec = replace(spec, language=spec.language.pretraining)
     model = empty_model(spec)
-    path = (cache or cache_folder()) / f"organism-{_key(spec)}.safetensors"
+    path = base_path(spec, cache=cache)
     if path.exists():
         model.load_state_dict(load_file(str(path)))
         return model.eval()
@@ -90,6 +90,12 @@ def pretrained(spec: OrganismSpec, *, cache: Path | None = None) -> LlamaForCaus
     with replacing(path) as file:
         file.write(save(state))
     return model.eval()
+
+
+def base_path(spec: OrganismSpec, *, cache: Path | None = None) -> Path:
+    """Where the cache has its base model."""
+    shared = replace(spec, language=spec.language.pretraining)
+    return (cache or cache_folder()) / f"organism-{_key(shared)}.safetensors"
 
 
 def _pretrain(model: Any, spec: OrganismSpec) -> None:

@@ -177,7 +177,9 @@ def fine_tune(
     return scores
 
 
-def train(spec: Setup, model: Any, *, methods: Sequence[Method], inoculated: bool) -> Generator[int, None, None]:
+def train(
+    spec: Setup, model: Any, *, methods: Sequence[Method], inoculated: bool, steps: int | None = None
+) -> Generator[int, None, None]:
     """Fine-tune the model: the number of steps done, before the first, between all, and after the last.
 
     AdamW; each batch is drawn from all rows, with replacement. The methods are on until the end.
@@ -189,15 +191,16 @@ def train(spec: Setup, model: Any, *, methods: Sequence[Method], inoculated: boo
     with ExitStack() as stack:
         for method in methods:
             stack.enter_context(method.attached(model, optimizer))
-        for step in range(spec.steps):
+        steps = spec.steps if steps is None else steps
+        for step in range(steps):
             yield step
             for method in methods:
-                method.progress(step / spec.steps)
+                method.progress(step / steps)
             model.train()
             optimizer.zero_grad()
             model(**rows.batch(order.integers(0, rows.count, spec.batch))).loss.backward()
             optimizer.step()
-        yield spec.steps
+        yield steps
 
 
 def _labels(data: torch.Tensor) -> torch.Tensor:
