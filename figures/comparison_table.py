@@ -259,6 +259,6 @@ def _row(line: Line, among: Sequence[Line]) -> list[str]:
 
 def times(line: Line) -> str:
     """How many times smaller the excess is than naive's: a bound where it cannot be told from 0, "–" if not known."""
-    if line.less is not None and (line.low is None or line.low > 0):
-        return f"{line.less:.1f}x"
-    return "–" if line.bound is None else f"≥{line.bound:.2g}x"
+    sure = line.less is not None and (line.low is None or line.low > 0)
+    ratio = line.less if sure else line.bound
+    return "–" if ratio is None else f"{'' if sure else '≥'}{ratio:.{0 if ratio >= 10 else 1}f}x"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from synthetic.results import write_atomically
 
 from .rows import FOLDER, read_rows
@@ -87,6 +89,37 @@ def comparison() -> str:
     return "\n".join([_by_variant(found, [arm.name for arm in ARMS]), "", f"Seeds: {seeds}.", *void_])
 
 
+def confirmed() -> str:
+    """The main rows on seeds that no choice was made on: drift, and the paired difference to null-space."""
+    from real_models.experiments.matching import matched
+    from real_models.organisms.arms import find_arm
+
+    from .comparison_table import interval, lines
+
+    rows = read_rows(FOLDER / "comparison_confirmed.csv")
+    found, runs = lines(rows), matched(rows)
+    variants = list(dict.fromkeys(line.variant for line in found))
+    drift = {(m.variant, m.organism, m.arm): m.scores["drift"] for m in runs if m.reached}
+    seeds = sorted({m.organism for m in runs})
+
+    def difference(variant: str, arm: str) -> str:
+        pairs = [(drift.get((variant, n, arm)), drift.get((variant, n, "null-space"))) for n in seeds]
+        values = [a - b for a, b in pairs if a is not None and b is not None]
+        low, high = interval(np.array(values))
+        if arm == "null-space" or len(values) < len(seeds) or low is None:
+            return ""
+        return f"{np.mean(values):+.3f} ({low:+.3f} … {high:+.3f})"
+
+    head = [*variants, *(f"− null-space, {variant}" for variant in variants)]
+    out = ["| method | " + " | ".join(head) + " |", "|---|" + "---|" * len(head)]
+    for name in dict.fromkeys(line.arm for line in found):
+        of, arm = {line.variant: line for line in found if line.arm == name}, find_arm(name)
+        label = name if arm.knob == "none" else f"{name} ({arm.knob} {of[variants[0]].knob:g})"
+        cells = [*(_drift(of[v]) for v in variants), *(difference(v, name) for v in variants)]
+        out.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join([*out, "", f"Seeds: {seeds[0]} to {seeds[-1]}."])
+
+
 def knobs() -> str:
     """Drift at every value of every knob, on the seeds that ran them all."""
     from real_models.organisms.arms import ARMS
@@ -158,6 +191,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "experiments": experiments,
     "headline": headline,
     "comparison": comparison,
+    "confirmed": confirmed,
     "knobs": knobs,
 }
 PAGES = ("README.md", "docs/identify.md", "docs/lab.md", "docs/training.md", "docs/comparison.md")

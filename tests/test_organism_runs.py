@@ -13,7 +13,7 @@ import torch
 
 from grasp_theory import InputError
 from real_models.organisms import runs
-from real_models.organisms.arms import ARMS, CLASSES, find_arm
+from real_models.organisms.arms import ARMS, CLASSES, check_knob, find_arm
 from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
 from real_models.organisms.persona import OrganismSpec, pretrained
@@ -177,6 +177,10 @@ def test_arms_have_one_name_a_known_class_and_as_many_knobs():
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
 def test_arms_start_from_the_base_and_do_something(learning, arm):
+    if arm.inputs >= RUN.width:
+        with pytest.raises(InputError, match="leave nothing to train"):
+            arm.run(RUN, arm.preset)
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = arm.run(RUN, arm.preset)
@@ -186,6 +190,24 @@ def test_arms_start_from_the_base_and_do_something(learning, arm):
         assert 0 <= min(scores.drift, scores.task, scores.kept) <= max(scores.drift, scores.task, scores.kept) <= 1
     assert (found[0].drift == learning.scores[0].drift) == (arm.name not in AT_INFERENCE)
     assert (found[-1].drift == learning.scores[-1].drift) == (arm.name == "naive")
+
+
+def test_arm_of_many_inputs_runs_where_the_model_is_wide_enough():
+    spec = dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, hidden=96))
+    narrow, wide = (find_arm(f"kl+null-space{kind}").run(spec, 30.0) for kind in ("", ", wide"))
+    assert narrow[0].drift == wide[0].drift
+    assert narrow[-1].drift != wide[-1].drift != wide[0].drift
+
+
+@pytest.mark.parametrize(
+    ("arm", "knob", "what"),
+    [("grasp", 4.0, "4 components needs at least that rank"), ("null-space", 64.0, "needs a width of 96"),
+     ("kl+null-space, wide", 30.0, "needs a width of 96")],
+)  # fmt: skip
+def test_knob_that_does_not_fit_is_refused(arm, knob, what):
+    with pytest.raises(InputError, match=what):
+        check_knob(arm, knob, rank=2, width=64)
+    check_knob(arm, knob, rank=4, width=96)
 
 
 def test_arm_edit_is_the_projected_update_added_to_the_base(learning):

@@ -149,7 +149,7 @@ def test_text_files_change_what_a_run_is(spec, folder):
     before = replace(spec, data=other, files="")
     write(folder, "other.jsonl", [*DATA[:-1], DATA[1]])
     after = replace(spec, data=other, files="")
-    names = {identity("comparison", make_text_cells(s, [0], ["naive"])[0]) for s in (before, after, spec)}
+    names = {identity("comparison", make_text_cells(s, [0], ["naive"])[0][0]) for s in (before, after, spec)}
     assert len(names) == 3
     assert before.files == replace(before, rank=2).files
 

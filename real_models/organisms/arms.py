@@ -29,7 +29,8 @@ class Arm:
     """One row: ``run(spec, knob)`` gives the scores at every point.
 
     information : its class. knobs : values of its knob, as many for every method. preset : the one that is used without
-    looking at trait labels. knob : what it is. control : a row that should show no effect, or a bound.
+    looking at trait labels. knob : what it is. control : a row that should show no effect, or a bound. inputs : of the
+    null space, where that is not the knob.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Arm:
     preset: float
     run: Run
     control: bool = False
+    inputs: int = 0
 
     @property
     def inoculated(self) -> bool:
@@ -277,20 +279,21 @@ ARMS: tuple[Arm, ...] = (
     Arm("lineas", "data", "sparsity", (0.1, 0.3, 1.0), 0.3, Afterwards(_lineas)),
     Arm("kl, own text", "data", "weight", HEAVY, 30.0, _trained(_kl(said_by_base))),
     Arm("kl, own text+null-space", "data", "weight", HEAVY, 30.0,
-        _trained(_kl(said_by_base), _at(_null_space, 32.0))),
+        _trained(_kl(said_by_base), _at(_null_space, 32.0)), inputs=32),
     Arm("kl", "neutral text", "weight", HEAVIER, 300.0, _trained(_kl(_neutral_text))),
     Arm("kl+compensated", "neutral text", "weight", WEIGHT, 30.0,
         _trained(_kl(_neutral_text), _at(_compensated(_top), 1.0))),
     Arm("kl+null-space", "neutral text", "weight", WEIGHT, 30.0,
-        _trained(_kl(_neutral_text), _at(_null_space, 32.0))),
+        _trained(_kl(_neutral_text), _at(_null_space, 32.0)), inputs=32),
     Arm("kl+null-space, wide", "neutral text", "weight", HEAVIER, 300.0,
-        _trained(_kl(_neutral_text), _at(_null_space, 64.0))),
+        _trained(_kl(_neutral_text), _at(_null_space, 64.0)), inputs=64),
     Arm("preventative, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_preventative)),
     Arm("preventative+null-space", "trait", "strength", STRENGTH, 1.0,
-        _trained(_preventative, _at(_null_space, 32.0))),
+        _trained(_preventative, _at(_null_space, 32.0)), inputs=32),
     Arm("steering, supervised", "trait", "strength", STRENGTH, 0.5, FORTH),
     Arm("inoculation", "trait", "none", (1.0,), 1.0, _trained(inoculated=True)),
-    Arm("inoculation+null-space", "trait", "none", (1.0,), 1.0, _trained(_at(_null_space, 32.0), inoculated=True)),
+    Arm("inoculation+null-space", "trait", "none", (1.0,), 1.0,
+        _trained(_at(_null_space, 32.0), inoculated=True), inputs=32),
     Arm("grasp, supervised", "trait", "none", (1.0,), 1.0, _trained(_grasp(_supervised)), control=True),
     Arm("compensated, supervised", "trait", "strength", STRENGTH, 1.0, _trained(_compensated(_supervised)),
         control=True),
@@ -308,8 +311,9 @@ def check_knob(name: str, knob: float, *, rank: int, width: int | None = None) -
     arm = find_arm(name)
     if arm.knob == "components" and knob > rank:
         raise InputError(f"{name} with {knob:g} components needs at least that rank of LoRA, got {rank}")
-    if arm.knob == "inputs" and width is not None and knob > 2 * width / 3:
-        raise InputError(f"{name} with {knob:g} inputs needs a width of {1.5 * knob:g} or more, got {width}")
+    inputs = knob if arm.knob == "inputs" else arm.inputs
+    if width is not None and inputs > 2 * width / 3:
+        raise InputError(f"{name} with {inputs:g} inputs needs a width of {1.5 * inputs:g} or more, got {width}")
 
 
 def find_arm(name: str) -> Arm:
