@@ -71,10 +71,12 @@ options = {"output_dir": "run", "max_steps": 3, "report_to": [], "save_strategy"
 options |= {"learning_rate": 1e-2, "disable_tqdm": True, "logging_strategy": "no"}
 try:
     from datasets import Dataset
+    from transformers import AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
     listed = Dataset.from_list([{name: value.tolist() for name, value in row.items()} for row in rows])
-    made = {"args": SFTConfig(dataset_kwargs={"skip_prepare_dataset": True}, **options), "train_dataset": listed}
+    settings = SFTConfig(dataset_kwargs={"skip_prepare_dataset": True}, bf16=False, **options)
+    made = {"args": settings, "train_dataset": listed, "processing_class": AutoTokenizer.from_pretrained("MODEL")}
 except ImportError:  # trl is accepted, not required: its trainer is a subclass of this one
     from transformers import Trainer as SFTTrainer, TrainingArguments
 
