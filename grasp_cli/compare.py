@@ -16,7 +16,7 @@ def compare(
         Path | None, typer.Argument(help="TOML file with a [compare] or a [text] table; the full study if none.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="One variant, two seeds, the main rows at their presets.")
+        bool, typer.Option("--quick", help="One variant, three seeds, the main rows at their presets.")
     ] = False,
     jobs: Jobs = 2,
     results: Results = Path("results"),

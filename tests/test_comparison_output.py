@@ -127,7 +127,7 @@ def test_figure_draws_without_a_naive_run_and_with_one_seed():
 def test_cells_are_all_rows_knobs_and_seeds_and_quick_some():
     assert len(cells(False)) == 3 * 5 * sum(len(arm.knobs) for arm in ARMS)
     quick = cells(True)
-    assert {c.organism for c in quick} == {2, 3}
+    assert {c.organism for c in quick} == {2, 3, 4}
     assert all(c.knob == PRESETS[c.arm] for c in quick)
     assert {"naive", "grasp, random"} <= {c.arm for c in quick}
     spec = make_cells(("mixed",), [3], ["kl"], presets_only=True, rank=4, points=(0, 5, 10))[0].run_spec

@@ -60,4 +60,4 @@ def test_reproduce_prepares_the_organisms_that_it_compares(tmp_path, monkeypatch
     command = ["reproduce", "--only", "organism", "--jobs", "3", "--results", str(tmp_path)]
     assert grasp_cli.run(grasp_cli.app, command) == 130
     assert asked == [({cell.run_spec for cell in cells(True)}, 3)]
-    assert len(asked[0][0]) == 2
+    assert len(asked[0][0]) == 3

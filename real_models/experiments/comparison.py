@@ -81,9 +81,9 @@ class TextCell(TextSpec):
 
 
 def cells(quick: bool) -> list[Cell]:
-    """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 2 of the seeds, the main rows."""
+    """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 3 of the seeds, the main rows."""
     if quick:
-        return make_cells(("style",), STUDY[:2], QUICK, presets_only=True)
+        return make_cells(("style",), STUDY[:3], QUICK, presets_only=True)
     every = make_cells(("style", "content", "mixed"), STUDY, [arm.name for arm in ARMS])
     return sorted(every, key=lambda cell: cell.knob != find_arm(cell.arm).preset)
 
