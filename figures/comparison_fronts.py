@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from real_models.experiments.matching import first_crossing
+from real_models.experiments.matching import Curves, curves, first_crossing
 from real_models.organisms.arms import find_arm
 
 from .comparison import COLOURS
@@ -16,8 +16,7 @@ from .style import GREY, PAGE, new_figure, styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Run = tuple[str, float]  # row, knob
-Curves = dict[tuple[int, str, float], tuple[Any, Any]]  # (organism, row, knob) -> (task, drift) along the run
+Row = tuple[str, float]  # row, knob
 # of the way from where naive runs start to where they are matched, and beyond
 SHARES = tuple(float(x) for x in np.linspace(0.4, 1.04, 33).round(3))
 
@@ -30,13 +29,14 @@ def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[tuple[str, int
     "all knobs" : among all. Only rows that reach the score in every seed, no controls; the naive run ("naive") and
     every class ("weights", …) apart. The best of "rows" is chosen on the seeds it is shown on, so it has no interval.
     """
-    found = []
-    for variant, curves in _curves(rows).items():
-        seeds = sorted({seed for seed, *_ in curves})
-        start = {seed: curve[0][0] for (seed, arm, _), curve in curves.items() if arm == "naive"}
+    found, every = [], curves(rows)
+    for variant in dict.fromkeys(variant for variant, *_ in every):
+        of = {run: curve for run, curve in every.items() if run[0] == variant}
+        seeds = sorted({seed for _, seed, *_ in of})
+        start = {seed: curve["task"][min(curve["task"])] for (_, seed, arm, _), curve in of.items() if arm == "naive"}
         for share in SHARES:
             task = {s: (1 - share) * start.get(s, 0.0) + share * targets[variant, s] for s in seeds}
-            drifts = _at(curves, task)
+            drifts = _at(of, task)
             for kind in ("presets", "all knobs"):
                 for name, among in _groups(drifts, presets=kind == "presets").items():
                     arm, knob = min(among, key=lambda run: (drifts[run], run))
@@ -49,33 +49,20 @@ def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[tuple[str, int
     return found
 
 
-def _curves(rows: Iterable[Mapping[str, Any]]) -> dict[str, Curves]:
-    """variant -> curves."""
-    points: dict[str, dict[tuple[int, str, float], dict[str, dict[int, float]]]] = {}
-    for row in rows:
-        if row["quantity"] in ("task", "drift"):
-            run = points.setdefault(row["variant"], {}).setdefault((row["organism"], row["arm"], row["knob"]), {})
-            run.setdefault(row["quantity"], {})[row["points"]] = row["mean"]
-    return {
-        variant: {key: tuple([run[q][p] for p in sorted(run[q])] for q in ("task", "drift")) for key, run in of.items()}  # pyright: ignore
-        for variant, of in points.items()
-    }
-
-
-def _at(curves: Curves, target: Mapping[int, float]) -> dict[Run, float]:
+def _at(of: Curves, target: Mapping[int, float]) -> dict[Row, float]:
     """Mean drift over seeds, each at its task score, of the rows that reach it in all of them."""
-    drifts: dict[Run, list[float]] = {}
-    for (seed, arm, knob), (task, drift) in sorted(curves.items()):
-        crossing = first_crossing(task, target[seed])
+    drifts: dict[Row, list[float]] = {}
+    for (_, seed, arm, knob), curve in sorted(of.items()):
+        crossing, drift = first_crossing(curve["task"], target[seed]), curve["drift"]
         if crossing is not None:
             a, b, share = crossing
             drifts.setdefault((arm, knob), []).append(drift[a] + share * (drift[b] - drift[a]))
     return {run: float(np.mean(values)) for run, values in drifts.items() if len(values) == len(target)}
 
 
-def _groups(drifts: Iterable[Run], *, presets: bool) -> dict[str, list[Run]]:
+def _groups(drifts: Iterable[Row], *, presets: bool) -> dict[str, list[Row]]:
     """Class -> its rows."""
-    found: dict[str, list[Run]] = {}
+    found: dict[str, list[Row]] = {}
     for name, knob in drifts:
         arm = find_arm(name)
         if not arm.control and (not presets or knob == arm.preset):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -23,6 +23,9 @@ from .comparison_table import Line, lines, show_comparison
 from .naive_runs import show_naive_runs
 from .report import heading, page, paragraph, picture, preformatted
 from .style import render
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -70,29 +73,34 @@ def study(
         prepare([cell.run_spec for cell in cells if cell.arm == "naive"], n_jobs=jobs, progress=track)
     runs = swept("comparison", cells, "compare")
     write_csv(results / "comparison.csv", runs)
-    known = {(m.variant, m.organism) for m in matched(runs) if m.arm == "naive" and m.steps == 0}
+    crossed = matched(runs)
+    known = {(m.variant, m.organism) for m in crossed if m.arm == "naive" and m.steps == 0}
     naive = [c for c in cells if c.arm == "naive" and (c.variant, c.organism) not in known]
     learnt = {c.variant for c in naive}
     components = swept("components", naive, "components")
     counted = swept("cost", [c for c in first_of_rows(cells) if c.variant in learnt], "cost")
     found = lines(runs, costs(counted))
-    targets = {(m.variant, m.organism): m.target for m in matched(runs)}
+    targets = {(m.variant, m.organism): m.target for m in crossed}
     made = Study(runs, components, comparison_fronts.fronts(runs, targets=targets), found)
     for name, rows in (("_components", components), ("_cost", counted), ("_fronts", made.fronts)):
         write_csv(results / f"comparison{name}.csv", rows)
     write_json(results / "comparison.json", made.record())
+    figure = comparison.build(runs)
     for kind in ("png", "pdf"):
-        write_atomically(results / f"comparison.{kind}", render(comparison.build(runs), kind))
-    write_atomically(results / "comparison.html", study_page(made, notes).encode())
+        write_atomically(results / f"comparison.{kind}", render(figure, kind))
+    write_atomically(results / "comparison.html", study_page(made, figure, notes).encode())
     return made
 
 
-def study_page(made: Study, notes: Sequence[str] = ()) -> str:
-    """A self-contained page: what each row does at matched task score, what it trades, what naive runs give away."""
+def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
+    """A self-contained page: what each row does at matched task score, what it trades, what naive runs give away.
+
+    figure : of its runs, as ``comparison`` builds it.
+    """
     parts = [paragraph(note) for note in notes]
     parts += [heading("At matched task score"), preformatted(_text(made.lines, show_comparison))]
     caption = "Above: drift over task along training. Below: drift where each method first reaches the task."
-    parts += [picture(comparison.build(made.runs), caption)]
+    parts += [picture(figure, caption)]
     if made.fronts:
         caption = (
             "Least mean drift among the rows of a class, where they first reach the task score asked for. The best row "

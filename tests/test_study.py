@@ -9,17 +9,23 @@ import re
 import made_comparison
 import numpy as np
 import pytest
+import tolerance
+import torch
 from tiny_organism import RUN
 
 import real_models.experiments.components as components
 import real_models.experiments.identification as along
+from figures.comparison import build
 from figures.comparison_table import lines
 from figures.naive_runs import show_naive_runs
 from figures.study import Study, study, study_page
 from figures.tables import console
 from real_models.experiments.comparison import Cell
+from real_models.methods.target import lora_factors
 from real_models.organisms import runs
+from real_models.organisms.alignment import effects, trait_axes
 from real_models.organisms.arms import find_arm
+from real_models.organisms.directions import top_directions
 from real_models.organisms.runs import naive_run
 from synthetic import sweep as sweeping
 
@@ -63,12 +69,14 @@ def test_study_writes_its_files_and_runs_nothing_twice(made, monkeypatch):
 
 def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
     first, folder = made
-    assert (folder / "comparison.html").read_text(encoding="utf-8") == study_page(first, ["A note <b>."])
+    assert (folder / "comparison.html").read_text(encoding="utf-8") == study_page(
+        first, build(first.runs), ["A note <b>."]
+    )
     rows = made_comparison.study(naive=(0.8,), kl=(0.2,))
     never = [row | {"mean": row["mean"] / 2} if row["quantity"] == "task" else row for row in rows]
     missed = Study(never, first.components, [], lines(never))
     for found, pictures in ((missed, 1), (first, 2)):  # without a run that reaches the task there is no front
-        text = study_page(found, ["A note <b>."])
+        text = study_page(found, build(found.runs), ["A note <b>."])
         assert "A note &lt;b&gt;." in text
         assert "http" not in text
         assert text.count("data:image/png;base64,") == pictures
@@ -105,14 +113,21 @@ def test_components_are_those_along_the_run_at_its_crossing(cache):
     """The experiment that follows the whole run, at the point where directions are taken."""
     (cell,) = cells("naive")
     naive, found = naive_run(RUN), components.measure(cell, [])
-    V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(RUN.trait_vectors().items())])
-    curves = along._along(naive, V)
+    curves = along._along(naive, trait_axes(RUN))
     for block in range(RUN.organism.layers):
         for name in ("weights", "activations"):
             value = curves[f"{name} block {block}"][naive.at - 1]
             np.testing.assert_allclose(found[f"{name} 0 block {block}"][0], value, atol=5e-5)  # four digits
-    deleted = along.effects(naive, components.COMPONENTS)
+    deleted = effects(naive, components.COMPONENTS)
     assert {name: found[name][0] for name in deleted} == deleted
+    module = naive.model(naive.at)  # the other way: the projected update, without LoRA's factors
+    basis = top_directions(naive, 2)[:, 1:]
+    for f in lora_factors(module):
+        if f.side == "write":
+            f.B.data = f.B.data - torch.from_numpy(basis @ (basis.T @ f.B.detach().numpy())).float()
+    off = tolerance.backward((RUN.organism.language.vocabulary,), np.float32, 10.0)
+    expected = RUN.probes().ask(module).drift
+    np.testing.assert_allclose(found["drift without write, pooled 1"][0], expected, rtol=0, atol=off)
     assert found["drift"][0] == naive.scores[naive.at].drift
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from synthetic.experiment import Experiment, Prediction
+from synthetic.experiment import Experiment
 from synthetic.persona import has_hint
 
 from ..organisms.arms import find_arm
@@ -88,17 +88,12 @@ def reliance(excess: np.ndarray, supplied: np.ndarray) -> np.ndarray:
     return np.logaddexp(0, np.log(np.expm1(np.maximum(excess, 1e-12))) - supplied)
 
 
-def theory(cell: Cell) -> Mapping[str, Prediction]:
-    """None by the cell alone: :func:`reliance` needs the naive run's log-odds; the figure draws it."""
-    return {}
-
-
+# No law by the cell alone: ``reliance`` needs the naive run's log-odds; the figure draws it.
 EXPERIMENT = Experiment(
     name="compensation",
     shows="Drift falls with the strength of compensation and does not overshoot.",
     cells=cells,
     measure=measure,
-    theory=theory,
     trials=(1, 1),
     along="points",
 )

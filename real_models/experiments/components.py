@@ -8,7 +8,7 @@ import numpy as np
 
 from synthetic.experiment import Experiment
 
-from ..organisms.alignment import alignment, deletions
+from ..organisms.alignment import alignment, effects
 from ..organisms.common import one_thread
 from ..organisms.runs import naive_run
 from . import comparison
@@ -40,8 +40,7 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
         for name in ("weights", "activations"):
             for i, cosines in enumerate(found[name]):
                 values |= {f"{name} {i} block {block}": cosine for block, cosine in enumerate(cosines)}
-        for side, i, left in deletions(naive, count):
-            values |= {f"drift without {side} {i}": left.drift, f"task without {side} {i}": left.task}
+        values |= effects(naive, count)
     return {name: np.array([value]) for name, value in values.items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from grasp_theory import InputError
-from synthetic.experiment import Experiment, Prediction
+from synthetic.experiment import Experiment
 
 from ..organisms import directions as of
 from ..organisms.common import one_thread
@@ -145,17 +145,12 @@ def share(H: Float[ndarray, "d d"], u: Float[ndarray, " d"], *, ridge: float) ->
     return float(1 - 1 / ((u @ H @ u) * (u @ np.linalg.solve(H, u))))
 
 
-def theory(cell: Cell) -> Mapping[str, Prediction]:
-    """None: the statement is for one layer under squared loss at convergence; the figure draws what it would say."""
-    return {}
-
-
+# No law: the statement is for one layer under squared loss at convergence; the figure draws what it would say.
 EXPERIMENT = Experiment(
     name="coupling",
     shows="What projection keeps off a direction comes back by others; beside what the loss metric would predict.",
     cells=cells,
     measure=measure,
-    theory=theory,
     trials=(1, 1),
     along="points",
 )

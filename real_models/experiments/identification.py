@@ -13,7 +13,7 @@ from grasp_theory import Decomposition, Update, identify
 from synthetic.experiment import Experiment, Prediction
 from synthetic.persona import PersonaSpec
 
-from ..organisms.alignment import deletions
+from ..organisms.alignment import effects, trait_axes
 from ..organisms.common import one_thread
 from ..organisms.directions import top_directions
 from ..organisms.runs import NaiveRun, RunSpec, naive_run
@@ -59,7 +59,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
     """
     with one_thread():
         naive = naive_run(cell.run_spec)
-        V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(naive.spec.trait_vectors().items())])
+        V = trait_axes(naive.spec)
         found = _along(naive, V) | effects(naive, COMPONENTS)
         nearest = np.abs(top_directions(naive, COMPONENTS).T @ V).max(1)
     draws = rngs[0].standard_normal((DRAWS, len(V)))
@@ -99,14 +99,6 @@ def _pooled(updates: Sequence[Update]) -> Decomposition:
 def _ratio(found: Decomposition) -> float:
     first, second = (found.component(i).singular_value for i in (0, 1))
     return first / second
-
-
-def effects(naive: NaiveRun, k: int) -> dict[str, float]:
-    """Drift and task with component i deleted, for each way of taking components."""
-    found = {}
-    for side, i, scores in deletions(naive, k):
-        found |= {f"drift without {side} {i}": scores.drift, f"task without {side} {i}": scores.task}
-    return found
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ from grasp_theory import InputError
 
 from ..organisms import runs
 from ..organisms.setup import most_of_the_way
+
+Run = tuple[str, int, str, float]  # variant, organism, row, knob
+Curves = dict[Run, dict[str, dict[int, float]]]
 
 
 @dataclass(frozen=True)
@@ -35,47 +38,61 @@ def matched(rows: Iterable[Mapping[str, Any]], *, target: float | None = None) -
 
     target : ``TASK`` by default. Rows may bring a ``target`` of their own; None there is nine tenths of the way that
     the naive run of this seed goes.
-    Raises InputError where two rows give the same quantity of a run: they are of different settings (rank, lr, …); and
-    where there is no such naive run, or it does not learn.
+    Raises InputError as :func:`curves`, and where there is no such naive run, or it does not learn.
     """
-    curves: dict[tuple[Any, ...], dict[str, dict[int, float]]] = {}
-    targets: dict[tuple[Any, ...], float | None] = {}
+    rows = list(rows)
+    of, default = curves(rows), runs.TASK if target is None else target
+    targets = {_run(row): row.get("target", default) for row in rows}
+    return [
+        _match(run, quantities, _from_naive(run, of) if (own := targets[run]) is None else own)
+        for run, quantities in of.items()
+    ]
+
+
+def curves(rows: Iterable[Mapping[str, Any]]) -> Curves:
+    """(variant, organism, row, knob) -> quantity -> step -> value.
+
+    Raises InputError where two rows give the same quantity of a run: they are of different settings (rank, lr, …).
+    """
+    found: Curves = {}
     for row in rows:
-        run = (row["variant"], row["organism"], row["arm"], row["knob"])
-        targets[run] = row.get("target", runs.TASK if target is None else target)
-        curve = curves.setdefault(run, {}).setdefault(row["quantity"], {})
+        curve = found.setdefault(_run(row), {}).setdefault(row["quantity"], {})
         if row["points"] in curve:
             raise InputError(
                 f"{row['quantity']} of {row['arm']} (knob {row['knob']:g}, {row['variant']}, seed {row['organism']}) "
                 f"is given twice at step {row['points']}; compare runs of one setting at a time"
             )
         curve[row["points"]] = row["mean"]
-    return [
-        _match(run, quantities, _from_naive(run, curves) if (own := targets[run]) is None else own)
-        for run, quantities in curves.items()
-    ]
+    return found
 
 
-def _from_naive(run: tuple[Any, ...], curves: Mapping[tuple[Any, ...], Mapping[str, Mapping[int, float]]]) -> float:
-    naive = next((curves[other] for other in curves if other[:3] == (*run[:2], "naive")), None)
+def _run(row: Mapping[str, Any]) -> Run:
+    return row["variant"], row["organism"], row["arm"], row["knob"]
+
+
+def _from_naive(run: Run, of: Curves) -> float:
+    naive = next((of[other] for other in of if other[:3] == (*run[:2], "naive")), None)
     if naive is None:
         raise InputError("the task score to match is that of the naive run: add the row naive, or give a target")
     return most_of_the_way([naive["task"][step] for step in sorted(naive["task"])])
 
 
-def _match(run: tuple[Any, ...], quantities: Mapping[str, Mapping[int, float]], target: float) -> Matched:
-    steps = sorted(quantities["task"])
-    task = [quantities["task"][step] for step in steps]
-    reached = first_crossing(task, target)
-    before, after, share = reached or (len(steps) - 1, len(steps) - 1, 0.0)
-    a, b = steps[before], steps[after]
+def _match(run: Run, quantities: Mapping[str, Mapping[int, float]], target: float) -> Matched:
+    reached = first_crossing(quantities["task"], target)
+    last = max(quantities["task"])
+    a, b, share = reached or (last, last, 0.0)
     scores = {name: values[a] + share * (values[b] - values[a]) for name, values in quantities.items()}
     return Matched(*run, reached=reached is not None, steps=float(a + share * (b - a)), scores=scores, target=target)
 
 
-def first_crossing(task: Sequence[float], target: float) -> tuple[int, int, float] | None:
-    """(n, n + 1, share of the way between these points) where the target is first met, (0, 0, 0) if at the start."""
-    at = next((n for n, x in enumerate(task) if x >= target), None)
+def first_crossing(task: Mapping[int, float], target: float) -> tuple[int, int, float] | None:
+    """(step before, step after, share of the way between them) where the target is first met, no way at the start.
+
+    task : step -> score. None where it never is.
+    """
+    steps = sorted(task)
+    at = runs.crossing([task[step] for step in steps], target)
     if not at:
-        return None if at is None else (0, 0, 0.0)
-    return at - 1, at, (target - task[at - 1]) / (task[at] - task[at - 1])
+        return None if at is None else (steps[0], steps[0], 0.0)
+    a, b = steps[at - 1 : at + 1]
+    return a, b, (target - task[a]) / (task[b] - task[a])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from synthetic.experiment import Experiment, Prediction
+from synthetic.experiment import Experiment
 
 from ..organisms.arms import find_arm
 from . import comparison
@@ -51,20 +51,14 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
     return {name: np.array([value]) for name, value in values.items()}
 
 
-def theory(cell: Cell) -> Mapping[str, Prediction]:
-    """None. The linear map (``who-wins``) ranks methods by risk, task and shortcut in one number, in one layer under
-    squared loss; by drift at equal task its write-side methods all stand at 0. What separates them here, metric, depth
-    and a saturating loss, is what it leaves out, so evaluating it at measured strengths would be a picture of nothing.
-    """
-    return {}
-
-
+# No law. The linear map (``who-wins``) ranks methods by risk, task and shortcut in one number, in one layer under
+# squared loss; by drift at equal task its write-side methods all stand at 0. What separates them here, metric, depth
+# and a saturating loss, is what it leaves out, so evaluating it at measured strengths would be a picture of nothing.
 EXPERIMENT = Experiment(
     name="organism-map",
     shows="Which method leaves the least drift at matched task score, over two knobs of the organism.",
     cells=cells,
     measure=measure,
-    theory=theory,
     trials=(1, 1),
     along="points",
 )

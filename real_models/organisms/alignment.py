@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from .directions import layer_directions, seen_directions, top_directions
-from .evaluation import Scores
 from .runs import NaiveRun
+from .setup import Setup
 
 SIDES = ("write, pooled", "write, per block", "read, per module")
 Removed = Mapping[str, np.ndarray]  # module -> (width, 1), unit direction of its output (write) or input (read)
+
+
+def trait_axes(spec: Setup) -> np.ndarray:
+    """(width, blocks) the supervised direction of every block, of unit length."""
+    return np.column_stack([v / np.linalg.norm(v) for _, v in sorted(spec.trait_vectors().items())])
 
 
 def alignment(naive: NaiveRun, *, count: int = 4) -> dict[str, Any]:
@@ -21,8 +26,7 @@ def alignment(naive: NaiveRun, *, count: int = 4) -> dict[str, Any]:
     weights, activations : (components, blocks) for ``weight-svd`` and ``activation-svd``. random : √(2/(π d)), the mean
     of |cos| for a random direction in d dimensions (large d), and its 99% quantile.
     """
-    table = naive.spec.trait_vectors()
-    V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(table.items())])
+    V = trait_axes(naive.spec)
     found = {
         name: np.abs(directions(naive, count).T @ V).round(4).tolist()
         for name, directions in (("weights", top_directions), ("activations", seen_directions))
@@ -45,9 +49,12 @@ def components(naive: NaiveRun, side: str, k: int) -> list[Removed]:
     return [{name: basis[:, i : i + 1] for name, basis in bases.items()} for i in range(k)]
 
 
-def deletions(naive: NaiveRun, k: int) -> Iterator[tuple[str, int, Scores]]:
-    """(side, i, scores of the model at the crossing without component i), for each way of taking components."""
-    probes = naive.spec.probes()
+def effects(naive: NaiveRun, k: int) -> dict[str, float]:
+    """Drift and task at the crossing with component i deleted ("drift without write, pooled 0", …), for each way of
+    taking components."""
+    probes, found = naive.spec.probes(), {}
     for side in SIDES:
         for i, removed in enumerate(components(naive, side, k)):
-            yield side, i, probes.ask(naive.without(removed, naive.at))
+            scores = probes.ask(naive.without(removed, naive.at))
+            found |= {f"drift without {side} {i}": scores.drift, f"task without {side} {i}": scores.task}
+    return found
