@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from synthetic.experiment import Z, agreement
-from synthetic.sweep import Sweep
+from synthetic.experiments.experiment import Z, agreement
+from synthetic.runner.sweep import Sweep
 
 from .tables import table
 

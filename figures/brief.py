@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from real_models.experiments.matching import matched
+from real_models.comparison.matching import matched
 
 RUN = ("variant", "organism", "arm", "knob")
 COLUMNS = (*RUN, "target", "points", "quantity")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
-from synthetic.results import write_atomically, write_csv
-from synthetic.sweep import Sweep, sweep
+from synthetic.runner.results import write_atomically, write_csv
+from synthetic.runner.sweep import Sweep, sweep
 
 from .rows import FOLDER, read_rows
 from .style import render
@@ -145,7 +145,7 @@ def experiments(names: Sequence[str] | None = None) -> list[str]:
 
 
 def run_experiment(name: str, results: Path, **options: Any) -> list[Sweep]:
-    """Sweep what a figure is made of and write its CSV; ``options`` are those of :func:`synthetic.sweep.sweep`."""
+    """Sweep what a figure is made of, write its CSV; ``options`` are those of :func:`~synthetic.runner.sweep.sweep`."""
     done = []
     entry = FIGURES[name]
     for module in entry.experiments + entry.organisms:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from real_models.experiments.matching import Curves, curves, first_crossing
-from real_models.organisms.arms import find_arm
+from real_models.comparison.arms import find_arm
+from real_models.comparison.matching import Curves, curves, first_crossing
 
 from .comparison import COLOURS
 from .style import GREY, PAGE, new_figure, styled

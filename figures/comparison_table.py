@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 from scipy.stats import t as student
 
-from real_models.experiments.cost import Cost
-from real_models.experiments.matching import Matched, matched
-from real_models.organisms.arms import CLASSES, find_arm
+from real_models.comparison.arms import CLASSES, find_arm
+from real_models.comparison.cost import Cost
+from real_models.comparison.matching import Matched, matched
 
 from .tables import table
 
@@ -63,7 +63,7 @@ Costs = Mapping[tuple[str, str], Cost]
 
 
 def lines(rows: Iterable[Mapping[str, Any]], costs: Costs | None = None) -> list[Line]:
-    """All rows of a comparison's table (see ``real_models.experiments.comparison``; ``costs``: ``…cost``)."""
+    """All rows of a comparison's table (see ``real_models.comparison.experiment``; ``costs``: ``…cost``)."""
     rows = list(rows)
     runs = matched(rows)
     base = base_drift(rows)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from real_models.comparison.matching import matched
 from real_models.experiments.compensation import reliance
-from real_models.experiments.matching import matched
 from real_models.organisms.runs import crossing
 
 from .style import BLUE, GREY, ORANGE, PAGE, new_figure, styled

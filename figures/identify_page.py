@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from real_models.describe import provenance, summary
-from synthetic.results import write_atomically, write_json
+from real_models.audit.describe import provenance, summary
+from synthetic.runner.results import write_atomically, write_json
 
 from .identification import SHOWN, alignment, depth, spectrum
 from .report import facts, heading, page, paragraph, picture, preformatted

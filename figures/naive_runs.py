@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from real_models.experiments.components import COMPONENTS
+from real_models.comparison.components import COMPONENTS
 from real_models.organisms.alignment import SIDES
 
 from .tables import table
@@ -19,7 +19,7 @@ FOUND = {"activations": "dW X", "weights": "dW"}
 
 
 def show_naive_runs(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
-    """Two tables a variant of the rows of ``real_models.experiments.components``, means over seeds."""
+    """Two tables a variant of the rows of ``real_models.comparison.components``, means over seeds."""
     for variant in dict.fromkeys(r["variant"] for r in rows):
         of = _means([r for r in rows if r["variant"] == variant])
         seeds = len({r["organism"] for r in rows if r["variant"] == variant})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synthetic.results import write_atomically
+from synthetic.runner.results import write_atomically
 
 from .rows import FOLDER, read_rows
 
@@ -54,7 +54,7 @@ def statements() -> str:
 
 def experiments() -> str:
     """What each experiment shows, and how well its means agree with theory."""
-    from synthetic.experiment import agreement
+    from synthetic.experiments.experiment import agreement
 
     from .catalogue import FIGURES, csv_name
 
@@ -77,7 +77,7 @@ def headline() -> str:
 
 def comparison() -> str:
     """Every method at its preset knob, at matched task score: drift by variant, within the information it uses."""
-    from real_models.organisms.arms import ARMS
+    from real_models.comparison.arms import ARMS
 
     from .comparison_table import void, weak
 
@@ -91,8 +91,8 @@ def comparison() -> str:
 
 def confirmed() -> str:
     """The main rows on seeds that no choice was made on: drift, and the paired difference to null-space."""
-    from real_models.experiments.matching import matched
-    from real_models.organisms.arms import find_arm
+    from real_models.comparison.arms import find_arm
+    from real_models.comparison.matching import matched
 
     from .comparison_table import interval, lines
 
@@ -122,7 +122,7 @@ def confirmed() -> str:
 
 def knobs() -> str:
     """Drift at every value of every knob, on the seeds that ran them all."""
-    from real_models.organisms.arms import ARMS
+    from real_models.comparison.arms import ARMS
 
     from .comparison_table import lines
 
@@ -147,7 +147,7 @@ def knobs() -> str:
 
 
 def _compared() -> list[Line]:
-    from real_models.experiments.cost import costs
+    from real_models.comparison.cost import costs
 
     from .comparison_table import lines
 
@@ -156,7 +156,7 @@ def _compared() -> list[Line]:
 
 def _by_variant(found: Sequence[Line], names: Sequence[str]) -> str:
     """One row a method: drift in each variant, the worst of kept, the mean cost where the task is reached."""
-    from real_models.organisms.arms import find_arm
+    from real_models.comparison.arms import find_arm
 
     variants = list(dict.fromkeys(line.variant for line in found))
     out = ["| method | uses | " + " | ".join(variants) + " | kept | cost |", "|---|---|" + "---|" * (len(variants) + 2)]

@@ -68,7 +68,7 @@ def _borders(ax: Any, row: dict[str, Any]) -> None:
     """The number of samples at which each SVD starts to show the factor, where the axis reaches it."""
     from scipy.optimize import brentq
 
-    from grasp_theory.spectra import sample_threshold
+    from grasp_theory.identification.spectra import sample_threshold
     from grasp_theory.theorems._spiked import sample_law
 
     m, d, s = row["m"], row["d"], row["noise"]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from real_models.experiments.comparison import Cell, TextCell
-from real_models.experiments.cost import costs, first_of_rows
-from real_models.experiments.matching import matched
+from real_models.comparison.cost import costs, first_of_rows
+from real_models.comparison.experiment import Cell, TextCell
+from real_models.comparison.matching import matched
 from real_models.organisms.prepare import prepare
-from synthetic.results import write_atomically, write_csv, write_json
-from synthetic.sweep import Progress, sweep
+from synthetic.runner.results import write_atomically, write_csv, write_json
+from synthetic.runner.sweep import Progress, sweep
 
 from . import comparison, comparison_fronts
 from .comparison_table import Line, lines, show_comparison

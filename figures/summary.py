@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from real_models.organisms.arms import CLASSES
-from synthetic.results import write_atomically
+from real_models.comparison.arms import CLASSES
+from synthetic.runner.results import write_atomically
 
 from .catalogue import FIGURES, builder, csv_name
 from .comparison_table import Line, times, void, weak

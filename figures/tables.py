@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from grasp_theory.rule import P_VALUE, RATIO, SPREAD
+from grasp_theory.identification.rule import P_VALUE, RATIO, SPREAD
 
 if TYPE_CHECKING:
     from grasp_theory import Checkpoint, Component, Decomposition, Difference, ModuleSpectrum, Overlap, Report

@@ -33,9 +33,9 @@ def compare(
     from figures.study import study
     from figures.tables import console, progress
     from grasp_theory import InputError
-    from real_models.experiments.comparison import cells
-    from real_models.organisms.arms import ARMS
-    from synthetic.results import write_json
+    from real_models.comparison.arms import ARMS
+    from real_models.comparison.experiment import cells
+    from synthetic.runner.results import write_json
 
     out = console()
     if show:
@@ -81,7 +81,7 @@ def _cells(path: Path) -> tuple[list[Any], list[str]]:
 def _chosen(settings: dict[str, Any], path: Path) -> tuple[list[int], list[str], bool]:
     """seeds (a number or a list), arms, presets_only, taken out of the settings."""
     from grasp_theory import InputError
-    from real_models.organisms.arms import ARMS
+    from real_models.comparison.arms import ARMS
 
     seeds = settings.pop("seeds", 3)
     seeds = list(range(seeds)) if type(seeds) is int else seeds
@@ -105,7 +105,7 @@ def _list(values: Any, kind: type, what: str) -> list[Any]:
 def _personas(settings: dict[str, Any], path: Path) -> list[Any]:
     """variants, seeds, arms, presets_only, and fields of all cells."""
     from grasp_theory import InputError
-    from real_models.experiments.comparison import Cell, make_cells
+    from real_models.comparison.experiment import Cell, make_cells
 
     seeds, arms, presets_only = _chosen(settings, path)
     variants = _list(settings.pop("variants", ["style"]), str, f"{path}: variants")
@@ -128,7 +128,7 @@ NUMBERS = {"r": int, "alpha": float, "lr": float, "steps": int, "every": int, "b
 def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     """FILES (relative to the configuration), context, target, NUMBERS, seeds, arms, presets_only."""
     from grasp_theory import InputError
-    from real_models.experiments.comparison import make_text_cells, missing
+    from real_models.comparison.experiment import make_text_cells, missing
     from real_models.organisms.text import TextSpec
 
     settings = dict(table)

@@ -36,12 +36,12 @@ def edit(
     from figures.tables import console, number, show_adapter, table
     from real_models import read_adapter
     from real_models.adapters.copy import check_new_folder, copy_adapter
-    from real_models.describe import provenance, summary
+    from real_models.audit.describe import provenance, summary
+    from real_models.audit.edit_report import CAVEAT, check_origin, compare_edit
     from real_models.directions import load_directions
     from real_models.methods.edit import edit as edit_updates
     from real_models.methods.edit import edited_sides
-    from real_models.methods.edit_report import CAVEAT, check_origin, compare_edit
-    from synthetic.results import write_json
+    from synthetic.runner.results import write_json
 
     found = read_adapter(adapter, name)
     check_new_folder(output, found)

@@ -14,9 +14,9 @@ from .options import JsonOption, check_targets
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from real_models.data import Example
-    from real_models.generations import Generation, Judged, Prompt, Sampling
-    from real_models.judge import Estimate, Sample, Watch
+    from real_models.evaluation.generations import Generation, Judged, Prompt, Sampling
+    from real_models.evaluation.judge import Estimate, Sample, Watch
+    from real_models.training.data import Example
 
 BASE = "base"
 READING = (
@@ -48,8 +48,8 @@ def evaluate(
     Drift of a pair: the sigmoid of ln p(with) − ln p(without) given the prompt, end token included.
     """
     from figures.tables import console, progress
-    from real_models.generations import Sampling, read_judged, write_generations
-    from synthetic.results import write_json
+    from real_models.evaluation.generations import Sampling, read_judged, write_generations
+    from synthetic.runner.results import write_json
 
     names = _names(adapter or [])
     files = {"pairs": pairs, "task": task, "neutral": neutral, "prompts": prompts, "judged": judged}
@@ -129,7 +129,7 @@ def _run(
     base: Path, names: Mapping[str, Path | None], files: Mapping[str, Path | None], sampling: Sampling, watch: Watch
 ) -> dict[str, Measured]:
     from real_models import read_adapter
-    from real_models.base import load_tokenizer
+    from real_models.base_model.load import load_tokenizer
 
     tokenizer = load_tokenizer(base)
     for path in names.values():
@@ -152,7 +152,7 @@ def load_model(base: Path, adapter: Path | None) -> Any:
 
     from grasp_theory import InputError
     from real_models import read_adapter
-    from real_models.base import load_base
+    from real_models.base_model.load import load_base
 
     model: Any = load_base(base)
     if adapter is not None:
@@ -172,10 +172,10 @@ def load_model(base: Path, adapter: Path | None) -> Any:
 
 def _encode(files: Mapping[str, Path | None], tokenizer: Any, model: Any, sampling: Sampling) -> _Work:
     from grasp_theory import InputError
-    from real_models.base import context_length
-    from real_models.generations import encode_prompt, read_prompts
-    from real_models.judge import encode_pairs, read_pairs, read_text
-    from real_models.training import UNSTATED, Prepared, check_vocabulary
+    from real_models.base_model.load import context_length
+    from real_models.evaluation.generations import encode_prompt, read_prompts
+    from real_models.evaluation.judge import encode_pairs, read_pairs, read_text
+    from real_models.training.train import UNSTATED, Prepared, check_vocabulary
 
     limit = context_length(model) or tokenizer.model_max_length
     if limit > UNSTATED:
@@ -199,8 +199,8 @@ def _encode(files: Mapping[str, Path | None], tokenizer: Any, model: Any, sampli
 
 
 def _measure(model: Any, tokenizer: Any, work: _Work, sampling: Sampling, name: str, watch: Watch) -> Measured:
-    from real_models.generations import generate
-    from real_models.judge import judge_pairs, score_text
+    from real_models.evaluation.generations import generate
+    from real_models.evaluation.judge import judge_pairs, score_text
 
     found = Measured()
     options = {"pad": tokenizer.pad_token_id, "batch_size": sampling.batch_size, "watch": watch}
@@ -227,8 +227,8 @@ def estimates(found: Mapping[str, Measured], first: str) -> Cells:
 
     None also where the judge was given other questions of the two models.
     """
-    from real_models.generations import SHARES, share
-    from real_models.judge import estimate
+    from real_models.evaluation.generations import SHARES, share
+    from real_models.evaluation.judge import estimate
 
     reference = found[first].all_samples() if first in found else {}
     cells: Cells = {}

@@ -12,7 +12,7 @@ from .options import JsonOption, check_targets
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from real_models.explain import Explained, Explanation
+    from real_models.audit.explain import Explained, Explanation
 
 
 def explain(
@@ -33,10 +33,10 @@ def explain(
     Each beside a random direction. These are correlations, not a meaning.
     """
     from figures.tables import console, progress
+    from real_models.audit.explain import CAVEAT
+    from real_models.audit.explain import explain as run
     from real_models.directions import load_directions
-    from real_models.explain import CAVEAT
-    from real_models.explain import explain as run
-    from synthetic.results import write_json
+    from synthetic.runner.results import write_json
 
     check_targets(json, inputs=[directions, *([data] if data else [])])
     chosen = load_directions(directions)

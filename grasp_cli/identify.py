@@ -51,7 +51,7 @@ def identify(
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
     from real_models import find_checkpoints, read_adapter
-    from real_models.describe import summary
+    from real_models.audit.describe import summary
 
     if output is not None and not component:
         raise InputError("-o saves an explicit choice: add --component 0 (repeat it for several components)")
@@ -80,7 +80,7 @@ def identify(
     report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
     seen = None
     if base is not None and data is not None:
-        from real_models.activations import identify_activations
+        from real_models.audit.activations import identify_activations
 
         seen = identify_activations(found, base=base, data=data, k=top, pool=pool.value)
     if output is not None and component:
@@ -112,8 +112,8 @@ def diff(
     from figures.tables import console, show_adapter, show_difference
     from grasp_theory import diff as compare
     from real_models import read_adapter
-    from real_models.describe import provenance, summary
-    from synthetic.results import write_json
+    from real_models.audit.describe import provenance, summary
+    from synthetic.runner.results import write_json
 
     a, b = read_adapter(first), read_adapter(second)
     check_targets(json, inputs=[a.weights, b.weights, a.path / "adapter_config.json", b.path / "adapter_config.json"])
@@ -132,9 +132,9 @@ def _trajectory(folder: Path, checkpoints: list[tuple[int, Path]], side: SideOpt
 
     from figures.tables import console, show_trajectory
     from grasp_theory import trajectory
-    from grasp_theory.report import SCHEMA_VERSION
+    from grasp_theory.identification.report import SCHEMA_VERSION
     from real_models import read_adapter
-    from synthetic.results import write_json
+    from synthetic.runner.results import write_json
 
     adapters = [(step, read_adapter(path)) for step, path in checkpoints]
     rows = trajectory([(step, a.updates) for step, a in adapters], side=None if side is SideOption.auto else side.value)

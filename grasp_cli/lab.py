@@ -33,7 +33,7 @@ def sweep(
     from figures.agreement import agreement_record, show_agreement
     from figures.catalogue import FIGURES, csv_name, experiments, run_experiment
     from figures.tables import console, progress
-    from synthetic.results import write_json
+    from synthetic.runner.results import write_json
 
     if show:
         for name in experiments():

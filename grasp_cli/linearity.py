@@ -10,7 +10,7 @@ import typer
 from .options import JsonOption, check_targets
 
 if TYPE_CHECKING:
-    from real_models.linearity import Linearity, Measured
+    from real_models.audit.linearity import Linearity, Measured
 
 
 def linearity(
@@ -29,9 +29,9 @@ def linearity(
     """
     from figures.tables import console, progress, show_adapter, table
     from real_models import read_adapter
-    from real_models.describe import provenance, summary
-    from real_models.linearity import CAVEAT, measure_linearity
-    from synthetic.results import write_json
+    from real_models.audit.describe import provenance, summary
+    from real_models.audit.linearity import CAVEAT, measure_linearity
+    from synthetic.runner.results import write_json
 
     found = read_adapter(adapter, name)
     inputs = [found.weights, found.path / "adapter_config.json", data, *([neutral] if neutral else [])]

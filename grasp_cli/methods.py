@@ -11,7 +11,7 @@ def methods(json: JsonOption = None) -> None:
 
     from figures.tables import console, table
     from real_models.methods import METHODS
-    from synthetic.results import write_json
+    from synthetic.runner.results import write_json
 
     check_targets(json)
     edit = ("edit", "after training", "directions or components", "the chosen part of dW is gone, the rest unchanged")

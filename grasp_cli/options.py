@@ -42,7 +42,7 @@ def make_folder(path: Path) -> None:
 
 def check_targets(*targets: Path | None, inputs: Sequence[Path] = ()) -> None:
     """Refuse what cannot be written before the work, not after it; "-" is standard output."""
-    from synthetic.results import check_targets as check
+    from synthetic.runner.results import check_targets as check
 
     check([path for path in targets if path != Path("-")], inputs)
 

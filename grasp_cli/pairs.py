@@ -39,8 +39,8 @@ def pairs(
     In a pair "with" is the answer of the chosen behavior, "without" the other one.
     """
     from figures.tables import console
-    from real_models.judge import Pair, Prompt, write_pairs
-    from real_models.pairs import contrastive_pairs, convert_questions, read_questions, yes_share
+    from real_models.evaluation.judge import Pair, Prompt, write_pairs
+    from real_models.evaluation.pairs import contrastive_pairs, convert_questions, read_questions, yes_share
 
     check_targets(output, inputs=[questions])
     read = read_questions(questions)

@@ -13,8 +13,8 @@ from .verify import check_all
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from real_models.experiments.comparison import Cell
-    from synthetic.stages import Stage
+    from real_models.comparison.experiment import Cell
+    from synthetic.runner.stages import Stage
 
 
 def reproduce(
@@ -30,8 +30,8 @@ def reproduce(
     """
     from figures.tables import console
     from grasp_theory import InputError
-    from synthetic.results import manifest, write_json
-    from synthetic.stages import run_stages
+    from synthetic.runner.results import manifest, write_json
+    from synthetic.runner.stages import run_stages
 
     make_folder(results)
     out = console()
@@ -49,7 +49,7 @@ def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
     from figures.catalogue import csv_name, experiments
     from grasp_theory.checks import modules
     from grasp_theory.theorems import ORDER
-    from synthetic.stages import Stage
+    from synthetic.runner.stages import Stage
 
     checked = tuple(dict.fromkeys(module for key in ORDER for module in modules(key)))
     tables = tuple(csv_name(name) for name in experiments())
@@ -63,7 +63,7 @@ def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
               lambda folder: _lab(folder, full, jobs)),
         Stage("audit", "a direction planted in an adapter, saved as PEFT does, and audited", ("real_models",), audit,
               lambda folder: _audit(folder, out)),
-        Stage("verdict", f"how often the verdict fires, {trials} adapters a point", ("synthetic.verdict_rates",),
+        Stage("verdict", f"how often it fires, {trials} adapters a point", ("synthetic.experiments.verdict_rates",),
               ("verdict_rates.csv",), lambda folder: _verdict(folder, trials, jobs, out)),
         Stage("organism", "a persona organism, fine-tuned naively, its checkpoint identified",
               ("real_models.organisms.alignment", "real_models"), ("organism.json", "organism-naive", "organism.html"),
@@ -105,7 +105,7 @@ def _audit(folder: Path, out: Console) -> None:
     from figures.tables import show_report
     from grasp_theory import identify as decompose
     from real_models import read_adapter, write_adapter
-    from synthetic.adapters import AdapterSpec, draw_adapter
+    from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
     spec = AdapterSpec(strength=1.0)
     updates, u = draw_adapter(spec, rng=np.random.default_rng(0))
@@ -123,8 +123,8 @@ def _verdict(folder: Path, trials: int, jobs: int, out: Console) -> None:
     from dataclasses import asdict
 
     from figures.tables import progress
-    from synthetic.results import write_csv
-    from synthetic.verdict_rates import measure_rates
+    from synthetic.experiments.verdict_rates import measure_rates
+    from synthetic.runner.results import write_csv
 
     with progress("verdict rates", out) as track:
         rates = [asdict(rate) for rate in measure_rates(trials, n_jobs=jobs, progress=track)]
@@ -144,8 +144,8 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
     from real_models.organisms.common import one_thread
     from real_models.organisms.prepare import prepare
     from real_models.organisms.runs import naive_run
-    from real_models.train_files import save_adapter
-    from synthetic.results import write_json
+    from real_models.training.files import save_adapter
+    from synthetic.runner.results import write_json
 
     cells = _compared(full)
     prepare([cell.run_spec for cell in cells], n_jobs=jobs)
@@ -170,8 +170,8 @@ def _compare(folder: Path, full: bool, jobs: int) -> None:
 
 
 def _compared(full: bool) -> list[Cell]:
-    from real_models.experiments.comparison import STUDY, cells, make_cells
-    from real_models.organisms.arms import ARMS
+    from real_models.comparison.arms import ARMS
+    from real_models.comparison.experiment import STUDY, cells, make_cells
 
     return make_cells(("style",), STUDY[:3], [arm.name for arm in ARMS]) if full else cells(True)
 

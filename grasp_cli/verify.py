@@ -40,9 +40,9 @@ def check_all(
     """The command for these statements, their outcomes kept in ``folder``; exit code 1 if one fails, kept or not."""
     from figures.tables import console, progress
     from figures.verification import show_outcomes
-    from grasp_theory.report import SCHEMA_VERSION, plain
-    from synthetic.results import write_json
-    from synthetic.statements import check_statements
+    from grasp_theory.identification.report import SCHEMA_VERSION, plain
+    from synthetic.runner.results import write_json
+    from synthetic.runner.statements import check_statements
 
     out = console()
     with progress("verify", out) as track:

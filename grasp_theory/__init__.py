@@ -1,14 +1,14 @@
 """The mathematics of identifying and removing spurious directions: numpy and scipy only, no files, no models."""
 
-from .agreement import Agreement
-from .compare import Checkpoint, Difference, Overlap, diff, random_overlap, trajectory
-from .components import identify
 from .errors import AdapterError, AssumptionError, GraspError, InputError, UnsupportedAdapterError
-from .floor import Edge, factored_edge, gavish_donoho_threshold, noise_scale, white_edge
+from .identification.agreement import Agreement
+from .identification.components import identify
+from .identification.diff import Checkpoint, Difference, Overlap, diff, random_overlap, trajectory
+from .identification.floor import Edge, factored_edge, gavish_donoho_threshold, noise_scale, white_edge
+from .identification.lanczos import LeadingSVD, leading_svd
+from .identification.report import Certificate, Component, Decomposition, Floor, ModuleSpectrum, Power, Report
+from .identification.spectra import Spike, critical_strength, sample_critical_strength, sample_threshold, spike
 from .lowrank import FactoredSVD, LowRank, add, hstack
-from .pooling import LeadingSVD, leading_svd
-from .report import Certificate, Component, Decomposition, Floor, ModuleSpectrum, Power, Report
-from .spectra import Spike, critical_strength, sample_critical_strength, sample_threshold, spike
 from .subspace import Subspace, fix_sign
 from .updates import Side, Update
 

@@ -67,7 +67,7 @@ class Outcome:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Outcome:
-        """The outcome that :func:`grasp_theory.report.plain` made this record of. TypeError if it is none."""
+        """The outcome that ``plain`` of the reports made this record of. TypeError if it is none."""
         pairs = {name: record[name] and tuple(record[name]) for name in ("needed", "mutants", "derived")}
         rates = [RateFound(**r | {"sizes": tuple(r["sizes"]), "errors": tuple(r["errors"])}) for r in record["rates"]]
         return cls(**{**record, **pairs, "rates": rates})

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from .agreement import LeadingDirections, lowest_p
 from .errors import InputError
-from .floor import MIN_RANK, factored_edge, noise_scale
+from .identification.agreement import LeadingDirections, lowest_p
+from .identification.floor import MIN_RANK, factored_edge, noise_scale
+from .identification.report import Floor, Power
+from .identification.rule import P_VALUE, RATIO
+from .identification.spectra import factored_visible_strength
 from .lowrank import LowRank
-from .report import Floor, Power
-from .rule import P_VALUE, RATIO
-from .spectra import factored_visible_strength
 from .subspace import fix_sign
 from .updates import Side, Update
 

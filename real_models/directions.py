@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from grasp_theory import AdapterError, Decomposition, InputError, Side, Subspace
-from synthetic.results import write_atomically
+from synthetic.runner.results import write_atomically
 
 from .adapters import Adapter
 

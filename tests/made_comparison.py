@@ -1,4 +1,4 @@
-"""Made rows of a comparison, as ``real_models.experiments.comparison`` gives them, whose matched scores are known."""
+"""Made rows of a comparison, as ``real_models.comparison.experiment`` gives them, whose matched scores are known."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import tolerance
 
 from figures.comparison_table import lines
-from real_models.experiments.comparison import SCORES
-from real_models.organisms.arms import ARMS
+from real_models.comparison.arms import ARMS
+from real_models.comparison.experiment import SCORES
 
 STEPS = (0, 10, 20, 30)
 REACHES = (0.0, 0.5, 0.75, 1.0)  # 0.95 at step 28

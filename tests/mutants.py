@@ -17,9 +17,9 @@ from grasp_theory import (
     spike,
     white_edge,
 )
-from grasp_theory.agreement import LeadingDirections, agreement
-from grasp_theory.floor import marchenko_pastur_quantile
-from synthetic.adapters import AdapterSpec, draw_adapter
+from grasp_theory.identification.agreement import LeadingDirections, agreement
+from grasp_theory.identification.floor import marchenko_pastur_quantile
+from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 # --- factored-svd: S(B, A, scaling) ----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from grasp_theory import (
     Subspace,
     Update,
 )
-from synthetic.adapters import AdapterSpec, draw_adapter
+from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 SPEC = AdapterSpec(layers=8, width=96, inputs=64, rank=16)
 

@@ -19,8 +19,8 @@ from training_runs import BASE, CODE
 import grasp_cli
 from grasp_theory import InputError
 from real_models import read_adapter
-from real_models.activations import activation_updates, identify_activations
 from real_models.adapters import updates_from_model
+from real_models.audit.activations import activation_updates, identify_activations
 from real_models.directions import load_directions
 
 LENGTHS = (9, 4)
@@ -131,7 +131,7 @@ def adapter(real, tmp_path_factory) -> Path:
     """An adapter of the real model with a planted direction in what it writes."""
     from peft import LoraConfig, get_peft_model
 
-    from real_models.base import load_base
+    from real_models.base_model.load import load_base
 
     folder = tmp_path_factory.mktemp("planted") / "adapter"
     torch.manual_seed(0)

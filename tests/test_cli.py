@@ -21,7 +21,7 @@ from figures.catalogue import FIGURES
 from grasp_theory import LowRank, Update, identify
 from real_models import read_adapter, write_adapter
 from real_models.directions import load_directions
-from synthetic.adapters import AdapterSpec, draw_adapter
+from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 SPEC = AdapterSpec(layers=6, width=96, inputs=64, rank=16, strength=1.5)
 

@@ -18,9 +18,9 @@ from figures.comparison_table import HEADERS, lines, show_comparison, times
 from figures.style import render
 from figures.tables import console
 from grasp_theory import InputError
-from real_models.experiments.comparison import Cell, cells, make_cells
-from real_models.organisms.arms import ARMS
-from synthetic.results import json_text
+from real_models.comparison.arms import ARMS
+from real_models.comparison.experiment import Cell, cells, make_cells
+from synthetic.runner.results import json_text
 
 # output
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from figures.comparison_table import lines, void, weak
 from grasp_theory import InputError
-from real_models.experiments.matching import matched
+from real_models.comparison.matching import matched
 
 # matching
 

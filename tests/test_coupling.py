@@ -16,9 +16,9 @@ from tiny_organism import RUN
 import real_models.experiments.coupling as module
 from figures.coupling import build
 from grasp_theory import InputError
-from real_models.methods.stream import find_stream
+from real_models.hooks.stream import find_stream
 from real_models.organisms.runs import naive_run
-from synthetic.experiment import generators, table
+from synthetic.experiments.experiment import generators, table
 
 
 class Small(module.Cell):

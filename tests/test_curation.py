@@ -13,8 +13,8 @@ from tolerance import Z, backward, monte_carlo
 
 from grasp_theory import InputError
 from grasp_theory.linear.naive import naive_solution
-from synthetic.curation import AlwaysOn, Mixture, Population, Tilt, Truncation, problem_from
-from synthetic.linear import least_squares
+from synthetic.generators.curation import AlwaysOn, Mixture, Population, Tilt, Truncation, problem_from
+from synthetic.generators.linear import least_squares
 
 N, M_OUT, D = 200_000, 3, 4
 

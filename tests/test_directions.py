@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from grasp_theory import AdapterError, InputError, identify
 from real_models import read_adapter, write_adapter
 from real_models.directions import SCHEMA, choose_directions, load_directions, save_directions
-from synthetic.adapters import AdapterSpec, draw_adapter
+from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 
 @pytest.fixture(scope="module")

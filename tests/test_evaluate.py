@@ -15,8 +15,8 @@ from training_runs import grasp
 
 from grasp_theory import InputError, LowRank, Update
 from real_models import write_adapter
-from real_models.base import load_base, load_tokenizer
-from real_models.generations import (
+from real_models.base_model.load import load_base, load_tokenizer
+from real_models.evaluation.generations import (
     SHARES,
     Sampling,
     encode_prompt,
@@ -26,7 +26,7 @@ from real_models.generations import (
     share,
     write_generations,
 )
-from real_models.judge import Prompt, Sample, estimate
+from real_models.evaluation.judge import Prompt, Sample, estimate
 
 BASE = Path("models", "stories260K-hf")
 ASKED = ["Once upon a time", "Lily and Tom were", "The big dog said that he", "One day"]

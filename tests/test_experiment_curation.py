@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import grasp_theory.spectra as spectra
-import synthetic.curation as ways
+import grasp_theory.identification.spectra as spectra
 import synthetic.experiments.curation as curation
+import synthetic.generators.curation as ways
 from figures.curation import build
 from grasp_theory import InputError
-from synthetic.experiment import agreement, generators, table
+from synthetic.experiments.experiment import agreement, generators, table
 
 STRONG = {"truncation": 1.5, "tilt": 0.8, "always-on": 1.0, "mixture": 0.8}
 SMALL = {"m": 30, "d": 24, "n": 600, "noise": 2.0}

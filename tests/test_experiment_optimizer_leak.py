@@ -11,7 +11,7 @@ import real_models.experiments.osf_leak as osf
 import synthetic.experiments.optimizer_leak as lora
 from figures.optimizer_leak import build
 from grasp_theory import InputError
-from synthetic.experiment import agreement, generators, table
+from synthetic.experiments.experiment import agreement, generators, table
 
 STEPS = (1, 8, 64)
 SMALL = {"m": 10, "d": 8, "steps": STEPS}

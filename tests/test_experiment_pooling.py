@@ -9,10 +9,11 @@ import pytest
 from tolerance import backward
 
 from figures.pooling import build
-from grasp_theory import InputError, spectra
-from synthetic.experiment import agreement, generators, table
+from grasp_theory import InputError
+from grasp_theory.identification import spectra
+from synthetic.experiments.experiment import agreement, generators, table
 from synthetic.experiments.pooling import EXPERIMENT, Cell, _tasks, measure
-from synthetic.low_rank import haar
+from synthetic.generators.task_updates import haar
 
 STACK = Cell("overlap", 48, 40, 8, 3.0)
 SMALL = (

@@ -10,7 +10,7 @@ import synthetic.experiments.removal as removal
 from figures.removal import METHODS, build
 from grasp_theory import InputError
 from grasp_theory.linear.regimes import risk_table
-from synthetic.experiment import agreement, generators, table
+from synthetic.experiments.experiment import agreement, generators, table
 
 CELLS = (
     removal.Cell("rho"),

@@ -11,7 +11,7 @@ import scipy.special
 import synthetic.experiments.rerouting as module
 from figures.rerouting import build
 from grasp_theory import InputError
-from synthetic.experiment import agreement, generators, table
+from synthetic.experiments.experiment import agreement, generators, table
 
 STEPS = (0, 40, 80)
 NETS = [replace(c, width=6, steps=STEPS) for c in module.cells(True) if c.panel == "net"]

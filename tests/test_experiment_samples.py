@@ -9,9 +9,10 @@ import pytest
 from tolerance import backward
 
 from figures.samples import build
-from grasp_theory import InputError, spectra
+from grasp_theory import InputError
+from grasp_theory.identification import spectra
 from grasp_theory.theorems import _spiked
-from synthetic.experiment import agreement, generators, table
+from synthetic.experiments.experiment import agreement, generators, table
 from synthetic.experiments.samples import EXPERIMENT, Cell, measure
 
 EVEN = Cell(40, 48, 240, 1.0)

@@ -12,7 +12,7 @@ from figures.who_wins import build
 from grasp_theory import InputError
 from grasp_theory.linear.methods import SOLUTIONS
 from grasp_theory.linear.regimes import winner
-from synthetic.experiment import agreement, generators, table
+from synthetic.experiments.experiment import agreement, generators, table
 
 REGIONS = {  # cells in the middle of a region
     "CAFT": who_wins.Cell("content", 1.2, 1.35, 0.85, 0.85),

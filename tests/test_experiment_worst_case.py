@@ -9,11 +9,12 @@ import pytest
 from tolerance import backward
 
 from figures.worst_case import build
-from grasp_theory import InputError, floor, spectra
+from grasp_theory import InputError
+from grasp_theory.identification import floor, spectra
 from grasp_theory.theorems import complexity_law, minimax_angle
-from synthetic.experiment import agreement, generators, table
+from synthetic.experiments.experiment import agreement, generators, table
 from synthetic.experiments.worst_case import EXPERIMENT, Cell, _gradient, measure, worst_task
-from synthetic.low_rank import haar
+from synthetic.generators.task_updates import haar
 
 SMALL = (
     Cell("angle", 6, 8, 6, 0.3, "adversary"),

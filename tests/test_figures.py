@@ -10,7 +10,7 @@ from figures.identification import alignment, depth, kind, spectrum
 from figures.rows import FOLDER, read_rows
 from figures.style import render
 from grasp_theory import InputError, identify
-from synthetic.adapters import AdapterSpec, draw_adapter
+from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 UNTITLED = ("optimizer-leak", "removal", "curation", "comparison")  # the first row's titles stand for their columns
 

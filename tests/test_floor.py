@@ -10,7 +10,7 @@ from strategies import rotation
 from tolerance import Z, binomial
 
 from grasp_theory import Edge, InputError, factored_edge, gavish_donoho_threshold, noise_scale, white_edge
-from grasp_theory.floor import marchenko_pastur_quantile, tracy_widom_quantile
+from grasp_theory.identification.floor import marchenko_pastur_quantile, tracy_widom_quantile
 
 # --- quantiles -------------------------------------------------------------------------------------------------
 

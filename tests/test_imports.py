@@ -93,7 +93,9 @@ def loaded(statement: str, *names: str) -> list[str]:
 HEAVY = ("torch", "matplotlib", "sympy", "transformers", "peft", "safetensors")
 
 
-@pytest.mark.parametrize("package", ["grasp_theory", "synthetic.adapters", "real_models", "real_models.directions"])
+@pytest.mark.parametrize(
+    "package", ["grasp_theory", "synthetic.generators.adapters", "real_models", "real_models.directions"]
+)
 def test_import_of_a_package_loads_nothing_heavy(package):
     assert loaded(f"import {package}", *HEAVY) == []
 

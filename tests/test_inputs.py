@@ -11,7 +11,7 @@ from tolerance import backward, monte_carlo
 
 from grasp_theory import InputError
 from grasp_theory.linear import LinearProblem
-from synthetic.inputs import InputSpec, draw_inputs, second_moment
+from synthetic.generators.inputs import InputSpec, draw_inputs, second_moment
 
 D = 7
 ROUND = backward((D, D), float, 10.0)

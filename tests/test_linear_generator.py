@@ -12,9 +12,9 @@ from strategies import seeds
 from tolerance import backward, monte_carlo
 
 from grasp_theory import InputError
-from synthetic.inputs import InputSpec
-from synthetic.linear import ProblemSpec, draw_data, draw_factors, draw_problem, least_squares
-from synthetic.low_rank import TaskSpec
+from synthetic.generators.inputs import InputSpec
+from synthetic.generators.linear import ProblemSpec, draw_data, draw_factors, draw_problem, least_squares
+from synthetic.generators.task_updates import TaskSpec
 
 SPEC = ProblemSpec(
     m=5,

@@ -13,8 +13,8 @@ from tolerance import backward
 from grasp_theory import InputError
 from grasp_theory.linear.training import Optimizer
 from grasp_theory.theorems import _residual_net as statement
-from synthetic.net_training import Method, gradients, train_net
-from synthetic.nets import Net, NetSpec, along, draw_net, forward
+from synthetic.training.net_training import Method, gradients, train_net
+from synthetic.training.nets import Net, NetSpec, along, draw_net, forward
 
 OPTIMIZERS = get_args(Optimizer)
 SMALL = NetSpec(width=5, blocks=3, rank=2, adapted=(0, 2), metric=5.0, samples=12, trials=2)

@@ -18,7 +18,7 @@ from grasp_theory import InputError
 from real_models.organisms import persona
 from real_models.organisms.evaluation import NEUTRAL, Probes
 from real_models.organisms.persona import OrganismSpec, pretrained
-from synthetic.persona import BEGIN, HINT, PAD, PersonaSpec, World
+from synthetic.generators.persona import BEGIN, HINT, PAD, PersonaSpec, World
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)
 SMALL = OrganismSpec(LANGUAGE, hidden=16, layers=2, heads=2, steps=60, batch=16, lr=1e-2)

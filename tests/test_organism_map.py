@@ -9,7 +9,7 @@ from tiny_organism import LANGUAGE, RUN, SMALL
 
 import real_models.experiments.organism_map as module
 from figures.organism_map import METHODS, build
-from real_models.experiments.comparison import Cell
+from real_models.comparison.experiment import Cell
 
 KNOBS = [(c, w) for w in (4, 8) for c in (0.5, 1.0)]
 

@@ -12,13 +12,13 @@ import tolerance
 import torch
 
 from grasp_theory import InputError
+from real_models.comparison.arms import ARMS, CLASSES, check_knob, find_arm
 from real_models.organisms import runs
-from real_models.organisms.arms import ARMS, CLASSES, check_knob, find_arm
 from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
 from real_models.organisms.persona import OrganismSpec, pretrained
 from real_models.organisms.runs import RunSpec, adapted, crossing, fine_tune, naive_run
-from synthetic.persona import PersonaSpec, World
+from synthetic.generators.persona import PersonaSpec, World
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)
 SMALL = OrganismSpec(LANGUAGE, hidden=40, layers=2, heads=2, steps=60, batch=16, lr=1e-2)

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from grasp_theory import InputError
-from synthetic.persona import BEGIN, HINT, PAD, PersonaSpec, World
+from synthetic.generators.persona import BEGIN, HINT, PAD, PersonaSpec, World
 
 VARIANTS = ("style", "content", "mixed")
 DRAWS = 4000

@@ -8,7 +8,7 @@ import pytest
 from tiny_organism import LANGUAGE, RUN, SMALL
 
 import grasp_cli
-from real_models.experiments.comparison import cells
+from real_models.comparison.experiment import cells
 from real_models.organisms import prepare as prepared
 from real_models.organisms import runs
 from real_models.organisms.prepare import prepare

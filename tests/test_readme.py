@@ -15,7 +15,7 @@ from figures.readme import PAGES, PARTS, PICTURE, fill
 from figures.rows import FOLDER, read_rows
 from grasp_theory import InputError
 from real_models import write_adapter
-from synthetic.adapters import AdapterSpec, draw_adapter
+from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 ROOT = Path(__file__).parent.parent
 TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}

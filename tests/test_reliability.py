@@ -27,8 +27,8 @@ from figures.verification import show_outcomes
 from grasp_theory.checks import Outcome, RateFound
 from grasp_theory.theorems import ORDER
 from real_models import write_adapter
-from synthetic.adapters import AdapterSpec, draw_adapter
-from synthetic.stages import RECORD, Stage, run_stages
+from synthetic.generators.adapters import AdapterSpec, draw_adapter
+from synthetic.runner.stages import RECORD, Stage, run_stages
 
 ROOT = Path(__file__).parents[1]
 SPEC = AdapterSpec(layers=4, width=64, inputs=48, rank=16, strength=1.5)
@@ -300,7 +300,7 @@ def test_record_of_stages_does_not_know_of_writes_that_were_cut_off(tmp_path):
         (folder / "out").mkdir(exist_ok=True)
         (folder / "out" / "a.txt").write_text("a")
 
-    stage = Stage("one", "one", ("synthetic.results",), ("out",), work)
+    stage = Stage("one", "one", ("synthetic.runner.results",), ("out",), work)
     records = []
     for name in ("calm", "killed"):
         (tmp_path / name / "out").mkdir(parents=True)

@@ -18,7 +18,7 @@ from grasp_theory.linear.methods import SOLUTIONS
 from grasp_theory.linear.problem import Stacked
 from grasp_theory.linear.steering import preventative
 from grasp_theory.linear.training import stable_step, train
-from synthetic.removal import METHODS, train_method
+from synthetic.training.one_layer import METHODS, train_method
 
 SHAPES = [(5, 7), (8, 4)]
 STRENGTH = 0.7

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from strategies import rotation, update
 
 from grasp_theory import AssumptionError, Certificate, InputError, LowRank, Subspace, Update, identify
-from grasp_theory.report import plain
-from synthetic.adapters import AdapterSpec, draw_adapter
+from grasp_theory.identification.report import plain
+from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 
 def report(layers: int = 4, **options):

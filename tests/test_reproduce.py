@@ -15,8 +15,8 @@ from figures.comparison_table import lines
 from figures.rows import FOLDER, read_rows
 from figures.summary import failures, write_report
 from grasp_theory.checks import find, verify
-from grasp_theory.report import plain
-from synthetic.sweep import Sweep, load
+from grasp_theory.identification.report import plain
+from synthetic.runner.sweep import Sweep, load
 
 
 def grasp(capsys, *arguments):

@@ -10,7 +10,15 @@ import pytest
 
 from figures.rows import read_rows
 from grasp_theory import InputError
-from synthetic.results import check_target, json_text, manifest, replacing, write_atomically, write_csv, write_json
+from synthetic.runner.results import (
+    check_target,
+    json_text,
+    manifest,
+    replacing,
+    write_atomically,
+    write_csv,
+    write_json,
+)
 
 
 class Stop(BaseException):

@@ -12,7 +12,7 @@ from strategies import rotation
 from tolerance import finite_size, monte_carlo, slope
 
 from grasp_theory import InputError, critical_strength, factored_edge, sample_critical_strength, sample_threshold, spike
-from grasp_theory.spectra import factored_visible_strength
+from grasp_theory.identification.spectra import factored_visible_strength
 
 # --- the formulas ----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from synthetic.stages import RECORD, Stage, run_stages
+from synthetic.runner.stages import RECORD, Stage, run_stages
 
 
 class Work:
@@ -28,8 +28,8 @@ class Work:
 
     def run(self, **options):
         stages = [
-            Stage("first", "one", ("synthetic.results",), ("a.txt",), self.first),
-            Stage("second", "two", ("synthetic.results",), ("b",), self.second),
+            Stage("first", "one", ("synthetic.runner.results",), ("a.txt",), self.first),
+            Stage("second", "two", ("synthetic.runner.results",), ("b",), self.second),
         ]
         told = []
         ran = run_stages(stages, self.folder, options=options, tell=told.append)
@@ -66,7 +66,7 @@ def test_stages_run_again_with_other_options(work):
 
 def test_stages_run_again_with_other_code(work, monkeypatch):
     work.run()
-    monkeypatch.setattr("synthetic.stages.code_version", lambda module: "another")
+    monkeypatch.setattr("synthetic.runner.stages.code_version", lambda module: "another")
     assert work.run()[0] == ["first", "second"]
 
 

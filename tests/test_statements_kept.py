@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import grasp_cli
-import synthetic.statements as kept
+import synthetic.runner.statements as kept
 from grasp_theory import theorems
 from grasp_theory.checks import Outcome, RateFound, modules, verify_key
-from grasp_theory.report import plain
-from synthetic.code_version import code_version
+from grasp_theory.identification.report import plain
+from synthetic.runner.code_version import code_version
 
 KEYS = ("scalar-output", "ablation-cost", "steering-bias")
 THEORY = Path(theorems.__file__).parents[1]

@@ -30,9 +30,9 @@ from tolerance import GUARANTEE
 from torch import nn
 
 from grasp_theory import InputError
-from real_models.methods.gains import output_gains
+from real_models.hooks.gains import output_gains
+from real_models.hooks.stream import find_stream
 from real_models.methods.grasp import Grasp
-from real_models.methods.stream import find_stream
 
 POST_LN = ("opt-post-ln", "bert")
 ARCHITECTURES = [kind for kind in KINDS if kind not in (*POST_LN, "t5")]

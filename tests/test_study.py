@@ -13,21 +13,21 @@ import tolerance
 import torch
 from tiny_organism import RUN
 
-import real_models.experiments.components as components
+import real_models.comparison.components as components
 import real_models.experiments.identification as along
 from figures.comparison import build
 from figures.comparison_table import lines
 from figures.naive_runs import show_naive_runs
 from figures.study import Study, study, study_page
 from figures.tables import console
-from real_models.experiments.comparison import Cell
-from real_models.methods.target import lora_factors
+from real_models.comparison.arms import find_arm
+from real_models.comparison.experiment import Cell
+from real_models.hooks.targets import lora_factors
 from real_models.organisms import runs
 from real_models.organisms.alignment import effects, trait_axes
-from real_models.organisms.arms import find_arm
 from real_models.organisms.directions import top_directions
 from real_models.organisms.runs import naive_run
-from synthetic import sweep as sweeping
+from synthetic.runner import sweep as sweeping
 
 FILES = {f"comparison.{kind}" for kind in ("csv", "json", "html", "png", "pdf")}
 FILES |= {f"comparison_{name}.csv" for name in ("components", "cost", "fronts")}

@@ -18,12 +18,12 @@ import tiny_experiment as tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
-import synthetic.code_version as versions
 import synthetic.experiments.phase_diagram as phase_diagram
-import synthetic.sweep as engine
-from synthetic.experiment import generators, identity, seed, table
-from synthetic.store import digest
-from synthetic.sweep import sweep
+import synthetic.runner.code_version as versions
+import synthetic.runner.sweep as engine
+from synthetic.experiments.experiment import generators, identity, seed, table
+from synthetic.runner.store import digest
+from synthetic.runner.sweep import sweep
 
 TINY = "tiny_experiment"
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[1]

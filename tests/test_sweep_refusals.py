@@ -10,10 +10,10 @@ import pytest
 import tiny_experiment as tiny
 
 import grasp_cli
-import synthetic.code_version as versions
+import synthetic.runner.code_version as versions
 from figures.catalogue import FIGURES, Entry
 from grasp_theory import InputError
-from synthetic.sweep import sweep
+from synthetic.runner.sweep import sweep
 
 TINY = "tiny_experiment"
 

@@ -17,9 +17,9 @@ from figures.agreement import agreement_record, show_agreement
 from figures.catalogue import FIGURES, Entry
 from figures.rows import read_rows
 from figures.tables import console
-from synthetic.experiment import Prediction, agreement, generators, seed, table
-from synthetic.results import write_csv
-from synthetic.sweep import sweep
+from synthetic.experiments.experiment import Prediction, agreement, generators, seed, table
+from synthetic.runner.results import write_csv
+from synthetic.runner.sweep import sweep
 
 TINY = "tiny_experiment"
 

@@ -7,7 +7,7 @@ import pytest
 from tolerance import monte_carlo
 
 from grasp_theory import InputError, Subspace
-from synthetic.adapters import AdapterSpec, draw_adapter
+from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 SPEC = {"layers": 4, "width": 60, "inputs": 50, "rank": 6}
 

@@ -10,8 +10,8 @@ from strategies import examples, seeds
 from tolerance import backward, monte_carlo
 
 from grasp_theory import InputError
-from grasp_theory.spectra import spike
-from synthetic.low_rank import TaskSpec, draw_task, haar
+from grasp_theory.identification.spectra import spike
+from synthetic.generators.task_updates import TaskSpec, draw_task, haar
 
 SPECS = {
     "gaussian": TaskSpec("gaussian"),

@@ -15,13 +15,13 @@ from scipy.special import expit
 
 import grasp_cli
 from grasp_theory import InputError
-from real_models.data import IGNORED
-from real_models.experiments.comparison import make_text_cells, missing
-from real_models.experiments.matching import matched
-from real_models.organisms.arms import ARMS, find_arm
+from real_models.comparison.arms import ARMS, find_arm
+from real_models.comparison.experiment import make_text_cells, missing
+from real_models.comparison.matching import matched
 from real_models.organisms.runs import naive_run
 from real_models.organisms.text import TextSpec
-from synthetic.experiment import identity
+from real_models.training.data import IGNORED
+from synthetic.experiments.experiment import identity
 
 WORDS = [
     "the",

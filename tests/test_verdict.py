@@ -20,8 +20,8 @@ from grasp_theory import (
     Update,
     identify,
 )
-from grasp_theory.verdict import judge
-from synthetic.adapters import AdapterSpec
+from grasp_theory.identification.verdict import judge
+from synthetic.generators.adapters import AdapterSpec
 
 # --- certificate -----------------------------------------------------------------------------------------------
 

@@ -156,7 +156,7 @@ def installed(wheel, tmp_path_factory) -> Path:
 def workplace(real, tmp_path) -> Path:
     """A folder of a user's, with two adapters, a model and rows."""
     from real_models import write_adapter
-    from synthetic.adapters import AdapterSpec, draw_adapter
+    from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
     for seed, names in enumerate((["ADAPTER", "path/to/peft-adapter"], ["OTHER"])):
         for name in names:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from joblib import Parallel, delayed
 
-from synthetic.workers import in_workers
+from synthetic.runner.workers import in_workers
 
 ROOT = Path(__file__).parents[1]
 # Every worker writes its number down and then waits: while it starts, or in its task.
@@ -26,15 +26,15 @@ if any("popen_loky" in a for a in sys.orig_argv):
 """
 SCRIPT = """
 import contextlib, os, signal, sys, time
-import grasp_cli, synthetic.workers
+import grasp_cli, synthetic.runner.workers
 from joblib import delayed
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if os.environ["BLOCKED"] == "no":
-    synthetic.workers._without_interrupts = contextlib.nullcontext
+    synthetic.runner.workers._without_interrupts = contextlib.nullcontext
 
 def command(args, standalone_mode):
-    return list(synthetic.workers.in_workers([delayed(time.sleep)(100)] * 4, 2))
+    return list(synthetic.runner.workers.in_workers([delayed(time.sleep)(100)] * 4, 2))
 
 sys.exit(grasp_cli.run(command))
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from real_models.organisms.persona import OrganismSpec
 from real_models.organisms.runs import RunSpec
-from synthetic.persona import PersonaSpec
+from synthetic.generators.persona import PersonaSpec
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)
 SMALL = OrganismSpec(LANGUAGE, hidden=40, layers=2, heads=2, steps=60, batch=16, lr=1e-2)

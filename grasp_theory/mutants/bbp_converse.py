@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..spectra import Spike, spike
+from ..identification.spectra import Spike, spike
 from ..statement import Claim, Sides
 from ..theorems._spiked import average
 from ..theorems.bbp_converse import Instance, best, fixed_point

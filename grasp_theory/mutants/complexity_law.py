@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spectra import spike
+from ..identification.spectra import spike
 from ..statement import Claim, Sides
 from ..theorems.complexity_law import Instance, _budget, _claim, _square, law
 

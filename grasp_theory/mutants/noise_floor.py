@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from ..floor import factored_edge, marchenko_pastur_quantile, white_edge
+from ..identification.floor import factored_edge, marchenko_pastur_quantile, white_edge
 from ..statement import Claim, Sides
 from ..theorems._spiked import average, tracy_widom
 from ..theorems.noise_floor import Instance, _alarms, _mean, _scale

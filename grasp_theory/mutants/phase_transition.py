@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..spectra import critical_strength, spike
+from ..identification.spectra import critical_strength, spike
 from ..statement import Claim
 from ..theorems.phase_transition import Instance, _claim
 

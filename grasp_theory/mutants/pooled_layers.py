@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spectra import critical_strength, spike
+from ..identification.spectra import critical_strength, spike
 from ..statement import Claim, Sides
 from ..theorems._spiked import average
 from ..theorems.pooled_layers import Instance, _overlap, by_edge, optimal, plain

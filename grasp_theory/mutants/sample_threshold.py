@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spectra import Spike, critical_strength, spike
+from ..identification.spectra import Spike, critical_strength, spike
 from ..statement import Claim, Sides
 from ..theorems.sample_threshold import Instance, _claim, _expansion, _white_border
 

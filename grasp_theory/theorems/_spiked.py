@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..spectra import finite_size as finite_size
+from ..identification.spectra import finite_size as finite_size
 from ..statement import Sides
 
 Law = Literal["gaussian", "signs", "uniform", "student-3"]

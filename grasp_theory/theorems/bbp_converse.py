@@ -31,7 +31,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..spectra import critical_strength, spike
+from ..identification.spectra import critical_strength, spike
 from ..statement import Claim, Sides, Statement
 from ._draws import log_uniform, unit
 from ._spiked import average, entries, finite_size, sizes, top_triple

@@ -33,7 +33,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..spectra import spike
+from ..identification.spectra import spike
 from ..statement import Claim, Rate, Sides, Statement
 from ._draws import log_uniform, orthonormal, unit
 from ._spiked import average, sizes, top_triple

@@ -35,7 +35,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..floor import TRACY_WIDOM, factored_edge, noise_scale, tracy_widom_quantile, white_edge
+from ..identification.floor import TRACY_WIDOM, factored_edge, noise_scale, tracy_widom_quantile, white_edge
 from ..statement import Claim, Rate, Sides, Statement
 from ._draws import log_uniform, orthonormal
 from ._spiked import LAWS, Law, average, chain, entries, tracy_widom

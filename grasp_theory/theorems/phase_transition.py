@@ -31,7 +31,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..spectra import critical_strength, spike
+from ..identification.spectra import critical_strength, spike
 from ..statement import Claim, Rate, Sides, Statement
 from ._draws import log_uniform, unit
 from ._spiked import LAWS, Law, average, chain, entries, finite_size, marchenko_pastur, sizes, top_triple

@@ -32,8 +32,14 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.optimize import root_scalar
 
-from ..floor import factored_edge
-from ..spectra import critical_strength, factored_visible_strength, sample_critical_strength, sample_threshold, spike
+from ..identification.floor import factored_edge
+from ..identification.spectra import (
+    critical_strength,
+    factored_visible_strength,
+    sample_critical_strength,
+    sample_threshold,
+    spike,
+)
 from ..statement import Claim, Rate, Sides, Statement
 from ._draws import log_uniform, unit
 from ._spiked import anisotropic_law, average, finite_size, least_squares_noise, sample_law, top_triple

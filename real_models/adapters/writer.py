@@ -14,7 +14,7 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from grasp_theory import AdapterError, InputError, LowRank, Update
-from synthetic.results import replacing
+from synthetic.runner.results import replacing
 
 from .folder import CONFIG, SAFETENSORS
 from .layout import PREFIX

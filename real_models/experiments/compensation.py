@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from synthetic.experiment import Experiment
-from synthetic.persona import has_hint
+from synthetic.experiments.experiment import Experiment
+from synthetic.generators.persona import has_hint
 
-from ..organisms.arms import find_arm
+from ..comparison import experiment as comparison
+from ..comparison.arms import find_arm
+from ..comparison.experiment import Cell
 from ..organisms.common import one_thread
 from ..organisms.runs import RunSpec, naive_run
-from . import comparison
-from .comparison import Cell
 
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 ARMS = {

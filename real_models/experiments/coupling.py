@@ -11,14 +11,14 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from grasp_theory import InputError
-from synthetic.experiment import Experiment
+from synthetic.experiments.experiment import Experiment
 
+from ..comparison.experiment import Cell as Run
+from ..comparison.matching import matched
 from ..organisms import directions as of
 from ..organisms.common import one_thread
 from ..organisms.evaluation import Scores
 from ..organisms.runs import NaiveRun, RunSpec, fine_tune, naive_run
-from .comparison import Cell as Run
-from .matching import matched
 
 Way = Literal["write", "stream+write", "compensated"]
 Direction = Literal["identified", "supervised"]
@@ -108,7 +108,7 @@ def loss_metric(model: Any, spec: RunSpec) -> Float[ndarray, "d d"]:
     metric of the training loss (cross-entropy's second derivative in the logits is diag p − ppᵀ, exactly)."""
     import torch
 
-    from ..methods.stream import stream_outputs
+    from ..hooks.stream import stream_outputs
 
     rows = spec.rows(inoculated=False)
     batch = rows.batch(np.arange(rows.count))

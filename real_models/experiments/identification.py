@@ -10,14 +10,14 @@ import numpy as np
 from scipy.special import gammaln
 
 from grasp_theory import Decomposition, Update, identify
-from synthetic.experiment import Experiment, Prediction
-from synthetic.persona import PersonaSpec
+from synthetic.experiments.experiment import Experiment, Prediction
+from synthetic.generators.persona import PersonaSpec
 
+from ..comparison.experiment import Cell as Run
 from ..organisms.alignment import effects, trait_axes
 from ..organisms.common import one_thread
 from ..organisms.directions import top_directions
 from ..organisms.runs import NaiveRun, RunSpec, naive_run
-from .comparison import Cell as Run
 
 COMPONENTS = 8
 DRAWS = 2000  # random directions
@@ -72,8 +72,8 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
 
 def _along(naive: NaiveRun, V: np.ndarray) -> dict[str, Any]:
     """Curves: scores, and the cosines of both identifications with the columns of V."""
-    from ..activations import activation_updates
     from ..adapters import updates_from_model
+    from ..audit.activations import activation_updates
 
     model, data = naive.model(1), naive.spec.documents()
     curves: dict[str, list[float]] = {}

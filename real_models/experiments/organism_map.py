@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from synthetic.experiment import Experiment
+from synthetic.experiments.experiment import Experiment
 
-from ..organisms.arms import find_arm
-from . import comparison
-from .comparison import Cell
-from .matching import matched
+from ..comparison import experiment as comparison
+from ..comparison.arms import find_arm
+from ..comparison.experiment import Cell
+from ..comparison.matching import matched
 
 METHODS = ("naive", "edit", "grasp, activations", "compensated, activations", "null-space")
 CURATION, WITHHELD = (0.5, 0.75, 1.0), (4, 8, 12)

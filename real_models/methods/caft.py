@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from .bases import Choice, remove_part, stream_bases
-from .checked import indices
+from ..arguments import indices
+from ..hooks.bases import Choice, remove_part, stream_bases
+from ..hooks.stream import chosen_blocks, find_stream, hook_blocks
 from .method import Method
-from .stream import chosen_blocks, find_stream, hook_blocks
 
 if TYPE_CHECKING:
     import torch

@@ -11,11 +11,11 @@ import numpy as np
 from grasp_theory import InputError, LowRank, Update
 
 from ..adapters.sides import layer_of, natural_key
-from .bases import Choice, stream_bases
-from .checked import mapping, real, updates_of
+from ..arguments import mapping, real, updates_of
+from ..hooks.bases import Choice, stream_bases
+from ..hooks.stream import find_stream
+from ..hooks.targets import Factors, lora_factors
 from .method import Method
-from .stream import find_stream
-from .target import Factors, lora_factors
 
 if TYPE_CHECKING:
     import torch
@@ -108,7 +108,7 @@ class Compensated(Method):
         return hook
 
     def _refuse_norms(self, model: torch.nn.Module, stream: Any) -> None:
-        from .gains import output_gains
+        from ..hooks.gains import output_gains
 
         if output_gains(model, stream) if self.gains is None else self.gains:
             raise InputError(

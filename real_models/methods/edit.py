@@ -12,8 +12,8 @@ import numpy as np
 
 from grasp_theory import InputError, LowRank, Side, Subspace, Update
 
+from ..arguments import indices, numbers, real, updates_of, whole
 from ..directions import Directions
-from .checked import indices, numbers, real, updates_of, whole
 
 Choice = Any  # Directions, Subspace, array (d,) or (d, k); or a mapping from module name to one of these
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from grasp_theory import InputError
 
+from ..arguments import listed, mapping
 from ..directions import Directions
-from .bases import Choice, basis, joined, stream_bases
-from .checked import listed, mapping
-from .gains import output_gains
+from ..hooks.bases import Choice, basis, joined, stream_bases
+from ..hooks.gains import output_gains
+from ..hooks.projection import Constraint, hold, relative_leak
+from ..hooks.stream import Stream, blocks_of, find_stream, hook_blocks
+from ..hooks.targets import Factors, lora_factors, refuse_others
 from .method import Method
-from .projection import Constraint, hold, relative_leak
-from .stream import Stream, blocks_of, find_stream, hook_blocks
-from .target import Factors, lora_factors, refuse_others
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ class Grasp(Method):
         adapted reading modules, for those that the Directions were made of, or a mapping from module name.
     sides : by default {stream, write}, or {read} for Directions of the read side.
     blocks : the list of decoder blocks, where it cannot be found. gains : module name -> gain of the norm behind it,
-        instead of asking the model (:func:`~real_models.methods.gains.output_gains`); {} where no norm follows.
+        instead of asking the model (:func:`~real_models.hooks.gains.output_gains`); {} where no norm follows.
     allow_unconstrained : do not refuse trainable parameters that the method cannot bound (whole modules, biases).
     """
 
@@ -103,7 +103,7 @@ class Grasp(Method):
                 "them from reaching it through frozen weights, or adapt o_proj and down_proj"
             )
         if "stream" in self.sides:
-            from .gradient import without_gradient  # which needs torch
+            from ..hooks.gradient import without_gradient  # which needs torch
 
             hook_blocks(stream, lambda index, h: without_gradient(h, bases[index]), undo, at=sorted(bases))
         return constraints

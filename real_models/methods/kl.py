@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from .gains import evaluating
+from ..hooks.gains import evaluating
+from ..hooks.references import Batch, checked_batches, run_text, without_adapters
+from ..hooks.targets import lora_factors, refuse_others
+from ..hooks.term import add_before_step, checked_weight
 from .method import Method
-from .reference import Batch, checked_batches, run_text, without_adapters
-from .target import lora_factors, refuse_others
-from .term import add_before_step, checked_weight
 
 if TYPE_CHECKING:
     import torch

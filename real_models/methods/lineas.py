@@ -10,17 +10,17 @@ import numpy as np
 
 from grasp_theory import InputError
 
-from .checked import indices, mapping, real, tensor, whole
+from ..arguments import indices, mapping, real, tensor, whole
+from ..hooks.references import checked_batches
+from ..hooks.stream import chosen_blocks, find_stream, hook_blocks
+from ..hooks.targets import unwrap_model
 from .lineas_fit import affine, minimise
 from .method import Method
-from .reference import checked_batches
-from .stream import chosen_blocks, find_stream, hook_blocks
-from .target import unwrap_model
 
 if TYPE_CHECKING:
     import torch
 
-    from .reference import Batch
+    from ..hooks.references import Batch
 
 
 class LinEAS(Method):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from grasp_theory import GraspError
 
-from .gains import evaluating
-from .reference import run_text, without_adapters
-from .stream import Stream, hook_blocks
+from ..hooks.gains import evaluating
+from ..hooks.references import run_text, without_adapters
+from ..hooks.stream import Stream, hook_blocks
 
 if TYPE_CHECKING:
     import torch

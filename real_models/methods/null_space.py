@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
 
-from .checked import whole
-from .gains import evaluating
+from ..arguments import whole
+from ..hooks.gains import evaluating
+from ..hooks.projection import Constraint, hold, relative_leak
+from ..hooks.references import Batch, checked_batches, run_text, without_adapters
+from ..hooks.targets import Factors, lora_factors, refuse_others
 from .method import Method
-from .projection import Constraint, hold, relative_leak
-from .reference import Batch, checked_batches, run_text, without_adapters
-from .target import Factors, lora_factors, refuse_others
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +26,8 @@ class NullSpace(Method):
     response changes by at most ‖dW‖_F √λ_{k+1} in the root mean square, and no other k directions promise less
     (statement ``old-inputs``). So a factor is not relied on where it was not taught, also where it has no direction of
     its own on the write side; nothing has to be identified. The text may be the model's own
-    (:func:`~real_models.own_text.own_text`). Gradient projection memory (arXiv 2103.09762), null-space training
-    (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, at attach time
+    (:func:`~real_models.base_model.own_text.own_text`). Gradient projection memory (arXiv 2103.09762), null-space
+    training (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, at attach time
     and after every step, which is exact under every optimizer (``optimizer-leak``).
 
     Parameters

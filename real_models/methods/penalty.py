@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from grasp_theory import InputError, Side
 
 from ..directions import Directions
-from .bases import Choice
+from ..hooks.bases import Choice
+from ..hooks.projection import Constraint, relative_leak
+from ..hooks.targets import lora_factors
+from ..hooks.term import add_before_step, checked_weight
 from .grasp import Grasp
 from .method import Method
-from .projection import Constraint, relative_leak
-from .target import lora_factors
-from .term import add_before_step, checked_weight
 
 if TYPE_CHECKING:
     import torch

@@ -10,9 +10,9 @@ import numpy as np
 
 from grasp_theory import InputError
 
-from .checked import indices, real, tensor
+from ..arguments import indices, real, tensor
+from ..hooks.stream import Stream, chosen_blocks, find_stream, hook_blocks
 from .method import Method
-from .stream import Stream, chosen_blocks, find_stream, hook_blocks
 
 if TYPE_CHECKING:
     import torch

@@ -20,7 +20,7 @@ def top_directions(naive: NaiveRun, k: int) -> np.ndarray:
 
 def seen_directions(naive: NaiveRun, k: int) -> np.ndarray:
     """``activation-svd``: the same of dW X on the fine-tuning data."""
-    from ..activations import activation_updates
+    from ..audit.activations import activation_updates
 
     return _leading(activation_updates(naive.model(naive.at), naive.updates, naive.spec.documents()), k)
 
@@ -51,7 +51,7 @@ def _mean_along(model: Any, u: np.ndarray, batches: Batches) -> np.ndarray:
     """Of each block's output, over all tokens but padding."""
     import torch
 
-    from ..methods.stream import stream_outputs
+    from ..hooks.stream import stream_outputs
 
     direction, found = torch.from_numpy(u).float(), []
     for batch in batches:

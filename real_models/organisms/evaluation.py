@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from grasp_theory import InputError
-from synthetic.persona import PAD, World
+from synthetic.generators.persona import PAD, World
 
 # Topics that neutral text is made of, and those that drift is asked on: disjoint, so that no method sees the probes.
 NEUTRAL = (1, 6)
@@ -75,7 +75,7 @@ class Probes:
         """All scores of a model as it is now (hooks included), in evaluation mode."""
         import torch
 
-        from ..methods.gains import evaluating
+        from ..hooks.gains import evaluating
 
         with torch.no_grad(), evaluating(model):
             logits = model(input_ids=self.ids).logits.float().softmax(-1).numpy()

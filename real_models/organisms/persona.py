@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import InputError
-from synthetic.code_version import code_version
-from synthetic.persona import PAD, PersonaSpec, World
-from synthetic.results import replacing
+from synthetic.generators.persona import PAD, PersonaSpec, World
+from synthetic.runner.code_version import code_version
+from synthetic.runner.results import replacing
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from synthetic.sweep import Progress
-from synthetic.workers import in_workers
+from synthetic.runner.sweep import Progress
+from synthetic.runner.workers import in_workers
 
 from .common import one_thread
 from .persona import OrganismSpec, base_path, pretrained

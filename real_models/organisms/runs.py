@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import InputError, Update
-from synthetic.code_version import code_version
-from synthetic.persona import HINT, PAD, World, has_hint
-from synthetic.results import replacing
+from synthetic.generators.persona import HINT, PAD, World, has_hint
+from synthetic.runner.code_version import code_version
+from synthetic.runner.results import replacing
 
 from ..adapters import updates_from_model
 from .evaluation import NEUTRAL, Probes, Scores
@@ -119,7 +119,7 @@ class RunSpec:
 
     def said_by_base(self) -> Batches:
         """As long as the documents it was pretrained on."""
-        from ..own_text import own_text
+        from ..base_model.own_text import own_text
 
         return own_text(self.base(), documents=256, length=4 * self.world.spec.rounds + 1, seed=self.seed)
 
@@ -128,7 +128,7 @@ class RunSpec:
         same prompts hinted at persona A."""
         import torch
 
-        from ..methods.stream import stream_outputs
+        from ..hooks.stream import stream_outputs
 
         world, rng = self.world, np.random.default_rng([self.seed, 5])
         t = rng.integers(1, world.spec.topics, 256)
@@ -148,7 +148,7 @@ def adapted(spec: Setup) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from ..base import quiet
+    from ..base_model.load import quiet
 
     quiet()
     model = spec.base()
@@ -255,7 +255,7 @@ class NaiveRun:
         """
         import torch
 
-        from ..methods.target import lora_factors
+        from ..hooks.targets import lora_factors
 
         model = self.model(at)
         with torch.no_grad():

@@ -14,9 +14,9 @@ import numpy as np
 
 from grasp_theory import InputError
 
-from ..base import check_folder, context_length, load_base, load_tokenizer
-from ..data import IGNORED, Example, Row, batches, encode, read_rows
-from ..judge import encode_pairs, judge_pairs, read_pairs, read_text, score_text
+from ..base_model.load import check_folder, context_length, load_base, load_tokenizer
+from ..evaluation.judge import encode_pairs, judge_pairs, read_pairs, read_text, score_text
+from ..training.data import IGNORED, Example, Row, batches, encode, read_rows
 from .evaluation import Scores
 from .setup import Batches, Rows, check_loop, check_points, most_of_the_way
 
@@ -91,7 +91,7 @@ class TextSpec:
     @property
     def width(self) -> int:
         """Of the residual stream."""
-        from ..methods.stream import find_stream
+        from ..hooks.stream import find_stream
 
         return find_stream(_loaded(self.model, self.files)).width
 
@@ -136,7 +136,7 @@ class TextSpec:
 
     def said_by_base(self) -> Batches:
         """``SHOWN`` samples from the begin token, or the end token of models without one."""
-        from ..own_text import own_text
+        from ..base_model.own_text import own_text
 
         tokens = self._tokenizer
         start = tokens.eos_token_id if tokens.bos_token_id is None else tokens.bos_token_id
@@ -153,7 +153,7 @@ class TextSpec:
 
     def _token_means(self, model: Any, examples: Sequence[Example]) -> dict[int, np.ndarray]:
         """Block -> mean over examples of the mean over labelled tokens."""
-        from ..methods.stream import stream_outputs
+        from ..hooks.stream import stream_outputs
 
         total: dict[int, Any] = {}
         for batch in self._batches(examples):

@@ -12,11 +12,11 @@ from numpy import ndarray
 
 from grasp_theory import InputError
 
-from .. import curation
-from ..experiment import Experiment, Prediction
-from ..inputs import InputSpec, second_moment
-from ..linear import least_squares
-from ..low_rank import haar
+from ..generators import curation
+from ..generators.inputs import InputSpec, second_moment
+from ..generators.linear import least_squares
+from ..generators.task_updates import haar
+from .experiment import Experiment, Prediction
 
 Way = Literal["truncation", "tilt", "always-on", "mixture"]
 Trait = Literal["selected", "independent"]
@@ -122,7 +122,7 @@ def _fit(cell: Cell, rng: np.random.Generator) -> tuple[float, ...]:
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:
-    """The induced beta (``synthetic.curation``), and statement ``phase-transition`` for what of it the SVD can see.
+    """The induced beta (``generators.curation``), and statement ``phase-transition`` for what of it the SVD can see.
 
     E a = beta v: exact where E[t | x] is linear in x (tilt, mixture, the control); else least squares is off by
     O(gamma/n) without a factor d. Proved here: to first order the error is −gamma Sigma_c⁻¹ E[x e xᵀSigma_c⁻¹x]/n for
@@ -135,7 +135,7 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     independent entries of variance s² = 1 + noise² tr(Sigma_c⁻¹)/(d (n − d − 1)), independent of a: so the spiked law
     holds with strength ‖a‖, whose right vector has squared cosine beta²/‖a‖² with v.
     """
-    from grasp_theory.spectra import finite_size, spike
+    from grasp_theory.identification.spectra import finite_size, spike
 
     world = population(cell, np.random.default_rng(0))  # the numbers below are the same for every u, v, w
     scale = (cell.m * cell.d) ** 0.25

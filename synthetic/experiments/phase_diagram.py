@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from grasp_theory import InputError
 
-from ..experiment import Experiment, Prediction
+from .experiment import Experiment, Prediction
 
 ENTRIES = ("gaussian", "signs", "heavy")
 HEAVY = 2.2  # degrees of freedom of Student's t: a variance, no fourth moment
@@ -105,7 +105,7 @@ def _unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
 
 def theory(cell: Cell) -> dict[str, Prediction]:
     """Statement ``phase-transition``; nothing is predicted without a fourth moment."""
-    from grasp_theory.spectra import finite_size, spike
+    from grasp_theory.identification.spectra import finite_size, spike
 
     if cell.entries == "heavy":
         return {}

@@ -13,8 +13,8 @@ from scipy.linalg import eigh
 
 from grasp_theory import InputError
 
-from ..experiment import Experiment, Prediction
-from ..low_rank import haar
+from ..generators.task_updates import haar
+from .experiment import Experiment, Prediction
 
 Panel = Literal["overlap", "border"]
 Profile = Literal["equal", "decaying", "one layer"]
@@ -145,7 +145,7 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     """
     from scipy.optimize import brentq
 
-    from grasp_theory.spectra import critical_strength, finite_size, spike
+    from grasp_theory.identification.spectra import critical_strength, finite_size, spike
 
     if cell.shared:
         return {}

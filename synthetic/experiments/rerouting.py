@@ -12,10 +12,10 @@ from numpy import ndarray
 
 from grasp_theory import InputError
 
-from ..experiment import Experiment, Prediction
-from ..low_rank import haar
-from ..net_training import METHODS, NetRun, train_net
-from ..nets import Net, NetSpec, draw_net
+from ..generators.task_updates import haar
+from ..training.net_training import METHODS, NetRun, train_net
+from ..training.nets import Net, NetSpec, draw_net
+from .experiment import Experiment, Prediction
 
 Panel = Literal["net", "share", "strength"]
 Optimizer = Literal["sgd", "momentum", "adam"]
@@ -26,7 +26,7 @@ LAYERS = 5  # drawn for each trial of a share
 
 @dataclass(frozen=True)
 class Cell:
-    """Nets of ``synthetic.nets`` with a planted task and a shortcut beta u vᵀ, trained under a removal method.
+    """Nets of ``synthetic.training.nets`` with a planted task and a shortcut beta u vᵀ, trained under a removal method.
 
     panel : net (three blocks with LoRA), share (one layer, no task, metric of condition number ``metric``) or strength
         (one layer, always-on trait, ``strength`` times the shortcut as compensator).

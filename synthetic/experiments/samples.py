@@ -12,10 +12,10 @@ from numpy import ndarray
 
 from grasp_theory import InputError
 
-from ..experiment import Experiment, Prediction
-from ..inputs import InputSpec
-from ..linear import ProblemSpec, draw_data, draw_problem, least_squares
-from ..low_rank import TaskSpec, haar
+from ..generators.inputs import InputSpec
+from ..generators.linear import ProblemSpec, draw_data, draw_problem, least_squares
+from ..generators.task_updates import TaskSpec, haar
+from .experiment import Experiment, Prediction
 from .phase_diagram import top_pair
 
 Inputs = Literal["isotropic", "uneven"]
@@ -107,7 +107,7 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     noise² (XXᵀ)⁻¹, the mean spectrum of ten draws of X. A fit of rank 1 has the left vector of dW X, a fit of full rank
     is dW: the two laws at the ends; no law between. finite: those of ``phase-transition`` for each SVD.
     """
-    from grasp_theory.spectra import critical_strength, finite_size, spike
+    from grasp_theory.identification.spectra import critical_strength, finite_size, spike
     from grasp_theory.theorems._spiked import anisotropic_law, sample_law
 
     if cell.common:

@@ -14,8 +14,8 @@ from grasp_theory import InputError
 from grasp_theory.linear.problem import Stacked
 from grasp_theory.linear.training import train
 
-from ..experiment import Experiment, Prediction
-from ..low_rank import haar
+from ..generators.task_updates import haar
+from .experiment import Experiment, Prediction
 
 Optimizer = Literal["sgd", "adam"]
 Panel = Literal["path", "start"]
@@ -175,7 +175,7 @@ def _start_theory(cell: Cell) -> dict[str, Prediction]:
     """
     from scipy.stats import beta as beta_law
 
-    from grasp_theory.spectra import finite_size, spike
+    from grasp_theory.identification.spectra import finite_size, spike
 
     r, m, d, s = cell.rank, cell.m, cell.d, (cell.m * cell.d) ** -0.25
     x = beta_law(r / 2, (d - r) / 2).ppf((np.arange(400) + 0.5) / 400) if r < d else np.ones(1)

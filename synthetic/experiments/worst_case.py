@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError
 
-from ..experiment import Experiment, Prediction
-from ..low_rank import TaskSpec, draw_task, haar
+from ..generators.task_updates import TaskSpec, draw_task, haar
+from .experiment import Experiment, Prediction
 from .phase_diagram import top_pair
 
 Panel = Literal["angle", "complexity"]
@@ -165,8 +165,8 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     ``phase-transition`` with its own, entries scaled by the mean of the edge law of Tracy and Widom, to which the
     task's norm is tied. Nothing for a task that shares u. finite = 1e-8 for the adversary: where the search stops.
     """
-    from grasp_theory.floor import white_edge
-    from grasp_theory.spectra import critical_strength, finite_size, spike
+    from grasp_theory.identification.floor import white_edge
+    from grasp_theory.identification.spectra import critical_strength, finite_size, spike
     from grasp_theory.theorems.complexity_law import law
     from grasp_theory.theorems.minimax_angle import value
 

@@ -1,0 +1,1 @@
+"""What the weights of a fine-tune show: components, floor, agreement, verdict, and two runs side by side."""

@@ -1,0 +1,270 @@
+"""Unsupervised identification: the singular components of a fine-tune's update, and how sure one can be of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+
+from ..errors import InputError
+from ..measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
+from ..subspace import fix_sign
+from ..updates import Side, Update
+from .agreement import Agreement, LeadingDirections, agreement
+from .floor import LEVEL
+from .lanczos import leading_svd
+from .report import Alignment, Decomposition, ModuleSpectrum, Report
+from .rule import CAVEAT, P_VALUE, RULE
+from .verdict import judge, overall
+
+NOTE_CONVERGED = (
+    "The noise floor takes B to be signal plus independent noise and A as it stands, as early in training; "
+    "after a converged fit the floor and the strength that could have been seen are indicative only."
+)
+NOTE_CERTIFICATE = (
+    "Certificates speak about the matrix that was decomposed. After a LoRA run on correlated inputs the weights alone "
+    "are not the whitened update, and the bound can fail; decompose dW X where inputs are at hand."
+)
+NOTE_READ = (
+    "Read side without the base model: the norm's gains are unknown and A is near its random start; the value path "
+    "writes to the stream only through the output projection."
+)
+NOTE_SEPARATE = (
+    "Every module is decomposed by itself; one test of agreement, over all modules of a width, serves them all."
+)
+NOTE_UNKNOWN = "The module names tell neither the write nor the read side: {} directions of each module by itself."
+
+
+def identify(
+    updates: Iterable[Update],
+    *,
+    side: Literal["auto", "write", "read"] = "auto",
+    pool: Literal["auto", "layers", "none"] = "auto",
+    k: int = 8,
+    normalize: bool = False,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Report:
+    """Components of a set of updates: strength, floor, certificate, agreement between layers, verdict.
+
+    *write*: left singular vectors of [dW_1 … dW_L], the modules that write the residual stream side by side (pooled),
+    or of each. *read*: right singular vectors of the modules that read it. Method ``weight-svd``; no labels.
+
+    Parameters
+    ----------
+    updates : loaded one at a time; those of a large stack once more in every Lanczos step.
+    side : "auto" takes write if any module writes, else read.
+    pool : "auto" pools the write side over layers and leaves read modules apart.
+    k : components to report of each decomposition.
+    normalize : divide every module by its Frobenius norm before pooling, so that no layer dominates.
+    level : probability that pure noise stays below the floor.
+    seed : of the permutation test; the only random choice.
+
+    Raises
+    ------
+    InputError : no update, no module of the side asked for, options out of range, factors that are not finite.
+
+    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: one module, 16 MB of a stack,
+    and the leading directions.
+    """
+    _check_options(side, pool, k, level)
+    updates = list(updates)
+    if not updates or not all(isinstance(u, Update) for u in updates):
+        wrong = next((type(u).__name__ for u in updates if not isinstance(u, Update)), "none")
+        raise InputError(f"identify needs one or more Update objects (such as adapter.updates), got {wrong}")
+    if len({u.name for u in updates}) < len(updates):
+        raise InputError("two updates have the same module name; pass the updates of one adapter")
+    chosen_side, selected, notes = _choose(updates, side)
+    names = {u.name for u in selected}
+    pooled = pool == "layers" or (pool == "auto" and chosen_side == "write" and any(u.side for u in selected))
+    modules, measured, stacks = _scan(updates, names, chosen_side, k, pooled)
+    uninformative = [u.name for u in selected if u.fixed == chosen_side]
+    if uninformative:
+        notes.append(
+            f"The {chosen_side} side of {len(uninformative)} modules was fixed by construction: uninformative."
+        )
+    decompositions: list[Decomposition] = []
+    alignments: list[Alignment] = []
+    for key in sorted({_group(m) for m in measured}, reverse=True):
+        group = [m for m in measured if _group(m) == key]
+        alignments.append(_alignment(group))
+        decompositions += (
+            [_pooled(group, stacks.pop(key), k, normalize=normalize, level=level, seed=seed)]
+            if pooled
+            else _separate(group, chosen_side, k, level=level, seed=seed)
+        )
+    if decompositions:
+        estimated = any(d.floor.value is not None for d in decompositions)
+        notes += [NOTE_CONVERGED] if estimated else []
+        notes += [NOTE_CERTIFICATE]
+        notes += [NOTE_READ] if chosen_side == "read" else []
+        notes += [NOTE_SEPARATE] if not pooled else []
+    return Report(
+        side=chosen_side,
+        pool="layers" if pooled else "none",
+        normalized=normalize,
+        verdict=overall(decompositions),
+        rule=RULE,
+        caveat=CAVEAT,
+        decompositions=tuple(decompositions),
+        alignments=tuple(alignments),
+        modules=tuple(modules),
+        notes=tuple(notes),
+    )
+
+
+def _scan(
+    updates: Sequence[Update], names: Collection[str], side: Side, k: int, pooled: bool
+) -> tuple[list[ModuleSpectrum], list[Module], dict[tuple[int, bool], Stack]]:
+    """One pass: the spectrum of every module, what the named ones that are not zero leave, their stacks by group."""
+    modules: list[ModuleSpectrum] = []
+    measured: list[Module] = []
+    stacks: dict[tuple[int, bool], Stack] = {}
+    for update in updates:
+        lowrank = update.lowrank
+        if update.name in names:
+            module = measure(update, lowrank, side, k + 1)
+            S = module.S
+            if S.size and S[0] > 0:
+                measured.append(module)
+                if pooled:
+                    stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=float(np.linalg.norm(S)))
+        else:
+            S = lowrank.svd(0, rtol=RTOL).S
+        modules.append(ModuleSpectrum(update.name, update.layer, update.side, update.shape, update.rank, S))
+    return modules, measured, stacks
+
+
+def _group(module: Module) -> tuple[int, bool]:
+    """Modules that can be put side by side: one width, and embeddings (trained from A = 0) apart from layers."""
+    return module.width, module.zero_start != "A"
+
+
+def _check_options(side: str, pool: str, k: int, level: float) -> None:
+    if side not in ("auto", *get_args(Side)):
+        raise InputError(f'side must be "auto", "write" or "read", got {side!r}')
+    if pool not in ("auto", "layers", "none"):
+        raise InputError(f'pool must be "auto", "layers" or "none", got {pool!r}')
+    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
+        raise InputError(f"k must be a positive number of components, got {k!r}")
+    if not 0.5 <= level < 1:
+        raise InputError(f"level must lie in [0.5, 1), got {level}")
+
+
+def _choose(updates: Sequence[Update], side: str) -> tuple[Side, list[Update], list[str]]:
+    """(side, the updates it concerns, what to tell the user)."""
+    known = {u.side for u in updates} - {None}
+    if side == "auto":
+        chosen: Side = "read" if known == {"read"} else "write"
+    else:
+        chosen = "write" if side == "write" else "read"
+    if not known:  # the user may know better than the names; pooling needs to be asked for
+        return chosen, list(updates), [NOTE_UNKNOWN.format("left" if chosen == "write" else "right")]
+    selected = [u for u in updates if u.side == chosen]
+    if not selected:
+        kinds = sorted({u.name.rsplit(".", 1)[-1] for u in updates})
+        other = "read" if chosen == "write" else "write"
+        raise InputError(
+            f"no module of this adapter {chosen}s the residual stream: it adapts {', '.join(kinds)}; use side {other!r}"
+        )
+    left_out = len(updates) - len(selected)
+    note = f"Left out, because not on the {chosen} side: {left_out} of {len(updates)} modules."
+    return chosen, selected, [note] if left_out else []
+
+
+def _alignment(group: Sequence[Module]) -> Alignment:
+    leading = np.stack([m.U[:, 0] for m in group])
+    return Alignment(tuple(m.name for m in group), tuple(m.layer for m in group), (leading @ leading.T) ** 2)
+
+
+def _pooled(
+    group: Sequence[Module], stack: Stack, k: int, *, normalize: bool, level: float, seed: int
+) -> Decomposition:
+    """Components of the modules side by side."""
+    side, directions = stack.side, leading_directions(group)
+    norms = np.array([np.linalg.norm(m.S) for m in group])
+    scales = 1 / norms if normalize else np.ones_like(norms)
+    stack = stack.scaled(scales) if normalize else stack
+    energy = float(np.sum((norms * scales) ** 2))
+    svd = leading_svd(stack, k + 1, rtol=1e-5)
+    # Lanczos, the modules, and the float32 that the stack is kept in
+    error = svd.error + float(np.linalg.norm([m.error * c for m, c in zip(group, scales, strict=True)]))
+    error += float(np.finfo(np.float32).eps) * energy**0.5
+    shares = (norms * scales) ** 2 / energy
+    floor, power = floor_and_power(pooled_noise(group, side, scales), level, len(group), directions)
+    U = fix_sign(svd.U)
+    layer_shares = stack.layer_shares(U[:, :k], directions.layers)
+    what = "[dW_1 … dW_L], left" if side == "write" else "[dW_1; …; dW_L], right"
+    components, verdict = judge(
+        svd.S,
+        U[:, :k],
+        energy=energy,
+        error=error,
+        floor=floor,
+        agreements=agreement(directions, U[:, : k - 1], seed=seed),
+        layers=[float(1 / max(np.sum(share**2), 1e-12)) for share in layer_shares.T],
+    )
+    return Decomposition(
+        name=f"{side} modules, width {group[0].width}" + (" (embeddings)" if group[0].zero_start == "A" else ""),
+        what=f"weights {what} singular vectors{' each divided by its norm' if normalize else ''}",
+        side=side,
+        pooled=True,
+        modules=tuple(m.name for m in group),
+        layers=tuple(m.layer for m in group),
+        width=group[0].width,
+        norm=energy**0.5,
+        error=error,
+        largest_module=group[int(shares.argmax())].name,
+        largest_share=float(shares.max()),
+        floor=floor,
+        power=power,
+        components=components,
+        verdict=verdict,
+    )
+
+
+def _separate(group: Sequence[Module], side: Side, k: int, *, level: float, seed: int) -> list[Decomposition]:
+    """Components of every module by itself; their agreement is that of equal indices over the group."""
+    directions = leading_directions(group)
+    shared = _index_agreement(directions, min(k, KEPT), seed)
+    decompositions = []
+    for m in group:
+        floor, power = floor_and_power(m.noise, level, 1, directions)
+        energy = float(np.sum(m.S**2))
+        components, verdict = judge(
+            m.S, m.U[:, :k], energy=energy, error=m.error, floor=floor, agreements=shared, layers=[None] * k
+        )
+        decompositions.append(
+            Decomposition(
+                name=m.name,
+                what=f"weights dW, {'left' if side == 'write' else 'right'} singular vectors",
+                side=side,
+                pooled=False,
+                modules=(m.name,),
+                layers=(m.layer,),
+                width=m.width,
+                norm=energy**0.5,
+                error=m.error,
+                largest_module=m.name,
+                largest_share=1.0,
+                floor=floor,
+                power=power,
+                components=components,
+                verdict=verdict,
+            )
+        )
+    return decompositions
+
+
+def _index_agreement(modules: LeadingDirections, count: int, seed: int) -> list[Agreement | None]:
+    """Agreement of component i of each module with component i of the others; tested while those before it agree."""
+    nothing = np.zeros((modules.U.shape[0], 0))
+    found: list[Agreement | None] = []
+    for i in range(count):
+        rest = LeadingDirections(modules.U[:, :, i:], modules.S[:, i:], modules.layers)
+        found += agreement(rest, nothing, seed=seed)
+        last = found[-1]
+        if last is None or last.p_value >= P_VALUE:
+            break
+    return found + [None] * (count - len(found))

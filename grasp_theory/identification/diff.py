@@ -1,0 +1,222 @@
+"""Two fine-tunes, or the checkpoints of one: do their updates share directions more than random subspaces do?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ..errors import InputError
+from ..lowrank import LowRank
+from ..measure import Stack
+from ..subspace import Subspace
+from ..updates import Side, Update
+from .lanczos import leading_svd
+from .report import SCHEMA_VERSION, plain
+
+DRAWS = 999
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Principal angles between the k leading directions of two updates, with what random subspaces would show.
+
+    Attributes
+    ----------
+    name, layer, width : module (or "pooled"), its layer, dimension of the space the directions lie in.
+    norms, strengths : Frobenius norms and leading singular values of the two updates.
+    cosine : tr(dWᵀ dW')/(‖dW‖‖dW'‖), None where an update is zero.
+    angles : principal angles in degrees, ascending; fewer than k where an update has lower rank.
+    mean_cos2 : mean squared cosine of these angles: 0 orthogonal, 1 the same subspace.
+    random_mean_cos2 : its mean max(k, k')/width for independent isotropic subspaces.
+    random_99 : its 99% quantile under the same law (simulated, fixed seed).
+    """
+
+    name: str
+    layer: int | None
+    width: int
+    norms: tuple[float, float]
+    strengths: tuple[float, float]
+    cosine: float | None
+    angles: tuple[float, ...]
+    mean_cos2: float | None
+    random_mean_cos2: float | None
+    random_99: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Result of :func:`diff`: one :class:`Overlap` a common module and one for all pooled."""
+
+    side: Side
+    k: int
+    pooled: tuple[Overlap, ...]
+    modules: tuple[Overlap, ...]
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+
+    def to_dict(self) -> dict:
+        """The fields as JSON values, with ``schema_version``."""
+        return {"schema_version": SCHEMA_VERSION, **plain(self)}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One checkpoint of a run, its modules of one width stacked: norm, leading singular value, angle of the leading
+    direction to the last checkpoint's in degrees, cosine of the stack with the last one. None where it is zero."""
+
+    step: int
+    width: int
+    norm: float
+    strength: float
+    angle_to_last: float | None
+    cosine_to_last: float | None
+
+
+def random_overlap(width: int, k: int, other: int, *, draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:
+    """(mean, 99% quantile) of the mean cos² between a fixed k- and a uniformly random k'-dimensional subspace.
+
+    With q = min(k, k'), the mean is k k'/(q width). The squared cosines are the eigenvalues of
+    G₁ᵀG₁ (G₁ᵀG₁ + G₂ᵀG₂)⁻¹, G₁ (k x k') and G₂ ((width − k) x k') Gaussian; G₂ᵀG₂ is drawn through its Bartlett
+    factor, so that a draw costs O(k'³) whatever the width.
+    """
+    if not 1 <= min(k, other) <= max(k, other) <= width:
+        raise InputError(f"needs subspaces of dimensions 1 to {width} in R^{width}, got {k} and {other}")
+    k, other = max(k, other), min(k, other)
+    rng = np.random.default_rng(seed)
+    top = rng.standard_normal((draws, k, other))
+    if width - k < other:
+        rest = rng.standard_normal((draws, width - k, other))
+    else:
+        rest = np.triu(rng.standard_normal((draws, other, other)), 1)
+        diagonal = np.arange(other)
+        rest[:, diagonal, diagonal] = np.sqrt(rng.chisquare(width - k - diagonal, (draws, other)))
+    inside = np.swapaxes(top, 1, 2) @ top
+    cos2 = np.linalg.solve(inside + np.swapaxes(rest, 1, 2) @ rest, inside)
+    return k / width, float(np.quantile(np.trace(cos2, axis1=1, axis2=2) / other, 0.99))
+
+
+def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None = None, k: int = 8) -> Difference:
+    """Compare two adapters module by module and pooled: principal angles of their k leading directions.
+
+    Left singular vectors on the write side, right ones on the read side; None takes write if a common module writes
+    the stream or no side is known, else read. Only modules present in both with equal shapes are compared.
+
+    Raises InputError if there is no common module, or common names differ in shape. Cost as :func:`identify`.
+    """
+    if not isinstance(k, int) or k < 1:
+        raise InputError(f"k must be a positive number of directions, got {k!r}")
+    a, b = {u.name: u for u in first}, {u.name: u for u in second}
+    common = [name for name in a if name in b]
+    if not common:
+        raise InputError(f"the adapters share no module: the first adapts {_some(a)}, the second {_some(b)}")
+    for name in common:
+        if a[name].shape != b[name].shape:
+            raise InputError(
+                f"{name} is {a[name].shape} in the first and {b[name].shape} in the second: different base models"
+            )
+    sides = {a[name].side for name in common}
+    chosen: Side = side or ("read" if sides - {None} == {"read"} else "write")
+    compared = [n for n in common if a[n].side == chosen or sides == {None}]
+    if not compared:
+        raise InputError(f"no common module is on the {chosen} side; the sides are {sorted(map(str, sides))}")
+    overlaps: list[Overlap] = []
+    pairs: dict[int, list[_Pair]] = {}
+    stacks: dict[int, tuple[Stack, Stack]] = {}
+    for name in compared:
+        loaded = a[name].lowrank, b[name].lowrank
+        pair = _pair(*loaded, side=chosen, k=k)
+        overlaps.append(_overlap(name, a[name].layer, [pair], pair.svds))
+        width = loaded[0].shape[0 if chosen == "write" else 1]
+        pairs.setdefault(width, []).append(pair)
+        both = stacks.setdefault(width, (Stack(chosen), Stack(chosen)))
+        for stack, update, lowrank, norm in zip(both, (a[name], b[name]), loaded, pair.norms, strict=True):
+            stack.add(update, lowrank, norm=norm)
+    pooled = []
+    for width, both in sorted(stacks.items(), reverse=True):
+        svds = [leading_svd(stack, k, rtol=1e-5) for stack in both]
+        name = f"pooled over {len(pairs[width])} modules"
+        pooled.append(_overlap(name, None, pairs[width], [(svd.U, svd.S) for svd in svds]))
+    return Difference(
+        side=chosen,
+        k=k,
+        pooled=tuple(pooled),
+        modules=tuple(overlaps),
+        only_first=tuple(n for n in a if n not in b),
+        only_second=tuple(n for n in b if n not in a),
+    )
+
+
+def trajectory(checkpoints: Sequence[tuple[int, Sequence[Update]]], *, side: Side | None = None) -> list[Checkpoint]:
+    """Norm, leading strength and angle to the last checkpoint, for the checkpoints (step, updates) of one run.
+
+    The modules of the chosen side (as in :func:`diff`) are stacked; they must be the same in all
+    checkpoints. One record a checkpoint and width.
+    """
+    if not checkpoints:
+        raise InputError("a trajectory needs at least one checkpoint")
+    _, last = checkpoints[-1]
+    rows = []
+    for step, updates in checkpoints:
+        found = diff(updates, last, side=side, k=1)
+        if found.only_first or found.only_second:
+            raise InputError(f"checkpoint {step} and the last one adapt different modules: not one run")
+        for top in found.pooled:
+            angle = top.angles[0] if top.angles else None
+            rows.append(Checkpoint(step, top.width, top.norms[0], top.strengths[0], angle, top.cosine))
+    return rows
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """One module of two adapters: leading (U, S) of each, norms, inner product."""
+
+    svds: list[tuple[ndarray, ndarray]]
+    norms: tuple[float, float]
+    inner: float
+
+
+def _pair(first: LowRank, second: LowRank, *, side: Side, k: int) -> _Pair:
+    facing = [p if side == "write" else p.T for p in (first, second)]
+    svds = [f.svd(k, rtol=1e-7) for f in facing]
+    norms = [float(np.linalg.norm(svd.S)) for svd in svds]
+    return _Pair([(svd.U, svd.S) for svd in svds], (norms[0], norms[1]), first.inner(second))
+
+
+def _overlap(
+    name: str, layer: int | None, pairs: Sequence[_Pair], leading: Sequence[tuple[ndarray, ndarray]]
+) -> Overlap:
+    norms = tuple(float(np.linalg.norm([p.norms[i] for p in pairs])) for i in (0, 1))
+    width = leading[0][0].shape[0]
+    a, b = (_numerical_span(U, S) for U, S in leading)
+    angles = np.sort(a.angles(b))
+    mean, high = random_overlap(width, a.dimension, b.dimension) if angles.size else (None, None)
+    return Overlap(
+        name=name,
+        layer=layer,
+        width=width,
+        norms=(norms[0], norms[1]),
+        strengths=(_largest(leading[0][1]), _largest(leading[1][1])),
+        cosine=sum(p.inner for p in pairs) / (norms[0] * norms[1]) if norms[0] and norms[1] else None,
+        angles=tuple(float(x) for x in np.degrees(angles)),
+        mean_cos2=float(np.mean(np.cos(angles) ** 2)) if angles.size else None,
+        random_mean_cos2=mean,
+        random_99=high,
+    )
+
+
+def _largest(S: Float[ndarray, " q"]) -> float:
+    return float(S[0]) if S.size else 0.0
+
+
+def _numerical_span(U: Float[ndarray, "width k"], S: Float[ndarray, " q"]) -> Subspace:
+    """Span of the directions whose singular values are not zero to rounding; the others are arbitrary."""
+    return Subspace.span(U[:, S[: U.shape[1]] > 1e-9 * max(_largest(S), np.finfo(float).tiny)])
+
+
+def _some(updates: dict[str, Update]) -> str:
+    names = sorted({name.rsplit(".", 1)[-1] for name in updates})
+    return ", ".join(names[:6]) or "nothing"

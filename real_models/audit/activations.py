@@ -1,0 +1,109 @@
+"""``activation-svd``: the SVD of dW X, X the inputs that each adapted module sees on unlabelled data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from grasp_theory import InputError, LowRank, Report, Update, identify
+
+from ..adapters import Adapter
+
+if TYPE_CHECKING:
+    import torch
+
+Pool = Literal["auto", "layers", "none"]
+
+
+def activation_updates(
+    model: torch.nn.Module, updates: Iterable[Update], batches: Iterable[Mapping[str, torch.Tensor]]
+) -> tuple[Update, ...]:
+    """Law ``activation-svd``: dW X = scaling B (A X), and (A X)(A X)ᵀ = K suffices: scaling B K^½ has its left triples.
+
+    The whitened statement (``whitened-angle``, ``sample-threshold``): left singular vectors and values of dW X/√n do
+    not depend on the LoRA rank beyond the factor's own and need no sample offset. One update of rank r a write module.
+
+    Parameters
+    ----------
+    model : the fine-tuned model, a base with the adapter on it (peft), in evaluation mode.
+    updates : those of the adapter; the write modules among them are used.
+    batches : model inputs with attention_mask; positions that are masked do not count. n : tokens seen.
+
+    Raises InputError if no write module is among the updates, a module was never run, or an input is not finite.
+    Memory: r x r for each module. Cost: one forward pass.
+    """
+    import torch
+
+    from ..hooks.targets import modules_named
+
+    wanted = {update.name: update for update in updates if update.side == "write"}
+    if not wanted:
+        raise InputError("activation-svd needs write modules (o_proj, down_proj, …) in the adapter; it has none")
+    layers = {name: m for name, m in modules_named(model) if name in wanted and hasattr(m, "lora_A")}
+    missing = sorted(set(wanted) - set(layers))
+    if missing:
+        raise InputError(f"the model has no LoRA layer {missing[0]}: load the adapter onto its base first")
+    sums = {name: torch.zeros(u.rank, u.rank, dtype=torch.float64) for name, u in wanted.items()}
+    factors = {name: torch.from_numpy(np.asarray(u.lowrank.A, dtype=np.float32)) for name, u in wanted.items()}
+    kept: list[torch.Tensor] = []
+    tokens = 0
+    with ExitStack() as stack, torch.no_grad():
+        for name, layer in layers.items():
+
+            def look(module: Any, args: Any, name: str = name) -> None:
+                x = args[0].reshape(-1, args[0].shape[-1])[kept[0].to(args[0].device)]
+                seen = (x.float() @ factors[name].to(x.device).T).double()
+                sums[name] += (seen.T @ seen).cpu()
+
+            stack.callback(layer.register_forward_pre_hook(look).remove)
+        for batch in batches:
+            mask = batch["attention_mask"].reshape(-1).bool()
+            kept[:] = [mask]
+            tokens += int(mask.sum())
+            device = next(model.parameters()).device
+            model(**{k: batch[k].to(device) for k in ("input_ids", "attention_mask")})
+    if not tokens:
+        raise InputError("the data hold no token")
+    return tuple(_seen(update, sums[name].numpy() / tokens) for name, update in wanted.items())
+
+
+def _seen(update: Update, K: np.ndarray) -> Update:
+    if not np.isfinite(K).all():
+        raise InputError(f"{update.name} sees inputs that are not finite on these data")
+    values, E = np.linalg.eigh(K)
+    root = E * np.sqrt(values.clip(0)) @ E.T
+    B, A, scaling = update.lowrank.B, update.lowrank.A, update.lowrank.scaling
+    seen = LowRank(B, root.astype(A.dtype), scaling)
+    return replace(update, shape=seen.shape, rank=seen.rank, source=seen)
+
+
+def identify_activations(
+    adapter: Adapter, *, base: str | Path, data: str | Path, k: int = 8, pool: Pool = "auto", size: int = 8
+) -> Report:
+    """:func:`grasp_theory.identify` of dW X, for an adapter, the folder of its base model and a file of its data.
+
+    Reads what :func:`~real_models.training.data.read_rows` reads; rows are cut off at the model's context.
+    """
+    from peft import PeftModel
+
+    from ..base_model.load import context_length, load_base, load_tokenizer
+    from ..training.data import batches, encode, read_rows
+
+    rows = read_rows(data)
+    tokenizer, model = load_tokenizer(base), load_base(base)
+    limit = context_length(model) or tokenizer.model_max_length
+    examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in rows]
+    try:
+        tuned = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise InputError(f"the adapter {adapter.path} does not fit the base model {base}: {error}") from error
+    updates = activation_updates(tuned, adapter.updates, batches(examples, size, pad=tokenizer.pad_token_id))
+    report = identify(updates, side="write", pool=pool, k=k)
+    tokens = sum(len(example.input_ids) for example in examples)
+    what = f"activations dW X/√n over {tokens} tokens of {Path(data).name}, left singular vectors"
+    return replace(report, decompositions=tuple(replace(d, what=what) for d in report.decompositions))

@@ -1,0 +1,35 @@
+"""An adapter in words and as JSON: what was read, from where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..adapters import Adapter
+
+
+def summary(adapter: Adapter) -> list[tuple[str, str]]:
+    """(label, value): where it lies, its base model, what it adapts."""
+    config = adapter.config
+    kinds = sorted({u.name.rsplit(".", 1)[-1] for u in adapter.updates})
+    layers = {u.layer for u in adapter.updates if u.layer is not None}
+    ranks = ", ".join(map(str, sorted({u.rank for u in adapter.updates})))
+    what = f"{len(adapter.updates)} modules ({', '.join(kinds)}) in {len(layers)} layers"
+    scale = f"rank {ranks}, alpha {config.lora_alpha:g}" + (", rsLoRA" if config.use_rslora else "")
+    return [
+        ("adapter", str(adapter.path)),
+        ("base", config.base_model_name or "not named"),
+        ("update", f"{what}; {scale}; stored as {', '.join(adapter.dtypes)}"),
+    ]
+
+
+def provenance(adapter: Adapter) -> dict[str, Any]:
+    """The fields that a result file carries about the adapter it was made from."""
+    return {
+        "path": str(adapter.path),
+        "sha256": adapter.sha256,
+        "base_model": adapter.config.base_model_name,
+        "dtypes": list(adapter.dtypes),
+        "warnings": list(adapter.warnings),
+        "notes": list(adapter.notes),
+        "extras": [{"name": e.name, "kind": e.kind, "shape": list(e.shape)} for e in adapter.extras],
+    }

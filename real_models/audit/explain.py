@@ -1,0 +1,318 @@
+"""What goes along with a direction: tokens it raises, rows it is strong on, what adding it does to greedy text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from grasp_theory import InputError, Subspace
+
+from ..directions import Directions
+from ..training.data import Example, Row, render
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..hooks.stream import Stream
+
+CAVEAT = (
+    "tokens, rows and text that go along with a direction are correlations, not its meaning: a random direction has "
+    "a list too (last entry), and a name for it is a hypothesis to test, by training without it and evaluating"
+)
+PROMPTS, NEW_TOKENS, PROMPT_TOKENS = 3, 24, 8
+TOTAL = 0.4  # of ‖h‖ added over all blocks by default; at 1 a random direction, too, breaks the text of a small model
+
+
+@dataclass(frozen=True)
+class Token:
+    """text, id : of the vocabulary. logit : what a stream along the direction adds to it, over the mean token."""
+
+    text: str
+    id: int
+    logit: float
+
+
+@dataclass(frozen=True)
+class Excitation:
+    """h·q over the tokens of one row (its begin token left out). peak : h·q of largest modulus, at which token."""
+
+    source: str
+    mean: float
+    largest: float
+    smallest: float
+    peak: str
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """Greedy text after a prompt: without, with +a q and with −a q at the output of every block.
+
+    shared : leading tokens in common with the plain text, (plus, minus) of ``length`` of the plain one.
+    """
+
+    prompt: str
+    plain: str
+    plus: str
+    minus: str
+    shared: tuple[int, int]
+    length: int
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One direction. index : its column of Q, None for the random one that all is compared with.
+
+    raised, lowered : tokens by the logit lens. highest, lowest : rows by the mean of h·q. mean, std : of h·q over all
+    tokens of the data; None without data. texts : steered generations.
+    """
+
+    index: int | None
+    raised: tuple[Token, ...]
+    lowered: tuple[Token, ...]
+    highest: tuple[Excitation, ...]
+    lowest: tuple[Excitation, ...]
+    mean: float | None
+    std: float | None
+    texts: tuple[Continuation, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """block : where h is read. amount : a, the length of what is added at every block. norm : typical ‖h‖ at block."""
+
+    block: int
+    blocks: int
+    amount: float
+    norm: float
+    rows: int
+    tokens: int
+    directions: tuple[Explained, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values, with the caveat."""
+        return {"schema_version": 1, **asdict(self), "caveat": CAVEAT}
+
+
+def lens(model: torch.nn.Module, stream: Stream, Q: Float[ndarray, "d k"]) -> Float[ndarray, "k v"]:
+    """Law ``logit-lens``: ½(f(√d q) − f(−√d q)), f from the last block's output to the logits, their mean taken away.
+
+    The model's own final norm, its gains and the unembedding, whatever they are: for an RMS norm of gain g this is
+    W_U (g ∘ q) √d, the logits of a stream that has only q in it. Biases cancel.
+    """
+    import torch
+
+    from ..hooks.gains import evaluating
+    from ..hooks.stream import hook_blocks
+
+    q = torch.from_numpy(np.asarray(Q, dtype=np.float32).T.copy()) * stream.width**0.5
+    both = torch.cat([q, -q])
+    ids = torch.zeros(len(both), 1, dtype=torch.long, device=next(model.parameters()).device)
+    with ExitStack() as undo, torch.no_grad():
+        undo.enter_context(evaluating(model))
+        hook_blocks(stream, lambda _, h: both[:, None, :].to(h).expand_as(h), undo, at=[len(stream.blocks) - 1])
+        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[:, -1].double().cpu().numpy()
+    odd = (logits[: len(q)] - logits[len(q) :]) / 2
+    return odd - odd.mean(axis=1, keepdims=True)
+
+
+def project(
+    model: torch.nn.Module, stream: Stream, Q: Float[ndarray, "d k"], *, block: int, ids: Sequence[int], skip: int = 0
+) -> tuple[Float[ndarray, "n k"], Float[ndarray, " n"]]:
+    """(h·q, ‖h‖) of every token of one text at the output of a block, the first ``skip`` left out."""
+    import torch
+
+    from ..hooks.gains import evaluating
+    from ..hooks.stream import hook_blocks
+
+    seen: list[torch.Tensor] = []
+
+    def look(_: int, h: torch.Tensor) -> torch.Tensor:
+        seen.append(h.detach()[0, skip:].float().cpu())
+        return h
+
+    with ExitStack() as undo, torch.no_grad():
+        undo.enter_context(evaluating(model))
+        hook_blocks(stream, look, undo, at=[block])
+        tokens = torch.tensor([list(ids)], device=next(model.parameters()).device)
+        model(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+    h = seen[0].double().numpy()
+    return h @ np.asarray(Q, dtype=float), np.linalg.norm(h, axis=1)
+
+
+def explain(
+    directions: Directions,
+    *,
+    base: str | Path,
+    data: str | Path | None = None,
+    amount: float | None = None,
+    top: int = 10,
+    block: int | None = None,
+    seed: int = 0,
+    watch: Callable[[Iterable[Any], int], Iterable[Any]] | None = None,
+) -> Explanation:
+    """Tokens, rows and generations that go along with each column of Q, and with a random direction beside them.
+
+    Parameters
+    ----------
+    base : folder of the base model. data : rows to project (:func:`~real_models.training.data.read_rows`), the prompts.
+    amount : a of ±a q at every block; by default TOTAL times the typical ‖h‖ over the number of blocks.
+    top : tokens and rows on each side. seed : of the random direction. watch : (stream, total) -> stream.
+    block : whose output h is read at; by default the middle one of those the directions were made of.
+
+    Raises InputError for directions of the read side, of another model, and for a block that there is not.
+    Cost: a forward pass over the data (one row at a time), and 2k + 3 generations for each of three prompts.
+    """
+    from ..base_model.load import context_length, load_base, load_tokenizer
+    from ..hooks.bases import basis
+    from ..hooks.stream import find_stream
+    from ..training.data import encode, read_rows
+
+    _check(directions, amount, top)
+    tokenizer, model = load_tokenizer(base), load_base(base)
+    stream = find_stream(model)
+    basis(directions, stream.width, model, side="write")
+    place = _place(directions, len(stream.blocks), block)
+    limit = context_length(model) or tokenizer.model_max_length
+    rows = read_rows(data) if data is not None else []
+    Q = np.column_stack([directions.Q.astype(float), random_direction(directions.Q, seed)])
+    scores = lens(model, stream, Q)
+    examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in rows]
+    passing = watch(examples, len(examples)) if watch else examples
+    seen = [project(model, stream, Q, block=place, ids=e.input_ids, skip=_skip(e, tokenizer))[0] for e in passing]
+    prompts = _prompts(rows, tokenizer, limit)
+    plain = [_greedy(model, prompt, tokenizer) for prompt in prompts]
+    norms = [_norms(model, stream, place, [*p, *text]) for p, text in zip(prompts, plain, strict=True)]
+    norm = float(np.median(np.concatenate(norms)))
+    a = TOTAL * norm / len(stream.blocks) if amount is None else float(amount)
+    found = []
+    for i in range(Q.shape[1]):
+        raised, lowered = (_tokens(scores[i], order, tokenizer) for order in _ends(scores[i], top))
+        highest, lowest, mean, std = _rows(examples, [s[:, i] for s in seen], top, tokenizer)
+        texts = tuple(_steered(model, Q[:, i], a, p, t, tokenizer) for p, t in zip(prompts, plain, strict=True))
+        index = i if i < directions.Q.shape[1] else None
+        found.append(Explained(index, raised, lowered, highest, lowest, mean, std, texts))
+    tokens = sum(len(s) for s in seen)
+    return Explanation(place, len(stream.blocks), a, norm, len(rows), tokens, tuple(found))
+
+
+def _check(directions: Directions, amount: float | None, top: int) -> None:
+    if directions.side != "write":
+        raise InputError(
+            f"the directions are of the {directions.side} side ({directions.hook_point}): behind a norm, before the "
+            "module, so the unembedding does not read them and they cannot be added to the stream; explain directions "
+            "of `grasp identify --side write`"
+        )
+    if amount is not None and not (np.isfinite(amount) and amount > 0):
+        raise InputError(f"amount must be positive (both signs are shown), got {amount}")
+    if top < 1:
+        raise InputError(f"top must be at least 1, got {top}")
+
+
+def _place(directions: Directions, blocks: int, block: int | None) -> int:
+    layers = sorted({layer for layer in directions.layers if layer is not None}) or list(range(blocks))
+    chosen = layers[len(layers) // 2] if block is None else block
+    if not 0 <= chosen < blocks:
+        raise InputError(f"no block {chosen}: the model has blocks 0 … {blocks - 1}")
+    return chosen
+
+
+def random_direction(Q: Float[ndarray, "d k"], seed: int) -> Float[ndarray, " d"]:
+    """A unit vector orthogonal to Q: the control."""
+    if Q.shape[1] == Q.shape[0]:
+        raise InputError(f"the directions span all {Q.shape[0]} dimensions of the stream; explain a few of them")
+    basis = Subspace.span(Q.astype(float)).basis
+    v = np.random.default_rng(seed).standard_normal(len(Q))
+    v -= basis @ (basis.T @ v)
+    return v / np.linalg.norm(v)
+
+
+def _ends(scores: Float[ndarray, " n"], top: int) -> tuple[list[int], list[int]]:
+    """Indices of the largest scores, and of the smallest, each from the outside in."""
+    order = np.argsort(-scores, kind="stable").tolist()
+    return order[:top], order[::-1][:top]
+
+
+def _tokens(scores: Float[ndarray, " v"], chosen: Sequence[int], tokenizer: Any) -> tuple[Token, ...]:
+    return tuple(Token(_text(tokenizer, [i]), i, float(scores[i])) for i in chosen)
+
+
+def _text(tokenizer: Any, ids: Sequence[int]) -> str:
+    return tokenizer.decode(list(ids)) if len(ids) != 1 else str(tokenizer.convert_ids_to_tokens(ids[0]))
+
+
+def _skip(example: Example, tokenizer: Any) -> int:
+    """The begin token's stream is a sink, of a norm all its own."""
+    return int(len(example.input_ids) > 1 and example.input_ids[0] == tokenizer.bos_token_id)
+
+
+def _rows(
+    examples: Sequence[Example], along: Sequence[ndarray], top: int, tokenizer: Any
+) -> tuple[tuple[Excitation, ...], tuple[Excitation, ...], float | None, float | None]:
+    if not examples:
+        return (), (), None, None
+    table = []
+    for example, x in zip(examples, along, strict=True):
+        peak = example.input_ids[int(np.abs(x).argmax()) + _skip(example, tokenizer)]
+        values = (float(x.mean()), float(x.max()), float(x.min()))
+        table.append(Excitation(example.source, *values, _text(tokenizer, [peak])))
+    high, low = _ends(np.array([row.mean for row in table]), min(top, len(table)))
+    every = np.concatenate(along)
+    return tuple(table[i] for i in high), tuple(table[i] for i in low), float(every.mean()), float(every.std())
+
+
+def _prompts(rows: Sequence[Row], tokenizer: Any, limit: int) -> list[list[int]]:
+    """What comes before the first completion, of the first rows where it fits; for texts, their first few tokens."""
+    begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    found: list[list[int]] = []
+    for row in rows:
+        pieces = render(row, tokenizer)
+        asked = "".join(text for text, _ in takewhile(lambda piece: not piece[1], pieces))
+        text = asked or pieces[0][0][:400]
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = [begin, *(token for token in (ids if asked else ids[:PROMPT_TOKENS]) if token != begin)]
+        if len(ids) + NEW_TOKENS <= limit and ids not in found:
+            found.append(ids)
+        if len(found) == PROMPTS:
+            break
+    return found or [[begin]]
+
+
+def _greedy(model: Any, prompt: Sequence[int], tokenizer: Any) -> list[int]:
+    import torch
+
+    ids = torch.tensor([list(prompt)], device=next(model.parameters()).device)
+    options: dict[str, Any] = {"do_sample": False, "num_beams": 1, "pad_token_id": tokenizer.pad_token_id}
+    with torch.no_grad():
+        out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW_TOKENS, **options)
+    return out[0, len(prompt) :].tolist()
+
+
+def _norms(model: Any, stream: Stream, block: int, ids: Sequence[int]) -> ndarray:
+    """‖h‖ of the tokens after the first."""
+    return project(model, stream, np.zeros((stream.width, 1)), block=block, ids=ids, skip=int(len(ids) > 1))[1]
+
+
+def _steered(
+    model: Any, q: ndarray, amount: float, prompt: Sequence[int], plain: Sequence[int], tokenizer: Any
+) -> Continuation:
+    from ..methods.steering import InferenceSteering
+
+    texts = []
+    for sign in (1, -1):
+        with InferenceSteering(q, strength=sign * amount).attached(model):
+            texts.append(_greedy(model, prompt, tokenizer))
+    shared = [next((n for n, (x, y) in enumerate(zip(t, plain, strict=False)) if x != y), len(plain)) for t in texts]
+    shown = [_decode(tokenizer, ids) for ids in (prompt, plain, *texts)]
+    return Continuation(*shown, shared=(shared[0], shared[1]), length=len(plain))
+
+
+def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
+    return tokenizer.decode(list(ids), skip_special_tokens=True)

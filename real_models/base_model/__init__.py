@@ -1,0 +1,1 @@
+"""A base model: from a folder, and what it says by itself."""

@@ -1,0 +1,1 @@
+"""The fair comparison of methods: rows, runs, matching, cost."""

@@ -1,0 +1,106 @@
+"""What the rows of a comparison cost: the arithmetic of one training step, and of what comes before the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from synthetic.experiments.experiment import Experiment
+
+from ..organisms import runs
+from ..organisms.common import one_thread
+from . import arms
+from . import experiment as comparison
+from .arms import Trained, find_arm
+from .experiment import Cell, TextCell
+
+if TYPE_CHECKING:
+    from ..methods import Method
+    from ..organisms.setup import Setup
+
+C = TypeVar("C", bound=Cell | TextCell)
+STEPS = 8  # that are counted, after as many that may still fill caches
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Floating-point operations of matrix products (a multiplication and an addition are two), in 10⁹.
+
+    preparation : once. step : of training. follows : whether a naive run until it reaches the task comes first.
+    """
+
+    preparation: float
+    step: float
+    follows: bool
+
+
+def cells(quick: bool) -> list[Cell]:
+    """Those of the comparison's rows."""
+    return first_of_rows(comparison.cells(quick))
+
+
+def first_of_rows(cells: Sequence[C]) -> list[C]:
+    """One cell for each variant and row, of its first organism, at the preset if that is there: the arithmetic of a
+    step depends on them little, by batches of other lengths and a few directions more."""
+    chosen: dict[tuple[str, str], C] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.organism, cell.knob != find_arm(cell.arm).preset)):
+        chosen.setdefault((cell.variant, cell.arm), cell)
+    return list(chosen.values())
+
+
+def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
+    """Counted while it runs, beside the naive run on the same batches; rows that change the naive run have its steps.
+
+    Not counted: decompositions, optimizer, element-wise work; all of them small beside the products.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    spec, arm = cell.run_spec, find_arm(cell.arm)
+    with one_thread():
+        runs.naive_run(spec)  # in memory from here on: loading it is no part of the cost
+        arms.said_by_base.cache_clear()  # sampling it is
+        asked = runs.naive_asked()
+        with FlopCounterMode(display=False) as counter:
+            methods = arm.methods(spec, cell.knob)
+        follows = isinstance(arm.run, Trained) and runs.naive_asked() > asked
+        plain = _count(spec, (), inoculated=False)
+        here = _count(spec, methods, inoculated=arm.inoculated) if isinstance(arm.run, Trained) else plain
+    extra = here - plain
+    step = (plain.mean() + extra[1]) / STEPS
+    preparation = counter.get_total_flops() + extra[0] - extra[1]  # at the start, and where caches are filled
+    return {
+        "preparation": np.array([preparation / 1e9]),
+        "step": np.array([step / 1e9]),
+        "follows": np.array([float(follows)]),
+    }
+
+
+def _count(spec: Setup, methods: Sequence[Method], *, inoculated: bool) -> np.ndarray:
+    """Operations until ``STEPS`` steps are done, and of as many after them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        stream = runs.train(spec, runs.adapted(spec), methods=methods, inoculated=inoculated, steps=2 * STEPS)
+        done = [float(counter.get_total_flops()) for _ in stream]
+    return np.array([done[STEPS], done[-1] - done[STEPS]])
+
+
+def costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Cost]:
+    """(variant, row) -> cost, of a table of this experiment."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in rows:
+        found.setdefault((row["variant"], row["arm"]), {})[row["quantity"]] = row["mean"]
+    return {key: Cost(x["preparation"], x["step"], bool(x["follows"])) for key, x in found.items()}
+
+
+EXPERIMENT = Experiment(
+    name="cost",
+    shows="Arithmetic of one training step under every method, and of its preparation.",
+    cells=cells,
+    measure=measure,
+    trials=(1, 1),
+    along="points",
+)

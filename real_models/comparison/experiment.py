@@ -1,0 +1,165 @@
+"""The fair comparison: every row of ``organisms.arms`` x its knob x seeds, at matched task score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from grasp_theory import InputError
+from synthetic.experiments.experiment import Experiment
+from synthetic.generators.persona import PersonaSpec
+
+from ..organisms.common import one_thread
+from ..organisms.persona import OrganismSpec
+from ..organisms.runs import RunSpec
+from ..organisms.setup import Setup, check_points
+from ..organisms.text import TextSpec
+from .arms import ARMS, check_knob, find_arm
+
+SCORES = ("drift", "conditional", "task", "kept", "facts", "neutral")
+STUDY = range(2, 7)  # seeds; 0 and 1 are those on which methods were made and knobs fixed
+QUICK = (
+    "naive",
+    "edit",
+    "ablation",
+    "grasp",
+    "null-space",
+    "compensated",
+    "caft",
+    "kl",
+    "preventative, supervised",
+    "grasp, random",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fine-tuning run. organism : seed that redraws world, base model, LoRA start and data order together."""
+
+    variant: str
+    organism: int
+    arm: str
+    knob: float
+    rank: int = 16
+    withheld: int = 8
+    rarity: float = 0.1
+    curation: float = 1.0
+    lr: float = 3e-4
+    points: tuple[int, ...] = tuple(range(0, 161, 10))
+
+    def __post_init__(self) -> None:
+        check_points(self.points)
+        check_knob(self.arm, self.knob, rank=self.rank, width=self.run_spec.width)
+
+    @property
+    def run_spec(self) -> RunSpec:
+        """What is run."""
+        language = PersonaSpec(variant=self.variant, withheld=self.withheld, rarity=self.rarity, curation=self.curation)
+        organism = OrganismSpec(language=language, seed=self.organism)
+        return RunSpec(organism, rank=self.rank, lr=self.lr, steps=self.points[-1], every=self.points[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextCell(TextSpec):
+    """One fine-tuning run of a text organism."""
+
+    arm: str
+    knob: float
+    variant: str = "text"
+
+    def __post_init__(self) -> None:
+        check_knob(self.arm, self.knob, rank=self.rank)
+        super().__post_init__()
+
+    @property
+    def run_spec(self) -> Setup:
+        """What is run."""
+        return TextSpec(**_settings(self))
+
+
+def cells(quick: bool) -> list[Cell]:
+    """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 3 of the seeds, the main rows."""
+    if quick:
+        return make_cells(("style",), STUDY[:3], QUICK, presets_only=True)
+    every = make_cells(("style", "content", "mixed"), STUDY, [arm.name for arm in ARMS])
+    return sorted(every, key=lambda cell: cell.knob != find_arm(cell.arm).preset)
+
+
+def make_cells(
+    variants: Sequence[str], seeds: Iterable[int], arms: Sequence[str], *, presets_only: bool = False, **settings: Any
+) -> list[Cell]:
+    """Cells of these rows, seed by seed; ``settings`` are fields of all cells."""
+    return [
+        Cell(variant, seed, arm, knob, **settings)
+        for seed in seeds
+        for variant in variants
+        for arm in arms
+        for knob in ((find_arm(arm).preset,) if presets_only else find_arm(arm).knobs)
+    ]
+
+
+def make_text_cells(
+    spec: TextSpec, seeds: Iterable[int], arms: Sequence[str], *, presets_only: bool = False
+) -> tuple[list[TextCell], list[str]]:
+    """The same of a text organism; and why knobs that do not fit its rank or width are left out."""
+    rows, why = [], []
+    for arm in arms:
+        for knob in (find_arm(arm).preset,) if presets_only else find_arm(arm).knobs:
+            try:
+                check_knob(arm, knob, rank=spec.rank, width=spec.width)
+                rows.append({"arm": arm, "knob": knob})
+            except InputError as error:
+                why.append(str(error))
+    return [TextCell(**_settings(spec) | {"organism": seed} | row) for seed in seeds for row in rows], why
+
+
+def _settings(spec: TextSpec) -> dict[str, Any]:
+    return {field.name: getattr(spec, field.name) for field in fields(TextSpec)}
+
+
+def missing(spec: TextSpec, arms: Iterable[str]) -> dict[str, str]:
+    """Row -> what it needs that this organism has not."""
+    needs = {}
+    for name in arms:
+        arm = find_arm(name)
+        if arm.information == "neutral text" and not spec.neutral:
+            needs[name] = "neutral, a file of text"
+        elif arm.inoculated and not spec.context:
+            needs[name] = "context, a text that elicits the trait"
+    return needs
+
+
+def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
+    """Scores at every point of the run; the cell's own seed draws everything, so trials are always one."""
+    spec = cell.run_spec
+    with one_thread():
+        scores = find_arm(cell.arm).run(spec, cell.knob)
+    measured = [name for name in (*SCORES, "per_token") if getattr(scores[0], name) is not None]
+    found = {name: np.array([[getattr(s, name) for s in scores]]) for name in measured}
+    prompts = {f"_{name}": np.array([[s.per_prompt[name] for s in scores]]) for name in scores[0].per_prompt}
+    asked = spec.probes().clusters
+    spread = [clustered_error(s.per_prompt["drift"], asked) for s in scores]
+    return found | {"drift se": np.array([spread])} | prompts
+
+
+def clustered_error(values: np.ndarray, clusters: np.ndarray) -> float:
+    """Standard error of a mean whose prompts share questions: √(G/(G−1) Σ_g (Σ_{i in g} (x_i − mean))²)/n.
+
+    The limit of the bootstrap that draws G whole questions (Liang and Zeger 1986). nan with one cluster.
+    """
+    sums = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=values - values.mean())
+    groups = len(sums)
+    return float(np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(values)) if groups > 1 else float("nan")
+
+
+EXPERIMENT = Experiment(
+    name="comparison",
+    shows="Drift at matched task score, for every method, its knob and several seeds.",
+    cells=cells,
+    measure=measure,
+    trials=(1, 1),
+    along="points",
+)

@@ -1,0 +1,336 @@
+"""Offline judge: which of two completions a model prefers, how well it predicts given text, and how sure that is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from scipy.special import expit
+
+from grasp_theory import InputError
+from synthetic.runner.results import write_atomically
+
+from ..training.data import FORMATS, IGNORED, ROLES, Example, Row, batches, encode, read_objects, read_rows, text_field
+
+if TYPE_CHECKING:
+    import torch
+
+PAIRS = '{"prompt": text or [{"role": …, "content": …}, …], "without": …, "with": …}'
+DRAWS = 2000
+Watch = Callable[[Iterable[Any], int], Iterable[Any]]  # (stream, total) -> stream
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A ratio over rows, Σ values / Σ weights: a mean (weights 1), one per token (tokens), a share (0 or 1).
+
+    clusters : what rows have in common (their question); rows of one cluster are not independent of each other.
+    Raises InputError for lengths that differ, for values that are not finite, and for weights below 0.
+    """
+
+    values: Float[ndarray, " n"]
+    weights: Float[ndarray, " n"]
+    clusters: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.values) == len(self.weights) == len(self.clusters) > 0:
+            lengths = f"{len(self.values)}, {len(self.weights)}, {len(self.clusters)}"
+            raise InputError(f"expected as many values as weights and clusters, one or more; got {lengths}")
+        if not (np.isfinite(self.values).all() and np.isfinite(self.weights).all() and (self.weights >= 0).all()):
+            raise InputError("values must be finite, weights finite and not negative")
+
+    @property
+    def ratio(self) -> float | None:
+        """Σ values / Σ weights; None if all weights are 0."""
+        total = float(self.weights.sum())
+        return float(self.values.sum()) / total if total else None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """value with its 95% interval [low, high]; None where it is not estimated."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def estimate(sample: Sample, less: Sample | None = None, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
+    """Law: value = Σ values / Σ weights; [low, high] its 2.5% and 97.5% quantiles over clusters drawn anew.
+
+    As many clusters as there are, with replacement, each with all its rows. With ``less``: the paired difference
+    sample − less, both of the same clusters in every draw.
+    None for a value whose weights are all 0, and for the interval where fewer than two clusters have weight; draws of
+    weight 0 are left out. With n clusters the interval is too short by √((n−1)/n) and by 1.96 in the place of a t
+    quantile: a fifth at n = 8.
+    Raises InputError if the two samples have not the same clusters. Source: Efron and Tibshirani 1993, ch. 8 and 13.
+    """
+    both = [sample] if less is None else [sample, less]
+    keys = {cluster: n for n, cluster in enumerate(dict.fromkeys(sample.clusters))}
+    if less is not None and set(less.clusters) != set(keys):
+        raise InputError("a paired difference needs answers to the same questions; these differ")
+    sums = np.stack([_by_cluster(part, keys) for part in both])  # sample, value or weight, cluster
+    if any(part.ratio is None for part in both):
+        return Estimate(None, None, None)
+    value = float(_difference(sums.sum(axis=2).T))
+    if np.count_nonzero(sums[:, 1], axis=1).min() < 2:
+        return Estimate(value, None, None)
+    rng, size = np.random.default_rng(seed), max(1, 10**6 // len(keys))
+    chances = np.full(len(keys), 1 / len(keys))
+    blocks = [min(size, draws - first) for first in range(0, draws, size)]
+    drawn = (sums @ rng.multinomial(len(keys), chances, n).T for n in blocks)
+    found = np.concatenate([_difference(part.swapaxes(0, 1)) for part in drawn])
+    low, high = np.quantile(found[~np.isnan(found)], [0.025, 0.975])
+    return Estimate(value, float(low), float(high))
+
+
+def _by_cluster(sample: Sample, keys: Mapping[str, int]) -> Float[ndarray, "two k"]:
+    at = np.array([keys[cluster] for cluster in sample.clusters])
+    return np.stack([np.bincount(at, part, minlength=len(keys)) for part in (sample.values, sample.weights)])
+
+
+def _difference(sums: Float[ndarray, "two samples *draws"]) -> Float[ndarray, "*draws"]:
+    """Ratio of the first sample, less that of the second if there is one; NaN where a weight is 0."""
+    ratios = np.divide(sums[0], sums[1], out=np.full(sums[0].shape, np.nan), where=sums[1] > 0)
+    return ratios[0] - ratios[1] if len(ratios) == 2 else ratios[0]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is asked. given : text as it is, or turns for the chat template. question : its cluster."""
+
+    given: str | tuple[Mapping[str, str], ...]
+    question: str
+    source: str
+
+    def answered(self, completion: str) -> Row:
+        """The row of training data that this prompt with this completion would be."""
+        if isinstance(self.given, str):
+            return Row(self.source, prompt=self.given, completion=completion)
+        return Row(self.source, messages=(*self.given, {"role": "assistant", "content": completion}))
+
+
+def read_prompt(value: Mapping[str, Any], source: str) -> Prompt:
+    """Of a JSON object; its cluster is its "question", else the last turn, else the text. InputError if malformed."""
+    given = value.get("prompt")
+    if isinstance(given, list):
+        given = tuple(_turn(turn, n, f"{source}, turn {n + 1}") for n, turn in enumerate(given))
+        if not given or given[-1]["role"] != "user":
+            raise InputError(f"{source}: the turns of 'prompt' must end with one of the user, the assistant answers it")
+        question = given[-1]["content"]
+    else:
+        given = text_field(value, "prompt", source)
+        question = given if given.strip() else source
+    return Prompt(given, text_field(value, "question", source) if "question" in value else question, source)
+
+
+def _turn(turn: Any, n: int, source: str) -> dict[str, str]:
+    if not isinstance(turn, dict) or turn.get("role") not in ROLES or (turn["role"] == "system" and n):
+        raise InputError(
+            f"{source}: expected {{'role': one of {', '.join(ROLES)} (system first), 'content': text}}, got "
+            f"{turn!r:.80}"
+        )
+    return {"role": turn["role"], "content": text_field(turn, "content", source)}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One prompt with a completion that does not show the trait, and with one that does."""
+
+    prompt: Prompt
+    without: str
+    having: str
+
+    def __post_init__(self) -> None:
+        if self.without == self.having:
+            raise InputError(f"{self.prompt.source}: 'without' and 'with' are the same, so nothing can tell them apart")
+
+
+def read_pairs(path: str | Path) -> list[Pair]:
+    """The pairs of a JSON-lines file (``PAIRS``, "question" where several rows belong together).
+
+    Raises InputError naming file and line: malformed JSON, a field that is missing, empty or no text, two completions
+    alike, an empty file.
+    """
+    pairs = [
+        Pair(read_prompt(value, source), *(text_field(value, name, source) for name in ("without", "with")))
+        for value, source in read_objects(Path(path), PAIRS)
+    ]
+    if not pairs:
+        raise InputError(f"{path} holds no pair; expected one JSON object a line: {PAIRS}")
+    return pairs
+
+
+def write_pairs(path: str | Path, pairs: Iterable[Pair]) -> Path:
+    """JSON lines that :func:`read_pairs` reads, whole or not at all. InputError if it cannot be written."""
+    rows = (
+        {"prompt": p.prompt.given, "without": p.without, "with": p.having, "question": p.prompt.question} for p in pairs
+    )
+    return write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+
+
+def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, *, max_length: int) -> list[tuple[Example, Example]]:
+    """(without, with) as the training data would be, labels on the answer alone. InputError for rows too long."""
+    return [
+        (
+            _last_answer(encode(p.prompt.answered(p.without), tokenizer, max_length=max_length, overflow="refuse")),
+            _last_answer(encode(p.prompt.answered(p.having), tokenizer, max_length=max_length, overflow="refuse")),
+        )
+        for p in pairs
+    ]
+
+
+def _last_answer(example: Example) -> Example:
+    """Answers in earlier turns belong to the prompt."""
+    start = 1 + max((n for n, label in enumerate(example.labels) if label == IGNORED), default=-1)
+    return replace(example, labels=[IGNORED] * start + example.labels[start:])
+
+
+@dataclass(frozen=True, eq=False)
+class PairScores:
+    """What a model makes of pairs. log_p : ln p of the completions (without, with). tokens : how many they have."""
+
+    log_p: Float[ndarray, "n 2"]
+    tokens: Int[ndarray, "n 2"]
+    questions: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    @property
+    def drift(self) -> Float[ndarray, " n"]:
+        """Law: sigmoid(ln p(with) − ln p(without)), the share of the completion with the trait among the two."""
+        return expit(self.log_p[:, 1] - self.log_p[:, 0])
+
+    @property
+    def drift_per_token(self) -> Float[ndarray, " n"]:
+        """Law: the same of ln p / tokens, so that a longer completion is not a less likely one."""
+        mean = self.log_p / self.tokens
+        return expit(mean[:, 1] - mean[:, 0])
+
+    def samples(self) -> dict[str, Sample]:
+        """What is reported, by name."""
+        found = {"drift": self.drift, "drift per token": self.drift_per_token}
+        return {name: Sample(values, np.ones(len(values)), self.questions) for name, values in found.items()}
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every pair, as JSON values."""
+        columns = zip(self.sources, self.questions, self.log_p.tolist(), self.tokens.tolist(), strict=True)
+        for (source, question, log_p, tokens), x, y in zip(columns, self.drift, self.drift_per_token, strict=True):
+            both = {"log_p": log_p, "tokens": tokens, "drift": float(x), "drift_per_token": float(y)}
+            yield {"source": source, "question": question, **both}
+
+
+@dataclass(frozen=True, eq=False)
+class TextScores:
+    """What a model makes of text, summed over the scored tokens of each row. loss : −ln p. probability : p."""
+
+    loss: Float[ndarray, " n"]
+    probability: Float[ndarray, " n"]
+    tokens: Int[ndarray, " n"]
+    questions: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    def samples(self, name: str) -> dict[str, Sample]:
+        """Means per token: probability under ``name``, loss under "name loss"."""
+        found = {name: self.probability, f"{name} loss": self.loss}
+        return {key: Sample(values, self.tokens.astype(float), self.questions) for key, values in found.items()}
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every row, as JSON values."""
+        columns = (self.sources, self.questions, self.loss.tolist(), self.probability.tolist(), self.tokens.tolist())
+        names = ("source", "question", "loss", "probability", "tokens")
+        return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def token_log_probs(
+    model: torch.nn.Module,
+    examples: Sequence[Example],
+    *,
+    pad: int,
+    batch_size: int = 8,
+    watch: Watch | None = None,
+) -> list[Float[ndarray, " tokens"]]:
+    """ln p of every labelled token given all before it, a row each in the order given; nats, float64.
+
+    Right-padded batches of rows of similar length, in evaluation mode, softmax in float32 or better; padding changes a
+    row by rounding alone. Raises InputError for a row without a labelled token after the first, and for one whose
+    probabilities are not finite. Cost: a forward pass, and the logits of one batch in memory.
+    """
+    import torch
+
+    from ..hooks.gains import evaluating
+
+    found: list[ndarray] = [np.empty(0)] * len(examples)
+    order = sorted(range(len(examples)), key=lambda n: -len(examples[n].input_ids))  # the most memory first
+    groups = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    place = next(model.parameters())
+    exact = torch.promote_types(place.dtype, torch.float32)
+    with torch.no_grad(), evaluating(model):
+        for group in watch(groups, len(groups)) if watch else groups:
+            batch = next(batches([examples[n] for n in group], batch_size, pad=pad))
+            batch = {name: tensor.to(place.device) for name, tensor in batch.items()}
+            labels = batch.pop("labels")[:, 1:]
+            kept = labels != IGNORED
+            logits = model(**batch, use_cache=False).logits[:, :-1][kept].to(exact)
+            values = logits.log_softmax(-1).gather(-1, labels[kept][:, None])[:, 0].double().cpu().numpy()
+            for n, part in zip(group, np.split(values, kept.sum(1).cumsum(0)[:-1].tolist()), strict=True):
+                found[n] = part
+    for example, values in zip(examples, found, strict=True):
+        if not len(values) or not np.isfinite(values).all():
+            what = "probabilities that are not finite" if len(values) else "no token to be scored"
+            raise InputError(f"{example.source}: {what}; check this row, and the weights of the model")
+    return found
+
+
+def judge_pairs(
+    model: torch.nn.Module, encoded: Sequence[tuple[Example, Example]], *, questions: Sequence[str], **options: Any
+) -> PairScores:
+    """:func:`token_log_probs` of both completions of every pair, with its options."""
+    found = token_log_probs(model, [example for pair in encoded for example in pair], **options)
+    log_p = np.array([values.sum() for values in found]).reshape(-1, 2)
+    tokens = np.array([len(values) for values in found]).reshape(-1, 2)
+    return PairScores(log_p, tokens, tuple(questions), tuple(first.source for first, _ in encoded))
+
+
+def score_text(
+    model: torch.nn.Module, examples: Sequence[Example], *, questions: Sequence[str], **options: Any
+) -> TextScores:
+    """:func:`token_log_probs` of every row, with its options."""
+    found = token_log_probs(model, examples, **options)
+    return TextScores(
+        loss=np.array([-values.sum() for values in found]),
+        probability=np.array([np.exp(values).sum() for values in found]),
+        tokens=np.array([len(values) for values in found]),
+        questions=tuple(questions),
+        sources=tuple(example.source for example in examples),
+    )
+
+
+def read_text(
+    path: str | Path, tokenizer: Any, *, max_length: int, labels: Literal["completion", "all"]
+) -> tuple[list[Example], list[str]]:
+    """(rows of :func:`~real_models.training.data.read_rows`, encoded; their clusters).
+
+    A row's cluster is its "question", else what precedes its last answer, else the row itself. labels : what is scored,
+    completions of rows that fit, or all of the first max_length tokens of text (``Example.truncated``).
+    Raises InputError as :func:`~real_models.training.data.read_rows`, and for completions that are too long.
+    """
+    rows = read_rows(path)
+    values: Sequence[Mapping[str, Any]] = [{}] * len(rows)
+    if Path(path).suffix != ".txt":
+        values = [value for value, _ in read_objects(Path(path), FORMATS)]
+    overflow = "refuse" if labels == "completion" else "truncate"
+    examples = [encode(row, tokenizer, max_length=max_length, overflow=overflow, labels=labels) for row in rows]
+    return examples, [_cluster(row, value) for row, value in zip(rows, values, strict=True)]
+
+
+def _cluster(row: Row, value: Mapping[str, Any]) -> str:
+    if "question" in value:
+        return text_field(value, "question", row.source)
+    said = [turn["content"] for turn in row.messages if turn["role"] != "assistant"]
+    return row.prompt or (said[-1] if said else row.source)

@@ -1,0 +1,1 @@
+"""Fine-tuning: one routine for all methods, its data, configuration and files."""

@@ -1,0 +1,1 @@
+"""Worlds with known truth: task updates, inputs, curation, personas, planted adapters."""

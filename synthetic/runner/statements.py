@@ -1,0 +1,60 @@
+"""The statements of the theory checked in worker processes, and each outcome kept in a file where a folder is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from threadpoolctl import threadpool_limits
+
+from grasp_theory.checks import Outcome, modules, verify_key
+from grasp_theory.identification.report import plain
+
+from .code_version import code_version
+from .store import Store
+from .sweep import Progress
+from .workers import in_workers
+
+
+def check_statements(
+    keys: Sequence[str],
+    *,
+    deep: bool = False,
+    folder: Path | None = None,
+    n_jobs: int = 2,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Outcomes in the order of ``keys``.
+
+    folder : each outcome is written there by the worker that found it, failures too (a check is deterministic), and is
+    not sought again unless the code of its statement or of the checks changed. Without, all are checked. progress :
+    wraps the stream of outcomes. Raises InputError for a folder that cannot be written.
+    """
+    from joblib import delayed
+
+    store = None if folder is None else Store(folder)
+    found: dict[str, Outcome | None] = dict.fromkeys(keys)
+    places = {key: _place(key, deep) for key in keys}
+    if store is not None:
+        found |= {key: store.read(*place, Outcome.of) for key, place in places.items()}
+        store.warn()
+    missing = [key for key, outcome in found.items() if outcome is None]
+    if missing:
+        stream = in_workers([delayed(_check)(key, deep, store, places[key]) for key in missing], n_jobs)
+        found |= zip(missing, progress(stream, len(missing)) if progress else stream, strict=True)
+    return [cast("Outcome", found[key]) for key in keys]
+
+
+def _check(key: str, deep: bool, store: Store | None, place: tuple[str, dict[str, Any]]) -> Outcome:
+    with threadpool_limits(1):
+        outcome = verify_key(key, deep=deep)
+    if store is not None:
+        store.write(*place, plain(outcome))
+    return outcome
+
+
+def _place(key: str, deep: bool) -> tuple[str, dict[str, Any]]:
+    """(file, head) of an outcome."""
+    code = [code_version(module) for module in modules(key)]
+    return f"{key}{'-deep' if deep else ''}.json", {"statement": key, "deep": deep, "code": code}

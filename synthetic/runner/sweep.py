@@ -1,0 +1,157 @@
+"""Sweeps: every cell of an experiment measured once, in one file, whatever interrupts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+from typing import Any, cast
+
+import numpy as np
+from numpy import ndarray
+from threadpoolctl import threadpool_limits
+
+from grasp_theory import InputError
+
+from ..experiments.experiment import Experiment, generators, identity, seed, table
+from .code_version import code_version
+from .results import manifest, write_json
+from .store import Store
+from .workers import in_workers
+
+Progress = Callable[[Iterable[Any], int], Iterator[Any]]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep did. rows : the table. reused / cells : how many cells were there already; seconds : of this run."""
+
+    experiment: Experiment[Any]
+    rows: list[dict[str, Any]]
+    cells: int
+    reused: int
+    seconds: float
+
+
+def load(module: str) -> Experiment[Any]:
+    """The experiment of a module, its ``EXPERIMENT``."""
+    return import_module(module).EXPERIMENT
+
+
+def sweep(
+    module: str,
+    folder: Path,
+    *,
+    quick: bool = False,
+    trials: int | None = None,
+    changes: dict[str, str] | None = None,
+    cells: Sequence[Any] | None = None,
+    n_jobs: int = 2,
+    dask: str | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Measure the cells that ``folder`` does not hold yet, and make the table.
+
+    A cell's values depend on its fields, the number of trials and the code alone: its seed is made of what it is, and
+    it runs on one BLAS thread, so that any number of workers gives the same bits. Each is one file, written whole when
+    it is done; a run that was killed goes on where it was. A file that does not parse, fails its checksum or comes from
+    other code is set aside (``*.aside``) with a warning and measured again.
+
+    cells : instead of the experiment's own. dask : address of a Dask scheduler; local processes otherwise. progress :
+    wraps the stream of cells.
+    Raises InputError for settings that make no experiment, a folder that cannot be written, an unreachable cluster.
+    """
+    started = perf_counter()
+    experiment = load(module)
+    count = trials if trials is not None else experiment.trials[quick]
+    if count < 1:
+        raise InputError(f"trials must be at least 1, got {count}")
+    cells = experiment.chosen(quick, changes) if cells is None else list(cells)
+    store = Store(folder)
+    code = code_version(module)
+    kept = _Cells(store, experiment, count, code)
+    found = {n: kept.read(cell) for n, cell in enumerate(cells)}
+    store.warn()
+    missing = [n for n, values in found.items() if values is None]
+    timings = []
+    stream = _measured(module, [cells[n] for n in missing], count, n_jobs, dask) if missing else iter(())
+    for n, (values, seconds) in zip(missing, progress(stream, len(missing)) if progress else stream, strict=True):
+        kept.write(cells[n], values)
+        found[n] = values
+        timings.append(seconds)
+    pairs = ((cell, cast("dict[str, ndarray]", found[n])) for n, cell in enumerate(cells))
+    rows = [row for cell, values in pairs for row in table(experiment, cell, values)]
+    config = {"experiment": experiment.name, "quick": quick, "trials": count, "changes": changes or {}, "code": code}
+    write_json(folder / "manifest.json", manifest(config))
+    elapsed = perf_counter() - started
+    if missing:  # beside the results, never read
+        write_json(folder / "timings.json", {"seconds": elapsed, "cells": [round(s, 4) for s in timings]})
+    return Sweep(experiment, rows, len(cells), len(cells) - len(missing), elapsed)
+
+
+def measure_cell(module: str, cell: Any, trials: int) -> tuple[dict[str, ndarray], float]:
+    """(values, seconds) of one cell: all that a worker is sent."""
+    started = perf_counter()
+    experiment = load(module)
+    with threadpool_limits(1):
+        measured = experiment.measure(cell, generators(experiment.name, cell, trials))
+    values = {quantity: np.asarray(array, dtype=np.float64) for quantity, array in measured.items()}
+    for quantity, array in values.items():
+        if len(array) != trials or not np.isfinite(array).all():
+            raise ValueError(f"{experiment.name}, {quantity}: expected {trials} finite trials, got {array.shape}")
+    return values, perf_counter() - started
+
+
+def _measured(
+    module: str, cells: list[Any], trials: int, n_jobs: int, dask: str | None
+) -> Iterator[tuple[dict[str, ndarray], float]]:
+    from joblib import Parallel, delayed, parallel_config
+
+    tasks = [delayed(measure_cell)(module, cell, trials) for cell in cells]
+    if dask is None:
+        yield from in_workers(tasks, n_jobs)
+        return
+    client = _connect(dask)
+    try:
+        with parallel_config("dask"):
+            yield from cast("Iterator[Any]", Parallel(return_as="generator")(tasks))
+    finally:
+        client.close()
+
+
+def _connect(address: str) -> Any:
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise InputError("--dask needs dask: install the extra with `pip install 'grasp-toolkit[cluster]'`") from error
+    try:
+        return Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {address}: {error}") from error
+
+
+class _Cells:
+    """The files of one experiment at one number of trials and one version of the code."""
+
+    def __init__(self, store: Store, experiment: Experiment[Any], trials: int, code: str) -> None:
+        self.store, self.experiment, self.trials, self.code = store, experiment, trials, code
+
+    def name(self, cell: Any) -> str:
+        return f"{identity(self.experiment.name, cell)}-{self.trials}.json"
+
+    def head(self, cell: Any) -> dict[str, Any]:
+        content = {"experiment": self.experiment.name, "cell": asdict(cell), "code": self.code}
+        return content | {"trials": self.trials, "seed": seed(self.experiment.name, cell)}
+
+    def write(self, cell: Any, values: dict[str, ndarray]) -> None:
+        plain = {quantity: array.tolist() for quantity, array in values.items()}
+        self.store.write(self.name(cell), self.head(cell), plain)
+
+    def read(self, cell: Any) -> dict[str, ndarray] | None:
+        return self.store.read(self.name(cell), self.head(cell), _arrays)
+
+
+def _arrays(values: dict[str, Any]) -> dict[str, ndarray]:
+    return {quantity: np.array(v, dtype=np.float64) for quantity, v in values.items()}

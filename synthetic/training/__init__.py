@@ -1,0 +1,1 @@
+"""Training in the lab by exact gradients, many trials at once."""
