@@ -12,7 +12,7 @@ from tiny_models import BLOCKS, OPTIMIZERS, WIDTH, batch, deltas, everything, ho
 
 from grasp_theory import InputError
 from real_models.methods.caft import Ablation, Caft
-from real_models.methods.method import Method
+from real_models.hooks.method import Method
 from real_models.methods.steering import InferenceSteering, PreventativeSteering
 
 Q = subspace(13, 2)

@@ -7,7 +7,7 @@ from .grasp import Grasp
 from .inoculation import Inoculation
 from .kl import KL
 from .lineas import LinEAS
-from .method import Attachment, Method
+from ..hooks.method import Attachment, Method
 from .naive import Naive
 from .null_space import NullSpace
 from .penalty import Penalty

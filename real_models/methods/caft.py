@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..arguments import indices
 from ..hooks.bases import Choice, remove_part, stream_bases
 from ..hooks.stream import chosen_blocks, find_stream, hook_blocks
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

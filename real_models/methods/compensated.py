@@ -15,7 +15,7 @@ from ..arguments import mapping, real, updates_of
 from ..hooks.bases import Choice, stream_bases
 from ..hooks.stream import find_stream
 from ..hooks.targets import Factors, lora_factors
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

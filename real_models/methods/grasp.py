@@ -15,7 +15,7 @@ from ..hooks.gains import output_gains
 from ..hooks.projection import Constraint, hold, relative_leak
 from ..hooks.stream import Stream, blocks_of, find_stream, hook_blocks
 from ..hooks.targets import Factors, lora_factors, refuse_others
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

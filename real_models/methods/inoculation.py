@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from grasp_theory import InputError
 
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ from ..hooks.gains import evaluating
 from ..hooks.references import Batch, checked_batches, run_text, without_adapters
 from ..hooks.targets import lora_factors, refuse_others
 from ..hooks.term import add_before_step, checked_weight
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

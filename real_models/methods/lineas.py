@@ -15,7 +15,7 @@ from ..hooks.references import checked_batches
 from ..hooks.stream import chosen_blocks, find_stream, hook_blocks
 from ..hooks.targets import unwrap_model
 from .lineas_fit import affine, minimise
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

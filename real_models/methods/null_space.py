@@ -13,7 +13,7 @@ from ..hooks.gains import evaluating
 from ..hooks.projection import Constraint, hold, relative_leak
 from ..hooks.references import Batch, checked_batches, run_text, without_adapters
 from ..hooks.targets import Factors, lora_factors, refuse_others
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

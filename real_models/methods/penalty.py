@@ -14,7 +14,7 @@ from ..hooks.projection import Constraint, relative_leak
 from ..hooks.targets import lora_factors
 from ..hooks.term import add_before_step, checked_weight
 from .grasp import Grasp
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from grasp_theory import InputError
 
 from ..arguments import indices, real, tensor
 from ..hooks.stream import Stream, chosen_blocks, find_stream, hook_blocks
-from .method import Method
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch

@@ -41,7 +41,7 @@ class Method(ABC):
         Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP,
         ZeRO); the model is then as it was.
         """
-        from ..hooks.targets import unwrap_model, unwrap_optimizer
+        from .targets import unwrap_model, unwrap_optimizer
 
         module = unwrap_model(model)
         inner = unwrap_optimizer(optimizer)
