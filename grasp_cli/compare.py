@@ -33,13 +33,13 @@ def compare(
     from figures.study import study
     from figures.tables import console, progress
     from grasp_theory import InputError
-    from real_models.comparison.arms import ARMS
     from real_models.comparison.experiment import cells
+    from real_models.comparison.methods import COMPARED
     from synthetic.runner.results import write_json
 
     out = console()
     if show:
-        for arm in ARMS:
+        for arm in COMPARED.values():
             knobs = ", ".join(f"{k:g}{'*' if k == arm.preset else ''}" for k in arm.knobs)
             out.print(f"{arm.name} ({'control' if arm.control else arm.information}): {arm.knob} {knobs}")
         return
@@ -81,13 +81,13 @@ def _cells(path: Path) -> tuple[list[Any], list[str]]:
 def _chosen(settings: dict[str, Any], path: Path) -> tuple[list[int], list[str], bool]:
     """seeds (a number or a list), arms, presets_only, taken out of the settings."""
     from grasp_theory import InputError
-    from real_models.comparison.arms import ARMS
+    from real_models.comparison.methods import COMPARED
 
     seeds = settings.pop("seeds", 3)
     seeds = list(range(seeds)) if type(seeds) is int else seeds
     presets_only = settings.pop("presets_only", False)
     seeds = _list(seeds, int, f"{path}: seeds")
-    arms = _list(settings.pop("arms", [arm.name for arm in ARMS]), str, f"{path}: arms")
+    arms = _list(settings.pop("arms", list(COMPARED)), str, f"{path}: arms")
     if min(seeds) < 0 or type(presets_only) is not bool:
         raise InputError(f"{path}: seeds must not be negative, presets_only true or false")
     return seeds, arms, presets_only

@@ -14,9 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import real_models.comparison.cost as module
 from figures.comparison_table import lines
-from real_models.comparison.arms import find_arm
 from real_models.comparison.cost import Cost, costs, first_of_rows
 from real_models.comparison.experiment import Cell, make_cells
+from real_models.comparison.methods import find_compared
 from real_models.organisms import runs
 from real_models.organisms.runs import adapted, naive_run
 from synthetic.experiments.experiment import table
@@ -43,7 +43,9 @@ def cache(organism_cache):
 
 
 def measured(arm, kind=Small):
-    found = module.measure(kind("style", 0, arm, 2.0 if arm.startswith("null-space") else find_arm(arm).preset), [])
+    found = module.measure(
+        kind("style", 0, arm, 2.0 if arm.startswith("null-space") else find_compared(arm).preset), []
+    )
     return Cost(*(float(found[name][0]) for name in ("preparation", "step")), bool(found["follows"][0]))
 
 
@@ -109,7 +111,7 @@ def test_cost_does_not_depend_on_what_was_sampled_before():
 def test_costs_are_read_back_from_their_table():
     rows = [
         row
-        for cell in (Small("style", 0, arm, find_arm(arm).preset) for arm in ("naive", "grasp"))
+        for cell in (Small("style", 0, arm, find_compared(arm).preset) for arm in ("naive", "grasp"))
         for row in table(module.EXPERIMENT, cell, module.measure(cell, []))
     ]
     found = costs(rows)
@@ -123,7 +125,7 @@ def test_one_cell_of_each_row_is_counted_at_its_preset():
     found = first_of_rows(cells)
     expected = itertools.product(("style", "mixed"), ("naive", "grasp", "kl"))
     assert sorted((c.variant, c.arm) for c in found) == sorted(expected)
-    assert all((c.organism, c.knob) == (2, find_arm(c.arm).preset) for c in found)
+    assert all((c.organism, c.knob) == (2, find_compared(c.arm).preset) for c in found)
 
 
 def test_cost_of_a_line_is_in_units_of_the_naive_run(monkeypatch):

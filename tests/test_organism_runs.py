@@ -12,7 +12,8 @@ import tolerance
 import torch
 
 from grasp_theory import InputError
-from real_models.comparison.arms import ARMS, CLASSES, check_knob, find_arm
+from real_models.comparison import methods
+from real_models.comparison.methods import CLASSES, COMPARED, check_knob, find_compared, run
 from real_models.organisms import runs
 from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
@@ -161,29 +162,41 @@ def test_trait_vectors_are_the_difference_of_hidden_states():
 
 
 def test_arms_have_one_name_a_known_class_and_as_many_knobs():
-    assert len({arm.name for arm in ARMS}) == len(ARMS)
-    assert {arm.information for arm in ARMS} == set(CLASSES)
-    for arm in ARMS:
+    assert {arm.information for arm in COMPARED.values()} == set(CLASSES)
+    for arm in COMPARED.values():
         assert arm.preset in arm.knobs, arm.name
         assert list(arm.knobs) == sorted(set(arm.knobs)), arm.name
-        assert find_arm(arm.name) is arm
-    single = {arm.name for arm in ARMS if len(arm.knobs) == 1}
+        assert find_compared(arm.name) is arm
+    single = {arm.name for arm in COMPARED.values() if len(arm.knobs) == 1}
     assert single == {"naive", "inoculation", "inoculation+null-space", "grasp, supervised"}
-    assert {len(arm.knobs) for arm in ARMS if arm.name not in single} == {3}
-    assert {arm.name for arm in ARMS if arm.control} >= {"grasp, random", "grasp, supervised"}
-    with pytest.raises(InputError, match=r"'nothing'; there are: naive, edit"):
-        find_arm("nothing")
+    assert {len(arm.knobs) for arm in COMPARED.values() if arm.name not in single} == {3}
+    assert {arm.name for arm in COMPARED.values() if arm.control} >= {"grasp, random", "grasp, supervised"}
+    with pytest.raises(InputError, match=r"'nothing'; there are: naive, ablation"):
+        find_compared("nothing")
 
 
-@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+@pytest.mark.parametrize("arm", [m for m in COMPARED.values() if m.stage != "naive"], ids=lambda arm: arm.name)
+def test_compared_methods_ask_for_the_naive_run_where_they_say_so(learning, arm, monkeypatch):
+    asked = []
+
+    def seen(spec):
+        asked.append(spec)
+        return learning
+
+    monkeypatch.setattr(methods, "naive_run", seen)
+    arm.make(methods.SetupSources(RUN), arm.preset)
+    assert bool(asked) is arm.needs_naive
+
+
+@pytest.mark.parametrize("arm", COMPARED.values(), ids=lambda arm: arm.name)
 def test_arms_start_from_the_base_and_do_something(learning, arm):
     if arm.inputs >= RUN.width:
         with pytest.raises(InputError, match="leave nothing to train"):
-            arm.run(RUN, arm.preset)
+            run(arm, RUN, arm.preset)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = arm.run(RUN, arm.preset)
+        found = run(arm, RUN, arm.preset)
     assert len(found) == len(RUN.points)
     for scores in found:
         assert np.isfinite([getattr(scores, name) for name in NAMES]).all()
@@ -194,7 +207,7 @@ def test_arms_start_from_the_base_and_do_something(learning, arm):
 
 def test_arm_of_many_inputs_runs_where_the_model_is_wide_enough():
     spec = dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, hidden=96))
-    narrow, wide = (find_arm(f"kl+null-space{kind}").run(spec, 30.0) for kind in ("", ", wide"))
+    narrow, wide = (run(find_compared(f"kl+null-space{kind}"), spec, 30.0) for kind in ("", ", wide"))
     assert narrow[0].drift == wide[0].drift
     assert narrow[-1].drift != wide[-1].drift != wide[0].drift
 
@@ -223,7 +236,7 @@ def test_arm_edit_is_the_projected_update_added_to_the_base(learning):
             layer.base_layer.weight.data += torch.from_numpy(dW).float()  # pyright: ignore
     with model.disable_adapter():
         expected = Probes(RUN.world).ask(model)
-    found = find_arm("edit").run(RUN, 1.0)[-1]
+    found = run(find_compared("edit"), RUN, 1.0)[-1]
     for name in ("drift", "task", "kept", "facts"):
         off = tolerance.backward((RUN.organism.language.vocabulary,), np.float32, 10.0)
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=0, atol=off)

@@ -20,8 +20,8 @@ from figures.comparison_table import lines
 from figures.naive_runs import show_naive_runs
 from figures.study import Study, study, study_page
 from figures.tables import console
-from real_models.comparison.arms import find_arm
 from real_models.comparison.experiment import Cell
+from real_models.comparison.methods import find_compared
 from real_models.hooks.targets import lora_factors
 from real_models.organisms import runs
 from real_models.organisms.alignment import effects, trait_axes
@@ -40,7 +40,7 @@ class Small(Cell):
 
 
 def cells(*arms):
-    return [Small("style", 0, arm, find_arm(arm).preset, points=RUN.points) for arm in arms]
+    return [Small("style", 0, arm, find_compared(arm).preset, points=RUN.points) for arm in arms]
 
 
 @pytest.fixture(scope="module", autouse=True)

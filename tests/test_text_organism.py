@@ -15,9 +15,9 @@ from scipy.special import expit
 
 import grasp_cli
 from grasp_theory import InputError
-from real_models.comparison.arms import ARMS, find_arm
 from real_models.comparison.experiment import make_text_cells, missing
 from real_models.comparison.matching import matched
+from real_models.comparison.methods import COMPARED, find_compared, run
 from real_models.organisms.runs import naive_run
 from real_models.organisms.text import TextSpec
 from real_models.training.data import IGNORED
@@ -162,7 +162,7 @@ SOME += ["preventative, supervised", "inoculation"]
 def test_text_arms_start_from_the_base_and_do_something(spec, arm):
     naive = naive_run(spec).scores
     assert naive[-1].task > naive[0].task + 0.1
-    found = find_arm(arm).run(spec, find_arm(arm).preset)
+    found = run(find_compared(arm), spec, find_compared(arm).preset)
     assert len(found) == len(POINTS)
     assert np.isfinite([[s.drift, s.per_token, s.task, s.neutral] for s in found]).all()
     assert (found[0].drift == naive[0].drift) == (arm != "steering, identified")
@@ -170,10 +170,10 @@ def test_text_arms_start_from_the_base_and_do_something(spec, arm):
 
 
 def test_text_rows_without_their_text_are_left_out(spec):
-    names = [arm.name for arm in ARMS]
+    names = list(COMPARED)
     assert missing(spec, names) == {}
     bare = missing(replace(spec, neutral="", context=""), names)
-    assert set(bare) == {a.name for a in ARMS if a.information == "neutral text" or a.inoculated}
+    assert set(bare) == {a.name for a in COMPARED.values() if a.information == "neutral text" or a.inoculated}
     assert {"kl", "kl+null-space", "inoculation"} <= set(bare)
     assert "kl, own text" not in bare
 

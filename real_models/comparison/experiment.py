@@ -1,4 +1,4 @@
-"""The fair comparison: every row of ``organisms.arms`` x its knob x seeds, at matched task score."""
+"""The fair comparison: every method of ``comparison.methods`` x its knob x seeds, at matched task score."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..organisms.persona import OrganismSpec
 from ..organisms.runs import RunSpec
 from ..organisms.setup import Setup, check_points
 from ..organisms.text import TextSpec
-from .arms import ARMS, check_knob, find_arm
+from .methods import COMPARED, check_knob, find_compared, run
 
 SCORES = ("drift", "conditional", "task", "kept", "facts", "neutral")
 STUDY = range(2, 7)  # seeds; 0 and 1 are those on which methods were made and knobs fixed
@@ -84,8 +84,8 @@ def cells(quick: bool) -> list[Cell]:
     """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 3 of the seeds, the main rows."""
     if quick:
         return make_cells(("style",), STUDY[:3], QUICK, presets_only=True)
-    every = make_cells(("style", "content", "mixed"), STUDY, [arm.name for arm in ARMS])
-    return sorted(every, key=lambda cell: cell.knob != find_arm(cell.arm).preset)
+    every = make_cells(("style", "content", "mixed"), STUDY, list(COMPARED))
+    return sorted(every, key=lambda cell: cell.knob != find_compared(cell.arm).preset)
 
 
 def make_cells(
@@ -97,7 +97,7 @@ def make_cells(
         for seed in seeds
         for variant in variants
         for arm in arms
-        for knob in ((find_arm(arm).preset,) if presets_only else find_arm(arm).knobs)
+        for knob in ((find_compared(arm).preset,) if presets_only else find_compared(arm).knobs)
     ]
 
 
@@ -107,7 +107,7 @@ def make_text_cells(
     """The same of a text organism; and why knobs that do not fit its rank or width are left out."""
     rows, why = [], []
     for arm in arms:
-        for knob in (find_arm(arm).preset,) if presets_only else find_arm(arm).knobs:
+        for knob in (find_compared(arm).preset,) if presets_only else find_compared(arm).knobs:
             try:
                 check_knob(arm, knob, rank=spec.rank, width=spec.width)
                 rows.append({"arm": arm, "knob": knob})
@@ -124,7 +124,7 @@ def missing(spec: TextSpec, arms: Iterable[str]) -> dict[str, str]:
     """Row -> what it needs that this organism has not."""
     needs = {}
     for name in arms:
-        arm = find_arm(name)
+        arm = find_compared(name)
         if arm.information == "neutral text" and not spec.neutral:
             needs[name] = "neutral, a file of text"
         elif arm.inoculated and not spec.context:
@@ -136,7 +136,7 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     """Scores at every point of the run; the cell's own seed draws everything, so trials are always one."""
     spec = cell.run_spec
     with one_thread():
-        scores = find_arm(cell.arm).run(spec, cell.knob)
+        scores = run(find_compared(cell.arm), spec, cell.knob)
     measured = [name for name in (*SCORES, "per_token") if getattr(scores[0], name) is not None]
     found = {name: np.array([[getattr(s, name) for s in scores]]) for name in measured}
     prompts = {f"_{name}": np.array([[s.per_prompt[name] for s in scores]]) for name in scores[0].per_prompt}

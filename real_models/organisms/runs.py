@@ -284,12 +284,6 @@ def naive_path(spec: Setup) -> Path:
     return cache_folder() / f"naive-{_key(spec)}.safetensors"
 
 
-def naive_asked() -> int:
-    """How often this process has asked for a naive run."""
-    found = _naive_run.cache_info()
-    return found.hits + found.misses
-
-
 @lru_cache(maxsize=1)
 def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     from safetensors.torch import load_file, save
