@@ -17,8 +17,8 @@ from figures.comparison_table import lines
 from real_models.comparison.cost import Cost, costs, first_of_rows
 from real_models.comparison.experiment import Cell, make_cells
 from real_models.comparison.methods import find_compared
-from real_models.organisms import runs
-from real_models.organisms.runs import adapted, naive_run
+from real_models.organisms import persona_run
+from real_models.organisms.runs import naive_run
 from synthetic.experiments.experiment import table
 
 
@@ -38,7 +38,7 @@ class Doubled(Cell):
 def cache(organism_cache):
     """With a task score that the naive run reaches."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "TASK", max(s.task for s in naive_run(RUN).scores))
+        patch.setattr(persona_run, "TASK", max(s.task for s in naive_run(RUN).scores))
         yield
 
 
@@ -57,8 +57,8 @@ def forward(model, batch) -> float:
 
 def test_step_of_the_naive_run_is_two_to_three_forward_passes():
     """Backward: once for the inputs of every product, once more for the weights that are trained."""
-    found, rows = measured("naive"), RUN.rows(inoculated=False)
-    one = forward(adapted(RUN), rows.batch(np.arange(RUN.batch)))
+    found = measured("naive")
+    one = forward(RUN.adapted(), RUN.batch_of(np.arange(RUN.batch)))
     assert 1.9 * one < found.step < 3 * one
     close([found.preparation, found.follows], [0.0, False])
 
@@ -91,7 +91,7 @@ def test_rows_that_start_from_a_naive_run_say_so(arm):
 
 def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step():
     found, plain = measured("kl"), measured("naive")
-    model, texts = adapted(RUN), RUN.neutral_text()
+    model, texts = RUN.adapted(), RUN.neutral_text()
     with model.disable_adapter():
         base = [forward(model, batch) for batch in texts]
     assert len(texts) == module.STEPS  # each is met once before steps are counted
@@ -130,7 +130,7 @@ def test_one_cell_of_each_row_is_counted_at_its_preset():
 
 def test_cost_of_a_line_is_in_units_of_the_naive_run(monkeypatch):
     """All made runs reach the task at step 28."""
-    monkeypatch.setattr(runs, "TASK", 0.95)
+    monkeypatch.setattr(persona_run, "TASK", 0.95)
     given = {("style", "naive"): Cost(0.0, 2.0, False), ("style", "grasp"): Cost(14.0, 3.0, True)}
     given[("style", "kl")] = Cost(0.0, 8.0, False)
     found = {x.arm: x.cost for x in lines(study(naive=NAIVE, grasp=NAIVE, kl=NAIVE, edit=NAIVE), given)}

@@ -14,11 +14,12 @@ import torch
 from grasp_theory import InputError
 from real_models.comparison import methods
 from real_models.comparison.methods import CLASSES, COMPARED, check_knob, find_compared, run
-from real_models.organisms import runs
+from real_models.organisms import persona_run, runs
 from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
 from real_models.organisms.persona import OrganismSpec, pretrained
-from real_models.organisms.runs import RunSpec, adapted, crossing, fine_tune, naive_run
+from real_models.organisms.persona_run import RunSpec
+from real_models.organisms.runs import crossing, fine_tune, naive_run
 from synthetic.generators.persona import PersonaSpec, World
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)
@@ -37,7 +38,7 @@ def learning(organism_cache):
     best = max(s.task for s in naive.scores)
     assert naive.scores[0].task < best
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "TASK", best)
+        patch.setattr(persona_run, "TASK", best)
         yield naive
 
 
@@ -74,9 +75,9 @@ def test_naive_run_models_give_the_scores_of_their_points(learning):
 
 
 def test_naive_run_void_without_the_task(learning, monkeypatch):
-    monkeypatch.setattr(runs, "TASK", 1.1)
+    monkeypatch.setattr(persona_run, "TASK", 1.1)
     assert learning.at == len(learning.scores) - 1  # directions from the last point; the table says VOID
-    monkeypatch.setattr(runs, "TASK", 0.0)
+    monkeypatch.setattr(persona_run, "TASK", 0.0)
     with pytest.raises(InputError, match="knows the task already"):
         _ = learning.at
 
@@ -101,7 +102,7 @@ def test_fine_tune_takes_methods_off_when_it_breaks(learning):
 
     with pytest.raises(KeyboardInterrupt):
         fine_tune(RUN, methods=[method], look=breaks)
-    model = adapted(RUN)
+    model = RUN.adapted()
     before = tiny_models.hooks(model)
     optimizer = torch.optim.AdamW(tiny_models.trained(model))
     with method.attached(model, optimizer):  # it could not, were it still on
@@ -112,7 +113,7 @@ def test_fine_tune_takes_methods_off_when_it_breaks(learning):
 def test_fine_tune_labels_are_the_content_and_style_words():
     world = World.draw(dataclasses.replace(LANGUAGE, variant="mixed"), rng=np.random.default_rng(0))
     data = world.curated(rng=np.random.default_rng(1))
-    kept = runs._labels(torch.from_numpy(data)).numpy()
+    kept = persona_run._labels(torch.from_numpy(data)).numpy()
     words = data >= 4 + LANGUAGE.topics + LANGUAGE.questions  # nothing but content and style words
     np.testing.assert_array_equal(kept, np.where(words, data, -100))
     assert ((kept >= 0).sum(1) == 2).all()
@@ -121,9 +122,8 @@ def test_fine_tune_labels_are_the_content_and_style_words():
 @pytest.mark.parametrize(
     ("task", "first"), [([0.1, 0.96, 0.2, 0.97], 1), ([0.95], 0), ([0.9499, 0.94], None), ([], None)]
 )
-def test_crossing_is_the_first_point_at_the_task_score(monkeypatch, task, first):
-    monkeypatch.setattr(runs, "TASK", 0.95)
-    assert crossing(task) == first
+def test_crossing_is_the_first_point_at_the_task_score(task, first):
+    assert crossing(task, 0.95) == first
 
 
 BAD = [{"steps": 15}, {"steps": 0}, {"every": 0}, {"rank": 0}, {"batch": 0}, {"lr": 0.0}, {"lr": float("nan")}]

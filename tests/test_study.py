@@ -23,7 +23,7 @@ from figures.tables import console
 from real_models.comparison.experiment import Cell
 from real_models.comparison.methods import find_compared
 from real_models.hooks.targets import lora_factors
-from real_models.organisms import runs
+from real_models.organisms import persona_run
 from real_models.organisms.alignment import effects, trait_axes
 from real_models.organisms.directions import top_directions
 from real_models.organisms.runs import naive_run
@@ -47,7 +47,7 @@ def cells(*arms):
 def cache(organism_cache):
     """With a task score that the naive run reaches."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "TASK", max(s.task for s in naive_run(RUN).scores))
+        patch.setattr(persona_run, "TASK", max(s.task for s in naive_run(RUN).scores))
         yield
 
 

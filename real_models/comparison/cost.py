@@ -10,8 +10,8 @@ import numpy as np
 
 from synthetic.experiments.experiment import Experiment
 
-from ..organisms import runs
 from ..organisms.common import one_thread
+from ..organisms.runs import naive_run
 from . import experiment as comparison
 from . import methods as compared
 from .experiment import Cell, TextCell
@@ -61,7 +61,7 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     spec, method = cell.run_spec, find_compared(cell.arm)
     trains = method.stage == "training"
     with one_thread():
-        runs.naive_run(spec)  # in memory from here on: loading it is no part of the cost
+        naive_run(spec)  # in memory from here on: loading it is no part of the cost
         compared.said_by_base.cache_clear()  # sampling it is
         with FlopCounterMode(display=False) as counter:
             methods = compared.attached(method, spec, cell.knob)
@@ -81,9 +81,15 @@ def _count(spec: Setup, methods: Sequence[Method], *, inoculated: bool) -> np.nd
     """Operations until ``STEPS`` steps are done, and of as many after them."""
     from torch.utils.flop_counter import FlopCounterMode
 
+    done: list[float] = []
     with FlopCounterMode(display=False) as counter:
-        stream = runs.train(spec, runs.adapted(spec), methods=methods, inoculated=inoculated, steps=2 * STEPS)
-        done = [float(counter.get_total_flops()) for _ in stream]
+        spec.train(
+            spec.adapted(),
+            methods=methods,
+            inoculated=inoculated,
+            look=lambda step: done.append(float(counter.get_total_flops())),
+            steps=2 * STEPS,
+        )
     return np.array([done[STEPS], done[-1] - done[STEPS]])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from synthetic.generators.persona import PersonaSpec
 
 from ..organisms.common import one_thread
 from ..organisms.persona import OrganismSpec
-from ..organisms.runs import RunSpec
-from ..organisms.setup import Setup, check_points
+from ..organisms.persona_run import RunSpec
+from ..organisms.setup import check_points
 from ..organisms.text import TextSpec
 from .methods import COMPARED, check_knob, find_compared, run
 
@@ -62,22 +62,33 @@ class Cell:
         return RunSpec(organism, rank=self.rank, lr=self.lr, steps=self.points[-1], every=self.points[1])
 
 
-@dataclass(frozen=True, kw_only=True)
-class TextCell(TextSpec):
+@dataclass(frozen=True)
+class TextCell:
     """One fine-tuning run of a text organism."""
 
+    run_spec: TextSpec
     arm: str
     knob: float
     variant: str = "text"
 
     def __post_init__(self) -> None:
-        check_knob(self.arm, self.knob, rank=self.rank)
-        super().__post_init__()
+        check_knob(self.arm, self.knob, rank=self.run_spec.rank)
 
     @property
-    def run_spec(self) -> Setup:
-        """What is run."""
-        return TextSpec(**_settings(self))
+    def organism(self) -> int:
+        """The seed."""
+        return self.run_spec.seed
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """The steps at which it is evaluated."""
+        return self.run_spec.points
+
+    def columns(self) -> dict[str, Any]:
+        """In the table: what is run, settings of the training beside those of the organism."""
+        run = asdict(self.run_spec)
+        head = {"variant": self.variant, "organism": self.organism, "arm": self.arm, "knob": self.knob}
+        return head | run.pop("settings") | run
 
 
 def cells(quick: bool) -> list[Cell]:
@@ -113,11 +124,8 @@ def make_text_cells(
                 rows.append({"arm": arm, "knob": knob})
             except InputError as error:
                 why.append(str(error))
-    return [TextCell(**_settings(spec) | {"organism": seed} | row) for seed in seeds for row in rows], why
-
-
-def _settings(spec: TextSpec) -> dict[str, Any]:
-    return {field.name: getattr(spec, field.name) for field in fields(TextSpec)}
+    seeded = (replace(spec, settings=replace(spec.settings, seed=seed)) for seed in seeds)
+    return [TextCell(run, **row) for run in seeded for row in rows], why
 
 
 def missing(spec: TextSpec, arms: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from grasp_theory import InputError, Update
 from ..methods import METHODS
 from ..organisms import directions as of
 from ..organisms.evaluation import Scores
-from ..organisms.runs import NaiveRun, adapted, fine_tune, naive_run
+from ..organisms.runs import NaiveRun, fine_tune, naive_run
 from ..organisms.setup import Batches, Setup
 from .compared import CLASSES, COUNT, Compared, Sources
 
@@ -63,7 +63,7 @@ class SetupSources:
         """Module -> d_in, of all adapted modules."""
         from ..hooks.targets import lora_factors
 
-        return {f.name: f.A.shape[1] for f in lora_factors(adapted(self.spec))}
+        return {f.name: f.A.shape[1] for f in lora_factors(self.spec.adapted())}
 
     def supervised(self) -> dict[int, np.ndarray]:
         """``mean-difference``: block -> vector."""

@@ -14,7 +14,8 @@ from ..comparison import experiment as comparison
 from ..comparison.experiment import Cell
 from ..comparison.methods import attached, find_compared
 from ..organisms.common import one_thread
-from ..organisms.runs import RunSpec, naive_run
+from ..organisms.persona_run import RunSpec
+from ..organisms.runs import naive_run
 
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 ARMS = {
