@@ -82,7 +82,7 @@ def _lab_modules() -> tuple[str, ...]:
 
 
 def _compare_modules() -> tuple[str, ...]:
-    return ("figures.study", *(f"real_models.experiments.{name}" for name in ("comparison", "components", "cost")))
+    return ("figures.study", *(f"real_models.comparison.{name}" for name in ("experiment", "components", "cost")))
 
 
 def _report_modules() -> tuple[str, ...]:
