@@ -116,7 +116,7 @@ def test_cells_fields_and_experiments_have_seeds_of_their_own():
 
 
 def test_identity_is_the_same_in_every_process():
-    code = "import tiny_experiment as t; from synthetic.experiment import identity; print(identity('tiny', t.Cell(16)))"
+    code = "import tiny_experiment as t; from synthetic.experiments.experiment import identity; print(identity('tiny', t.Cell(16)))"
     env = os.environ | {"PYTHONPATH": f"{HERE}:{ROOT}", "PYTHONHASHSEED": "7"}
     out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
     assert out.strip() == identity("tiny", tiny.Cell(16))
@@ -127,7 +127,7 @@ def test_identity_is_the_same_in_every_process():
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_sweep_goes_on_where_it_was(fresh, tmp_path, monkeypatch, jobs):
-    code = f"from synthetic.sweep import sweep; from pathlib import Path; sweep({TINY!r}, Path('.'), n_jobs={jobs})"
+    code = f"from synthetic.runner.sweep import sweep; from pathlib import Path; sweep({TINY!r}, Path('.'), n_jobs={jobs})"
     env = os.environ | {"PYTHONPATH": f"{HERE}:{ROOT}", "TINY_PAUSE": "0.2"}
     with subprocess.Popen([sys.executable, "-c", code], env=env, cwd=tmp_path, start_new_session=True) as killed:
         end = time.monotonic() + 60

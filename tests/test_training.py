@@ -133,7 +133,7 @@ def test_same_seed_gives_the_same_adapter_bit_for_bit(real, naive, tmp_path):
 
 INTERRUPTED = """
 import os, signal
-from real_models.train_callbacks import Reporter
+from real_models.training.callbacks import Reporter
 before = Reporter.on_step_end
 
 def on_step_end(self, args, state, control, **kwargs):
