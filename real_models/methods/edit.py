@@ -133,7 +133,7 @@ def _span(choice: Choice, update: Update, side: Side) -> Subspace:
     if isinstance(choice, Directions) and choice.side != side:
         raise InputError(f"directions of the {choice.side} side were given as {side}=")
     array = choice.Q if isinstance(choice, Directions) else choice
-    span = choice if isinstance(choice, Subspace) else Subspace.span(numbers(side, array))
+    span = choice if isinstance(choice, Subspace) else _span_of(side, array)
     width = update.shape[0 if side == "write" else 1]
     if span.ambient != width or not span.dimension:
         raise InputError(

@@ -10,6 +10,7 @@ from grasp_theory import InputError
 
 from ..arguments import listed, mapping
 from ..directions import Directions
+from ..hooks import linalg
 from ..hooks.bases import Choice, basis, joined, stream_bases
 from ..hooks.gains import output_gains
 from ..hooks.projection import Constraint, hold, relative_leak
@@ -132,7 +133,7 @@ class Grasp(Method):
                 raise InputError(f"{f.name} writes {f.B.shape[0]} dimensions, the stream has {width}")
             Q = here[0] if len(here) == 1 else joined(here)
             if f.name in gains:  # gain * y has no part along Q iff y has none along gain * Q
-                Q = torch.linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
+                Q = linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
             Q = Q.to(f.B.device)
             yield Constraint(f, f.B, Q, 0)
             if f.bias is not None:
