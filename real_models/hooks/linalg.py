@@ -32,11 +32,11 @@ def eigh(X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return _first(X, lambda: torch.linalg.eigh(X), linalg.eigh, finite=True)
 
 
-def qr(X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(Q, R), reduced, by torch, else by :func:`grasp_theory.linalg.qr`."""
+def qr(X: torch.Tensor, *, mode: str = "reduced") -> tuple[torch.Tensor, torch.Tensor]:
+    """(Q, R), Q empty for mode "r", by torch, else by :func:`grasp_theory.linalg.qr`."""
     import torch
 
-    return _first(X, lambda: torch.linalg.qr(X), linalg.qr, finite=False)
+    return _first(X, lambda: torch.linalg.qr(X, mode=mode), linalg.qr, finite=False)
 
 
 def _first(X: torch.Tensor, here: Callable[[], Any], elsewhere: Callable[[Any], Any], *, finite: bool) -> Any:

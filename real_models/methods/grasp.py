@@ -119,7 +119,6 @@ class Grasp(Method):
     def _write(
         self, factors: list[Factors], bases: dict[int, torch.Tensor], gains: dict[str, torch.Tensor], stream: Stream
     ) -> Iterator[Constraint]:
-        import torch
 
         width, places = stream.width, blocks_of(stream)
         for f in factors:

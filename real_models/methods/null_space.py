@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
-
 from grasp_theory.rank import input_threshold
+
 from ..arguments import whole
 from ..hooks import linalg
 from ..hooks.gains import evaluating
@@ -145,7 +145,6 @@ class _Inputs:
 
     def _leading(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Singular values, largest first, and right singular vectors as rows; kept until more rows come."""
-        import torch
 
         if k in self._found:
             return self._found[k]
