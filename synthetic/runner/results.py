@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -96,14 +96,14 @@ def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
     """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-"."""
     text = json_text(value)
     if str(path) == "-":
-        sys.stdout.write(text if _encodes(sys.stdout, text) else json_text(value, ascii_only=True))
+        sys.stdout.write(text if _encodes(sys.stdout.encoding, text) else json_text(value, ascii_only=True))
         return Path("-")
     return write_atomically(path, text.encode())
 
 
-def _encodes(stream: TextIO, text: str) -> bool:
+def _encodes(encoding: str | None, text: str) -> bool:
     try:
-        text.encode(stream.encoding or "utf-8")
+        text.encode(encoding or "utf-8")
     except UnicodeEncodeError:
         return False
     return True
