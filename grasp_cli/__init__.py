@@ -103,13 +103,16 @@ def _run(command: Callable[..., Any], arguments: list[str] | None) -> int:
         return _fail(str(error))
     except USAGE_ERROR as error:
         return _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'grasp'} --help`)")
-    except BrokenPipeError:
-        return _nobody_reads()
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        _discard()
+        return 0
     except SystemExit as ended:  # click's answer to a broken pipe is exit code 1
         if getattr(ended.__context__, "errno", None) == errno.EPIPE:
-            return _nobody_reads()
+            _discard()
+            return 0
         raise
     except OSError as error:  # of the output: inputs are checked where they are read
+        _discard()
         return _fail(f"cannot write the output: {error}")
     except MemoryError:
         return _fail("out of memory: the adapter is larger than this machine can hold at once")
@@ -121,10 +124,9 @@ def _flush() -> None:
         sys.stdout.flush()
 
 
-def _nobody_reads() -> int:
-    """The reader of a pipe has seen enough: done, and what is left goes nowhere."""
+def _discard() -> None:
+    """What is left of standard output goes nowhere: Python would try again to write it when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 0
 
 
 def _interrupted() -> int:

@@ -197,9 +197,7 @@ def test_identify_tells_the_same_at_every_scale_or_names_the_update(scale, fits)
             np.testing.assert_allclose(again.component(0).ratio, found.component(0).ratio, rtol=1e-4)
             assert again.verdict == found.verdict
         else:
-            with pytest.raises(
-                InputError, match=r"norm of the largest update, .* is|whose square leaves"
-            ):
+            with pytest.raises(InputError, match=r"norm of the largest update, .* is|whose square leaves"):
                 identify(scaled)
 
 
