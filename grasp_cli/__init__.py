@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -126,7 +127,9 @@ def _flush() -> None:
 
 def _discard() -> None:
     """What is left of standard output goes nowhere: Python would try again to write it when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):  # no file behind it, or closed
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted() -> int:
