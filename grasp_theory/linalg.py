@@ -154,6 +154,7 @@ def _finite(name: str, X: Any) -> np.ndarray:
 
 def _first(name: str, X: np.ndarray, *routes: Callable[[], Any]) -> Any:
     """What the first route that does not give up finds."""
+    reason: Exception | None = None
     for route in routes:
         try:
             return route()
