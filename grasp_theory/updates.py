@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from .errors import InputError
 from .lowrank import LowRank
 
 Side = Literal["write", "read"]
+SMALLEST, LARGEST = 1e-30, 1e30  # norms whose squares, and whose entries in float32, neither under- nor overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +48,13 @@ class Update:
     def lowrank(self) -> LowRank:
         """The factors; loaded afresh at every access when ``source`` is a function."""
         return self.source if isinstance(self.source, LowRank) else self.source()
+
+
+def require_size(norms: Mapping[str, float]) -> None:
+    """InputError unless the norms of the updates that are not 0, by their names, can be squared and kept in float32."""
+    name = max(norms, key=lambda n: norms[n], default=None)
+    if name is not None and not SMALLEST <= norms[name] <= LARGEST:
+        raise InputError(
+            f"the norm of the largest update, {name}, is {norms[name]:.3g}, expected {SMALLEST:g} to {LARGEST:g} so "
+            "that shares of its square can be told: scale all updates by one number"
+        )

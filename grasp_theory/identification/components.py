@@ -7,10 +7,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from .. import linalg
 from ..errors import InputError
 from ..measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
 from ..subspace import fix_sign
-from ..updates import Side, Update
+from ..updates import LARGEST, Side, Update, require_size
 from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
@@ -127,12 +128,16 @@ def _scan(
             module = measure(update, lowrank, side, k + 1)
             S = module.S
             if S.size and S[0] > 0:
+                norm = linalg.length(S)
+                if norm > LARGEST:
+                    require_size({update.name: norm})
                 measured.append(module)
                 if pooled:
-                    stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=float(np.linalg.norm(S)))
+                    stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=norm)
         else:
             S = lowrank.svd(0, rtol=RTOL).S
         modules.append(ModuleSpectrum(update.name, update.layer, update.side, update.shape, update.rank, S))
+    require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
 
 

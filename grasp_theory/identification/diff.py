@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..errors import InputError
 from ..lowrank import LowRank
 from ..measure import Stack
@@ -95,7 +96,7 @@ def random_overlap(width: int, k: int, other: int, *, draws: int = DRAWS, seed: 
         diagonal = np.arange(other)
         rest[:, diagonal, diagonal] = np.sqrt(rng.chisquare(width - k - diagonal, (draws, other)))
     inside = np.swapaxes(top, 1, 2) @ top
-    cos2 = np.linalg.solve(inside + np.swapaxes(rest, 1, 2) @ rest, inside)
+    cos2 = linalg.solve(inside + np.swapaxes(rest, 1, 2) @ rest, inside)
     return k / width, float(np.quantile(np.trace(cos2, axis1=1, axis2=2) / other, 0.99))
 
 
@@ -182,7 +183,7 @@ class _Pair:
 def _pair(first: LowRank, second: LowRank, *, side: Side, k: int) -> _Pair:
     facing = [p if side == "write" else p.T for p in (first, second)]
     svds = [f.svd(k, rtol=1e-7) for f in facing]
-    norms = [float(np.linalg.norm(svd.S)) for svd in svds]
+    norms = [linalg.length(svd.S) for svd in svds]
     return _Pair([(svd.U, svd.S) for svd in svds], (norms[0], norms[1]), first.inner(second))
 
 

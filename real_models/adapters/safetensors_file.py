@@ -115,6 +115,8 @@ def _widen(stored: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _check_metadata(metadata: Any, path: Path) -> None:
+    if metadata is None:  # the reference reader takes null as absent
+        return
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise AdapterError(f"{path}: __metadata__ must map text to text; the header is damaged")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from grasp_theory import InputError, LowRank, Report, Update, identify
+from grasp_theory import InputError, LowRank, Report, Update, identify, linalg
 
 from ..adapters import Adapter
 
@@ -75,7 +75,7 @@ def activation_updates(
 def _seen(update: Update, K: np.ndarray) -> Update:
     if not np.isfinite(K).all():
         raise InputError(f"{update.name} sees inputs that are not finite on these data")
-    values, E = np.linalg.eigh(K)
+    values, E = linalg.eigh(K)
     root = E * np.sqrt(values.clip(0)) @ E.T
     B, A, scaling = update.lowrank.B, update.lowrank.A, update.lowrank.scaling
     seen = LowRank(B, root.astype(A.dtype), scaling)

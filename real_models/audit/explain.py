@@ -228,7 +228,7 @@ def random_direction(Q: Float[ndarray, "d k"], seed: int) -> Float[ndarray, " d"
     """A unit vector orthogonal to Q: the control."""
     if Q.shape[1] == Q.shape[0]:
         raise InputError(f"the directions span all {Q.shape[0]} dimensions of the stream; explain a few of them")
-    basis = Subspace.span(Q.astype(float)).basis
+    basis = Subspace.span(Q).basis
     v = np.random.default_rng(seed).standard_normal(len(Q))
     v -= basis @ (basis.T @ v)
     return v / np.linalg.norm(v)

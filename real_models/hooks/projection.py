@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from grasp_theory import GraspError, InputError
 
+from . import linalg
 from .bases import remove_part
 
 if TYPE_CHECKING:
@@ -117,6 +118,6 @@ def _product_norm(B: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
     """‖B A‖_F without forming it: tr(BᵀB AAᵀ) by the R factors, which keeps half the digits the traces would lose."""
     import torch
 
-    R_B = torch.linalg.qr(B, mode="r")[1]
-    R_A = torch.linalg.qr(A.T, mode="r")[1]
+    R_B = linalg.qr(B, mode="r")[1]
+    R_A = linalg.qr(A.T, mode="r")[1]
     return torch.linalg.matrix_norm(R_B @ R_A.T)

@@ -11,6 +11,7 @@ from grasp_theory import InputError
 from ..arguments import listed, mapping
 from ..comparison.compared import COUNT, Compared
 from ..directions import Directions
+from ..hooks import linalg
 from ..hooks.bases import Choice, basis, joined, stream_bases
 from ..hooks.gains import output_gains
 from ..hooks.method import Method
@@ -138,7 +139,6 @@ class Grasp(Method):
     def _write(
         self, factors: list[Factors], bases: dict[int, torch.Tensor], gains: dict[str, torch.Tensor], stream: Stream
     ) -> Iterator[Constraint]:
-        import torch
 
         width, places = stream.width, blocks_of(stream)
         for f in factors:
@@ -152,7 +152,7 @@ class Grasp(Method):
                 raise InputError(f"{f.name} writes {f.B.shape[0]} dimensions, the stream has {width}")
             Q = here[0] if len(here) == 1 else joined(here)
             if f.name in gains:  # gain * y has no part along Q iff y has none along gain * Q
-                Q = torch.linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
+                Q = linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
             Q = Q.to(f.B.device)
             yield Constraint(f, f.B, Q, 0)
             if f.bias is not None:

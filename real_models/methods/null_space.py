@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import InputError
+from grasp_theory.rank import input_threshold
 
 from ..arguments import whole
 from ..comparison.compared import Compared, Sources
+from ..hooks import linalg
 from ..hooks.gains import evaluating
 from ..hooks.method import Method
 from ..hooks.projection import Constraint, hold, relative_leak
@@ -159,7 +161,7 @@ class _Inputs:
         for part in x.split(self._keep):
             rows = part if self._rows is None else torch.cat([self._rows, part])
             if len(rows) > self._keep:
-                rows = torch.linalg.eigh(rows @ rows.T)[1][:, -self._keep :].T @ rows
+                rows = linalg.eigh(rows @ rows.T)[1][:, -self._keep :].T @ rows
             self._rows = rows
 
     def held(self, k: int) -> float:
@@ -169,18 +171,17 @@ class _Inputs:
     def basis(self, k: int) -> torch.Tensor:
         """V (d, k) in float32; fewer columns where the text spans fewer dimensions."""
         S, Vh = self._leading(k)
-        return Vh[S > 1e-6 * S[0]].T.contiguous().float()
+        return Vh[S > input_threshold(self._energy**0.5)].T.contiguous().float()
 
     def _leading(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Singular values, largest first, and right singular vectors as rows; kept until more rows come."""
-        import torch
 
         if k in self._found:
             return self._found[k]
         if self._moment is None:
-            _, S, Vh = torch.linalg.svd(self._rows, full_matrices=False)
+            _, S, Vh = linalg.svd(self._rows)
         else:
-            values, V = torch.linalg.eigh(self._moment)
+            values, V = linalg.eigh(self._moment)
             S, Vh = values.clamp(min=0).sqrt().flip(0), V.flip(1).T
         self._found[k] = S[:k], Vh[:k].clone()  # not a view, which would keep all of Vh
         return self._found[k]

@@ -84,18 +84,29 @@ def check_targets(targets: Iterable[Path | None], inputs: Iterable[Path] = ()) -
         seen.add(path.resolve())
 
 
-def json_text(value: Mapping[str, Any], *, indent: int | None = 2) -> str:
-    """JSON with two-space indent; NaN and Inf are refused (None stands for what was not estimated)."""
-    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
+def json_text(value: Mapping[str, Any], *, indent: int | None = 2, ascii_only: bool = False) -> str:
+    """JSON with two-space indent; NaN and Inf are refused (None stands for what was not estimated).
+
+    ascii_only : whether to escape everything else, for a pipe that cannot encode it.
+    """
+    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=ascii_only) + "\n"
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
     """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-"."""
     text = json_text(value)
     if str(path) == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(text if _encodes(sys.stdout.encoding, text) else json_text(value, ascii_only=True))
         return Path("-")
     return write_atomically(path, text.encode())
+
+
+def _encodes(encoding: str | None, text: str) -> bool:
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
