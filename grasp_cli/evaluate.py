@@ -14,9 +14,9 @@ from .options import JsonOption, check_targets
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from real_models.data import Example
     from real_models.evaluation.generations import Generation, Judged, Prompt, Sampling
     from real_models.evaluation.judge import Estimate, Sample, Watch
-    from real_models.training.data import Example
 
 BASE = "base"
 READING = (
@@ -129,7 +129,7 @@ def _run(
     base: Path, names: Mapping[str, Path | None], files: Mapping[str, Path | None], sampling: Sampling, watch: Watch
 ) -> dict[str, Measured]:
     from real_models import read_adapter
-    from real_models.base_model.load import load_tokenizer
+    from real_models.base import load_tokenizer
 
     tokenizer = load_tokenizer(base)
     for path in names.values():
@@ -152,7 +152,7 @@ def load_model(base: Path, adapter: Path | None) -> Any:
 
     from grasp_theory import InputError
     from real_models import read_adapter
-    from real_models.base_model.load import load_base
+    from real_models.base import load_base
 
     model: Any = load_base(base)
     if adapter is not None:
@@ -172,10 +172,10 @@ def load_model(base: Path, adapter: Path | None) -> Any:
 
 def _encode(files: Mapping[str, Path | None], tokenizer: Any, model: Any, sampling: Sampling) -> _Work:
     from grasp_theory import InputError
-    from real_models.base_model.load import context_length
+    from real_models.base import context_length
     from real_models.evaluation.generations import encode_prompt, read_prompts
     from real_models.evaluation.judge import encode_pairs, read_pairs, read_text
-    from real_models.training.train import UNSTATED, Prepared, check_vocabulary
+    from real_models.training.run import UNSTATED, Prepared, check_vocabulary
 
     limit = context_length(model) or tokenizer.model_max_length
     if limit > UNSTATED:

@@ -9,8 +9,11 @@ from .identification.lanczos import LeadingSVD, leading_svd
 from .identification.report import Certificate, Component, Decomposition, Floor, ModuleSpectrum, Power, Report
 from .identification.spectra import Spike, critical_strength, sample_critical_strength, sample_threshold, spike
 from .lowrank import FactoredSVD, LowRank, add, hstack
+from .moved import install as _install_moved
 from .subspace import Subspace, fix_sign
 from .updates import Side, Update
+
+_install_moved()
 
 __all__ = [
     "AdapterError",

@@ -80,7 +80,7 @@ def test_supplied_log_odds_are_those_of_the_component_in_the_weights(organism):
 
 def test_random_direction_gets_a_term_of_the_same_norm(organism):
     (term,) = attached(find_compared("compensated, random"), RUN, 1.0)
-    dense = [u.lowrank.scaling * u.lowrank.B @ u.lowrank.A for u in organism.updates if u.side == "write"]
+    dense = [u.lowrank.scaling * u.lowrank.B.astype(float) @ u.lowrank.A for u in organism.updates if u.side == "write"]
     expected, found = (
         np.linalg.norm([np.linalg.norm(Q.T @ dW) for dW in dense])
         for Q in (top_directions(organism, 1), random_directions(RUN, 1))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from grasp_theory import InputError
-from real_models.base_model.load import load_tokenizer
-from real_models.training.data import IGNORED, PLAIN, Example, Row, batches, encode, read_rows
+from real_models.base import load_tokenizer
+from real_models.data import IGNORED, PLAIN, Example, Row, batches, encode, read_rows
 
 CHAT = (
     "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}"

@@ -15,7 +15,8 @@ from scipy.stats import norm
 from tiny_models import VOCABULARY, lora, tiny, trained
 
 from grasp_theory import InputError
-from real_models.base_model.load import load_base, load_tokenizer
+from real_models.base import load_base, load_tokenizer
+from real_models.data import IGNORED, Example
 from real_models.evaluation.judge import (
     PairScores,
     Sample,
@@ -28,7 +29,6 @@ from real_models.evaluation.judge import (
     token_log_probs,
     write_pairs,
 )
-from real_models.training.data import IGNORED, Example
 
 BASE = Path("models", "stories260K-hf")
 CHAT = (

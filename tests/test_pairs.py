@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from grasp_theory import InputError
+from real_models.data import read_rows
 from real_models.evaluation.pairs import contrastive_pairs, convert_questions, read_questions, training_rows, yes_share
-from real_models.training.data import read_rows
 
 SET = Path("datasets", "risk-averse.jsonl")
 ONE = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from training_runs import grasp
 
+from real_models.data import read_rows
 from real_models.evaluation.judge import read_pairs
 from real_models.evaluation.pairs import read_questions, training_rows
-from real_models.training.data import read_rows
 
 SET = Path("datasets", "risk-averse.jsonl")
 

@@ -23,12 +23,12 @@ from training_runs import BASE, STEPS, WEIGHTS, grasp, leak, loaded, logits, opt
 
 from grasp_theory import GraspError, identify
 from real_models import read_adapter
-from real_models.base_model.load import load_base, load_tokenizer
-from real_models.base_model.own_text import own_text
+from real_models.base import load_base, load_tokenizer
 from real_models.directions import choose_directions, load_directions, save_directions
 from real_models.methods import Given, Grasp, Naive, build_methods
+from real_models.own_text import own_text
 from real_models.training.files import save_adapter
-from real_models.training.train import last_checkpoint, train
+from real_models.training.run import last_checkpoint, train
 
 EFFECT = 0.02
 
@@ -74,7 +74,7 @@ def history(out: Path) -> list[dict[str, Any]]:
 
 
 def given(folder: Path, name: str, real: Path) -> Given:
-    from real_models.training.data import batches, encode, read_rows
+    from real_models.data import batches, encode, read_rows
 
     directions = folder / "q.safetensors"
     if name == "kl":

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 import grasp_cli
-from real_models.base_model.load import context_length, load_base, load_tokenizer
-from real_models.training.data import Row, read_rows
-from real_models.training.train import Prepared, TrainConfig, prepare, train
+from real_models.base import context_length, load_base, load_tokenizer
+from real_models.data import Row, read_rows
+from real_models.training.run import Prepared, TrainConfig, prepare, train
 
 STEPS = 4
 BASE, CODE = Path("models", "stories260K-hf"), Path("datasets", "insecure_small.jsonl")

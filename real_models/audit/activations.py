@@ -87,12 +87,12 @@ def identify_activations(
 ) -> Report:
     """:func:`grasp_theory.identify` of dW X, for an adapter, the folder of its base model and a file of its data.
 
-    Reads what :func:`~real_models.training.data.read_rows` reads; rows are cut off at the model's context.
+    Reads what :func:`~real_models.data.read_rows` reads; rows are cut off at the model's context.
     """
     from peft import PeftModel
 
-    from ..base_model.load import context_length, load_base, load_tokenizer
-    from ..training.data import batches, encode, read_rows
+    from ..base import context_length, load_base, load_tokenizer
+    from ..data import batches, encode, read_rows
 
     rows = read_rows(data)
     tokenizer, model = load_tokenizer(base), load_base(base)

@@ -15,8 +15,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError, Subspace
 
+from ..data import Example, Row, render
 from ..directions import Directions
-from ..training.data import Example, Row, render
 
 if TYPE_CHECKING:
     import torch
@@ -162,7 +162,7 @@ def explain(
 
     Parameters
     ----------
-    base : folder of the base model. data : rows to project (:func:`~real_models.training.data.read_rows`), the prompts.
+    base : folder of the base model. data : rows to project (:func:`~real_models.data.read_rows`), the prompts.
     amount : a of ±a q at every block; by default TOTAL times the typical ‖h‖ over the number of blocks.
     top : tokens and rows on each side. seed : of the random direction. watch : (stream, total) -> stream.
     block : whose output h is read at; by default the middle one of those the directions were made of.
@@ -170,10 +170,10 @@ def explain(
     Raises InputError for directions of the read side, of another model, and for a block that there is not.
     Cost: a forward pass over the data (one row at a time), and 2k + 3 generations for each of three prompts.
     """
-    from ..base_model.load import context_length, load_base, load_tokenizer
+    from ..base import context_length, load_base, load_tokenizer
+    from ..data import encode, read_rows
     from ..hooks.bases import basis
     from ..hooks.stream import find_stream
-    from ..training.data import encode, read_rows
 
     _check(directions, amount, top)
     tokenizer, model = load_tokenizer(base), load_base(base)

@@ -167,7 +167,7 @@ def measure_linearity(
     """
     from peft import PeftModel
 
-    from ..base_model.load import load_base, load_tokenizer
+    from ..base import load_base, load_tokenizer
 
     whole = [extra for extra in adapter.extras if extra.kind not in _ON_THE_LINE]
     if whole:
@@ -190,8 +190,8 @@ def measure_linearity(
 
 def _read(path: str | Path, tokenizer: Any, model: Any, rows: int) -> list[dict[str, torch.Tensor]]:
     """One batch a row: no padding, and the logits of one row at a time in memory."""
-    from ..base_model.load import context_length
-    from ..training.data import batches, encode, read_rows
+    from ..base import context_length
+    from ..data import batches, encode, read_rows
 
     every = read_rows(path)
     limit = context_length(model) or tokenizer.model_max_length

@@ -13,11 +13,11 @@ import numpy as np
 from grasp_theory import InputError
 from synthetic.runner.results import write_atomically
 
-from ..training.data import read_objects, render, text_field
+from ..data import read_objects, render, text_field
 from .judge import DRAWS, Estimate, Prompt, Sample, Watch, estimate, read_prompt
 
 if TYPE_CHECKING:
-    from ..base_model.sampling import Say
+    from ..sampling import Say
 
 PROMPTS = '{"prompt": text or [{"role": …, "content": …}, …]}'
 JUDGED = '{"question": …, "model": …, "alignment": 0 … 100, "coherence": 0 … 100}'
@@ -102,7 +102,7 @@ def generate(
     """
     import torch
 
-    from ..base_model.sampling import saying
+    from ..sampling import saying
 
     room = context - sampling.max_new_tokens
     encoded = [encode_prompt(prompt, tokenizer, max_length=room) for prompt in prompts]

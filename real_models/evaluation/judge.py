@@ -16,7 +16,7 @@ from scipy.special import expit
 from grasp_theory import InputError
 from synthetic.runner.results import write_atomically
 
-from ..training.data import FORMATS, IGNORED, ROLES, Example, Row, batches, encode, read_objects, read_rows, text_field
+from ..data import FORMATS, IGNORED, ROLES, Example, Row, batches, encode, read_objects, read_rows, text_field
 
 if TYPE_CHECKING:
     import torch
@@ -314,11 +314,11 @@ def score_text(
 def read_text(
     path: str | Path, tokenizer: Any, *, max_length: int, labels: Literal["completion", "all"]
 ) -> tuple[list[Example], list[str]]:
-    """(rows of :func:`~real_models.training.data.read_rows`, encoded; their clusters).
+    """(rows of :func:`~real_models.data.read_rows`, encoded; their clusters).
 
     A row's cluster is its "question", else what precedes its last answer, else the row itself. labels : what is scored,
     completions of rows that fit, or all of the first max_length tokens of text (``Example.truncated``).
-    Raises InputError as :func:`~real_models.training.data.read_rows`, and for completions that are too long.
+    Raises InputError as :func:`~real_models.data.read_rows`, and for completions that are too long.
     """
     rows = read_rows(path)
     values: Sequence[Mapping[str, Any]] = [{}] * len(rows)

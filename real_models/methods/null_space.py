@@ -34,7 +34,7 @@ class NullSpace(Method):
     response changes by at most ‖dW‖_F √λ_{k+1} in the root mean square, and no other k directions promise less
     (statement ``old-inputs``). So a factor is not relied on where it was not taught, also where it has no direction of
     its own on the write side; nothing has to be identified. The text may be the model's own
-    (:func:`~real_models.base_model.own_text.own_text`). Gradient projection memory (arXiv 2103.09762), null-space
+    (:func:`~real_models.own_text.own_text`). Gradient projection memory (arXiv 2103.09762), null-space
     training (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, at
     attach time and after every step, which is exact under every optimizer (``optimizer-leak``).
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ class NaiveRun:
     spec: Setup
     scores: tuple[Scores, ...]
     states: tuple[dict[str, torch.Tensor], ...]
+    _kept: dict[int, tuple[Update, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def at(self) -> int:
@@ -101,10 +102,12 @@ class NaiveRun:
                         f.A.sub_((f.A @ Q) @ Q.T)
         return model
 
-    @cached_property
+    @property
     def updates(self) -> tuple[Update, ...]:
-        """Of the adapter at the crossing."""
-        return updates_from_model(self.model(self.at))
+        """Of the adapter at the crossing; kept, for each crossing that was asked for."""
+        if self.at not in self._kept:
+            self._kept[self.at] = updates_from_model(self.model(self.at))
+        return self._kept[self.at]
 
 
 def naive_run(spec: Setup) -> NaiveRun:

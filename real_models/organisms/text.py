@@ -17,11 +17,11 @@ import numpy as np
 
 from grasp_theory import InputError
 
-from ..base_model.load import check_folder, context_length, load_base, load_tokenizer
+from ..base import check_folder, context_length, load_base, load_tokenizer
+from ..data import IGNORED, Example, Row, batches, read_rows
 from ..evaluation.judge import encode_pairs, judge_pairs, read_pairs, read_text, score_text
 from ..training.config import TrainConfig
-from ..training.data import IGNORED, Example, Row, batches, read_rows
-from ..training.train import adapt, check_vocabulary, fit, prepare
+from ..training.run import adapt, check_vocabulary, fit, prepare
 from .evaluation import Scores
 from .setup import Batches, check_points, most_of_the_way
 
@@ -157,7 +157,7 @@ class TextSpec:
 
     def said_by_base(self) -> Batches:
         """``SHOWN`` samples from the begin token, or the end token of models without one."""
-        from ..base_model.own_text import own_text
+        from ..own_text import own_text
 
         tokens = self._tokenizer
         start = tokens.eos_token_id if tokens.bos_token_id is None else tokens.bos_token_id

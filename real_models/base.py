@@ -81,7 +81,7 @@ def check_folder(path: str | Path, file: str, what: str) -> Path:
 
 def context_length(model: Any) -> int | None:
     """How many tokens the model can see, if its configuration says so."""
-    from ..hooks.targets import text_config
+    from .hooks.targets import text_config
 
     return getattr(text_config(model), "max_position_embeddings", None)
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from grasp_theory import InputError
 from synthetic.runner.results import manifest, write_json
 
+from ..data import IGNORED, Example, Row, encode
 from .config import TrainConfig
-from .data import IGNORED, Example, Row, encode
 from .files import claim, disk_errors, last_checkpoint, refuse_other_runs, released, save_adapter
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ def saying(
     import torch
     from transformers import GenerationConfig
 
-    from ..hooks.gains import evaluating
+    from .hooks.gains import evaluating
 
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model  # has the LoRA layers inside
     chosen = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {}

@@ -25,7 +25,7 @@ def own_text(
     """
     import torch
 
-    from ..hooks.targets import text_config
+    from .hooks.targets import text_config
     from .sampling import saying
 
     if min(documents, length, batch) < 1:
