@@ -110,6 +110,8 @@ def show_report(report: Report, out: Console) -> None:
         counts = Counter(d.verdict for d in report.decompositions)
         line += " (" + ", ".join(f"{n} of {len(report.decompositions)} modules: {v}" for v, n in counts.items()) + ")"
     out.print(Text(line, style="bold"))
+    if len(report.decompositions) > 1:
+        out.print(f"component 0 is that of {report.decomposition().name}, the strongest of {len(report.decompositions)}")
     if report.decompositions:
         for reason in reasons(report.decompositions):
             out.print(f"  {reason}")
@@ -220,7 +222,8 @@ def reasons(decompositions: Sequence[Decomposition]) -> list[str]:
     found = [
         (len(no_floor), f"no noise floor: {no_floor[0].floor.reason}" if no_floor else ""),
         (sum(c.above_floor is False for _, c in leading), "component 0 is not above the noise floor"),
-        (sum(c.ratio is None or c.ratio < RATIO for _, c in leading), f"component 0 is not {RATIO:g} times the next"),
+        (sum(c.separated is False for _, c in leading), f"component 0 is not {RATIO:g} times the next"),
+        (sum(c.separated is None for _, c in leading), "the rank allows no next singular value to compare with"),
         (sum(c.agreement is None for _, c in leading), "agreement needs two layers and two components a module"),
         (
             sum(c.agreement is not None and c.agreement.p_value >= P_VALUE for _, c in leading),
@@ -300,7 +303,7 @@ def number(value: float) -> str:
 
 
 def _ratio(c: Component) -> str:
-    return "–" if c.ratio is None else ("∞" if np.isinf(c.ratio) else f"{c.ratio:.2f}")
+    return "–" if c.ratio is None else f"{c.ratio:.2f}"
 
 
 def _yes(value: bool | None) -> str:
@@ -310,7 +313,7 @@ def _yes(value: bool | None) -> str:
 def _certificate(c: Component) -> tuple[str, str]:
     """(bound on the angle, tau): at the smallest tau the spectrum allows, the best that could be certified."""
     certificate = c.certificate
-    if c.ratio is None:
+    if c.separated is None:
         return "–", "–"
     degrees = np.degrees(certificate.angle(certificate.smallest_tau))
     return (f"{degrees:.0f}°" if degrees >= 10 else f"{degrees:.1f}°"), number(certificate.smallest_tau)

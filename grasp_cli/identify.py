@@ -28,7 +28,7 @@ def identify(
         list[int] | None, typer.Option(help="Component to save with -o (0-based, repeatable).")
     ] = None,
     module: Annotated[
-        str | None, typer.Option(help="Which decomposition to save with -o, if there are several.")
+        str | None, typer.Option(help="Which decomposition to save from, if there are several: the strongest if not given.")
     ] = None,
     json: JsonOption = None,
     html: Annotated[Path | None, typer.Option(help="Write a self-contained page with pictures.")] = None,
@@ -83,11 +83,13 @@ def identify(
         from real_models.audit.activations import identify_activations
 
         seen = identify_activations(found, base=base, data=data, k=top, pool=pool.value)
+    saved = None
     if output is not None and component:
         from real_models.directions import choose_directions, save_directions
 
         chosen = (seen or report).decomposition(module)
         save_directions(output, choose_directions(found, chosen, tuple(component)))
+        saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
     write_results(found, report, json, html, activations=seen)
     if json != Path("-"):
         out = console()
@@ -97,6 +99,8 @@ def identify(
             out.print()
             show_report(seen, out)
             show_both(report, seen, out)
+        if saved is not None:
+            out.print(saved)
 
 
 def diff(
