@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grasp_theory.identification.rule import P_VALUE, RATIO, SPREAD
+from real_models.adapters.patterns import by_pattern
 
 if TYPE_CHECKING:
     from grasp_theory import Checkpoint, Component, Decomposition, Difference, ModuleSpectrum, Overlap, Report
@@ -111,7 +112,9 @@ def show_report(report: Report, out: Console) -> None:
         line += " (" + ", ".join(f"{n} of {len(report.decompositions)} modules: {v}" for v, n in counts.items()) + ")"
     out.print(Text(line, style="bold"))
     if len(report.decompositions) > 1:
-        out.print(f"component 0 is that of {report.decomposition().name}, the strongest of {len(report.decompositions)}")
+        out.print(
+            f"component 0 is that of {report.decomposition().name}, the strongest of {len(report.decompositions)}"
+        )
     if report.decompositions:
         for reason in reasons(report.decompositions):
             out.print(f"  {reason}")
@@ -252,7 +255,8 @@ def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_want
         title = f"largest {len(rows)} of {len(modules)} adapted modules"
         out.print(table(headers, rows, title=title, left=2, width=out.width, droppable=["side", "rank", "stable rank"]))
     if empty:
-        out.print(f"{len(empty)} of {len(modules)} modules have no update (B A = 0)")
+        which = by_pattern([m.name for m in empty], [m.name for m in modules])
+        out.print(f"{len(empty)} of {len(modules)} modules have no update (B A = 0): {which}")
 
 
 def show_difference(found: Difference, out: Console) -> None:

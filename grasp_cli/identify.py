@@ -28,7 +28,8 @@ def identify(
         list[int] | None, typer.Option(help="Component to save with -o (0-based, repeatable).")
     ] = None,
     module: Annotated[
-        str | None, typer.Option(help="Which decomposition to save from, if there are several: the strongest if not given.")
+        str | None,
+        typer.Option(help="Which decomposition to save from, if there are several: the strongest if not given."),
     ] = None,
     json: JsonOption = None,
     html: Annotated[Path | None, typer.Option(help="Write a self-contained page with pictures.")] = None,

@@ -32,7 +32,7 @@ def test_real_adapter_is_read_as_expected(folder):
     assert isinstance(expected, Read)
     adapter = read_adapter(real_adapters() / folder)
     assert len(adapter.updates) == expected.updates
-    assert len({u.layer for u in adapter.updates if u.layer is not None}) == expected.layers
+    assert len({u.block for u in adapter.updates if u.block is not None}) == expected.layers
     assert tuple(sorted({u.side for u in adapter.updates}, key=str)) == tuple(sorted(expected.sides, key=str))
     assert Counter(e.kind for e in adapter.extras) == expected.extras
     assert adapter.warnings == ()

@@ -132,7 +132,8 @@ def _scan(
                     stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=float(np.linalg.norm(S)))
         else:
             S = lowrank.svd(0, rtol=RTOL).S
-        modules.append(ModuleSpectrum(update.name, update.layer, update.side, update.shape, update.rank, S))
+        about = (update.name, update.layer, update.block, update.side, update.shape, update.rank)
+        modules.append(ModuleSpectrum(*about, S))
     return modules, measured, stacks
 
 

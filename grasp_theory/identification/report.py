@@ -131,10 +131,11 @@ class Decomposition:
 
 @dataclass(frozen=True, eq=False)
 class ModuleSpectrum:
-    """Size of one module's update: all its singular values, whatever side was analysed."""
+    """Size of one module's update: all its singular values, whatever side was analysed. ``block`` is its path."""
 
     name: str
     layer: int | None
+    block: str | None
     side: Side | None
     shape: tuple[int, int]
     rank: int

@@ -17,10 +17,11 @@ from .config import LoraSettings, parse_config, zero_start
 from .extras import Extra
 from .folder import CONFIG, find_adapter
 from .layout import Layout, Module, parse_layout
+from .patterns import by_pattern
 from .refusals import START_NOTES
 from .safetensors_file import SafetensorsFile
-from .sides import layer_of, side_of
-from .tensors import TensorFile, require_finite
+from .sides import block_of, layer_of, side_of
+from .tensors import DIVERGED, TensorFile, not_finite
 from .text import listing
 from .torch_file import TorchFile
 
@@ -87,7 +88,7 @@ def read_adapter(path: str | os.PathLike[str], name: str | None = None) -> Adapt
         name=place.folder.resolve().name,
         weights=place.weights,
         config=settings,
-        updates=tuple(_update(module, settings, file) for module in layout.modules),
+        updates=tuple(_update(module, settings, file, layout.modules) for module in layout.modules),
         extras=layout.extras,
         dtypes=tuple(sorted(dtypes)),
         warnings=(*place.warnings, *config_warnings, *layout.warnings, *_scaling_warnings(layout, settings)),
@@ -99,20 +100,29 @@ def _open(weights: Path) -> TensorFile:
     return SafetensorsFile.open(weights) if weights.suffix == ".safetensors" else TorchFile.open(weights)
 
 
-def _update(module: Module, settings: LoraSettings, file: TensorFile) -> Update:
+def _update(module: Module, settings: LoraSettings, file: TensorFile, every: tuple[Module, ...]) -> Update:
     side = "write" if module.embedding else side_of(module.name)
-    source = _source(module, settings.scaling(module.pattern_name, module.rank), file)
-    start = zero_start(settings, embedding=module.embedding)
-    return Update(module.name, layer_of(module.name), side, module.shape, module.rank, source, settings.fixed, start)
+    source = _source(module, settings.scaling(module.pattern_name, module.rank), file, every)
+    start, name = zero_start(settings, embedding=module.embedding), module.name
+    fixed, block = settings.fixed, block_of(name)
+    return Update(name, layer_of(name), side, module.shape, module.rank, source, fixed, start, block)
 
 
-def _source(module: Module, scaling: float, file: TensorFile) -> Callable[[], LowRank]:
+def _source(module: Module, scaling: float, file: TensorFile, every: tuple[Module, ...]) -> Callable[[], LowRank]:
     def read() -> LowRank:
-        A = require_finite(module.A, file.read(module.A), file.path)
-        B = require_finite(module.B, file.read(module.B), file.path)
+        A, B = file.read(module.A), file.read(module.B)
+        wrong = not_finite(module.A, A) or not_finite(module.B, B)
+        if wrong:
+            raise AdapterError(f"{file.path}: {wrong}{_further(file, every)}; {DIVERGED}")
         return LowRank(_as_matrix(B), _as_matrix(A), scaling)
 
     return read
+
+
+def _further(file: TensorFile, every: tuple[Module, ...]) -> str:
+    """Which modules hold such values, where several do: the file is read through, once something is wrong with it."""
+    bad = [m.name for m in every if any(not_finite(key, file.read(key)) for key in (m.A, m.B))]
+    return f" ({len(bad)} of {len(every)} modules: {by_pattern(bad, (m.name for m in every))})" if len(bad) > 1 else ""
 
 
 def _as_matrix(factor: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ def summary(adapter: Adapter) -> list[tuple[str, str]]:
     """(label, value): where it lies, its base model, what it adapts."""
     config = adapter.config
     kinds = sorted({u.name.rsplit(".", 1)[-1] for u in adapter.updates})
-    layers = {u.layer for u in adapter.updates if u.layer is not None}
+    layers = {u.place for u in adapter.updates if u.place is not None}
     ranks = ", ".join(map(str, sorted({u.rank for u in adapter.updates})))
     what = f"{len(adapter.updates)} modules ({', '.join(kinds)}) in {len(layers)} layers"
     scale = f"rank {ranks}, alpha {config.lora_alpha:g}" + (", rsLoRA" if config.use_rslora else "")
