@@ -284,21 +284,32 @@ def _overlap(o: Overlap) -> list[str]:
 
 
 def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:
-    """One line a checkpoint."""
-    cells = [
-        [
-            str(c.step),
-            str(c.width),
-            number(c.norm),
-            number(c.strength),
-            "–" if c.angle_to_last is None else f"{c.angle_to_last:.1f}",
-            "–" if c.cosine_to_last is None else f"{c.cosine_to_last:+.3f}",
+    """One line a checkpoint, one table a run, and why a new one starts."""
+    headers = ["step", "width", "norm", "leading", "angle to last (°)", "cosine with last", "cosine with previous"]
+    runs = len({c.run for c in rows})
+    for run in range(runs):
+        here = [c for c in rows if c.run == run]
+        if here[0].starts is not None:
+            out.print(f"step {_step(here[0])} starts a new run: {here[0].starts}")
+        cells = [
+            [
+                _step(c),
+                str(c.width),
+                number(c.norm),
+                number(c.strength),
+                *("–" if c.angle_to_last is None else f"{c.angle_to_last:.1f}",),
+                *("–" if v is None else f"{v:+.3f}" for v in (c.cosine_to_last, c.cosine_to_previous)),
+            ]
+            for c in here
         ]
-        for c in rows
-    ]
-    headers = ["step", "width", "norm", "leading", "angle to last (°)", "cosine with last"]
-    title = "checkpoints of one run, modules of one side stacked"
-    out.print(table(headers, cells, title=title, width=out.width, droppable=["width", "norm"]))
+        title = "checkpoints of one run" if runs == 1 else f"run {run + 1} of {runs}"
+        title += ", modules of one side stacked"
+        drop = ["width", "norm", "cosine with previous"]
+        out.print(table(headers, cells, title=title, width=out.width, droppable=drop))
+
+
+def _step(checkpoint: Checkpoint) -> str:
+    return "final" if checkpoint.step is None else str(checkpoint.step)
 
 
 def number(value: float) -> str:

@@ -18,6 +18,7 @@ from .identify import diff, identify
 from .lab import figures, sweep
 from .linearity import linearity
 from .methods import methods
+from .options import as_options
 from .pairs import pairs
 from .reproduce import reproduce
 from .train import train
@@ -93,7 +94,7 @@ def _run(command: Callable[..., Any], arguments: list[str] | None) -> int:
         code = command(args=arguments, standalone_mode=False) or 0
         return _interrupted() if code == 130 else code  # newer versions of typer turn Ctrl-C into this code
     except GraspError as error:
-        return _fail(str(error))
+        return _fail(as_options(str(error), _options_of(arguments)))
     except USAGE_ERROR as error:
         return _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'grasp'} --help`)")
     except BrokenPipeError:  # the reader of a pipe has seen enough
@@ -103,6 +104,14 @@ def _run(command: Callable[..., Any], arguments: list[str] | None) -> int:
         return _fail(f"cannot write the output: {error}")
     except MemoryError:
         return _fail("out of memory: the adapter is larger than this machine can hold at once")
+
+
+def _options_of(arguments: list[str] | None) -> set[str]:
+    """The options of the command that was called, such as --name."""
+    called: Any = typer.main.get_command(app)
+    given = sys.argv[1:] if arguments is None else list(map(str, arguments))
+    command = next((called.commands[word] for word in given if word in called.commands), None)
+    return set() if command is None else {option for p in command.params for option in p.opts}
 
 
 def _interrupted() -> int:

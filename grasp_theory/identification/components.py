@@ -167,7 +167,7 @@ def _choose(updates: Sequence[Update], side: str) -> tuple[Side, list[Update], l
         kinds = sorted({u.name.rsplit(".", 1)[-1] for u in updates})
         other = "read" if chosen == "write" else "write"
         raise InputError(
-            f"no module of this adapter {chosen}s the residual stream: it adapts {', '.join(kinds)}; use side {other!r}"
+            f"no module of this adapter {chosen}s the residual stream: it adapts {', '.join(kinds)}; use side={other!r}"
         )
     left_out = len(updates) - len(selected)
     note = f"Left out, because not on the {chosen} side: {left_out} of {len(updates)} modules."

@@ -58,7 +58,9 @@ def find_adapter(path: str | os.PathLike[str], name: str | None = None) -> Place
         elif not _is_file(folder / CONFIG):
             return _only_subfolder(folder)
         others = [] if name is not None else _subfolders(folder)
-        notes = (f"the folder holds further adapters: {listing(others)}; read one with name=",) if others else ()
+        notes = (
+            (f"further adapters lie in subfolders, to be read by their own path: {listing(others)}",) if others else ()
+        )
         return Place(folder, _weights_in(folder), notes=notes)
     except (OSError, ValueError) as e:  # ValueError: a null byte in the path
         if isinstance(e, AdapterError | InputError):
@@ -77,6 +79,11 @@ def find_checkpoints(path: str | os.PathLike[str]) -> list[tuple[int, Path]]:
         return sorted((int(m[1]), p) for m, p in found if m and _is_file(p / CONFIG))
     except (OSError, TypeError) as e:
         raise AdapterError(f"{path!r} cannot be listed: {getattr(e, 'strerror', None) or e}") from None
+
+
+def has_adapter(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` is, or lies in, a folder with a config of its own, whatever its subfolders hold."""
+    return _is_file(_folder_of(Path(path)) / CONFIG)
 
 
 def _folder_of(path: Path) -> Path:
@@ -112,7 +119,11 @@ def _only_subfolder(folder: Path) -> Place:
             chosen, _weights_in(chosen), (f"{folder} holds no adapter itself; its only one, {there[0]!r}, is read",)
         )
     if there:
-        raise AdapterError(f"{folder} holds {len(there)} adapters; choose one with name=: {listing(there, 20)}")
+        example = folder / there[0]
+        raise AdapterError(
+            f"{folder} holds {len(there)} adapters: {listing(there, 20)}; give the folder of one, such as {example}, "
+            f"or choose it with name={there[0]!r}"
+        )
     _refuse_foreign_folder(folder)
     if os.path.islink(folder / CONFIG):
         raise AdapterError(f"{folder / CONFIG} is a symbolic link to a file that does not exist")

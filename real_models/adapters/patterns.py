@@ -23,7 +23,7 @@ def kind(name: str) -> str:
 
 
 def by_pattern(names: Iterable[str], among: Iterable[str]) -> str:
-    """``names`` by kind, each with its share of those ``among`` which they are: "all 12 attn.qkv, 1 of 12 mlp.fc1 (…)"."""
+    """``names`` by kind, beside how many of a kind ``among`` holds: "all 12 attn.qkv, 1 of 12 mlp.fc1 (…)"."""
     chosen = list(names)
     total, counts = Counter(map(kind, among)), Counter(map(kind, chosen))
     parts = []
