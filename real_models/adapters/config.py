@@ -35,6 +35,8 @@ class LoraSettings:
     start : how the factors were initialised: "default", "none" (init_lora_weights=False), "gaussian", …
     bias, modules_to_save, base_model_name : as in the config.
     targets : the modules that the config names.
+    alphas : alpha of single modules by their whole names, where the weight file stores it (diffusers).
+    scale : the scaling of all modules, where the format stores that instead of alpha (MLX).
     """
 
     r: int | None = None
@@ -47,6 +49,8 @@ class LoraSettings:
     modules_to_save: tuple[str, ...] = ()
     base_model_name: str | None = None
     targets: Targets = field(default_factory=Targets)
+    alphas: Mapping[str, float] = field(default_factory=dict)
+    scale: float | None = None
 
     @property
     def fixed(self) -> Side | None:
@@ -73,7 +77,9 @@ class LoraSettings:
         an ending of it that starts after a dot; ``lora_alpha`` if none does. Source: peft, ``get_pattern_key`` and
         ``LoraLayer.update_layer``. ``rank`` is that of the stored factors, which is what the training used.
         """
-        found = _first_match(self._alphas, module)
+        if self.scale is not None:
+            return self.scale
+        found = self.alphas[module] if module in self.alphas else _first_match(self._alphas, module)
         alpha = self.lora_alpha if found is None else found
         return alpha / (math.sqrt(rank) if self.use_rslora else rank)
 
@@ -94,7 +100,8 @@ def zero_start(settings: LoraSettings, *, embedding: bool) -> Literal["B", "A"] 
     """The factor that starts at zero: B, but A where B is frozen (MiCA) and in embeddings; None if neither does."""
     if settings.start in ("none", "orthogonal"):
         return None
-    return "A" if embedding or settings.fixed == "write" else "B"
+    # MLX starts the embeddings' B at zero too
+    return "A" if (embedding and settings.scale is None) or settings.fixed == "write" else "B"
 
 
 def _first_match(patterns: list[tuple[re.Pattern[str], float]], module: str) -> float | None:

@@ -13,7 +13,7 @@ from grasp_theory import AdapterError
 from .config import LoraSettings
 from .extras import Extra, kept_whole, kind_of
 from .patterns import by_pattern
-from .refusals import VARIANT_TENSORS, VARIANTS, foreign_layout, unsupported
+from .refusals import VARIANT_TENSORS, VARIANTS, WAY_OUT, foreign_layout, unsupported
 from .sides import natural_key
 from .tensors import TensorInfo
 from .text import listing
@@ -140,7 +140,7 @@ def _refuse_variant(
 def _nothing_found(keys: list[str], what: str | Path) -> None:
     foreign = foreign_layout(keys)
     if foreign:
-        raise unsupported(what, f"the layout of {foreign}", "names and scales are another tool's", "convert it to PEFT")
+        raise unsupported(what, f"the layout of {foreign}", "names and scales are another tool's", WAY_OUT)
     raise AdapterError(
         f"{what} holds no LoRA factors among its {len(keys)} tensors ({listing(map(repr, keys)) or 'none'}); "
         "is it a full model, or were the weights saved without the adapter?"
