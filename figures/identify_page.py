@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,12 @@ from synthetic.runner.results import write_atomically, write_json
 
 from .identification import SHOWN, alignment, depth, spectrum
 from .report import facts, heading, page, paragraph, picture, preformatted
-from .tables import reasons, show_components
+from .tables import reasons, show_components, show_trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grasp_theory import Report
+    from grasp_theory import Checkpoint, Report
     from real_models import Adapter
 
 
@@ -46,17 +47,26 @@ def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, 
 
 
 def write_results(
-    adapter: Adapter, report: Report, json: Path | None, html: Path | None, *, activations: Report | None = None
+    adapter: Adapter,
+    report: Report,
+    json: Path | None,
+    html: Path | None,
+    *,
+    activations: Report | None = None,
+    trajectory: Sequence[Checkpoint] | None = None,
 ) -> None:
     """The files of an identification; to be called before anything is printed, so that a closed pipe loses none."""
     if json is not None:
         beside = {} if activations is None else {"activation_svd": activations.to_dict()}
+        beside |= {} if trajectory is None else {"trajectory": [asdict(c) for c in trajectory]}
         write_json(json, {**report.to_dict(), **beside, "adapter": provenance(adapter)})
     if html is not None:
         out = Console(file=io.StringIO(), width=150, no_color=True, markup=False, emoji=False, record=True)
         show_components(report, out)
         if activations is not None:
             show_components(activations, out)
+        if trajectory is not None:
+            show_trajectory(trajectory, out)
         remarks = [f"Warning: {w}" for w in adapter.warnings] + [*reasons(report.decompositions), *adapter.notes]
         page = identify_page(report.to_dict(), out.export_text(), summary(adapter), remarks)
         write_atomically(html, page.encode())

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grasp_theory.identification.rule import P_VALUE, RATIO, SPREAD
+from real_models.adapters.patterns import by_pattern
 
 if TYPE_CHECKING:
     from grasp_theory import Checkpoint, Component, Decomposition, Difference, ModuleSpectrum, Overlap, Report
@@ -110,6 +111,10 @@ def show_report(report: Report, out: Console) -> None:
         counts = Counter(d.verdict for d in report.decompositions)
         line += " (" + ", ".join(f"{n} of {len(report.decompositions)} modules: {v}" for v, n in counts.items()) + ")"
     out.print(Text(line, style="bold"))
+    if len(report.decompositions) > 1:
+        out.print(
+            f"component 0 is that of {report.decomposition().name}, the strongest of {len(report.decompositions)}"
+        )
     if report.decompositions:
         for reason in reasons(report.decompositions):
             out.print(f"  {reason}")
@@ -220,7 +225,8 @@ def reasons(decompositions: Sequence[Decomposition]) -> list[str]:
     found = [
         (len(no_floor), f"no noise floor: {no_floor[0].floor.reason}" if no_floor else ""),
         (sum(c.above_floor is False for _, c in leading), "component 0 is not above the noise floor"),
-        (sum(c.ratio is None or c.ratio < RATIO for _, c in leading), f"component 0 is not {RATIO:g} times the next"),
+        (sum(c.separated is False for _, c in leading), f"component 0 is not {RATIO:g} times the next"),
+        (sum(c.separated is None for _, c in leading), "the rank allows no next singular value to compare with"),
         (sum(c.agreement is None for _, c in leading), "agreement needs two layers and two components a module"),
         (
             sum(c.agreement is not None and c.agreement.p_value >= P_VALUE for _, c in leading),
@@ -249,7 +255,8 @@ def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_want
         title = f"largest {len(rows)} of {len(modules)} adapted modules"
         out.print(table(headers, rows, title=title, left=2, width=out.width, droppable=["side", "rank", "stable rank"]))
     if empty:
-        out.print(f"{len(empty)} of {len(modules)} modules have no update (B A = 0)")
+        which = by_pattern([m.name for m in empty], [m.name for m in modules])
+        out.print(f"{len(empty)} of {len(modules)} modules have no update (B A = 0): {which}")
 
 
 def show_difference(found: Difference, out: Console) -> None:
@@ -277,21 +284,32 @@ def _overlap(o: Overlap) -> list[str]:
 
 
 def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:
-    """One line a checkpoint."""
-    cells = [
-        [
-            str(c.step),
-            str(c.width),
-            number(c.norm),
-            number(c.strength),
-            "–" if c.angle_to_last is None else f"{c.angle_to_last:.1f}",
-            "–" if c.cosine_to_last is None else f"{c.cosine_to_last:+.3f}",
+    """One line a checkpoint, one table a run, and why a new one starts."""
+    headers = ["step", "width", "norm", "leading", "angle to last (°)", "cosine with last", "cosine with previous"]
+    runs = len({c.run for c in rows})
+    for run in range(runs):
+        here = [c for c in rows if c.run == run]
+        if here[0].starts is not None:
+            out.print(f"step {_step(here[0])} starts a new run: {here[0].starts}")
+        cells = [
+            [
+                _step(c),
+                str(c.width),
+                number(c.norm),
+                number(c.strength),
+                *("–" if c.angle_to_last is None else f"{c.angle_to_last:.1f}",),
+                *("–" if v is None else f"{v:+.3f}" for v in (c.cosine_to_last, c.cosine_to_previous)),
+            ]
+            for c in here
         ]
-        for c in rows
-    ]
-    headers = ["step", "width", "norm", "leading", "angle to last (°)", "cosine with last"]
-    title = "checkpoints of one run, modules of one side stacked"
-    out.print(table(headers, cells, title=title, width=out.width, droppable=["width", "norm"]))
+        title = "checkpoints of one run" if runs == 1 else f"run {run + 1} of {runs}"
+        title += ", modules of one side stacked"
+        drop = ["width", "norm", "cosine with previous"]
+        out.print(table(headers, cells, title=title, width=out.width, droppable=drop))
+
+
+def _step(checkpoint: Checkpoint) -> str:
+    return "final" if checkpoint.step is None else str(checkpoint.step)
 
 
 def number(value: float) -> str:
@@ -300,7 +318,7 @@ def number(value: float) -> str:
 
 
 def _ratio(c: Component) -> str:
-    return "–" if c.ratio is None else ("∞" if np.isinf(c.ratio) else f"{c.ratio:.2f}")
+    return "–" if c.ratio is None else f"{c.ratio:.2f}"
 
 
 def _yes(value: bool | None) -> str:
@@ -310,7 +328,7 @@ def _yes(value: bool | None) -> str:
 def _certificate(c: Component) -> tuple[str, str]:
     """(bound on the angle, tau): at the smallest tau the spectrum allows, the best that could be certified."""
     certificate = c.certificate
-    if c.ratio is None:
+    if c.separated is None:
         return "–", "–"
     degrees = np.degrees(certificate.angle(certificate.smallest_tau))
     return (f"{degrees:.0f}°" if degrees >= 10 else f"{degrees:.1f}°"), number(certificate.smallest_tau)

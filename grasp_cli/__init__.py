@@ -21,6 +21,7 @@ from .identify import diff, identify
 from .lab import figures, sweep
 from .linearity import linearity
 from .methods import methods
+from .options import as_options
 from .pairs import pairs
 from .reproduce import reproduce
 from .train import train
@@ -101,7 +102,7 @@ def _run(command: Callable[..., Any], arguments: list[str] | None) -> int:
         _flush()
         return _interrupted() if code == 130 else code  # newer versions of typer turn Ctrl-C into this code
     except GraspError as error:
-        return _fail(str(error))
+        return _fail(as_options(str(error), _options_of(arguments)))
     except USAGE_ERROR as error:
         return _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'grasp'} --help`)")
     except BrokenPipeError:  # the reader of a pipe has seen enough
@@ -130,6 +131,14 @@ def _discard() -> None:
     if sys.stdout is not None:
         with contextlib.suppress(OSError, ValueError):  # no file behind it, or closed
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _options_of(arguments: list[str] | None) -> set[str]:
+    """The options of the command that was called, such as --name."""
+    called: Any = typer.main.get_command(app)
+    given = sys.argv[1:] if arguments is None else list(map(str, arguments))
+    command = next((called.commands[word] for word in given if word in called.commands), None)
+    return set() if command is None else {option for p in command.params for option in p.opts}
 
 
 def _interrupted() -> int:

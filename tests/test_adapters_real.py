@@ -13,8 +13,9 @@ import pytest
 import tolerance
 from expected_adapters import EXPECTED, READ, REFUSED, Read, Refused, dense_updates, real_adapters
 
-from grasp_theory import UnsupportedAdapterError
+from grasp_theory import UnsupportedAdapterError, identify
 from real_models import find_checkpoints, read_adapter
+from real_models.directions import choose_directions, load_directions, save_directions
 
 RTOL = 1e-10  # what LowRank promises of its singular values, relative to the largest
 
@@ -31,7 +32,7 @@ def test_real_adapter_is_read_as_expected(folder):
     assert isinstance(expected, Read)
     adapter = read_adapter(real_adapters() / folder)
     assert len(adapter.updates) == expected.updates
-    assert len({u.layer for u in adapter.updates if u.layer is not None}) == expected.layers
+    assert len({u.block for u in adapter.updates if u.block is not None}) == expected.layers
     assert tuple(sorted({u.side for u in adapter.updates}, key=str)) == tuple(sorted(expected.sides, key=str))
     assert Counter(e.kind for e in adapter.extras) == expected.extras
     assert adapter.warnings == ()
@@ -120,3 +121,20 @@ def test_sha256_is_the_one_of_the_manifest():
     adapter = read_adapter(root / "huggingface+trl/7f579ce4/kto_anthropic_hh")
     item = manifest["adapters/huggingface+trl/7f579ce4/kto_anthropic_hh/adapter_model.safetensors"]
     assert adapter.sha256 == item["sha256"]
+
+
+@pytest.mark.parametrize("folder", READ)
+def test_component_0_of_every_real_adapter_is_its_largest_singular_value(folder, tmp_path):
+    """Against dense singular values: component 0 is the strongest, and a directions file says of what."""
+    path = real_adapters() / folder
+    adapter = read_adapter(path)
+    report = identify(adapter.updates)
+    found, component = report.decomposition(), report.component(0)
+    assert component is found.components[0]
+    assert component.singular_value == max(c.singular_value for d in report.decompositions for c in d.components)
+    dense = dense_updates(path)
+    stacked = np.hstack([dense[n] if found.side == "write" else dense[n].T for n in found.modules])
+    np.testing.assert_allclose(component.singular_value, np.linalg.norm(stacked, 2), rtol=1e-4)
+    read = load_directions(save_directions(tmp_path / "d.safetensors", choose_directions(adapter, found, (0,))))
+    assert (read.side, read.modules) == (found.side, found.modules)
+    np.testing.assert_allclose(np.linalg.norm(read.Q.T @ stacked), component.singular_value, rtol=1e-4)

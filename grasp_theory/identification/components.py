@@ -136,7 +136,8 @@ def _scan(
                     stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=norm)
         else:
             S = lowrank.svd(0, rtol=RTOL).S
-        modules.append(ModuleSpectrum(update.name, update.layer, update.side, update.shape, update.rank, S))
+        about = (update.name, update.layer, update.block, update.side, update.shape, update.rank)
+        modules.append(ModuleSpectrum(*about, S))
     require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
 
@@ -171,7 +172,7 @@ def _choose(updates: Sequence[Update], side: str) -> tuple[Side, list[Update], l
         kinds = sorted({u.name.rsplit(".", 1)[-1] for u in updates})
         other = "read" if chosen == "write" else "write"
         raise InputError(
-            f"no module of this adapter {chosen}s the residual stream: it adapts {', '.join(kinds)}; use side {other!r}"
+            f"no module of this adapter {chosen}s the residual stream: it adapts {', '.join(kinds)}; use side={other!r}"
         )
     left_out = len(updates) - len(selected)
     note = f"Left out, because not on the {chosen} side: {left_out} of {len(updates)} modules."

@@ -1,4 +1,4 @@
-"""Two fine-tunes, or the checkpoints of one: do their updates share directions more than random subspaces do?"""
+"""Two fine-tunes: do their updates share directions more than random subspaces do?"""
 
 from __future__ import annotations
 
@@ -62,19 +62,6 @@ class Difference:
     def to_dict(self) -> dict:
         """The fields as JSON values, with ``schema_version``."""
         return {"schema_version": SCHEMA_VERSION, **plain(self)}
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """One checkpoint of a run, its modules of one width stacked: norm, leading singular value, angle of the leading
-    direction to the last checkpoint's in degrees, cosine of the stack with the last one. None where it is zero."""
-
-    step: int
-    width: int
-    norm: float
-    strength: float
-    angle_to_last: float | None
-    cosine_to_last: float | None
 
 
 def random_overlap(width: int, k: int, other: int, *, draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:
@@ -149,26 +136,6 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
         only_first=tuple(n for n in a if n not in b),
         only_second=tuple(n for n in b if n not in a),
     )
-
-
-def trajectory(checkpoints: Sequence[tuple[int, Sequence[Update]]], *, side: Side | None = None) -> list[Checkpoint]:
-    """Norm, leading strength and angle to the last checkpoint, for the checkpoints (step, updates) of one run.
-
-    The modules of the chosen side (as in :func:`diff`) are stacked; they must be the same in all
-    checkpoints. One record a checkpoint and width.
-    """
-    if not checkpoints:
-        raise InputError("a trajectory needs at least one checkpoint")
-    _, last = checkpoints[-1]
-    rows = []
-    for step, updates in checkpoints:
-        found = diff(updates, last, side=side, k=1)
-        if found.only_first or found.only_second:
-            raise InputError(f"checkpoint {step} and the last one adapt different modules: not one run")
-        for top in found.pooled:
-            angle = top.angles[0] if top.angles else None
-            rows.append(Checkpoint(step, top.width, top.norms[0], top.strengths[0], angle, top.cosine))
-    return rows
 
 
 @dataclass(frozen=True, eq=False)

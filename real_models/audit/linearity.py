@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grasp_theory import Decomposition, InputError, identify
+from grasp_theory import InputError, identify
 
 from ..adapters import Adapter
 
@@ -201,13 +201,13 @@ def _read(path: str | Path, tokenizer: Any, model: Any, rows: int) -> list[dict[
 
 
 def _certificate(adapter: Adapter) -> tuple[str | None, float | None, float | None, float | None]:
-    found: Sequence[Decomposition] = identify(adapter.updates, k=1).decompositions
-    largest = max((d for d in found if d.components), key=lambda d: d.norm, default=None)
-    if largest is None:
+    report = identify(adapter.updates, k=1)
+    if not report.decompositions:
         return None, None, None, None
+    largest = report.decomposition()
     first = largest.component(0)
     name = f"{largest.what}: {largest.name}"
-    if first.ratio is None:
+    if first.separated is None:
         return name, first.singular_value, None, None
     tau = first.certificate.smallest_tau
     return name, first.singular_value, tau, float(np.degrees(first.certificate.angle(tau)))
