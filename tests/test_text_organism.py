@@ -21,7 +21,7 @@ from real_models.comparison.matching import matched
 from real_models.organisms.runs import naive_run
 from real_models.organisms.text import TextSpec
 from real_models.training.data import IGNORED
-from synthetic.experiments.experiment import identity
+from synthetic.experiment import identity
 
 WORDS = [
     "the",

@@ -13,8 +13,8 @@ from scipy.linalg import eigh
 
 from grasp_theory import InputError
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Panel = Literal["overlap", "border"]
 Profile = Literal["equal", "decaying", "one layer"]

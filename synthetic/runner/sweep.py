@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from grasp_theory import InputError
 
-from ..experiments.experiment import Experiment, generators, identity, seed, table
+from ..experiment import Experiment, generators, identity, seed, table
+from .agreement import agreement
 from .code_version import code_version
 from .results import manifest, write_json
 from .store import Store
@@ -33,6 +34,11 @@ class Sweep:
     cells: int
     reused: int
     seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Its name, its counts, and how well it agrees with theory."""
+        counts = {"cells": self.cells, "reused": self.reused, "rows": len(self.rows)}
+        return {"experiment": self.experiment.name, **counts, **asdict(agreement(self.rows))}
 
 
 def load(module: str) -> Experiment[Any]:
