@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthetic.experiments.who_wins import METHODS
-
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 from . import Entry
 
@@ -23,7 +21,7 @@ FIGURE = Entry(
 )
 
 Rows = Sequence[dict[str, Any]]
-LOOKS = {
+LOOKS = {  # in the order in which ties are settled
     "naive": (GREY, "o"),
     "post-hoc write": (BLUE, "s"),
     "write GRASP": (BLUE, "+"),
@@ -35,6 +33,7 @@ LOOKS = {
     "ablation": (RED, "*"),
     "CAFT + ablation": (ORANGE, "x"),
 }
+METHODS = list(LOOKS)
 MAPS = {
     "content": ("response", "rho", "pretrained response / strength", "correlation of the inputs"),
     "shift": ("task", "rho_t", "scale of the task", "correlation at deployment"),
