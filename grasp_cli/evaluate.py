@@ -262,7 +262,7 @@ def _json(found: Mapping[str, Measured], cells: Cells) -> list[dict[str, Any]]:
 
 
 def _show(found: Mapping[str, Measured], cells: Cells, first: str, out: Console) -> None:
-    from figures.tables import table
+    from figures.tables import Table
 
     quantities = list(dict.fromkeys(quantity for row in cells.values() for quantity in row))
     if not quantities:
@@ -279,7 +279,7 @@ def _show(found: Mapping[str, Measured], cells: Cells, first: str, out: Console)
         rows = [row for row in rows if which == 0 or any(cell != "–" for cell in row[1:])]
         if rows:
             drop = [q for q in DROPPED if q in quantities]
-            out.print(table(["model", *quantities], rows, title=title, width=out.width, droppable=drop))
+            out.print(Table(["model", *quantities], rows, title=title, droppable=drop))
     for name, model in found.items():
         if model.judged is not None:
             out.print(f"{name}: " + ", ".join(f"{count} {what}" for what, count in model.judged.counts().items()))

@@ -57,8 +57,9 @@ def identify(
     With --base and --data the same is asked of dW X, what the update writes on these data: no offset in samples, no
     dependence on the rank. -o then saves directions of that.
     """
-    from figures.identify_page import write_results
-    from figures.tables import console, show_adapter, show_both, show_report, show_trajectory
+    from figures.pages.identify import write_results
+    from figures.tables import console
+    from figures.tables.identify import show_adapter, show_both, show_report, show_trajectory
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
     from real_models import find_checkpoints, read_adapter
@@ -139,7 +140,8 @@ def diff(
     json: JsonOption = None,
 ) -> None:
     """Principal angles between two adapters, per module and pooled, beside what random subspaces would show."""
-    from figures.tables import console, show_adapter, show_difference
+    from figures.tables import console
+    from figures.tables.identify import show_adapter, show_difference
     from grasp_theory import InputError
     from grasp_theory import diff as compare
     from real_models import read_adapter
@@ -196,7 +198,8 @@ def _try_trajectory(
 def _trajectory(folder: Path, checkpoints: Checkpoints, side: SideOption, json: Path | None, *, final: bool) -> None:
     from dataclasses import asdict
 
-    from figures.tables import console, show_trajectory
+    from figures.tables import console
+    from figures.tables.identify import show_trajectory
     from grasp_theory.identification.report import SCHEMA_VERSION
     from synthetic.runner.results import write_json
 

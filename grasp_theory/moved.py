@@ -52,7 +52,6 @@ MOVED = {
     "synthetic.adapters": "synthetic.generators.adapters",
     "synthetic.code_version": "synthetic.runner.code_version",
     "synthetic.curation": "synthetic.generators.curation",
-    "synthetic.experiment": "synthetic.experiments.experiment",
     "synthetic.inputs": "synthetic.generators.inputs",
     "synthetic.linear": "synthetic.generators.linear",
     "synthetic.low_rank": "synthetic.generators.task_updates",

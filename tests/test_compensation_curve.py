@@ -9,9 +9,10 @@ import torch
 from tiny_organism import RUN
 
 import real_models.experiments.compensation as module
-from figures.compensation import build, points
+from figures.plots.compensation import build
 from real_models.comparison.experiment import Cell
 from real_models.comparison.methods import attached, find_compared
+from real_models.experiments.compensation import points
 from real_models.hooks.targets import lora_factors
 from real_models.organisms.directions import random_directions, seen_directions, top_directions
 from real_models.organisms.runs import naive_run

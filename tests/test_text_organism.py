@@ -23,7 +23,7 @@ from real_models.data import IGNORED
 from real_models.organisms.runs import naive_run
 from real_models.organisms.text import TextSpec
 from real_models.training.config import TrainConfig
-from synthetic.experiments.experiment import identity
+from synthetic.experiment import identity
 
 WORDS = [
     "the",

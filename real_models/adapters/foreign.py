@@ -111,7 +111,7 @@ def open_mlx(weights: Path, raw_config: bytes, what: str | Path) -> Source:
     warnings = ()
     if isinstance(alpha, int | float) and alpha != rank:
         warnings = (
-            f"the config of MLX gives alpha {alpha:g} beside scale {scale:g}: mlx-lm uses scale alone, but its versions "
+            f"the config of MLX gives alpha {alpha:g} beside scale {scale:g}: mlx-lm uses scale alone, but versions "
             "before mid-2024 may have multiplied it by alpha over rank; all strengths would then change by that factor",
         )
     return Source(Translated(file, stored, turned=True), settings, warnings)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from grasp_theory import InputError, linalg
-from synthetic.experiments.experiment import Experiment
+from synthetic.experiment import Experiment
 
 from ..comparison.experiment import Cell as Run
 from ..comparison.matching import matched

@@ -12,11 +12,11 @@ from numpy import ndarray
 
 from grasp_theory import InputError, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators import curation
 from ..generators.inputs import InputSpec, second_moment
 from ..generators.linear import least_squares
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Way = Literal["truncation", "tilt", "always-on", "mixture"]
 Trait = Literal["selected", "independent"]

@@ -14,7 +14,7 @@ from grasp_theory import InputError, linalg
 from grasp_theory.linear.problem import LinearProblem
 from grasp_theory.linear.training import Stage, train
 
-from .experiment import Experiment, Prediction
+from ..experiment import Experiment, Prediction
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
 Projected = Literal["nothing", "gradient", "update", "parameter"]

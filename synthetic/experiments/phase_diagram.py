@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from grasp_theory import InputError, linalg
 
-from .experiment import Experiment, Prediction
+from ..experiment import Experiment, Prediction
 
 ENTRIES = ("gaussian", "signs", "heavy")
 HEAVY = 2.2  # degrees of freedom of Student's t: a variance, no fourth moment

@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Panel = Literal["overlap", "border"]
 Profile = Literal["equal", "decaying", "one layer"]

@@ -12,10 +12,10 @@ from numpy import ndarray
 
 from grasp_theory import InputError, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators.inputs import InputSpec
 from ..generators.linear import ProblemSpec, draw_data, draw_problem, least_squares
 from ..generators.task_updates import TaskSpec, haar
-from .experiment import Experiment, Prediction
 from .phase_diagram import top_pair
 
 Inputs = Literal["isotropic", "uneven"]

@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError, LowRank, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Place = Literal["free", "apart"]
 CROSSING = 0.1  # mixing beyond which two components are not told apart, and nothing is predicted

@@ -14,8 +14,8 @@ from grasp_theory import InputError, linalg
 from grasp_theory.linear.problem import Stacked
 from grasp_theory.linear.training import train
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Optimizer = Literal["sgd", "adam"]
 Panel = Literal["path", "start"]

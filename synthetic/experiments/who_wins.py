@@ -13,9 +13,9 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 from grasp_theory.linear import LinearProblem
 
+from ..experiment import Experiment, Prediction
 from ..generators.inputs import draw_inputs
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Panel = Literal["content", "shift"]
 SHAPE = 10, 12

@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import TaskSpec, draw_task, haar
-from .experiment import Experiment, Prediction
 from .phase_diagram import top_pair
 
 Panel = Literal["angle", "complexity"]

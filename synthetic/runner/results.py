@@ -16,8 +16,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from grasp_theory import InputError
 
 
@@ -121,19 +119,17 @@ def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
 def manifest(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a result depends on: the configuration (seeds included), the commit and the versions that computed it."""
-    import scipy
-
-    try:
-        own = version("grasp-toolkit")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        own = None
-    versions = {
-        "grasp-toolkit": own,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-    }
+    versions = {name: _version(name) for name in ("grasp-toolkit", "numpy", "scipy")}
+    versions["python"] = platform.python_version()
     return {"schema_version": 1, "config": dict(config), "commit": _commit(), "versions": versions}
+
+
+def _version(name: str) -> str | None:
+    """None of a checkout that is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _commit() -> str | None:
