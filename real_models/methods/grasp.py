@@ -108,7 +108,8 @@ class Grasp(Method):
         if not constraints and all(min(places.get(f.layer, [0])) > max(bases) for f in factors):
             raise InputError(
                 f"there are directions for blocks {sorted(bases)}, and LoRA is in later blocks only "
-                f"({factors[0].name}, …), which neither write there nor get a gradient through them: the method would constrain nothing"
+                f"({factors[0].name}, …), which neither write there nor get a gradient through them: the method would "
+                "constrain nothing"
             )
         if "stream" in self.sides:
             project_stream(stream, bases, undo, at=sorted(bases), gradient=True)
