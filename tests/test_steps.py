@@ -81,7 +81,7 @@ def test_added_term_has_the_scale_of_the_gradients_it_is_added_to(term, clip) ->
     scaled(plain, adamw(plain, fused=True), scale=USUAL, clip=clip)
     for name, x in found.pop((False, 1.0)).items():
         for y in found.values():
-            np.testing.assert_allclose(y[name], x, rtol=0, atol=1e-9 * np.linalg.norm(x))
+            np.testing.assert_allclose(y[name], x, rtol=0, atol=1e-9 * float(np.linalg.norm(x)))
     x, y = (np.concatenate([dW.ravel() for dW in one.values()]) for one in (deltas(plain), found[True, USUAL]))
     assert np.linalg.norm(x - y) > 1e-4 * np.linalg.norm(x)  # control: the term matters
 
@@ -101,13 +101,12 @@ def closure_of(model: Any, optimizer: Any, add: Any = None) -> Any:
 def price(model: Any) -> torch.Tensor:
     """0.3 Σ ‖Qᵀ dW‖², dense."""
     P = torch.from_numpy(Q)
-    return 0.3 * sum(
-        (P.T @ (layer.scaling["default"] * layer.lora_B["default"].weight @ layer.lora_A["default"].weight))
-        .square()
-        .sum()
+    parts = [
+        P.T @ (layer.scaling["default"] * layer.lora_B["default"].weight @ layer.lora_A["default"].weight)
         for name, layer in model.named_modules()
         if name.endswith(("o_proj", "down_proj")) and hasattr(layer, "scaling")
-    )
+    ]
+    return 0.3 * torch.stack([part.square().sum() for part in parts]).sum()
 
 
 @pytest.mark.parametrize("order", ["positional", "named"])
@@ -123,7 +122,7 @@ def test_added_term_enters_every_evaluation_of_a_closure(order) -> None:
             on.detach()
         found.append(deltas(model))
     for name, x in found[0].items():
-        np.testing.assert_allclose(found[1][name], x, rtol=0, atol=1e-7 * np.linalg.norm(x))
+        np.testing.assert_allclose(found[1][name], x, rtol=0, atol=1e-7 * float(np.linalg.norm(x)))
 
 
 def test_every_gradient_of_a_closure_is_projected() -> None:
@@ -291,7 +290,7 @@ def test_steering_and_ablation_act_in_the_order_they_were_attached(last) -> None
         method.attach(model)
     (h,) = outputs(model)
     expected = 5.0 if last == "steering" else 0.0
-    np.testing.assert_allclose(h.reshape(-1, WIDTH) @ Q[:, 0], expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(h.reshape(-1, WIDTH).numpy() @ Q[:, 0], expected, rtol=0, atol=1e-4)
 
 
 def test_sum_of_methods_is_logged_apart(tmp_path) -> None:

@@ -56,7 +56,7 @@ def on_gradients(
     """
     import torch
 
-    def before(one: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def before(one: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         found = [getattr(x, "found_inf", None) for x in (one, optimizer)]
         if any(x is not None and bool(x) for x in found):
             return None
@@ -86,7 +86,8 @@ def on_gradients(
         handle = one.register_step_pre_hook(before)
         undo.callback(handle.remove)
         if first:
-            one._optimizer_step_pre_hooks.move_to_end(handle.id, last=False)
+            ordered: Any = one._optimizer_step_pre_hooks  # an OrderedDict, whatever torch declares
+            ordered.move_to_end(handle.id, last=False)
 
 
 def after_step(optimizer: torch.optim.Optimizer, act: Callable[[], None], undo: ExitStack) -> None:
