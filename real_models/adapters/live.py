@@ -71,7 +71,10 @@ def _update(name: str, layer: Any, adapter_name: str, settings: LoraSettings) ->
 
 
 def _source(layer: Any, adapter_name: str, embedding: bool) -> Callable[[], LowRank]:
+    from ..hooks.guard import enforce  # which needs torch
+
     def read() -> LowRank:
+        enforce(layer, adapter_name)
         if embedding:
             B, A = layer.lora_embedding_B[adapter_name], layer.lora_embedding_A[adapter_name]
         else:

@@ -34,9 +34,9 @@ class NullSpace(Method):
     response changes by at most ‖dW‖_F √λ_{k+1} in the root mean square, and no other k directions promise less
     (statement ``old-inputs``). So a factor is not relied on where it was not taught, also where it has no direction of
     its own on the write side; nothing has to be identified. The text may be the model's own
-    (:func:`~real_models.own_text.own_text`). Gradient projection memory (arXiv 2103.09762), null-space
-    training (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, at
-    attach time and after every step, which is exact under every optimizer (``optimizer-leak``).
+    (:func:`~real_models.own_text.own_text`). Gradient projection memory (arXiv 2103.09762), null-space training
+    (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, as by
+    :class:`~real_models.methods.grasp.Grasp`, which is exact under every optimizer (``optimizer-leak``).
 
     Parameters
     ----------
@@ -88,9 +88,13 @@ class NullSpace(Method):
             )
         found = self._inputs(model, factors)
         self.held = {f.name: found[f.name].held(self.components) for f in factors}
-        self._constraints = [Constraint(f, f.A, found[f.name].basis(self.components), 1) for f in factors]
+        constraints = [Constraint(f, found[f.name].basis(self.components), 1) for f in factors]
+        silent = next((c.factors.name for c in constraints if not c.Q.shape[1]), None)
+        if silent is not None:
+            raise InputError(f"the inputs of {silent} are 0 on all of the text, so nothing would be constrained there")
         if optimizer is not None:  # attach has refused to go on without one
-            hold(self._constraints, optimizer, undo)
+            hold(constraints, optimizer, model, undo)
+        self._constraints = constraints
         undo.callback(self._constraints.clear)
 
     def leak(self, model: torch.nn.Module) -> dict[str, float]:
