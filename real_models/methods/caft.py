@@ -10,6 +10,7 @@ from ..arguments import indices
 from ..comparison.compared import COUNT, Compared
 from ..hooks.bases import Choice, remove_part, stream_bases
 from ..hooks.method import Method
+from ..hooks.references import Policy
 from ..hooks.stream import chosen_blocks, find_stream, hook_blocks
 from .grasp import Grasp
 
@@ -51,7 +52,8 @@ class Ablation(Method):
         stream = find_stream(model, blocks=self.blocks)
         bases = stream_bases(self.directions, stream, model)
         at = chosen_blocks(stream, self.at, among=bases)
-        hook_blocks(stream, lambda index, h: remove_part(h, bases[index]), undo, at=at, training=self._only_training)
+        policy = Policy(model) if self._only_training else None
+        hook_blocks(stream, lambda index, h: remove_part(h, bases[index]), undo, at=at, training=policy)
 
     _only_training = False
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from grasp_theory import InputError
 from synthetic.runner.results import manifest, write_json
 
+from ..base_model.tokens import special_tokens
 from .config import TrainConfig
 from .data import IGNORED, Example, Row, encode
 from .files import claim, disk_errors, last_checkpoint, refuse_other_runs, released, save_adapter
@@ -148,7 +149,7 @@ def train(
             adapt(model, config),
             arguments,
             prepared.examples,
-            pad=tokenizer.pad_token_id,
+            pad=special_tokens(model=model, tokenizer=tokenizer).pad,
             callbacks=[*callbacks, guard, *([Reporter(watch)] if watch else [])],
             **({"processing_class": tokenizer} if _is_trl(kind) else {}),
         )
