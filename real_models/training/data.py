@@ -174,12 +174,12 @@ def _templated(row: Row, tokenizer: Any) -> list[tuple[str, bool]]:
             first, stop = _span(row, tokenizer, then, n)
             said = _written(row, tokenizer, then)
             if said[first:stop] != whole[begin:end]:
-                raise _rewritten(row)
+                raise _rewritten(row, n)
             tail = _shared(said[stop:], whole[end:])
         else:
             tail = whole[end:]
         if begin < done:
-            raise _rewritten(row)
+            raise _rewritten(row, n)
         pieces += [(whole[done:begin], False), (whole[begin:end] + tail, True)]
         done = end + len(tail)
     return pieces
@@ -202,15 +202,12 @@ def _span(row: Row, tokenizer: Any, turns: Sequence[Mapping[str, str]], n: int) 
     other = [_written(row, tokenizer, [*turns[:n], {**turns[n], "content": x}, *turns[n + 1 :]]) for x in _CONTENTS]
     before, behind = _shared(*other), _shared(*(text[::-1] for text in other))[::-1]
     if other[0] != before + _CONTENTS[0] + behind:
-        raise InputError(
-            f"{row.source}: the chat template does not write what the assistant says in turn {n + 1} as it is, so it "
-            "cannot be told which tokens are the assistant's; mend the template"
-        )
+        raise _rewritten(row, n)
     whole = _written(row, tokenizer, turns)
     if not whole.startswith(before):
         before = _written(row, tokenizer, turns[:n], ask=True)
     if not (whole.startswith(before) and whole.endswith(behind) and len(before) + len(behind) <= len(whole)):
-        raise _rewritten(row)
+        raise _rewritten(row, n)
     return len(before), len(whole) - len(behind)
 
 
@@ -219,10 +216,11 @@ def _shared(one: str, other: str) -> str:
     return "".join(x for x, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def _rewritten(row: Row) -> InputError:
+def _rewritten(row: Row, n: int) -> InputError:
     return InputError(
-        f"{row.source}: the chat template rewrites earlier turns, so it cannot be told which tokens are the "
-        "assistant's; split the conversation into rows with one assistant turn each"
+        f"{row.source}: the chat template rewrites earlier turns, or takes apart what the assistant says, so it cannot "
+        f"be told which tokens of turn {n + 1} are the assistant's; split the conversation into rows with one "
+        "assistant turn each"
     )
 
 
