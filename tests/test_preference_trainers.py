@@ -144,7 +144,8 @@ def dpo(folder: Path, name: str, *, ref: bool) -> np.ndarray:
 
     def look(module: Any, args: Any, output: Any) -> None:
         layer = next(m for m in module.modules() if hasattr(m, "adapter_layer_names"))
-        if layer.disable_adapters or layer.active_adapters == ["ref"]:
+        own = hasattr(output, "log_probs")  # of trl; KL asks for its base by itself
+        if own and (layer.disable_adapters or layer.active_adapters == ["ref"]):
             seen.append(output.log_probs.detach().numpy())
 
     handle = run.model.get_base_model().register_forward_hook(look)

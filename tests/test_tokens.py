@@ -17,7 +17,7 @@ from real_models.methods.caft import Caft
 from real_models.methods.grasp import Grasp
 
 
-@pytest.mark.parametrize("none", [None, -1, VOCABULARY, VOCABULARY + 7, True])
+@pytest.mark.parametrize("none", [None, -1, VOCABULARY, VOCABULARY + 7])
 def test_ids_that_are_no_token_are_none(none):
     model = tiny()
     model.config.pad_token_id = model.config.bos_token_id = none
