@@ -21,6 +21,7 @@ from tiny_models import lora, tiny
 from tolerance import GUARANTEE, backward
 from training_runs import BASE, STEPS, WEIGHTS, grasp, leak, loaded, logits, options, run, settings
 
+import grasp_cli
 from grasp_theory import GraspError, identify
 from real_models import read_adapter
 from real_models.base_model.load import load_base, load_tokenizer
