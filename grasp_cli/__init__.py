@@ -90,7 +90,9 @@ def run(command: Callable[..., Any], arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         return _run(command, arguments)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # typer takes a file that ends too early for the end of the keyboard
+            return _fail(f"a file that was read back ended too early ({error.__cause__}); remove it")
         return _interrupted()
 
 

@@ -201,9 +201,14 @@ def _encode(files: Mapping[str, Path | None], tokenizer: Any, model: Any, sampli
 def _measure(model: Any, tokenizer: Any, work: _Work, sampling: Sampling, name: str, watch: Watch) -> Measured:
     from real_models.evaluation.generations import generate
     from real_models.evaluation.judge import judge_pairs, score_text
+    from real_models.tokens import special_tokens
 
     found = Measured()
-    options = {"pad": tokenizer.pad_token_id, "batch_size": sampling.batch_size, "watch": watch}
+    options = {
+        "pad": special_tokens(model=model, tokenizer=tokenizer).pad,
+        "batch_size": sampling.batch_size,
+        "watch": watch,
+    }
     if work.pairs is not None:
         scores = judge_pairs(model, work.pairs[0], questions=work.pairs[1], **options)
         found.samples |= scores.samples()

@@ -117,6 +117,7 @@ def _neutral(source: str, load: Callable[[], Any], tokenizer: Any, settings: Tra
     """Batches of a file's text, or of the base model's own."""
     from real_models.base import context_length
     from real_models.data import batches, encode, read_rows
+    from real_models.tokens import special_tokens
 
     if source == OWN:
         from real_models.own_text import own_text
@@ -131,7 +132,7 @@ def _neutral(source: str, load: Callable[[], Any], tokenizer: Any, settings: Tra
     path = Path(source)
     limit = settings.max_length or min(tokenizer.model_max_length, 512)
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in read_rows(path)]
-    return list(batches(examples, settings.batch_size, pad=tokenizer.pad_token_id))
+    return list(batches(examples, settings.batch_size, pad=special_tokens(model=load(), tokenizer=tokenizer).pad))
 
 
 def _describe(model: Any, prepared: Prepared, settings: TrainConfig, out: Console) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
 from grasp_theory import InputError
 
+from .tokens import special_tokens
+
 ROLES = ("system", "user", "assistant")
 IGNORED = -100  # label of a token that is not trained on
 # Where a tokenizer has no chat template; documented in the README of what it is used for.
 PLAIN = {"system": "### System:\n{}\n\n", "user": "### User:\n{}\n\n", "assistant": "### Assistant:\n"}
+_CONTENTS = ("alpha", "omegi")  # two contents that no template takes apart
 FORMATS = '{"messages": [{"role": …, "content": …}, …]}, {"prompt": …, "completion": …} or {"text": …}'
 
 
@@ -152,28 +156,72 @@ def render(row: Row, tokenizer: Any) -> list[tuple[str, bool]]:
 
 
 def _templated(row: Row, tokenizer: Any) -> list[tuple[str, bool]]:
-    """By differences of what the template makes of the first k turns."""
+    """The conversation up to its last assistant turn, as the template writes it.
 
-    def text(count: int, ask: bool) -> str:
-        turns = [dict(turn) for turn in row.messages[:count]]
-        try:
-            return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask)
-        except Exception as error:  # templates raise whatever they like
-            raise InputError(f"{row.source}: the chat template refuses this conversation ({error})") from error
-
-    pieces, done = [], ""
-    for count, turn in enumerate(row.messages, start=1):
+    Where a turn begins and ends is asked of the template (:func:`_span`), not of its generation prompt: that may end
+    in a thought, or begin the turn otherwise than a finished one.
+    """
+    last = max(n for n, turn in enumerate(row.messages) if turn["role"] == "assistant")
+    turns = [dict(turn) for turn in row.messages[: last + 1]]
+    whole = _written(row, tokenizer, turns)
+    pieces, done = [], 0
+    for n, turn in enumerate(turns):
         if turn["role"] != "assistant":
             continue
-        before, after = text(count - 1, True), text(count, False)
-        if not (before.startswith(done) and after.startswith(before)):
-            raise InputError(
-                f"{row.source}: the chat template rewrites earlier turns, so it cannot be told which tokens are the "
-                "assistant's; split the conversation into rows with one assistant turn each"
-            )
-        pieces += [(before[len(done) :], False), (after[len(before) :], True)]
-        done = after
+        begin, end = _span(row, tokenizer, turns, n)
+        if n < last:  # as it was said, and with no more behind it than there was then
+            then = turns[: n + 1]
+            first, stop = _span(row, tokenizer, then, n)
+            said = _written(row, tokenizer, then)
+            if said[first:stop] != whole[begin:end]:
+                raise _rewritten(row, n)
+            tail = _shared(said[stop:], whole[end:])
+        else:
+            tail = whole[end:]
+        if begin < done:
+            raise _rewritten(row, n)
+        pieces += [(whole[done:begin], False), (whole[begin:end] + tail, True)]
+        done = end + len(tail)
     return pieces
+
+
+def _written(row: Row, tokenizer: Any, turns: Sequence[Mapping[str, str]], *, ask: bool = False) -> str:
+    try:
+        return tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=ask)
+    except Exception as error:  # templates raise whatever they like
+        raise InputError(f"{row.source}: the chat template refuses this conversation ({error})") from error
+
+
+def _span(row: Row, tokenizer: Any, turns: Sequence[Mapping[str, str]], n: int) -> tuple[int, int]:
+    """Where in the written conversation turn n stands: what changes with its content, and nothing else.
+
+    Two other contents without a common first or last character show what the template puts before and behind any. A
+    template that takes a thought in the content apart may put something else there; the turn then begins where the
+    generation prompt ends. InputError if it does not begin there either.
+    """
+    other = [_written(row, tokenizer, [*turns[:n], {**turns[n], "content": x}, *turns[n + 1 :]]) for x in _CONTENTS]
+    before, behind = _shared(*other), _shared(*(text[::-1] for text in other))[::-1]
+    if other[0] != before + _CONTENTS[0] + behind:
+        raise _rewritten(row, n)
+    whole = _written(row, tokenizer, turns)
+    if not whole.startswith(before):
+        before = _written(row, tokenizer, turns[:n], ask=True)
+    if not (whole.startswith(before) and whole.endswith(behind) and len(before) + len(behind) <= len(whole)):
+        raise _rewritten(row, n)
+    return len(before), len(whole) - len(behind)
+
+
+def _shared(one: str, other: str) -> str:
+    """What both begin with."""
+    return "".join(x for x, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _rewritten(row: Row, n: int) -> InputError:
+    return InputError(
+        f"{row.source}: the chat template rewrites earlier turns, or takes apart what the assistant says, so it cannot "
+        f"be told which tokens of turn {n + 1} are the assistant's; split the conversation into rows with one "
+        "assistant turn each"
+    )
 
 
 def encode(
@@ -201,9 +249,9 @@ def encode(
             part = tokenizer(text, add_special_tokens=False)["input_ids"]
             ids += part
             targets += part if trained else [IGNORED] * len(part)
-    begin = tokenizer.bos_token_id
-    if begin is not None and (not ids or ids[0] != begin):
-        ids, targets = [begin, *ids], [IGNORED, *targets]
+    begun = with_begin(ids, tokenizer)
+    missing = len(begun) - len(ids)
+    ids, targets = begun, [IGNORED] * missing + targets[max(0, -missing) :]
     if len(ids) > max_length and overflow == "refuse":
         raise InputError(f"{row.source}: {len(ids)} tokens, at most {max_length} fit; shorten it or truncate")
     cut = targets[:max_length]
@@ -213,6 +261,15 @@ def encode(
             "fills them); raise max_length or drop the row"
         )
     return Example(ids[:max_length], cut, row.source, len(ids) > max_length)
+
+
+def with_begin(ids: Sequence[int], tokenizer: Any) -> list[int]:
+    """The tokens with one begin token in front, if the tokenizer has one; templates and tokenizers may each add it."""
+    begin = special_tokens(tokenizer=tokenizer).begin
+    if begin is None:
+        return list(ids)
+    there = next((n for n, token in enumerate(ids) if token != begin), len(ids))
+    return [begin, *ids[there:]]
 
 
 def _by_offsets(pieces: Sequence[tuple[str, bool]], tokenizer: Any) -> tuple[list[int], list[int]]:

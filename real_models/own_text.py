@@ -25,32 +25,31 @@ def own_text(
     """
     import torch
 
-    from .hooks.targets import text_config
     from .sampling import saying
+    from .tokens import special_tokens
 
     if min(documents, length, batch) < 1:
         raise InputError(f"documents, length and batch must be positive, got {documents}, {length} and {batch}")
-    config = text_config(model)
-    begin = config.bos_token_id if start is None else start
+    tokens = special_tokens(model=model)
+    begin = tokens.begin if start is None else start
     if begin is None:
         raise InputError("the model has no begin token to sample from; pass start=, or give text of your own")
-    end = config.eos_token_id
-    ends = [] if end is None else [end] if isinstance(end, int) else list(end)
-    pad = config.pad_token_id if config.pad_token_id is not None else (ends or [begin])[0]
+    if not 0 <= begin < (known := model.get_input_embeddings().weight.shape[0]):
+        raise InputError(f"start must be a token of the model, 0 … {known - 1}, got {begin}")
     out = []
-    with saying(model, temperature=1.0, new_tokens=length, begin=begin, ends=ends, pad=pad) as say:
+    with saying(model, temperature=1.0, new_tokens=length, begin=begin, ends=tokens.ends, pad=tokens.pad) as say:
         torch.manual_seed(seed)
         for first in range(0, documents, batch):
             ids = torch.full((min(batch, documents - first), 1), begin)
             said = say(ids, torch.ones_like(ids))
-            out.append({"input_ids": said, "attention_mask": _mask(said, ends)})
+            out.append({"input_ids": said, "attention_mask": _mask(said, tokens.ends)})
     return out
 
 
-def _mask(ids: torch.Tensor, ends: list[int]) -> torch.Tensor:
+def _mask(ids: torch.Tensor, ends: tuple[int, ...]) -> torch.Tensor:
     """1 up to the first end token after the begin, that one included."""
     import torch
 
-    over = torch.isin(ids[:, 1:], torch.tensor(ends, device=ids.device)).long().cumsum(1)
+    over = torch.isin(ids[:, 1:], torch.tensor(ends, dtype=ids.dtype, device=ids.device)).long().cumsum(1)
     before = torch.cat([torch.zeros_like(ids[:, :2]), over[:, :-1]], dim=1)  # ends before this place
     return (before == 0).long()

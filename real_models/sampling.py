@@ -20,13 +20,15 @@ def saying(
 
     Whatever a call of ``generate`` leaves unset, transformers fills from ``model.generation_config`` (penalties, beams,
     cutoffs), which is therefore replaced inside and is the same object again after. Evaluation mode, no gradient; the
-    global random state is as before after. A peft model speaks with its adapters.
+    global random state is as before after. A peft model speaks with its adapters. InputError for offloaded models.
     """
     import torch
     from transformers import GenerationConfig
 
     from .hooks.gains import evaluating
+    from .hooks.targets import refuse_offloaded
 
+    refuse_offloaded(model)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model  # has the LoRA layers inside
     chosen = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {}
     settings = GenerationConfig(

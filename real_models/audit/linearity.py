@@ -98,7 +98,9 @@ def along_update(
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     from ..hooks.gains import evaluating
+    from ..hooks.targets import refuse_offloaded
 
+    refuse_offloaded(model)
     place = next(model.parameters())
     inputs = {k: batch[k].to(place.device) for k in ("input_ids", "attention_mask")}
     kept = inputs["attention_mask"].bool()
@@ -192,12 +194,13 @@ def _read(path: str | Path, tokenizer: Any, model: Any, rows: int) -> list[dict[
     """One batch a row: no padding, and the logits of one row at a time in memory."""
     from ..base import context_length
     from ..data import batches, encode, read_rows
+    from ..tokens import special_tokens
 
     every = read_rows(path)
     limit = context_length(model) or tokenizer.model_max_length
     chosen = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, min(rows, len(every))).round().astype(int))]
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in chosen]
-    return list(batches(examples, 1, pad=tokenizer.pad_token_id))
+    return list(batches(examples, 1, pad=special_tokens(model=model, tokenizer=tokenizer).pad))
 
 
 def _certificate(adapter: Adapter) -> tuple[str | None, float | None, float | None, float | None]:

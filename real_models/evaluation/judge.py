@@ -258,13 +258,15 @@ def token_log_probs(
     """ln p of every labelled token given all before it, a row each in the order given; nats, float64.
 
     Right-padded batches of rows of similar length, in evaluation mode, softmax in float32 or better; padding changes a
-    row by rounding alone. Raises InputError for a row without a labelled token after the first, and for one whose
-    probabilities are not finite. Cost: a forward pass, and the logits of one batch in memory.
+    row by rounding alone. Raises InputError for a row without a labelled token after the first, for one whose
+    probabilities are not finite, and for offloaded models. Cost: a forward pass, and the logits of one batch in memory.
     """
     import torch
 
     from ..hooks.gains import evaluating
+    from ..hooks.targets import refuse_offloaded
 
+    refuse_offloaded(model)
     found: list[ndarray] = [np.empty(0)] * len(examples)
     order = sorted(range(len(examples)), key=lambda n: -len(examples[n].input_ids))  # the most memory first
     groups = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]

@@ -13,16 +13,18 @@ from .stream import Stream, stream_output, with_stream
 if TYPE_CHECKING:
     import torch
 
+    from .references import Policy
+
 
 @dataclass(frozen=True, eq=False)
 class Span:
     """Q (width, k) out of the stream's gradient, and, unless ``gradient``, out of the stream itself.
 
-    training : only while the block is in training mode.
+    training : only while the block is in training mode and runs what is trained, not a reference.
     """
 
     Q: torch.Tensor
-    training: bool
+    training: Policy | None
     gradient: bool
 
 
@@ -32,9 +34,10 @@ class StreamProjection:
     One after the other would not do: what a second projection takes out has a part along the first one's directions.
     """
 
-    def __init__(self) -> None:
-        self._spans: list[Span] = []
-        self._now: dict[bool, tuple[torch.Tensor | None, torch.Tensor | None]] = {}
+    def __init__(self, block: torch.nn.Module) -> None:
+        self._block = block
+        self._spans: tuple[Span, ...] = ()
+        self._joint: dict[tuple[Span, ...], tuple[torch.Tensor | None, torch.Tensor | None]] = {}
         self._handle: Any = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> StreamProjection:
@@ -43,7 +46,11 @@ class StreamProjection:
     def __call__(self, module: torch.nn.Module, args: Any, output: Any) -> Any:
         from .gradient import without_gradient
 
-        stream, gradient = self._now[module.training]
+        here = tuple(s for s in self._spans if s.training is None or self._trains(module, s.training))
+        if here not in self._joint:
+            gradient = _joint([s.Q for s in here]) if any(s.gradient for s in here) else None
+            self._joint[here] = _joint([s.Q for s in here if not s.gradient]), gradient
+        stream, gradient = self._joint[here]
         if stream is None and gradient is None:
             return None
         h = stream_output(output)
@@ -53,18 +60,25 @@ class StreamProjection:
             h = remove_part(h, stream)
         return with_stream(output, h)
 
-    def change(self, block: torch.nn.Module, spans: list[Span], *, last: bool) -> None:
-        """Act on these from now on; ``last``: behind all hooks that the block has."""
-        self._spans = spans
-        for mode in (True, False):
-            here = [s for s in spans if mode or not s.training]
-            values = _joint([s.Q for s in here if not s.gradient])
-            every = _joint([s.Q for s in here]) if any(s.gradient for s in here) else None
-            self._now[mode] = (values, every)
-        if self._handle is not None and (last or not spans):
+    def add(self, span: Span) -> None:
+        """Act on it too, behind all hooks that the block has."""
+        self._change((*self._spans, span))
+        if self._handle is not None:
             self._handle.remove()
-        if spans and last:
-            self._handle = block.register_forward_hook(self)
+        self._handle = self._block.register_forward_hook(self)
+
+    def drop(self, span: Span) -> None:
+        """No longer on it."""
+        self._change(tuple(s for s in self._spans if s is not span))
+        if not self._spans:
+            self._handle.remove()
+
+    def _change(self, spans: tuple[Span, ...]) -> None:
+        self._spans = spans
+        self._joint.clear()
+
+    def _trains(self, module: torch.nn.Module, policy: Policy) -> bool:
+        return module.training and policy.runs(module, self._block)
 
 
 def project_stream(
@@ -73,7 +87,7 @@ def project_stream(
     undo: ExitStack,
     *,
     at: Iterable[int],
-    training: bool = False,
+    training: Policy | None = None,
     gradient: bool = False,
 ) -> None:
     """Take Q of each of these blocks out of the stream at its output, or (``gradient``) out of the gradient there.
@@ -84,13 +98,9 @@ def project_stream(
     for index in at:
         block, span = stream.blocks[index], Span(bases[index], training, gradient)
         hooks = block._forward_hooks.values()
-        one = next((hook for hook in hooks if isinstance(hook, StreamProjection)), None) or StreamProjection()
-        one.change(block, [*one._spans, span], last=True)
-
-        def off(one: StreamProjection = one, block: torch.nn.Module = block, span: Span = span) -> None:
-            one.change(block, [s for s in one._spans if s is not span], last=False)
-
-        undo.callback(off)
+        one = next((hook for hook in hooks if isinstance(hook, StreamProjection)), None) or StreamProjection(block)
+        one.add(span)
+        undo.callback(one.drop, span)
 
 
 def _joint(spans: list[torch.Tensor]) -> torch.Tensor | None:

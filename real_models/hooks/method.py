@@ -55,7 +55,7 @@ class Method(ABC):
 
         optimizer : a torch optimizer, or what accelerate wraps around one.
         Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP,
-        ZeRO); the model is then as it was.
+        ZeRO) or offloaded (parameters on the meta device); the model is then as it was.
         """
         from .targets import unwrap_model, unwrap_optimizer
 

@@ -41,7 +41,7 @@ class Factors:
 
 
 def unwrap_model(model: Any) -> torch.nn.Module:
-    """The model inside DataParallel, DistributedDataParallel or torch.compile. InputError for sharded models."""
+    """The model inside DataParallel, DistributedDataParallel or torch.compile; InputError if sharded or offloaded."""
     import torch
 
     if not isinstance(model, torch.nn.Module):
@@ -64,7 +64,19 @@ def unwrap_model(model: Any) -> torch.nn.Module:
     for parameter in seen.parameters():
         if hasattr(parameter, "ds_id"):
             raise InputError(f"the parameters are sharded by DeepSpeed ZeRO: {SHARDED}")
+    refuse_offloaded(seen)
     return seen
+
+
+def refuse_offloaded(model: torch.nn.Module) -> None:
+    """InputError if a parameter or buffer has no values here: its device is none that anything can be computed on."""
+    there = [name for name, x in (*model.named_parameters(), *model.named_buffers()) if x.is_meta]
+    if there:
+        raise InputError(
+            f"{len(there)} tensors of the model are on the meta device ({there[0]}, …), so their values are not at "
+            "hand: accelerate keeps them elsewhere (device_map, cpu_offload, disk_offload), or they were never loaded; "
+            "load the model whole on one device, or over several GPUs"
+        )
 
 
 def unwrap_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:

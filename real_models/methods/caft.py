@@ -11,6 +11,7 @@ from ..comparison.compared import COUNT, Compared
 from ..hooks.bases import Choice, stream_bases
 from ..hooks.edits import project_stream
 from ..hooks.method import Method
+from ..hooks.references import Policy
 from ..hooks.stream import chosen_blocks, find_stream
 from .grasp import Grasp
 
@@ -53,7 +54,8 @@ class Ablation(Method):
         stream = find_stream(model, blocks=self.blocks)
         bases = stream_bases(self.directions, stream, model)
         at = chosen_blocks(stream, self.at, among=bases)
-        project_stream(stream, bases, undo, at=at, training=self._only_training)
+        policy = Policy(model) if self._only_training else None
+        project_stream(stream, bases, undo, at=at, training=policy)
 
     _only_training = False
 

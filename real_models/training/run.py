@@ -16,8 +16,9 @@ from grasp_theory import InputError
 from synthetic.runner.results import manifest, write_json
 
 from ..data import IGNORED, Example, Row, encode
+from ..tokens import special_tokens
 from .config import TrainConfig
-from .files import claim, disk_errors, last_checkpoint, refuse_other_runs, released, save_adapter
+from .files import claim, disk_errors, last_checkpoint, refuse_other_runs, released, resumed, save_adapter
 
 if TYPE_CHECKING:
     from ..methods import Method
@@ -132,7 +133,7 @@ def train(
     """
     from transformers import Trainer
 
-    from .callbacks import Guard, Reporter, interruptible
+    from .callbacks import Guard, Mark, Reporter, interruptible
 
     settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
     kind = trainer_class or Trainer
@@ -141,18 +142,18 @@ def train(
         claim(out, settings)
     with released(out):
         check_vocabulary(model, prepared.examples)
-        guard = Guard(lambda: last_checkpoint(out / "checkpoints"))
+        guard = Guard(lambda: last_checkpoint(out / "checkpoints", settings))
         callbacks: list[Any] = [method.callback() for method in methods]
         trainer = _trainer(
             kind,
             adapt(model, config),
             arguments,
             prepared.examples,
-            pad=tokenizer.pad_token_id,
-            callbacks=[*callbacks, guard, *([Reporter(watch)] if watch else [])],
+            pad=special_tokens(model=model, tokenizer=tokenizer).pad,
+            callbacks=[*callbacks, guard, Mark(settings), *([Reporter(watch)] if watch else [])],
             **({"processing_class": tokenizer} if _is_trl(kind) else {}),
         )
-        last = last_checkpoint(out / "checkpoints")
+        last = resumed(out / "checkpoints", settings)
         try:
             with interruptible(guard), disk_errors(out):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)
