@@ -92,7 +92,7 @@ def open_mlx(weights: Path, raw_config: bytes, what: str | Path) -> Source:
     rank, scale, alpha = (parameters.get(key) for key in ("rank", "scale", "alpha"))
     if type(rank) is not int or rank < 1:
         raise AdapterError(f"{what}: lora_parameters.rank must be a positive integer, got {rank!r:.80}")
-    if type(scale) not in (int, float) or not math.isfinite(scale) or not scale:
+    if not isinstance(scale, int | float) or isinstance(scale, bool) or not math.isfinite(scale) or not scale:
         raise AdapterError(f"{what}: lora_parameters.scale must be a number other than 0, got {scale!r:.80}")
     file = SafetensorsFile.open(weights)
     stored = {}
@@ -111,7 +111,7 @@ def open_mlx(weights: Path, raw_config: bytes, what: str | Path) -> Source:
     warnings = ()
     if isinstance(alpha, int | float) and alpha != rank:
         warnings = (
-            f"the config of MLX gives alpha {alpha:g} beside scale {scale:g}: mlx-lm uses scale alone, but its versions "
+            f"the config of MLX gives alpha {alpha:g} beside scale {scale:g}: mlx-lm uses scale alone, but versions "
             "before mid-2024 may have multiplied it by alpha over rank; all strengths would then change by that factor",
         )
     return Source(Translated(file, stored, turned=True), settings, warnings)
