@@ -242,4 +242,5 @@ def test_other_layouts_are_refused_by_name_with_the_way_out(key, tool, tmp_path)
     save_file({key: np.ones((2, 2), F32)}, tmp_path / "my_style.safetensors")
     for place in (tmp_path / "my_style.safetensors", tmp_path):
         refused(place, f"{tool}.*load it with the tool that wrote it", kind=UnsupportedAdapterError)
-    refused(adapter(tmp_path / "a", tensors={key: np.ones((2, 2), F32)}), tool, kind=UnsupportedAdapterError)
+    if ".lora_A." not in key:  # beside a config of peft these are peft's own names
+        refused(adapter(tmp_path / "a", tensors={key: np.ones((2, 2), F32)}), tool, kind=UnsupportedAdapterError)

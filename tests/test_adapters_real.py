@@ -123,6 +123,7 @@ def test_sha256_is_the_one_of_the_manifest():
     assert adapter.sha256 == item["sha256"]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("folder", READ)
 def test_component_0_of_every_real_adapter_is_its_largest_singular_value(folder, tmp_path):
     """Against dense singular values: component 0 is the strongest, and a directions file says of what."""

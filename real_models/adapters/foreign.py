@@ -92,7 +92,7 @@ def open_mlx(weights: Path, raw_config: bytes, what: str | Path) -> Source:
     rank, scale, alpha = (parameters.get(key) for key in ("rank", "scale", "alpha"))
     if type(rank) is not int or rank < 1:
         raise AdapterError(f"{what}: lora_parameters.rank must be a positive integer, got {rank!r:.80}")
-    if type(scale) not in (int, float) or not math.isfinite(scale) or not scale:
+    if not isinstance(scale, int | float) or isinstance(scale, bool) or not math.isfinite(scale) or not scale:
         raise AdapterError(f"{what}: lora_parameters.scale must be a number other than 0, got {scale!r:.80}")
     file = SafetensorsFile.open(weights)
     stored = {}
