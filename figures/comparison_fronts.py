@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from real_models.comparison.arms import find_arm
 from real_models.comparison.matching import Curves, curves, first_crossing
+from real_models.comparison.methods import find_compared
 
 from .comparison import COLOURS
 from .style import GREY, PAGE, new_figure, styled
@@ -64,7 +64,7 @@ def _groups(drifts: Iterable[Row], *, presets: bool) -> dict[str, list[Row]]:
     """Class -> its rows."""
     found: dict[str, list[Row]] = {}
     for name, knob in drifts:
-        arm = find_arm(name)
+        arm = find_compared(name)
         if not arm.control and (not presets or knob == arm.preset):
             found.setdefault("naive" if name == "naive" else arm.information, []).append((name, knob))
     return found

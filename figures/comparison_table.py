@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 from scipy.stats import t as student
 
-from real_models.comparison.arms import CLASSES, find_arm
 from real_models.comparison.cost import Cost
 from real_models.comparison.matching import Matched, matched
+from real_models.comparison.methods import CLASSES, find_compared
 
 from .tables import table
 
@@ -92,7 +92,7 @@ def _line(
     costs: Costs,
 ) -> Line:
     variant, name, knob = key
-    arm = find_arm(name)
+    arm = find_compared(name)
     good = [m for m in group if m.reached] or list(group)
     drift = np.array([m.scores["drift"] for m in good])
     seeds = [(m.variant, m.organism) for m in good]

@@ -10,6 +10,7 @@ import numpy as np
 
 from real_models.comparison.matching import matched
 from real_models.experiments.compensation import reliance
+from real_models.organisms.persona_run import TASK
 from real_models.organisms.runs import crossing
 
 from .style import BLUE, GREY, ORANGE, PAGE, new_figure, styled
@@ -88,7 +89,7 @@ def points(rows: Rows) -> list[Point]:
     for run, curve in curves.items():
         naive = curves[(*run[:2], "naive", 0.0)]
         steps = sorted(naive["task"])
-        at = crossing([naive["task"][s] for s in steps])
+        at = crossing([naive["task"][s] for s in steps], TASK)
         then = steps[-1 if at is None else at]
         plain = naive["log-odds"][then] - naive["log-odds"][0]
         law = float(reliance(np.array(plain), np.array(supplied[run])))

@@ -77,7 +77,7 @@ def headline() -> str:
 
 def comparison() -> str:
     """Every method at its preset knob, at matched task score: drift by variant, within the information it uses."""
-    from real_models.comparison.arms import ARMS
+    from real_models.comparison.methods import COMPARED
 
     from .comparison_table import void, weak
 
@@ -86,13 +86,13 @@ def comparison() -> str:
     seeds = ", ".join(f"{v}: {max(x.seeds for x in found if x.variant == v)}" for v in variants)
     void_ = [f"{v} is void: {why}." for v in variants if (why := void(found, v))]
     void_ += [f"{v}: {why}." for v in variants if (why := weak(found, v))]
-    return "\n".join([_by_variant(found, [arm.name for arm in ARMS]), "", f"Seeds: {seeds}.", *void_])
+    return "\n".join([_by_variant(found, list(COMPARED)), "", f"Seeds: {seeds}.", *void_])
 
 
 def confirmed() -> str:
     """The main rows on seeds that no choice was made on: drift, and the paired difference to null-space."""
-    from real_models.comparison.arms import find_arm
     from real_models.comparison.matching import matched
+    from real_models.comparison.methods import find_compared
 
     from .comparison_table import interval, lines
 
@@ -113,7 +113,7 @@ def confirmed() -> str:
     head = [*variants, *(f"− null-space, {variant}" for variant in variants)]
     out = ["| method | " + " | ".join(head) + " |", "|---|" + "---|" * len(head)]
     for name in dict.fromkeys(line.arm for line in found):
-        of, arm = {line.variant: line for line in found if line.arm == name}, find_arm(name)
+        of, arm = {line.variant: line for line in found if line.arm == name}, find_compared(name)
         label = name if arm.knob == "none" else f"{name} ({arm.knob} {of[variants[0]].knob:g})"
         cells = [*(_drift(of[v]) for v in variants), *(difference(v, name) for v in variants)]
         out.append(f"| {label} | " + " | ".join(cells) + " |")
@@ -122,7 +122,7 @@ def confirmed() -> str:
 
 def knobs() -> str:
     """Drift at every value of every knob, on the seeds that ran them all."""
-    from real_models.comparison.arms import ARMS
+    from real_models.comparison.methods import COMPARED
 
     from .comparison_table import lines
 
@@ -135,7 +135,7 @@ def knobs() -> str:
     found = lines([r for r in rows if (r["variant"], r["organism"]) in whole])
     variants = list(dict.fromkeys(line.variant for line in found))
     out = ["| method | knob | " + " | ".join(variants) + " |", "|---|---|" + "---|" * len(variants)]
-    for arm in ARMS:
+    for arm in COMPARED.values():
         for knob in arm.knobs if len(arm.knobs) > 1 else ():
             of = {line.variant: line for line in found if line.arm == arm.name and line.knob == knob}
             if of:
@@ -156,11 +156,11 @@ def _compared() -> list[Line]:
 
 def _by_variant(found: Sequence[Line], names: Sequence[str]) -> str:
     """One row a method: drift in each variant, the worst of kept, the mean cost where the task is reached."""
-    from real_models.comparison.arms import find_arm
+    from real_models.comparison.methods import find_compared
 
     variants = list(dict.fromkeys(line.variant for line in found))
     out = ["| method | uses | " + " | ".join(variants) + " | kept | cost |", "|---|---|" + "---|" * (len(variants) + 2)]
-    for arm in map(find_arm, names):
+    for arm in map(find_compared, names):
         of = {line.variant: line for line in found if line.arm == arm.name}
         if of:
             kept = min(line.kept for line in of.values() if line.kept is not None)

@@ -65,7 +65,8 @@ def study(
     """
 
     def swept(name: str, chosen: Sequence[Cell | TextCell], label: str) -> list[dict[str, Any]]:
-        module, place = f"real_models.experiments.{name}", results / "sweeps" / name
+        module = f"real_models.comparison.{'experiment' if name == 'comparison' else name}"
+        place = results / "sweeps" / name
         with progress(label) as track:
             return sweep(module, place, cells=chosen, n_jobs=jobs, progress=track).rows
 

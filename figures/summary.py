@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from real_models.comparison.arms import CLASSES
+from real_models.comparison.methods import CLASSES
 from synthetic.runner.results import write_atomically
 
 from .catalogue import FIGURES, builder, csv_name

@@ -26,20 +26,20 @@ def compare(
     """Compare removal methods on organisms: drift where each run first reaches the task.
 
     [compare] is of persona organisms (variants, seeds, arms, presets_only). [text] is of a model of your own: base,
-    data, pairs, and neutral, heldout, task, context, target, r, alpha, lr, steps, every, batch, max_length. Rows are
-    ranked within the information they use. The runs of RESULTS are kept, so an interrupted comparison goes on where it
-    was.
+    data, pairs, and neutral, heldout, task, context, target, every; a [train] table beside it holds the settings of
+    grasp train. Rows are ranked within the information they use. The runs of RESULTS are kept, so an interrupted
+    comparison goes on where it was.
     """
     from figures.study import study
     from figures.tables import console, progress
     from grasp_theory import InputError
-    from real_models.comparison.arms import ARMS
     from real_models.comparison.experiment import cells
+    from real_models.comparison.methods import COMPARED
     from synthetic.runner.results import write_json
 
     out = console()
     if show:
-        for arm in ARMS:
+        for arm in COMPARED.values():
             knobs = ", ".join(f"{k:g}{'*' if k == arm.preset else ''}" for k in arm.knobs)
             out.print(f"{arm.name} ({'control' if arm.control else arm.information}): {arm.knob} {knobs}")
         return
@@ -81,13 +81,13 @@ def _cells(path: Path) -> tuple[list[Any], list[str]]:
 def _chosen(settings: dict[str, Any], path: Path) -> tuple[list[int], list[str], bool]:
     """seeds (a number or a list), arms, presets_only, taken out of the settings."""
     from grasp_theory import InputError
-    from real_models.comparison.arms import ARMS
+    from real_models.comparison.methods import COMPARED
 
     seeds = settings.pop("seeds", 3)
     seeds = list(range(seeds)) if type(seeds) is int else seeds
     presets_only = settings.pop("presets_only", False)
     seeds = _list(seeds, int, f"{path}: seeds")
-    arms = _list(settings.pop("arms", [arm.name for arm in ARMS]), str, f"{path}: arms")
+    arms = _list(settings.pop("arms", list(COMPARED)), str, f"{path}: arms")
     if min(seeds) < 0 or type(presets_only) is not bool:
         raise InputError(f"{path}: seeds must not be negative, presets_only true or false")
     return seeds, arms, presets_only
@@ -122,22 +122,24 @@ def _personas(settings: dict[str, Any], path: Path) -> list[Any]:
 
 
 FILES = {"base": "model", "data": "data", "pairs": "pairs", "neutral": "neutral", "heldout": "heldout", "task": "task"}
-NUMBERS = {"r": int, "alpha": float, "lr": float, "steps": int, "every": int, "batch": int, "max_length": int}
 
 
 def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
-    """FILES (relative to the configuration), context, target, NUMBERS, seeds, arms, presets_only."""
+    """FILES (relative to the configuration), context, target, every, seeds, arms, presets_only; [train] beside it."""
     from grasp_theory import InputError
     from real_models.comparison.experiment import make_text_cells, missing
     from real_models.organisms.text import TextSpec
 
     settings = dict(table)
     seeds, arms, presets_only = _chosen(settings, path)
-    kinds = dict.fromkeys([*FILES, "context"], str) | NUMBERS | {"target": float}
+    kinds = dict.fromkeys([*FILES, "context"], str) | {"target": float, "every": int}
     unknown = sorted(set(settings) - set(kinds))
     if unknown:
         known = ", ".join([*kinds, "seeds", "arms", "presets_only"])
-        raise InputError(f"{path}: no setting of [text] is called {', '.join(unknown)}; there are: {known}")
+        raise InputError(
+            f"{path}: no setting of [text] is called {', '.join(unknown)}; there are: {known}; settings of the "
+            "training go into a [train] table, as for grasp train"
+        )
     for name, value in settings.items():
         if type(value) is not kinds[name] and not (kinds[name] is float and type(value) is int):
             what = {str: "text", int: "a whole number", float: "a number"}[kinds[name]]
@@ -145,7 +147,11 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     absent = [name for name in ("base", "data", "pairs") if not settings.get(name)]
     if absent:
         raise InputError(f"{path}: [text] needs {', '.join(absent)}: a model folder, training rows, contrastive pairs")
-    spec = TextSpec(**_spec_fields(settings, path))
+    files = {FILES[name]: str(path.parent / value) for name, value in settings.items() if name in FILES and value}
+    rest = {name: value for name, value in settings.items() if name not in FILES}
+    if "target" in rest:
+        rest["target"] = float(rest["target"])
+    spec = TextSpec(**files, **rest, settings=_training(path))
     left_out = missing(spec, arms)
     kept = [name for name in arms if name not in left_out]
     if not kept:
@@ -167,15 +173,11 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     return cells, notes + [f"left out: {why}" for why in unfit]
 
 
-def _spec_fields(settings: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Fields of a TextSpec: paths from the configuration's folder, points of steps and every, alpha twice r."""
-    from grasp_theory import InputError
+def _training(path: Path) -> Any:
+    """The [train] table, as ``grasp train`` reads it; 200 steps where it does not say how many."""
+    from dataclasses import replace
 
-    found = {FILES[name]: str(path.parent / value) for name, value in settings.items() if name in FILES and value}
-    found |= {name: settings[name] for name in ("context", "target", "batch", "max_length") if name in settings}
-    found |= {name: float(settings[name]) for name in ("lr", "target") if name in settings}
-    rank, steps, every = (settings.get(name, value) for name, value in (("r", 16), ("steps", 200), ("every", 20)))
-    if every < 1 or steps < 1 or steps % every:
-        raise InputError(f"{path}: steps must be a multiple of every, got {steps} and {every}")
-    alpha = float(settings.get("alpha", 2 * rank))
-    return found | {"rank": rank, "alpha": alpha, "points": tuple(range(0, steps + 1, every))}
+    from real_models.training.config import TrainConfig
+
+    found = TrainConfig.read(path if "train" in tomllib.loads(path.read_text(encoding="utf-8")) else None)
+    return found if found.steps else replace(found, steps=200)

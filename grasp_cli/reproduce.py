@@ -82,7 +82,7 @@ def _lab_modules() -> tuple[str, ...]:
 
 
 def _compare_modules() -> tuple[str, ...]:
-    return ("figures.study", *(f"real_models.experiments.{name}" for name in ("comparison", "components", "cost")))
+    return ("figures.study", *(f"real_models.comparison.{name}" for name in ("experiment", "components", "cost")))
 
 
 def _report_modules() -> tuple[str, ...]:
@@ -170,10 +170,10 @@ def _compare(folder: Path, full: bool, jobs: int) -> None:
 
 
 def _compared(full: bool) -> list[Cell]:
-    from real_models.comparison.arms import ARMS
     from real_models.comparison.experiment import STUDY, cells, make_cells
+    from real_models.comparison.methods import COMPARED
 
-    return make_cells(("style",), STUDY[:3], [arm.name for arm in ARMS]) if full else cells(True)
+    return make_cells(("style",), STUDY[:3], list(COMPARED)) if full else cells(True)
 
 
 def _report(folder: Path, out: Console) -> None:

@@ -52,7 +52,7 @@ def train(
 
     from figures.tables import console
     from real_models.base_model.load import context_length, load_base, load_tokenizer
-    from real_models.methods.build import Given, build_methods
+    from real_models.methods import Given, build_methods
     from real_models.training.data import read_rows
     from real_models.training.train import TrainConfig, prepare, rehearse, step_count
     from real_models.training.train import train as run

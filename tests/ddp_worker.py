@@ -14,8 +14,8 @@ from tiny_models import OPTIMIZERS, batch, deltas, lora, subspace, tiny, trained
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import SequentialSampler
 
+from real_models.hooks.method import Method
 from real_models.methods.grasp import Grasp
-from real_models.methods.method import Method
 from real_models.methods.naive import Naive
 
 STEPS, SEQUENCES, CLIP = 5, 4, 0.5

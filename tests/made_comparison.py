@@ -6,8 +6,8 @@ import numpy as np
 import tolerance
 
 from figures.comparison_table import lines
-from real_models.comparison.arms import ARMS
 from real_models.comparison.experiment import SCORES
+from real_models.comparison.methods import COMPARED
 
 STEPS = (0, 10, 20, 30)
 REACHES = (0.0, 0.5, 0.75, 1.0)  # 0.95 at step 28
@@ -40,7 +40,7 @@ def study(**arms):
     ]
 
 
-PRESETS = {arm.name: arm.preset for arm in ARMS}
+PRESETS = {arm.name: arm.preset for arm in COMPARED.values()}
 NAIVE = (0.8, 0.7, 0.9)
 
 

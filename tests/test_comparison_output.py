@@ -18,8 +18,8 @@ from figures.comparison_table import HEADERS, lines, show_comparison, times
 from figures.style import render
 from figures.tables import console
 from grasp_theory import InputError
-from real_models.comparison.arms import ARMS
 from real_models.comparison.experiment import Cell, cells, make_cells
+from real_models.comparison.methods import COMPARED
 from synthetic.runner.results import json_text
 
 # output
@@ -125,7 +125,7 @@ def test_figure_draws_without_a_naive_run_and_with_one_seed():
 
 
 def test_cells_are_all_rows_knobs_and_seeds_and_quick_some():
-    assert len(cells(False)) == 3 * 5 * sum(len(arm.knobs) for arm in ARMS)
+    assert len(cells(False)) == 3 * 5 * sum(len(arm.knobs) for arm in COMPARED.values())
     quick = cells(True)
     assert {c.organism for c in quick} == {2, 3, 4}
     assert all(c.knob == PRESETS[c.arm] for c in quick)
@@ -152,8 +152,8 @@ def grasp(capsys, *arguments):
 def test_compare_lists_the_rows_with_their_presets(capsys):
     code, out, err = grasp(capsys, "--list")
     assert (code, err) == (0, "")
-    assert len(out.splitlines()) == len(ARMS)
-    for line, arm in zip(out.splitlines(), ARMS, strict=True):
+    assert len(out.splitlines()) == len(COMPARED)
+    for line, arm in zip(out.splitlines(), COMPARED.values(), strict=True):
         assert line.startswith(f"{arm.name} ({'control' if arm.control else arm.information})")
         assert f"{arm.preset:g}*" in line
 

@@ -10,10 +10,10 @@ from tiny_organism import RUN
 
 import real_models.experiments.compensation as module
 from figures.compensation import build, points
-from real_models.comparison.arms import find_arm
 from real_models.comparison.experiment import Cell
+from real_models.comparison.methods import attached, find_compared
 from real_models.hooks.targets import lora_factors
-from real_models.organisms.directions import random_directions, seen_directions, top_directions, written_norm
+from real_models.organisms.directions import random_directions, seen_directions, top_directions
 from real_models.organisms.runs import naive_run
 from synthetic.experiments.rerouting import logistic_reliance
 
@@ -79,10 +79,14 @@ def test_supplied_log_odds_are_those_of_the_component_in_the_weights(organism):
 
 
 def test_random_direction_gets_a_term_of_the_same_norm(organism):
-    (term,) = find_arm("compensated, random").methods(RUN, 1.0)
-    expected = written_norm(organism.updates, top_directions(organism, 1))
-    found = term.strength * written_norm(organism.updates, random_directions(RUN, 1))
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    (term,) = attached(find_compared("compensated, random"), RUN, 1.0)
+    dense = [u.lowrank.scaling * u.lowrank.B @ u.lowrank.A for u in organism.updates if u.side == "write"]
+    expected, found = (
+        np.linalg.norm([np.linalg.norm(Q.T @ dW) for dW in dense])
+        for Q in (top_directions(organism, 1), random_directions(RUN, 1))
+    )
+    np.testing.assert_allclose(term.strength * found, expected, rtol=1e-12)
+    assert expected > 2 * found  # the control: unscaled it would be another norm
 
 
 def test_compensation_of_strength_zero_is_the_naive_run(organism):

@@ -14,11 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import real_models.comparison.cost as module
 from figures.comparison_table import lines
-from real_models.comparison.arms import find_arm
 from real_models.comparison.cost import Cost, costs, first_of_rows
 from real_models.comparison.experiment import Cell, make_cells
-from real_models.organisms import runs
-from real_models.organisms.runs import adapted, naive_run
+from real_models.comparison.methods import find_compared
+from real_models.organisms import persona_run
+from real_models.organisms.runs import naive_run
 from synthetic.experiments.experiment import table
 
 
@@ -38,12 +38,14 @@ class Doubled(Cell):
 def cache(organism_cache):
     """With a task score that the naive run reaches."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "TASK", max(s.task for s in naive_run(RUN).scores))
+        patch.setattr(persona_run, "TASK", max(s.task for s in naive_run(RUN).scores))
         yield
 
 
 def measured(arm, kind=Small):
-    found = module.measure(kind("style", 0, arm, 2.0 if arm.startswith("null-space") else find_arm(arm).preset), [])
+    found = module.measure(
+        kind("style", 0, arm, 2.0 if arm.startswith("null-space") else find_compared(arm).preset), []
+    )
     return Cost(*(float(found[name][0]) for name in ("preparation", "step")), bool(found["follows"][0]))
 
 
@@ -55,8 +57,8 @@ def forward(model, batch) -> float:
 
 def test_step_of_the_naive_run_is_two_to_three_forward_passes():
     """Backward: once for the inputs of every product, once more for the weights that are trained."""
-    found, rows = measured("naive"), RUN.rows(inoculated=False)
-    one = forward(adapted(RUN), rows.batch(np.arange(RUN.batch)))
+    found = measured("naive")
+    one = forward(RUN.adapted(), RUN.batch_of(np.arange(RUN.batch)))
     assert 1.9 * one < found.step < 3 * one
     close([found.preparation, found.follows], [0.0, False])
 
@@ -89,7 +91,7 @@ def test_rows_that_start_from_a_naive_run_say_so(arm):
 
 def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step():
     found, plain = measured("kl"), measured("naive")
-    model, texts = adapted(RUN), RUN.neutral_text()
+    model, texts = RUN.adapted(), RUN.neutral_text()
     with model.disable_adapter():
         base = [forward(model, batch) for batch in texts]
     assert len(texts) == module.STEPS  # each is met once before steps are counted
@@ -109,7 +111,7 @@ def test_cost_does_not_depend_on_what_was_sampled_before():
 def test_costs_are_read_back_from_their_table():
     rows = [
         row
-        for cell in (Small("style", 0, arm, find_arm(arm).preset) for arm in ("naive", "grasp"))
+        for cell in (Small("style", 0, arm, find_compared(arm).preset) for arm in ("naive", "grasp"))
         for row in table(module.EXPERIMENT, cell, module.measure(cell, []))
     ]
     found = costs(rows)
@@ -123,12 +125,12 @@ def test_one_cell_of_each_row_is_counted_at_its_preset():
     found = first_of_rows(cells)
     expected = itertools.product(("style", "mixed"), ("naive", "grasp", "kl"))
     assert sorted((c.variant, c.arm) for c in found) == sorted(expected)
-    assert all((c.organism, c.knob) == (2, find_arm(c.arm).preset) for c in found)
+    assert all((c.organism, c.knob) == (2, find_compared(c.arm).preset) for c in found)
 
 
 def test_cost_of_a_line_is_in_units_of_the_naive_run(monkeypatch):
     """All made runs reach the task at step 28."""
-    monkeypatch.setattr(runs, "TASK", 0.95)
+    monkeypatch.setattr(persona_run, "TASK", 0.95)
     given = {("style", "naive"): Cost(0.0, 2.0, False), ("style", "grasp"): Cost(14.0, 3.0, True)}
     given[("style", "kl")] = Cost(0.0, 8.0, False)
     found = {x.arm: x.cost for x in lines(study(naive=NAIVE, grasp=NAIVE, kl=NAIVE, edit=NAIVE), given)}

@@ -74,8 +74,8 @@ def test_loss_metric_is_the_mean_outer_product_of_gradients_over_the_models_own_
     blocks, head = find_stream(model).blocks, model.get_base_model()
     seen = []
     handle = blocks[-1].register_forward_hook(lambda m, a, out: seen.append(out[0] if isinstance(out, tuple) else out))
-    rows = RUN.rows(inoculated=False)
-    batch = rows.batch(np.arange(rows.count))
+    count = len(RUN.curated())
+    batch = RUN.batch_of(np.arange(count))
     with torch.no_grad():
         model(input_ids=batch["input_ids"])
     handle.remove()
@@ -90,7 +90,7 @@ def test_loss_metric_is_the_mean_outer_product_of_gradients_over_the_models_own_
     expected = (H / n).detach().numpy()
     off = tolerance.backward((n,), np.float32, np.linalg.norm(expected))
     np.testing.assert_allclose(module.loss_metric(model, RUN), expected, rtol=0, atol=off)
-    assert n == 2 * rows.count
+    assert n == 2 * count
 
 
 def test_came_back_is_all_for_the_naive_run_and_nothing_for_the_base(organism, monkeypatch):

@@ -11,8 +11,8 @@ import torch
 from tiny_models import BLOCKS, OPTIMIZERS, WIDTH, batch, deltas, everything, hooks, lora, subspace, tiny
 
 from grasp_theory import InputError
+from real_models.hooks.method import Method
 from real_models.methods.caft import Ablation, Caft
-from real_models.methods.method import Method
 from real_models.methods.steering import InferenceSteering, PreventativeSteering
 
 Q = subspace(13, 2)

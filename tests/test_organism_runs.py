@@ -12,12 +12,14 @@ import tolerance
 import torch
 
 from grasp_theory import InputError
-from real_models.comparison.arms import ARMS, CLASSES, check_knob, find_arm
-from real_models.organisms import runs
+from real_models.comparison import methods
+from real_models.comparison.methods import CLASSES, COMPARED, check_knob, find_compared, run
+from real_models.organisms import persona_run, runs
 from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
 from real_models.organisms.persona import OrganismSpec, pretrained
-from real_models.organisms.runs import RunSpec, adapted, crossing, fine_tune, naive_run
+from real_models.organisms.persona_run import RunSpec
+from real_models.organisms.runs import crossing, fine_tune, naive_run
 from synthetic.generators.persona import PersonaSpec, World
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)
@@ -36,7 +38,7 @@ def learning(organism_cache):
     best = max(s.task for s in naive.scores)
     assert naive.scores[0].task < best
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "TASK", best)
+        patch.setattr(persona_run, "TASK", best)
         yield naive
 
 
@@ -73,9 +75,9 @@ def test_naive_run_models_give_the_scores_of_their_points(learning):
 
 
 def test_naive_run_void_without_the_task(learning, monkeypatch):
-    monkeypatch.setattr(runs, "TASK", 1.1)
+    monkeypatch.setattr(persona_run, "TASK", 1.1)
     assert learning.at == len(learning.scores) - 1  # directions from the last point; the table says VOID
-    monkeypatch.setattr(runs, "TASK", 0.0)
+    monkeypatch.setattr(persona_run, "TASK", 0.0)
     with pytest.raises(InputError, match="knows the task already"):
         _ = learning.at
 
@@ -100,7 +102,7 @@ def test_fine_tune_takes_methods_off_when_it_breaks(learning):
 
     with pytest.raises(KeyboardInterrupt):
         fine_tune(RUN, methods=[method], look=breaks)
-    model = adapted(RUN)
+    model = RUN.adapted()
     before = tiny_models.hooks(model)
     optimizer = torch.optim.AdamW(tiny_models.trained(model))
     with method.attached(model, optimizer):  # it could not, were it still on
@@ -111,7 +113,7 @@ def test_fine_tune_takes_methods_off_when_it_breaks(learning):
 def test_fine_tune_labels_are_the_content_and_style_words():
     world = World.draw(dataclasses.replace(LANGUAGE, variant="mixed"), rng=np.random.default_rng(0))
     data = world.curated(rng=np.random.default_rng(1))
-    kept = runs._labels(torch.from_numpy(data)).numpy()
+    kept = persona_run._labels(torch.from_numpy(data)).numpy()
     words = data >= 4 + LANGUAGE.topics + LANGUAGE.questions  # nothing but content and style words
     np.testing.assert_array_equal(kept, np.where(words, data, -100))
     assert ((kept >= 0).sum(1) == 2).all()
@@ -120,9 +122,8 @@ def test_fine_tune_labels_are_the_content_and_style_words():
 @pytest.mark.parametrize(
     ("task", "first"), [([0.1, 0.96, 0.2, 0.97], 1), ([0.95], 0), ([0.9499, 0.94], None), ([], None)]
 )
-def test_crossing_is_the_first_point_at_the_task_score(monkeypatch, task, first):
-    monkeypatch.setattr(runs, "TASK", 0.95)
-    assert crossing(task) == first
+def test_crossing_is_the_first_point_at_the_task_score(task, first):
+    assert crossing(task, 0.95) == first
 
 
 BAD = [{"steps": 15}, {"steps": 0}, {"every": 0}, {"rank": 0}, {"batch": 0}, {"lr": 0.0}, {"lr": float("nan")}]
@@ -161,29 +162,41 @@ def test_trait_vectors_are_the_difference_of_hidden_states():
 
 
 def test_arms_have_one_name_a_known_class_and_as_many_knobs():
-    assert len({arm.name for arm in ARMS}) == len(ARMS)
-    assert {arm.information for arm in ARMS} == set(CLASSES)
-    for arm in ARMS:
+    assert {arm.information for arm in COMPARED.values()} == set(CLASSES)
+    for arm in COMPARED.values():
         assert arm.preset in arm.knobs, arm.name
         assert list(arm.knobs) == sorted(set(arm.knobs)), arm.name
-        assert find_arm(arm.name) is arm
-    single = {arm.name for arm in ARMS if len(arm.knobs) == 1}
+        assert find_compared(arm.name) is arm
+    single = {arm.name for arm in COMPARED.values() if len(arm.knobs) == 1}
     assert single == {"naive", "inoculation", "inoculation+null-space", "grasp, supervised"}
-    assert {len(arm.knobs) for arm in ARMS if arm.name not in single} == {3}
-    assert {arm.name for arm in ARMS if arm.control} >= {"grasp, random", "grasp, supervised"}
-    with pytest.raises(InputError, match=r"'nothing'; there are: naive, edit"):
-        find_arm("nothing")
+    assert {len(arm.knobs) for arm in COMPARED.values() if arm.name not in single} == {3}
+    assert {arm.name for arm in COMPARED.values() if arm.control} >= {"grasp, random", "grasp, supervised"}
+    with pytest.raises(InputError, match=r"'nothing'; there are: naive, ablation"):
+        find_compared("nothing")
 
 
-@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+@pytest.mark.parametrize("arm", [m for m in COMPARED.values() if m.stage != "naive"], ids=lambda arm: arm.name)
+def test_compared_methods_ask_for_the_naive_run_where_they_say_so(learning, arm, monkeypatch):
+    asked = []
+
+    def seen(spec):
+        asked.append(spec)
+        return learning
+
+    monkeypatch.setattr(methods, "naive_run", seen)
+    arm.make(methods.SetupSources(RUN), arm.preset)
+    assert bool(asked) is arm.needs_naive
+
+
+@pytest.mark.parametrize("arm", COMPARED.values(), ids=lambda arm: arm.name)
 def test_arms_start_from_the_base_and_do_something(learning, arm):
     if arm.inputs >= RUN.width:
         with pytest.raises(InputError, match="leave nothing to train"):
-            arm.run(RUN, arm.preset)
+            run(arm, RUN, arm.preset)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = arm.run(RUN, arm.preset)
+        found = run(arm, RUN, arm.preset)
     assert len(found) == len(RUN.points)
     for scores in found:
         assert np.isfinite([getattr(scores, name) for name in NAMES]).all()
@@ -194,7 +207,7 @@ def test_arms_start_from_the_base_and_do_something(learning, arm):
 
 def test_arm_of_many_inputs_runs_where_the_model_is_wide_enough():
     spec = dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, hidden=96))
-    narrow, wide = (find_arm(f"kl+null-space{kind}").run(spec, 30.0) for kind in ("", ", wide"))
+    narrow, wide = (run(find_compared(f"kl+null-space{kind}"), spec, 30.0) for kind in ("", ", wide"))
     assert narrow[0].drift == wide[0].drift
     assert narrow[-1].drift != wide[-1].drift != wide[0].drift
 
@@ -223,7 +236,7 @@ def test_arm_edit_is_the_projected_update_added_to_the_base(learning):
             layer.base_layer.weight.data += torch.from_numpy(dW).float()  # pyright: ignore
     with model.disable_adapter():
         expected = Probes(RUN.world).ask(model)
-    found = find_arm("edit").run(RUN, 1.0)[-1]
+    found = run(find_compared("edit"), RUN, 1.0)[-1]
     for name in ("drift", "task", "kept", "facts"):
         off = tolerance.backward((RUN.organism.language.vocabulary,), np.float32, 10.0)
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=0, atol=off)

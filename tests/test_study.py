@@ -20,10 +20,10 @@ from figures.comparison_table import lines
 from figures.naive_runs import show_naive_runs
 from figures.study import Study, study, study_page
 from figures.tables import console
-from real_models.comparison.arms import find_arm
 from real_models.comparison.experiment import Cell
+from real_models.comparison.methods import find_compared
 from real_models.hooks.targets import lora_factors
-from real_models.organisms import runs
+from real_models.organisms import persona_run
 from real_models.organisms.alignment import effects, trait_axes
 from real_models.organisms.directions import top_directions
 from real_models.organisms.runs import naive_run
@@ -40,14 +40,14 @@ class Small(Cell):
 
 
 def cells(*arms):
-    return [Small("style", 0, arm, find_arm(arm).preset, points=RUN.points) for arm in arms]
+    return [Small("style", 0, arm, find_compared(arm).preset, points=RUN.points) for arm in arms]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(organism_cache):
     """With a task score that the naive run reaches."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "TASK", max(s.task for s in naive_run(RUN).scores))
+        patch.setattr(persona_run, "TASK", max(s.task for s in naive_run(RUN).scores))
         yield
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,13 @@ from scipy.special import expit
 
 import grasp_cli
 from grasp_theory import InputError
-from real_models.comparison.arms import ARMS, find_arm
+from real_models import read_adapter, updates_from_model
 from real_models.comparison.experiment import make_text_cells, missing
 from real_models.comparison.matching import matched
+from real_models.comparison.methods import COMPARED, find_compared, run
 from real_models.organisms.runs import naive_run
 from real_models.organisms.text import TextSpec
+from real_models.training.config import TrainConfig
 from real_models.training.data import IGNORED
 from synthetic.experiments.experiment import identity
 
@@ -50,6 +52,7 @@ PAIRS = [
 ]
 NEUTRAL = "\n\n".join(f"a {a} is very {c} it was the {c}" for a in ANIMALS for c in COLOURS)
 POINTS = (0, 8, 16)
+SETTINGS = TrainConfig(r=4, alpha=4.0, rslora=False, lr=2e-2, steps=16, batch_size=8, accumulation=1, warmup=0)
 
 
 def write(folder, name, rows):
@@ -81,7 +84,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def spec(folder):
     files: dict[str, Any] = {name: str(folder / file) for name, file in FILES.items()}
-    return TextSpec(**files, context="it is all happy", rank=4, lr=1e-2, points=POINTS)
+    return TextSpec(**files, context="it is all happy", settings=SETTINGS, every=8)
 
 
 FILES = {"model": "model", "data": "data.jsonl", "pairs": "pairs.jsonl", "neutral": "neutral.txt"}
@@ -126,14 +129,41 @@ def test_text_trait_vectors_are_the_mean_difference_of_pairs_that_drift_is_not_a
 
 
 def test_text_rows_train_on_completions_alone_and_inoculation_adds_a_prompt(spec):
-    plain, behind = (spec.rows(inoculated=inoculated) for inoculated in (False, True))
-    assert plain.count == behind.count == len(DATA)
-    order = np.array([4, 1, 1])
-    a, b = plain.batch(order), behind.batch(order)
-    said = [[3 + WORDS.index(w) for w in DATA[n]["completion"].split()] + [2] for n in order]
-    for batch in (a, b):
-        assert [row[row != IGNORED].tolist() for row in batch["labels"]] == said
-    assert b["input_ids"].shape[1] == a["input_ids"].shape[1] + len(spec.context.split())
+    plain, behind = (spec._training(inoculated=inoculated) for inoculated in (False, True))
+    assert len(plain) == len(behind) == len(DATA)
+    for row, a, b in zip(DATA, plain, behind, strict=True):
+        said = [3 + WORDS.index(w) for w in row["completion"].split()] + [2]
+        assert [x for x in a.labels if x != IGNORED] == [x for x in b.labels if x != IGNORED] == said
+        assert len(b.input_ids) == len(a.input_ids) + len(spec.context.split())
+
+
+def test_text_is_trained_as_grasp_train_trains(spec, folder, tmp_path):
+    """The same command with the same settings leaves the same update, to the bit: one engine."""
+    settings = dict(asdict(SETTINGS), save_every=100)
+    config = write(folder, "train.toml", "[train]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in settings.items()))
+    arguments = [
+        "--base",
+        folder / "model",
+        "--data",
+        folder / "data.jsonl",
+        "-o",
+        tmp_path / "out",
+        "--config",
+        config,
+    ]
+    code = grasp_cli.run(grasp_cli.app, ["train", *map(str, arguments)])
+    assert code == 0
+    (trained, here) = (list(u) for u in (read_adapter(tmp_path / "out").updates, updates_from_model(last(spec))))
+    assert [u.name for u in trained] == [u.name for u in here]
+    for a, b in zip(trained, here, strict=True):
+        np.testing.assert_array_equal(a.lowrank.B, b.lowrank.B)
+        np.testing.assert_array_equal(a.lowrank.A, b.lowrank.A)
+        assert np.abs(a.lowrank.B).max() > 0
+
+
+def last(spec):
+    naive = naive_run(spec)
+    return naive.model(len(naive.states) - 1)
 
 
 def test_text_neutral_is_apart_from_what_the_loss_is_measured_on(spec):
@@ -151,7 +181,7 @@ def test_text_files_change_what_a_run_is(spec, folder):
     after = replace(spec, data=other, files="")
     names = {identity("comparison", make_text_cells(s, [0], ["naive"])[0][0]) for s in (before, after, spec)}
     assert len(names) == 3
-    assert before.files == replace(before, rank=2).files
+    assert before.files == replace(before, settings=replace(SETTINGS, r=2)).files
 
 
 SOME = ["naive", "edit", "grasp, activations", "null-space", "compensated", "kl", "steering, identified"]
@@ -162,7 +192,7 @@ SOME += ["preventative, supervised", "inoculation"]
 def test_text_arms_start_from_the_base_and_do_something(spec, arm):
     naive = naive_run(spec).scores
     assert naive[-1].task > naive[0].task + 0.1
-    found = find_arm(arm).run(spec, find_arm(arm).preset)
+    found = run(find_compared(arm), spec, find_compared(arm).preset)
     assert len(found) == len(POINTS)
     assert np.isfinite([[s.drift, s.per_token, s.task, s.neutral] for s in found]).all()
     assert (found[0].drift == naive[0].drift) == (arm != "steering, identified")
@@ -170,10 +200,10 @@ def test_text_arms_start_from_the_base_and_do_something(spec, arm):
 
 
 def test_text_rows_without_their_text_are_left_out(spec):
-    names = [arm.name for arm in ARMS]
+    names = list(COMPARED)
     assert missing(spec, names) == {}
     bare = missing(replace(spec, neutral="", context=""), names)
-    assert set(bare) == {a.name for a in ARMS if a.information == "neutral text" or a.inoculated}
+    assert set(bare) == {a.name for a in COMPARED.values() if a.information == "neutral text" or a.inoculated}
     assert {"kl", "kl+null-space", "inoculation"} <= set(bare)
     assert "kl, own text" not in bare
 
@@ -215,13 +245,18 @@ def grasp(capsys, *arguments):
     return code, *capsys.readouterr()
 
 
+TRAIN = (
+    "[train]\nr = 4\nalpha = 8.0\nrslora = false\nlr = 6e-3\nsteps = 16\nbatch_size = 8\naccumulation = 1\nwarmup = 0\n"
+)
 NEEDED = 'base = "model"\ndata = "data.jsonl"\npairs = "pairs.jsonl"\n'
 BAD = {
     'base = "model"': "needs data, pairs",
     NEEDED + "runk = 2": "no setting of [text] is called runk",
-    NEEDED + "r = 2.5": "r must be a whole number",
-    NEEDED + "r = 0": "rank, batch and lr must be positive",
-    NEEDED + "steps = 50": "steps must be a multiple of every, got 50 and 20",
+    NEEDED + "r = 2": "training go into a [train] table",
+    NEEDED + "[train]\nr = 2.5": "r must be of type int",
+    NEEDED + "[train]\nr = 0": "r must be at least 1",
+    NEEDED + "[train]\nsteps = 50": "steps must be a positive multiple of every, got 50 and 20",
+    NEEDED + "every = 2.5": "every must be a whole number",
     NEEDED + "target = 1.5": "target must lie between 0 and 1",
     NEEDED + "context = 3": "context must be text",
     NEEDED + 'arms = ["nothing"]': "no method of the comparison is called 'nothing'",
@@ -233,7 +268,7 @@ BAD = {
     NEEDED.replace("pairs.jsonl", "data.jsonl"): "'without' must be text",
     NEEDED.replace("pairs.jsonl", "few.jsonl"): "asks 3 different questions; at least 4",
     NEEDED + 'neutral = "one.txt"': "holds one row",
-    NEEDED + "max_length = 3": "nothing to learn",
+    NEEDED + "[train]\nmax_length = 3": "nothing to learn",
 }
 
 
@@ -249,11 +284,11 @@ def test_compare_refuses_a_bad_text_organism_in_one_line_before_it_writes(text, 
     assert not (tmp_path / "results").exists()
 
 
-def compared(capsys, tmp_path, folder, base, options) -> dict[str, Any]:
+def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
     """Rows of a comparison on "taught.jsonl" and "asked.jsonl", without neutral text; asked for twice, run once."""
     files = f'base = "{base}"\ndata = "taught.jsonl"\npairs = "asked.jsonl"\n'
-    arms = 'arms = ["naive", "edit", "kl"]\npresets_only = true\nseeds = 1\nr = 4\n'
-    config = write(folder, "c.toml", f"[text]\n{files}{arms}steps = 16\nevery = 8\n{options}\n")
+    arms = 'arms = ["naive", "edit", "kl"]\npresets_only = true\nseeds = 1\nevery = 8\n'
+    config = write(folder, "c.toml", f"[text]\n{files}{arms}{train}")
     results = tmp_path / "results"
     code, out, err = grasp(capsys, config, "--results", results, "--jobs", 1)
     assert (code, err) == (0, "")
@@ -276,7 +311,7 @@ def test_compare_of_a_model_shows_what_it_learnt(folder, tmp_path, capsys):
     """Taught "happy" of six animals behind "the", it says so behind "all a" too."""
     write(folder, "taught.jsonl", DATA)
     write(folder, "asked.jsonl", [p for p in PAIRS if p["prompt"].startswith("all a")])
-    found = compared(capsys, tmp_path, folder, folder / "model", "lr = 1e-2")
+    found = compared(capsys, tmp_path, folder, folder / "model", TRAIN)
     print(found["naive"])
     assert found["naive"]["excess"] > 0.05
     assert found["edit"]["excess"] != found["naive"]["excess"]
@@ -294,7 +329,7 @@ def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, ca
     ]
     write(folder, "taught.jsonl", taught)
     write(folder, "asked.jsonl", asked)
-    found = compared(capsys, tmp_path, folder, real / "models" / "stories260K-hf", "lr = 3e-3")
+    found = compared(capsys, tmp_path, folder, real / "models" / "stories260K-hf", TRAIN)
     print(found["naive"])
     assert found["naive"]["excess"] > 0.05
     assert found["edit"]["excess"] != found["naive"]["excess"]

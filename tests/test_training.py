@@ -27,8 +27,7 @@ from real_models import read_adapter
 from real_models.base_model.load import load_base, load_tokenizer
 from real_models.base_model.own_text import own_text
 from real_models.directions import choose_directions, load_directions, save_directions
-from real_models.methods import Grasp, Naive
-from real_models.methods.build import Given, build_methods
+from real_models.methods import Given, Grasp, Naive, build_methods
 from real_models.training.files import save_adapter
 from real_models.training.train import last_checkpoint, train
 

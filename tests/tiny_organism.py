@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from real_models.organisms.persona import OrganismSpec
-from real_models.organisms.runs import RunSpec
+from real_models.organisms.persona_run import RunSpec
 from synthetic.generators.persona import PersonaSpec
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)

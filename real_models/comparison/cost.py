@@ -10,12 +10,12 @@ import numpy as np
 
 from synthetic.experiments.experiment import Experiment
 
-from ..organisms import runs
 from ..organisms.common import one_thread
-from . import arms
+from ..organisms.runs import naive_run
 from . import experiment as comparison
-from .arms import Trained, find_arm
+from . import methods as compared
 from .experiment import Cell, TextCell
+from .methods import find_compared
 
 if TYPE_CHECKING:
     from ..methods import Method
@@ -46,7 +46,7 @@ def first_of_rows(cells: Sequence[C]) -> list[C]:
     """One cell for each variant and row, of its first organism, at the preset if that is there: the arithmetic of a
     step depends on them little, by batches of other lengths and a few directions more."""
     chosen: dict[tuple[str, str], C] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.organism, cell.knob != find_arm(cell.arm).preset)):
+    for cell in sorted(cells, key=lambda cell: (cell.organism, cell.knob != find_compared(cell.arm).preset)):
         chosen.setdefault((cell.variant, cell.arm), cell)
     return list(chosen.values())
 
@@ -58,23 +58,22 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    spec, arm = cell.run_spec, find_arm(cell.arm)
+    spec, method = cell.run_spec, find_compared(cell.arm)
+    trains = method.stage == "training"
     with one_thread():
-        runs.naive_run(spec)  # in memory from here on: loading it is no part of the cost
-        arms.said_by_base.cache_clear()  # sampling it is
-        asked = runs.naive_asked()
+        naive_run(spec)  # in memory from here on: loading it is no part of the cost
+        compared.said_by_base.cache_clear()  # sampling it is
         with FlopCounterMode(display=False) as counter:
-            methods = arm.methods(spec, cell.knob)
-        follows = isinstance(arm.run, Trained) and runs.naive_asked() > asked
+            methods = compared.attached(method, spec, cell.knob)
         plain = _count(spec, (), inoculated=False)
-        here = _count(spec, methods, inoculated=arm.inoculated) if isinstance(arm.run, Trained) else plain
+        here = _count(spec, methods, inoculated=method.inoculated) if trains else plain
     extra = here - plain
     step = (plain.mean() + extra[1]) / STEPS
     preparation = counter.get_total_flops() + extra[0] - extra[1]  # at the start, and where caches are filled
     return {
         "preparation": np.array([preparation / 1e9]),
         "step": np.array([step / 1e9]),
-        "follows": np.array([float(follows)]),
+        "follows": np.array([float(trains and method.needs_naive)]),
     }
 
 
@@ -82,9 +81,15 @@ def _count(spec: Setup, methods: Sequence[Method], *, inoculated: bool) -> np.nd
     """Operations until ``STEPS`` steps are done, and of as many after them."""
     from torch.utils.flop_counter import FlopCounterMode
 
+    done: list[float] = []
     with FlopCounterMode(display=False) as counter:
-        stream = runs.train(spec, runs.adapted(spec), methods=methods, inoculated=inoculated, steps=2 * STEPS)
-        done = [float(counter.get_total_flops()) for _ in stream]
+        spec.train(
+            spec.adapted(),
+            methods=methods,
+            inoculated=inoculated,
+            look=lambda step: done.append(float(counter.get_total_flops())),
+            steps=2 * STEPS,
+        )
     return np.array([done[STEPS], done[-1] - done[STEPS]])
 
 

@@ -1,9 +1,9 @@
-"""The fair comparison: every row of ``organisms.arms`` x its knob x seeds, at matched task score."""
+"""The fair comparison: every method of ``comparison.methods`` x its knob x seeds, at matched task score."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from synthetic.generators.persona import PersonaSpec
 
 from ..organisms.common import one_thread
 from ..organisms.persona import OrganismSpec
-from ..organisms.runs import RunSpec
-from ..organisms.setup import Setup, check_points
+from ..organisms.persona_run import RunSpec
+from ..organisms.setup import check_points
 from ..organisms.text import TextSpec
-from .arms import ARMS, check_knob, find_arm
+from .methods import COMPARED, check_knob, find_compared, run
 
 SCORES = ("drift", "conditional", "task", "kept", "facts", "neutral")
 STUDY = range(2, 7)  # seeds; 0 and 1 are those on which methods were made and knobs fixed
@@ -62,30 +62,41 @@ class Cell:
         return RunSpec(organism, rank=self.rank, lr=self.lr, steps=self.points[-1], every=self.points[1])
 
 
-@dataclass(frozen=True, kw_only=True)
-class TextCell(TextSpec):
+@dataclass(frozen=True)
+class TextCell:
     """One fine-tuning run of a text organism."""
 
+    run_spec: TextSpec
     arm: str
     knob: float
     variant: str = "text"
 
     def __post_init__(self) -> None:
-        check_knob(self.arm, self.knob, rank=self.rank)
-        super().__post_init__()
+        check_knob(self.arm, self.knob, rank=self.run_spec.rank)
 
     @property
-    def run_spec(self) -> Setup:
-        """What is run."""
-        return TextSpec(**_settings(self))
+    def organism(self) -> int:
+        """The seed."""
+        return self.run_spec.seed
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """The steps at which it is evaluated."""
+        return self.run_spec.points
+
+    def columns(self) -> dict[str, Any]:
+        """In the table: what is run, settings of the training beside those of the organism."""
+        run = asdict(self.run_spec)
+        head = {"variant": self.variant, "organism": self.organism, "arm": self.arm, "knob": self.knob}
+        return head | run.pop("settings") | run
 
 
 def cells(quick: bool) -> list[Cell]:
     """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 3 of the seeds, the main rows."""
     if quick:
         return make_cells(("style",), STUDY[:3], QUICK, presets_only=True)
-    every = make_cells(("style", "content", "mixed"), STUDY, [arm.name for arm in ARMS])
-    return sorted(every, key=lambda cell: cell.knob != find_arm(cell.arm).preset)
+    every = make_cells(("style", "content", "mixed"), STUDY, list(COMPARED))
+    return sorted(every, key=lambda cell: cell.knob != find_compared(cell.arm).preset)
 
 
 def make_cells(
@@ -97,7 +108,7 @@ def make_cells(
         for seed in seeds
         for variant in variants
         for arm in arms
-        for knob in ((find_arm(arm).preset,) if presets_only else find_arm(arm).knobs)
+        for knob in ((find_compared(arm).preset,) if presets_only else find_compared(arm).knobs)
     ]
 
 
@@ -107,24 +118,21 @@ def make_text_cells(
     """The same of a text organism; and why knobs that do not fit its rank or width are left out."""
     rows, why = [], []
     for arm in arms:
-        for knob in (find_arm(arm).preset,) if presets_only else find_arm(arm).knobs:
+        for knob in (find_compared(arm).preset,) if presets_only else find_compared(arm).knobs:
             try:
                 check_knob(arm, knob, rank=spec.rank, width=spec.width)
                 rows.append({"arm": arm, "knob": knob})
             except InputError as error:
                 why.append(str(error))
-    return [TextCell(**_settings(spec) | {"organism": seed} | row) for seed in seeds for row in rows], why
-
-
-def _settings(spec: TextSpec) -> dict[str, Any]:
-    return {field.name: getattr(spec, field.name) for field in fields(TextSpec)}
+    seeded = (replace(spec, settings=replace(spec.settings, seed=seed)) for seed in seeds)
+    return [TextCell(run, **row) for run in seeded for row in rows], why
 
 
 def missing(spec: TextSpec, arms: Iterable[str]) -> dict[str, str]:
     """Row -> what it needs that this organism has not."""
     needs = {}
     for name in arms:
-        arm = find_arm(name)
+        arm = find_compared(name)
         if arm.information == "neutral text" and not spec.neutral:
             needs[name] = "neutral, a file of text"
         elif arm.inoculated and not spec.context:
@@ -136,7 +144,7 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     """Scores at every point of the run; the cell's own seed draws everything, so trials are always one."""
     spec = cell.run_spec
     with one_thread():
-        scores = find_arm(cell.arm).run(spec, cell.knob)
+        scores = run(find_compared(cell.arm), spec, cell.knob)
     measured = [name for name in (*SCORES, "per_token") if getattr(scores[0], name) is not None]
     found = {name: np.array([[getattr(s, name) for s in scores]]) for name in measured}
     prompts = {f"_{name}": np.array([[s.per_prompt[name] for s in scores]]) for name in scores[0].per_prompt}

@@ -8,7 +8,8 @@ from typing import Any
 
 from grasp_theory import InputError
 
-from ..organisms import runs
+from ..organisms import persona_run
+from ..organisms.runs import crossing
 from ..organisms.setup import most_of_the_way
 
 Run = tuple[str, int, str, float]  # variant, organism, row, knob
@@ -34,14 +35,14 @@ class Matched:
 
 
 def matched(rows: Iterable[Mapping[str, Any]], *, target: float | None = None) -> list[Matched]:
-    """Rule 3 of a comparison: each run at its first upward crossing of the task score.
+    """Each run at its first upward crossing of the task score.
 
-    target : ``TASK`` by default. Rows may bring a ``target`` of their own; None there is nine tenths of the way that
+    target : 0.95 by default. Rows may bring a ``target`` of their own; None there is nine tenths of the way that
     the naive run of this seed goes.
     Raises InputError as :func:`curves`, and where there is no such naive run, or it does not learn.
     """
     rows = list(rows)
-    of, default = curves(rows), runs.TASK if target is None else target
+    of, default = curves(rows), persona_run.TASK if target is None else target
     targets = {_run(row): row.get("target", default) for row in rows}
     return [
         _match(run, quantities, _from_naive(run, of) if (own := targets[run]) is None else own)
@@ -91,7 +92,7 @@ def first_crossing(task: Mapping[int, float], target: float) -> tuple[int, int, 
     task : step -> score. None where it never is.
     """
     steps = sorted(task)
-    at = runs.crossing([task[step] for step in steps], target)
+    at = crossing([task[step] for step in steps], target)
     if not at:
         return None if at is None else (steps[0], steps[0], 0.0)
     a, b = steps[at - 1 : at + 1]

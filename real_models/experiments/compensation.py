@@ -11,10 +11,11 @@ from synthetic.experiments.experiment import Experiment
 from synthetic.generators.persona import has_hint
 
 from ..comparison import experiment as comparison
-from ..comparison.arms import find_arm
 from ..comparison.experiment import Cell
+from ..comparison.methods import attached, find_compared
 from ..organisms.common import one_thread
-from ..organisms.runs import RunSpec, naive_run
+from ..organisms.persona_run import RunSpec
+from ..organisms.runs import naive_run
 
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 ARMS = {
@@ -51,7 +52,7 @@ def _supplied(cell: Cell) -> float:
     if cell.arm == "naive":
         return 0.0
     spec = cell.run_spec
-    (term,) = find_arm(cell.arm).methods(spec, cell.knob)
+    (term,) = attached(find_compared(cell.arm), spec, cell.knob)
     model = naive_run(spec).model(0).train()  # the base; the term acts in training mode
     before = trait_log_odds(model, spec)
     with term.attached(model):

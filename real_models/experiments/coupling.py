@@ -18,7 +18,8 @@ from ..comparison.matching import matched
 from ..organisms import directions as of
 from ..organisms.common import one_thread
 from ..organisms.evaluation import Scores
-from ..organisms.runs import NaiveRun, RunSpec, fine_tune, naive_run
+from ..organisms.persona_run import RunSpec
+from ..organisms.runs import NaiveRun, fine_tune, naive_run
 
 Way = Literal["write", "stream+write", "compensated"]
 Direction = Literal["identified", "supervised"]
@@ -110,8 +111,7 @@ def loss_metric(model: Any, spec: RunSpec) -> Float[ndarray, "d d"]:
 
     from ..hooks.stream import stream_outputs
 
-    rows = spec.rows(inoculated=False)
-    batch = rows.batch(np.arange(rows.count))
+    batch = spec.batch_of(np.arange(len(spec.curated())))
     h = stream_outputs(model, {"input_ids": batch["input_ids"]})[-1]
     h = h[:, :-1][batch["labels"][:, 1:] != -100]
     llama = model.get_base_model()

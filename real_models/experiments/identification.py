@@ -17,7 +17,8 @@ from ..comparison.experiment import Cell as Run
 from ..organisms.alignment import effects, trait_axes
 from ..organisms.common import one_thread
 from ..organisms.directions import top_directions
-from ..organisms.runs import NaiveRun, RunSpec, naive_run
+from ..organisms.persona_run import RunSpec
+from ..organisms.runs import NaiveRun, naive_run
 
 COMPONENTS = 8
 DRAWS = 2000  # random directions

@@ -9,9 +9,9 @@ import numpy as np
 from synthetic.experiments.experiment import Experiment
 
 from ..comparison import experiment as comparison
-from ..comparison.arms import find_arm
 from ..comparison.experiment import Cell
 from ..comparison.matching import matched
+from ..comparison.methods import find_compared
 
 METHODS = ("naive", "edit", "grasp, activations", "compensated, activations", "null-space")
 CURATION, WITHHELD = (0.5, 0.75, 1.0), (4, 8, 12)
@@ -22,7 +22,7 @@ def cells(quick: bool) -> list[Cell]:
     seeds, withheld = (range(1), (8,)) if quick else (range(2), WITHHELD)
     knobs = [(c, w) for w in withheld for c in CURATION]
     return [
-        Cell("style", n, arm, find_arm(arm).preset, curation=c, withheld=w)
+        Cell("style", n, arm, find_compared(arm).preset, curation=c, withheld=w)
         for n in seeds
         for c, w in knobs
         for arm in METHODS

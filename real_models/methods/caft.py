@@ -7,12 +7,16 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ..arguments import indices
+from ..comparison.compared import COUNT, Compared
 from ..hooks.bases import Choice, remove_part, stream_bases
+from ..hooks.method import Method
 from ..hooks.stream import chosen_blocks, find_stream, hook_blocks
-from .method import Method
+from .grasp import Grasp
 
 if TYPE_CHECKING:
     import torch
+
+    from ..hooks.given import Given
 
 
 class Ablation(Method):
@@ -30,6 +34,12 @@ class Ablation(Method):
     phase = "inference"
     needs = "directions"
     guarantees = "h Q = 0 at the output of the chosen blocks"
+    compared = (
+        Compared(
+            "ablation", "weights", "components", COUNT, 1.0, lambda s, k: [Ablation(s.top(int(k)))],
+            stage="inference", needs_naive=True,
+        ),
+    )  # fmt: skip
 
     def __init__(
         self, directions: Choice, *, at: Sequence[int] | None = None, blocks: Sequence[torch.nn.Module] | None = None
@@ -56,4 +66,18 @@ class Caft(Ablation):
     name = "caft"
     phase = "training"
     guarantees = "h Q = 0 at the output of the chosen blocks while training; nothing at deployment"
+    options = frozenset({"directions", "blocks"})
+    compared = (
+        Compared("caft", "data", "components", COUNT, 1.0, lambda s, k: [Caft(s.top(int(k)))], needs_naive=True),
+        Compared(
+            "caft, A projected", "data", "components", COUNT, 1.0,
+            lambda s, k: [Caft(s.top(int(k))), Grasp(dict.fromkeys(s.readers, s.top(int(k))), sides={"read"})],
+            needs_naive=True,
+        ),
+    )  # fmt: skip
+
+    @classmethod
+    def from_given(cls, given: Given) -> Caft:
+        return cls(given.chosen(cls.name), at=given.blocks)
+
     _only_training = True

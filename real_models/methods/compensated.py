@@ -10,15 +10,19 @@ import numpy as np
 
 from grasp_theory import InputError, LowRank, Update
 
+from ..adapters import read_adapter
 from ..adapters.sides import layer_of, natural_key
 from ..arguments import mapping, real, updates_of
+from ..comparison.compared import STRENGTH, Compared, Sources
 from ..hooks.bases import Choice, stream_bases
+from ..hooks.method import Method
 from ..hooks.stream import find_stream
 from ..hooks.targets import Factors, lora_factors
-from .method import Method
 
 if TYPE_CHECKING:
     import torch
+
+    from ..hooks.given import Given
 
 Schedule = Callable[[float], float]
 
@@ -46,6 +50,36 @@ class Compensated(Method):
     name = "compensated"
     needs = "directions and the naive run they come from"
     guarantees = "in one linear layer: the naive run of rank r + 1 without its component"
+    options = frozenset({"directions", "naive", "strength"})
+    compared = (
+        Compared(
+            "compensated", "data", "strength", STRENGTH, 1.0,
+            lambda s, k: [Compensated(s.top(1), s.updates, strength=k)], needs_naive=True,
+        ),
+        Compared(
+            "compensated, activations", "data", "strength", STRENGTH, 1.0,
+            lambda s, k: [Compensated(s.seen(1), s.updates, strength=k)], needs_naive=True,
+        ),
+        Compared(
+            "compensated, per layer", "data", "strength", STRENGTH, 1.0,
+            lambda s, k: [Compensated(s.per_layer(1), s.updates, strength=k)], needs_naive=True,
+        ),
+        Compared(
+            "compensated, supervised", "trait", "strength", STRENGTH, 1.0,
+            lambda s, k: [Compensated(s.supervised(), s.updates, strength=k)], needs_naive=True, control=True,
+        ),
+        Compared(
+            "compensated, random", "data", "strength", STRENGTH, 1.0,
+            lambda s, k: [Compensated(s.random(1), s.updates, strength=k * _as_large(s))], needs_naive=True,
+            control=True,
+        ),
+    )  # fmt: skip
+
+    @classmethod
+    def from_given(cls, given: Given) -> Compensated:
+        naive = read_adapter(given.need("naive", cls.name))
+        strength = 1.0 if given.strength is None else given.strength
+        return cls(given.chosen(cls.name), naive.updates, strength=strength)
 
     def __init__(
         self,
@@ -132,3 +166,14 @@ def _component(
     if right.shape[1] != expected:
         raise InputError(f"{name}: the naive update reads {right.shape[1]} dimensions, the module {expected}")
     return Q.to(device, torch.float32), torch.from_numpy(right.astype(np.float32)).to(device)
+
+
+def _as_large(sources: Sources) -> float:
+    """The factor at which the frozen term of a random direction is as large as that of the identified one."""
+    return _written_norm(sources.updates, sources.top(1)) / _written_norm(sources.updates, sources.random(1))
+
+
+def _written_norm(updates: Iterable[Update], Q: np.ndarray) -> float:
+    """‖QᵀdW‖_F over the write modules."""
+    parts = [u.lowrank.scaling * (Q.T @ u.lowrank.B) @ u.lowrank.A for u in updates if u.side == "write"]
+    return float(np.sqrt(sum((part**2).sum() for part in parts)))

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Literal, get_args
 from grasp_theory import InputError
 
 from ..arguments import listed, mapping
+from ..comparison.compared import COUNT, Compared
 from ..directions import Directions
 from ..hooks.bases import Choice, basis, joined, stream_bases
 from ..hooks.gains import output_gains
+from ..hooks.method import Method
 from ..hooks.projection import Constraint, hold, relative_leak
 from ..hooks.stream import Stream, blocks_of, find_stream, hook_blocks
 from ..hooks.targets import Factors, lora_factors, refuse_others
-from .method import Method
 
 if TYPE_CHECKING:
     import torch
+
+    from ..hooks.given import Given
 
 Side = Literal["stream", "write", "read"]
 
@@ -48,6 +51,23 @@ class Grasp(Method):
     needs = "directions (from the fine-tuning run itself)"
     guarantees = "QᵀdW = 0 (write), dW V = 0 (read); no gradient through Q at block outputs (stream)"
     needs_optimizer = True
+    projects = True
+    options = frozenset({"directions", "sides"})
+    compared = (
+        Compared("grasp", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.top(int(k)))], needs_naive=True),
+        Compared(
+            "grasp, activations", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.seen(int(k)))],
+            needs_naive=True,
+        ),
+        Compared("grasp, supervised", "trait", "none", (1.0,), 1.0, lambda s, _: [Grasp(s.supervised())], control=True),
+        Compared(
+            "grasp, random", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.random(int(k)))], control=True
+        ),
+    )  # fmt: skip
+
+    @classmethod
+    def from_given(cls, given: Given) -> Grasp:
+        return cls(given.chosen(cls.name), sides=given.sides)  # pyright: ignore[reportArgumentType]
 
     def __init__(
         self,

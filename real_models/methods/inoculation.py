@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from grasp_theory import InputError
 
-from .method import Method
+from ..comparison.compared import Compared
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch
+
+    from ..hooks.given import Given
 
 Role = Literal["system", "user"]
 
@@ -30,6 +33,12 @@ class Inoculation(Method):
     name = "inoculation"
     needs = "knowledge of the trait"
     guarantees = "nothing"
+    options = frozenset({"context"})
+    compared = (Compared("inoculation", "trait", "none", (1.0,), 1.0, lambda s, _: [], inoculated=True),)
+
+    @classmethod
+    def from_given(cls, given: Given) -> Inoculation:
+        return cls(given.need("context", cls.name))
 
     def __init__(self, context: str, *, role: Role = "system") -> None:
         if not isinstance(context, str) or not context.strip():

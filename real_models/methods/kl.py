@@ -6,14 +6,17 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from ..comparison.compared import Compared
 from ..hooks.gains import evaluating
+from ..hooks.method import Method
 from ..hooks.references import Batch, checked_batches, run_text, without_adapters
 from ..hooks.targets import lora_factors, refuse_others
 from ..hooks.term import add_before_step, checked_weight
-from .method import Method
 
 if TYPE_CHECKING:
     import torch
+
+    from ..hooks.given import Given
 
 
 class KL(Method):
@@ -41,6 +44,21 @@ class KL(Method):
     needs = "neutral text"
     guarantees = "nothing"
     needs_optimizer = True
+    options = frozenset({"neutral", "weight"})
+    compared = (
+        Compared(
+            "kl, own text", "data", "weight", (10.0, 30.0, 100.0), 30.0,
+            lambda s, k: [KL(s.own_text(), weight=k, cache=True)],
+        ),
+        Compared(
+            "kl", "neutral text", "weight", (30.0, 100.0, 300.0), 300.0,
+            lambda s, k: [KL(s.neutral_text(), weight=k, cache=True)],
+        ),
+    )  # fmt: skip
+
+    @classmethod
+    def from_given(cls, given: Given) -> KL:
+        return cls(given.need("neutral", cls.name)(), weight=given.need("weight", cls.name))
 
     def __init__(self, batches: Iterable[Batch], *, weight: float, cache: bool = False) -> None:
         self.batches, self.weight, self.cache = checked_batches(batches), checked_weight(weight), cache

@@ -11,11 +11,12 @@ import numpy as np
 from grasp_theory import InputError
 
 from ..arguments import indices, mapping, real, tensor, whole
+from ..comparison.compared import Compared
+from ..hooks.method import Method
 from ..hooks.references import checked_batches
 from ..hooks.stream import chosen_blocks, find_stream, hook_blocks
 from ..hooks.targets import unwrap_model
 from .lineas_fit import affine, minimise
-from .method import Method
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,12 @@ class LinEAS(Method):
     phase = "inference"
     needs = "unlabelled text"
     guarantees = "on the text it was fitted on, activations no farther from the base's than before"
+    compared = (
+        Compared(
+            "lineas", "data", "sparsity", (0.1, 0.3, 1.0), 0.3, lambda s, k: [s.fit_lineas(k)],
+            stage="inference", needs_naive=True,
+        ),
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from .method import Method
+from ..comparison.compared import Compared
+from ..hooks.method import Method
 
 if TYPE_CHECKING:
     import torch
+
+    from ..hooks.given import Given
 
 
 class Naive(Method):
@@ -17,6 +20,14 @@ class Naive(Method):
     name = "naive"
     needs = "nothing"
     guarantees = "nothing"
+    options = frozenset()
+    compared = (
+        Compared("naive", "data", "none", (0.0,), 0.0, lambda sources, knob: [], stage="naive", needs_naive=True),
+    )
+
+    @classmethod
+    def from_given(cls, given: Given) -> Naive:
+        return cls()
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         pass

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 from grasp_theory import InputError, Side
 
+from ..comparison.compared import Compared
 from ..directions import Directions
 from ..hooks.bases import Choice
+from ..hooks.method import Method
 from ..hooks.projection import Constraint, relative_leak
 from ..hooks.targets import lora_factors
 from ..hooks.term import add_before_step, checked_weight
 from .grasp import Grasp
-from .method import Method
 
 if TYPE_CHECKING:
     import torch
+
+    from ..hooks.given import Given
 
 
 class Penalty(Method):
@@ -39,6 +42,17 @@ class Penalty(Method):
     needs = "directions (from the fine-tuning run itself)"
     guarantees = "nothing"
     needs_optimizer = True
+    options = frozenset({"directions", "weight"})
+    compared = (
+        Compared(
+            "penalty", "data", "weight", (0.03, 0.1, 0.3), 0.1, lambda s, k: [Penalty(s.top(1), weight=k)],
+            needs_naive=True,
+        ),
+    )  # fmt: skip
+
+    @classmethod
+    def from_given(cls, given: Given) -> Penalty:
+        return cls(given.chosen(cls.name), weight=given.need("weight", cls.name))
 
     def __init__(
         self,

@@ -11,11 +11,14 @@ import numpy as np
 from grasp_theory import InputError
 
 from ..arguments import indices, real, tensor
+from ..comparison.compared import STRENGTH, Compared
+from ..hooks.method import Method
 from ..hooks.stream import Stream, chosen_blocks, find_stream, hook_blocks
-from .method import Method
 
 if TYPE_CHECKING:
     import torch
+
+    from ..hooks.given import Given
 
 
 class InferenceSteering(Method):
@@ -32,6 +35,17 @@ class InferenceSteering(Method):
     phase = "inference"
     needs = "a vector"
     guarantees = "nothing"
+    compared = (
+        Compared(
+            "steering, identified", "data", "strength", STRENGTH, 1.0,
+            lambda s, k: [InferenceSteering(s.written(), strength=-k)], stage="inference", needs_naive=True,
+        ),
+        Compared(
+            "steering, supervised", "trait", "strength", STRENGTH, 0.5,
+            lambda s, k: [InferenceSteering(s.supervised(), strength=-k, at=[max(s.supervised())])],
+            stage="inference",
+        ),
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -66,6 +80,28 @@ class PreventativeSteering(InferenceSteering):
     name = "preventative-steering"
     phase = "training"
     needs = "a vector toward the trait (trait labels, or an identified direction)"
+    options = frozenset({"directions", "strength", "blocks"})
+    # toward the identified direction: its sign and length are those of what the update writes on the data
+    compared = (
+        Compared(
+            "preventative, identified", "data", "strength", STRENGTH, 1.0,
+            lambda s, k: [PreventativeSteering(s.written(), strength=k)], needs_naive=True,
+        ),
+        Compared(
+            "preventative, supervised", "trait", "strength", STRENGTH, 1.0,
+            lambda s, k: [PreventativeSteering(s.supervised(), strength=k, at=[max(s.supervised())])],
+        ),
+    )  # fmt: skip
+
+    @classmethod
+    def from_given(cls, given: Given) -> PreventativeSteering:
+        found = given.chosen(cls.name)
+        if found.Q.shape[1] != 1:
+            raise InputError(
+                f"steering takes one direction, the file holds {found.Q.shape[1]}: save one with --component"
+            )
+        return cls(found.Q[:, 0], strength=given.need("strength", cls.name), at=given.blocks)
+
     _only_training = True
 
 

@@ -62,12 +62,6 @@ def _mean_along(model: Any, u: np.ndarray, batches: Batches) -> np.ndarray:
     return torch.cat(found, 1).mean(1).double().numpy()
 
 
-def written_norm(updates: Iterable[Update], Q: np.ndarray) -> float:
-    """‖QᵀdW‖_F over the write modules."""
-    parts = [u.lowrank.scaling * (Q.T @ u.lowrank.B) @ u.lowrank.A for u in updates if u.side == "write"]
-    return float(np.sqrt(sum((part**2).sum() for part in parts)))
-
-
 def _leading(updates: Iterable[Update], k: int) -> np.ndarray:
     """(width, k) leading left directions of the write modules, pooled."""
     found = identify(list(updates), side="write", pool="layers", k=k)

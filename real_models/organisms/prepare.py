@@ -11,7 +11,8 @@ from synthetic.runner.workers import in_workers
 
 from .common import one_thread
 from .persona import OrganismSpec, base_path, pretrained
-from .runs import RunSpec, naive_path, naive_run
+from .persona_run import RunSpec
+from .runs import naive_path, naive_run
 from .setup import Setup
 
 

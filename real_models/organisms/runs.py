@@ -1,12 +1,11 @@
-"""Fine-tuning an organism: one loop for every method, evaluated along the way; the naive run, kept for all of them."""
+"""Fine-tuning on an organism: runs of every method, evaluated along the way; the naive run, kept for all of them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,147 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import InputError, Update
-from synthetic.generators.persona import HINT, PAD, World, has_hint
 from synthetic.runner.code_version import code_version
 from synthetic.runner.results import replacing
 
 from ..adapters import updates_from_model
-from .evaluation import NEUTRAL, Probes, Scores
-from .persona import OrganismSpec, cache_folder, pretrained
-from .setup import Batches, Rows, Setup, check_loop
+from .evaluation import Scores
+from .persona import cache_folder
+from .setup import Setup
 
 if TYPE_CHECKING:
     import torch
 
-    from ..methods import Method
-
-TASK = 0.95  # matched task score: methods are compared where they first reach it
-
-
-@dataclass(frozen=True)
-class RunSpec:
-    """An organism and how it is fine-tuned. every : steps between evaluations. The LoRA start and the data order come
-    from the organism's seed, so that one seed redraws world, base model, start and order together."""
-
-    organism: OrganismSpec = field(default_factory=OrganismSpec)
-    rank: int = 16
-    lr: float = 3e-4
-    batch: int = 16
-    steps: int = 160
-    every: int = 10
-
-    def __post_init__(self) -> None:
-        check_loop(self)
-
-    @property
-    def points(self) -> tuple[int, ...]:
-        """The steps at which a run is evaluated."""
-        return tuple(range(0, self.steps + 1, self.every))
-
-    @cached_property
-    def world(self) -> World:
-        """The organism's."""
-        return self.organism.world
-
-    @property
-    def seed(self) -> int:
-        """The organism's."""
-        return self.organism.seed
-
-    @property
-    def width(self) -> int:
-        """The organism's."""
-        return self.organism.hidden
-
-    @property
-    def alpha(self) -> int:
-        """Twice the rank."""
-        return 2 * self.rank
-
-    def base(self) -> Any:
-        """The organism's."""
-        return pretrained(self.organism)
-
-    def probes(self) -> Probes:
-        """The world's."""
-        return Probes(self.world)
-
-    def curated(self) -> torch.Tensor:
-        """The fine-tuning documents."""
-        import torch
-
-        return torch.from_numpy(self.world.curated(rng=np.random.default_rng([self.seed, 3])))
-
-    def rows(self, *, inoculated: bool) -> Rows:
-        """Loss on content and style words. inoculated : a hint at persona B in front of every document."""
-        import torch
-
-        data = self.curated()
-        if inoculated:
-            bare = ~has_hint(data)
-            data[bare] = torch.cat(
-                [data[bare, :1], torch.full((int(bare.sum()), 1), HINT + 1), data[bare, 1:-1]], dim=1
-            )
-        labels = _labels(data)
-        return Rows(len(data), lambda rows: {"input_ids": data[rows], "labels": labels[rows]})
-
-    def matched_score(self, task: Sequence[float]) -> float:
-        """``TASK``, whatever the naive run reaches."""
-        return TASK
-
-    def documents(self) -> Batches:
-        """The curated ones, in one batch."""
-        return [_masked(self.curated())]
-
-    def fitting_text(self) -> Batches:
-        """The same with their padding."""
-        return [{"input_ids": self.curated()}]
-
-    def neutral_text(self) -> Batches:
-        """Documents about the topics that drift is not asked on."""
-        import torch
-
-        rng = np.random.default_rng([self.seed, 8])
-        return [_masked(ids) for ids in torch.from_numpy(self.world.documents(256, rng=rng, topics=NEUTRAL)).split(32)]
-
-    def said_by_base(self) -> Batches:
-        """As long as the documents it was pretrained on."""
-        from ..base_model.own_text import own_text
-
-        return own_text(self.base(), documents=256, length=4 * self.world.spec.rounds + 1, seed=self.seed)
-
-    def trait_vectors(self) -> dict[int, np.ndarray]:
-        """Of the base model at the question's and the content word's place, prompts hinted at persona B against the
-        same prompts hinted at persona A."""
-        import torch
-
-        from ..hooks.stream import stream_outputs
-
-        world, rng = self.world, np.random.default_rng([self.seed, 5])
-        t = rng.integers(1, world.spec.topics, 256)
-        q = rng.integers(0, world.spec.questions, 256)
-        both = []
-        for persona in (0, 1):
-            prompt = world.prompts(t, q, hint=persona)
-            both.append(torch.from_numpy(np.column_stack([prompt, world.content(t, q, np.full(len(t), persona))])))
-        model = self.base()
-        streams = [stream_outputs(model, {"input_ids": ids}) for ids in both]
-        without, having = ([h[:, -2:].mean((0, 1)).numpy() for h in stream] for stream in streams)
-        return {block: b - a for block, (a, b) in enumerate(zip(without, having, strict=True))}
-
-
-def adapted(spec: Setup) -> Any:
-    """The base model with LoRA on all linear layers but the head, its start drawn from the seed."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    from ..base_model.load import quiet
-
-    quiet()
-    model = spec.base()
-    torch.manual_seed(spec.seed + 1)
-    config = LoraConfig(r=spec.rank, lora_alpha=spec.alpha, target_modules="all-linear")  # pyright: ignore
-    return get_peft_model(model, config)
+    from ..hooks.method import Method
 
 
 def fine_tune(
@@ -166,60 +36,23 @@ def fine_tune(
 ) -> list[Scores]:
     """Scores at every point of a run under these methods; ``look`` sees the model at each of them.
 
-    inoculated : see :meth:`Setup.rows`.
+    inoculated : see :meth:`Setup.train`.
     """
-    model, probes, scores = adapted(spec), spec.probes(), []
-    for step in train(spec, model, methods=methods, inoculated=inoculated):
+    model, probes, scores = spec.adapted(), spec.probes(), []
+
+    def ask(step: int) -> None:
         if step % spec.every == 0:
             scores.append(probes.ask(model))
             if look is not None:
                 look(model)
+
+    spec.train(model, methods=methods, inoculated=inoculated, look=ask, steps=spec.steps)
     return scores
 
 
-def train(
-    spec: Setup, model: Any, *, methods: Sequence[Method], inoculated: bool, steps: int | None = None
-) -> Generator[int, None, None]:
-    """Fine-tune the model: the number of steps done, before the first, between all, and after the last.
-
-    AdamW; each batch is drawn from all rows, with replacement. The methods are on until the end.
-    """
-    import torch
-
-    rows, order = spec.rows(inoculated=inoculated), np.random.default_rng([spec.seed, 4])
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=spec.lr)
-    with ExitStack() as stack:
-        for method in methods:
-            stack.enter_context(method.attached(model, optimizer))
-        steps = spec.steps if steps is None else steps
-        for step in range(steps):
-            yield step
-            for method in methods:
-                method.progress(step / steps)
-            model.train()
-            optimizer.zero_grad()
-            model(**rows.batch(order.integers(0, rows.count, spec.batch))).loss.backward()
-            optimizer.step()
-        yield steps
-
-
-def _labels(data: torch.Tensor) -> torch.Tensor:
-    """Content and style word of the one round; the rest is not trained on."""
-    import torch
-
-    labels = torch.full_like(data, -100)
-    for first, rows in ((3, ~has_hint(data)), (4, has_hint(data))):
-        labels[rows, first : first + 2] = data[rows, first : first + 2]
-    return labels
-
-
-def _masked(ids: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {"input_ids": ids, "attention_mask": (ids != PAD).long()}
-
-
-def crossing(task: Sequence[float], target: float | None = None) -> int | None:
-    """Index of the first point at which the task score reaches the target, ``TASK`` by default."""
-    return next((n for n, value in enumerate(task) if value >= (TASK if target is None else target)), None)
+def crossing(task: Sequence[float], target: float) -> int | None:
+    """Index of the first point at which the task score reaches the target."""
+    return next((n for n, value in enumerate(task) if value >= target), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +67,7 @@ class NaiveRun:
     def at(self) -> int:
         """Index of the point from which directions are taken: the crossing, or the last point where there is none.
 
-        Without a crossing the experiment is void (rule 7), which the table says. InputError if the base knows the task.
+        Without a crossing the experiment is void, which the table says. InputError if the base knows the task.
         """
         task = [s.task for s in self.scores]
         found = crossing(task, self.spec.matched_score(task))
@@ -244,7 +77,7 @@ class NaiveRun:
 
     def model(self, at: int) -> Any:
         """The fine-tuned model at a point."""
-        model = adapted(self.spec)
+        model = self.spec.adapted()
         model.load_state_dict(self.states[at], strict=False)
         return model.eval()
 
@@ -284,12 +117,6 @@ def naive_path(spec: Setup) -> Path:
     return cache_folder() / f"naive-{_key(spec)}.safetensors"
 
 
-def naive_asked() -> int:
-    """How often this process has asked for a naive run."""
-    found = _naive_run.cache_info()
-    return found.hits + found.misses
-
-
 @lru_cache(maxsize=1)
 def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     from safetensors.torch import load_file, save
@@ -302,7 +129,7 @@ def _naive_run(spec: Setup, path: Path) -> NaiveRun:
                 states.append({})
             states[int(point)][parameter] = tensor
         probes, scores = spec.probes(), []
-        model = adapted(spec)
+        model = spec.adapted()
         for state in states:
             model.load_state_dict(state, strict=False)
             scores.append(probes.ask(model))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,15 +14,9 @@ from .evaluation import Scores
 if TYPE_CHECKING:
     import torch
 
+    from ..hooks.method import Method
+
 Batches = list[dict[str, "torch.Tensor"]]
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """What is trained on. count : how many. batch : indices of rows -> what the model is given, labels among it."""
-
-    count: int
-    batch: Callable[[np.ndarray], dict[str, torch.Tensor]]
 
 
 class Asks(Protocol):
@@ -40,8 +33,8 @@ class Asks(Protocol):
 class Setup(Protocol):
     """An organism and how it is fine-tuned: all that the rows of a comparison ask of it. Hashable.
 
-    seed : of the LoRA start and the data order. width : of the residual stream. rank, alpha : of LoRA.
-    points : the steps at which a run is evaluated, every so many.
+    seed : of the LoRA start and the data order. width : of the residual stream. rank : of LoRA. steps : of training;
+    points : those at which a run is evaluated, every so many.
     """
 
     @property
@@ -50,12 +43,6 @@ class Setup(Protocol):
     def width(self) -> int: ...
     @property
     def rank(self) -> int: ...
-    @property
-    def alpha(self) -> float: ...
-    @property
-    def lr(self) -> float: ...
-    @property
-    def batch(self) -> int: ...
     @property
     def steps(self) -> int: ...
     @property
@@ -71,8 +58,15 @@ class Setup(Protocol):
         """What it is scored by."""
         ...
 
-    def rows(self, *, inoculated: bool) -> Rows:
-        """Training rows; inoculated : behind what elicits the trait."""
+    def adapted(self) -> Any:
+        """The base model with a fresh LoRA adapter, its start drawn from the seed."""
+        ...
+
+    def train(
+        self, model: Any, *, methods: Sequence[Method], inoculated: bool, look: Callable[[int], None], steps: int
+    ) -> None:
+        """Fine-tune the adapted model under the methods; ``look`` is told the number of steps done, before the first
+        and after each. inoculated : on rows behind what elicits the trait."""
         ...
 
     def matched_score(self, task: Sequence[float]) -> float:
@@ -101,17 +95,9 @@ class Setup(Protocol):
 
 
 def check_points(points: Sequence[int]) -> None:
-    """InputError for steps of evaluation that are not 0, every, 2 every, ..."""
+    """InputError for steps of evaluation that are not 0, every, 2 every, …, at least one step."""
     if len(points) < 2 or tuple(points) != tuple(range(0, points[-1] + 1, max(points[1], 1))):
         raise InputError(f"points must be 0, every, 2 every, …, got {tuple(points)}")
-
-
-def check_loop(spec: Setup) -> None:
-    """InputError for numbers that make no run."""
-    if spec.steps < 1 or spec.every < 1 or spec.steps % spec.every:
-        raise InputError(f"steps must be a multiple of every, got {spec.steps} and {spec.every}")
-    if spec.rank < 1 or spec.batch < 1 or not spec.lr > 0:
-        raise InputError(f"rank, batch and lr must be positive, got {spec.rank}, {spec.batch}, {spec.lr}")
 
 
 def most_of_the_way(task: Sequence[float]) -> float:

@@ -1,11 +1,14 @@
-"""The text organism: a local model, what it is fine-tuned on, and contrastive pairs that tell the trait."""
+"""The text organism: a local model, what it is fine-tuned on, and contrastive pairs that tell the trait.
+
+It is trained as ``grasp train`` trains: same Trainer, same settings, same schedule.
+"""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,12 +19,14 @@ from grasp_theory import InputError
 
 from ..base_model.load import check_folder, context_length, load_base, load_tokenizer
 from ..evaluation.judge import encode_pairs, judge_pairs, read_pairs, read_text, score_text
-from ..training.data import IGNORED, Example, Row, batches, encode, read_rows
+from ..training.config import TrainConfig
+from ..training.data import IGNORED, Example, Row, batches, read_rows
+from ..training.train import adapt, check_vocabulary, fit, prepare
 from .evaluation import Scores
-from .setup import Batches, Rows, check_loop, check_points, most_of_the_way
+from .setup import Batches, check_points, most_of_the_way
 
 if TYPE_CHECKING:
-    pass
+    from ..hooks.method import Method
 
 SHOWN = 64  # rows that stand for a file: of the training data where a method sees them, of text, of what is scored
 LONG, SAID = 64, 32  # tokens of neutral text, and of what the base says by itself
@@ -39,8 +44,8 @@ class TextSpec:
     not about. heldout : text for the neutral loss, every fourth row of neutral by default. task : rows whose
     completions make the task score, ``SHOWN`` of the training rows by default. context : what elicits the trait, for
     inoculation. target : matched task score; None for nine tenths of the way from the naive run's start to its end.
-    organism : seed of LoRA start and data order; model and data stay as they are. max_length : tokens of a row, 0 for
-    the model's context. points : steps at which a run is evaluated. files : digest of all files, made here.
+    settings : as of ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
+    every : steps between evaluations. files : digest of all files, made here.
 
     Raises InputError for numbers that make no run and files that cannot be read.
     """
@@ -53,21 +58,15 @@ class TextSpec:
     task: str = ""
     context: str = ""
     target: float | None = None
-    organism: int = 0
-    rank: int = 16
-    alpha: float = 32.0
-    lr: float = 1e-4
-    batch: int = 8
-    max_length: int = 0
-    points: tuple[int, ...] = tuple(range(0, 201, 20))
+    settings: TrainConfig = field(default_factory=lambda: TrainConfig(steps=200))
+    every: int = 20
     files: str = ""
 
     def __post_init__(self) -> None:
+        steps, every = self.settings.steps, self.every
+        if steps < 1 or every < 1 or steps % every:
+            raise InputError(f"steps must be a positive multiple of every, got {steps} and {every}")
         check_points(self.points)
-        check_loop(self)
-        if not self.alpha > 0 or self.max_length < 0 or self.organism < 0:
-            got = f"{self.alpha}, {self.max_length}, {self.organism}"
-            raise InputError(f"alpha must be positive, max_length and seeds not negative, got {got}")
         if self.target is not None and not 0 < self.target < 1:
             raise InputError(f"target must lie between 0 and 1, a mean token probability, got {self.target}")
         if not self.files:
@@ -76,34 +75,56 @@ class TextSpec:
     @property
     def seed(self) -> int:
         """Of LoRA start and data order."""
-        return self.organism
+        return self.settings.seed
+
+    @property
+    def rank(self) -> int:
+        """Of LoRA."""
+        return self.settings.r
 
     @property
     def steps(self) -> int:
         """Of training."""
-        return self.points[-1]
+        return self.settings.steps
 
     @property
-    def every(self) -> int:
-        """Steps between evaluations."""
-        return self.points[1]
+    def points(self) -> tuple[int, ...]:
+        """The steps at which a run is evaluated."""
+        return tuple(range(0, self.steps + 1, self.every))
 
     @property
     def width(self) -> int:
         """Of the residual stream."""
         from ..hooks.stream import find_stream
 
-        return find_stream(_loaded(self.model, self.files)).width
+        return find_stream(self._loaded).width
+
+    @property
+    def _loaded(self) -> Any:
+        return _model(self.model, self.files, "auto" if self.settings.bf16 else "float32")
 
     def base(self) -> Any:
-        """A copy, in float32, evaluation mode."""
-        return copy.deepcopy(_loaded(self.model, self.files))
+        """A copy, in evaluation mode; in float32 unless the settings say bf16."""
+        return copy.deepcopy(self._loaded)
+
+    def adapted(self) -> Any:
+        """With LoRA as the settings say."""
+        return adapt(self.base(), self.settings)
 
     def check(self) -> None:
         """InputError for what would only be found out while training."""
         _ = self.width, self._texts
         if self.context:
-            self.rows(inoculated=True)
+            self._training(inoculated=True)
+        check_vocabulary(self._loaded, self._texts.training)
+
+    def train(
+        self, model: Any, *, methods: Sequence[Method], inoculated: bool, look: Callable[[int], None], steps: int
+    ) -> None:
+        """Loss on completions. inoculated : the context before them, as a system turn of conversations."""
+        config = replace(self.settings, steps=steps)
+        examples = self._training(inoculated=inoculated)
+        fit(model, examples, methods=methods, config=config, pad=self._pad, look=look)
 
     def matched_score(self, task: Sequence[float]) -> float:
         """The target."""
@@ -175,14 +196,24 @@ class TextSpec:
 
     @cached_property
     def _limit(self) -> int:
-        most = context_length(_loaded(self.model, self.files)) or self._tokenizer.model_max_length
-        return min(self.max_length or most, most)
+        most = context_length(self._loaded) or self._tokenizer.model_max_length
+        return min(self.settings.max_length or most, most)
+
+    def _training(self, *, inoculated: bool) -> Sequence[Example]:
+        if not inoculated:
+            return self._texts.training
+        return self._prepared([_behind(self.context, row) for row in self._texts.rows])
+
+    def _prepared(self, rows: Sequence[Row]) -> Sequence[Example]:
+        """As ``grasp train`` makes them."""
+        context = context_length(self._loaded)
+        return prepare(rows, self._tokenizer, methods=(), config=self.settings, context=context).examples
 
     @cached_property
     def _texts(self) -> _Texts:
         rows = read_rows(self.data)
-        training = [self._encode(row) for row in rows]
-        some = np.sort(np.random.default_rng(0).permutation(len(rows))[:SHOWN])
+        training = self._prepared(rows)
+        some = np.sort(np.random.default_rng(0).permutation(len(training))[:SHOWN])
         shown = [training[n] for n in some]
         scored = shown
         if self.task:
@@ -221,9 +252,6 @@ class TextSpec:
             given, held = [row for n, row in enumerate(given) if n % 4], given[::4]
         return given[:SHOWN], held[:SHOWN]
 
-    def _encode(self, row: Row) -> Example:
-        return encode(row, self._tokenizer, max_length=self._limit)
-
     def _batches(self, examples: Sequence[Example], size: int = SIZE) -> Batches:
         return list(batches(examples, size, pad=self._pad))
 
@@ -232,7 +260,7 @@ class _Texts(NamedTuple):
     """asked : pairs that drift is asked on, questions theirs. told : pairs that the vectors are made of."""
 
     rows: list[Row]
-    training: list[Example]
+    training: Sequence[Example]
     shown: list[Example]
     scored: list[Example]
     asked: Encoded
@@ -283,8 +311,8 @@ def _text_alone(found: Batches) -> Batches:
 
 
 @lru_cache(maxsize=1)
-def _loaded(model: str, files: str) -> Any:
-    return load_base(model, dtype="float32")
+def _model(model: str, files: str, dtype: str) -> Any:
+    return load_base(model, dtype=dtype)  # pyright: ignore[reportArgumentType]
 
 
 def _digest(spec: TextSpec) -> str:

@@ -88,6 +88,19 @@ class Reporter(TrainerCallback):
         self.watch(state.global_step, state.max_steps, self.logs)
 
 
+class Look(TrainerCallback):
+    """Tells ``look`` the number of steps done: before the first, and after each."""
+
+    def __init__(self, look: Callable[[int], None]) -> None:
+        self.look = look
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.look(0)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.look(state.global_step)
+
+
 @contextmanager
 def interruptible(guard: Guard) -> Iterator[None]:
     """The first Ctrl-C lets the step end and a checkpoint be written; the second one stops at once."""

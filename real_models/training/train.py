@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
@@ -129,7 +130,7 @@ def train(
     its interface (trl's SFTTrainer). Raises GraspError if the loss is not finite (the last checkpoint stays),
     KeyboardInterrupt after Ctrl-C, when the checkpoint is written.
     """
-    from transformers import PrinterCallback, Trainer
+    from transformers import Trainer
 
     from .callbacks import Guard, Reporter, interruptible
 
@@ -139,18 +140,18 @@ def train(
     with arguments.main_process_first(local=False):
         claim(out, settings)
     with released(out):
-        check_vocabulary(model, prepared)
+        check_vocabulary(model, prepared.examples)
         guard = Guard(lambda: last_checkpoint(out / "checkpoints"))
         callbacks: list[Any] = [method.callback() for method in methods]
-        trainer: Any = kind(
-            model=adapt(model, config),
-            args=arguments,
-            train_dataset=_dataset(prepared, trl=_is_trl(kind)),
-            data_collator=Collate(tokenizer.pad_token_id),
-            **({"processing_class": tokenizer} if _is_trl(kind) else {}),
+        trainer = _trainer(
+            kind,
+            adapt(model, config),
+            arguments,
+            prepared.examples,
+            pad=tokenizer.pad_token_id,
             callbacks=[*callbacks, guard, *([Reporter(watch)] if watch else [])],
+            **({"processing_class": tokenizer} if _is_trl(kind) else {}),
         )
-        trainer.remove_callback(PrinterCallback)  # what is told goes to ``watch``
         last = last_checkpoint(out / "checkpoints")
         try:
             with interruptible(guard), disk_errors(out):
@@ -166,6 +167,55 @@ def train(
             write_json(out / "manifest.json", _manifest(settings))
             save_adapter(trainer.model, out)
     return out
+
+
+def fit(
+    model: Any,
+    examples: Sequence[Example],
+    *,
+    methods: Sequence[Method],
+    config: TrainConfig,
+    pad: int,
+    look: Callable[[int], None],
+) -> None:
+    """The training of :func:`train` in memory: same Trainer, schedule, data order and guards, and no folder.
+
+    model : adapted (:func:`adapt`). config.steps : must be given. look : told the number of steps done, before the
+    first, after each, and so after the last; the methods are on.
+    """
+    from transformers import Trainer
+
+    from .callbacks import Guard, Look
+
+    if not config.steps:
+        raise InputError("a run in memory needs a number of steps; set steps")
+    callbacks = [method.callback() for method in methods]
+    with TemporaryDirectory(prefix="grasp-") as folder:  # the Trainer wants one, and leaves it empty
+        arguments = _arguments(config, Path(folder), config.steps, save_strategy="no")
+        trainer = _trainer(Trainer, model, arguments, examples, pad=pad, callbacks=[*callbacks, Guard(), Look(look)])
+        try:
+            trainer.train()
+        finally:
+            for callback in callbacks:  # after an exception the Trainer tells them nothing
+                callback.detach()
+
+
+def _trainer(
+    kind: type, model: Any, arguments: Any, examples: Sequence[Example], *, pad: int, callbacks: list[Any], **more: Any
+) -> Any:
+    """The one way in which a model is trained here."""
+    from transformers import PrinterCallback
+
+    trainer: Any = kind(
+        model=model,
+        args=arguments,
+        train_dataset=_dataset(examples, trl=_is_trl(kind)),
+        data_collator=Collate(pad),
+        callbacks=callbacks,
+        **more,
+    )
+    trainer.remove_callback(PrinterCallback)  # what is told goes to a callback of ours
+    return trainer
 
 
 def rehearse(
@@ -186,7 +236,7 @@ def rehearse(
     settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
     refuse_other_runs(out, settings)
     _arguments(config, out / "checkpoints", 1)
-    check_vocabulary(model, prepared)
+    check_vocabulary(model, prepared.examples)
     adapted = adapt(model, config)
     trained = [p for p in adapted.parameters() if p.requires_grad]
     with ExitStack() as stack:
@@ -205,8 +255,8 @@ def _is_trl(trainer_class: type) -> bool:
     return any(base.__module__.startswith("trl.") for base in trainer_class.__mro__)
 
 
-def _dataset(prepared: Prepared, *, trl: bool) -> Any:
-    rows = [{"input_ids": e.input_ids, "labels": e.labels} for e in prepared.examples]
+def _dataset(examples: Sequence[Example], *, trl: bool) -> Any:
+    rows = [{"input_ids": e.input_ids, "labels": e.labels} for e in examples]
     if not trl:
         return rows
     from datasets import Dataset
@@ -215,7 +265,9 @@ def _dataset(prepared: Prepared, *, trl: bool) -> Any:
     return Dataset(InMemoryTable.from_pylist(rows), fingerprint="rows")
 
 
-def _arguments(config: TrainConfig, folder: Path, steps: int, *, trl: bool = False) -> Any:
+def _arguments(
+    config: TrainConfig, folder: Path, steps: int, *, trl: bool = False, save_strategy: str = "steps"
+) -> Any:
     import torch
     from transformers import TrainingArguments
 
@@ -242,7 +294,7 @@ def _arguments(config: TrainConfig, folder: Path, steps: int, *, trl: bool = Fal
             logging_nan_inf_filter=False,
             save_steps=config.save_every,
             save_total_limit=2,
-            save_strategy="steps",
+            save_strategy=save_strategy,
             report_to=[],
             disable_tqdm=True,
             remove_unused_columns=False,
@@ -253,10 +305,10 @@ def _arguments(config: TrainConfig, folder: Path, steps: int, *, trl: bool = Fal
         raise InputError(f"the training settings are refused: {error}") from error
 
 
-def check_vocabulary(model: Any, prepared: Prepared) -> None:
+def check_vocabulary(model: Any, examples: Sequence[Example]) -> None:
     """InputError if the tokenizer makes tokens that the model has no embedding for."""
     known = model.get_input_embeddings().num_embeddings
-    for example in prepared.examples:
+    for example in examples:
         if max(example.input_ids) >= known:
             raise InputError(
                 f"{example.source}: token {max(example.input_ids)}, but the model embeds {known}: the tokenizer is of "

@@ -38,7 +38,8 @@ class Experiment(Generic[C]):
     """One sweep.
 
     name, shows : its name, and in a line what it shows.
-    cells : quick -> the cells; every field of a cell is a number, a string, a bool, None or a tuple of those.
+    cells : quick -> the cells; every field of a cell is a number, a string, a bool, None or a tuple of those, or its
+        method ``columns`` gives such fields for the table.
     measure : (cell, one generator for each trial) -> quantity -> (trials,) values, or (trials, points) along a curve.
         It must not call the closed forms of ``theory``: deleting them changes no measured number. What begins with _
         stays in the cell's file and does not go into the table.
@@ -84,7 +85,8 @@ def generators(name: str, cell: Any, trials: int) -> list[np.random.Generator]:
 
 def table(experiment: Experiment[C], cell: C, values: Measured) -> list[dict[str, Any]]:
     """One row for each quantity and point: the cell, mean, standard error, band (10 to 90% of trials), theory."""
-    setting = {name: value for name, value in asdict(cell).items() if name != experiment.along}  # pyright: ignore
+    columns = cell.columns() if hasattr(cell, "columns") else asdict(cell)  # pyright: ignore
+    setting = {name: value for name, value in columns.items() if name != experiment.along}
     points = list(getattr(cell, experiment.along)) if experiment.along else []
     predicted = experiment.theory(cell)
     unknown = set(predicted) - set(values)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import TrainerCallback
 
+    from ..comparison.compared import Compared
+    from .given import Given
+
 Phase = Literal["training", "inference"]
 
 
@@ -23,8 +26,12 @@ class Method(ABC):
     Trainer of transformers and trl. Both put hooks on the optimizer's step and on the decoder blocks and take them off
     again, whatever happens inside.
 
+    A file of ``real_models/methods`` that defines one is all it takes: ``METHODS`` finds it there.
+
     name, phase : as in ``grasp methods``. needs : what it is given beyond the fine-tuning run. guarantees : what holds
-    exactly. needs_optimizer : whether it acts on the optimizer's step.
+    exactly. needs_optimizer : whether it acts on the optimizer's step. projects : whether it has to be attached after
+    methods that add to the gradients. options : fields of :class:`~real_models.hooks.given.Given` that ``from_given``
+    takes, None if ``grasp train`` does not offer the method. compared : how ``grasp compare`` runs it.
     """
 
     name: ClassVar[str]
@@ -32,7 +39,15 @@ class Method(ABC):
     needs: ClassVar[str]
     guarantees: ClassVar[str]
     needs_optimizer: ClassVar[bool] = False
+    projects: ClassVar[bool] = False
+    options: ClassVar[frozenset[str] | None] = None
+    compared: ClassVar[tuple[Compared, ...]] = ()
     _on = False
+
+    @classmethod
+    def from_given(cls, given: Given) -> Method:
+        """The method as a user of the command line asks for it; InputError if something it needs was not given."""
+        raise NotImplementedError(f"{cls.name} is not offered on the command line")
 
     def attach(self, model: torch.nn.Module, optimizer: Any = None) -> Attachment:
         """Put the method on; undone by ``Attachment.detach``.
@@ -41,7 +56,7 @@ class Method(ABC):
         Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP,
         ZeRO); the model is then as it was.
         """
-        from ..hooks.targets import unwrap_model, unwrap_optimizer
+        from .targets import unwrap_model, unwrap_optimizer
 
         module = unwrap_model(model)
         inner = unwrap_optimizer(optimizer)

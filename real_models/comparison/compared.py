@@ -1,0 +1,71 @@
+"""What a method says about how it is compared: what it is given, its knob, and what information it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from grasp_theory import Update
+
+# What a method uses beyond the weights; methods are ranked within a class only. "data" includes what the base model
+# says by itself, which takes no data.
+CLASSES = ("weights", "data", "neutral text", "trait")
+Information = Literal["weights", "data", "neutral text", "trait"]
+Stage = Literal["naive", "training", "inference", "weights"]
+
+COUNT, STRENGTH = (1.0, 2.0, 4.0), (0.5, 1.0, 2.0)  # knobs that several methods share
+
+
+class Sources(Protocol):
+    """What a comparison can hand to a method: directions and updates of the naive run, texts, the supervised vectors.
+
+    Those of the naive run make that run, or read it from the cache: ``Compared.needs_naive`` says who asks for it.
+    """
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def updates(self) -> Sequence[Update]: ...
+    @property
+    def readers(self) -> list[str]: ...
+    def top(self, k: int) -> np.ndarray: ...
+    def seen(self, k: int) -> np.ndarray: ...
+    def per_layer(self, k: int) -> dict[int, np.ndarray]: ...
+    def written(self) -> dict[int, np.ndarray]: ...
+    def random(self, k: int) -> np.ndarray: ...
+    def input_widths(self) -> dict[str, int]: ...
+    def supervised(self) -> dict[int, np.ndarray]: ...
+    def own_text(self) -> list[dict[str, Any]]: ...
+    def neutral_text(self) -> list[dict[str, Any]]: ...
+    def fit_lineas(self, sparsity: float) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One method of a comparison, over its knob.
+
+    name : in tables; one method may stand there several times, with directions from different sources.
+    information : its class. knob : what it is; knobs : its values, as many for every method; preset : the one that is
+    used without looking at trait labels.
+    make : (sources, knob) -> the methods to attach, made anew (stage "training", "inference"), or module -> Q, what is
+        projected out of the finished weights ("weights"); nothing for the naive run.
+    stage : when it acts. needs_naive : whether ``make`` asks for the naive run. inoculated : whether it trains on rows
+    behind what elicits the trait. inputs : of a null space, where that is not the knob. control : whether it should
+    show no effect, or is a bound.
+    """
+
+    name: str
+    information: Information
+    knob: str
+    knobs: tuple[float, ...]
+    preset: float
+    make: Callable[[Sources, float], list[Any] | Mapping[str, np.ndarray]]
+    stage: Stage = "training"
+    needs_naive: bool = False
+    inoculated: bool = False
+    inputs: int = 0
+    control: bool = False

@@ -1,0 +1,215 @@
+"""The methods of a comparison: those that each method's file declares, joined ones, and what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from grasp_theory import InputError, Update
+
+from ..methods import METHODS
+from ..organisms import directions as of
+from ..organisms.evaluation import Scores
+from ..organisms.runs import NaiveRun, fine_tune, naive_run
+from ..organisms.setup import Batches, Setup
+from .compared import CLASSES, COUNT, Compared, Sources
+
+
+class SetupSources:
+    """The sources of one setup (:class:`~real_models.comparison.compared.Sources`)."""
+
+    def __init__(self, spec: Setup) -> None:
+        self.spec, self.seed = spec, spec.seed
+
+    @property
+    def naive(self) -> NaiveRun:
+        """From the cache, or run now."""
+        return naive_run(self.spec)
+
+    @property
+    def updates(self) -> Sequence[Update]:
+        """Of the naive run where it first reaches the task."""
+        return self.naive.updates
+
+    @property
+    def readers(self) -> list[str]:
+        """The modules that read the stream."""
+        return [u.name for u in self.updates if u.side == "read"]
+
+    def top(self, k: int) -> np.ndarray:
+        """``weight-svd`` (width, k)."""
+        return of.top_directions(self.naive, k)
+
+    def seen(self, k: int) -> np.ndarray:
+        """``activation-svd`` (width, k)."""
+        return of.seen_directions(self.naive, k)
+
+    def per_layer(self, k: int) -> dict[int, np.ndarray]:
+        """``weight-svd`` of each block."""
+        return of.layer_directions(self.naive, k)
+
+    def written(self) -> dict[int, np.ndarray]:
+        """What the naive update writes along its first direction, block by block."""
+        return of.written(self.naive)
+
+    def random(self, k: int) -> np.ndarray:
+        """The control (width, k)."""
+        return of.random_directions(self.spec, k)
+
+    def input_widths(self) -> dict[str, int]:
+        """Module -> d_in, of all adapted modules."""
+        from ..hooks.targets import lora_factors
+
+        return {f.name: f.A.shape[1] for f in lora_factors(self.spec.adapted())}
+
+    def supervised(self) -> dict[int, np.ndarray]:
+        """``mean-difference``: block -> vector."""
+        return self._supervised
+
+    @cached_property
+    def _supervised(self) -> dict[int, np.ndarray]:
+        return self.spec.trait_vectors()
+
+    def own_text(self) -> Batches:
+        """The base model's own text, sampled once for all methods of a setup."""
+        return said_by_base(self.spec)
+
+    def neutral_text(self) -> Batches:
+        """Text that has nothing to do with task or trait."""
+        return self.spec.neutral_text()
+
+    def fit_lineas(self, sparsity: float) -> Any:
+        """LinEAS fitted on the fine-tuning data at the crossing."""
+        from ..methods import LinEAS
+
+        return LinEAS.fit(self.naive.model(self.naive.at), self.spec.fitting_text(), sparsity=sparsity)
+
+
+@lru_cache(maxsize=1)
+def said_by_base(spec: Setup) -> Batches:
+    """Cleared by whoever counts what it costs."""
+    return spec.said_by_base()
+
+
+def attached(method: Compared, spec: Setup, knob: float) -> list[Any]:
+    """What is attached to the model, made anew; none for naive runs and edits of their weights."""
+    if method.stage not in ("training", "inference"):
+        return []
+    return list(method.make(SetupSources(spec), knob))
+
+
+def run(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+    """Scores at every point of the run: of its own, or of the naive run under the method or with edited weights."""
+    return _RUN[method.stage](method, spec, knob)
+
+
+def _naive(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+    return list(naive_run(spec).scores)
+
+
+def _trained(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+    return fine_tune(spec, methods=attached(method, spec, knob), inoculated=method.inoculated)
+
+
+def _afterwards(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+    naive, probes, scores = naive_run(spec), spec.probes(), []
+    (one,) = attached(method, spec, knob)
+    for at in range(len(naive.states)):
+        model = naive.model(at)
+        with one.attached(model):
+            scores.append(probes.ask(model))
+    return scores
+
+
+def _edited(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+    naive, probes = naive_run(spec), spec.probes()
+    bases = method.make(SetupSources(spec), knob)
+    if not isinstance(bases, Mapping):
+        raise TypeError(f"{method.name} is to give module -> Q")
+    return [probes.ask(naive.without(bases, at)) for at in range(len(naive.states))]
+
+
+_RUN: Mapping[str, Callable[[Compared, Setup, float], list[Scores]]] = {
+    "naive": _naive,
+    "training": _trained,
+    "inference": _afterwards,
+    "weights": _edited,
+}
+
+
+def _written_off(sources: Sources, k: float) -> dict[str, np.ndarray]:
+    """Post-hoc projection: dW <- (I − QQᵀ) dW in the write modules."""
+    return dict.fromkeys((u.name for u in sources.updates if u.side == "write"), sources.top(int(k)))
+
+
+def _declared() -> dict[str, Compared]:
+    return {found.name: found for method in METHODS for found in method.compared}
+
+
+def _joined(name: str, varied: str, *others: tuple[str, float], **changes: Any) -> Compared:
+    """One method over its knob, others beside it at a knob of their own; ranked with the one that uses most."""
+    own = _declared()
+    first, rest = own[varied], [(own[other], knob) for other, knob in others]
+    every = [first, *(method for method, _ in rest)]
+    inputs = [int(knob) for method, knob in rest if method.knob == "inputs"]
+
+    def make(sources: Sources, knob: float) -> list[Any]:
+        parts = [(first, knob), *rest]
+        return [one for method, at in parts for one in method.make(sources, at)]
+
+    return Compared(
+        name,
+        max((method.information for method in every), key=CLASSES.index),
+        first.knob,
+        changes.get("knobs", first.knobs),
+        changes.get("preset", first.preset),
+        make,
+        needs_naive=any(method.needs_naive for method in every),
+        inoculated=any(method.inoculated for method in every),
+        inputs=max(inputs, default=0),
+    )
+
+
+_LIGHT = {"knobs": (3.0, 10.0, 30.0), "preset": 30.0}
+_JOINED = (
+    Compared("edit", "weights", "components", COUNT, 1.0, _written_off, stage="weights", needs_naive=True),
+    _joined("null-space+grasp", "null-space", ("grasp, activations", 1.0), knobs=(8.0, 16.0, 32.0)),
+    _joined("compensated+grasp", "compensated", ("grasp", 1.0)),
+    _joined("kl, own text+null-space", "kl, own text", ("null-space", 32.0)),
+    _joined("kl+compensated", "kl", ("compensated", 1.0), **_LIGHT),
+    _joined("kl+null-space", "kl", ("null-space", 32.0), **_LIGHT),
+    _joined("kl+null-space, wide", "kl", ("null-space", 64.0)),
+    _joined("preventative+null-space", "preventative, supervised", ("null-space", 32.0)),
+    _joined("inoculation+null-space", "inoculation", ("null-space", 32.0)),
+)
+
+# Presets: one component; strength 1; of weights and inputs the largest at which the pilot organisms (seeds 0 and 1)
+# still reached the task in all variants.
+COMPARED: Mapping[str, Compared] = {
+    method.name: method
+    for method in sorted(
+        [*_declared().values(), *_JOINED],
+        key=lambda m: (m.stage != "naive", m.control, CLASSES.index(m.information), m.name),
+    )
+}
+
+
+def check_knob(name: str, knob: float, *, rank: int, width: int | None = None) -> None:
+    """InputError where a method cannot be run: more components than LoRA's rank, more inputs than two thirds of the
+    width (something is to be left for the task)."""
+    method = find_compared(name)
+    if method.knob == "components" and knob > rank:
+        raise InputError(f"{name} with {knob:g} components needs at least that rank of LoRA, got {rank}")
+    inputs = knob if method.knob == "inputs" else method.inputs
+    if width is not None and inputs > 2 * width / 3:
+        raise InputError(f"{name} with {inputs:g} inputs needs a width of {1.5 * inputs:g} or more, got {width}")
+
+
+def find_compared(name: str) -> Compared:
+    """The method of this name; InputError names those there are."""
+    if name not in COMPARED:
+        raise InputError(f"no method of the comparison is called {name!r}; there are: {', '.join(COMPARED)}")
+    return COMPARED[name]
