@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,10 +101,16 @@ class NaiveRun:
                         f.A.sub_((f.A @ Q) @ Q.T)
         return model
 
-    @cached_property
+    @property
     def updates(self) -> tuple[Update, ...]:
         """Of the adapter at the crossing."""
-        return updates_from_model(self.model(self.at))
+        return _updates(self, self.at)
+
+
+@lru_cache(maxsize=1)
+def _updates(naive: NaiveRun, at: int) -> tuple[Update, ...]:
+    """Kept for the point they are of: the crossing moves with the target."""
+    return updates_from_model(naive.model(at))
 
 
 def naive_run(spec: Setup) -> NaiveRun:
