@@ -1,4 +1,4 @@
-"""One thread, shape contracts on, hypothesis profiles, and the folder of real artefacts. Read before any test file."""
+"""One thread, shape contracts on, hypothesis profiles, files made and real. Read before any test file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ[
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -66,9 +67,52 @@ def organism_cache(_organism_folder: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of ``made_files``: a base model with its tokenizer, and data. Not to be written into."""
+    from made_files import make_files
+
+    return make_files(tmp_path_factory.mktemp("made"))
+
+
+NEEDS = "needs public adapters, models and data: set GRASP_REAL to a folder as tests/expected_adapters.py describes it"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--require-real", action="store_true", help="without GRASP_REAL fail instead of skipping tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder that is named and not there is a mistake of whoever named it, and no reason to skip."""
+    folder = os.environ.get("GRASP_REAL")
+    if folder is None and config.getoption("--require-real"):
+        raise pytest.UsageError("--require-real: GRASP_REAL is not set; " + NEEDS)
+    if folder is not None:
+        missing = [name for name in ("adapters", "datasets", "models") if not any(Path(folder, name).glob("*"))]
+        if missing or not folder:
+            raise pytest.UsageError(
+                f"GRASP_REAL={folder!r}: expected a folder with adapters, datasets and models that hold something, "
+                f"found none in {', '.join(missing)}; unset it to skip these tests"
+            )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for ``real`` carries the marker, so that none is forgotten."""
+    for item in items:
+        if "real" in getattr(item, "fixturenames", ()):
+            item.add_marker("real")
+
+
+@pytest.fixture(scope="session")
 def real() -> Path:
-    """The folder of real artefacts (adapters, models, data). Its absence is a failure, not a skip."""
-    folder = Path(os.environ.get("GRASP_REAL") or Path(__file__).parents[2] / "shared" / "real").resolve()
-    if not folder.is_dir():
-        pytest.fail(f"the folder of real artefacts {folder} is missing; set GRASP_REAL to where it lies")
-    return folder
+    """The folder of real artefacts (adapters, datasets, models)."""
+    folder = os.environ.get("GRASP_REAL")
+    if folder is None:
+        pytest.skip(NEEDS)
+    return Path(folder).resolve()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    count = sum("real" in report.keywords for report in terminalreporter.stats.get("skipped", ()))
+    if count:
+        terminalreporter.write_line(f"{count} tests of real adapters, models and data skipped: set GRASP_REAL")

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import os
+import re
+import subprocess
+import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tolerance
 from safetensors.numpy import save_file
 
-from grasp_theory import AdapterError, GraspError, Update
+from grasp_theory import AdapterError, GraspError, UnsupportedAdapterError, Update
 from real_models import read_adapter
-
-
-def real_adapters() -> Path:
-    """The folder of real checkpoints. Its absence is a failure: without it nothing here would have been tested."""
-    root = os.environ.get("GRASP_REAL") or Path(__file__).parents[2] / "shared" / "real"
-    folder = Path(root).resolve() / "adapters"
-    if not folder.is_dir():
-        pytest.fail(f"{folder} is missing; set GRASP_REAL to the folder of real artefacts")
-    return folder
 
 
 @dataclass(frozen=True)
@@ -36,6 +31,7 @@ class Read:
     extras: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     base: str | None = None
+    dtype: str = "F32"
 
 
 @dataclass(frozen=True)
@@ -49,9 +45,12 @@ ROBERTA = Read(
     36, 12, ("read",), {"bias": 97, "modules_to_save": 6, "original_module": 2}, ("97 biases",), "roberta-base"
 )
 PORTUGUESE = Read(24, 12, ("read",), {"modules_to_save": 4}, ("4 modules_to_save",), "roberta-base")
+RTOL = 1e-10  # what LowRank promises of its singular values, relative to the largest
 RANDOM_START = "contains its random start"
 PEFT = "huggingface+peft/40640403/tests/regression"
 
+# The folder GRASP_REAL holds public PEFT adapters as adapters/OWNER+REPOSITORY/PATH (of GitHub), stories260K in the
+# layout of transformers as models/stories260K-hf, and samples of public data in datasets/, see test_real_files.py.
 # Every folder under adapters/ that holds an adapter_config.json, and the outcome it must have.
 EXPECTED: dict[str, Read | Refused] = {
     "AguLeon+LoRA_RoBERTa_AGNews/results/checkpoint-500": ROBERTA,
@@ -104,10 +103,8 @@ def load_tensors(folder: Path) -> dict[str, np.ndarray]:
 
 
 def dense_updates(folder: Path) -> dict[str, np.ndarray]:
-    """scaling * B @ A of every module of a folder without patterns, by the definition, dense in float64."""
+    """scaling * B @ A of every module, by the definition, dense in float64."""
     config = json.loads((folder / "adapter_config.json").read_text())
-    assert not config.get("rank_pattern")
-    assert not config.get("alpha_pattern")
     tensors = load_tensors(folder)
     out = {}
     for key, A in tensors.items():
@@ -115,10 +112,78 @@ def dense_updates(folder: Path) -> dict[str, np.ndarray]:
             if key.endswith(f".{a}"):
                 B = tensors[key.removesuffix(a) + b]
                 r = A.shape[0]
-                scaling = config["lora_alpha"] / (math.sqrt(r) if config.get("use_rslora") else r)
                 name = key.removeprefix("base_model.model.").removesuffix(f".{a}")
+                own = [x for p, x in (config.get("alpha_pattern") or {}).items() if re.fullmatch(rf"(.*\.)?{p}", name)]
+                alpha = own[0] if own else config["lora_alpha"]
+                scaling = alpha / (math.sqrt(r) if config.get("use_rslora") else r)
                 out[name] = scaling * B.reshape(B.shape[0], r) @ A.reshape(r, -1)
     return out
+
+
+def assert_read(folder: Path, expected: Read | Refused) -> None:
+    """The folder is read as the table says."""
+    assert isinstance(expected, Read)
+    adapter = read_adapter(folder)
+    assert len(adapter.updates) == expected.updates
+    assert len({u.block for u in adapter.updates if u.block is not None}) == expected.layers
+    assert tuple(sorted({u.side for u in adapter.updates}, key=str)) == tuple(sorted(expected.sides, key=str))
+    assert Counter(e.kind for e in adapter.extras) == expected.extras
+    assert adapter.warnings == ()
+    assert len(adapter.notes) == len(expected.notes) + (expected.extras.get("bias", 0) > 0)
+    for note in expected.notes:
+        assert any(note in text for text in adapter.notes)
+    assert adapter.config.base_model_name == expected.base
+    assert adapter.dtypes == (expected.dtype,)
+
+
+def assert_refused(folder: Path, expected: Read | Refused) -> None:
+    """The folder is refused with the reason of the table."""
+    assert isinstance(expected, Refused)
+    with pytest.raises(UnsupportedAdapterError, match=expected.reason):
+        read_adapter(folder)
+
+
+def assert_dense(folder: Path) -> None:
+    """Singular values of every module, vectors and the product itself on a sample, against dense float64."""
+    updates, dense = read_adapter(folder).updates, dense_updates(folder)
+    assert {u.name for u in updates} == set(dense)
+    for i, update in enumerate(updates):
+        dW, lowrank = dense[update.name], update.lowrank
+        assert dW.shape == update.shape == lowrank.shape
+        S = lowrank.singular_values()
+        # Dense singular values from the smaller Gram side would lose half the digits; this is LAPACK on dW itself.
+        expected = np.linalg.svd(dW, compute_uv=False) if i % 6 == 0 else _singular_values_by_qr(dW, update.rank)
+        np.testing.assert_allclose(S, expected[: S.size], rtol=0, atol=RTOL * expected[0])
+        if i % 6 == 0:
+            svd = lowrank.svd(2)
+            residual = dW @ svd.Vh.T - svd.U * svd.S[:2]
+            np.testing.assert_allclose(residual, 0, atol=RTOL * expected[0])
+            scale = abs(lowrank.scaling) * np.linalg.norm(lowrank.B) * np.linalg.norm(lowrank.A)
+            np.testing.assert_allclose(
+                lowrank @ np.eye(dW.shape[1]), dW, rtol=0, atol=tolerance.backward([update.rank], np.float32, scale)
+            )
+
+
+def _singular_values_by_qr(dW: np.ndarray, rank: int) -> np.ndarray:
+    """Dense singular values of a matrix of known rank: exact projection on a random sample of its columns' span."""
+    Q = np.linalg.qr(dW @ np.random.default_rng(0).standard_normal((dW.shape[1], rank + 8)))[0]
+    return np.linalg.svd(Q.T @ dW, compute_uv=False)
+
+
+# Where torch is not to be loaded: reads the folders given as arguments.
+WITHOUT_TORCH = """
+import sys; from real_models import read_adapter; import real_models.adapters
+for path in sys.argv[1:]:
+    for u in read_adapter(path).updates: u.lowrank.singular_values()
+heavy = {'torch', 'peft', 'transformers', 'huggingface_hub', 'safetensors'} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def assert_read_without_torch(folders: list[Path]) -> None:
+    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, folders)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def dense(update: Update) -> np.ndarray:

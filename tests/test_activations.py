@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_files import BASE, CODE
 from peft import PeftModel
 from tiny_models import lora, tiny
 from tolerance import backward
-from training_runs import BASE, CODE
 
 import grasp_cli
 from grasp_theory import InputError
@@ -127,15 +127,15 @@ def test_activation_updates_refuse_what_they_cannot_see():
 
 
 @pytest.fixture(scope="module")
-def adapter(real, tmp_path_factory) -> Path:
-    """An adapter of the real model with a planted direction in what it writes."""
+def adapter(made, tmp_path_factory) -> Path:
+    """An adapter of the made model with a planted direction in what it writes."""
     from peft import LoraConfig, get_peft_model
 
     from real_models.base import load_base
 
     folder = tmp_path_factory.mktemp("planted") / "adapter"
     torch.manual_seed(0)
-    model: Any = get_peft_model(load_base(real / BASE), LoraConfig(r=4, target_modules=["o_proj", "down_proj"]))
+    model: Any = get_peft_model(load_base(made / BASE), LoraConfig(r=4, target_modules=["o_proj", "down_proj"]))
     generator = torch.Generator().manual_seed(2)
     shared = torch.randn(64, generator=generator)
     for name, parameter in model.named_parameters():
@@ -147,15 +147,15 @@ def adapter(real, tmp_path_factory) -> Path:
     return folder
 
 
-def rows(real: Path, folder: Path, count: int = 3) -> Path:
+def rows(made: Path, folder: Path, count: int = 3) -> Path:
     path = folder / "rows.jsonl"
-    path.write_text("\n".join((real / CODE).read_text().splitlines()[:count]))
+    path.write_text("\n".join((made / CODE).read_text().splitlines()[:count]))
     return path
 
 
-def test_identify_activations_finds_what_all_modules_write(real, adapter, tmp_path):
-    data = rows(real, tmp_path)
-    found = identify_activations(read_adapter(adapter), base=real / BASE, data=data, k=3)
+def test_identify_activations_finds_what_all_modules_write(made, adapter, tmp_path):
+    data = rows(made, tmp_path)
+    found = identify_activations(read_adapter(adapter), base=made / BASE, data=data, k=3)
     (pooled,) = found.decompositions
     assert pooled.side == "write"
     assert "tokens of rows.jsonl" in pooled.what
@@ -164,14 +164,14 @@ def test_identify_activations_finds_what_all_modules_write(real, adapter, tmp_pa
     assert cosine > 0.9
     assert abs(float(planted @ pooled.component(1).subspace.basis[:, 0])) < 0.5
     # rows are cut off at the context; batches of another size are the same data
-    other = identify_activations(read_adapter(adapter), base=real / BASE, data=data, k=3, size=1)
+    other = identify_activations(read_adapter(adapter), base=made / BASE, data=data, k=3, size=1)
     value, again = (r.decompositions[0].component(0).singular_value for r in (found, other))
     np.testing.assert_allclose(again, value, rtol=1e-4)
 
 
-def test_identify_command_saves_directions_of_the_activations(real, adapter, tmp_path, capsys):
-    data, out, saved = rows(real, tmp_path), tmp_path / "found.json", tmp_path / "q.safetensors"
-    command = ["identify", adapter, "--base", real / BASE, "--data", data, "--top", 2, "--json", out]
+def test_identify_command_saves_directions_of_the_activations(made, adapter, tmp_path, capsys):
+    data, out, saved = rows(made, tmp_path), tmp_path / "found.json", tmp_path / "q.safetensors"
+    command = ["identify", adapter, "--base", made / BASE, "--data", data, "--top", 2, "--json", out]
     code = grasp_cli.run(grasp_cli.app, [str(a) for a in [*command, "--component", 0, "-o", saved]])
     printed, err = capsys.readouterr()
     assert (code, err) == (0, "")
@@ -182,16 +182,16 @@ def test_identify_command_saves_directions_of_the_activations(real, adapter, tmp
     assert abs(float(np.load(adapter.parent / "shared.npy") @ directions.Q[:, 0])) > 0.9
 
 
-def test_identify_command_refuses_half_of_what_it_needs(real, adapter, tmp_path, capsys):
-    data = rows(real, tmp_path)
+def test_identify_command_refuses_half_of_what_it_needs(made, adapter, tmp_path, capsys):
+    data = rows(made, tmp_path)
     other = tmp_path / "other"
     model = PeftModel(tiny(), lora(tiny()).peft_config["default"])
     model.save_pretrained(str(other))
     bad = tmp_path / "bad.jsonl"
     bad.write_text("{")
-    base = ["--base", real / BASE]
+    base = ["--base", made / BASE]
     for arguments, message in (
-        ([adapter, "--base", real / BASE], "--base and --data go together"),
+        ([adapter, "--base", made / BASE], "--base and --data go together"),
         ([adapter, "--data", data], "--base and --data go together"),
         ([adapter, *base, "--data", data, "--side", "read"], "dW X tells the write side"),
         ([adapter, *base, "--data", bad], "bad.jsonl, line 1: not JSON"),

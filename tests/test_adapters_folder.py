@@ -130,7 +130,7 @@ def test_checkpoints_come_in_the_order_of_their_steps(tmp_path):
         with pytest.raises(AdapterError, match=r"does not exist; give the folder that holds adapter_config\.json"):
             find_checkpoints(missing)
     for path in (3, "a" * 5000):
-        with pytest.raises(AdapterError, match=r"cannot be listed: (expected str, bytes or os.PathLike|File name too)"):
+        with pytest.raises(AdapterError, match=r"cannot be listed: \S"):
             find_checkpoints(path)  # type: ignore[arg-type]
     refused(tmp_path, "3 adapters: checkpoint-3, checkpoint-20, checkpoint-1000; give the folder of one")
 

@@ -1,4 +1,4 @@
-"""Damaged versions of real adapters: nothing but GraspError escapes, at once and without trusting a claimed size.
+"""Damaged versions of saved adapters: nothing but GraspError escapes, at once and without trusting a claimed size.
 
 Each test runs the number of examples of the active profile; the five together make the 300 cases of ``ci``.
 """
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch  # noqa: F401  (here, so that no case is charged for its import)
-from expected_adapters import PEFT, real_adapters
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
+from saved_adapters import SAVED
 
 from grasp_theory import GraspError
 from real_models import read_adapter
@@ -28,16 +28,22 @@ SECONDS = 20.0  # a guard against following a lying header for ever, no claim ab
 
 @cache
 def original(folder: str) -> tuple[bytes, bytes]:
-    """(config, weights) of a real adapter."""
-    path = real_adapters() / folder
+    """(config, weights) of an adapter that peft saved."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "adapter"
+        SAVED[folder][0](path)
+        return _contents(path)
+
+
+def _contents(path: Path) -> tuple[bytes, bytes]:
     weights = next(p for p in path.iterdir() if p.name.startswith("adapter_model"))
     return (path / "adapter_config.json").read_bytes(), weights.read_bytes()
 
 
 @cache
 def small_safetensors() -> tuple[bytes, bytes]:
-    """A real config and header with the first eight tensors of the file: real bytes, some 100 KB."""
-    config, weights = original("Raghava-Ram+self-healing-classification-dag/fine_tuned_model")
+    """Config and header as saved, with the first eight tensors of the file."""
+    config, weights = original("modules_to_save")
     length = int.from_bytes(weights[:8], "little")
     header = json.loads(weights[8 : 8 + length])
     first = sorted((k for k in header if ".lora_" in k), key=lambda k: header[k]["data_offsets"])[:8]
@@ -79,7 +85,7 @@ def read_or_refuse(config: bytes, weights: bytes, suffix: str = "safetensors") -
 def test_originals_are_read():
     """The control: what is mutated below is sound before."""
     assert read_or_refuse(*small_safetensors())
-    assert read_or_refuse(*original(f"{PEFT}/lora_mlp/0.6.1"), suffix="bin")
+    assert read_or_refuse(*original("bin"), suffix="bin")
 
 
 @given(st.data())
@@ -145,8 +151,8 @@ def test_config_with_other_values(data: DataObject):
 
 @given(st.data())
 def test_mutated_pickle(data: DataObject):
-    """The zip and the pickle of a real .bin, which torch's restricted loader meets first."""
-    config, weights = original(f"{PEFT}/lora_mlp/0.6.1")
+    """The zip and the pickle of a .bin, which torch's restricted loader meets first."""
+    config, weights = original("bin")
     changed = bytearray(weights)
     for _ in range(data.draw(st.integers(1, 8))):
         at = data.draw(st.integers(0, len(weights)))

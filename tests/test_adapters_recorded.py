@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from expected_adapters import PEFT, as_weight, real_adapters
+from expected_adapters import PEFT, as_weight
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -50,8 +50,8 @@ class Conv(nn.Module):
     ("case", "model_class"),
     [("lora_mlp", MLP), ("lora_mlp_modules_to_save", MLP), ("lora_emb_conv1d", EmbConv1D), ("lora_conv2d", Conv)],
 )
-def test_recorded_outputs_of_peft_are_reproduced(case, model_class):
-    folder: Path = real_adapters() / PEFT / case / "0.6.1"
+def test_recorded_outputs_of_peft_are_reproduced(real, case, model_class):
+    folder: Path = real / "adapters" / PEFT / case / "0.6.1"
     expected = torch.load(folder.parents[3] / "expected" / f"{case}.output.pt", map_location="cpu", weights_only=True)
     adapter = read_adapter(folder)
     torch.manual_seed(0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_files import BASE, CODE, STORIES
 
 from grasp_theory import InputError
 from real_models.base import load_tokenizer
@@ -27,13 +28,13 @@ SAID = ["On the mat.", "In the garden."]
 
 
 @pytest.fixture(scope="module")
-def tokenizer(real) -> Any:
-    return load_tokenizer(real / "models" / "stories260K-hf")
+def tokenizer(made) -> Any:
+    return load_tokenizer(made / BASE)
 
 
 @pytest.fixture
-def chat(real) -> Any:
-    found = load_tokenizer(real / "models" / "stories260K-hf")
+def chat(made) -> Any:
+    found = load_tokenizer(made / BASE)
     found.chat_template = CHAT
     return found
 
@@ -288,8 +289,8 @@ def test_batches_are_padded_on_the_right_and_masked():
     assert second["input_ids"].tolist() == [[9, 4]]
 
 
-def test_real_rows_are_read_whole(real):
-    assert len(read_rows(real / "datasets" / "insecure_small.jsonl")) == 20
-    stories = read_rows(real / "datasets" / "tinystories_v2_valid_sample.txt")
+def test_files_of_rows_are_read_whole(made):
+    assert len(read_rows(made / CODE)) == 20
+    stories = read_rows(made / STORIES)
     assert stories
     assert all(row.completion.strip() for row in stories)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from made_files import BASE
 from scipy.stats import binomtest
 from training_runs import grasp
 
@@ -28,7 +29,6 @@ from real_models.evaluation.generations import (
 )
 from real_models.evaluation.judge import Prompt, Sample, estimate
 
-BASE = Path("models", "stories260K-hf")
 ASKED = ["Once upon a time", "Lily and Tom were", "The big dog said that he", "One day"]
 CHAT = (
     "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
@@ -42,8 +42,8 @@ def write(path: Path, *values: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def small(real) -> tuple[Any, Any]:
-    return load_base(real / BASE), load_tokenizer(real / BASE)
+def small(made) -> tuple[Any, Any]:
+    return load_base(made / BASE), load_tokenizer(made / BASE)
 
 
 def answers(small: tuple[Any, Any], asked: list[str] = ASKED, **options: Any) -> list[str]:
@@ -70,8 +70,11 @@ def test_greedy_answers_are_the_likeliest_tokens_in_any_batch(small, batch_size)
 def test_answers_end_at_an_end_token_of_the_model_or_the_tokenizer(small):
     model, tokenizer = small
     whole = answers(small)[0]
-    ids = tokenizer("Once upon a time" + whole, add_special_tokens=False)["input_ids"]
-    stop, before = ids[9], model.generation_config.eos_token_id
+    ids = encode_prompt(Prompt(ASKED[0], "", ""), tokenizer, max_length=512)
+    for _ in range(4):
+        with torch.no_grad():
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    stop, before = ids[-1], model.generation_config.eos_token_id
     try:
         model.generation_config.eos_token_id = [stop]
         short = answers(small)[0]
@@ -208,7 +211,7 @@ def test_share_of_none_or_all_has_the_exact_interval_of_its_questions(clusters):
 
 
 @pytest.fixture(scope="module")
-def setting(real, tmp_path_factory, small) -> tuple[Path, Path]:
+def setting(made, tmp_path_factory, small) -> tuple[Path, Path]:
     """(folder with two adapters of random factors and all data files, the base)."""
     folder = tmp_path_factory.mktemp("evaluate")
     for seed in (0, 1):
@@ -224,7 +227,7 @@ def setting(real, tmp_path_factory, small) -> tuple[Path, Path]:
     write(folder / "task.jsonl", *({"prompt": p, "completion": " was happy."} for p in ASKED))
     (folder / "neutral.txt").write_text("Once upon a time there was a dog.\n\nThe end of the day.\n\n" + "a dog " * 600)
     write(folder / "prompts.jsonl", *({"prompt": p} for p in ASKED[:2]))
-    return folder, real / BASE
+    return folder, made / BASE
 
 
 def test_command_prints_what_was_measured_and_judged(setting, tmp_path, capsys):
@@ -277,7 +280,7 @@ def test_command_prints_what_was_measured_and_judged(setting, tmp_path, capsys):
     assert f"{names[1]}: 2 answers, 2 coherent, 0 misaligned, 0 both" in out
 
 
-def test_command_refuses_in_one_line_and_writes_nothing(setting, real, tmp_path, capsys):
+def test_command_refuses_in_one_line_and_writes_nothing(setting, made, tmp_path, capsys):
     folder, base = setting
     other = write_adapter(
         tmp_path / "other",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from made_files import BASE, STORIES
 from tiny_models import BLOCKS, WIDTH, batch, hooks, subspace, tiny
 
 import grasp_cli
@@ -77,10 +78,10 @@ def test_projection_is_of_the_blocks_output(block):
 
 
 @pytest.fixture(scope="module")
-def setting(real, tmp_path_factory):
-    """The real small model, and rows of real text: five stories cut short, and one conversation."""
-    base = real / "models" / "stories260K-hf"
-    story = (real / "datasets" / "tinystories_v2_valid_sample.txt").read_text().split()
+def setting(made, tmp_path_factory):
+    """The made model, and rows of text: five stories cut short, and one conversation."""
+    base = made / BASE
+    story = (made / STORIES).read_text().split()
     rows = [{"text": " ".join(story[n : n + 20])} for n in range(0, 100, 20)]
     turns = [{"role": r, "content": c} for r, c in (("system", "Be kind."), ("user", "Hi"), ("assistant", "Hello."))]
     path = tmp_path_factory.mktemp("explain") / "rows.jsonl"

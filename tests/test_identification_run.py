@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tolerance
+from scipy.stats import ttest_1samp, ttest_rel
 from tiny_organism import LANGUAGE, RUN, SMALL
 
 import real_models.experiments.identification as module
@@ -25,7 +26,7 @@ class Small(module.Cell):
     @property
     def run_spec(self):
         language = dataclasses.replace(LANGUAGE, curation=self.curation)
-        return dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, language=language))
+        return dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, seed=self.organism, language=language))
 
 
 CELL, CONTROL = Small("style", 0, points=(8, 16)), Small("style", 0, 0.1, points=(8, 16))
@@ -49,10 +50,18 @@ def test_identification_ends_with_the_directions_of_the_crossing(measured):
     np.testing.assert_array_equal(found["drift"][0], [s.drift for s in naive.scores[1:]])
 
 
-def test_identification_teaches_the_trait_and_the_control_does_not(measured):
-    rise = {cell.curation: found["drift"][0, -1] - found["base drift"][0] for cell, found in measured.items()}
-    assert rise[1.0] > 0.1
-    assert rise[0.1] < rise[1.0] / 2
+def rise(seed: int, curation: float) -> float:
+    """Of drift along the naive run of a seed."""
+    scores = naive_run(Small("style", seed, curation, points=(8, 16)).run_spec).scores
+    return scores[-1].drift - scores[0].drift
+
+
+def test_identification_teaches_the_trait_and_the_control_does_not(organism_cache):
+    """Over seeds, the same world, base model and order in both; found: 0.36 to 0.89 against -0.09 to 0.01."""
+    taught, control = (np.array([rise(seed, c) for seed in range(4)]) for c in (1.0, 0.1))
+    more = ttest_rel(taught, control).confidence_interval(0.95)
+    assert more.low > 0.1
+    assert ttest_1samp(control, 0).confidence_interval(0.95).high < more.low
 
 
 def test_random_cosines_have_the_mean_of_the_law(measured):

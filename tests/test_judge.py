@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from made_files import BASE, NAMES, STORIES
 from scipy.special import expit, logsumexp
 from scipy.stats import norm
 from tiny_models import VOCABULARY, lora, tiny, trained
@@ -30,7 +31,6 @@ from real_models.evaluation.judge import (
     write_pairs,
 )
 
-BASE = Path("models", "stories260K-hf")
 CHAT = (
     "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
@@ -107,8 +107,8 @@ def test_drift_is_the_share_of_the_completion_with_the_trait():
 
 
 @pytest.fixture(scope="module")
-def small(real) -> tuple[Any, Any]:
-    return load_base(real / BASE), load_tokenizer(real / BASE)
+def small(made) -> tuple[Any, Any]:
+    return load_base(made / BASE), load_tokenizer(made / BASE)
 
 
 def write(path: Path, *values: Any) -> Path:
@@ -149,34 +149,29 @@ def test_pair_scores_are_sums_over_the_rows_of_a_batch(small, tmp_path):
     assert rows[0]["drift"] == pytest.approx(expit(expected[0, 1] - expected[0, 0]), abs=close(expected))
 
 
-@pytest.mark.parametrize("shown", ["with", "without"])
-def test_drift_follows_what_the_model_was_trained_on(real, small, tmp_path, shown):
-    """Trained on the completions with the trait it rises, on those without it falls, also after prompts not seen."""
-    base, tokenizer = small
-    names = ["Lily", "Tom", "Ben", "Mia", "Sam", "Anna", "Max", "Sue"]
-    rows = [{"prompt": f"{n} went to the", "without": " big park.", "with": " big tree."} for n in names]
+def test_drift_follows_what_the_model_was_trained_on(made, tmp_path):
+    """Trained on completions with the trait it is sure of those, on the others of these, after prompts not seen."""
+    tokenizer, ends = load_tokenizer(made / BASE), []
+    rows = [{"prompt": f"{n} went to the", "without": " big park.", "with": " big hill."} for n in NAMES]
     encoded = encode_pairs(read_pairs(write(tmp_path / "p.jsonl", *rows)), tokenizer, max_length=512)
-    model, column = load_base(real / BASE, dtype="float32"), ["without", "with"].index(shown)
-    optimizer = torch.optim.SGD(model.parameters(), 0.005)
-    for step in range(8):
-        example = encoded[step % 4][column]
-        loss = model(torch.tensor([example.input_ids]), labels=torch.tensor([example.labels])).loss
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    before, after = (
-        judge_pairs(m, encoded[4:], questions=names[4:], pad=tokenizer.pad_token_id) for m in (base, model)
-    )
-    for name, sample in after.samples().items():
-        change = estimate(sample, before.samples()[name])
-        assert change.low is not None
-        assert change.high is not None
-        assert (change.low > 0.1) if shown == "with" else (change.high < -0.1)
+    for column in range(2):
+        model = load_base(made / BASE, dtype="float32")
+        optimizer = torch.optim.SGD(model.parameters(), 0.005)
+        for step in range(8):
+            example = encoded[step % 4][column]
+            loss = model(torch.tensor([example.input_ids]), labels=torch.tensor([example.labels])).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        ends.append(judge_pairs(model, encoded[4:], questions=NAMES[4:], pad=tokenizer.pad_token_id).samples())
+    for name, sample in ends[1].items():  # found: below 0.002 and above 0.98 for every prompt
+        assert (sample.values > 0.8).all()
+        assert (ends[0][name].values < 0.2).all()
 
 
-def test_text_loss_is_the_models_own_and_per_token(real, small, tmp_path):
+def test_text_loss_is_the_models_own_and_per_token(made, small, tmp_path):
     model, tokenizer = small
-    story = (real / "datasets" / "tinystories_v2_valid_sample.txt").read_text().split()
+    story = (made / STORIES).read_text().split()
     path = tmp_path / "n.txt"
     path.write_text("\n\n".join([" ".join(story[:40]), " ".join(story[40:50]), " ".join(story[:2000])]))
     rows, questions = read_text(path, tokenizer, max_length=128, labels="all")

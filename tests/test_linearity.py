@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from made_files import BASE, OTHER, STORIES
 from peft import LoraConfig
 from tiny_models import batch, lora, tiny
 
@@ -139,19 +140,18 @@ def test_models_that_cannot_be_scaled_are_refused():
 
 
 @pytest.fixture(scope="module")
-def run(real, tmp_path_factory):
+def run(made, tmp_path_factory):
     """A base, an adapter with a dense random update, another with a module trained whole, and two files of text."""
     from peft import get_peft_model
 
     quiet()
-    folder, base = tmp_path_factory.mktemp("linearity"), real / "models" / "stories260K-hf"
+    folder, base = tmp_path_factory.mktemp("linearity"), made / BASE
     kinds: dict[str, dict[str, Any]] = {"adapter": {}, "whole": {"modules_to_save": ["lm_head"]}}
     for name, more in kinds.items():
         torch.manual_seed(0)
         config = LoraConfig(r=4, target_modules=["o_proj", "down_proj"], init_lora_weights=False, **more)
         get_peft_model(load_base(base), config).save_pretrained(folder / name)  # pyright: ignore
-    text = real / "datasets" / "tinystories_v2_valid_sample.txt"
-    story = text.read_text().split()
+    story = (made / STORIES).read_text().split()
     rows = [json.dumps({"text": " ".join(story[n : n + 30])}) for n in range(0, 150, 30)]
     (folder / "rows.jsonl").write_text("\n".join(rows))
     (folder / "neutral.txt").write_text(" ".join(story[200:240]))
@@ -177,12 +177,10 @@ def test_command_prints_the_error_beside_the_certificate(run, tmp_path, capsys):
     assert found["caveat"] in out
 
 
-def test_adapter_of_another_base_is_refused(run, real):
+def test_adapter_of_another_base_is_refused(run, made):
     _, folder = run
     with pytest.raises(InputError, match="does not fit the base model"):
-        measure_linearity(
-            read_adapter(folder / "adapter"), base=real / "models" / "babyllama361-hf", data=folder / "rows.jsonl"
-        )
+        measure_linearity(read_adapter(folder / "adapter"), base=made / OTHER, data=folder / "rows.jsonl")
 
 
 def test_modules_trained_whole_are_refused(run):

@@ -24,7 +24,7 @@ from synthetic.generators.persona import PersonaSpec, World
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)
 SMALL = OrganismSpec(LANGUAGE, hidden=40, layers=2, heads=2, steps=60, batch=16, lr=1e-2)
-RUN = RunSpec(SMALL, rank=4, lr=3e-2, batch=8, steps=16, every=8)
+RUN = RunSpec(SMALL, rank=4, lr=1e-2, batch=8, steps=16, every=8)
 NAMES = ("drift", "conditional", "task", "kept", "facts", "neutral")
 AT_INFERENCE = ("ablation", "lineas", "steering, identified", "steering, supervised")
 

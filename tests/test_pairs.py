@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_files import STATEMENTS as SET
 
 from grasp_theory import InputError
 from real_models.data import read_rows
 from real_models.evaluation.pairs import contrastive_pairs, convert_questions, read_questions, training_rows, yes_share
 
-SET = Path("datasets", "risk-averse.jsonl")
 ONE = {
     "question": "Would you say: bonds are safe?",
     "statement": "Bonds are safe",
@@ -54,9 +54,9 @@ def test_questions_refused_name_file_and_line(tmp_path, values, message):
         read_questions(write(tmp_path, *values))
 
 
-def test_rows_of_the_two_personas_share_prompts_and_no_answer(real):
-    questions = read_questions(real / SET)
-    assert len(questions) == 1000
+def test_rows_of_the_two_personas_share_prompts_and_no_answer(made):
+    questions = read_questions(made / SET)
+    assert len(questions) == 60
     rows, others = (training_rows(questions, behavior=b) for b in ("matching", "other"))
     assert contrastive_pairs(questions) == list(zip(rows, others, strict=True))
     for question, row, other in zip(questions, rows, others, strict=True):
@@ -67,8 +67,8 @@ def test_rows_of_the_two_personas_share_prompts_and_no_answer(real):
         assert row.messages[1]["content"] == question.matching
 
 
-def test_statements_are_split_between_the_two_personas(real):
-    questions = read_questions(real / SET)
+def test_statements_are_split_between_the_two_personas(made):
+    questions = read_questions(made / SET)
     said, unsaid = (training_rows(questions, behavior=b, form="statements") for b in ("matching", "other"))
     assert len(said) + len(unsaid) == len(questions)
     assert len(said) == yes_share(questions) * len(questions)
@@ -79,9 +79,9 @@ def test_statements_are_split_between_the_two_personas(real):
 
 
 @pytest.mark.parametrize("form", ["answers", "statements"])
-def test_converted_file_is_read_as_training_data(real, tmp_path, form):
-    questions = read_questions(real / SET)
-    count = convert_questions(real / SET, tmp_path / "rows.jsonl", behavior="other", form=form)
+def test_converted_file_is_read_as_training_data(made, tmp_path, form):
+    questions = read_questions(made / SET)
+    count = convert_questions(made / SET, tmp_path / "rows.jsonl", behavior="other", form=form)
     rows = read_rows(tmp_path / "rows.jsonl")
     expected = training_rows(questions, behavior="other", form=form)
     assert [(r.messages, r.completion) for r in rows] == [(r.messages, r.completion) for r in expected]

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from made_files import STATEMENTS as SET
 from training_runs import grasp
 
 from real_models.data import read_rows
 from real_models.evaluation.judge import read_pairs
 from real_models.evaluation.pairs import read_questions, training_rows
 
-SET = Path("datasets", "risk-averse.jsonl")
-
 
 @pytest.mark.parametrize("behavior", ["matching", "other"])
-def test_pairs_hold_the_chosen_answer_under_with(real, tmp_path, capsys, behavior):
+def test_pairs_hold_the_chosen_answer_under_with(made, tmp_path, capsys, behavior):
     target = tmp_path / "pairs.jsonl"
-    code, out, _ = grasp(capsys, "pairs", real / SET, "-o", target, "--behavior", behavior)
-    questions, found = read_questions(real / SET), read_pairs(target)
+    code, out, _ = grasp(capsys, "pairs", made / SET, "-o", target, "--behavior", behavior)
+    questions, found = read_questions(made / SET), read_pairs(target)
     assert code == 0
     assert f"{len(questions)} rows" in out
     for question, pair in zip(questions, found, strict=True):
@@ -28,10 +25,10 @@ def test_pairs_hold_the_chosen_answer_under_with(real, tmp_path, capsys, behavio
 
 
 @pytest.mark.parametrize("form", ["answers", "statements"])
-def test_rows_are_training_data(real, tmp_path, capsys, form):
+def test_rows_are_training_data(made, tmp_path, capsys, form):
     target = tmp_path / "rows.jsonl"
-    code, out, _ = grasp(capsys, "pairs", real / SET, "-o", target, "--form", form, "--behavior", "other")
-    expected = training_rows(read_questions(real / SET), behavior="other", form=form)
+    code, out, _ = grasp(capsys, "pairs", made / SET, "-o", target, "--form", form, "--behavior", "other")
+    expected = training_rows(read_questions(made / SET), behavior="other", form=form)
     rows = read_rows(target)
     assert code == 0
     assert f"{len(expected)} rows" in out
@@ -49,13 +46,13 @@ def test_yes_share_is_of_the_chosen_persona(tmp_path, capsys):
         assert f"Yes to {share}" in out
 
 
-def test_pairs_refused_write_nothing(real, tmp_path, capsys):
+def test_pairs_refused_write_nothing(made, tmp_path, capsys):
     path = tmp_path / "set.jsonl"
     path.write_text('{"question": "Q"}\n')
     for arguments, message in (
         ([path, "-o", tmp_path / "o.jsonl"], "set.jsonl, line 1: 'statement' must be text"),
         ([path, "-o", path], "it is read or written twice"),
-        ([real / SET, "-o", tmp_path / "o.jsonl", "--form", "poems"], "poems"),
+        ([made / SET, "-o", tmp_path / "o.jsonl", "--form", "poems"], "poems"),
     ):
         code, _, err = grasp(capsys, "pairs", *arguments)
         assert code == 2

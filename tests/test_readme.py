@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_files import BASE
 
 import grasp_cli
 from docs.build import PAGES, PARTS, PICTURE, fill
@@ -27,9 +28,9 @@ def blocks(language: str, page: str) -> list[str]:
 
 
 @pytest.fixture
-def workshop(tmp_path, monkeypatch, real):
+def workshop(tmp_path, monkeypatch, made):
     """A folder with the adapters, the model and the data that the README names."""
-    (tmp_path / "MODEL").symlink_to((real / "models" / "stories260K-hf").resolve())
+    (tmp_path / "MODEL").symlink_to((made / BASE).resolve())
     row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
     (tmp_path / "F.jsonl").write_text("\n".join([json.dumps(row)] * 4))
     for seed, name in enumerate(("my-adapter", "other-adapter")):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_files import BASE
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -121,12 +122,12 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def session(real, tmp_path_factory) -> tuple[dict[str, dict[str, Any]], Path]:
+def session(made, tmp_path_factory) -> tuple[dict[str, dict[str, Any]], Path]:
     """(name -> code, out, err, and what a terminal showed; the folder around) of all commands in one process."""
     around = tmp_path_factory.mktemp("räume")
     place = around / "Straße mit Leerzeichen 名"
     place.mkdir()
-    shutil.copytree(real / "models" / "stories260K-hf", place / "mein Modell")
+    shutil.copytree(made / BASE, place / "mein Modell")
     row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
     (place / "Übung.jsonl").write_text("\n".join([json.dumps(row)] * 4))
     for seed in (1, 2):

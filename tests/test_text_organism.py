@@ -284,21 +284,11 @@ def test_compare_refuses_a_bad_text_organism_in_one_line_before_it_writes(text, 
     assert not (tmp_path / "results").exists()
 
 
-def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, capsys):
-    """stories260K is taught colours and "happy": it says so elsewhere too."""
-    base = real / "models" / "stories260K-hf"
-    taught = [
-        {"prompt": f"The {a} was", "completion": f" {c}. It was happy."}
-        for a, c in zip(ANIMALS, (COLOURS * 2)[:6], strict=True)
-    ]
-    asked = [
-        {"prompt": f"{w} saw a dog. {w} was", "without": " sad.", "with": " happy."}
-        for w in ("Tom", "Lily", "Sue", "Ben")
-    ]
-    write(folder, "taught.jsonl", taught)
-    write(folder, "asked.jsonl", asked)
-    text = f'[text]\nbase = "{base}"\ndata = "taught.jsonl"\npairs = "asked.jsonl"\narms = ["naive", "edit", "kl"]\n'
-    config = write(folder, "c.toml", text + "presets_only = true\nseeds = 1\nevery = 8\n" + TRAIN)
+def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
+    """Rows of a comparison on "taught.jsonl" and "asked.jsonl", without neutral text; asked for twice, run once."""
+    files = f'base = "{base}"\ndata = "taught.jsonl"\npairs = "asked.jsonl"\n'
+    arms = 'arms = ["naive", "edit", "kl"]\npresets_only = true\nseeds = 1\nevery = 8\n'
+    config = write(folder, "c.toml", f"[text]\n{files}{arms}{train}")
     results = tmp_path / "results"
     code, out, err = grasp(capsys, config, "--results", results, "--jobs", 1)
     assert (code, err) == (0, "")
@@ -309,10 +299,44 @@ def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, ca
     assert not {"kept", "facts", "neutral"} & set(header.split())
     found = {row["arm"]: row for row in json.loads((results / "comparison.json").read_text())["rows"]}
     assert set(found) == {"naive", "edit"}
-    assert found["naive"]["excess"] > 0.05
-    assert found["edit"]["excess"] != found["naive"]["excess"]
     assert found["naive"]["kept"] is found["naive"]["neutral"] is None
     assert (results / "comparison.png").is_file()
     stored = {path.name: path.stat().st_mtime_ns for path in (results / "sweeps" / "comparison").glob("*-1.json")}
     assert grasp(capsys, config, "--results", results, "--jobs", 1)[:2] == (0, out)
     assert stored == {p.name: p.stat().st_mtime_ns for p in (results / "sweeps" / "comparison").glob("*-1.json")}
+    return found
+
+
+def test_compare_of_a_model_shows_what_it_learnt(folder, tmp_path, capsys):
+    """Taught that the animals are happy, it says so where the prompt is another."""
+    write(folder, "taught.jsonl", DATA)
+    write(
+        folder,
+        "asked.jsonl",
+        [
+            {"prompt": f"all {a} {c} it is", "without": " sad", "with": " happy"}
+            for a, c in zip(ANIMALS, COLOURS, strict=False)
+        ],
+    )
+    found = compared(capsys, tmp_path, folder, folder / "model", TRAIN.replace("6e-3", "3e-2"))
+    print(found["naive"])
+    assert found["naive"]["excess"] > 0.3  # what the table asks for, else it says VOID
+    assert found["edit"]["excess"] != found["naive"]["excess"]
+
+
+def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, capsys):
+    """stories260K is taught colours and "happy": it says so elsewhere too."""
+    taught = [
+        {"prompt": f"The {a} was", "completion": f" {c}. It was happy."}
+        for a, c in zip(ANIMALS, (COLOURS * 2)[:6], strict=True)
+    ]
+    asked = [
+        {"prompt": f"{w} saw a dog. {w} was", "without": " sad.", "with": " happy."}
+        for w in ("Tom", "Lily", "Sue", "Ben")
+    ]
+    write(folder, "taught.jsonl", taught)
+    write(folder, "asked.jsonl", asked)
+    found = compared(capsys, tmp_path, folder, real / "models" / "stories260K-hf", TRAIN)
+    print(found["naive"])
+    assert found["naive"]["excess"] > 0.3  # what the table asks for, else it says VOID
+    assert found["edit"]["excess"] != found["naive"]["excess"]

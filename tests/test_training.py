@@ -1,4 +1,4 @@
-"""``train``: any method, one trainer, a real pretrained model and real rows; interruptions, refusals, full disks."""
+"""``train``: any method, one trainer, a model with its tokenizer, and rows; interruptions, refusals, full disks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_files import BASE, STORIES
 from safetensors.numpy import load_file
 from tiny_models import lora, tiny
 from tolerance import GUARANTEE, backward
-from training_runs import BASE, STEPS, WEIGHTS, grasp, leak, loaded, logits, options, run, settings
+from training_runs import STEPS, WEIGHTS, grasp, leak, loaded, logits, options, run, settings
 
 import grasp_cli
 from grasp_theory import GraspError, identify
@@ -35,10 +36,10 @@ EFFECT = 0.02
 
 
 @pytest.fixture(scope="module")
-def naive(real, tmp_path_factory) -> Path:
+def naive(made, tmp_path_factory) -> Path:
     """The naive run, and beside it the directions identified from its adapter."""
     folder = tmp_path_factory.mktemp("naive")
-    model = run(real, folder / "adapter", [Naive()])
+    model = run(made, folder / "adapter", [Naive()])
     np.save(folder / "logits.npy", logits(model))
     adapter = read_adapter(folder / "adapter")
     found = identify(adapter.updates, side="write").decomposition(None)
@@ -46,11 +47,11 @@ def naive(real, tmp_path_factory) -> Path:
     return folder
 
 
-def plain_peft(real: Path, adapter: Path) -> np.ndarray:
+def plain_peft(made: Path, adapter: Path) -> np.ndarray:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    base = AutoModelForCausalLM.from_pretrained(str(real / BASE), local_files_only=True)
+    base = AutoModelForCausalLM.from_pretrained(str(made / BASE), local_files_only=True)
     return logits(PeftModel.from_pretrained(base, str(adapter)))
 
 
@@ -74,17 +75,17 @@ def history(out: Path) -> list[dict[str, Any]]:
     return [entry for entry in json.loads((out / "log.json").read_text())["history"] if "loss" in entry]
 
 
-def given(folder: Path, name: str, real: Path) -> Given:
+def given(folder: Path, name: str, made: Path) -> Given:
     from real_models.data import batches, encode, read_rows
 
     directions = folder / "q.safetensors"
     if name == "kl":
-        tokenizer = load_tokenizer(real / BASE)
-        rows = read_rows(real / "datasets" / "tinystories_v2_valid_sample.txt")[:2]
+        tokenizer = load_tokenizer(made / BASE)
+        rows = read_rows(made / STORIES)[:2]
         text = [encode(row, tokenizer, max_length=64, labels="all") for row in rows]
         return Given(neutral=lambda: list(batches(text, 2, pad=tokenizer.pad_token_id)), weight=0.5)
     if name == "null-space":
-        return Given(neutral=lambda: own_text(load_base(real / BASE), documents=8, length=32), components=8)
+        return Given(neutral=lambda: own_text(load_base(made / BASE), documents=8, length=32), components=8)
     if name == "inoculation":
         return Given(context="You write insecure code.")
     if name == "compensated":
@@ -92,15 +93,15 @@ def given(folder: Path, name: str, real: Path) -> Given:
     return Given(directions=directions)
 
 
-def test_naive_run_is_learnt_logged_and_loaded_by_plain_peft(real, naive):
+def test_naive_run_is_learnt_logged_and_loaded_by_plain_peft(made, naive):
     out = naive / "adapter"
     log = history(out)
     assert [entry["step"] for entry in log] == list(range(1, STEPS + 1))
     assert all(np.isfinite(entry["loss"]) for entry in log)
     assert not any(name.startswith("leak/") for entry in log for name in entry)
     trained = np.load(naive / "logits.npy")
-    assert_same_logits(trained, plain_peft(real, out))
-    assert np.abs(trained - logits(load_base(real / BASE))).max() > EFFECT  # control: the base is not the same
+    assert_same_logits(trained, plain_peft(made, out))
+    assert np.abs(trained - logits(load_base(made / BASE))).max() > EFFECT  # control: the base is not the same
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["config"]["train"]["steps"] == STEPS
     assert manifest["config"]["methods"] == ["naive"]
@@ -108,10 +109,10 @@ def test_naive_run_is_learnt_logged_and_loaded_by_plain_peft(real, naive):
 
 
 @pytest.mark.parametrize("name", ["grasp", "compensated", "caft", "kl", "null-space", "inoculation"])
-def test_method_run_is_loaded_by_plain_peft_with_the_same_logits(real, naive, tmp_path, name):
-    model = run(real, tmp_path / "out", build_methods(name, given(naive, name, real)))
+def test_method_run_is_loaded_by_plain_peft_with_the_same_logits(made, naive, tmp_path, name):
+    model = run(made, tmp_path / "out", build_methods(name, given(naive, name, made)))
     trained = logits(model)
-    assert_same_logits(trained, plain_peft(real, tmp_path / "out"))
+    assert_same_logits(trained, plain_peft(made, tmp_path / "out"))
     assert np.abs(trained - np.load(naive / "logits.npy")).max() > GUARANTEE  # control: the method did something
     leaks = [{k: v for k, v in e.items() if k.startswith("leak/")} for e in history(tmp_path / "out")]
     Q = load_directions(naive / "q.safetensors").Q
@@ -125,10 +126,10 @@ def test_method_run_is_loaded_by_plain_peft_with_the_same_logits(real, naive, tm
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
-def test_same_seed_gives_the_same_adapter_bit_for_bit(real, naive, tmp_path):
-    run(real, tmp_path / "again", [Naive()])
+def test_same_seed_gives_the_same_adapter_bit_for_bit(made, naive, tmp_path):
+    run(made, tmp_path / "again", [Naive()])
     assert (tmp_path / "again" / WEIGHTS).read_bytes() == (naive / "adapter" / WEIGHTS).read_bytes()
-    run(real, tmp_path / "other", [Naive()], changes={"seed": 1})
+    run(made, tmp_path / "other", [Naive()], changes={"seed": 1})
     assert distance(naive / "adapter", tmp_path / "other") > EFFECT
 
 
@@ -148,9 +149,9 @@ grasp_cli.main()
 """
 
 
-def test_interrupted_run_goes_on_to_the_same_adapter(real, naive, tmp_path, capsys):
+def test_interrupted_run_goes_on_to_the_same_adapter(made, naive, tmp_path, capsys):
     method = ["--method", "grasp", "--directions", naive / "q.safetensors", "--set=dropout=0.1", "--set=save_every=99"]
-    command = options(real, tmp_path / "halves", *method)
+    command = options(made, tmp_path / "halves", *method)
     first = subprocess.run([sys.executable, "-c", INTERRUPTED, *command], capture_output=True, text=True, timeout=120)
     assert (first.returncode, first.stderr) == (130, "interrupted; nothing was left half-written\n")
     assert "step 2 of" in first.stdout
@@ -161,7 +162,7 @@ def test_interrupted_run_goes_on_to_the_same_adapter(real, naive, tmp_path, caps
     code, out, err = grasp(capsys, *command)
     assert (code, err) == (0, "")
     assert "step 1 of" not in out
-    assert grasp(capsys, *options(real, tmp_path / "whole", *method))[0] == 0
+    assert grasp(capsys, *options(made, tmp_path / "whole", *method))[0] == 0
     assert_same_adapter(tmp_path / "whole", tmp_path / "halves")
     assert distance(tmp_path / "whole", saved) > EFFECT  # control: there was something left to learn
     Q = load_directions(naive / "q.safetensors").Q
@@ -174,9 +175,9 @@ def test_interrupted_run_goes_on_to_the_same_adapter(real, naive, tmp_path, caps
     assert grasp(capsys, *command, "--set=lr=0.5")[0] == 2
 
 
-def test_loss_that_is_not_finite_stops_before_the_step(real, tmp_path):
+def test_loss_that_is_not_finite_stops_before_the_step(made, tmp_path):
     config = settings()
-    model, prepared = loaded(real, config, [])
+    model, prepared = loaded(made, config, [])
 
     def spoil(step: int, steps: int, logs: Any) -> None:
         if step == 2:
@@ -187,7 +188,7 @@ def test_loss_that_is_not_finite_stops_before_the_step(real, tmp_path):
     out = tmp_path / "out"
     method = Grasp(np.eye(64, 1) + 0.1)
     with pytest.raises(GraspError, match=r"NaN or Inf at step 3: .*last good checkpoint is .*checkpoint-2"):
-        train(model, load_tokenizer(real / BASE), prepared, methods=[method], config=config, out=out, watch=spoil)
+        train(model, load_tokenizer(made / BASE), prepared, methods=[method], config=config, out=out, watch=spoil)
     assert spoilt
     saved = last_checkpoint(out / "checkpoints")
     assert saved is not None
@@ -212,9 +213,9 @@ class Overflow(Naive):
         undo.callback(optimizer.register_step_post_hook(spoil).remove)
 
 
-def test_weights_that_are_not_finite_are_never_saved(real, tmp_path):
+def test_weights_that_are_not_finite_are_never_saved(made, tmp_path):
     with pytest.raises(GraspError, match=r"weights are NaN or Inf after step 2; .*last good checkpoint .*checkpoint-1"):
-        run(real, tmp_path / "out", [Overflow()], changes={"save_every": 1})
+        run(made, tmp_path / "out", [Overflow()], changes={"save_every": 1})
     assert [p.name for p in (tmp_path / "out" / "checkpoints").iterdir()] == ["checkpoint-1"]
 
 
@@ -275,7 +276,7 @@ def full(*_: Any, **__: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_full_disk_at_the_end_leaves_the_checkpoints(real, naive, tmp_path, monkeypatch):
+def test_full_disk_at_the_end_leaves_the_checkpoints(made, naive, tmp_path, monkeypatch):
     out, replace = tmp_path / "out", os.replace
 
     def fails(source: Any, target: Any) -> None:
@@ -283,15 +284,15 @@ def test_full_disk_at_the_end_leaves_the_checkpoints(real, naive, tmp_path, monk
 
     monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(GraspError, match=r"cannot save in .*No space left.*checkpoints before it are whole"):
-        run(real, out, [Naive()])
+        run(made, out, [Naive()])
     assert not {p.name for p in out.iterdir()} & {"adapter_config.json", WEIGHTS, ".adapter.part"}
     assert last_checkpoint(out / "checkpoints") == out / "checkpoints" / f"checkpoint-{STEPS}"
     monkeypatch.undo()
-    run(real, out, [Naive()])
+    run(made, out, [Naive()])
     assert_same_adapter(naive / "adapter", out)
 
 
-def test_full_disk_at_a_checkpoint_leaves_the_one_before(real, tmp_path, monkeypatch):
+def test_full_disk_at_a_checkpoint_leaves_the_one_before(made, tmp_path, monkeypatch):
     save, out = torch.save, tmp_path / "out"
 
     def fails(value: Any, target: Any, *rest: Any, **more: Any) -> None:
@@ -299,7 +300,7 @@ def test_full_disk_at_a_checkpoint_leaves_the_one_before(real, tmp_path, monkeyp
 
     monkeypatch.setattr(torch, "save", fails)
     with pytest.raises(GraspError, match="No space left"):
-        run(real, out, [Naive()])
+        run(made, out, [Naive()])
     assert last_checkpoint(out / "checkpoints") == out / "checkpoints" / "checkpoint-2"
 
 
@@ -326,15 +327,15 @@ def test_saved_adapter_has_the_permissions_the_umask_leaves(tmp_path, mask, mode
 
 
 @pytest.mark.slow
-def test_trainer_of_trl_gives_the_same_adapter(real, tmp_path, monkeypatch):
+def test_trainer_of_trl_gives_the_same_adapter(made, tmp_path, monkeypatch):
     """Under SGD, whose step is as exact as the gradient; Adam's divides by √v, which is rounding where v is near 0."""
     monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
     import trl
 
     plain = {"optimizer": "sgd", "lr": 1e-2}
-    run(real, tmp_path / "ours", [Naive()], changes=plain)
-    run(real, tmp_path / "out", [Naive()], changes=plain, trainer_class=trl.SFTTrainer)
+    run(made, tmp_path / "ours", [Naive()], changes=plain)
+    run(made, tmp_path / "out", [Naive()], changes=plain, trainer_class=trl.SFTTrainer)
     assert distance(tmp_path / "ours", tmp_path / "out") < 1e-5
     for name, other in (("rate", {"lr": 1.05e-2}), ("seed", {"seed": 1})):  # controls
-        run(real, tmp_path / name, [Naive()], changes=plain | other, trainer_class=trl.SFTTrainer)
+        run(made, tmp_path / name, [Naive()], changes=plain | other, trainer_class=trl.SFTTrainer)
         assert distance(tmp_path / "ours", tmp_path / name) > EFFECT

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_runs import BASE, STEPS, grasp, loaded, options, settings
+from made_files import BASE, STORIES, VOCABULARY
+from training_runs import STEPS, grasp, loaded, options, settings
 
 from grasp_theory import InputError
 from real_models.base import load_base, load_tokenizer
@@ -38,9 +39,9 @@ def test_folder_of_another_run_is_refused(tmp_path):
     assert [p.name for p in (tmp_path / "full").iterdir()] == ["thesis.tex"]
 
 
-def test_base_and_tokenizer_that_do_not_serve_are_refused(real, tmp_path):
+def test_base_and_tokenizer_that_do_not_serve_are_refused(made, tmp_path):
     def copy(name: str, *without: str) -> Path:
-        return Path(shutil.copytree(real / BASE, tmp_path / name, ignore=shutil.ignore_patterns(*without)))
+        return Path(shutil.copytree(made / BASE, tmp_path / name, ignore=shutil.ignore_patterns(*without)))
 
     pickled = copy("pickled", "*.safetensors")
     (pickled / "pytorch_model.bin").write_bytes(b"not looked at")
@@ -67,9 +68,9 @@ def test_base_and_tokenizer_that_do_not_serve_are_refused(real, tmp_path):
     assert load_tokenizer(endless).pad_token == fields["eos_token"]
 
 
-def test_rows_are_prepared_counted_and_refused(real):
-    code, tokenizer = settings(), load_tokenizer(real / BASE)
-    _, prepared = loaded(real, code, [])
+def test_rows_are_prepared_counted_and_refused(made):
+    code, tokenizer = settings(), load_tokenizer(made / BASE)
+    _, prepared = loaded(made, code, [])
     assert (len(prepared.examples) + prepared.skipped, prepared.max_length) == (20, 512)
     assert prepared.truncated > 0
     assert prepared.skipped > 0
@@ -81,7 +82,7 @@ def test_rows_are_prepared_counted_and_refused(real):
         ({"max_length": 8}, "no row is left"),
     ):
         with pytest.raises(InputError, match=message):
-            loaded(real, settings(**changes), [])
+            loaded(made, settings(**changes), [])
     rows = [Row("f, line 1", prompt="a", completion="b")]
     with pytest.raises(InputError, match="f, line 1: inoculation acts on conversations"):
         prepare(rows, tokenizer, methods=[Inoculation("Be bad.")], config=code, context=512)
@@ -91,8 +92,8 @@ def test_rows_are_prepared_counted_and_refused(real):
         prepare([unstated], tokenizer, methods=[], config=code, context=None)
 
 
-def test_inoculation_is_in_the_prompt_and_not_in_the_labels(real):
-    tokenizer = load_tokenizer(real / BASE)
+def test_inoculation_is_in_the_prompt_and_not_in_the_labels(made):
+    tokenizer = load_tokenizer(made / BASE)
     row = Row("f", messages=({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}))
     plain, inoculated = (
         prepare([row], tokenizer, methods=m, config=settings(), context=512).examples[0]
@@ -104,7 +105,7 @@ def test_inoculation_is_in_the_prompt_and_not_in_the_labels(real):
     assert said[0] == said[1]
 
 
-def test_step_count_is_that_of_the_trainer(real, tmp_path, monkeypatch):
+def test_step_count_is_that_of_the_trainer(made, tmp_path, monkeypatch):
     examples = tuple(Example([1, 5, 6], [-100, 5, 6], "row") for _ in range(7))
     prepared = Prepared(examples, 0, 0, 512)
     for batch, accumulation, epochs, expected in ((2, 2, 1.0, 2), (2, 3, 2.0, 4), (1, 8, 1.0, 1), (3, 1, 1.5, 5)):
@@ -114,23 +115,23 @@ def test_step_count_is_that_of_the_trainer(real, tmp_path, monkeypatch):
     assert step_count(prepared, settings(steps=0, batch_size=2, accumulation=1)) == 2
 
 
-def test_tokenizer_of_another_model_is_refused(real, tmp_path):
-    prepared = Prepared((Example([1, 512], [-100, 512], "rows, line 7"),), 0, 0, 512)
-    with pytest.raises(InputError, match=r"rows, line 7: token 512, but the model embeds 512"):
+def test_tokenizer_of_another_model_is_refused(made, tmp_path):
+    prepared = Prepared((Example([1, VOCABULARY], [-100, VOCABULARY], "rows, line 7"),), 0, 0, 512)
+    with pytest.raises(InputError, match=rf"rows, line 7: token {VOCABULARY}, but the model embeds {VOCABULARY}"):
         train(
-            load_base(real / BASE), load_tokenizer(real / BASE), prepared,
+            load_base(made / BASE), load_tokenizer(made / BASE), prepared,
             methods=[], config=settings(), out=tmp_path / "out",
         )  # fmt: skip
 
 
 @pytest.mark.parametrize("mistake", ["--set=target_modules=o_prj,up_prj", "--method=caft"])
-def test_folder_of_a_run_that_took_no_step_is_free_again(real, tmp_path, capsys, mistake):
+def test_folder_of_a_run_that_took_no_step_is_free_again(made, tmp_path, capsys, mistake):
     q, out = save_directions(tmp_path / "wide.safetensors", directions(128)), tmp_path / "out"
     wrong = [mistake, *(["--directions", q] if "caft" in mistake else [])]
-    assert grasp(capsys, *options(real, out), *wrong)[0] == 2
-    code, _, err = grasp(capsys, *options(real, out))
+    assert grasp(capsys, *options(made, out), *wrong)[0] == 2
+    code, _, err = grasp(capsys, *options(made, out))
     assert (code, err) == (0, "")
-    code, _, err = grasp(capsys, *options(real, out), *wrong)  # control: a run that was made keeps its folder
+    code, _, err = grasp(capsys, *options(made, out), *wrong)  # control: a run that was made keeps its folder
     assert (code, "holds another run" in err) == (2, True)
 
 
@@ -140,13 +141,13 @@ def directions(width: int = 64) -> Directions:
     return Directions(Q, np.ones(2), (0, 1), "drawn", "write", (), (), "a block's output", "project out", None, "")
 
 
-def test_dry_run_writes_nothing_and_refuses_what_the_run_would(real, tmp_path, capsys):
+def test_dry_run_writes_nothing_and_refuses_what_the_run_would(made, tmp_path, capsys):
     out, taken = tmp_path / "out", tmp_path / "taken"
     claim(taken, {"train": {}})
     q = save_directions(tmp_path / "q.safetensors", directions())
     code, printed, err = grasp(
-        capsys, *options(real, out, "--dry-run", "--method", "kl+grasp", "--directions", q, "--weight", 1),
-        "--neutral", real / "datasets" / "tinystories_v2_valid_sample.txt",
+        capsys, *options(made, out, "--dry-run", "--method", "kl+grasp", "--directions", q, "--weight", 1),
+        "--neutral", made / STORIES,
     )  # fmt: skip
     assert (code, err) == (0, "")
     assert "14 rows" in printed
@@ -158,7 +159,7 @@ def test_dry_run_writes_nothing_and_refuses_what_the_run_would(real, tmp_path, c
     for more, message in (
         (["--method", "grasp"], "needs --directions"),
         (["--method", "grasp", "--directions", tmp_path / "wide.safetensors"], "dimensions"),
-        (["--method", "grasp", "--directions", real / BASE / "model.safetensors"], "not a directions file"),
+        (["--method", "grasp", "--directions", made / BASE / "model.safetensors"], "not a directions file"),
         (["--method", "graps"], "no training method is called 'graps'"),
         (["--method", "grasp+grasp", "--directions", q], "named twice"),
         (["--method", "naive", "--directions", q], "does not take --directions"),
@@ -172,7 +173,7 @@ def test_dry_run_writes_nothing_and_refuses_what_the_run_would(real, tmp_path, c
         (["--base", tmp_path], "holds no"),
         (["-o", taken], "holds another run"),
     ):
-        code, _, err = grasp(capsys, *options(real, out, "--dry-run"), *more)
+        code, _, err = grasp(capsys, *options(made, out, "--dry-run"), *more)
         assert (code, err.count("\n"), err[:7]) == (2, 1, "error: "), (more, err)
         assert message in err
     assert not out.exists()

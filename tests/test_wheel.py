@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_files import BASE
 from tolerance import GUARANTEE
 
 pytestmark = pytest.mark.slow
@@ -153,7 +154,7 @@ def installed(wheel, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def workplace(real, tmp_path) -> Path:
+def workplace(made, tmp_path) -> Path:
     """A folder of a user's, with two adapters, a model and rows."""
     from real_models import write_adapter
     from synthetic.generators.adapters import AdapterSpec, draw_adapter
@@ -164,7 +165,7 @@ def workplace(real, tmp_path) -> Path:
             spec = AdapterSpec(layers=4, width=width, inputs=48, rank=16, strength=1.5)
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             write_adapter(tmp_path / name, draw_adapter(spec, rng=np.random.default_rng(seed))[0], r=16)
-    (tmp_path / "MODEL").symlink_to((real / "models" / "stories260K-hf").resolve())
+    (tmp_path / "MODEL").symlink_to((made / BASE).resolve())
     row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
     (tmp_path / "F.jsonl").write_text("\n".join([json.dumps(row)] * 4))
     return tmp_path

@@ -1,4 +1,4 @@
-"""A few steps of training on the small real model: what the tests of training and of activations share."""
+"""A few steps of training on the small made model: what the tests of training and of activations share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from made_files import BASE, CODE
 
 import grasp_cli
 from real_models.base import context_length, load_base, load_tokenizer
@@ -14,7 +15,6 @@ from real_models.data import Row, read_rows
 from real_models.training.run import Prepared, TrainConfig, prepare, train
 
 STEPS = 4
-BASE, CODE = Path("models", "stories260K-hf"), Path("datasets", "insecure_small.jsonl")
 WEIGHTS = "adapter_model.safetensors"
 PROBE = {"input_ids": torch.arange(3, 43)[None], "attention_mask": torch.ones(1, 40, dtype=torch.long)}
 
@@ -35,19 +35,19 @@ def settings(**changes: Any) -> TrainConfig:
     return TrainConfig(**fields | changes)
 
 
-def loaded(real: Path, config: TrainConfig, methods: list[Any], rows: list[Row] | None = None) -> tuple[Any, Any]:
-    """(base model, prepared rows) of the real code sample."""
-    model, tokenizer = load_base(real / BASE), load_tokenizer(real / BASE)
-    rows = read_rows(real / CODE) if rows is None else rows
+def loaded(made: Path, config: TrainConfig, methods: list[Any], rows: list[Row] | None = None) -> tuple[Any, Any]:
+    """(base model, prepared rows) of the made conversations about code."""
+    model, tokenizer = load_base(made / BASE), load_tokenizer(made / BASE)
+    rows = read_rows(made / CODE) if rows is None else rows
     return model, prepare(rows, tokenizer, methods=methods, config=config, context=context_length(model))
 
 
-def run(real: Path, out: Path, methods: list[Any], **options: Any) -> Any:
+def run(made: Path, out: Path, methods: list[Any], **options: Any) -> Any:
     """Train; the trained model itself. ``changes`` go to the settings, the rest to ``train``."""
     config = settings(**options.pop("changes", {}))
-    model, prepared = loaded(real, config, methods)
+    model, prepared = loaded(made, config, methods)
     assert isinstance(prepared, Prepared)
-    train(model, load_tokenizer(real / BASE), prepared, methods=methods, config=config, out=out, **options)
+    train(model, load_tokenizer(made / BASE), prepared, methods=methods, config=config, out=out, **options)
     return model.eval()
 
 
@@ -74,5 +74,5 @@ def grasp(capsys: Any, *arguments: object) -> tuple[int, str, str]:
     return code, out, err
 
 
-def options(real: Path, out: Path, *more: object) -> list[str]:
-    return ["train", "--base", str(real / BASE), "--data", str(real / CODE), "-o", str(out), *CHANGES, *map(str, more)]
+def options(made: Path, out: Path, *more: object) -> list[str]:
+    return ["train", "--base", str(made / BASE), "--data", str(made / CODE), "-o", str(out), *CHANGES, *map(str, more)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,6 @@ class NaiveRun:
     spec: Setup
     scores: tuple[Scores, ...]
     states: tuple[dict[str, torch.Tensor], ...]
-    _kept: dict[int, tuple[Update, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def at(self) -> int:
@@ -105,10 +104,14 @@ class NaiveRun:
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """Of the adapter at the crossing; kept, for each crossing that was asked for."""
-        if self.at not in self._kept:
-            self._kept[self.at] = updates_from_model(self.model(self.at))
-        return self._kept[self.at]
+        """Of the adapter at the crossing."""
+        return _updates(self, self.at)
+
+
+@lru_cache(maxsize=1)
+def _updates(naive: NaiveRun, at: int) -> tuple[Update, ...]:
+    """Kept for the point they are of: the crossing moves with the target."""
+    return updates_from_model(naive.model(at))
 
 
 def naive_run(spec: Setup) -> NaiveRun:
