@@ -37,6 +37,10 @@ class Guard:
         Idempotent: x projected in float64 and rounded by δ has ‖Qᵀx‖ = ‖Qᵀδ‖ <= (eps/2) ‖x‖ (proved here). Nothing
         waits for the device, and the version of the parameter stays: autograd may have saved it.
         """
+        self.project(module)
+
+    def project(self, module: Any, *, always: bool = False) -> None:
+        """The same; ``always``: also where rounding alone is left, as after a step. In bf16 that is a 256th."""
         import torch
 
         if self.Q is None:
@@ -44,7 +48,7 @@ class Guard:
         for parameter in (module.weight, module.bias):
             if parameter is not None and parameter.is_leaf and not parameter.is_meta:
                 with torch.no_grad():
-                    _project(parameter.data, self.Q, self.axis)
+                    _project(parameter.data, self.Q, self.axis, always=always)
 
     def project_gradient(self, module: Any) -> None:
         """The gradients' part in the span is taken out, in float32 (float64 for float64)."""
@@ -124,7 +128,7 @@ def _guarded_delta(layer: Any, adapter: str, *args: Any, **kwargs: Any) -> torch
     return type(layer).get_delta_weight(layer, adapter, *args, **kwargs)
 
 
-def _project(x: torch.Tensor, Q: torch.Tensor, axis: int) -> None:
+def _project(x: torch.Tensor, Q: torch.Tensor, axis: int, *, always: bool) -> None:
     import torch
 
     Q, wide = Q.to(x.device), x.double()
@@ -132,5 +136,6 @@ def _project(x: torch.Tensor, Q: torch.Tensor, axis: int) -> None:
     part = Q.T @ columns
     kept = columns - Q @ part
     kept = torch.where(kept.norm() > 1e-12 * columns.norm(), kept, 0.0)  # Q spans all there is: no rounding is left
-    off = part.norm() > torch.finfo(x.dtype).eps * columns.norm()
+    rounding = 0.0 if always else 0.51 * torch.finfo(x.dtype).eps  # the half, with room for that of ‖x‖ itself
+    off = part.norm() > rounding * columns.norm()
     x.copy_(torch.where(off, kept.T if axis and x.ndim == 2 else kept, wide))

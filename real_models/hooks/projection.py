@@ -72,7 +72,7 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
 
     def after() -> None:
         for guard, module in guards:
-            guard(module)
+            guard.project(module, always=True)
 
     guards: list[tuple[Guard, Any]] = []
     for c in constraints:
@@ -84,7 +84,8 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
             if p.requires_grad:
                 arrived = partial(_arrived, guard, module)
                 undo.callback(p.register_post_accumulate_grad_hook(arrived).remove)
-    after()
+    for guard, module in guards:
+        guard(module)  # only where it is needed: a resumed run goes on from the bits that were saved
     on_gradients(optimizer, before, undo)
     after_step(optimizer, after, undo)
 
