@@ -123,8 +123,9 @@ def word_tokenizer() -> Any:
 def dpo(folder: Path, name: str, *, ref: bool) -> np.ndarray:
     """Reference log-probabilities of all tokens of a short run, in order."""
     import datasets
-    import trl
+    import trl as module
 
+    trl: Any = module  # it exports its names when they are first asked for
     rng = np.random.default_rng(0)
     say = lambda n: " ".join(f"w{i}" for i in rng.integers(3, VOCABULARY, n))  # noqa: E731
     rows = [{"prompt": say(4), "chosen": " " + say(3), "rejected": " " + say(5)} for _ in range(4)]
@@ -136,7 +137,7 @@ def dpo(folder: Path, name: str, *, ref: bool) -> np.ndarray:
     seen: list[np.ndarray] = []
     model: Any = policy() if ref else tiny()
     more: dict[str, Any] = {} if ref else {"peft_config": copy.deepcopy(policy().peft_config["default"])}
-    run = trl.DPOTrainer(
+    run: Any = trl.DPOTrainer(
         model, args=settings, train_dataset=datasets.Dataset.from_list(rows), processing_class=word_tokenizer(), **more
     )
     assert ("ref" in run.model.peft_config) is ref

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -65,7 +66,9 @@ class Routed(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.experts = torch.nn.ModuleList(torch.nn.ModuleDict({"down_proj": torch.nn.Linear(32, 32)}) for _ in "ab")
+        self.experts: Any = torch.nn.ModuleList(
+            torch.nn.ModuleDict({"down_proj": torch.nn.Linear(32, 32)}) for _ in "ab"
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         flat = x.reshape(-1, x.shape[-1])

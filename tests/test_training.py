@@ -23,7 +23,7 @@ from tolerance import GUARANTEE, backward
 from training_runs import STEPS, WEIGHTS, grasp, leak, loaded, logits, options, run, settings
 
 import grasp_cli
-from grasp_theory import GraspError, identify
+from grasp_theory import GraspError, InputError, identify
 from real_models import read_adapter
 from real_models.base import load_base, load_tokenizer
 from real_models.directions import choose_directions, load_directions, save_directions
