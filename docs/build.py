@@ -52,7 +52,7 @@ def statements() -> str:
     every = [(s, len(s.mutants), len(blind(s.key))) for s in find()]
     cells = [[f"`{s.key}`", s.kind, s.law, s.basis, str(variants), str(unseen)] for s, variants, unseen in every]
     made = Table(["statement", "kind", "law", "basis", "false variants", "written blind"], cells)
-    total, unseen = (sum(counts[n] for counts in every) for n in (1, 2))
+    total, unseen = sum(variants for _, variants, _ in every), sum(count for *_, count in every)
     return (
         f"{made.markdown()}\n\nOf the {total} false variants {unseen} were written by someone who had not seen the "
         "checks."
