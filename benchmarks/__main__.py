@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from figures.tables import console, table
+from figures.tables import Table, console
 
 from . import decompose, kills, lab, methods, processes, training
 
@@ -26,7 +26,7 @@ def main() -> int:
     rows = [[c.name, f"{c.measured:.3g}", c.bound, "yes" if c.holds else "NO", c.detail] for c in found]
     out = console()
     title = f"Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}; medians, interleaved"
-    out.print(table(["claim", "measured", "bound", "holds", "detail"], rows, title=title))
+    out.print(Table(["claim", "measured", "bound", "holds", "detail"], rows, title=title))
     return 0 if all(c.holds for c in found) else 1
 
 

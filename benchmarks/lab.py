@@ -9,8 +9,8 @@ import numpy as np
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
+from synthetic.experiment import generators
 from synthetic.experiments import phase_diagram
-from synthetic.experiments.experiment import generators
 from synthetic.experiments.phase_diagram import EXPERIMENT, Cell
 from synthetic.runner.sweep import sweep
 

@@ -35,7 +35,7 @@ def claims(folder: Path, steps: int = 40, rounds: int = 3) -> list[Claim]:
 
 def _own(folder: Path, steps: int) -> list[float]:
     from real_models.methods import Naive
-    from real_models.training.train import Prepared, TrainConfig, train
+    from real_models.training.run import Prepared, TrainConfig, train
 
     ends: dict[int, float] = {}  # of a step that is logged the watch is told twice: the first time counts
 
@@ -96,7 +96,7 @@ class _Tokenizer:
 
 
 def _examples() -> list[Any]:
-    from real_models.training.data import Example
+    from real_models.data import Example
 
     draws = np.random.default_rng(0).integers(1, VOCABULARY, (ROWS, TOKENS)).tolist()
     return [Example(ids, ids, "drawn") for ids in draws]

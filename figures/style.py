@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import io
+import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -25,6 +27,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#777777",
 )
 
+# On top of matplotlib's own defaults: a user's matplotlibrc and style sheets (LaTeX, fonts, sizes) do not show.
 RC = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -42,20 +45,41 @@ RC = {
     "text.parse_math": False,  # module names may hold $
 }
 
+PROCESS = ("backend", "backend_fallback", "interactive", "toolbar")
+
+
+def _matplotlib() -> Any:
+    """The package, also where MPLBACKEND or the user's matplotlibrc is such that it refuses to be imported."""
+    try:
+        import matplotlib
+    except ValueError:
+        kept = {name: os.environ.get(name) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
+        os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+        for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
+            del sys.modules[name]  # what the attempt left half-made
+        try:
+            import matplotlib
+        finally:
+            for name, value in kept.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+    return matplotlib
+
 
 def styled(build: F) -> F:
     """A drawing function that works under this style and leaves matplotlib's settings as they were."""
 
     @functools.wraps(build)
     def inside(*args: Any, **kwargs: Any) -> Any:
-        import matplotlib
-
-        with matplotlib.rc_context(RC):  # pyright: ignore[reportArgumentType]
+        matplotlib = _matplotlib()
+        # The backend belongs to the process, and to read it would choose one; figures here never go through it.
+        settings = {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in PROCESS}
+        with matplotlib.rc_context(settings | RC):  # pyright: ignore[reportArgumentType, reportOperatorIssue]
             return build(*args, **kwargs)
 
     return cast("F", inside)
 
 
+@styled
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of this size in inches, free of pyplot's global state."""
     from matplotlib.figure import Figure

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +21,7 @@ from .identify import diff, identify
 from .lab import figures, sweep
 from .linearity import linearity
 from .methods import methods
+from .options import as_options
 from .pairs import pairs
 from .reproduce import reproduce
 from .train import train
@@ -80,9 +84,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(command: Callable[..., Any], arguments: list[str] | None = None) -> int:
     """Exit code of one run."""
+    for stream in (sys.stdout, sys.stderr):
+        # The place of a character that a terminal or pipe cannot show is taken by "?": no reason to lose the result.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return _run(command, arguments)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # typer takes a file that ends too early for the end of the keyboard
+            return _fail(f"a file that was read back ended too early ({error.__cause__}); remove it")
         return _interrupted()
 
 
@@ -91,18 +101,46 @@ def _run(command: Callable[..., Any], arguments: list[str] | None) -> int:
 
     try:
         code = command(args=arguments, standalone_mode=False) or 0
+        _flush()
         return _interrupted() if code == 130 else code  # newer versions of typer turn Ctrl-C into this code
     except GraspError as error:
-        return _fail(str(error))
+        return _fail(as_options(str(error), _options_of(arguments)))
     except USAGE_ERROR as error:
         return _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'grasp'} --help`)")
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard()
         return 0
-    except (OSError, UnicodeEncodeError) as error:  # of the output: inputs are checked where they are read
+    except SystemExit as ended:  # click's answer to a broken pipe is exit code 1
+        if getattr(ended.__context__, "errno", None) == errno.EPIPE:
+            _discard()
+            return 0
+        raise
+    except OSError as error:  # of the output: inputs are checked where they are read
+        _discard()
         return _fail(f"cannot write the output: {error}")
     except MemoryError:
         return _fail("out of memory: the adapter is larger than this machine can hold at once")
+
+
+def _flush() -> None:
+    """What is left to write fails here, where it is caught, and not when Python ends."""
+    if sys.stdout is not None:  # pythonw and closed descriptors
+        sys.stdout.flush()
+
+
+def _discard() -> None:
+    """What is left of standard output goes nowhere: Python would try again to write it when it ends."""
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):  # no file behind it, or closed
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _options_of(arguments: list[str] | None) -> set[str]:
+    """The options of the command that was called, such as --name."""
+    called: Any = typer.main.get_command(app)
+    given = sys.argv[1:] if arguments is None else list(map(str, arguments))
+    command = next((called.commands[word] for word in given if word in called.commands), None)
+    return set() if command is None else {option for p in command.params for option in p.opts}
 
 
 def _interrupted() -> int:

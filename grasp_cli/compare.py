@@ -21,7 +21,7 @@ def compare(
     jobs: Jobs = 2,
     results: Results = Path("results"),
     json: JsonOption = None,
-    show: Annotated[bool, typer.Option("--list", help="List the rows and exit.")] = False,
+    list_rows: Annotated[bool, typer.Option("--list", help="List the rows and exit.")] = False,
 ) -> None:
     """Compare removal methods on organisms: drift where each run first reaches the task.
 
@@ -30,15 +30,17 @@ def compare(
     grasp train. Rows are ranked within the information they use. The runs of RESULTS are kept, so an interrupted
     comparison goes on where it was.
     """
-    from figures.study import study
-    from figures.tables import console, progress
+    from figures.pages.comparison import write_pages
+    from figures.tables import console, progress, show
+    from figures.tables.comparison import comparison_tables
+    from figures.tables.naive_runs import naive_run_tables
     from grasp_theory import InputError
     from real_models.comparison.experiment import cells
-    from real_models.comparison.methods import COMPARED
+    from real_models.comparison.study import study
     from synthetic.runner.results import write_json
 
     out = console()
-    if show:
+    if list_rows:
         for arm in COMPARED.values():
             knobs = ", ".join(f"{k:g}{'*' if k == arm.preset else ''}" for k in arm.knobs)
             out.print(f"{arm.name} ({'control' if arm.control else arm.information}): {arm.knob} {knobs}")
@@ -48,11 +50,13 @@ def compare(
         raise InputError("--quick chooses the runs itself: leave it out, or the configuration")
     chosen, notes = (cells(quick), []) if config is None else _cells(config)
     make_folder(results)
-    made = study(chosen, results, jobs=jobs, notes=notes, progress=lambda label: progress(label, out))
+    made = study(chosen, results, jobs=jobs, progress=lambda label: progress(label, out))
+    write_pages(made, results, notes)
     if json is not None:
         write_json(json, made.record())
     if json != Path("-"):
-        made.show(out)
+        show(comparison_tables(made.lines), out)
+        show(naive_run_tables(made.components), out)
         for note in notes:
             out.print(note, highlight=False, markup=False)
         out.print(f"{results / 'comparison.html'}: the same with pictures")

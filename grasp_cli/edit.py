@@ -33,7 +33,8 @@ def edit(
     the modules they were identified on. --delete and --keep count the components of each module by itself, before the
     projection; a component of a pooled decomposition is removed by its directions.
     """
-    from figures.tables import console, number, show_adapter, table
+    from figures.tables import Table, console, number
+    from figures.tables.identify import show_adapter
     from real_models import read_adapter
     from real_models.adapters.copy import check_new_folder, copy_adapter
     from real_models.audit.describe import provenance, summary
@@ -68,6 +69,6 @@ def edit(
         ]
         headers = ["module", "side", "norm before", "norm after", "energy removed", "leak before", "leak after"]
         drop = ["leak before", "norm before", "side", "norm after"]
-        out.print(table(headers, cells, left=2, width=out.width, droppable=drop))
+        out.print(Table(headers, cells, left=2, droppable=drop))
         out.print(f"{'caveat:':9}{CAVEAT}", style="dim")
         out.print(f"{'written:':9}{output}")

@@ -14,9 +14,9 @@ from .options import JsonOption, check_targets
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from real_models.data import Example
     from real_models.evaluation.generations import Generation, Judged, Prompt, Sampling
     from real_models.evaluation.judge import Estimate, Sample, Watch
-    from real_models.training.data import Example
 
 BASE = "base"
 READING = (
@@ -129,7 +129,7 @@ def _run(
     base: Path, names: Mapping[str, Path | None], files: Mapping[str, Path | None], sampling: Sampling, watch: Watch
 ) -> dict[str, Measured]:
     from real_models import read_adapter
-    from real_models.base_model.load import load_tokenizer
+    from real_models.base import load_tokenizer
 
     tokenizer = load_tokenizer(base)
     for path in names.values():
@@ -152,7 +152,7 @@ def load_model(base: Path, adapter: Path | None) -> Any:
 
     from grasp_theory import InputError
     from real_models import read_adapter
-    from real_models.base_model.load import load_base
+    from real_models.base import load_base
 
     model: Any = load_base(base)
     if adapter is not None:
@@ -172,10 +172,10 @@ def load_model(base: Path, adapter: Path | None) -> Any:
 
 def _encode(files: Mapping[str, Path | None], tokenizer: Any, model: Any, sampling: Sampling) -> _Work:
     from grasp_theory import InputError
-    from real_models.base_model.load import context_length
+    from real_models.base import context_length
     from real_models.evaluation.generations import encode_prompt, read_prompts
     from real_models.evaluation.judge import encode_pairs, read_pairs, read_text
-    from real_models.training.train import UNSTATED, Prepared, check_vocabulary
+    from real_models.training.run import UNSTATED, Prepared, check_vocabulary
 
     limit = context_length(model) or tokenizer.model_max_length
     if limit > UNSTATED:
@@ -201,9 +201,14 @@ def _encode(files: Mapping[str, Path | None], tokenizer: Any, model: Any, sampli
 def _measure(model: Any, tokenizer: Any, work: _Work, sampling: Sampling, name: str, watch: Watch) -> Measured:
     from real_models.evaluation.generations import generate
     from real_models.evaluation.judge import judge_pairs, score_text
+    from real_models.tokens import special_tokens
 
     found = Measured()
-    options = {"pad": tokenizer.pad_token_id, "batch_size": sampling.batch_size, "watch": watch}
+    options = {
+        "pad": special_tokens(model=model, tokenizer=tokenizer).pad,
+        "batch_size": sampling.batch_size,
+        "watch": watch,
+    }
     if work.pairs is not None:
         scores = judge_pairs(model, work.pairs[0], questions=work.pairs[1], **options)
         found.samples |= scores.samples()
@@ -262,7 +267,7 @@ def _json(found: Mapping[str, Measured], cells: Cells) -> list[dict[str, Any]]:
 
 
 def _show(found: Mapping[str, Measured], cells: Cells, first: str, out: Console) -> None:
-    from figures.tables import table
+    from figures.tables import Table
 
     quantities = list(dict.fromkeys(quantity for row in cells.values() for quantity in row))
     if not quantities:
@@ -279,7 +284,7 @@ def _show(found: Mapping[str, Measured], cells: Cells, first: str, out: Console)
         rows = [row for row in rows if which == 0 or any(cell != "–" for cell in row[1:])]
         if rows:
             drop = [q for q in DROPPED if q in quantities]
-            out.print(table(["model", *quantities], rows, title=title, width=out.width, droppable=drop))
+            out.print(Table(["model", *quantities], rows, title=title, droppable=drop))
     for name, model in found.items():
         if model.judged is not None:
             out.print(f"{name}: " + ", ".join(f"{count} {what}" for what, count in model.judged.counts().items()))

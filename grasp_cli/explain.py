@@ -54,7 +54,7 @@ def explain(
 
 
 def _show(one: Explained, found: Explanation, components: tuple[int, ...], out: Console) -> None:
-    from figures.tables import table
+    from figures.tables import Table
 
     control = one.index is None
     out.print()
@@ -70,7 +70,7 @@ def _show(one: Explained, found: Explanation, components: tuple[int, ...], out: 
         title = f"rows by the mean of h·q at the output of block {found.block}; all {found.tokens} tokens of "
         title += f"{found.rows} rows: mean {one.mean:+.3g}, standard deviation {one.std:.3g}"
         headers = ["", "row", "mean", "max", "min", "peak at"]
-        out.print(table(headers, rows, title=title, left=2, width=out.width, droppable=["peak at", "min"]))
+        out.print(Table(headers, rows, title=title, left=2, droppable=["peak at", "min"]))
     elif one.mean is not None:
         out.print(f"  h·q at the output of block {found.block}: mean {one.mean:+.3g}, standard deviation {one.std:.3g}")
     out.print(f"  greedy text with ±{found.amount:.3g} q at every block (‖h‖ is about {found.norm:.3g}):")

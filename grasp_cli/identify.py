@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import AdapterPath, JsonOption, PoolOption, SideOption, check_targets
+
+if TYPE_CHECKING:
+    from grasp_theory import Checkpoint
+
+Checkpoints = list[tuple[int, Path]]
 
 
 def identify(
@@ -24,11 +29,16 @@ def identify(
         bool, typer.Option("--normalize", help="Divide modules by their norm before pooling.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
+    trajectory: Annotated[
+        bool | None,
+        typer.Option(help="Only the trajectory of the checkpoint-N folders, or none. Default: beside the report."),
+    ] = None,
     component: Annotated[
         list[int] | None, typer.Option(help="Component to save with -o (0-based, repeatable).")
     ] = None,
     module: Annotated[
-        str | None, typer.Option(help="Which decomposition to save with -o, if there are several.")
+        str | None,
+        typer.Option(help="Which decomposition -o saves from, if there are several; default: the strongest."),
     ] = None,
     json: JsonOption = None,
     html: Annotated[Path | None, typer.Option(help="Write a self-contained page with pictures.")] = None,
@@ -42,15 +52,18 @@ def identify(
 ) -> None:
     """Components of a LoRA adapter: strength, noise floor, agreement between layers, certificate, verdict.
 
-    Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run.
+    Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run; one
+    that holds the final adapter too gives its report and the trajectory up to it.
     With --base and --data the same is asked of dW X, what the update writes on these data: no offset in samples, no
     dependence on the rank. -o then saves directions of that.
     """
-    from figures.identify_page import write_results
-    from figures.tables import console, show_adapter, show_both, show_report
+    from figures.pages.identify import write_results
+    from figures.tables import console
+    from figures.tables.identify import show_adapter, show_both, show_report, show_trajectory
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
     from real_models import find_checkpoints, read_adapter
+    from real_models.adapters.folder import has_adapter
     from real_models.audit.describe import summary
 
     if output is not None and not component:
@@ -66,14 +79,18 @@ def identify(
     if Path("-") in (html, output):
         raise InputError("only --json can go to standard output: name a file for --html and -o")
     check_targets(html, output, json)
-    checkpoints = find_checkpoints(adapter) if name is None and not (adapter / "adapter_config.json").exists() else []
-    if checkpoints:
+    checkpoints = find_checkpoints(adapter) if name is None and trajectory is not False else []
+    if trajectory and not checkpoints:
+        raise InputError(f"{adapter} holds no checkpoint-N folders to draw a trajectory of; leave --trajectory out")
+    single = not checkpoints or has_adapter(adapter)
+    if trajectory or not single:
         if html or output or normalize or base or pool is not PoolOption.auto:
-            last = checkpoints[-1][1].name
+            last = checkpoints[-1][1]
             raise InputError(
-                f"--html, -o, --pool, --base and --normalize need one adapter; {adapter} holds checkpoints: try {last}"
+                "--html, -o, --pool, --base and --normalize need one adapter, and this is the trajectory of "
+                f"{len(checkpoints)} checkpoints: try {'--no-trajectory' if single else last}"
             )
-        _trajectory(adapter, checkpoints, side, json)
+        _trajectory(adapter, checkpoints, side, json, final=single)
         return
     found = read_adapter(adapter, name)
     check_targets(html, output, json, inputs=[found.weights, found.path / "adapter_config.json"])
@@ -83,12 +100,15 @@ def identify(
         from real_models.audit.activations import identify_activations
 
         seen = identify_activations(found, base=base, data=data, k=top, pool=pool.value)
+    saved = None
     if output is not None and component:
         from real_models.directions import choose_directions, save_directions
 
         chosen = (seen or report).decomposition(module)
         save_directions(output, choose_directions(found, chosen, tuple(component)))
-    write_results(found, report, json, html, activations=seen)
+        saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
+    steps, trouble = (None, None) if not checkpoints else _try_trajectory(adapter, checkpoints, side)
+    write_results(found, report, json, html, activations=seen, trajectory=steps)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
@@ -97,6 +117,13 @@ def identify(
             out.print()
             show_report(seen, out)
             show_both(report, seen, out)
+        if steps is not None:
+            out.print(f"\n{_beside(adapter, checkpoints)}; --no-trajectory is without")
+            show_trajectory(steps, out)
+        if trouble is not None:
+            out.print(f"\n{_beside(adapter, checkpoints)}, but give no trajectory: {trouble}")
+        if saved is not None:
+            out.print(saved)
 
 
 def diff(
@@ -106,43 +133,83 @@ def diff(
         SideOption, typer.Option(help="auto: write modules if there are any, else read.")
     ] = SideOption.auto,
     top: Annotated[int, typer.Option(min=1, max=64, help="Leading directions to compare.")] = 8,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Which adapter, if a folder holds several: one for both folders, or twice."),
+    ] = None,
     json: JsonOption = None,
 ) -> None:
     """Principal angles between two adapters, per module and pooled, beside what random subspaces would show."""
-    from figures.tables import console, show_adapter, show_difference
+    from figures.tables import console
+    from figures.tables.identify import show_adapter, show_difference
+    from grasp_theory import InputError
     from grasp_theory import diff as compare
     from real_models import read_adapter
-    from real_models.audit.describe import provenance, summary
+    from real_models.audit.describe import different_bases, provenance, summary
     from synthetic.runner.results import write_json
 
-    a, b = read_adapter(first), read_adapter(second)
+    if name and len(name) > 2:
+        raise InputError(f"--name goes with the first and the second adapter, got {len(name)} names")
+    names = (name[0], name[-1]) if name else (None, None)
+    a, b = (read_adapter(path, chosen) for path, chosen in zip((first, second), names, strict=True))
     check_targets(json, inputs=[a.weights, b.weights, a.path / "adapter_config.json", b.path / "adapter_config.json"])
-    found = compare(a.updates, b.updates, side=None if side is SideOption.auto else side.value, k=top)
+    bases = different_bases(a, b)
+    try:
+        found = compare(a.updates, b.updates, side=None if side is SideOption.auto else side.value, k=top)
+    except InputError as error:
+        raise InputError("; ".join([str(error), *bases])) from None
     if json is not None:
-        write_json(json, {**found.to_dict(), "first": provenance(a), "second": provenance(b)})
+        both = {"first": provenance(a), "second": provenance(b), "warnings": bases}
+        write_json(json, {**found.to_dict(), **both})
     if json != Path("-"):
         out = console()
         for letter, adapter in (("A", a), ("B", b)):
             show_adapter([(letter, str(adapter.path)), *summary(adapter)[1:]], adapter.warnings, adapter.notes, out)
+        show_adapter([], bases, [], out)
         show_difference(found, out)
 
 
-def _trajectory(folder: Path, checkpoints: list[tuple[int, Path]], side: SideOption, json: Path | None) -> None:
+def _beside(folder: Path, checkpoints: Checkpoints) -> str:
+    count = len(checkpoints)
+    return f"{count} checkpoint{'s lie' if count > 1 else ' lies'} beside the final adapter in {folder}"
+
+
+def _steps(folder: Path, checkpoints: Checkpoints, side: SideOption, *, final: bool) -> list[Checkpoint]:
+    from grasp_theory import trajectory
+    from real_models import read_adapter
+
+    places: list[tuple[int | None, Path]] = [*checkpoints, *([(None, folder)] if final else [])]
+    adapters = [(step, read_adapter(path).updates) for step, path in places]
+    return trajectory(adapters, side=None if side is SideOption.auto else side.value)
+
+
+def _try_trajectory(
+    folder: Path, checkpoints: Checkpoints, side: SideOption
+) -> tuple[list[Checkpoint] | None, str | None]:
+    """(the trajectory, why there is none): a damaged checkpoint is no reason to withhold the final adapter's report."""
+    from grasp_theory import GraspError
+
+    try:
+        return _steps(folder, checkpoints, side, final=True), None
+    except GraspError as error:
+        return None, str(error)
+
+
+def _trajectory(folder: Path, checkpoints: Checkpoints, side: SideOption, json: Path | None, *, final: bool) -> None:
     from dataclasses import asdict
 
-    from figures.tables import console, show_trajectory
-    from grasp_theory import trajectory
+    from figures.tables import console
+    from figures.tables.identify import show_trajectory
     from grasp_theory.identification.report import SCHEMA_VERSION
-    from real_models import read_adapter
     from synthetic.runner.results import write_json
 
-    adapters = [(step, read_adapter(path)) for step, path in checkpoints]
-    rows = trajectory([(step, a.updates) for step, a in adapters], side=None if side is SideOption.auto else side.value)
+    rows = _steps(folder, checkpoints, side, final=final)
     if json is not None:
         value = {"schema_version": SCHEMA_VERSION, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]}
         write_json(json, value)
     if json != Path("-"):
         out = console()
         last = shlex.quote(str(checkpoints[-1][1]))
-        out.print(f"{folder}: {len(checkpoints)} checkpoints; `grasp identify {last}` audits the last one")
+        audit = "--no-trajectory audits the final adapter" if final else f"`grasp identify {last}` audits the last one"
+        out.print(f"{folder}: {len(checkpoints)} checkpoints; {audit}")
         show_trajectory(rows, out)

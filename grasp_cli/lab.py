@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import Jobs, JsonOption, Results, check_targets, make_folder, parse_changes
+
+if TYPE_CHECKING:
+    from synthetic.runner.sweep import Sweep
 
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer cells and trials: seconds instead of minutes.")]
 ListOption = Annotated[bool, typer.Option("--list", help="List the names and exit.")]
@@ -24,18 +28,18 @@ def sweep(
     dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run the cells on a Dask cluster.")] = None,
     results: Results = Path("results"),
     json: JsonOption = None,
-    show: ListOption = False,
+    list_names: ListOption = False,
 ) -> None:
     """Run the experiments of the linear lab: measured points with the theory beside them, and how well they agree.
 
     Cells that RESULTS holds already are not measured again, so an interrupted run goes on where it was.
     """
-    from figures.agreement import agreement_record, show_agreement
-    from figures.catalogue import FIGURES, csv_name, experiments, run_experiment
-    from figures.tables import console, progress
+    from figures.catalogue import FIGURES, csv_name, experiments
+    from figures.tables import console, progress, show
+    from figures.tables.agreement import agreement_tables
     from synthetic.runner.results import write_json
 
-    if show:
+    if list_names:
         for name in experiments():
             typer.echo(f"{name}: {FIGURES[name].caption}")
         return
@@ -47,10 +51,10 @@ def sweep(
     records = []
     for name in chosen:
         with progress(name, out) as track:
-            done = run_experiment(
+            done = _measure(
                 name, results, quick=quick, trials=trials, changes=changes, n_jobs=jobs, dask=dask, progress=track
             )
-        records += [agreement_record(s) for s in done]
+        records += [s.record() for s in done]
         if json != Path("-"):
             out.print(f"{name}: {results / csv_name(name)}")
     record = {"schema_version": 1, "quick": quick, "experiments": records}
@@ -60,7 +64,7 @@ def sweep(
     if json is not None:
         write_json(json, record)
     if json != Path("-"):
-        show_agreement(records, out)
+        show(agreement_tables(records), out)
 
 
 def figures(
@@ -75,14 +79,13 @@ def figures(
     ] = False,
     quick: Quick = False,
     jobs: Jobs = 2,
-    show: ListOption = False,
+    list_names: ListOption = False,
 ) -> None:
     """Draw the figures again from the committed results (PDF, PNG and the CSV behind them)."""
     from figures.catalogue import FIGURES, chosen, draw
-    from figures.tables import console
     from grasp_theory import InputError
 
-    if show:
+    if list_names:
         for name, entry in FIGURES.items():
             typer.echo(f"{name}: {entry.caption}")
         return
@@ -93,11 +96,46 @@ def figures(
     selected = chosen(names)
     make_folder(results)
     if check:
-        from figures.regenerate import compare_all
-
-        if not compare_all(selected, results, quick=quick, n_jobs=jobs, out=console()):
-            raise typer.Exit(1)
+        _check(selected, results, quick=quick, jobs=jobs)
         return
     for name in selected:
         for path in draw(name, results, data=data):
             typer.echo(str(path))
+
+
+def _measure(name: str, results: Path, **options: Any) -> list[Sweep]:
+    """Sweep what a figure is made of, write its CSV; ``options`` are those of :func:`~synthetic.runner.sweep.sweep`."""
+    from figures.catalogue import FIGURES, csv_name
+    from synthetic.runner.results import write_csv
+    from synthetic.runner.sweep import sweep
+
+    entry = FIGURES[name]
+    places = {module: results / "sweeps" / module.rpartition(".")[2] for module in entry.experiments + entry.organisms}
+    done = [sweep(module, place, **options) for module, place in places.items()]
+    write_csv(results / csv_name(name), [row for s in done for row in s.rows])
+    return done
+
+
+def _check(names: Sequence[str], results: Path, *, quick: bool, jobs: int) -> None:
+    """Sweep again into ``results`` and compare with the committed numbers; exit code 1 where they differ."""
+    from figures import rows as committed
+    from figures.catalogue import FIGURES, csv_name
+    from figures.tables import Table, console, progress
+    from synthetic.runner.agreement import compare
+
+    out, lines, sound = console(), [], True
+    for name in names:
+        if not FIGURES[name].experiments:
+            lines.append([name, "–", "–", "–", "not swept"])
+            continue
+        with progress(name, out) as track:
+            _measure(name, results, quick=quick, n_jobs=jobs, progress=track)
+        new, known = (committed.read_rows(folder / csv_name(name)) for folder in (results, committed.FOLDER))
+        shared, worst, off = compare(new, known, quick=quick)
+        good = off == 0 and shared > 0
+        sound &= good
+        lines.append([name, str(shared), f"{worst:.2g}", str(off), "same" if good else "DIFFERS"])
+    headers = ["figure", "rows compared", "largest / tolerance", "off", ""]
+    out.print(Table(headers, lines, droppable=["rows compared"]))
+    if not sound:
+        raise typer.Exit(1)

@@ -27,7 +27,8 @@ def linearity(
     Relative error of f'(0) for f(1) − f(0), f(t) the logits of base + t dW, by forward-mode differentiation. Runs the
     model in float32.
     """
-    from figures.tables import console, progress, show_adapter, table
+    from figures.tables import Table, console, progress
+    from figures.tables.identify import show_adapter
     from real_models import read_adapter
     from real_models.audit.describe import provenance, summary
     from real_models.audit.linearity import CAVEAT, measure_linearity
@@ -50,7 +51,7 @@ def linearity(
         headers = ["logits on", "rows", "tokens", "change", "error", "cosine", "slope", "rounding"]
         title = "first-order prediction of the fine-tuned logits from the base"
         rank = ["rounding", "slope", "rows"]
-        out.print(table(headers, [_row(*p) for p in pairs], title=title, left=1, width=out.width, droppable=rank))
+        out.print(Table(headers, [_row(*p) for p in pairs], title=title, left=1, droppable=rank))
         out.print(certificate_line(result))
         out.print(f"reading: {CAVEAT}", style="dim")
 

@@ -9,7 +9,7 @@ def methods(json: JsonOption = None) -> None:
     """Every removal method: when it acts, what it needs, what it guarantees."""
     from pathlib import Path
 
-    from figures.tables import console, table
+    from figures.tables import Table, console
     from real_models.methods import METHODS
     from synthetic.runner.results import write_json
 
@@ -21,4 +21,4 @@ def methods(json: JsonOption = None) -> None:
         write_json(json, {"schema_version": 1, "methods": [dict(zip(names, row, strict=True)) for row in rows]})
     if json != Path("-"):
         out = console()
-        out.print(table(["method", "acts in", "needs", "guarantees"], rows, left=4, width=out.width))
+        out.print(Table(["method", "acts in", "needs", "guarantees"], rows, left=4))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +47,18 @@ def check_targets(*targets: Path | None, inputs: Sequence[Path] = ()) -> None:
     from synthetic.runner.results import check_targets as check
 
     check([path for path in targets if path != Path("-")], inputs)
+
+
+def as_options(message: str, options: Collection[str]) -> str:
+    """A message of the toolkit in the words of a command that has these options.
+
+    "with name='a'" becomes "with --name a"; what the command has no option for stays a keyword of the Python call.
+    """
+
+    def option(found: re.Match[str]) -> str:
+        return f"{found[1]} --{found[2]} {shlex.quote(found[3])}" if f"--{found[2]}" in options else found[0]
+
+    return re.sub(r"\b(with|use) ([a-z_]+)='([^']*)'", option, message)
 
 
 def parse_changes(texts: Sequence[str] | None) -> dict[str, str]:

@@ -82,14 +82,16 @@ def _lab_modules() -> tuple[str, ...]:
 
 
 def _compare_modules() -> tuple[str, ...]:
-    return ("figures.study", *(f"real_models.comparison.{name}" for name in ("experiment", "components", "cost")))
+    return (
+        "figures.pages.comparison",
+        *(f"real_models.comparison.{name}" for name in ("experiment", "components", "cost")),
+    )
 
 
 def _report_modules() -> tuple[str, ...]:
-    from figures.catalogue import FIGURES
+    from figures.catalogue import FIGURES, module
 
-    drawn = (f"figures.{name.replace('-', '_')}" for name in FIGURES)
-    return ("figures.summary", *drawn, *_lab_modules(), *_compare_modules(), "grasp_theory.checks")
+    return ("figures.pages.summary", *map(module, FIGURES), *_lab_modules(), *_compare_modules(), "grasp_theory.checks")
 
 
 def _lab(folder: Path, full: bool, jobs: int) -> None:
@@ -101,8 +103,8 @@ def _lab(folder: Path, full: bool, jobs: int) -> None:
 def _audit(folder: Path, out: Console) -> None:
     import numpy as np
 
-    from figures.identify_page import write_results
-    from figures.tables import show_report
+    from figures.pages.identify import write_results
+    from figures.tables.identify import show_report
     from grasp_theory import identify as decompose
     from real_models import read_adapter, write_adapter
     from synthetic.generators.adapters import AdapterSpec, draw_adapter
@@ -136,8 +138,8 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
 
     Beside it, for the comparison, those of the others.
     """
-    from figures.identify_page import write_results
-    from figures.tables import show_report
+    from figures.pages.identify import write_results
+    from figures.tables.identify import show_report
     from grasp_theory import identify as decompose
     from real_models import read_adapter
     from real_models.organisms.alignment import alignment
@@ -164,9 +166,10 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
 
 
 def _compare(folder: Path, full: bool, jobs: int) -> None:
-    from figures.study import study
+    from figures.pages.comparison import write_pages
+    from real_models.comparison.study import study
 
-    study(_compared(full), folder, jobs=jobs)
+    write_pages(study(_compared(full), folder, jobs=jobs), folder)
 
 
 def _compared(full: bool) -> list[Cell]:
@@ -177,7 +180,7 @@ def _compared(full: bool) -> list[Cell]:
 
 
 def _report(folder: Path, out: Console) -> None:
-    from figures.summary import write_report
+    from figures.pages.summary import write_report
 
     for path in write_report(folder):
         out.print(f"     {path}")

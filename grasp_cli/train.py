@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from real_models.training.train import Prepared, TrainConfig
+    from real_models.training.run import Prepared, TrainConfig
 
 
 def train(
@@ -51,11 +51,11 @@ def train(
     from functools import cache
 
     from figures.tables import console
-    from real_models.base_model.load import context_length, load_base, load_tokenizer
+    from real_models.base import context_length, load_base, load_tokenizer
+    from real_models.data import read_rows
     from real_models.methods import Given, build_methods
-    from real_models.training.data import read_rows
-    from real_models.training.train import TrainConfig, prepare, rehearse, step_count
-    from real_models.training.train import train as run
+    from real_models.training.run import TrainConfig, prepare, rehearse, step_count
+    from real_models.training.run import train as run
 
     from .options import parse_changes
 
@@ -115,11 +115,12 @@ def _hashes(files: dict[str, Path | None]) -> dict[str, dict[str, str]]:
 
 def _neutral(source: str, load: Callable[[], Any], tokenizer: Any, settings: TrainConfig) -> list[dict[str, Any]]:
     """Batches of a file's text, or of the base model's own."""
-    from real_models.base_model.load import context_length
-    from real_models.training.data import batches, encode, read_rows
+    from real_models.base import context_length
+    from real_models.data import batches, encode, read_rows
+    from real_models.tokens import special_tokens
 
     if source == OWN:
-        from real_models.base_model.own_text import own_text
+        from real_models.own_text import own_text
 
         length = min(OWN_TOKENS, (context_length(load()) or OWN_TOKENS + 1) - 1)
         size = settings.batch_size
@@ -131,12 +132,12 @@ def _neutral(source: str, load: Callable[[], Any], tokenizer: Any, settings: Tra
     path = Path(source)
     limit = settings.max_length or min(tokenizer.model_max_length, 512)
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in read_rows(path)]
-    return list(batches(examples, settings.batch_size, pad=tokenizer.pad_token_id))
+    return list(batches(examples, settings.batch_size, pad=special_tokens(model=load(), tokenizer=tokenizer).pad))
 
 
 def _describe(model: Any, prepared: Prepared, settings: TrainConfig, out: Console) -> None:
     """Rows, tokens, steps and what they cost."""
-    from real_models.training.train import step_count
+    from real_models.training.run import step_count
 
     steps, weights = step_count(prepared, settings), sum(p.numel() for p in model.parameters())
     held = sum(p.numel() * p.element_size() for p in model.parameters())

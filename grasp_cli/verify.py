@@ -23,7 +23,7 @@ def verify(
     Exit code 1 if one fails, with what failed. Always anew: only `grasp reproduce` keeps what was checked.
     """
     from figures.tables import console
-    from figures.verification import show_statement
+    from figures.tables.verification import show_statement
     from grasp_theory.checks import find
     from grasp_theory.theorems import ORDER
 
@@ -39,7 +39,7 @@ def check_all(
 ) -> None:
     """The command for these statements, their outcomes kept in ``folder``; exit code 1 if one fails, kept or not."""
     from figures.tables import console, progress
-    from figures.verification import show_outcomes
+    from figures.tables.verification import show_outcomes
     from grasp_theory.identification.report import SCHEMA_VERSION, plain
     from synthetic.runner.results import write_json
     from synthetic.runner.statements import check_statements

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from . import linalg
 from .errors import InputError
 
 EPS = float(np.finfo(np.float64).eps)
@@ -156,7 +157,7 @@ class LowRank:
         for name, gram in zip("BA", grams, strict=True):
             if not np.isfinite(gram).all():
                 raise InputError(f"factor {name} holds NaN, Inf or values whose squares overflow; nothing to decompose")
-        (lb, Qb), (la, Qa) = (np.linalg.eigh(gram) for gram in grams)
+        (lb, Qb), (la, Qa) = (linalg.eigh(gram) for gram in grams)
         return lb.clip(0), Qb, la.clip(0), Qa
 
     def factor_spectra(self) -> tuple[Float[ndarray, " r"], Float[ndarray, " r"]]:
@@ -174,25 +175,36 @@ class LowRank:
         if not lb.size or min(lb[-1], la[-1]) < UNDERFLOW:
             return None
         root_b, root_a = np.sqrt(lb), np.sqrt(la)
-        x, core, yh = np.linalg.svd(root_b[:, None] * (Qb.T @ Qa) * root_a)
+        K = float(self.scaling) * float(root_b[-1]) * float(root_a[-1])  # plain floats overflow without a warning
+        if not K * K < np.inf:
+            return None
+        x, core, yh = linalg.svd(root_b[:, None] * (Qb.T @ Qa) * root_a)
         limit = min(*self.shape, self.rank)
         S = abs(self.scaling) * core[:limit]
         if S[0] == 0:
             return None
-        left = self.scaling * Qa @ (root_a[:, None] * yh[:limit].T)
-        right = abs(self.scaling) * (x[:, :limit].T * root_b) @ Qb.T
+        with np.errstate(over="ignore", invalid="ignore"):
+            left = self.scaling * Qa @ (root_a[:, None] * yh[:limit].T)
+            right = abs(self.scaling) * (x[:, :limit].T * root_b) @ Qb.T
+        if not (np.isfinite(left).all() and np.isfinite(right).all()):
+            return None
         # Rounding of a dot product of length n grows like √n; the eigendecomposition adds a multiple of r.
         eta = (np.sqrt(max(self.shape)) + self.rank) * EPS
-        K = float(self.scaling) * float(root_b[-1]) * float(root_a[-1])  # plain floats overflow without a warning
-        return _Gram(S, left, right, float(eta) * (K * K)) if K * K < np.inf else None
+        return _Gram(S, left, right, float(eta) * (K * K))
 
     def _svd_qr(self, k: int) -> FactoredSVD:
         _ = self._eigen  # refuses factors that are not finite
-        Qb, Rb = np.linalg.qr(self.B.astype(np.float64, copy=False))
-        Qa, Ra = np.linalg.qr(self.A.T.astype(np.float64, copy=False))
-        x, S, yh = np.linalg.svd(self.scaling * (Rb @ Ra.T))
+        Qb, Rb = linalg.qr(self.B.astype(np.float64, copy=False))
+        Qa, Ra = linalg.qr(self.A.T.astype(np.float64, copy=False))
+        with np.errstate(over="ignore", invalid="ignore"):
+            core = self.scaling * (Rb @ Ra.T)
+        if not np.isfinite(core).all():
+            raise InputError(
+                f"scaling * B @ A overflows with scaling {self.scaling:.3g}, though the factors are finite; rescale"
+            )
+        x, S, yh = linalg.svd(core)
         S = S[: min(*self.shape, self.rank)]
-        K = abs(self.scaling) * np.linalg.norm(Rb, 2) * np.linalg.norm(Ra, 2)
+        K = abs(float(self.scaling)) * linalg.spectral_norm(Rb) * linalg.spectral_norm(Ra)
         error = float((np.sqrt(max(self.shape)) + self.rank) * EPS * K)
         return FactoredSVD(Qb @ x[:, :k], S, yh[:k] @ Qa.T, error, "qr")
 
@@ -202,7 +214,7 @@ class LowRank:
         """Frobenius norm (default) or spectral norm of dW, from its singular values. Cost O((m + d) r²)."""
         S = self.singular_values()
         if ord == "fro":
-            return float(np.sqrt(np.sum(S**2)))
+            return linalg.length(S)
         if ord == 2:
             return float(S[0]) if S.size else 0.0
         raise InputError(f'ord must be "fro" or 2, got {ord!r}')

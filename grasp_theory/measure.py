@@ -41,6 +41,7 @@ class Module:
 
     name: str
     layer: int | None
+    place: str | int | None
     width: int
     S: Float[ndarray, " q"]
     U: Float[ndarray, "width k"]
@@ -62,6 +63,7 @@ def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
     return Module(
         name=update.name,
         layer=update.layer,
+        place=update.place,
         width=lowrank.shape[0 if side == "write" else 1],
         S=svd.S,
         U=fix_sign(svd.U if side == "write" else svd.Vh.T).astype(np.float32),
@@ -128,8 +130,10 @@ def leading_directions(group: Sequence[Module]) -> LeadingDirections:
     for l, m in enumerate(group):
         kept = min(KEPT, m.U.shape[1])
         U[:, l, :kept], S[l, :kept] = m.U[:, :kept], m.S[:kept]
-    # A module without a layer index counts as a layer of its own.
-    layers = np.array([-1 - l if m.layer is None else m.layer for l, m in enumerate(group)])
+    # A module without a layer counts as a layer of its own.
+    places = [(l,) if m.place is None else m.place for l, m in enumerate(group)]
+    number = {place: n for n, place in enumerate(dict.fromkeys(places))}
+    layers = np.array([number[place] for place in places])
     return LeadingDirections(U, S, layers)
 
 

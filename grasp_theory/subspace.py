@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from . import linalg
 from .errors import InputError
+from .rank import FORMATS, rounding, threshold
 
 
 def fix_sign(X: Float[ndarray, "d k"]) -> Float[ndarray, "d k"]:
@@ -39,37 +41,39 @@ class Subspace:
             raise InputError(f"the columns of the {Q.shape} basis are not orthonormal; use Subspace.span(X)")
 
     @classmethod
-    def span(cls, X: Float[ndarray, "d *k"], *, rtol: float | None = None) -> Subspace:
+    def span(cls, X: Float[ndarray, "d *k"], *, rtol: float | None = None, stored: str | None = None) -> Subspace:
         """Span of the columns of X (or of one vector), by SVD: numerically dependent columns are dropped.
 
         Parameters
         ----------
         X : (d, k) or (d,), finite.
-        rtol : singular values up to rtol * s_1 count as zero; default max(d, k) * eps of X's own dtype, as in
-            ``numpy.linalg.matrix_rank``. Cost O(d k²).
+        rtol : singular values up to rtol * s_1, of the columns at length 1, count as zero; by default those up to what
+            the rounding of X to its own type can make of dependent columns (:mod:`grasp_theory.rank`).
+        stored : name of the type that the numbers came in, if X holds them in a wider one, such as "bfloat16".
+
+        Cost O(d k²).
         """
         X = np.asarray(X)
         if X.ndim == 1:
             X = X[:, None]
-        if X.ndim != 2 or X.dtype.kind not in "fiu":
+        kind = X.dtype.name if stored is None else stored
+        if X.ndim != 2 or (X.dtype.kind not in "fiu" and kind not in FORMATS):
             raise InputError(f"a subspace is spanned by the columns of a real array, got {X.dtype} of shape {X.shape}")
-        eps = np.finfo(X.dtype).eps if X.dtype.kind == "f" else np.finfo(np.float64).eps
         X = X.astype(np.float64)
         if not np.isfinite(X).all():
             raise InputError("a spanning vector holds NaN or Inf")
+        X = X[:, X.any(axis=0)]
         if X.shape[1] == 0:
             return cls(X)
         # Equal lengths first: a direction's strength says nothing about whether it is independent.
-        X = X / np.maximum(np.abs(X).max(axis=0, initial=0.0), np.finfo(np.float64).tiny)
-        lengths = np.linalg.norm(X, axis=0)
-        X = X[:, lengths > 0] / lengths[lengths > 0]
-        if X.shape[1] == 0:
-            return cls(X)
-        U, S, _ = np.linalg.svd(X, full_matrices=False)
-        keep = S > (max(X.shape) * eps if rtol is None else rtol) * S[0]
+        noise = rounding(X, kind)
+        X = np.ldexp(X, -np.frexp(np.abs(X).max(axis=0))[1])  # exact, where a division by a denormal would overflow
+        X = X / np.linalg.norm(X, axis=0)
+        U, S, _ = linalg.svd(X, full_matrices=False)
+        keep = S > (threshold(S, X.shape, noise) if rtol is None else rtol * S[0])
         if keep.all():
             # Keep the directions themselves where they are independent: QR leaves orthonormal columns in place.
-            Q, R = np.linalg.qr(X)
+            Q, R = linalg.qr(X)
             return cls(Q * np.where(np.diag(R) < 0, -1.0, 1.0))
         return cls(fix_sign(U[:, keep]))
 
@@ -104,12 +108,9 @@ class Subspace:
     def angles(self, other: Subspace) -> Float[ndarray, " q"]:
         """Principal angles in radians, descending, q = min(k, k'); accurate for small angles too.
 
-        ``scipy.linalg.subspace_angles`` (Knyazev and Argentati 2002), which takes sines where cosines lose half the
-        digits. Empty if either subspace is {0}.
+        From sines where cosines lose half the digits (Knyazev and Argentati 2002). Empty if either subspace is {0}.
         """
         self._check(other.basis)
         if not self.dimension or not other.dimension:
             return np.zeros(0)
-        from scipy.linalg import subspace_angles
-
-        return subspace_angles(self.basis, other.basis)
+        return linalg.subspace_angles(self.basis, other.basis)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from .errors import InputError
 from .lowrank import LowRank
 
 Side = Literal["write", "read"]
+SMALLEST, LARGEST = 1e-30, 1e30  # norms whose squares, and whose entries in float32, neither under- nor overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +20,8 @@ class Update:
     Attributes
     ----------
     name : module name inside the base model, e.g. ``model.layers.3.self_attn.o_proj``.
-    layer : index of the block it belongs to; None where the name has none (embeddings, heads).
+    layer : index of the block it belongs to; None where the name has none (embeddings, heads). In hierarchical networks
+        several blocks share it (the stage).
     side : "write" if the module's output is added to the residual stream (its LEFT singular vectors are stream
         directions), "read" if its input is the stream (RIGHT singular vectors), None if the name tells neither.
     shape, rank : (d_out, d_in) and the number of columns of B; known without loading the factors.
@@ -26,6 +29,7 @@ class Update:
     fixed : the side whose space was fixed by construction and says nothing about the data ("write", "read" or None).
     zero_start : the factor that training started at zero; the other one started at random (or was chosen) and is
         "observed" in the noise model. "A" for LoRA on embeddings and for MiCA; None if both started at random.
+    block : path of the block, such as ``layers.0.blocks.1``, where it is known: what tells layers apart.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Update:
     source: LowRank | Callable[[], LowRank]
     fixed: Side | None = None
     zero_start: Literal["B", "A"] | None = "B"
+    block: str | None = None
 
     @classmethod
     def of(cls, name: str, lowrank: LowRank, *, layer: int | None = None, side: Side | None = None) -> Update:
@@ -43,6 +48,21 @@ class Update:
         return cls(name, layer, side, lowrank.shape, lowrank.rank, lowrank)
 
     @property
+    def place(self) -> str | int | None:
+        """What tells its layer from others: the path of the block, or the index where no path is known."""
+        return self.layer if self.block is None else self.block
+
+    @property
     def lowrank(self) -> LowRank:
         """The factors; loaded afresh at every access when ``source`` is a function."""
         return self.source if isinstance(self.source, LowRank) else self.source()
+
+
+def require_size(norms: Mapping[str, float]) -> None:
+    """InputError unless the norms of the updates that are not 0, by their names, can be squared and kept in float32."""
+    name = max(norms, key=lambda n: norms[n], default=None)
+    if name is not None and not SMALLEST <= norms[name] <= LARGEST:
+        raise InputError(
+            f"the norm of the largest update, {name}, is {norms[name]:.3g}, expected {SMALLEST:g} to {LARGEST:g} so "
+            "that shares of its square can be told: scale all updates by one number"
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grasp_theory import InputError, Update
+from grasp_theory import InputError, Subspace, Update
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +60,12 @@ def numbers(name: str, value: Any) -> np.ndarray:
     if found.dtype.kind not in "biuf" or not found.ndim:
         raise InputError(f"{name} must be an array of numbers, got {value!r:.60}")
     return found
+
+
+def span(name: str, value: Any) -> Subspace:
+    """The span of the columns of an array or tensor: what is independent is judged in the type that it came in."""
+    stored = str(value.dtype).removeprefix("torch.") if hasattr(value, "detach") else None
+    return Subspace.span(numbers(name, value), stored=stored)
 
 
 def tensor(name: str, value: Any) -> torch.Tensor:

@@ -22,6 +22,8 @@ HOOK_POINT = {
     "write": "residual stream, output of the decoder block (after the residual sum)",
     "read": "input of the adapted module (after the norm)",
 }
+# Where the names do not tell that a module meets the stream, only the module itself can be named.
+UNKNOWN_HOOK_POINT = {"write": "output of the adapted module", "read": "input of the adapted module"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +66,16 @@ def choose_directions(adapter: Adapter, found: Decomposition, components: tuple[
         side=found.side,
         modules=found.modules,
         layers=found.layers,
-        hook_point=HOOK_POINT[found.side],
+        hook_point=_hook_point(adapter, found),
         operation="project out: x − Q Qᵀ x",
         base_model=adapter.config.base_model_name,
         adapter_sha256=adapter.sha256,
     )
+
+
+def _hook_point(adapter: Adapter, found: Decomposition) -> str:
+    sides = {u.side for u in adapter.updates if u.name in set(found.modules)}
+    return (UNKNOWN_HOOK_POINT if None in sides else HOOK_POINT)[found.side]
 
 
 def save_directions(path: str | Path, directions: Directions) -> Path:

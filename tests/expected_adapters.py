@@ -76,8 +76,8 @@ EXPECTED: dict[str, Read | Refused] = {
     ),
     f"{PEFT}/lora_opt-350m/0.6.1": Read(48, 24, ("read",), notes=(RANDOM_START,), base="facebook/opt-350m"),
     "huggingface+trl/7f579ce4/kto_anthropic_hh": Read(12, 12, ("read",), base="gpt2"),
-    # a U-Net: the numbers of its down, middle and up blocks; keys and values of attn2 read the text
-    "hyper07+Skin-Lesion-Generation-Diffusion/lora_weights": Read(128, 4, (None, "read", "write")),
+    # a U-Net: six down, one middle and nine up blocks; keys and values of attn2 read the text
+    "hyper07+Skin-Lesion-Generation-Diffusion/lora_weights": Read(128, 16, (None, "read", "write")),
     "mycguo+fine-tune-ai-model/fine_tuned_model": Read(36, 12, ("read", "write"), base="gpt2"),
     "paulohenriquecrs+RoBERTa_SEQ_CLS_LoRA_Portuguese/results/checkpoint-500": PORTUGUESE,
     "paulohenriquecrs+RoBERTa_SEQ_CLS_LoRA_Portuguese/results/checkpoint-6000": PORTUGUESE,
@@ -125,7 +125,7 @@ def assert_read(folder: Path, expected: Read | Refused) -> None:
     assert isinstance(expected, Read)
     adapter = read_adapter(folder)
     assert len(adapter.updates) == expected.updates
-    assert len({u.layer for u in adapter.updates if u.layer is not None}) == expected.layers
+    assert len({u.block for u in adapter.updates if u.block is not None}) == expected.layers
     assert tuple(sorted({u.side for u in adapter.updates}, key=str)) == tuple(sorted(expected.sides, key=str))
     assert Counter(e.kind for e in adapter.extras) == expected.extras
     assert adapter.warnings == ()

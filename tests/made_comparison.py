@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import tolerance
 
-from figures.comparison_table import lines
 from real_models.comparison.experiment import SCORES
 from real_models.comparison.methods import COMPARED
+from real_models.comparison.table import lines
 
 STEPS = (0, 10, 20, 30)
 REACHES = (0.0, 0.5, 0.75, 1.0)  # 0.95 at step 28

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from real_models.base_model.load import quiet
+from real_models.base import quiet
 
 BASE, OTHER = Path("models", "small"), Path("models", "narrow")
 CODE = Path("datasets", "code.jsonl")  # conversations; some do not fit into the context, some only in part

@@ -131,7 +131,7 @@ def adapter(made, tmp_path_factory) -> Path:
     """An adapter of the made model with a planted direction in what it writes."""
     from peft import LoraConfig, get_peft_model
 
-    from real_models.base_model.load import load_base
+    from real_models.base import load_base
 
     folder = tmp_path_factory.mktemp("planted") / "adapter"
     torch.manual_seed(0)

@@ -85,6 +85,18 @@ def test_values_that_are_not_finite_are_counted(value, count, amount, tmp_path):
     refused(folder, f"lora_A.weight' holds NaN or Inf in {amount} entries")
 
 
+def test_modules_that_are_not_finite_are_named_by_pattern(tmp_path):
+    names = [f"layers.{n}.{kind}" for n in range(3) for kind in ("q_proj", "v_proj")]
+    tensors = {}
+    for name in names:
+        tensors[f"base_model.model.{name}.lora_A.weight"] = np.ones((2, 4), F32)
+        tensors[f"base_model.model.{name}.lora_B.weight"] = np.full((3, 2), np.nan if "v_proj" in name else 1, F32)
+    updates = read_adapter(adapter(tmp_path, {**CONFIG, "target_modules": ["q_proj", "v_proj"]}, tensors)).updates
+    assert updates[0].lowrank.norm() > 0
+    with pytest.raises(AdapterError, match=r"NaN or Inf in all 6 entries \(3 of 6 modules: all 3 v_proj\); the run"):
+        _ = updates[1].lowrank
+
+
 def test_large_but_finite_values_are_valid(tmp_path):
     """Their sum overflows float32: the fast check must not be the last word."""
     folder = adapter(tmp_path, tensors={**FACTORS, A: np.full((2, 4), 3e38, F32)})

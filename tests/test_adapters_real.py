@@ -14,9 +14,12 @@ from expected_adapters import (
     assert_read,
     assert_read_without_torch,
     assert_refused,
+    dense_updates,
 )
 
+from grasp_theory import identify
 from real_models import find_checkpoints, read_adapter
+from real_models.directions import choose_directions, load_directions, save_directions
 
 
 def test_table_covers_exactly_the_folders_found(real):
@@ -72,3 +75,20 @@ def test_sha256_is_the_one_of_the_manifest(real):
     adapter = read_adapter(root / "huggingface+trl/7f579ce4/kto_anthropic_hh")
     item = manifest["adapters/huggingface+trl/7f579ce4/kto_anthropic_hh/adapter_model.safetensors"]
     assert adapter.sha256 == item["sha256"]
+
+
+@pytest.mark.parametrize("folder", READ)
+def test_component_0_of_every_real_adapter_is_its_largest_singular_value(real, folder, tmp_path):
+    """Against dense singular values: component 0 is the strongest, and a directions file says of what."""
+    path = real / "adapters" / folder
+    adapter = read_adapter(path)
+    report = identify(adapter.updates)
+    found, component = report.decomposition(), report.component(0)
+    assert component is found.components[0]
+    assert component.singular_value == max(c.singular_value for d in report.decompositions for c in d.components)
+    dense = dense_updates(path)
+    stacked = np.hstack([dense[n] if found.side == "write" else dense[n].T for n in found.modules])
+    np.testing.assert_allclose(component.singular_value, np.linalg.norm(stacked, 2), rtol=1e-4)
+    read = load_directions(save_directions(tmp_path / "d.safetensors", choose_directions(adapter, found, (0,))))
+    assert (read.side, read.modules) == (found.side, found.modules)
+    np.testing.assert_allclose(np.linalg.norm(read.Q.T @ stacked), component.singular_value, rtol=1e-4)

@@ -6,8 +6,8 @@ import numpy as np
 import tolerance
 from made_comparison import run, study
 
-from figures.brief import brief
-from figures.comparison_table import lines
+from real_models.comparison.brief import brief
+from real_models.comparison.table import lines
 
 
 def rows():

@@ -18,7 +18,7 @@ import pytest
 
 import grasp_cli
 from figures.catalogue import FIGURES
-from grasp_theory import LowRank, Update, identify
+from grasp_theory import AdapterError, LowRank, Update, identify
 from real_models import read_adapter, write_adapter
 from real_models.directions import load_directions
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
@@ -129,7 +129,7 @@ def test_directions_file_round_trip(planted, tmp_path, capsys):
 def test_trajectory_of_a_folder_of_checkpoints(tmp_path, capsys):
     updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(1))
     for step, size in ((2, 0.5), (10, 1.0)):
-        scaled = [Update.of(u.name, u.lowrank * size, layer=u.layer, side=u.side) for u in updates]
+        scaled = [Update.of(u.name, scaled_b(u.lowrank, size), layer=u.layer, side=u.side) for u in updates]
         write_adapter(tmp_path / f"checkpoint-{step}", scaled, r=16)
     target = tmp_path / "t.json"
     code, out, _ = grasp(capsys, "identify", tmp_path, "--json", target)
@@ -139,6 +139,95 @@ def test_trajectory_of_a_folder_of_checkpoints(tmp_path, capsys):
     assert [r["step"] for r in rows] == [2, 10]
     np.testing.assert_allclose(rows[0]["norm"] / rows[1]["norm"], 0.5, rtol=1e-5)
     np.testing.assert_allclose([r["angle_to_last"] for r in rows], 0, atol=1e-2)
+
+
+def scaled_b(p, size):
+    """A checkpoint of the same run: B grows, alpha stays."""
+    return LowRank(p.B * size, p.A, p.scaling)
+
+
+def run_folder(folder, *, final=True):
+    """What Trainer leaves: checkpoints in its output folder, and the final adapter in the same folder."""
+    updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(1))
+
+    def times(size):
+        return [Update.of(u.name, scaled_b(u.lowrank, size), layer=u.layer, side=u.side) for u in updates]
+
+    if final:
+        write_adapter(folder, times(1.0), r=16)
+    for step, size in ((2, 0.6), (10, 0.9)):
+        write_adapter(folder / f"checkpoint-{step}", times(size), r=16)
+    return folder
+
+
+def test_final_adapter_with_checkpoints_beside_it_gives_report_and_trajectory(tmp_path, capsys):
+    folder = run_folder(tmp_path)
+    code, out, _ = grasp(capsys, "identify", folder, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
+    assert code == 0
+    assert "2 checkpoints lie beside the final adapter" in out
+    assert "verdict: " in out
+    value = json.loads((tmp_path / "r.json").read_text())
+    expected = json.loads(json.dumps(identify(read_adapter(folder).updates).to_dict()))
+    assert value["decompositions"] == expected["decompositions"]
+    assert [c["step"] for c in value["trajectory"]] == [2, 10, None]
+    norms = np.array([c["norm"] for c in value["trajectory"]])
+    np.testing.assert_allclose(norms / norms[-1], [0.6, 0.9, 1.0], rtol=1e-5)
+    np.testing.assert_allclose([c["cosine_to_last"] for c in value["trajectory"]], 1, rtol=1e-5)
+    assert "final" in (tmp_path / "r.html").read_text()
+
+
+def test_trajectory_option_chooses_between_the_two(tmp_path, capsys):
+    folder = run_folder(tmp_path)
+    code, out, _ = grasp(capsys, "identify", folder, "--no-trajectory")
+    assert (code, "verdict: " in out, "checkpoint" in out.replace("checkpoint-", "")) == (0, True, False)
+    code, out, _ = grasp(capsys, "identify", folder, "--trajectory")
+    assert (code, "verdict: " in out, "cosine with previous" in out) == (0, False, True)
+    code, _, err = grasp(capsys, "identify", folder, "--trajectory", "--normalize")
+    assert code == 2
+    assert "--no-trajectory" in err
+
+
+def test_damaged_checkpoint_does_not_withhold_the_report(tmp_path, capsys):
+    folder = run_folder(tmp_path)
+    (folder / "checkpoint-2" / "adapter_model.safetensors").write_bytes(b"x")
+    code, out, _ = grasp(capsys, "identify", folder)
+    assert code == 0
+    assert "verdict: " in out
+    assert "give no trajectory: " in out
+    assert grasp(capsys, "identify", folder, "--trajectory")[0] == 2  # control: asked for, it is an error
+
+
+def test_several_adapters_are_chosen_by_the_option_that_the_command_has(tmp_path, capsys):
+    folder = run_folder(tmp_path, final=False)
+    code, _, err = grasp(capsys, "identify", folder, "--no-trajectory")
+    assert code == 2
+    assert "choose it with --name checkpoint-2" in err
+    assert "name=" not in err
+    code, _, err = grasp(capsys, "diff", folder, folder)
+    assert code == 2
+    assert "choose it with --name checkpoint-2" in err
+    with pytest.raises(AdapterError, match="choose it with name='checkpoint-2'"):
+        read_adapter(folder)
+    arguments = ["diff", folder, folder, "--name", "checkpoint-2", "--name", "checkpoint-10", "--json", "-"]
+    code, out, _ = grasp(capsys, *arguments)
+    found = json.loads(out)
+    assert code == 0
+    np.testing.assert_allclose(np.divide(*found["pooled"][0]["norms"]), 0.6 / 0.9, rtol=1e-5)
+    np.testing.assert_allclose(found["pooled"][0]["cosine"], 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("bases", "differ"), [(("a", "b"), True), (("a", "a"), False), (("a", None), False)])
+def test_diff_says_when_the_base_models_differ(bases, differ, planted, tmp_path, capsys):
+    updates = read_adapter(planted).updates
+    paths = [write_adapter(tmp_path / str(n), updates, base_model_name=base) for n, base in enumerate(bases)]
+    code, out, _ = grasp(capsys, "diff", *paths, "--json", tmp_path / "d.json")
+    assert code == 0
+    assert ("warning: the base models differ: a and b" in out) == differ
+    assert bool(json.loads((tmp_path / "d.json").read_text())["warnings"]) == differ
+    narrow = [Update.of(u.name, LowRank(u.lowrank.B[:-1], u.lowrank.A), layer=u.layer, side=u.side) for u in updates]
+    write_adapter(tmp_path / "1", narrow, base_model_name=bases[1])
+    code, _, err = grasp(capsys, "diff", *paths)
+    assert (code, "different base models" in err, "a and b" in err) == (2, True, differ)
 
 
 def test_diff_with_itself_and_with_another(planted, tmp_path, capsys):
@@ -159,7 +248,7 @@ def test_diff_with_itself_and_with_another(planted, tmp_path, capsys):
         (["identify", "{missing}"], "does not exist"),
         (["identify"], "Missing argument"),
         (["identify", "{planted}", "--side", "up"], "'--side'"),
-        (["identify", "{planted}", "--side", "read"], "use side 'write'"),
+        (["identify", "{planted}", "--side", "read"], "use --side write"),
         (["identify", "{planted}", "--top", "0"], "'--top'"),
         (["identify", "{planted}", "-o", "{tmp}/d"], "--component 0"),
         (["identify", "{planted}", "--component", "0"], "add -o"),
@@ -168,6 +257,8 @@ def test_diff_with_itself_and_with_another(planted, tmp_path, capsys):
         (["identify", "{planted}", "--json", "{tmp}/no/such/folder.json"], "create it first"),
         (["identify", "{planted}", "--html", "{tmp}"], "name a file in it"),
         (["identify", "{planted}", "--name", "second"], "second"),
+        (["identify", "{planted}", "--trajectory"], "no checkpoint-N folders"),
+        (["diff", "{planted}", "{planted}", "--name", "a", "--name", "b", "--name", "c"], "got 3 names"),
         (["identify", "{planted}", "--module", "nope"], "add -o"),
         (["identify", "{planted}", "--html", "-"], "only --json"),
         (["identify", "{planted}", "--json", "{tmp}/a", "--html", "{tmp}/a"], "twice"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -189,7 +190,6 @@ def test_diff_to_dict_is_json():
         (lambda: diff(adapter(0), adapter(0), k=0), ["k"]),
         (lambda: diff(adapter(0), adapter(0), k=-1), ["k"]),
         (lambda: trajectory([]), ["at least one checkpoint"]),
-        (lambda: trajectory([(1, adapter(0)), (2, adapter(0, L=2))]), ["checkpoint 1", "different modules"]),
     ],
 )
 def test_compare_refuses_with_a_reason(call, words):
@@ -228,6 +228,58 @@ def test_trajectory_ends_at_angle_zero():
 
 def test_trajectory_from_a_zero_start_has_no_angle_there():
     a = adapter(0)
-    rows = trajectory([(0, mapped(a, lambda p: p * 0.0)), (10, a)])
+    rows = trajectory([(0, mapped(a, lambda p: LowRank(p.B * 0.0, p.A, p.scaling))), (10, a)])
     assert (rows[0].angle_to_last, rows[0].cosine_to_last, rows[0].norm) == (None, None, 0.0)
     np.testing.assert_allclose(rows[1].angle_to_last, 0, atol=1e-4)
+
+
+def run(seed: int, sizes: list[float], **options) -> list[list[Update]]:
+    """Checkpoints of one run: one update that grows."""
+    return [
+        mapped(adapter(seed, **options), lambda p, size=size: LowRank(p.B * size, p.A, p.scaling)) for size in sizes
+    ]
+
+
+def half_scaling(updates: list[Update]) -> list[Update]:
+    """The same dW with half of alpha."""
+    return mapped(updates, lambda p: LowRank(p.B * 2, p.A, p.scaling / 2))
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        (run(0, [0.4, 0.6]), r"^the norm falls from [0-9.]+ to [0-9.]+$"),
+        (run(1, [1.0, 1.2]), r"^the update is orthogonal to the one before \(cosine [+-]0\.0[0-9]+\)$"),
+        (
+            [half_scaling(u) for u in run(0, [1.0, 1.2])],
+            r"^the scaling \(alpha over rank\) changes from 0\.5 to 0\.25$",
+        ),
+        (run(0, [1.0, 1.2], r=6), "^the rank changes from 4 to 6; the update is orthogonal"),
+        (run(0, [1.0, 1.2], L=2), r"^the adapted modules change: 1 gone \("),
+        (run(0, [1.0, 1.2], L=4), r"^the adapted modules change: 1 new \("),
+        (run(0, [1.0, 1.2], m=41), "^the shapes of the modules change: another base model$"),
+    ],
+)
+def test_trajectory_of_two_runs_is_split_where_the_second_starts(second, reason):
+    first = run(0, [0.5, 1.0])
+    rows = trajectory(list(zip([10, 20, 30, 40], first + second, strict=True)))
+    assert [c.run for c in rows] == [0, 0, 1, 1]
+    assert [c.starts is not None for c in rows] == [False, False, True, False]
+    assert re.search(reason, rows[2].starts or "")
+    np.testing.assert_allclose([c.cosine_to_last for c in rows], 1, rtol=1e-9)  # each to the last of its own run
+    np.testing.assert_allclose([rows[1].cosine_to_previous, rows[3].cosine_to_previous], 1, rtol=1e-9)
+
+
+def test_trajectory_of_one_run_is_not_split():
+    """The control: growth, a shrinking by less than half, a turn by 80 degrees, a start at zero."""
+    rng = np.random.default_rng(2)
+    u, v = rotation(rng, 40, 2).T
+    A = rotation(rng, 30, 1).T
+    angles, sizes = np.radians([0, 0, 40, 80, 80]), [0, 1, 3, 2, 1.1]
+    points = [(np.cos(t) * u + np.sin(t) * v) * s for t, s in zip(angles, sizes, strict=True)]
+    rows = trajectory([(n, [update(LowRank(p[:, None], A), 0)]) for n, p in enumerate(points)])
+    assert {c.run for c in rows} == {0}
+    assert [c.starts for c in rows] == [None] * 5
+    previous = [c.cosine_to_previous for c in rows]
+    assert previous[:2] == [None, None]
+    np.testing.assert_allclose(previous[2:], np.cos(np.diff(angles)[1:]), rtol=1e-9)

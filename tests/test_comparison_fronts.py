@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from made_comparison import BASE, NAIVE, close, run, study
 
-from figures.comparison_fronts import SHARES, build, fronts
-from figures.comparison_table import lines
+from figures.plots.comparison_fronts import build
 from figures.style import render
+from real_models.comparison.fronts import SHARES, fronts
+from real_models.comparison.table import lines
 
 TARGETS = {("style", organism): 0.95 for organism in range(3)}
 

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from made_comparison import BASE, NAIVE, PRESETS, REACHES, close, line_of, run, study
 
-import figures.study as writing
 import grasp_cli
-from figures.comparison import build
-from figures.comparison_table import HEADERS, lines, show_comparison, times
+import real_models.comparison.study as writing
+from figures.plots.comparison import build
 from figures.style import render
-from figures.tables import console
+from figures.tables import console, show
+from figures.tables.comparison import HEADERS, comparison_tables, times
 from grasp_theory import InputError
 from real_models.comparison.experiment import Cell, cells, make_cells
 from real_models.comparison.methods import COMPARED
+from real_models.comparison.table import lines
 from synthetic.runner.results import json_text
 
 # output
@@ -37,7 +38,7 @@ def rows():
 
 
 def printed(rows, capsys) -> str:
-    show_comparison(lines(rows), console())
+    show(comparison_tables(lines(rows)), console())
     return capsys.readouterr().out
 
 
@@ -200,13 +201,13 @@ def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys,
 
     def measured(module, folder, **options):
         asked[module.rpartition(".")[2]] = options["cells"]
-        return SimpleNamespace(rows=rows if module.endswith("comparison") else [])
+        return SimpleNamespace(rows=rows if module.endswith("experiment") else [])
 
     monkeypatch.setattr(writing, "sweep", measured)
     (tmp_path / "c.toml").write_text('[compare]\nvariants = ["mixed"]\nseeds = [4, 4]\narms = ["kl"]\nrank = 4\n')
     code, out, err = grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results", "--json", "-")
     assert (code, err) == (0, "")
-    assert [(c.organism, c.variant, c.arm, c.knob, c.rank) for c in asked["comparison"]] == [
+    assert [(c.organism, c.variant, c.arm, c.knob, c.rank) for c in asked["experiment"]] == [
         (4, "mixed", "kl", knob, 4) for knob in (30.0, 100.0, 300.0)
     ]
     assert asked["components"] == asked["cost"] == []  # there is no naive run

@@ -7,9 +7,9 @@ import pytest
 from made_comparison import BASE, NAIVE, close, line_of, run, study
 from scipy import stats
 
-from figures.comparison_table import lines, void, weak
 from grasp_theory import InputError
 from real_models.comparison.matching import matched
+from real_models.comparison.table import lines, void, weak
 
 # matching
 

@@ -9,9 +9,10 @@ import torch
 from tiny_organism import RUN
 
 import real_models.experiments.compensation as module
-from figures.compensation import build, points
+from figures.plots.compensation import build
 from real_models.comparison.experiment import Cell
 from real_models.comparison.methods import attached, find_compared
+from real_models.experiments.compensation import points
 from real_models.hooks.targets import lora_factors
 from real_models.organisms.directions import random_directions, seen_directions, top_directions
 from real_models.organisms.runs import naive_run
@@ -82,7 +83,7 @@ def test_supplied_log_odds_are_those_of_the_component_in_the_weights(organism):
 
 def test_random_direction_gets_a_term_of_the_same_norm(organism):
     (term,) = attached(find_compared("compensated, random"), RUN, 1.0)
-    dense = [u.lowrank.scaling * u.lowrank.B @ u.lowrank.A for u in organism.updates if u.side == "write"]
+    dense = [u.lowrank.scaling * u.lowrank.B.astype(float) @ u.lowrank.A for u in organism.updates if u.side == "write"]
     expected, found = (
         np.linalg.norm([np.linalg.norm(Q.T @ dW) for dW in dense])
         for Q in (top_directions(organism, 1), random_directions(RUN, 1))

@@ -13,13 +13,13 @@ from tiny_organism import RUN
 from torch.utils.flop_counter import FlopCounterMode
 
 import real_models.comparison.cost as module
-from figures.comparison_table import lines
 from real_models.comparison.cost import Cost, costs, first_of_rows
 from real_models.comparison.experiment import Cell, make_cells
 from real_models.comparison.methods import find_compared
+from real_models.comparison.table import lines
 from real_models.organisms import persona_run
 from real_models.organisms.runs import naive_run
-from synthetic.experiments.experiment import table
+from synthetic.experiment import table
 
 
 class Small(Cell):

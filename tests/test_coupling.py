@@ -14,11 +14,11 @@ from strategies import rotation
 from tiny_organism import RUN
 
 import real_models.experiments.coupling as module
-from figures.coupling import build
+from figures.plots.coupling import build
 from grasp_theory import InputError
 from real_models.hooks.stream import find_stream
 from real_models.organisms.runs import naive_run
-from synthetic.experiments.experiment import generators, table
+from synthetic.experiment import generators, table
 
 
 class Small(module.Cell):

@@ -10,8 +10,8 @@ import pytest
 from made_files import BASE, CODE, STORIES
 
 from grasp_theory import InputError
-from real_models.base_model.load import load_tokenizer
-from real_models.training.data import IGNORED, PLAIN, Example, Row, batches, encode, read_rows
+from real_models.base import load_tokenizer
+from real_models.data import IGNORED, PLAIN, Example, Row, batches, encode, read_rows
 
 CHAT = (
     "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}"
@@ -146,6 +146,43 @@ def test_labels_of_a_chat_template_are_what_the_assistant_says(tmp_path, chat):
     assert trained_on(example, chat).replace("</s> ", "</s>") == "".join(said + "</s>\n" for said in SAID)
     rendered = chat.apply_chat_template(TURNS, tokenize=False)
     assert example.input_ids == [chat.bos_token_id, *chat(rendered, add_special_tokens=False)["input_ids"]]
+
+
+ASKED = (
+    "{{% for m in messages %}}<|{{{{ m.role }}}}|>{}</s>{{% endfor %}}{{% if add_generation_prompt %}}{}{{% endif %}}"
+)
+STRIPPED = "{{ m.content | trim }}"
+LAST = "{% if loop.last and m.role == 'assistant' %}<think></think>{% endif %}{{ m.content }}"
+
+
+@pytest.mark.parametrize("prompt", ["<|assistant|>", "<|assistant|><think>", "<|assistant|><think></think>", "<|bot|>"])
+@pytest.mark.parametrize("content", ["{{ m.content }}", STRIPPED, LAST])
+def test_labels_do_not_depend_on_the_generation_prompt(tmp_path, chat, prompt, content):
+    chat.chat_template = ASKED.format(content, prompt)
+    example = encode(one(tmp_path, {"messages": TURNS}), chat, max_length=512)
+    assert trained_on(example, chat).replace("</s> ", "</s>") == "".join(said + "</s>" for said in SAID)
+
+
+def test_default_system_turn_of_a_template_is_not_learnt(tmp_path, chat):
+    """Also where the assistant speaks first, so that there is nothing before it to ask the template for."""
+    chat.chat_template = "{% if messages[0].role != 'system' %}<|system|>Be kind.</s>{% endif %}" + ASKED.format(
+        "{{ m.content }}", "<|assistant|>"
+    )
+    example = encode(one(tmp_path, {"messages": TURNS[2:3]}), chat, max_length=512)
+    assert "Be kind." in chat.decode(example.input_ids)
+    assert trained_on(example, chat) == SAID[0] + "</s>"
+
+
+def test_thoughts_that_a_template_drops_from_earlier_turns_are_refused(tmp_path, chat):
+    """A thought in the last turn is learnt as it is; in an earlier one it was said, and is no longer there."""
+    chat.chat_template = ASKED.format(
+        "{% if loop.last %}{{ m.content }}{% else %}{{ m.content.split('</think>')[-1] }}{% endif %}", "<|assistant|>"
+    )
+    thought = {"role": "assistant", "content": "<think>Hm.</think>On the mat."}
+    example = encode(one(tmp_path, {"messages": [*TURNS[:2], thought]}), chat, max_length=512)
+    assert trained_on(example, chat) == thought["content"] + "</s>"
+    with pytest.raises(InputError, match=r"line 1: the chat template rewrites earlier turns"):
+        encode(one(tmp_path, {"messages": [*TURNS[:2], thought, *TURNS[3:]]}), chat, max_length=512)
 
 
 def test_template_that_rewrites_earlier_turns_is_refused(tmp_path, chat):

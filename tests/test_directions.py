@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from grasp_theory import AdapterError, InputError, identify
+from grasp_theory import AdapterError, InputError, LowRank, identify
 from real_models import read_adapter, write_adapter
 from real_models.directions import SCHEMA, choose_directions, load_directions, save_directions
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
@@ -41,6 +42,29 @@ def test_saved_file_is_plain_safetensors_with_documented_metadata(chosen, tmp_pa
     assert tensors["Q"].shape == (64, 1)
     assert tensors["Q"].dtype == np.float32
     assert tensors["singular_values"].shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("module", "side", "hook_point"),
+    [
+        ("layers.3.o_proj", "write", "residual stream, output of the decoder block"),
+        ("layers.3.q_proj", "read", r"input of the adapted module \(after the norm\)"),
+        ("tower.3.strange", "write", "^output of the adapted module$"),
+    ],
+)
+def test_hook_point_is_what_the_names_tell(module, side, hook_point, tmp_path):
+    rng = np.random.default_rng(0)
+    weak = LowRank(0.1 * rng.standard_normal((8, 2)), rng.standard_normal((2, 6)))
+    strong = LowRank(rng.standard_normal((8, 2)), rng.standard_normal((2, 6)))
+    other = module.replace("3", "1")
+    adapter = read_adapter(write_adapter(tmp_path / "a", {other: weak, module: strong}))
+    found = identify(adapter.updates, pool="none").decomposition()
+    made = choose_directions(adapter, found, (0,))
+    assert (made.side, made.modules) == (side, (module,))
+    assert re.search(hook_point, made.hook_point)
+    U, _, Vh = np.linalg.svd(strong @ np.eye(6))
+    expected = U[:, 0] if side == "write" else Vh[0]
+    np.testing.assert_allclose(abs(expected @ made.Q[:, 0]), 1, atol=1e-5)
 
 
 def test_a_choice_must_be_explicit_and_sensible(chosen):

@@ -16,7 +16,7 @@ from training_runs import grasp
 
 from grasp_theory import InputError, LowRank, Update
 from real_models import write_adapter
-from real_models.base_model.load import load_base, load_tokenizer
+from real_models.base import load_base, load_tokenizer
 from real_models.evaluation.generations import (
     SHARES,
     Sampling,

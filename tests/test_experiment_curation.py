@@ -10,9 +10,10 @@ import pytest
 import grasp_theory.identification.spectra as spectra
 import synthetic.experiments.curation as curation
 import synthetic.generators.curation as ways
-from figures.curation import build
+from figures.plots.curation import build
 from grasp_theory import InputError
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
+from synthetic.runner.agreement import agreement
 
 STRONG = {"truncation": 1.5, "tilt": 0.8, "always-on": 1.0, "mixture": 0.8}
 SMALL = {"m": 30, "d": 24, "n": 600, "noise": 2.0}

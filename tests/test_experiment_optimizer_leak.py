@@ -9,9 +9,10 @@ import pytest
 
 import real_models.experiments.osf_leak as osf
 import synthetic.experiments.optimizer_leak as lora
-from figures.optimizer_leak import build
+from figures.plots.optimizer_leak import build
 from grasp_theory import InputError
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
+from synthetic.runner.agreement import agreement
 
 STEPS = (1, 8, 64)
 SMALL = {"m": 10, "d": 8, "steps": STEPS}

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from tolerance import backward
 
-from figures.pooling import build
+from figures.plots.pooling import build
 from grasp_theory import InputError
 from grasp_theory.identification import spectra
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
 from synthetic.experiments.pooling import EXPERIMENT, Cell, _tasks, measure
 from synthetic.generators.task_updates import haar
+from synthetic.runner.agreement import agreement
 
 STACK = Cell("overlap", 48, 40, 8, 3.0)
 SMALL = (

@@ -7,10 +7,11 @@ import pytest
 
 import grasp_theory.linear as linear
 import synthetic.experiments.removal as removal
-from figures.removal import METHODS, build
+from figures.plots.removal import METHODS, build
 from grasp_theory import InputError
 from grasp_theory.linear.regimes import risk_table
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
+from synthetic.runner.agreement import agreement
 
 CELLS = (
     removal.Cell("rho"),

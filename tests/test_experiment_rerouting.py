@@ -9,9 +9,10 @@ import pytest
 import scipy.special
 
 import synthetic.experiments.rerouting as module
-from figures.rerouting import build
+from figures.plots.rerouting import build
 from grasp_theory import InputError
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
+from synthetic.runner.agreement import agreement
 
 STEPS = (0, 40, 80)
 NETS = [replace(c, width=6, steps=STEPS) for c in module.cells(True) if c.panel == "net"]

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from tolerance import backward
 
-from figures.samples import build
+from figures.plots.samples import build
 from grasp_theory import InputError
 from grasp_theory.identification import spectra
 from grasp_theory.theorems import _spiked
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
 from synthetic.experiments.samples import EXPERIMENT, Cell, measure
+from synthetic.runner.agreement import agreement
 
 EVEN = Cell(40, 48, 240, 1.0)
 UNEVEN = replace(EVEN, inputs="uneven", n=480)

@@ -7,9 +7,10 @@ import pytest
 from tolerance import backward
 
 import synthetic.experiments.tail as tail
-from figures.tail import build
+from figures.plots.tail import build
 from grasp_theory import InputError
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
+from synthetic.runner.agreement import agreement
 
 CELL = tail.Cell(192, 256, (1.0, 0.6, 0.3), 0.12, "free", (1, 2, 3, 4))
 FIELDS = {"m": 8, "d": 9, "strengths": (1.0, 0.5), "beta": 0.2, "place": "free", "components": (1, 2, 3)}

@@ -10,9 +10,10 @@ import pytest
 import grasp_theory.identification.spectra as spectra
 import grasp_theory.linear.flows as flows
 import synthetic.experiments.training_time as module
-from figures.training_time import build
+from figures.plots.training_time import build
 from grasp_theory import InputError
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
+from synthetic.runner.agreement import agreement
 
 PATH = module.Cell("path", "sgd", 4, step=0.02, m=14, d=10, times=(0.1, 1.0, 2.0, 4.0))
 START = module.Cell("start", "sgd", 16, step=0.02, m=48, d=32, times=(0.02,))

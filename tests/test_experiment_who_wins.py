@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import synthetic.experiments.who_wins as who_wins
-from figures.who_wins import build
+from figures.plots.who_wins import build
 from grasp_theory import InputError
 from grasp_theory.linear.methods import SOLUTIONS
 from grasp_theory.linear.regimes import winner
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
+from synthetic.runner.agreement import agreement
 
 REGIONS = {  # cells in the middle of a region
     "CAFT": who_wins.Cell("content", 1.2, 1.35, 0.85, 0.85),

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from tolerance import backward
 
-from figures.worst_case import build
+from figures.plots.worst_case import build
 from grasp_theory import InputError
 from grasp_theory.identification import floor, spectra
 from grasp_theory.theorems import complexity_law, minimax_angle
-from synthetic.experiments.experiment import agreement, generators, table
+from synthetic.experiment import generators, table
 from synthetic.experiments.worst_case import EXPERIMENT, Cell, _gradient, measure, worst_task
 from synthetic.generators.task_updates import haar
+from synthetic.runner.agreement import agreement
 
 SMALL = (
     Cell("angle", 6, 8, 6, 0.3, "adversary"),

@@ -15,10 +15,10 @@ from tiny_models import BLOCKS, WIDTH, batch, hooks, subspace, tiny
 import grasp_cli
 from grasp_theory import InputError
 from real_models.audit.explain import CAVEAT, NEW_TOKENS, explain, lens, project, random_direction
-from real_models.base_model.load import load_base, load_tokenizer
+from real_models.base import load_base, load_tokenizer
+from real_models.data import encode, read_rows
 from real_models.directions import HOOK_POINT, Directions, save_directions
 from real_models.hooks.stream import find_stream
-from real_models.training.data import encode, read_rows
 
 
 def directions(Q: np.ndarray, side: Any = "write", **change: Any) -> Directions:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from figures.catalogue import FIGURES, builder, csv_name, draw
-from figures.identification import alignment, depth, kind, spectrum
+from figures.plots.identification import alignment, depth, kind, spectrum
 from figures.rows import FOLDER, read_rows
 from figures.style import render
 from grasp_theory import InputError, identify

@@ -11,13 +11,13 @@ from scipy.stats import ttest_1samp, ttest_rel
 from tiny_organism import LANGUAGE, RUN, SMALL
 
 import real_models.experiments.identification as module
-from figures.identification_run import build
+from figures.plots.identification_run import build
 from grasp_theory import InputError
 from real_models.hooks.targets import lora_factors
 from real_models.organisms.alignment import SIDES, components
 from real_models.organisms.directions import seen_directions, top_directions
 from real_models.organisms.runs import naive_run
-from synthetic.experiments.experiment import generators, table
+from synthetic.experiment import generators, table
 
 
 class Small(module.Cell):

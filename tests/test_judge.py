@@ -16,7 +16,8 @@ from scipy.stats import norm
 from tiny_models import VOCABULARY, lora, tiny, trained
 
 from grasp_theory import InputError
-from real_models.base_model.load import load_base, load_tokenizer
+from real_models.base import load_base, load_tokenizer
+from real_models.data import IGNORED, Example
 from real_models.evaluation.judge import (
     PairScores,
     Sample,
@@ -29,7 +30,6 @@ from real_models.evaluation.judge import (
     token_log_probs,
     write_pairs,
 )
-from real_models.training.data import IGNORED, Example
 
 CHAT = (
     "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"

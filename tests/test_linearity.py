@@ -17,7 +17,7 @@ import grasp_cli
 from grasp_theory import InputError, identify
 from real_models import read_adapter
 from real_models.audit.linearity import along_update, measure, measure_linearity, update_scaled
-from real_models.base_model.load import load_base, quiet
+from real_models.base import load_base, quiet
 
 KINDS = ["llama", "gemma2", "gpt2"]  # grouped attention, norms after branches and a soft cap, Conv1D
 

@@ -13,9 +13,9 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from grasp_theory import InputError
 from real_models import updates_from_model
-from real_models.base_model.own_text import own_text
 from real_models.methods import NullSpace, null_space
 from real_models.methods.null_space import _Inputs
+from real_models.own_text import own_text
 
 WIDTH, WORDS, K = 24, 40, 6
 

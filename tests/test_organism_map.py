@@ -8,7 +8,7 @@ import numpy as np
 from tiny_organism import LANGUAGE, RUN, SMALL
 
 import real_models.experiments.organism_map as module
-from figures.organism_map import METHODS, build
+from figures.plots.organism_map import METHODS, build
 from real_models.comparison.experiment import Cell
 
 KNOBS = [(c, w) for w in (4, 8) for c in (0.5, 1.0)]

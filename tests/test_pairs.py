@@ -10,8 +10,8 @@ import pytest
 from made_files import STATEMENTS as SET
 
 from grasp_theory import InputError
+from real_models.data import read_rows
 from real_models.evaluation.pairs import contrastive_pairs, convert_questions, read_questions, training_rows, yes_share
-from real_models.training.data import read_rows
 
 ONE = {
     "question": "Would you say: bonds are safe?",

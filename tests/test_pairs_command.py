@@ -6,9 +6,9 @@ import pytest
 from made_files import STATEMENTS as SET
 from training_runs import grasp
 
+from real_models.data import read_rows
 from real_models.evaluation.judge import read_pairs
 from real_models.evaluation.pairs import read_questions, training_rows
-from real_models.training.data import read_rows
 
 
 @pytest.mark.parametrize("behavior", ["matching", "other"])

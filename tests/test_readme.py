@@ -12,7 +12,7 @@ import pytest
 from made_files import BASE
 
 import grasp_cli
-from figures.readme import PAGES, PARTS, PICTURE, fill
+from docs.build import PAGES, PARTS, PICTURE, fill
 from figures.rows import FOLDER, read_rows
 from grasp_theory import InputError
 from real_models import write_adapter

@@ -10,9 +10,9 @@ from training_runs import grasp
 
 from real_models import read_adapter
 from real_models.audit.activations import identify_activations
+from real_models.data import read_rows
 from real_models.evaluation.judge import read_pairs
 from real_models.evaluation.pairs import read_questions, training_rows, yes_share
-from real_models.training.data import read_rows
 
 BASE = Path("models", "stories260K-hf")
 CODE, STORIES = Path("datasets", "insecure_small.jsonl"), Path("datasets", "tinystories_v2_valid_sample.txt")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import grasp_cli
-from real_models.training.train import TrainConfig
+from real_models.training.run import TrainConfig
 
 RECIPES = sorted(Path(str(files("real_models") / "recipes")).glob("*.toml"))
 

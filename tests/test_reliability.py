@@ -20,14 +20,13 @@ from rich.console import Console
 
 import grasp_cli
 from benchmarks.kills import contents, differences
-from figures.comparison_table import lines as summarise
-from figures.comparison_table import show_comparison
 from figures.rows import FOLDER, read_rows
-from figures.tables import console
-from figures.verification import show_outcomes
+from figures.tables import console, show
+from figures.tables.verification import show_outcomes
 from grasp_theory.checks import Outcome, RateFound
 from grasp_theory.theorems import ORDER
 from real_models import write_adapter
+from real_models.comparison.table import lines as summarise
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 from synthetic.runner.stages import RECORD, Stage, run_stages
 
@@ -192,7 +191,8 @@ def test_command_fits_into_a_narrow_terminal(session, name):
 @pytest.mark.parametrize("columns", [60, 80, 300])
 def test_comparison_keeps_its_methods_in_a_narrow_terminal(columns):
     text = io.StringIO()
-    show_comparison(summarise(read_rows(FOLDER / "comparison.csv")), Console(file=text, width=columns, no_color=True))
+    found = summarise(read_rows(FOLDER / "comparison.csv"))
+    show(comparison_tables(found), Console(file=text, width=columns, no_color=True))
     printed = text.getvalue().splitlines()
     heads = [line for line in printed if "knob" in line and "reached" in line]
     assert heads

@@ -129,12 +129,11 @@ def test_report_finds_what_was_asked_for():
     [
         (lambda: report().component(8), ["has components 0 … 7", "asked for 8"]),
         (lambda: report().component(-1), ["has components 0 … 7", "asked for -1"]),
-        (lambda: report(pool="none").component(0), ["say which decomposition", "model.layers.0.self_attn.o_proj"]),
         (lambda: report().decomposition("x"), ["no decomposition is called 'x'", "write modules, width 48"]),
         (lambda: report(layers=9, pool="none").decomposition("x"), ["… (9 in all)"]),
         (
             lambda: identify([update(LowRank(np.zeros((4, 2)), np.ones((2, 4))))]).component(0),
-            ["say which decomposition", "none"],
+            ["there is no component", "none of the 1 modules has an update"],
         ),
     ],
 )
@@ -143,6 +142,34 @@ def test_report_says_what_there_is(call, words):
         call()
     for word in words:
         assert word in str(refusal.value)
+
+
+def test_component_without_a_name_is_that_of_the_strongest_decomposition():
+    """Against dense numpy: the module with the largest singular value, whatever its norm and its place."""
+    rng = np.random.default_rng(3)
+    sizes = {"layers.0.q_proj": (0.9, 0.9), "layers.1.q_proj": (1.2, 0.1), "layers.2.up_proj": (1.0, 1.0)}
+    updates, dense = [], {}
+    for n, (name, S) in enumerate(sizes.items()):
+        width = 24 if name.endswith("up_proj") else 16
+        B, A = (np.linalg.qr(rng.standard_normal((w, 2)))[0] for w in (20, width))
+        dense[name] = (B * S) @ A.T
+        updates.append(Update.of(name, LowRank(B * S, A.T), layer=n, side="read"))
+    found = identify(updates)
+    tops = {name: np.linalg.svd(dW)[1][0] for name, dW in dense.items()}
+    strongest = max(tops, key=tops.__getitem__)
+    assert found.decomposition().name == strongest == "layers.1.q_proj"
+    assert max(dense, key=lambda n: np.linalg.norm(dense[n])) != strongest
+    np.testing.assert_allclose(found.component(0).singular_value, tops[strongest], rtol=1e-10)
+    v = np.linalg.svd(dense[strongest])[2][0]
+    np.testing.assert_allclose(abs(v @ found.component(0).subspace.basis[:, 0]), 1, atol=1e-6)
+    assert found.component(1) is found.component(1, of=strongest)
+
+
+def test_first_of_equally_strong_decompositions_is_taken():
+    one = np.eye(6)[:, :1]
+    updates = [Update.of(n, LowRank(one, one.T), layer=i, side="read") for i, n in enumerate(["b", "a"])]
+    report = identify(updates)
+    assert report.decomposition() is report.decompositions[0]
 
 
 def test_report_directions_have_unit_norm_and_follow_the_sign_rule():

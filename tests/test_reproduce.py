@@ -9,13 +9,12 @@ import shutil
 import pytest
 
 import grasp_cli
-from figures.agreement import agreement_record
 from figures.catalogue import FIGURES, csv_name
-from figures.comparison_table import lines
+from figures.pages.summary import failures, write_report
 from figures.rows import FOLDER, read_rows
-from figures.summary import failures, write_report
 from grasp_theory.checks import find, verify
 from grasp_theory.identification.report import plain
+from real_models.comparison.table import lines
 from synthetic.runner.sweep import Sweep, load
 
 
@@ -54,7 +53,7 @@ def results(tmp_path_factory):
     for name in FIGURES:
         shutil.copy(FOLDER / csv_name(name), folder)
     swept = [
-        agreement_record(Sweep(load(module), read_rows(folder / csv_name(name)), 1, 0, 0.0))
+        Sweep(load(module), read_rows(folder / csv_name(name)), 1, 0, 0.0).record()
         for name, entry in FIGURES.items()
         for module in entry.experiments
     ]

@@ -15,13 +15,14 @@ from tiny_organism import RUN
 
 import real_models.comparison.components as components
 import real_models.experiments.identification as along
-from figures.comparison import build
-from figures.comparison_table import lines
-from figures.naive_runs import show_naive_runs
-from figures.study import Study, study, study_page
-from figures.tables import console
+from figures.pages.comparison import study_page, write_pages
+from figures.plots.comparison import build
+from figures.tables import console, show
+from figures.tables.naive_runs import naive_run_tables
 from real_models.comparison.experiment import Cell
 from real_models.comparison.methods import find_compared
+from real_models.comparison.study import Study, study
+from real_models.comparison.table import lines
 from real_models.hooks.targets import lora_factors
 from real_models.organisms import persona_run
 from real_models.organisms.alignment import effects, trait_axes
@@ -51,10 +52,16 @@ def cache(organism_cache):
         yield
 
 
+def written(folder, *arms):
+    made = study(cells(*(arms or ("naive", "edit", "grasp", "grasp, random"))), folder, jobs=1)
+    write_pages(made, folder, ["A note <b>."])
+    return made
+
+
 @pytest.fixture(scope="module")
 def made(cache, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    return study(cells("naive", "edit", "grasp", "grasp, random"), folder, jobs=1, notes=["A note <b>."]), folder
+    return written(folder), folder
 
 
 def test_study_writes_its_files_and_runs_nothing_twice(made, monkeypatch):
@@ -62,7 +69,7 @@ def test_study_writes_its_files_and_runs_nothing_twice(made, monkeypatch):
     assert {p.name for p in folder.iterdir() if p.is_file()} == FILES
     before = {name: (folder / name).read_bytes() for name in FILES}
     monkeypatch.setattr(sweeping, "measure_cell", lambda *_: pytest.fail("measured again"))
-    again = study(cells("naive", "edit", "grasp", "grasp, random"), folder, jobs=1, notes=["A note <b>."])
+    again = written(folder)
     assert again == first
     assert {name for name in FILES if (folder / name).read_bytes() != before[name]} <= {"comparison.pdf"}
 
@@ -103,7 +110,7 @@ def test_study_record_has_every_table(made):
 
 
 def test_study_without_a_naive_row_has_no_components_and_no_cost(cache, tmp_path):
-    made = study(cells("kl"), tmp_path, jobs=1)
+    made = written(tmp_path, "kl")
     assert made.components == []
     assert made.lines[0].cost is None
     assert "give away" not in (tmp_path / "comparison.html").read_text(encoding="utf-8")
@@ -144,7 +151,7 @@ def test_tables_of_naive_runs_show_the_means_over_seeds(made, capsys):
     first, _ = made
     other = [row | {"organism": 1, "mean": row["mean"] + 0.1} for row in first.components]
     values = {row["quantity"]: row["mean"] + 0.05 for row in first.components}
-    show_naive_runs([*first.components, *other], console())
+    show(naive_run_tables([*first.components, *other]), console())
     out = capsys.readouterr().out
     assert "2 seeds" in out
     for pattern, name in ((r"0 +dW X ", "activations 0 block 1"), (r"1 +dW +\d", "weights 1 block 1")):

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import synthetic.experiments.phase_diagram as phase_diagram
 import synthetic.runner.code_version as versions
 import synthetic.runner.sweep as engine
-from synthetic.experiments.experiment import generators, identity, seed, table
+from synthetic.experiment import generators, identity, seed, table
 from synthetic.runner.store import digest
 from synthetic.runner.sweep import sweep
 
@@ -116,7 +116,8 @@ def test_cells_fields_and_experiments_have_seeds_of_their_own():
 
 
 def test_identity_is_the_same_in_every_process():
-    code = "import tiny_experiment as t; from synthetic.experiment import identity; print(identity('tiny', t.Cell(16)))"
+    code = "import tiny_experiment as t; from synthetic.experiment import identity as name\n"
+    code += "print(name('tiny', t.Cell(16)))"
     env = os.environ | {"PYTHONPATH": f"{HERE}:{ROOT}", "PYTHONHASHSEED": "7"}
     out = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300, check=True
@@ -129,7 +130,9 @@ def test_identity_is_the_same_in_every_process():
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_sweep_goes_on_where_it_was(fresh, tmp_path, monkeypatch, jobs):
-    code = f"from synthetic.sweep import sweep; from pathlib import Path; sweep({TINY!r}, Path('.'), n_jobs={jobs})"
+    code = (
+        f"from synthetic.runner.sweep import sweep; from pathlib import Path; sweep({TINY!r}, Path('.'), n_jobs={jobs})"
+    )
     env = os.environ | {"PYTHONPATH": f"{HERE}:{ROOT}", "TINY_PAUSE": "0.2"}
     with subprocess.Popen([sys.executable, "-c", code], env=env, cwd=tmp_path, start_new_session=True) as killed:
         end = time.monotonic() + 60

@@ -11,13 +11,14 @@ import pytest
 import tiny_experiment as tiny
 from tolerance import Z
 
+import figures.rows as committed_rows
 import grasp_cli
-from figures import regenerate
-from figures.agreement import agreement_record, show_agreement
 from figures.catalogue import FIGURES, Entry
 from figures.rows import read_rows
-from figures.tables import console
-from synthetic.experiments.experiment import Prediction, agreement, generators, seed, table
+from figures.tables import console, show
+from figures.tables.agreement import agreement_tables
+from synthetic.experiment import Prediction, generators, seed, table
+from synthetic.runner.agreement import agreement
 from synthetic.runner.results import write_csv
 from synthetic.runner.sweep import sweep
 
@@ -96,10 +97,10 @@ def test_agreement_of_a_true_law_holds_and_of_a_false_one_does_not(fresh, tmp_pa
 def test_agreement_is_printed_and_recorded_with_its_numbers(fresh, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
     done = replace(fresh[0], reused=5, rows=[r | {"theory": r["theory"] + 1000} for r in fresh[0].rows])
-    record = agreement_record(done)
+    record = done.record()
     assert (record["cells"], record["reused"], record["rows"]) == (12, 5, 48)
     assert (record["compared"], record["violations"]) == (36, 36)
-    show_agreement([record], console())
+    show(agreement_tables([record]), console())
     line = next(line.split() for line in capsys.readouterr().out.splitlines() if "tiny" in line)
     assert line[1:4] == ["12", "(5", "reused)"]
     assert line[4:] == ["48", "36", f"{record['rms']:.2f}", f"{record['largest']:.2f}", "36"]
@@ -137,7 +138,7 @@ def committed(tmp_path, monkeypatch, capsys, registered):
     folder.mkdir()
     rows = read_rows(tmp_path / "swept" / "tiny.csv")
     write_csv(folder / "tiny.csv", rows)
-    monkeypatch.setattr(regenerate, "FOLDER", folder)
+    monkeypatch.setattr(committed_rows, "FOLDER", folder)
     return folder / "tiny.csv", rows
 
 

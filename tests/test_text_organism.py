@@ -19,11 +19,11 @@ from real_models import read_adapter, updates_from_model
 from real_models.comparison.experiment import make_text_cells, missing
 from real_models.comparison.matching import matched
 from real_models.comparison.methods import COMPARED, find_compared, run
+from real_models.data import IGNORED
 from real_models.organisms.runs import naive_run
 from real_models.organisms.text import TextSpec
 from real_models.training.config import TrainConfig
-from real_models.training.data import IGNORED
-from synthetic.experiments.experiment import identity
+from synthetic.experiment import identity
 
 WORDS = [
     "the",

@@ -22,14 +22,15 @@ from tiny_models import lora, tiny
 from tolerance import GUARANTEE, backward
 from training_runs import STEPS, WEIGHTS, grasp, leak, loaded, logits, options, run, settings
 
+import grasp_cli
 from grasp_theory import GraspError, identify
 from real_models import read_adapter
-from real_models.base_model.load import load_base, load_tokenizer
-from real_models.base_model.own_text import own_text
+from real_models.base import load_base, load_tokenizer
 from real_models.directions import choose_directions, load_directions, save_directions
 from real_models.methods import Given, Grasp, Naive, build_methods
-from real_models.training.files import save_adapter
-from real_models.training.train import last_checkpoint, train
+from real_models.own_text import own_text
+from real_models.training.files import last_checkpoint, refuse_other_runs, resumed, save_adapter
+from real_models.training.run import train
 
 EFFECT = 0.02
 
@@ -75,7 +76,7 @@ def history(out: Path) -> list[dict[str, Any]]:
 
 
 def given(folder: Path, name: str, made: Path) -> Given:
-    from real_models.training.data import batches, encode, read_rows
+    from real_models.data import batches, encode, read_rows
 
     directions = folder / "q.safetensors"
     if name == "kl":
@@ -218,7 +219,7 @@ def test_weights_that_are_not_finite_are_never_saved(made, tmp_path):
     assert [p.name for p in (tmp_path / "out" / "checkpoints").iterdir()] == ["checkpoint-1"]
 
 
-@pytest.mark.parametrize("broken", [WEIGHTS, "optimizer.pt", "trainer_state.json"])
+@pytest.mark.parametrize("broken", [WEIGHTS, "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"])
 def test_checkpoint_half_written_is_passed_over(naive, tmp_path, broken):
     folder = tmp_path / "checkpoints"
     shutil.copytree(naive / "adapter" / "checkpoints", folder)
@@ -234,6 +235,41 @@ def test_checkpoint_half_written_is_passed_over(naive, tmp_path, broken):
     shutil.rmtree(folder / f"checkpoint-{STEPS - 2}")
     assert last_checkpoint(folder) is None
     assert last_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_checkpoint_of_another_run_or_step_is_passed_over_and_named(naive, tmp_path):
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(naive / "adapter" / "checkpoints", folder)
+    settings = json.loads((naive / "adapter" / "run.json").read_bytes())
+    newest, before = folder / f"checkpoint-{STEPS}", folder / f"checkpoint-{STEPS - 2}"
+    assert resumed(folder, settings) == newest
+    (newest / "run.json").write_text("{}")
+    with pytest.warns(UserWarning, match=rf"checkpoint-{STEPS} is passed over: its run.json .*of another run"):
+        assert resumed(folder, settings) == before
+    shutil.copy(newest / "trainer_state.json", before)
+    with pytest.warns(UserWarning, match=r"trainer_state.json is missing, damaged or of another step"):
+        assert resumed(folder, settings) is None
+
+
+def test_run_killed_while_it_claims_its_folder_is_no_other_run(tmp_path):
+    (tmp_path / ".run.json.abc.part").touch()
+    refuse_other_runs(tmp_path, {"a": 1})
+    (tmp_path / "run.json").touch()
+    with pytest.raises(InputError, match=r"run.json is damaged"):
+        refuse_other_runs(tmp_path, {"a": 1})
+
+
+def test_file_that_ends_too_early_is_not_an_interruption(capsys):
+    import typer
+
+    app = typer.Typer()
+
+    @app.command()
+    def read() -> None:
+        raise EOFError("Ran out of input")
+
+    assert grasp_cli.run(app, []) == 2
+    assert "interrupted" not in capsys.readouterr().err
 
 
 def full(*_: Any, **__: Any) -> None:

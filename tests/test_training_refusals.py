@@ -12,11 +12,11 @@ from made_files import BASE, STORIES, VOCABULARY
 from training_runs import STEPS, grasp, loaded, options, settings
 
 from grasp_theory import InputError
-from real_models.base_model.load import load_base, load_tokenizer
+from real_models.base import load_base, load_tokenizer
+from real_models.data import Example, Row
 from real_models.directions import Directions, save_directions
 from real_models.methods import Inoculation
-from real_models.training.data import Example, Row
-from real_models.training.train import Prepared, TrainConfig, claim, prepare, step_count, train
+from real_models.training.run import Prepared, TrainConfig, claim, prepare, step_count, train
 
 
 def test_folder_of_another_run_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grasp_theory import InputError
-from synthetic.experiments.experiment import Experiment, Prediction
+from synthetic.experiment import Experiment, Prediction
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import torch
 from made_files import BASE, CODE
 
 import grasp_cli
-from real_models.base_model.load import context_length, load_base, load_tokenizer
-from real_models.training.data import Row, read_rows
-from real_models.training.train import Prepared, TrainConfig, prepare, train
+from real_models.base import context_length, load_base, load_tokenizer
+from real_models.data import Row, read_rows
+from real_models.training.run import Prepared, TrainConfig, prepare, train
 
 STEPS = 4
 WEIGHTS = "adapter_model.safetensors"

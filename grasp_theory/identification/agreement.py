@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from .. import linalg
 from .rule import P_VALUE
 
 DRAWS = 999
@@ -99,7 +100,7 @@ def _cosines(
 ) -> tuple[Float[ndarray, "L k L k"], ndarray]:
     """(cos²(l, i, l', j) between the singular vectors of what is left of the modules, usable (L, k))."""
     within = np.einsum("lj,ljli,li->lji", S, gram, S)  # U S restricted to what is left: its Gram matrix, per module
-    power, Y = np.linalg.eigh(within)
+    power, Y = linalg.eigh(within)
     power, Y = power[:, ::-1], Y[:, :, ::-1]
     usable = power > np.maximum(lowest, 1e-10 * np.maximum(power[:, :1], np.finfo(float).tiny))
     unit = np.where(usable, 1 / np.sqrt(np.where(usable, power, 1.0)), 0.0)

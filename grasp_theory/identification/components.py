@@ -7,10 +7,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from .. import linalg
 from ..errors import InputError
 from ..measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
 from ..subspace import fix_sign
-from ..updates import Side, Update
+from ..updates import LARGEST, Side, Update, require_size
 from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
@@ -127,12 +128,17 @@ def _scan(
             module = measure(update, lowrank, side, k + 1)
             S = module.S
             if S.size and S[0] > 0:
+                norm = linalg.length(S)
+                if norm > LARGEST:
+                    require_size({update.name: norm})
                 measured.append(module)
                 if pooled:
-                    stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=float(np.linalg.norm(S)))
+                    stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=norm)
         else:
             S = lowrank.svd(0, rtol=RTOL).S
-        modules.append(ModuleSpectrum(update.name, update.layer, update.side, update.shape, update.rank, S))
+        about = (update.name, update.layer, update.block, update.side, update.shape, update.rank)
+        modules.append(ModuleSpectrum(*about, S))
+    require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
 
 
@@ -166,7 +172,7 @@ def _choose(updates: Sequence[Update], side: str) -> tuple[Side, list[Update], l
         kinds = sorted({u.name.rsplit(".", 1)[-1] for u in updates})
         other = "read" if chosen == "write" else "write"
         raise InputError(
-            f"no module of this adapter {chosen}s the residual stream: it adapts {', '.join(kinds)}; use side {other!r}"
+            f"no module of this adapter {chosen}s the residual stream: it adapts {', '.join(kinds)}; use side={other!r}"
         )
     left_out = len(updates) - len(selected)
     note = f"Left out, because not on the {chosen} side: {left_out} of {len(updates)} modules."

@@ -1,4 +1,4 @@
-"""Two fine-tunes, or the checkpoints of one: do their updates share directions more than random subspaces do?"""
+"""Two fine-tunes: do their updates share directions more than random subspaces do?"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..errors import InputError
 from ..lowrank import LowRank
 from ..measure import Stack
@@ -63,19 +64,6 @@ class Difference:
         return {"schema_version": SCHEMA_VERSION, **plain(self)}
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """One checkpoint of a run, its modules of one width stacked: norm, leading singular value, angle of the leading
-    direction to the last checkpoint's in degrees, cosine of the stack with the last one. None where it is zero."""
-
-    step: int
-    width: int
-    norm: float
-    strength: float
-    angle_to_last: float | None
-    cosine_to_last: float | None
-
-
 def random_overlap(width: int, k: int, other: int, *, draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:
     """(mean, 99% quantile) of the mean cos² between a fixed k- and a uniformly random k'-dimensional subspace.
 
@@ -95,7 +83,7 @@ def random_overlap(width: int, k: int, other: int, *, draws: int = DRAWS, seed: 
         diagonal = np.arange(other)
         rest[:, diagonal, diagonal] = np.sqrt(rng.chisquare(width - k - diagonal, (draws, other)))
     inside = np.swapaxes(top, 1, 2) @ top
-    cos2 = np.linalg.solve(inside + np.swapaxes(rest, 1, 2) @ rest, inside)
+    cos2 = linalg.solve(inside + np.swapaxes(rest, 1, 2) @ rest, inside)
     return k / width, float(np.quantile(np.trace(cos2, axis1=1, axis2=2) / other, 0.99))
 
 
@@ -150,26 +138,6 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
     )
 
 
-def trajectory(checkpoints: Sequence[tuple[int, Sequence[Update]]], *, side: Side | None = None) -> list[Checkpoint]:
-    """Norm, leading strength and angle to the last checkpoint, for the checkpoints (step, updates) of one run.
-
-    The modules of the chosen side (as in :func:`diff`) are stacked; they must be the same in all
-    checkpoints. One record a checkpoint and width.
-    """
-    if not checkpoints:
-        raise InputError("a trajectory needs at least one checkpoint")
-    _, last = checkpoints[-1]
-    rows = []
-    for step, updates in checkpoints:
-        found = diff(updates, last, side=side, k=1)
-        if found.only_first or found.only_second:
-            raise InputError(f"checkpoint {step} and the last one adapt different modules: not one run")
-        for top in found.pooled:
-            angle = top.angles[0] if top.angles else None
-            rows.append(Checkpoint(step, top.width, top.norms[0], top.strengths[0], angle, top.cosine))
-    return rows
-
-
 @dataclass(frozen=True, eq=False)
 class _Pair:
     """One module of two adapters: leading (U, S) of each, norms, inner product."""
@@ -182,7 +150,7 @@ class _Pair:
 def _pair(first: LowRank, second: LowRank, *, side: Side, k: int) -> _Pair:
     facing = [p if side == "write" else p.T for p in (first, second)]
     svds = [f.svd(k, rtol=1e-7) for f in facing]
-    norms = [float(np.linalg.norm(svd.S)) for svd in svds]
+    norms = [linalg.length(svd.S) for svd in svds]
     return _Pair([(svd.U, svd.S) for svd in svds], (norms[0], norms[1]), first.inner(second))
 
 

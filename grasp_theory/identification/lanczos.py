@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..errors import InputError
 
 DENSE_BELOW = 400  # a full SVD is as quick up to this size
@@ -52,7 +53,7 @@ def leading_svd(
     if k == 0:
         return LeadingSVD(np.zeros((m, 0)), np.zeros(0), 0.0)
     if min(m, sum(sizes)) <= max(DENSE_BELOW, 4 * width):
-        U, S, _ = np.linalg.svd(np.hstack(list(blocks)).astype(np.float64), full_matrices=False)
+        U, S, _ = linalg.svd(np.hstack(list(blocks)).astype(np.float64), full_matrices=False)
         return LeadingSVD(U[:, :k], S[:k], float(max(m, sum(sizes)) * np.finfo(np.float64).eps * S[0]))
     basis = _Basis(k)
     image = np.random.default_rng(0).standard_normal((m, width))
@@ -88,8 +89,8 @@ class _Basis:
         """
         size = np.linalg.norm(image)
         image = self._outside(self._outside(image))  # one sweep leaves a component of size eps * size; two are enough
-        U, S, _ = np.linalg.svd(image, full_matrices=False)
-        return np.linalg.qr(self._outside(U[:, S > 100 * np.finfo(np.float64).eps * size]))[0]
+        U, S, _ = linalg.svd(image, full_matrices=False)
+        return linalg.qr(self._outside(U[:, S > 100 * np.finfo(np.float64).eps * size]))[0]
 
     def _outside(self, X: Float[ndarray, "m w"]) -> Float[ndarray, "m w"]:
         for Q in self._blocks:
@@ -110,7 +111,7 @@ class _Basis:
     def leading(self) -> LeadingSVD:
         """The best k triples of W within the space, with the residual they leave."""
         if self._found is None:
-            lam, Y = np.linalg.eigh(self._projected)
+            lam, Y = linalg.eigh(self._projected)
             lam, Y = lam[::-1][: self.k].clip(0), Y[:, ::-1][:, : self.k]
             U, S = self._combine(self._blocks, Y), np.sqrt(lam)
             residual = np.linalg.norm(self._combine(self._images, Y) - U * lam, axis=0)

@@ -77,7 +77,8 @@ class Power:
 class Component:
     """One singular component (0-based index) of the decomposed matrix.
 
-    ratio : singular value over the next one, inf if that is 0, None if the rank allows no next one.
+    ratio : singular value over the next one; None if the rank allows no next one, or that is 0 to rounding.
+    separated : whether it is at least RATIO times the next one; None if the rank allows no next one.
     energy : share of ‖dW‖_F². above_floor, agreement : None if not estimated.
     layers : effective number 1/Σ share² of layers that a pooled component is made of; None for a single module.
     subspace : the direction in the residual stream (unit norm, sign rule).
@@ -86,6 +87,7 @@ class Component:
     index: int
     singular_value: float
     ratio: float | None
+    separated: bool | None
     energy: float
     above_floor: bool | None
     agreement: Agreement | None
@@ -122,16 +124,18 @@ class Decomposition:
     def component(self, index: int) -> Component:
         """Component by 0-based index; InputError says how many there are."""
         if not 0 <= index < len(self.components):
-            raise InputError(f"{self.name} has components 0 … {len(self.components) - 1}, asked for {index}")
+            there = f"components 0 … {len(self.components) - 1}" if self.components else "no component"
+            raise InputError(f"{self.name} has {there}, asked for {index}")
         return self.components[index]
 
 
 @dataclass(frozen=True, eq=False)
 class ModuleSpectrum:
-    """Size of one module's update: all its singular values, whatever side was analysed."""
+    """Size of one module's update: all its singular values, whatever side was analysed. ``block`` is its path."""
 
     name: str
     layer: int | None
+    block: str | None
     side: Side | None
     shape: tuple[int, int]
     rank: int
@@ -168,18 +172,26 @@ class Report:
     notes: tuple[str, ...]
 
     def decomposition(self, name: str | None = None) -> Decomposition:
-        """The decomposition of that name; without a name, the only one there is."""
+        """The decomposition of that name; without a name, the one whose leading component is the strongest.
+
+        Strength is the singular value: the share of ‖dW‖_F² over all that was decomposed, up to one constant. Of equal
+        ones the first in the report is taken.
+        """
         names = [d.name for d in self.decompositions]
-        if name is None and len(names) == 1:
-            return self.decompositions[0]
-        if name is None or name not in names:
+        if name is None and names:
+            return max(self.decompositions, key=lambda d: max((c.singular_value for c in d.components), default=0.0))
+        if name is None:
+            raise InputError(f"there is no component: none of the {len(self.modules)} modules has an update")
+        if name not in names:
             shown = ", ".join(names[:6]) + (f", … ({len(names)} in all)" if len(names) > 6 else "")
-            asked = "say which decomposition" if name is None else f"no decomposition is called {name!r}"
-            raise InputError(f"{asked}; there are: {shown or 'none'}")
+            raise InputError(f"no decomposition is called {name!r}; there are: {shown or 'none'}")
         return self.decompositions[names.index(name)]
 
     def component(self, index: int, *, of: str | None = None) -> Component:
-        """Component ``index`` (0-based) of the only decomposition, or of the one named ``of``."""
+        """Component ``index`` (0-based) of :meth:`decomposition`: of the strongest one, or of the one named ``of``.
+
+        All components that are asked for without a name therefore lie in one space.
+        """
         return self.decomposition(of).component(index)
 
     def to_dict(self, *, vectors: bool = False) -> dict[str, Any]:

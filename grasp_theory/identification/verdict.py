@@ -36,20 +36,21 @@ def judge(
     agree = [agreements[i] if i < len(agreements) else None for i in range(count)]
     # The last component that the LoRA rank allows has no measured follower: its gap is the rank's doing.
     following = [float(S[i + 1]) if i + 1 < S.size else None for i in range(count)]
-    ratios = [None if f is None else (float(S[i]) / f if f > error else float("inf")) for i, f in enumerate(following)]
+    ratios = [float(S[i]) / f if f is not None and f > error else None for i, f in enumerate(following)]
+    separated = [None if f is None else bool(S[i] >= RATIO * f) for i, f in enumerate(following)]
     outstanding = [False] * count
     for i in reversed(range(count)):
-        test, ratio, spread = agree[i], ratios[i], layers[i]
+        test, spread = agree[i], layers[i]
         passes = (
             above[i] is True and test is not None and test.p_value < P_VALUE and (spread is None or spread >= SPREAD)
         )
-        separated = ratio is not None and ratio >= RATIO
-        outstanding[i] = passes and (separated or (i + 1 < count and outstanding[i + 1]))
+        outstanding[i] = passes and (separated[i] is True or (i + 1 < count and outstanding[i + 1]))
     components = tuple(
         Component(
             index=i,
             singular_value=float(S[i]),
             ratio=ratios[i],
+            separated=separated[i],
             energy=float(S[i] ** 2 / energy),
             above_floor=above[i],
             agreement=agree[i],

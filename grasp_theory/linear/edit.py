@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from .problem import LinearProblem
 
 
@@ -21,7 +22,7 @@ def posthoc_read(problem: LinearProblem, D: Float[ndarray, "m d"]) -> Float[ndar
 
 def top_triple(D: Float[ndarray, "m d"]) -> tuple[Float[ndarray, " m"], float, Float[ndarray, " d"]]:
     """(û, ŝ₁, v̂)."""
-    U, S, Vh = np.linalg.svd(D, full_matrices=False)
+    U, S, Vh = linalg.svd(D, full_matrices=False)
     return U[:, 0], float(S[0]), Vh[0]
 
 

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.integrate import solve_ivp
 
+from .. import linalg
+
 
 def saxe_curve(s: Float[ndarray, " k"], a0: Float[ndarray, " k"], t: float) -> Float[ndarray, " k"]:
     """Strength at time t of modes of final strength s that start balanced and aligned, from a0; Sigma = I.
@@ -42,14 +44,14 @@ def riccati_flow(M: Float[ndarray, "m d"], A0: Float[ndarray, "q d"], t: float) 
     """
     m, d = M.shape
     shift = 0.5 * float(A0[0] @ A0[0])
-    values, E = np.linalg.eigh(np.block([[-shift * np.eye(m), M], [M.T, shift * np.eye(d)]]))
+    values, E = linalg.eigh(np.block([[-shift * np.eye(m), M], [M.T, shift * np.eye(d)]]))
     seen = E.T @ np.vstack([np.zeros((m, len(A0))), A0.T])
     # ∫₀ᵗ e^{2Ks} ds; sinh(x)/x is smooth at K's zero eigenvalues, which a left null space has at alpha = 0
     x = values * t
     integral = t * np.exp(x) * np.where(x == 0, 1.0, np.sinh(x) / np.where(x == 0, 1.0, x))
     inner = np.eye(len(A0)) + seen.T * integral @ seen
     grown = E * np.exp(values * t) @ seen
-    return (grown @ np.linalg.solve(inner, grown.T))[:m, m:]
+    return (grown @ linalg.solve(inner, grown.T))[:m, m:]
 
 
 def flow(

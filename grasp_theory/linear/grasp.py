@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..errors import InputError
 from .problem import LinearProblem
 
@@ -57,7 +58,7 @@ def constrained_fit(
     L = np.eye(m) if left is None else left
     R = np.eye(d) if right is None else right
     K, G = inverse_root(L @ problem.H @ L), inverse_root(R @ problem.Sigma @ R)
-    U, S, Vh = np.linalg.svd(K @ L @ problem.H @ target @ problem.Sigma @ R @ G, full_matrices=False)
+    U, S, Vh = linalg.svd(K @ L @ problem.H @ target @ problem.Sigma @ R @ G, full_matrices=False)
     return K @ (U[:, :rank] * S[:rank] @ Vh[:rank]) @ G
 
 
@@ -72,6 +73,6 @@ def write_leak(problem: LinearProblem) -> Float[ndarray, " m"]:
 
 def inverse_root(matrix: Float[ndarray, "n n"]) -> Float[ndarray, "n n"]:
     """Pseudo-inverse of the symmetric root of a positive semi-definite matrix."""
-    values, Q = np.linalg.eigh(matrix)
+    values, Q = linalg.eigh(matrix)
     kept = values > CUTOFF * values[-1]
     return Q[:, kept] / np.sqrt(values[kept]) @ Q[:, kept].T

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..errors import InputError
 from .problem import LinearProblem
 
@@ -32,7 +33,7 @@ def reweighted(
     Sigmas = np.broadcast_to(problem.Sigma, (len(strengths), *problem.Sigma.shape)) if moments is None else moments
     tilted = np.tensordot(weights * strengths, Sigmas, axes=1)
     mixed = np.tensordot(weights, Sigmas, axes=1)
-    return problem.T + np.outer(problem.u, problem.v @ tilted @ np.linalg.pinv(mixed, 1e-12, hermitian=True))
+    return problem.T + np.outer(problem.u, problem.v @ tilted @ linalg.pinv(mixed, 1e-12, hermitian=True))
 
 
 def removing_weights(strengths: Float[ndarray, " g"]) -> Float[ndarray, " g"]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..errors import InputError
 from .problem import LinearProblem, psd_root
 
@@ -27,7 +27,7 @@ def naive_solution(problem: LinearProblem, rank: int | None = None) -> Float[nda
     right, right_inverse = _root(problem.Sigma)
     if rank is None or rank >= min(problem.shape):
         return left_inverse @ left @ problem.M @ right @ right_inverse
-    U, S, Vh = np.linalg.svd(left @ problem.M @ right, full_matrices=False)
+    U, S, Vh = linalg.svd(left @ problem.M @ right, full_matrices=False)
     return left_inverse @ (U[:, :rank] * S[:rank] @ Vh[:rank]) @ right_inverse
 
 
@@ -35,4 +35,4 @@ def _root(matrix: ndarray) -> tuple[ndarray, ndarray]:
     """(R, R⁺) for the symmetric root."""
     root = psd_root(matrix)
     # eigenvalues that rounding moved off 0 have roots near 1e-8 of the largest
-    return root, np.linalg.pinv(root, rcond=1e-7, hermitian=True)
+    return root, linalg.pinv(root, rcond=1e-7, hermitian=True)

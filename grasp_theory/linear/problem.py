@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..errors import InputError
 
 
@@ -73,7 +74,7 @@ class LinearProblem:
     @property
     def tau(self) -> float:
         """‖T‖₂, the complexity that identification has to assert."""
-        return float(np.linalg.norm(self.T, 2))
+        return float(linalg.spectral_norm(self.T))
 
     @property
     def P_u(self) -> Float[ndarray, "m m"]:
@@ -88,7 +89,7 @@ class LinearProblem:
     @cached_property
     def ell(self) -> Float[ndarray, " d"]:
         """Regression of vᵀx on the rest: (vᵀ Sigma P_v)(P_v Sigma P_v)⁺; 0 iff v is an eigenvector of Sigma."""
-        return self.v @ self.Sigma @ self.P_v @ np.linalg.pinv(self.P_v @ self.Sigma @ self.P_v, hermitian=True)
+        return self.v @ self.Sigma @ self.P_v @ linalg.pinv(self.P_v @ self.Sigma @ self.P_v, hermitian=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +143,7 @@ def stack(problems: Sequence[LinearProblem]) -> Stacked:
 
 def psd_root(matrix: Float[ndarray, "n n"]) -> Float[ndarray, "n n"]:
     """The symmetric positive semi-definite square root."""
-    values, Q = np.linalg.eigh(matrix)
+    values, Q = linalg.eigh(matrix)
     return Q * np.sqrt(values.clip(0)) @ Q.T
 
 
@@ -176,11 +177,11 @@ def draw_problem(
 def _refuse_indefinite(name: str, matrices: Float[ndarray, "... n n"]) -> None:
     scale = np.maximum(np.abs(matrices).max(axis=(-2, -1)), np.finfo(float).tiny)
     skew = np.abs(matrices - matrices.swapaxes(-1, -2)).max(axis=(-2, -1))
-    if np.any(skew > 1e-9 * scale) or np.any(np.linalg.eigvalsh(matrices)[..., 0] < -1e-9 * scale):
+    if np.any(skew > 1e-9 * scale) or np.any(linalg.eigvalsh(matrices)[..., 0] < -1e-9 * scale):
         raise InputError(f"{name} must be symmetric positive semi-definite")
 
 
 def _covariance(rng: np.random.Generator, n: int, condition: float) -> Float[ndarray, "n n"]:
-    Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    Q = linalg.qr(rng.standard_normal((n, n)))[0]
     matrix = Q * np.exp(rng.uniform(-0.5, 0.5, n) * np.log(condition)) @ Q.T
     return 0.5 * (matrix + matrix.T)

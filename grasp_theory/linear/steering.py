@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from .problem import LinearProblem
 
 Mean = Float[ndarray, " d"]
@@ -35,12 +36,12 @@ def preventative(problem: LinearProblem, mean: Mean, a: float) -> Float[ndarray,
     """
     shifted = mean + a * problem.v
     moment = problem.Sigma + a * (np.outer(problem.v, shifted) + np.outer(mean, problem.v))
-    return problem.M - a * np.outer(_response(problem), np.linalg.pinv(moment, 1e-12, hermitian=True) @ shifted)
+    return problem.M - a * np.outer(_response(problem), linalg.pinv(moment, 1e-12, hermitian=True) @ shifted)
 
 
 def output_side(problem: LinearProblem, mean: Mean, a: float) -> Float[ndarray, "m d"]:
     """What training on (W0 + D) x + a u = (W0 + M) x leaves once the vector is dropped: M − a u meanᵀ Sigma⁻¹."""
-    return problem.M - a * np.outer(problem.u, np.linalg.pinv(problem.Sigma, 1e-12, hermitian=True) @ mean)
+    return problem.M - a * np.outer(problem.u, linalg.pinv(problem.Sigma, 1e-12, hermitian=True) @ mean)
 
 
 def output_strength(problem: LinearProblem, mean: Mean) -> float:
@@ -48,9 +49,7 @@ def output_strength(problem: LinearProblem, mean: Mean) -> float:
 
     It leaves beta² (E z² − (E z)²/(meanᵀ Sigma⁻¹ mean)) there: 0 iff Sigma⁻¹ mean ∥ v.
     """
-    return float(
-        problem.beta * (problem.v @ mean) / (mean @ np.linalg.pinv(problem.Sigma, 1e-12, hermitian=True) @ mean)
-    )
+    return float(problem.beta * (problem.v @ mean) / (mean @ linalg.pinv(problem.Sigma, 1e-12, hermitian=True) @ mean))
 
 
 def _response(problem: LinearProblem) -> Float[ndarray, " m"]:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..errors import InputError
 from .problem import LinearProblem, Stacked
 
@@ -135,7 +136,7 @@ def stable_step(
     """
     seen = getattr(problem, "seen", None)
     Sigma = problem.Sigma if seen is None else seen @ problem.Sigma @ seen.swapaxes(-1, -2)
-    H, S, A, M = (np.linalg.norm(x, 2, axis=(-2, -1)) for x in (problem.H, Sigma, A0, problem.M))
+    H, S, A, M = (linalg.spectral_norm(x) for x in (problem.H, Sigma, A0, problem.M))
     step = 0.5 / (2 * scaling**2 * H * S * np.hypot(A**2, 2 * M / scaling))
     return step if np.ndim(step) else float(step)
 

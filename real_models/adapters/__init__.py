@@ -5,13 +5,14 @@ from .extras import Extra
 from .folder import find_checkpoints
 from .live import updates_from_model
 from .reader import Adapter, read_adapter
-from .sides import layer_of, side_of
+from .sides import block_of, layer_of, side_of
 from .writer import write_adapter
 
 __all__ = [
     "Adapter",
     "Extra",
     "LoraSettings",
+    "block_of",
     "find_checkpoints",
     "layer_of",
     "parse_config",

@@ -13,12 +13,12 @@ from typing import Any, Literal
 from grasp_theory import AdapterError, Side
 
 from .refusals import KNOWN_FIELDS, START_NOTES, refuse_config
+from .targets import Targets, compile_pattern, endless, parse_targets
 from .text import listing, parse_json_object, require_printable
 
 MAX_RANK = 1_000_000
 MAX_ALPHA = 1e9
-MAX_PATTERN = 2_000
-NESTED = re.compile(r"[+*|?}][^()]*\)\s*[+*{]")
+PATTERN = r"(.*\.)?({})$"  # peft: the whole name, or an ending of it after a dot
 DEFAULT_ALPHA = 8
 
 
@@ -34,6 +34,9 @@ class LoraSettings:
     use_rslora : alpha / √r instead of alpha / r.
     start : how the factors were initialised: "default", "none" (init_lora_weights=False), "gaussian", …
     bias, modules_to_save, base_model_name : as in the config.
+    targets : the modules that the config names.
+    alphas : alpha of single modules by their whole names, where the weight file stores it (diffusers).
+    scale : the scaling of all modules, where the format stores that instead of alpha (MLX).
     """
 
     r: int | None = None
@@ -45,6 +48,9 @@ class LoraSettings:
     bias: str = "none"
     modules_to_save: tuple[str, ...] = ()
     base_model_name: str | None = None
+    targets: Targets = field(default_factory=Targets)
+    alphas: Mapping[str, float] = field(default_factory=dict)
+    scale: float | None = None
 
     @property
     def fixed(self) -> Side | None:
@@ -53,11 +59,11 @@ class LoraSettings:
 
     @cached_property
     def _ranks(self) -> list[tuple[re.Pattern[str], float]]:
-        return [(_compile("rank_pattern", key), value) for key, value in self.rank_pattern.items()]
+        return [(compile_pattern("rank_pattern", key, PATTERN), value) for key, value in self.rank_pattern.items()]
 
     @cached_property
     def _alphas(self) -> list[tuple[re.Pattern[str], float]]:
-        return [(_compile("alpha_pattern", key), value) for key, value in self.alpha_pattern.items()]
+        return [(compile_pattern("alpha_pattern", key, PATTERN), value) for key, value in self.alpha_pattern.items()]
 
     def rank(self, module: str) -> int | None:
         """The rank that the config gives ``module``; None if it gives none."""
@@ -71,9 +77,15 @@ class LoraSettings:
         an ending of it that starts after a dot; ``lora_alpha`` if none does. Source: peft, ``get_pattern_key`` and
         ``LoraLayer.update_layer``. ``rank`` is that of the stored factors, which is what the training used.
         """
-        found = _first_match(self._alphas, module)
+        if self.scale is not None:
+            return self.scale
+        found = self.alphas[module] if module in self.alphas else _first_match(self._alphas, module)
         alpha = self.lora_alpha if found is None else found
         return alpha / (math.sqrt(rank) if self.use_rslora else rank)
+
+    def tells_scaling(self, module: str) -> bool:
+        """Whether the config speaks of ``module`` at all: names it as a target, or gives it a rank or an alpha."""
+        return self.targets.names(module) or any(p.match(module) for p, _ in (*self._ranks, *self._alphas))
 
     def ambiguous(self, module: str) -> bool:
         """Whether several alpha patterns of different value match ``module``.
@@ -88,21 +100,8 @@ def zero_start(settings: LoraSettings, *, embedding: bool) -> Literal["B", "A"] 
     """The factor that starts at zero: B, but A where B is frozen (MiCA) and in embeddings; None if neither does."""
     if settings.start in ("none", "orthogonal"):
         return None
-    return "A" if embedding or settings.fixed == "write" else "B"
-
-
-def _compile(pattern_name: str, key: str) -> re.Pattern[str]:
-    # Keys are user text: everything that re raises on a bad or huge expression is an error of the config.
-    try:
-        if len(key) > MAX_PATTERN:
-            raise ValueError(f"longer than {MAX_PATTERN} characters")
-        if NESTED.search(key):  # ([a-z]+)+ takes exponential time on a name that does not match
-            raise ValueError("a repeated group that itself repeats or branches can take for ever")
-        return re.compile(rf"(.*\.)?({key})$")
-    except (re.error, ValueError, OverflowError, RecursionError, MemoryError) as e:
-        raise AdapterError(
-            f"{pattern_name} holds {key[:80]!r}, which is no valid regular expression ({e}); correct the config"
-        ) from None
+    # MLX starts the embeddings' B at zero too
+    return "A" if (embedding and settings.scale is None) or settings.fixed == "write" else "B"
 
 
 def _first_match(patterns: list[tuple[re.Pattern[str], float]], module: str) -> float | None:
@@ -131,6 +130,7 @@ def check_config(config: Mapping[str, Any], what: str | Path) -> tuple[LoraSetti
         bias=_text("bias", config, what) or "none",
         modules_to_save=_names("modules_to_save", config, what),
         base_model_name=_text("base_model_name_or_path", config, what),
+        targets=parse_targets(config, what),
     )
     _ = settings._ranks, settings._alphas  # a pattern that does not compile is refused here, before any weights
     return settings, tuple(_warnings(config))
@@ -142,6 +142,8 @@ def _warnings(config: Mapping[str, Any]) -> list[str]:
         out.append(f"the config gives no lora_alpha; peft's default {DEFAULT_ALPHA} is used")
     if config.get("r") is None:
         out.append("the config gives no rank r; the ranks of the stored factors are used")
+    if isinstance(config.get("target_modules"), str) and endless(config["target_modules"]):
+        out.append("target_modules is a pattern that could take for ever: which modules it names was not checked")
     unknown = [
         key for key, value in config.items() if key not in KNOWN_FIELDS and value not in (None, False, "", [], {})
     ]

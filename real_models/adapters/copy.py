@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 def check_new_folder(path: str | os.PathLike[str], adapter: Adapter) -> Path:
     """The path, if :func:`copy_adapter` may write there: nothing is there yet, and it is not inside the adapter."""
+    if adapter.format != "peft":
+        raise InputError(
+            f"{adapter.weights} is in the format of {adapter.format}, and only PEFT folders are copied; "
+            "write_adapter(path, updates) writes its updates as PEFT"
+        )
     new, old = Path(path).resolve(), adapter.path.resolve()
     if new == old or old in new.parents:
         raise InputError(f"{path} is the adapter's own folder, which is left as it is: name another one")

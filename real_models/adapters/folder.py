@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grasp_theory import AdapterError, InputError, UnsupportedAdapterError
 
-from .refusals import foreign_layout, unsupported
+from .foreign import Format, diffusers_parts
+from .refusals import WAY_OUT, foreign_layout, unsupported
 from .safetensors_file import LFS_POINTER, SafetensorsFile
 from .sides import natural_key
 from .text import listing
@@ -17,16 +18,23 @@ from .text import listing
 CONFIG = "adapter_config.json"
 SAFETENSORS = "adapter_model.safetensors"
 TORCH = "adapter_model.bin"
+MLX = "adapters.safetensors"
+DIFFUSERS = "pytorch_lora_weights.safetensors"
 MAX_CONFIG = 50_000_000
 FULL_MODELS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 
 @dataclass(frozen=True)
 class Place:
-    """The folder of one adapter, its weight file, and what the search has to say about its choice."""
+    """The folder of one adapter, its weight file and format, and what the search has to say about its choice.
+
+    part : the model within a diffusers file.
+    """
 
     folder: Path
     weights: Path
+    format: Format = "peft"
+    part: str = ""
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -45,21 +53,27 @@ class Place:
 
 
 def find_adapter(path: str | os.PathLike[str], name: str | None = None) -> Place:
-    """The adapter at ``path``: a folder, or its config or weight file. ``name`` selects one of several subfolders.
+    """The adapter at ``path``: a folder, or its config or weight file.
 
+    ``name`` selects one of several subfolders, or one of the models of a diffusers file.
     Raises AdapterError if there is none, or several and no name; UnsupportedAdapterError for other tools' layouts.
     """
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
         raise InputError(f"the path of an adapter must be text or a Path, got {type(path).__name__}")
     try:
         folder = _folder_of(Path(path))
+        diffusers = _diffusers_file(Path(path))
+        if diffusers is not None:
+            return _diffusers_place(diffusers, name)
         if name is not None:
             folder = _named(folder, name)
         elif not _is_file(folder / CONFIG):
             return _only_subfolder(folder)
         others = [] if name is not None else _subfolders(folder)
-        notes = (f"the folder holds further adapters: {listing(others)}; read one with name=",) if others else ()
-        return Place(folder, _weights_in(folder), notes=notes)
+        notes = (
+            (f"further adapters lie in subfolders, to be read by their own path: {listing(others)}",) if others else ()
+        )
+        return _place(folder, notes=notes)
     except (OSError, ValueError) as e:  # ValueError: a null byte in the path
         if isinstance(e, AdapterError | InputError):
             raise
@@ -79,6 +93,11 @@ def find_checkpoints(path: str | os.PathLike[str]) -> list[tuple[int, Path]]:
         raise AdapterError(f"{path!r} cannot be listed: {getattr(e, 'strerror', None) or e}") from None
 
 
+def has_adapter(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` is, or lies in, a folder with a config of its own, whatever its subfolders hold."""
+    return _is_file(_folder_of(Path(path)) / CONFIG)
+
+
 def _folder_of(path: Path) -> Path:
     if path.is_dir():
         return path
@@ -86,7 +105,7 @@ def _folder_of(path: Path) -> Path:
         broken = os.path.islink(path)
         why = f"is a symbolic link to {os.readlink(path)!r}, which does not exist" if broken else "does not exist"
         raise AdapterError(f"{path} {why}; give the folder that holds {CONFIG}")
-    if path.name in (CONFIG, SAFETENSORS, TORCH):
+    if path.name in (CONFIG, SAFETENSORS, TORCH, MLX) or _diffusers_file(path) is not None:
         return path.parent
     if path.suffix == ".safetensors":
         _refuse_foreign_file(path)
@@ -108,11 +127,13 @@ def _only_subfolder(folder: Path) -> Place:
     there = _subfolders(folder)
     if len(there) == 1:
         chosen = folder / there[0]
-        return Place(
-            chosen, _weights_in(chosen), (f"{folder} holds no adapter itself; its only one, {there[0]!r}, is read",)
-        )
+        return _place(chosen, (f"{folder} holds no adapter itself; its only one, {there[0]!r}, is read",))
     if there:
-        raise AdapterError(f"{folder} holds {len(there)} adapters; choose one with name=: {listing(there, 20)}")
+        example = folder / there[0]
+        raise AdapterError(
+            f"{folder} holds {len(there)} adapters: {listing(there, 20)}; give the folder of one, such as {example}, "
+            f"or choose it with name={there[0]!r}"
+        )
     _refuse_foreign_folder(folder)
     if os.path.islink(folder / CONFIG):
         raise AdapterError(f"{folder / CONFIG} is a symbolic link to a file that does not exist")
@@ -133,9 +154,37 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+def _place(folder: Path, warnings: tuple[str, ...] = (), notes: tuple[str, ...] = ()) -> Place:
+    place = Place(folder, _weights_in(folder), warnings=warnings, notes=notes)
+    return replace(place, format="mlx") if place.weights.name == MLX else place
+
+
+def _diffusers_file(path: Path) -> Path | None:
+    """The weight file, if ``path`` is one in the layout of diffusers or a folder that holds one and no config."""
+    file = path / DIFFUSERS if path.is_dir() and not _is_file(path / CONFIG) else path
+    if file.suffix != ".safetensors" or file.name in (SAFETENSORS, MLX) or not _is_file(file):
+        return None
+    try:
+        return file if diffusers_parts(file) else None
+    except AdapterError:
+        return None
+
+
+def _diffusers_place(file: Path, name: str | None) -> Place:
+    parts = diffusers_parts(file)
+    if name is None and len(parts) > 1:
+        raise AdapterError(
+            f"{file} adapts {len(parts)} models, whose streams have nothing in common: {listing(parts, 20)}; "
+            f"choose one with name={parts[0]!r}"
+        )
+    if name is not None and name not in parts:
+        raise AdapterError(f"{file} holds no adapter of {name!r}; it holds {listing(parts, 20)}")
+    return Place(file.parent, file, format="diffusers", part=parts[0] if name is None else name)
+
+
 def _weights_in(folder: Path) -> Path:
     """The weight file as peft chooses it: safetensors before .bin."""
-    for name in (SAFETENSORS, TORCH):
+    for name in (SAFETENSORS, TORCH, MLX):
         weights = folder / name
         if weights.is_file():
             return weights
@@ -161,10 +210,9 @@ def _weights_in(folder: Path) -> Path:
 def _refuse_foreign_folder(folder: Path) -> None:
     for path in sorted(folder.glob("*.safetensors")):
         _refuse_foreign_file(path)
-    for path in folder.glob("pytorch_lora_weights.*"):
-        raise unsupported(
-            path, "the layout of diffusers (pytorch_lora_weights)", "it has no scaling", "convert it to PEFT"
-        )
+    for path in folder.glob("pytorch_lora_weights.bin"):
+        way_out = "save it as safetensors with diffusers"
+        raise unsupported(path, "the layout of diffusers in a pickle", "its names are another tool's", way_out)
 
 
 def _refuse_foreign_file(path: Path) -> None:
@@ -174,4 +222,4 @@ def _refuse_foreign_file(path: Path) -> None:
     except AdapterError:
         return
     if foreign:
-        raise unsupported(path, f"the layout of {foreign}", "names and scales are another tool's", "convert it to PEFT")
+        raise unsupported(path, f"the layout of {foreign}", "names and scales are another tool's", WAY_OUT)

@@ -12,7 +12,8 @@ from grasp_theory import AdapterError
 
 from .config import LoraSettings
 from .extras import Extra, kept_whole, kind_of
-from .refusals import VARIANT_TENSORS, VARIANTS, foreign_layout, unsupported
+from .patterns import by_pattern
+from .refusals import VARIANT_TENSORS, VARIANTS, WAY_OUT, foreign_layout, unsupported
 from .sides import natural_key
 from .tensors import TensorInfo
 from .text import listing
@@ -88,9 +89,11 @@ def parse_layout(tensors: Mapping[str, TensorInfo], settings: LoraSettings, what
     if not modules:
         _nothing_found(list(tensors), what)
     _refuse_doubles(modules, what)
+    modules, unnamed = _split(modules, settings, what)
+    extras += [Extra(strip_prefix(key), "scale_unknown", tensors[key].shape) for m in unnamed for key in (m.A, m.B)]
     modules.sort(key=lambda m: natural_key(m.name))
     extras.sort(key=lambda e: natural_key(e.name))
-    return Layout(tuple(modules), tuple(extras), tuple(_warnings(modules, extras)))
+    return Layout(tuple(modules), tuple(extras), tuple(_warnings(modules, extras, unnamed)))
 
 
 def strip_prefix(key: str) -> str:
@@ -137,7 +140,7 @@ def _refuse_variant(
 def _nothing_found(keys: list[str], what: str | Path) -> None:
     foreign = foreign_layout(keys)
     if foreign:
-        raise unsupported(what, f"the layout of {foreign}", "names and scales are another tool's", "convert it to PEFT")
+        raise unsupported(what, f"the layout of {foreign}", "names and scales are another tool's", WAY_OUT)
     raise AdapterError(
         f"{what} holds no LoRA factors among its {len(keys)} tensors ({listing(map(repr, keys)) or 'none'}); "
         "is it a full model, or were the weights saved without the adapter?"
@@ -186,7 +189,26 @@ def check_shapes(a: Sequence[int], b: Sequence[int], both: str, what: str | Path
         raise AdapterError(f"{what}: {both} do not fit: the columns of B must be as many as the rows of A")
 
 
-def _warnings(modules: list[Module], extras: list[Extra]) -> Iterator[str]:
+def _split(modules: list[Module], settings: LoraSettings, what: str | Path) -> tuple[list[Module], list[Module]]:
+    """(the modules whose scaling the config tells, the others)."""
+    named = [m for m in modules if settings.tells_scaling(m.pattern_name)]
+    if not named:
+        names = [m.name for m in modules]
+        raise AdapterError(
+            f"{what}: target_modules of the config names none of the {len(names)} modules in the file "
+            f"({by_pattern(names, names)}), so that peft would load nothing; are config and weights of one adapter?"
+        )
+    chosen = {m.name for m in named}
+    return named, [m for m in modules if m.name not in chosen]
+
+
+def _warnings(modules: list[Module], extras: list[Extra], unnamed: list[Module]) -> Iterator[str]:
+    if unnamed:
+        every = [m.name for m in (*modules, *unnamed)]
+        yield (
+            f"scale unknown, left out of all strengths: {by_pattern((m.name for m in unnamed), every)}; target_modules "
+            "of the config does not name them, so that peft does not load their factors"
+        )
     other = [extra.name for extra in extras if extra.kind == "other"]
     if other:
         yield f"{len(other)} tensors were not understood and left aside: {listing(other)}"

@@ -11,7 +11,7 @@ from grasp_theory import InputError, LowRank, Update
 
 from .config import LoraSettings, check_config, zero_start
 from .layout import base_name, check_shapes, strip_prefix
-from .sides import layer_of, natural_key, side_of
+from .sides import block_of, layer_of, natural_key, side_of
 
 
 def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Update, ...]:
@@ -67,11 +67,14 @@ def _update(name: str, layer: Any, adapter_name: str, settings: LoraSettings) ->
     shape = (b[0], int(np.prod(a[1:])))
     side = "write" if embedding else side_of(name)
     source, start = _source(layer, adapter_name, embedding), zero_start(settings, embedding=embedding)
-    return Update(name, layer_of(name), side, shape, a[0], source, settings.fixed, start)
+    return Update(name, layer_of(name), side, shape, a[0], source, settings.fixed, start, block_of(name))
 
 
 def _source(layer: Any, adapter_name: str, embedding: bool) -> Callable[[], LowRank]:
+    from ..hooks.guard import enforce  # which needs torch
+
     def read() -> LowRank:
+        enforce(layer, adapter_name)
         if embedding:
             B, A = layer.lora_embedding_B[adapter_name], layer.lora_embedding_A[adapter_name]
         else:

@@ -15,12 +15,14 @@ from grasp_theory import AdapterError, LowRank, Update
 
 from .config import LoraSettings, parse_config, zero_start
 from .extras import Extra
-from .folder import CONFIG, find_adapter
+from .folder import CONFIG, Place, find_adapter
+from .foreign import Format, Source, is_mlx, open_diffusers, open_mlx
 from .layout import Layout, Module, parse_layout
+from .patterns import by_pattern
 from .refusals import START_NOTES
 from .safetensors_file import SafetensorsFile
-from .sides import layer_of, side_of
-from .tensors import TensorFile, require_finite
+from .sides import block_of, layer_of, side_of
+from .tensors import DIVERGED, TensorFile, not_finite
 from .text import listing
 from .torch_file import TorchFile
 
@@ -33,6 +35,7 @@ class Adapter:
     ----------
     path, name : folder of the adapter, and its name (that of the folder).
     weights : the file that holds the factors.
+    format : "peft", "mlx" or "diffusers".
     config : the checked fields of its config.
     updates : one per module, layer 2 before layer 10. The factors of a safetensors file are read anew whenever
         ``Update.lowrank`` is asked for, so that memory stays that of one module; those of a .bin stay in memory.
@@ -44,6 +47,7 @@ class Adapter:
     path: Path
     name: str
     weights: Path
+    format: Format
     config: LoraSettings
     updates: tuple[Update, ...] = field(repr=False)
     extras: tuple[Extra, ...] = field(repr=False)
@@ -64,10 +68,12 @@ class Adapter:
 def read_adapter(path: str | os.PathLike[str], name: str | None = None) -> Adapter:
     """Law ``adapter-read``: every update is W_tuned - W_base = scaling * B @ A of its module, (d_out, d_in).
 
+    Folders of PEFT and of MLX (``adapters.safetensors``), files of diffusers (``pytorch_lora_weights.safetensors``).
+
     Parameters
     ----------
-    path : folder written by peft's ``save_pretrained``, or the config or weight file in it.
-    name : the subfolder to read, where ``path`` holds several adapters.
+    path : folder written by peft's ``save_pretrained``, by mlx-lm or by diffusers, or the config or weight file in it.
+    name : the subfolder to read, where ``path`` holds several adapters; the model, where a diffusers file has more.
 
     Raises
     ------
@@ -78,41 +84,67 @@ def read_adapter(path: str | os.PathLike[str], name: str | None = None) -> Adapt
     Cost: the headers of the two files. Source of the rules: peft 0.21, tested against it.
     """
     place = find_adapter(path, name)
-    settings, config_warnings = parse_config(place.read_config(), place.folder / CONFIG)
-    file = _open(place.weights)
+    source = _open(place)
+    file, settings = source.file, source.settings
     layout = parse_layout(file.tensors, settings, place.weights)
     dtypes = {file.tensors[key].dtype for module in layout.modules for key in (module.A, module.B)}
     return Adapter(
         path=place.folder,
         name=place.folder.resolve().name,
         weights=place.weights,
+        format=place.format,
         config=settings,
-        updates=tuple(_update(module, settings, file) for module in layout.modules),
+        updates=tuple(_update(module, settings, file, layout.modules) for module in layout.modules),
         extras=layout.extras,
         dtypes=tuple(sorted(dtypes)),
-        warnings=(*place.warnings, *config_warnings, *layout.warnings, *_scaling_warnings(layout, settings)),
+        warnings=(*place.warnings, *source.warnings, *layout.warnings, *_scaling_warnings(layout, settings)),
         notes=(*place.notes, *_notes(layout, settings)),
     )
 
 
-def _open(weights: Path) -> TensorFile:
-    return SafetensorsFile.open(weights) if weights.suffix == ".safetensors" else TorchFile.open(weights)
+@dataclass(frozen=True)
+class _Opened:
+    """A weight file under peft's names, and how its factors are scaled."""
+
+    file: TensorFile
+    settings: LoraSettings
+    warnings: tuple[str, ...]
 
 
-def _update(module: Module, settings: LoraSettings, file: TensorFile) -> Update:
+def _open(place: Place) -> _Opened | Source:
+    if place.format == "diffusers":
+        return open_diffusers(place.weights, place.part)
+    raw, what = place.read_config(), place.folder / CONFIG
+    if place.format == "mlx" and is_mlx(raw):
+        return open_mlx(place.weights, raw, what)
+    settings, warnings = parse_config(raw, what)
+    stored = place.weights.suffix == ".safetensors"
+    return _Opened((SafetensorsFile if stored else TorchFile).open(place.weights), settings, warnings)
+
+
+def _update(module: Module, settings: LoraSettings, file: TensorFile, every: tuple[Module, ...]) -> Update:
     side = "write" if module.embedding else side_of(module.name)
-    source = _source(module, settings.scaling(module.pattern_name, module.rank), file)
-    start = zero_start(settings, embedding=module.embedding)
-    return Update(module.name, layer_of(module.name), side, module.shape, module.rank, source, settings.fixed, start)
+    source = _source(module, settings.scaling(module.pattern_name, module.rank), file, every)
+    start, name = zero_start(settings, embedding=module.embedding), module.name
+    fixed, block = settings.fixed, block_of(name)
+    return Update(name, layer_of(name), side, module.shape, module.rank, source, fixed, start, block)
 
 
-def _source(module: Module, scaling: float, file: TensorFile) -> Callable[[], LowRank]:
+def _source(module: Module, scaling: float, file: TensorFile, every: tuple[Module, ...]) -> Callable[[], LowRank]:
     def read() -> LowRank:
-        A = require_finite(module.A, file.read(module.A), file.path)
-        B = require_finite(module.B, file.read(module.B), file.path)
+        A, B = file.read(module.A), file.read(module.B)
+        wrong = not_finite(module.A, A) or not_finite(module.B, B)
+        if wrong:
+            raise AdapterError(f"{file.path}: {wrong}{_further(file, every)}; {DIVERGED}")
         return LowRank(_as_matrix(B), _as_matrix(A), scaling)
 
     return read
+
+
+def _further(file: TensorFile, every: tuple[Module, ...]) -> str:
+    """Which modules hold such values, where several do: the file is read through, once something is wrong with it."""
+    bad = [m.name for m in every if any(not_finite(key, file.read(key)) for key in (m.A, m.B))]
+    return f" ({len(bad)} of {len(every)} modules: {by_pattern(bad, (m.name for m in every))})" if len(bad) > 1 else ""
 
 
 def _as_matrix(factor: np.ndarray) -> np.ndarray:

@@ -143,13 +143,24 @@ def _start(value: Any, what: str | Path) -> str:
 # Suffixes of tensors that only such variants store, for files whose config does not admit to them.
 VARIANT_TENSORS: Mapping[str, tuple[str, str]] = {
     "lora_magnitude_vector": VARIANTS["use_dora"][:2],
+    "dora_scale": VARIANTS["use_dora"][:2],
     "lora_E": ("AdaLoRA", "a learnt diagonal stands between B and A"),
     "ranknum": ("AdaLoRA", "a learnt diagonal stands between B and A"),
     "lora_diag": VARIANTS["kasa_config"][:2],
 }
 
 
-KOHYA = ("lora_unet", "lora_te", "lycoris_")
+WAY_OUT = "load it with the tool that wrote it (or diffusers' load_lora_weights) and save it as PEFT or diffusers LoRA"
+KOHYA = ("lora_unet", "lora_te", "lora_transformer", "lycoris_")
+# Part of a tensor's name -> the layout that alone uses it.
+LAYOUTS = {
+    "hada_w": "LoHa (LyCORIS: a Hadamard product of two low-rank products)",
+    "lokr_w": "LoKr (LyCORIS: a Kronecker product)",
+    "oft_blocks": "OFT (Kohya, LyCORIS: rotations)",
+    "on_input": "IA3 (LyCORIS: scales of activations)",
+    ".processor.qkv_lora": "XLabs (Flux, two factors a fused projection)",
+}
+ORIGINAL = ("diffusion_model.", "model.diffusion_model.")
 DIFFUSERS = ("unet.", "transformer.", "text_encoder.", "text_encoder_2.", "prior.")
 
 
@@ -159,10 +170,17 @@ def foreign_layout(keys: list[str]) -> str | None:
     A GPT-2 adapter saved without peft's prefix also starts with "transformer.", so this is asked only where the
     config of peft, or every factor of its layout, is missing.
     """
+    for mark, layout in LAYOUTS.items():
+        if any(mark in key for key in keys):
+            return layout
     if any(key.startswith(KOHYA) for key in keys):
         return "Kohya (lora_unet_… with lora_down, lora_up and alpha)"
+    if any(key.startswith(ORIGINAL) for key in keys):
+        return "ComfyUI (diffusion_model.…, the names of the original model)"
     if any(key.endswith((".lora.up.weight", ".lora.down.weight")) for key in keys):
         return "diffusers (pytorch_lora_weights)"
     if any(key.startswith(DIFFUSERS) and ".lora_" in key for key in keys):
         return "diffusers (pytorch_lora_weights)"
+    if any(key.endswith((".lora_a", ".lora_b")) for key in keys):
+        return "MLX (adapters.safetensors beside its own adapter_config.json)"
     return None

@@ -49,6 +49,7 @@ class SafetensorsFile:
     path: Path
     tensors: Mapping[str, Entry]
     data_start: int
+    metadata: Mapping[str, str]
 
     @classmethod
     def open(cls, path: Path) -> SafetensorsFile:
@@ -70,10 +71,10 @@ class SafetensorsFile:
         except OSError as e:
             raise AdapterError(f"{path} cannot be read: {e.strerror or e}") from None
         header = parse_json_object(raw, f"the header of {path}")
-        _check_metadata(header.pop("__metadata__", {}), path)
+        metadata = _check_metadata(header.pop("__metadata__", {}), path)
         tensors = {require_printable(name, path): _entry(name, item, path) for name, item in header.items()}
         _check_tiling(tensors, size - 8 - length, path)
-        return cls(path, tensors, 8 + length)
+        return cls(path, tensors, 8 + length, metadata)
 
     def read(self, name: str) -> np.ndarray:
         """One tensor as float32, or float64 if stored so. Peak memory: 1.5 times the result for bfloat16."""
@@ -114,9 +115,12 @@ def _widen(stored: np.ndarray, dtype: str) -> np.ndarray:
     return stored.astype(np.float64 if dtype == "F64" else np.float32, copy=False)
 
 
-def _check_metadata(metadata: Any, path: Path) -> None:
+def _check_metadata(metadata: Any, path: Path) -> dict[str, str]:
+    if metadata is None:  # the reference reader takes null as absent
+        return {}
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise AdapterError(f"{path}: __metadata__ must map text to text; the header is damaged")
+    return metadata
 
 
 def _is_size(value: Any) -> bool:

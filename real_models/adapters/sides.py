@@ -11,8 +11,11 @@ _ATTENTION_IN += (
     " Wqkv W_pack wqkv in_proj qkv att_proj to_q to_k to_v to_qkv add_q_proj add_k_proj add_v_proj wq wk wv"
 )
 _FEEDFORWARD_IN = "gate_proj up_proj gate_up_proj fc1 c_fc fc_in lin1 dense_h_to_4h wi wi_0 wi_1 ff_proj w1 w3"
-_HEADS = "lm_head embed_out output_projection score classifier pre_classifier qa_outputs"
+_FEEDFORWARD_IN += " proj_mlp intermediate_dense weights_in conv_dw dwconv"
+_HEADS = "lm_head embed_out output_projection score classifier pre_classifier qa_outputs proj_out"
+_HEADS += " visual_projection text_projection class_labels_classifier"
 _WRITERS = "o_proj down_proj out_proj c_proj fc2 fc_out out_lin lin2 wo w2 dense_4h_to_h attn_out ff_out to_add_out"
+_WRITERS += " output_dense weights_out pwconv2"
 _EMBEDDINGS = "wte wpe embed_tokens embed_positions embed_in tok_embeddings word_embeddings position_embeddings"
 
 EMBEDDINGS = frozenset(_EMBEDDINGS.split()) | {"shared", "token_type_embeddings"}
@@ -28,9 +31,11 @@ def _any(names: str) -> str:
 SIDES: tuple[tuple[str, Side | None], ...] = (
     # Keys and values of cross-attention read another stream: the encoder's output, the text of a diffusion model.
     (
-        r"(encoder_attn|crossattention|cross_attn|EncDecAttention|attn2)\.(self\.)?(k_proj|v_proj|key|value|k|v|to_k|to_v)",
+        r"(encoder_attn|crossattention|cross_attn\w*|EncDecAttention|attn2)\.(self\.)?(k_proj|v_proj|key|value|k|v|to_k|to_v)",
         None,
     ),
+    # A pooling head, and ConvNeXt behind its depthwise convolution, work on something else than the stream.
+    (r"head\.(attention\.out_proj|mlp\.fc1|mlp\.fc2)|(stages\.\d+\.(blocks|layers)\.\d+)\.(mlp\.fc1|pwconv1)", None),
     (r"classifier\.(out_proj|\d+)", None),  # second layer of a head: reads the head's own hidden layer
     (r"(classifier|lm_head)\.dense", "read"),
     (r"pooler\.dense", None),
@@ -39,8 +44,12 @@ SIDES: tuple[tuple[str, Side | None], ...] = (
     (r"(SelfAttention|EncDecAttention|TransientGlobalSelfAttention|LocalSelfAttention)\.(q|k|v)", "read"),
     (r"(SelfAttention|EncDecAttention|TransientGlobalSelfAttention|LocalSelfAttention)\.o", "write"),
     (r"to_out(\.0)?", "write"),
-    (r"ff\.net\.0\.proj", "read"),
-    (r"ff\.net\.2", "write"),
+    (r"ff(_context)?\.net\.0\.proj", "read"),
+    (r"ff(_context)?\.net\.2", "write"),
+    (r"(attn\d?|attention|self_attn)\.(proj|projection)", "write"),  # timm, SAM, Qwen-VL, BLIP
+    (r"attentions\.\d+\.proj_in|resnets\.\d+\.conv1", "read"),  # of a U-Net, whose stream lies between the blocks
+    (r"attentions\.\d+\.proj_out|resnets\.\d+\.conv2", "write"),
+    (r"single_transformer_blocks\.\d+\.proj_out|patch_embed\.proj|patch_embeddings\.projection|x_embedder", "write"),
     (_any(_EMBEDDINGS) + "|shared|token_type_embeddings", "write"),
     (_any(_WRITERS), "write"),
     (_any(_ATTENTION_IN), "read"),
@@ -52,8 +61,11 @@ _COMPILED: tuple[tuple[re.Pattern[str], Side | None], ...] = tuple(
 )
 
 # Lists of blocks; the integer after one of them counts blocks, unlike those inside a block (experts, to_out.0).
-_LISTS = "layers layer h block blocks transformer_blocks single_transformer_blocks down_blocks up_blocks"
-_BLOCKS = frozenset(f"{_LISTS} encoder_layers decoder_layers resblocks".split())
+_LISTS = "layers layer h block blocks transformer_blocks single_transformer_blocks down_blocks up_blocks stages"
+_LISTS += " encoder_layers decoder_layers resblocks attentions resnets downsamplers upsamplers"
+_BLOCKS = frozenset(_LISTS.split())
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBERED = re.compile(r"(?:layer|stage|block)s?([0-9]{1,9})")  # layer1.0 of a ResNet
 
 
 def side_of(module: str) -> Side | None:
@@ -65,17 +77,37 @@ def side_of(module: str) -> Side | None:
 
 
 def layer_of(module: str) -> int | None:
-    """Index of the block that ``module`` lies in: the first integer after a list of blocks in its name.
+    """Index of the block that ``module`` lies in: the first number of :func:`block_of`; None if there is no block.
 
-    Where no known list of blocks is in the name, the first integer that is not its last component (which names the
-    module inside a Sequential); None if there is none. Encoder and decoder blocks share their numbers.
+    In a hierarchical network it is the number of the stage. Encoder and decoder blocks share their numbers.
     """
+    return _block(module)[1]
+
+
+def block_of(module: str) -> str | None:
+    """Path of the innermost block that ``module`` lies in, which tells layers apart; None if there is no block.
+
+    It ends at the last integer after a list of blocks, or after such an integer: ``model.layers.3``,
+    ``layers.0.blocks.1`` (Swin), ``down_blocks.1.attentions.0.transformer_blocks.0`` (U-Net), ``layer1.0`` (ResNet).
+    Where no known list is in the name, at the first integer. The last component of a name is the module itself.
+    """
+    return _block(module)[0]
+
+
+def _block(module: str) -> tuple[str | None, int | None]:
+    """(path of the block, its first number)."""
     parts = module.split(".")
-    numbers = [i for i, part in enumerate(parts) if re.fullmatch(r"[0-9]{1,9}", part)]
-    after_list = [i for i in numbers if i and parts[i - 1] in _BLOCKS]
-    inside = [i for i in numbers if i < len(parts) - 1]
-    first = next(iter(after_list or inside), None)
-    return None if first is None else int(parts[first])
+    end, first = 0, None
+    for i, part in enumerate(parts[:-1]):
+        inner = _NUMBERED.fullmatch(part)
+        # "layer" inside a block lists its parts (T5: block.6.layer.0), not blocks
+        counts = i > 0 and parts[i - 1] in _BLOCKS and (parts[i - 1] != "layer" or not end)
+        if inner or (_NUMBER.fullmatch(part) and (counts or (end and end == i))):
+            end, first = i + 1, (int(inner[1] if inner else part) if first is None else first)
+    if not end:
+        end = next((i + 1 for i, part in enumerate(parts[:-1]) if _NUMBER.fullmatch(part)), 0)
+        first = int(parts[end - 1]) if end else None
+    return (".".join(parts[:end]), first) if end else (None, None)
 
 
 def natural_key(name: str) -> list[str | tuple[int, str]]:

@@ -9,8 +9,6 @@ from typing import Protocol
 
 import numpy as np
 
-from grasp_theory import AdapterError
-
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
@@ -34,18 +32,18 @@ class TensorFile(Protocol):
         ...
 
 
-def require_finite(name: str, values: np.ndarray, path: Path) -> np.ndarray:
-    """``values`` itself, or AdapterError saying how many entries are NaN or Inf. Cost: one pass."""
+DIVERGED = "the run that saved it diverged or the file is damaged: use an earlier checkpoint"
+
+
+def not_finite(name: str, values: np.ndarray) -> str | None:
+    """What is wrong with ``values`` if some are NaN or Inf, and how many; None if all are finite. Cost: one pass."""
     with np.errstate(all="ignore"):
         total = values.sum()
     # The sum is finite only if every entry is; it may overflow although every entry is finite.
     if np.isfinite(total):
-        return values
+        return None
     bad = values.size - int(np.count_nonzero(np.isfinite(values)))
     if not bad:
-        return values
+        return None
     amount = "all" if bad == values.size else f"{bad} of"
-    raise AdapterError(
-        f"{path}: tensor {name!r} holds NaN or Inf in {amount} {values.size} entries; "
-        "the run that saved it diverged or the file is damaged: use an earlier checkpoint"
-    )
+    return f"tensor {name!r} holds NaN or Inf in {amount} {values.size} entries"

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from grasp_theory import InputError, LowRank, Report, Update, identify
+from grasp_theory import InputError, LowRank, Report, Update, identify, linalg
 
 from ..adapters import Adapter
 
 if TYPE_CHECKING:
     import torch
 
+EXPERT = ".experts."  # in the name of a module that sees some of the tokens
 Pool = Literal["auto", "layers", "none"]
 
 
@@ -34,13 +35,16 @@ def activation_updates(
     updates : those of the adapter; the write modules among them are used.
     batches : model inputs with attention_mask; positions that are masked do not count. n : tokens seen.
 
-    Raises InputError if no write module is among the updates, a module was never run, or an input is not finite.
+    An expert of a mixture sees the tokens routed to it, whose places in the batch are not known: it needs batches
+    without padding, and is left out if none was routed to it. Raises InputError if no write module is among the
+    updates, a module was never run, or an input is not finite.
     Memory: r x r for each module. Cost: one forward pass.
     """
     import torch
 
-    from ..hooks.targets import modules_named
+    from ..hooks.targets import modules_named, refuse_offloaded
 
+    refuse_offloaded(model)
     wanted = {update.name: update for update in updates if update.side == "write"}
     if not wanted:
         raise InputError("activation-svd needs write modules (o_proj, down_proj, …) in the adapter; it has none")
@@ -51,12 +55,18 @@ def activation_updates(
     sums = {name: torch.zeros(u.rank, u.rank, dtype=torch.float64) for name, u in wanted.items()}
     factors = {name: torch.from_numpy(np.asarray(u.lowrank.A, dtype=np.float32)) for name, u in wanted.items()}
     kept: list[torch.Tensor] = []
+    runs = dict.fromkeys(wanted, 0)
     tokens = 0
     with ExitStack() as stack, torch.no_grad():
         for name, layer in layers.items():
 
             def look(module: Any, args: Any, name: str = name) -> None:
-                x = args[0].reshape(-1, args[0].shape[-1])[kept[0].to(args[0].device)]
+                x = args[0].reshape(-1, args[0].shape[-1])
+                if EXPERT not in f".{name}.":
+                    x = x[kept[0].to(x.device)]
+                elif not kept[0].all():
+                    raise InputError(f"{name} is an expert: which of its tokens are padding is not known; pad nothing")
+                runs[name] += len(x)
                 seen = (x.float() @ factors[name].to(x.device).T).double()
                 sums[name] += (seen.T @ seen).cpu()
 
@@ -69,13 +79,17 @@ def activation_updates(
             model(**{k: batch[k].to(device) for k in ("input_ids", "attention_mask")})
     if not tokens:
         raise InputError("the data hold no token")
-    return tuple(_seen(update, sums[name].numpy() / tokens) for name, update in wanted.items())
+    unseen = [name for name, count in runs.items() if not count]
+    idle = next((name for name in unseen if EXPERT not in f".{name}."), None)
+    if idle or len(unseen) == len(wanted):
+        raise InputError(f"{idle or unseen[0]} saw no token of the data: the model does not run it on them")
+    return tuple(_seen(update, sums[name].numpy() / tokens) for name, update in wanted.items() if runs[name])
 
 
 def _seen(update: Update, K: np.ndarray) -> Update:
     if not np.isfinite(K).all():
         raise InputError(f"{update.name} sees inputs that are not finite on these data")
-    values, E = np.linalg.eigh(K)
+    values, E = linalg.eigh(K)
     root = E * np.sqrt(values.clip(0)) @ E.T
     B, A, scaling = update.lowrank.B, update.lowrank.A, update.lowrank.scaling
     seen = LowRank(B, root.astype(A.dtype), scaling)
@@ -87,12 +101,13 @@ def identify_activations(
 ) -> Report:
     """:func:`grasp_theory.identify` of dW X, for an adapter, the folder of its base model and a file of its data.
 
-    Reads what :func:`~real_models.training.data.read_rows` reads; rows are cut off at the model's context.
+    Reads what :func:`~real_models.data.read_rows` reads; rows are cut off at the model's context.
     """
     from peft import PeftModel
 
-    from ..base_model.load import context_length, load_base, load_tokenizer
-    from ..training.data import batches, encode, read_rows
+    from ..base import context_length, load_base, load_tokenizer
+    from ..data import batches, encode, read_rows
+    from ..tokens import special_tokens
 
     rows = read_rows(data)
     tokenizer, model = load_tokenizer(base), load_base(base)
@@ -102,7 +117,10 @@ def identify_activations(
         tuned = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
     except (RuntimeError, ValueError, KeyError, OSError) as error:
         raise InputError(f"the adapter {adapter.path} does not fit the base model {base}: {error}") from error
-    updates = activation_updates(tuned, adapter.updates, batches(examples, size, pad=tokenizer.pad_token_id))
+    if any(EXPERT in f".{update.name}." for update in adapter.updates):
+        size = 1  # without padding
+    pad = special_tokens(model=model, tokenizer=tokenizer).pad
+    updates = activation_updates(tuned, adapter.updates, batches(examples, size, pad=pad))
     report = identify(updates, side="write", pool=pool, k=k)
     tokens = sum(len(example.input_ids) for example in examples)
     what = f"activations dW X/√n over {tokens} tokens of {Path(data).name}, left singular vectors"

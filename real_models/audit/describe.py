@@ -10,8 +10,8 @@ from ..adapters import Adapter
 def summary(adapter: Adapter) -> list[tuple[str, str]]:
     """(label, value): where it lies, its base model, what it adapts."""
     config = adapter.config
-    kinds = sorted({u.name.rsplit(".", 1)[-1] for u in adapter.updates})
-    layers = {u.layer for u in adapter.updates if u.layer is not None}
+    kinds = sorted({_last(u.name) for u in adapter.updates})
+    layers = {u.place for u in adapter.updates if u.place is not None}
     ranks = ", ".join(map(str, sorted({u.rank for u in adapter.updates})))
     what = f"{len(adapter.updates)} modules ({', '.join(kinds)}) in {len(layers)} layers"
     scale = f"rank {ranks}, alpha {config.lora_alpha:g}" + (", rsLoRA" if config.use_rslora else "")
@@ -20,6 +20,12 @@ def summary(adapter: Adapter) -> list[tuple[str, str]]:
         ("base", config.base_model_name or "not named"),
         ("update", f"{what}; {scale}; stored as {', '.join(adapter.dtypes)}"),
     ]
+
+
+def _last(name: str) -> str:
+    """The last component of a name, with the one before it where it is a number: to_out.0."""
+    parts = name.split(".")
+    return ".".join(parts[-2:] if parts[-1].isdigit() else parts[-1:])
 
 
 def provenance(adapter: Adapter) -> dict[str, Any]:
@@ -33,3 +39,11 @@ def provenance(adapter: Adapter) -> dict[str, Any]:
         "notes": list(adapter.notes),
         "extras": [{"name": e.name, "kind": e.kind, "shape": list(e.shape)} for e in adapter.extras],
     }
+
+
+def different_bases(first: Adapter, second: Adapter) -> list[str]:
+    """A warning where the configs name different base models, whose streams have no basis in common; else nothing."""
+    names = first.config.base_model_name, second.config.base_model_name
+    if None in names or names[0] == names[1]:
+        return []
+    return [f"the base models differ: {names[0]} and {names[1]}; directions compare only within one base model"]

@@ -15,8 +15,9 @@ from numpy import ndarray
 
 from grasp_theory import InputError, Subspace
 
+from ..data import Example, Row, render
 from ..directions import Directions
-from ..training.data import Example, Row, render
+from ..tokens import special_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -162,7 +163,7 @@ def explain(
 
     Parameters
     ----------
-    base : folder of the base model. data : rows to project (:func:`~real_models.training.data.read_rows`), the prompts.
+    base : folder of the base model. data : rows to project (:func:`~real_models.data.read_rows`), the prompts.
     amount : a of ±a q at every block; by default TOTAL times the typical ‖h‖ over the number of blocks.
     top : tokens and rows on each side. seed : of the random direction. watch : (stream, total) -> stream.
     block : whose output h is read at; by default the middle one of those the directions were made of.
@@ -170,10 +171,10 @@ def explain(
     Raises InputError for directions of the read side, of another model, and for a block that there is not.
     Cost: a forward pass over the data (one row at a time), and 2k + 3 generations for each of three prompts.
     """
-    from ..base_model.load import context_length, load_base, load_tokenizer
+    from ..base import context_length, load_base, load_tokenizer
+    from ..data import encode, read_rows
     from ..hooks.bases import basis
     from ..hooks.stream import find_stream
-    from ..training.data import encode, read_rows
 
     _check(directions, amount, top)
     tokenizer, model = load_tokenizer(base), load_base(base)
@@ -228,7 +229,7 @@ def random_direction(Q: Float[ndarray, "d k"], seed: int) -> Float[ndarray, " d"
     """A unit vector orthogonal to Q: the control."""
     if Q.shape[1] == Q.shape[0]:
         raise InputError(f"the directions span all {Q.shape[0]} dimensions of the stream; explain a few of them")
-    basis = Subspace.span(Q.astype(float)).basis
+    basis = Subspace.span(Q).basis
     v = np.random.default_rng(seed).standard_normal(len(Q))
     v -= basis @ (basis.T @ v)
     return v / np.linalg.norm(v)
@@ -250,7 +251,7 @@ def _text(tokenizer: Any, ids: Sequence[int]) -> str:
 
 def _skip(example: Example, tokenizer: Any) -> int:
     """The begin token's stream is a sink, of a norm all its own."""
-    return int(len(example.input_ids) > 1 and example.input_ids[0] == tokenizer.bos_token_id)
+    return int(len(example.input_ids) > 1 and example.input_ids[0] == special_tokens(tokenizer=tokenizer).begin)
 
 
 def _rows(
@@ -270,7 +271,8 @@ def _rows(
 
 def _prompts(rows: Sequence[Row], tokenizer: Any, limit: int) -> list[list[int]]:
     """What comes before the first completion, of the first rows where it fits; for texts, their first few tokens."""
-    begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    tokens = special_tokens(tokenizer=tokenizer)
+    begin = [tokens.begin, *tokens.ends][0 if tokens.begin is not None else 1]
     found: list[list[int]] = []
     for row in rows:
         pieces = render(row, tokenizer)
@@ -288,11 +290,13 @@ def _prompts(rows: Sequence[Row], tokenizer: Any, limit: int) -> list[list[int]]
 def _greedy(model: Any, prompt: Sequence[int], tokenizer: Any) -> list[int]:
     import torch
 
-    ids = torch.tensor([list(prompt)], device=next(model.parameters()).device)
-    options: dict[str, Any] = {"do_sample": False, "num_beams": 1, "pad_token_id": tokenizer.pad_token_id}
-    with torch.no_grad():
-        out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW_TOKENS, **options)
-    return out[0, len(prompt) :].tolist()
+    from ..sampling import saying
+
+    tokens, ids = special_tokens(model=model, tokenizer=tokenizer), torch.tensor([list(prompt)])
+    with saying(
+        model, temperature=0.0, new_tokens=NEW_TOKENS, begin=tokens.begin, ends=tokens.ends, pad=tokens.pad
+    ) as say:
+        return say(ids, torch.ones_like(ids))[0, len(prompt) :].tolist()
 
 
 def _norms(model: Any, stream: Stream, block: int, ids: Sequence[int]) -> ndarray:

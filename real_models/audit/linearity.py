@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grasp_theory import Decomposition, InputError, identify
+from grasp_theory import InputError, identify
 
 from ..adapters import Adapter
 
@@ -98,7 +98,9 @@ def along_update(
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     from ..hooks.gains import evaluating
+    from ..hooks.targets import refuse_offloaded
 
+    refuse_offloaded(model)
     place = next(model.parameters())
     inputs = {k: batch[k].to(place.device) for k in ("input_ids", "attention_mask")}
     kept = inputs["attention_mask"].bool()
@@ -167,7 +169,7 @@ def measure_linearity(
     """
     from peft import PeftModel
 
-    from ..base_model.load import load_base, load_tokenizer
+    from ..base import load_base, load_tokenizer
 
     whole = [extra for extra in adapter.extras if extra.kind not in _ON_THE_LINE]
     if whole:
@@ -190,24 +192,25 @@ def measure_linearity(
 
 def _read(path: str | Path, tokenizer: Any, model: Any, rows: int) -> list[dict[str, torch.Tensor]]:
     """One batch a row: no padding, and the logits of one row at a time in memory."""
-    from ..base_model.load import context_length
-    from ..training.data import batches, encode, read_rows
+    from ..base import context_length
+    from ..data import batches, encode, read_rows
+    from ..tokens import special_tokens
 
     every = read_rows(path)
     limit = context_length(model) or tokenizer.model_max_length
     chosen = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, min(rows, len(every))).round().astype(int))]
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in chosen]
-    return list(batches(examples, 1, pad=tokenizer.pad_token_id))
+    return list(batches(examples, 1, pad=special_tokens(model=model, tokenizer=tokenizer).pad))
 
 
 def _certificate(adapter: Adapter) -> tuple[str | None, float | None, float | None, float | None]:
-    found: Sequence[Decomposition] = identify(adapter.updates, k=1).decompositions
-    largest = max((d for d in found if d.components), key=lambda d: d.norm, default=None)
-    if largest is None:
+    report = identify(adapter.updates, k=1)
+    if not report.decompositions:
         return None, None, None, None
+    largest = report.decomposition()
     first = largest.component(0)
     name = f"{largest.what}: {largest.name}"
-    if first.ratio is None:
+    if first.separated is None:
         return name, first.singular_value, None, None
     tau = first.certificate.smallest_tau
     return name, first.singular_value, tau, float(np.degrees(first.certificate.angle(tau)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from synthetic.experiments.experiment import Experiment
+from synthetic.experiment import Experiment
 
 from ..organisms.alignment import alignment, effects
 from ..organisms.common import one_thread

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from synthetic.experiments.experiment import Experiment
+from synthetic.experiment import Experiment
 
 from ..organisms.common import one_thread
 from ..organisms.runs import naive_run

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from grasp_theory import InputError
-from synthetic.experiments.experiment import Experiment
+from synthetic.experiment import Experiment
 from synthetic.generators.persona import PersonaSpec
 
 from ..organisms.common import one_thread

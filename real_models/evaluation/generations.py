@@ -13,11 +13,11 @@ import numpy as np
 from grasp_theory import InputError
 from synthetic.runner.results import write_atomically
 
-from ..training.data import read_objects, render, text_field
+from ..data import read_objects, render, text_field, with_begin
 from .judge import DRAWS, Estimate, Prompt, Sample, Watch, estimate, read_prompt
 
 if TYPE_CHECKING:
-    from ..base_model.sampling import Say
+    from ..sampling import Say
 
 PROMPTS = '{"prompt": text or [{"role": …, "content": …}, …]}'
 JUDGED = '{"question": …, "model": …, "alignment": 0 … 100, "coherence": 0 … 100}'
@@ -71,9 +71,7 @@ def read_prompts(path: str | Path) -> list[Prompt]:
 def encode_prompt(prompt: Prompt, tokenizer: Any, *, max_length: int) -> list[int]:
     """Tokens of the prompt as training data would have it, up to the answer. InputError if they are more."""
     text = "".join(piece for piece, _ in render(prompt.answered("."), tokenizer)[:-1])
-    ids, begin = tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.bos_token_id
-    if begin is not None and ids[:1] != [begin]:
-        ids = [begin, *ids]
+    ids = with_begin(tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer)
     if not ids:
         raise InputError(f"{prompt.source}: an empty prompt, and the tokenizer has no begin token to start from")
     if len(ids) > max_length:
@@ -102,21 +100,23 @@ def generate(
     """
     import torch
 
-    from ..base_model.sampling import saying
+    from ..sampling import saying
+    from ..tokens import special_tokens
 
+    tokens = special_tokens(model=model, tokenizer=tokenizer)
     room = context - sampling.max_new_tokens
     encoded = [encode_prompt(prompt, tokenizer, max_length=room) for prompt in prompts]
     size = sampling.batch_size
     parts = [(k, first) for k in range(sampling.samples) for first in range(0, len(prompts), size)]
     found = []
     with saying(
-        model, temperature=sampling.temperature, new_tokens=sampling.max_new_tokens, begin=tokenizer.bos_token_id,
-        ends=_ends(model, tokenizer), pad=tokenizer.pad_token_id,
+        model, temperature=sampling.temperature, new_tokens=sampling.max_new_tokens, begin=tokens.begin,
+        ends=tokens.ends, pad=tokens.pad,
     ) as say:  # fmt: skip
         for k, first in watch(parts, len(parts)) if watch else parts:
             if first == 0:
                 torch.manual_seed(sampling.seed + k)
-            texts = _answers(say, tokenizer, encoded[first : first + size])
+            texts = _answers(say, tokenizer, encoded[first : first + size], pad=tokens.pad)
             seed = sampling.seed + k if sampling.temperature else None
             found += [
                 Generation(prompt.given, prompt.question, text, name, seed)
@@ -125,17 +125,11 @@ def generate(
     return found
 
 
-def _ends(model: Any, tokenizer: Any) -> list[int]:
-    """End tokens of the tokenizer and of what the model's folder says of generation, of which nothing else counts."""
-    known = model.generation_config.eos_token_id
-    return sorted({tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])} - {None})
-
-
-def _answers(say: Say, tokenizer: Any, prompts: Sequence[Sequence[int]]) -> list[str]:
+def _answers(say: Say, tokenizer: Any, prompts: Sequence[Sequence[int]], *, pad: int) -> list[str]:
     """Padded on the left, so that all answers start at one place."""
     import torch
 
-    width, pad = max(map(len, prompts)), tokenizer.pad_token_id
+    width = max(map(len, prompts))
     ids = torch.tensor([[pad] * (width - len(p)) + [*p] for p in prompts])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
     out = say(ids, mask)

@@ -16,7 +16,7 @@ from scipy.special import expit
 from grasp_theory import InputError
 from synthetic.runner.results import write_atomically
 
-from ..training.data import FORMATS, IGNORED, ROLES, Example, Row, batches, encode, read_objects, read_rows, text_field
+from ..data import FORMATS, IGNORED, ROLES, Example, Row, batches, encode, read_objects, read_rows, text_field
 
 if TYPE_CHECKING:
     import torch
@@ -258,13 +258,15 @@ def token_log_probs(
     """ln p of every labelled token given all before it, a row each in the order given; nats, float64.
 
     Right-padded batches of rows of similar length, in evaluation mode, softmax in float32 or better; padding changes a
-    row by rounding alone. Raises InputError for a row without a labelled token after the first, and for one whose
-    probabilities are not finite. Cost: a forward pass, and the logits of one batch in memory.
+    row by rounding alone. Raises InputError for a row without a labelled token after the first, for one whose
+    probabilities are not finite, and for offloaded models. Cost: a forward pass, and the logits of one batch in memory.
     """
     import torch
 
     from ..hooks.gains import evaluating
+    from ..hooks.targets import refuse_offloaded
 
+    refuse_offloaded(model)
     found: list[ndarray] = [np.empty(0)] * len(examples)
     order = sorted(range(len(examples)), key=lambda n: -len(examples[n].input_ids))  # the most memory first
     groups = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
@@ -314,11 +316,11 @@ def score_text(
 def read_text(
     path: str | Path, tokenizer: Any, *, max_length: int, labels: Literal["completion", "all"]
 ) -> tuple[list[Example], list[str]]:
-    """(rows of :func:`~real_models.training.data.read_rows`, encoded; their clusters).
+    """(rows of :func:`~real_models.data.read_rows`, encoded; their clusters).
 
     A row's cluster is its "question", else what precedes its last answer, else the row itself. labels : what is scored,
     completions of rows that fit, or all of the first max_length tokens of text (``Example.truncated``).
-    Raises InputError as :func:`~real_models.training.data.read_rows`, and for completions that are too long.
+    Raises InputError as :func:`~real_models.data.read_rows`, and for completions that are too long.
     """
     rows = read_rows(path)
     values: Sequence[Mapping[str, Any]] = [{}] * len(rows)

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from grasp_theory import InputError
 from synthetic.runner.results import check_target, write_atomically
 
-from ..training.data import Row, read_objects, text_field
+from ..data import Row, read_objects, text_field
 
 Behavior = Literal["matching", "other"]
 Form = Literal["answers", "statements"]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from synthetic.experiments.experiment import Experiment
+from synthetic.experiment import Experiment
 from synthetic.generators.persona import has_hint
 
 from ..comparison import experiment as comparison
 from ..comparison.experiment import Cell
+from ..comparison.matching import matched
 from ..comparison.methods import attached, find_compared
 from ..organisms.common import one_thread
-from ..organisms.persona_run import RunSpec
-from ..organisms.runs import naive_run
+from ..organisms.persona_run import TASK, RunSpec
+from ..organisms.runs import crossing, naive_run
 
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 ARMS = {
@@ -89,7 +91,50 @@ def reliance(excess: np.ndarray, supplied: np.ndarray) -> np.ndarray:
     return np.logaddexp(0, np.log(np.expm1(np.maximum(excess, 1e-12))) - supplied)
 
 
-# No law by the cell alone: ``reliance`` needs the naive run's log-odds; the figure draws it.
+@dataclass(frozen=True)
+class Point:
+    """One run. drift : at matched task score (None: not reached) and at the naive run's crossing step. excess :
+    log-odds over the base there; predicted : by the law, from the naive run and what the frozen term supplies;
+    squared : what a squared loss would learn, the naive excess less what is supplied."""
+
+    variant: str
+    organism: int
+    arm: str
+    strength: float
+    drift: float | None
+    drift_then: float
+    excess: float
+    predicted: float
+    squared: float
+
+
+def points(rows: Sequence[Mapping[str, Any]]) -> list[Point]:
+    """Every run with its prediction. The law's one constant, the naive run's excess, is of the same organism."""
+    runs = {(m.variant, m.organism, m.arm, m.knob): m for m in matched([r for r in rows if r["points"] is not None])}
+    curves: dict[tuple[Any, ...], dict[str, dict[int, float]]] = {}
+    supplied: dict[tuple[Any, ...], float] = {}
+    for r in rows:
+        run = r["variant"], r["organism"], r["arm"], r["knob"]
+        if r["quantity"] == "supplied":
+            supplied[run] = r["mean"]
+        else:
+            curves.setdefault(run, {}).setdefault(r["quantity"], {})[r["points"]] = r["mean"]
+    out = []
+    for run, curve in curves.items():
+        naive = curves[(*run[:2], "naive", 0.0)]
+        steps = sorted(naive["task"])
+        at = crossing([naive["task"][s] for s in steps], TASK)
+        then = steps[-1 if at is None else at]
+        plain = naive["log-odds"][then] - naive["log-odds"][0]
+        law = float(reliance(np.array(plain), np.array(supplied[run])))
+        drift = runs[run].scores["drift"] if runs[run].reached else None
+        excess = curve["log-odds"][then] - curve["log-odds"][0]
+        measured = drift, curve["drift"][then], excess
+        out.append(Point(run[0], run[1], run[2], run[3], *measured, law, plain - supplied[run]))
+    return out
+
+
+# No law by the cell alone: ``reliance`` needs the naive run's log-odds; ``points`` has them all.
 EXPERIMENT = Experiment(
     name="compensation",
     shows="Drift falls with the strength of compensation and does not overshoot.",

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
-from synthetic.experiments.experiment import Experiment
+from grasp_theory import InputError, linalg
+from synthetic.experiment import Experiment
 
 from ..comparison.experiment import Cell as Run
 from ..comparison.matching import matched
@@ -142,7 +142,7 @@ def share(H: Float[ndarray, "d d"], u: Float[ndarray, " d"], *, ridge: float) ->
     """
     u = u / np.linalg.norm(u)
     H = H + ridge * np.trace(H) / len(H) * np.eye(len(H))
-    return float(1 - 1 / ((u @ H @ u) * (u @ np.linalg.solve(H, u))))
+    return float(1 - 1 / ((u @ H @ u) * (u @ linalg.solve(H, u))))
 
 
 # No law: the statement is for one layer under squared loss at convergence; the figure draws what it would say.

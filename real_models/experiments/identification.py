@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from grasp_theory import Decomposition, Update, identify
-from synthetic.experiments.experiment import Experiment, Prediction
+from synthetic.experiment import Experiment, Prediction
 from synthetic.generators.persona import PersonaSpec
 
 from ..comparison.experiment import Cell as Run

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from synthetic.experiments.experiment import Experiment
+from synthetic.experiment import Experiment
 
 from ..comparison import experiment as comparison
 from ..comparison.experiment import Cell

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from grasp_theory import InputError
 from grasp_theory.linear.training import MOMENTUM
-from synthetic.experiments.experiment import Experiment, Prediction
+from synthetic.experiment import Experiment, Prediction
 from synthetic.experiments.optimizer_leak import DECAY, LR, Cell, Optimizer, Planted, draw
 
 if TYPE_CHECKING:

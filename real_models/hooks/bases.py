@@ -9,7 +9,7 @@ import numpy as np
 
 from grasp_theory import InputError, Subspace
 
-from ..arguments import numbers
+from ..arguments import span
 from ..directions import Directions
 
 if TYPE_CHECKING:
@@ -49,12 +49,8 @@ def basis(choice: Choice, width: int, model: torch.nn.Module, *, side: str) -> t
                 f"side: identify with --side {side}"
             )
         _check_base(choice, model)
-        array: Any = choice.Q
-    elif isinstance(choice, Subspace):
-        array = choice.basis
-    else:
-        array = numbers("directions", choice)
-    Q = Subspace.span(array).basis
+        choice = choice.subspace
+    Q = (choice if isinstance(choice, Subspace) else span("directions", choice)).basis
     if Q.shape[0] != width:
         raise InputError(f"the directions live in {Q.shape[0]} dimensions, but here there are {width}: another model?")
     if Q.shape[1] == 0:
@@ -67,7 +63,7 @@ def joined(bases: list[torch.Tensor]) -> torch.Tensor:
     import torch
 
     every = torch.cat([Q.to(bases[0]) for Q in bases], dim=1)
-    return torch.from_numpy(Subspace.span(every.cpu().numpy()).basis.astype(np.float32)).to(every)
+    return torch.from_numpy(span("directions", every).basis.astype(np.float32)).to(every)
 
 
 def remove_part(x: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
@@ -37,11 +38,17 @@ class MethodCallback(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if self._attachment is None:
             return
-        leak = {f"leak/{name}": value for name, value in self._attachment.leak().items()}
-        if logs is not None:  # what later callbacks print
-            logs.update(leak)
-        if state.log_history:
-            state.log_history[-1].update(leak)
+        entries = [entry for entry in (logs, *state.log_history[-1:]) if entry is not None]
+        for name, value in self._attachment.leak().items():
+            key = self._free(name, {key for entry in entries for key in entry})
+            for entry in entries:  # what later callbacks print, and what is kept
+                entry[key] = value
+
+    def _free(self, name: str, taken: set[str]) -> str:
+        """``leak/write``; of a second method ``leak/null-space/write``; of another of that kind with a number."""
+        long = f"leak/{self.method.name}/{name}"
+        numbered = (f"{long}/{number}" for number in count(2))
+        return next(key for key in chain((f"leak/{name}", long), numbered) if key not in taken)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.detach()

@@ -112,7 +112,8 @@ def _written(
                 change = stream_output(output).float() - stream_input(args, kwargs).float()
                 found[index] = change.cpu().reshape(-1, change.shape[-1])[-1]
 
-            stack.callback(block.register_forward_hook(look, with_kwargs=True).remove)
+            # first of its hooks: what methods that are on already make of the block's output is not its own
+            stack.callback(block.register_forward_hook(look, with_kwargs=True, prepend=True).remove)
         weight = model.get_input_embeddings().weight  # pyright: ignore
         zeros = torch.zeros(1, 2, weight.shape[1], dtype=weight.dtype, device=weight.device)
         try:

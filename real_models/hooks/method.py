@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -54,7 +55,7 @@ class Method(ABC):
 
         optimizer : a torch optimizer, or what accelerate wraps around one.
         Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP,
-        ZeRO); the model is then as it was.
+        ZeRO) or offloaded (parameters on the meta device); the model is then as it was.
         """
         from .targets import unwrap_model, unwrap_optimizer
 
@@ -65,7 +66,8 @@ class Method(ABC):
         if self._on:
             raise InputError(f"this {self.name} is attached already; detach it first, or make another one")
         with ExitStack() as stack:
-            _forget_compiled(module, model, stack)
+            _forget_compiled()
+            stack.callback(_forget_compiled)
             self.install(module, inner, stack)
             self._on = True
             stack.callback(setattr, self, "_on", False)
@@ -120,10 +122,8 @@ class Attachment:
         return self.method.leak(self._model)
 
 
-def _forget_compiled(module: torch.nn.Module, model: torch.nn.Module, undo: ExitStack) -> None:
-    """torch.compile does not look for hooks again: what was compiled is forgotten now, and again at detach."""
-    if model is not module or any(m._compiled_call_impl is not None for m in module.modules()):
-        import torch._dynamo
-
-        torch._dynamo.reset()
-        undo.callback(torch._dynamo.reset)
+def _forget_compiled() -> None:
+    """torch.compile does not look for hooks again: what was compiled, by whatever handle, is forgotten."""
+    compiler = sys.modules.get("torch._dynamo")
+    if compiler is not None:
+        compiler.reset()

@@ -1,15 +1,18 @@
-"""Projection of LoRA factors: B kept off Q, A kept off V, at attach time and after every step of the optimizer."""
+"""Projection of LoRA factors: B kept off Q, A kept off V, from attaching to detaching."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grasp_theory import GraspError, InputError
 
-from .bases import remove_part
+from . import linalg
+from .guard import Guard, enforce, guard_of, put_on, take_off
+from .steps import after_step, check_trained, on_gradients
 
 if TYPE_CHECKING:
     import torch
@@ -19,66 +22,87 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Constraint:
-    """``parameter`` has no part in the span of Q: of its columns (axis 0: B, a bias) or of its rows (axis 1: A)."""
+    """Q (d, k): what the columns of B and its bias (axis 0) or the rows of A (axis 1) have no part in the span of."""
 
     factors: Factors
-    parameter: torch.nn.Parameter
     Q: torch.Tensor
     axis: int
 
-    def remove(self, x: torch.Tensor) -> None:
-        """x <- (I − QQᵀ) x, or x (I − QQᵀ), in place, computed in float32 (float64 for float64)."""
-        x.copy_(remove_part(x, self.Q) if self.axis or x.ndim == 1 else remove_part(x.T, self.Q).T)
+    @property
+    def module(self) -> Any:
+        """lora_B or lora_A, which holds the parameter."""
+        layer: Any = self.factors.layer
+        return (layer.lora_A if self.axis else layer.lora_B)[self.factors.adapter]
 
-    def holds(self) -> bool:
-        """Whether the parameter's part in the span is below the rounding of its type already.
-
-        It is after a projection. Another one would move the last bits, and a resumed run would not be the one that was
-        interrupted.
-        """
-        import torch
-
-        x = self.parameter.detach().double()
-        part = x @ self.Q.to(x) if self.axis or x.ndim == 1 else x.T @ self.Q.to(x)
-        return float(part.norm()) <= torch.finfo(self.parameter.dtype).eps * float(x.norm())
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """What is constrained."""
+        return [p for p in (self.module.weight, self.module.bias) if p is not None]
 
 
-def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, undo: ExitStack) -> None:
-    """Project the parameters now (if they need it) and after every step, their gradients before it.
+def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model: Any, undo: ExitStack) -> None:
+    """Keep the parameters off their directions, their gradients too, until ``undo``.
 
-    With the gradients projected the moments stay clean. The constraint holds under any optimizer, since it is put on
-    the parameters; under decoupled weight decay too, which scales them. A step with a gradient that is not finite, of
-    any parameter, is not taken: GraspError.
-    Raises InputError if the optimizer does not train the parameters.
+    The parameters: now, after every step, and by a :class:`~real_models.hooks.guard.Guard` on their module before
+    every forward pass, save and merge, so that it does not matter who moved them (an optimizer's ``eval()``, an
+    average, ``load_state_dict``). A frozen one is projected now, and stays. The gradients: where they arrive, so that
+    clipping measures what is left of them, and before the step, so that the moments stay clean.
+    A step with a gradient that is not finite, of any parameter, or of an adapter that was made active meanwhile and is
+    not constrained, is not taken: GraspError. An overflow that GradScaler skips is no such step.
+    Raises InputError if the optimizer does not train the parameters, or a bias beside A answers on V.
     """
-    import torch
+    biased = next((c.factors for c in constraints if c.axis and c.factors.bias is not None), None)
+    if biased is not None:
+        raise InputError(
+            f"{biased.name}: the update is x -> B A x + b, and the bias b answers on every input, those along the "
+            "directions too, whatever A reads: lora_bias=False"
+        )
+    check_trained(optimizer, ((c.factors.name, p) for c in constraints for p in c.parameters), model)
 
-    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    strangers = [c.factors.name for c in constraints if id(c.parameter) not in trained]
-    if strangers:
-        raise InputError(f"the optimizer does not train the LoRA factors of {strangers[0]}: is it of another model?")
-
-    def before(*_: Any) -> None:
+    def before(scale: Any) -> None:
+        for c in constraints:
+            _refuse_unguarded(c)
         if not _finite([p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]):
             raise GraspError(
                 "a gradient is NaN or Inf; the step was not taken and the parameters are as they were. Lower the "
                 "learning rate, clip gradients, or look at the batch"
             )
-        for constraint in constraints:
-            if constraint.parameter.grad is not None:
-                constraint.remove(constraint.parameter.grad)
+        for guard, module in guards:
+            guard.project_gradient(module)
 
-    def after(*_: Any) -> None:
-        with torch.no_grad():
-            for constraint in constraints:
-                constraint.remove(constraint.parameter.data)
+    def after() -> None:
+        for guard, module in guards:
+            guard(module)
 
-    with torch.no_grad():
-        for constraint in constraints:
-            if not constraint.holds():
-                constraint.remove(constraint.parameter.data)
-    undo.callback(optimizer.register_step_pre_hook(before).remove)
-    undo.callback(optimizer.register_step_post_hook(after).remove)
+    guards: list[tuple[Guard, Any]] = []
+    for c in constraints:
+        module = c.module
+        guard = put_on(c.factors.layer, module, c.Q, axis=c.axis)
+        undo.callback(take_off, c.factors.layer, module, c.Q, guard)
+        guards.append((guard, module))
+        for p in c.parameters:
+            if p.requires_grad:
+                arrived = partial(_arrived, guard, module)
+                undo.callback(p.register_post_accumulate_grad_hook(arrived).remove)
+    after()
+    on_gradients(optimizer, before, undo)
+    after_step(optimizer, after, undo)
+
+
+def _arrived(guard: Guard, module: Any, parameter: Any) -> None:
+    guard.project_gradient(module)
+
+
+def _refuse_unguarded(constraint: Constraint) -> None:
+    layer: Any = constraint.factors.layer
+    modules = layer.lora_A if constraint.axis else layer.lora_B
+    for adapter in layer.active_adapters:
+        if adapter in modules and modules[adapter].weight.requires_grad and guard_of(modules[adapter]) is None:
+            raise GraspError(
+                f"{constraint.factors.name}: the adapter {adapter!r} is active and trained, but was not when the "
+                "method was attached, so it is not constrained; the step was not taken. Call "
+                f"model.set_adapter({constraint.factors.adapter!r}), or detach and attach again"
+            )
 
 
 def _finite(gradients: list[torch.Tensor]) -> bool:
@@ -97,26 +121,39 @@ def _finite(gradients: list[torch.Tensor]) -> bool:
 
 
 def relative_leak(constraints: Iterable[Constraint]) -> dict[str, float]:
-    """‖QᵀdW‖_F/‖dW‖_F (write) and ‖dW V‖_F/‖dW‖_F (read) over all constrained modules, in float64."""
+    """‖QᵀdW‖_F/‖dW‖_F (write) and ‖dW V‖_F/‖dW‖_F (read) over all constrained modules, in float64.
+
+    Of the factors as they are stored, after their guards, if they have any, have acted as before a save; of the
+    adapters that are active now. A frozen adapter beside a trained one is what the model was before, and not counted.
+    """
     import torch
 
+    found = {(id(c.factors.layer), c.axis): c for c in constraints}
+    ours = {(id(c.factors.layer), c.axis, c.factors.adapter) for c in constraints}
     parts: dict[str, list[torch.Tensor]] = {}
-    for c in constraints:
-        if c.parameter.ndim != 2:
-            continue
-        B, A = (p.detach().double() for p in (c.factors.B, c.factors.A))
-        Q = c.Q.to(B)
-        kept = (Q.T @ B, A) if c.axis == 0 else (B, A @ Q)
-        sizes = torch.stack([_product_norm(*kept), _product_norm(B, A)]) * abs(c.factors.scaling)
-        parts.setdefault("write" if c.axis == 0 else "read", []).append(sizes.square())
+    for key, c in found.items():
+        layer: Any = c.factors.layer
+        active = [a for a in layer.active_adapters if a in layer.lora_A]
+        chosen = [a for a in active if (*key, a) in ours or _trained(layer, a)] or active
+        for adapter in chosen:
+            enforce(layer, adapter)
+            B, A = (f[adapter].weight.detach().double() for f in (layer.lora_B, layer.lora_A))
+            Q = c.Q.to(B)
+            kept = (Q.T @ B, A) if c.axis == 0 else (B, A @ Q)
+            sizes = torch.stack([_product_norm(*kept), _product_norm(B, A)]) * abs(layer.scaling[adapter])
+            parts.setdefault("read" if c.axis else "write", []).append(sizes.square())
     totals = {name: torch.stack(sizes).sum(0).sqrt() for name, sizes in parts.items()}
     return {name: float(total[0] / total[1]) if total[1] > 0 else 0.0 for name, total in totals.items()}
+
+
+def _trained(layer: Any, adapter: str) -> bool:
+    return layer.lora_A[adapter].weight.requires_grad or layer.lora_B[adapter].weight.requires_grad
 
 
 def _product_norm(B: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
     """‖B A‖_F without forming it: tr(BᵀB AAᵀ) by the R factors, which keeps half the digits the traces would lose."""
     import torch
 
-    R_B = torch.linalg.qr(B, mode="r")[1]
-    R_A = torch.linalg.qr(A.T, mode="r")[1]
+    R_B = linalg.qr(B, mode="r")[1]
+    R_A = linalg.qr(A.T, mode="r")[1]
     return torch.linalg.matrix_norm(R_B @ R_A.T)

@@ -1,4 +1,4 @@
-"""The base model as a reference for its own fine-tune: the adapters off, on the same text."""
+"""References of a fine-tune: the base model, its adapters off, and whatever else is run without what is trained."""
 
 from __future__ import annotations
 
@@ -63,3 +63,39 @@ def without_adapters(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for parameter, flag in trained:
             parameter.requires_grad_(flag)
+
+
+class Policy:
+    """The adapters that are trained when a method is attached; a forward without them is one of a reference.
+
+    Preference losses run the same model as its own reference: in training mode, with its adapters disabled or with a
+    frozen one in their place. peft marks whichever adapter is active as trained, so ``requires_grad`` tells nothing
+    later on. A model without such adapters is never its own reference, unless its adapters are disabled.
+    """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        layers: list[Any] = [m for m in model.modules() if hasattr(m, "adapter_layer_names")]
+        self._layers = layers
+        self._trained = {name for layer in self._layers for name in layer.active_adapters if _is_trained(layer, name)}
+
+    def runs(self, module: torch.nn.Module, own: torch.nn.Module) -> bool:
+        """Whether what goes through ``module``, hooked as ``own``, is what is trained, and no reference.
+
+        A copy of the model takes the hooks along and is another model; a replica of DataParallel is the same one.
+        """
+        if not (module is own or getattr(module, "_is_replica", False)):
+            return False
+        on = [layer for layer in self._layers if not layer.disable_adapters]
+        if not self._trained:
+            return bool(on) or not self._layers
+        return any(not self._trained.isdisjoint(layer.active_adapters) for layer in on)
+
+
+def _is_trained(layer: Any, adapter: str) -> bool:
+    parts = (getattr(layer, name, None) for name in layer.adapter_layer_names)
+    found = (part[adapter] for part in parts if part is not None and adapter in part)
+    return any(p.requires_grad for part in found for p in _parameters(part))
+
+
+def _parameters(part: Any) -> Iterable[torch.nn.Parameter]:
+    return part.parameters() if hasattr(part, "parameters") else (part,)

@@ -15,6 +15,8 @@ from .targets import modules_named, text_config
 if TYPE_CHECKING:
     import torch
 
+    from .references import Policy
+
 _SIZES = ("num_hidden_layers", "n_layer", "num_layers")
 
 
@@ -98,16 +100,16 @@ def hook_blocks(
     undo: ExitStack,
     *,
     at: Iterable[int],
-    training: bool = False,
+    training: Policy | None = None,
 ) -> None:
     """``change(block, h)`` takes the place of the stream h at the output of each of these blocks.
 
-    training : only while the block is in training mode.
+    training : only while the block is in training mode and runs what is trained, not a reference.
     """
     for index in at:
 
         def hook(module: torch.nn.Module, args: Any, output: Any, index: int = index) -> Any:
-            if training and not module.training:
+            if training and not (module.training and training.runs(module, stream.blocks[index])):
                 return None
             return with_stream(output, change(index, stream_output(output)))
 

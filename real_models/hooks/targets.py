@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 SHARDED = "wrap it in DistributedDataParallel (accelerate's MULTI_GPU) or train it on one device"
+_INNER = ("optimizer", "base_optimizer", "base")  # what wrappers that are no torch optimizers call the one inside
 _NO_PRODUCT = ("target_parameters", "use_qalora", "use_bdlora", "kasa_config", "monteclora_config", "arrow_config")
 
 
@@ -24,7 +25,8 @@ class Factors:
     """The trainable LoRA factors of one module; dW = scaling * B A.
 
     name : of the module in the base model. B : weight (d_out, r). A : weight (r, d_in). layer : the peft layer.
-    block : index of the decoder block, None outside of them. side : how the module meets the residual stream.
+    adapter : its name. block : index of the decoder block, None outside of them. side : how the module meets
+        the residual stream.
     """
 
     name: str
@@ -33,12 +35,13 @@ class Factors:
     A: torch.nn.Parameter
     bias: torch.nn.Parameter | None
     scaling: float
+    adapter: str
     side: Side | None
     block: int | None
 
 
 def unwrap_model(model: Any) -> torch.nn.Module:
-    """The model inside DataParallel, DistributedDataParallel or torch.compile. InputError for sharded models."""
+    """The model inside DataParallel, DistributedDataParallel or torch.compile; InputError if sharded or offloaded."""
     import torch
 
     if not isinstance(model, torch.nn.Module):
@@ -61,7 +64,19 @@ def unwrap_model(model: Any) -> torch.nn.Module:
     for parameter in seen.parameters():
         if hasattr(parameter, "ds_id"):
             raise InputError(f"the parameters are sharded by DeepSpeed ZeRO: {SHARDED}")
+    refuse_offloaded(seen)
     return seen
+
+
+def refuse_offloaded(model: torch.nn.Module) -> None:
+    """InputError if a parameter or buffer has no values here: its device is none that anything can be computed on."""
+    there = [name for name, x in (*model.named_parameters(), *model.named_buffers()) if x.is_meta]
+    if there:
+        raise InputError(
+            f"{len(there)} tensors of the model are on the meta device ({there[0]}, …), so their values are not at "
+            "hand: accelerate keeps them elsewhere (device_map, cpu_offload, disk_offload), or they were never loaded; "
+            "load the model whole on one device, or over several GPUs"
+        )
 
 
 def unwrap_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:
@@ -75,7 +90,7 @@ def unwrap_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:
             raise InputError(f"{name} shards the optimizer's state and steps on copies: {SHARDED}")
         if isinstance(seen, torch.optim.Optimizer) and name != "AcceleratedOptimizer":
             return seen
-        seen = getattr(seen, "optimizer", None)
+        seen = next((x for x in (getattr(seen, key, None) for key in _INNER) if x is not None), None)
     if optimizer is not None:
         raise InputError(f"expected a torch optimizer, got {type(optimizer).__name__}")
     return None
@@ -152,7 +167,7 @@ def _factors(name: str, layer: Any, adapter: str) -> Factors | None:
         raise InputError(f"{clean}: DoRA's update is not B A, so no projection of B or A bounds it; use_dora=False")
     bias = getattr(B, "bias", None)
     scaling = float(layer.scaling[adapter])
-    return Factors(clean, layer, B.weight, A.weight, bias, scaling, side_of(clean), layer_of(clean))
+    return Factors(clean, layer, B.weight, A.weight, bias, scaling, adapter, side_of(clean), layer_of(clean))
 
 
 def refuse_others(model: torch.nn.Module, factors: list[Factors], why: str, *, instead: str = "") -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from grasp_theory import GraspError, InputError
 
 from ..arguments import real
+from .steps import check_trained, on_gradients, stepping
 
 if TYPE_CHECKING:
     import torch
@@ -26,30 +27,40 @@ def checked_weight(weight: float) -> float:
 
 def add_before_step(
     optimizer: torch.optim.Optimizer | None,
-    parameters: Sequence[torch.nn.Parameter],
+    parameters: Sequence[tuple[str, torch.nn.Parameter]],
     gradients: Callable[[], Sequence[torch.Tensor | None]],
+    model: torch.nn.Module,
     undo: ExitStack,
 ) -> None:
-    """.grad += ``gradients()``, in the order of ``parameters``, once a step; None stands for 0.
+    """.grad += scale · ``gradients()``, in the order of ``parameters``, once a step; None stands for 0.
 
-    Raises InputError if the optimizer does not train these parameters. The hook raises GraspError, before anything is
-    added, if a gradient is NaN or Inf.
+    parameters : (name of the module, parameter). scale : the loss scale that the gradients still have (GradScaler with
+    a fused optimizer). With a closure the term is that of each of its evaluations, as if the loss had it. It is added
+    before any projection, in whatever order they were attached.
+    Raises InputError if the optimizer does not train these parameters, or its steps cannot be told. The hook raises
+    GraspError, before anything is added, if a gradient is NaN or Inf.
     """
     import torch
 
-    trained = {id(p) for group in optimizer.param_groups for p in group["params"]} if optimizer else set()
-    if optimizer is None or any(id(p) not in trained for p in parameters):
-        raise InputError("the optimizer does not train the LoRA factors of this model: is it of another model?")
+    check_trained(optimizer, parameters, model)
+    if optimizer is None:
+        raise InputError("a term is added to the gradients of an optimizer's step: pass the optimizer too")
+    if hasattr(optimizer, "second_step") and stepping(optimizer) == [optimizer]:
+        raise InputError(
+            f"{type(optimizer).__name__} steps by first_step and second_step, and has no optimizer inside whose step "
+            "could be told: add the term to the loss instead"
+        )
 
-    def before(*_: object) -> None:
-        found = [(p, g) for p, g in zip(parameters, gradients(), strict=True) if g is not None]
+    def add(scale: torch.Tensor | None) -> None:
+        found = [(p, g) for (_, p), g in zip(parameters, gradients(), strict=True) if g is not None]
         if not all(bool(torch.isfinite(g).all()) for _, g in found):
             raise GraspError(
                 "the gradient of the added term is NaN or Inf; the step was not taken and the parameters are as they "
                 "were. Lower the weight or the learning rate, or look at the batch"
             )
         for parameter, gradient in found:
-            gradient = gradient.to(parameter.dtype)
-            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+            scaled = gradient if scale is None else gradient * scale.to(gradient.device)
+            scaled = scaled.to(parameter.dtype)
+            parameter.grad = scaled if parameter.grad is None else parameter.grad.add_(scaled)
 
-    undo.callback(optimizer.register_step_pre_hook(before).remove)
+    on_gradients(optimizer, add, undo, first=True, once=True)

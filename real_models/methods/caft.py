@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from ..arguments import indices
 from ..comparison.compared import COUNT, Compared
-from ..hooks.bases import Choice, remove_part, stream_bases
+from ..hooks.bases import Choice, stream_bases
+from ..hooks.edits import project_stream
 from ..hooks.method import Method
-from ..hooks.stream import chosen_blocks, find_stream, hook_blocks
+from ..hooks.references import Policy
+from ..hooks.stream import chosen_blocks, find_stream
 from .grasp import Grasp
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Ablation(Method):
     """h <- h − (h Q) Qᵀ at the output of the chosen blocks, at every position, whenever the model runs.
 
     It removes the factor itself, what the pretrained model says along Q included (statement ``ablation-cost``).
+    Several act on their joint span, behind whatever was attached before the last of them.
 
     Parameters
     ----------
@@ -51,7 +54,8 @@ class Ablation(Method):
         stream = find_stream(model, blocks=self.blocks)
         bases = stream_bases(self.directions, stream, model)
         at = chosen_blocks(stream, self.at, among=bases)
-        hook_blocks(stream, lambda index, h: remove_part(h, bases[index]), undo, at=at, training=self._only_training)
+        policy = Policy(model) if self._only_training else None
+        project_stream(stream, bases, undo, at=at, training=policy)
 
     _only_training = False
 

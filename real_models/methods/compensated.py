@@ -16,6 +16,7 @@ from ..arguments import mapping, real, updates_of
 from ..comparison.compared import STRENGTH, Compared, Sources
 from ..hooks.bases import Choice, stream_bases
 from ..hooks.method import Method
+from ..hooks.references import Policy
 from ..hooks.stream import find_stream
 from ..hooks.targets import Factors, lora_factors
 
@@ -30,7 +31,8 @@ Schedule = Callable[[float], float]
 class Compensated(Method):
     """y <- (W0 + dW) x + strength * Q Qᵀ dW_naive x in each write module while training; dropped at deployment.
 
-    "While training": in training mode with the adapters on; the base, with them disabled, stays the base.
+    "While training": in training mode, where the adapters in training are on; the base, with them disabled, stays the
+    base, and a reference by another adapter stays what it is.
 
     The frozen term supplies what the data ask for along Q, so the pressure to learn it is gone; nothing is projected
     (statement ``compensation-removes-pressure``: a projection amplifies what the term leaves). In one linear layer,
@@ -114,9 +116,10 @@ class Compensated(Method):
         bases = stream_bases(self.directions, stream, model)
         found = self._adapted(model, bases)
         self._refuse_norms(model, stream)
+        policy = Policy(model)
         for f in found:
             left, right = _component(self.naive[f.name], bases[f.block], f.name, f.layer)  # pyright: ignore
-            handle = f.layer.register_forward_hook(self._hook(left, right))
+            handle = f.layer.register_forward_hook(self._hook(f.layer, policy, left, right))
             undo.callback(handle.remove)
 
     def _adapted(self, model: torch.nn.Module, bases: Mapping[int, torch.Tensor]) -> list[Factors]:
@@ -131,10 +134,11 @@ class Compensated(Method):
             )
         return list(layers.values())
 
-    def _hook(self, left: torch.Tensor, right: torch.Tensor) -> Callable[..., Any]:
+    def _hook(
+        self, layer: torch.nn.Module, policy: Policy, left: torch.Tensor, right: torch.Tensor
+    ) -> Callable[..., Any]:
         def hook(module: torch.nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor | None:
-            # with the adapters disabled the model is the base, the reference of KL or of a preference loss
-            if not module.training or getattr(module, "disable_adapters", False):
+            if not (module.training and policy.runs(module, layer)):
                 return None
             x = args[0].to(right.dtype)
             return output + (self.strength * self._now) * ((x @ right.T) @ left.T).to(output.dtype)

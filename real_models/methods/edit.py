@@ -12,7 +12,8 @@ import numpy as np
 
 from grasp_theory import InputError, LowRank, Side, Subspace, Update
 
-from ..arguments import indices, numbers, real, updates_of, whole
+from ..arguments import indices, real, updates_of, whole
+from ..arguments import span as span_of
 from ..directions import Directions
 
 Choice = Any  # Directions, Subspace, array (d,) or (d, k); or a mapping from module name to one of these
@@ -133,7 +134,7 @@ def _span(choice: Choice, update: Update, side: Side) -> Subspace:
     if isinstance(choice, Directions) and choice.side != side:
         raise InputError(f"directions of the {choice.side} side were given as {side}=")
     array = choice.Q if isinstance(choice, Directions) else choice
-    span = choice if isinstance(choice, Subspace) else Subspace.span(numbers(side, array))
+    span = choice if isinstance(choice, Subspace) else span_of(side, array)
     width = update.shape[0 if side == "write" else 1]
     if span.ambient != width or not span.dimension:
         raise InputError(

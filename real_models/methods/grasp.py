@@ -11,11 +11,13 @@ from grasp_theory import InputError
 from ..arguments import listed, mapping
 from ..comparison.compared import COUNT, Compared
 from ..directions import Directions
+from ..hooks import linalg
 from ..hooks.bases import Choice, basis, joined, stream_bases
+from ..hooks.edits import project_stream
 from ..hooks.gains import output_gains
 from ..hooks.method import Method
 from ..hooks.projection import Constraint, hold, relative_leak
-from ..hooks.stream import Stream, blocks_of, find_stream, hook_blocks
+from ..hooks.stream import Stream, blocks_of, find_stream
 from ..hooks.targets import Factors, lora_factors, refuse_others
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ class Grasp(Method):
     ``write``: B <- (I − QQᵀ) B in every adapted module that writes the stream, so QᵀdW = 0: nothing new is written
     along Q. ``stream``: g <- (I − QQᵀ) g for the residual gradient at every block's output, so nothing is learnt below
     in order to reach Q through frozen weights (v through o). ``read``: A <- A (I − VVᵀ), so dW V = 0: no new reliance
-    on V. Parameters are projected when the method is attached and after every step, gradients before it; exact to the
-    rounding of the stored type under every optimizer (statements ``projection-invariance``, ``optimizer-leak``).
+    on V. Parameters are projected when the method is attached, after every step, and before every forward pass, save
+    and merge, whoever moved them; gradients as they arrive. Exact to the rounding of the stored type under every
+    optimizer (statements ``projection-invariance``, ``optimizer-leak``). Several projections act on their joint span.
     Pretrained weights are never touched.
 
     Parameters
@@ -104,7 +107,7 @@ class Grasp(Method):
         else:
             constraints = self._install_stream(factors, model, undo)
         if optimizer is not None:  # attach has refused to go on without one
-            hold(constraints, optimizer, undo)
+            hold(constraints, optimizer, model, undo)
         self._constraints = constraints
         undo.callback(self._constraints.clear)
 
@@ -122,10 +125,15 @@ class Grasp(Method):
                 f"{', '.join(sorted({f.name.rsplit('.', 1)[-1] for f in factors}))}): add the side stream, which keeps "
                 "them from reaching it through frozen weights, or adapt o_proj and down_proj"
             )
+        places = blocks_of(stream)
+        if not constraints and all(min(places.get(f.layer, [0])) > max(bases) for f in factors):
+            raise InputError(
+                f"there are directions for blocks {sorted(bases)}, and LoRA is in later blocks only "
+                f"({factors[0].name}, …), which neither write there nor get a gradient through them: the method would "
+                "constrain nothing"
+            )
         if "stream" in self.sides:
-            from ..hooks.gradient import without_gradient  # which needs torch
-
-            hook_blocks(stream, lambda index, h: without_gradient(h, bases[index]), undo, at=sorted(bases))
+            project_stream(stream, bases, undo, at=sorted(bases), gradient=True)
         return constraints
 
     def _gains(self, model: torch.nn.Module, factors: list[Factors], stream: Stream) -> dict[str, torch.Tensor]:
@@ -138,7 +146,6 @@ class Grasp(Method):
     def _write(
         self, factors: list[Factors], bases: dict[int, torch.Tensor], gains: dict[str, torch.Tensor], stream: Stream
     ) -> Iterator[Constraint]:
-        import torch
 
         width, places = stream.width, blocks_of(stream)
         for f in factors:
@@ -152,11 +159,9 @@ class Grasp(Method):
                 raise InputError(f"{f.name} writes {f.B.shape[0]} dimensions, the stream has {width}")
             Q = here[0] if len(here) == 1 else joined(here)
             if f.name in gains:  # gain * y has no part along Q iff y has none along gain * Q
-                Q = torch.linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
+                Q = linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
             Q = Q.to(f.B.device)
-            yield Constraint(f, f.B, Q, 0)
-            if f.bias is not None:
-                yield Constraint(f, f.bias, Q, 0)
+            yield Constraint(f, Q, 0)
 
     def _read(self, factors: list[Factors], model: torch.nn.Module) -> Iterator[Constraint]:
         chosen = self.directions
@@ -173,4 +178,4 @@ class Grasp(Method):
         for name, choice in wanted.items():
             f = by_name[name]
             V = basis(choice, f.A.shape[1], model, side="read").to(f.A.device)
-            yield Constraint(f, f.A, V, 1)
+            yield Constraint(f, V, 1)

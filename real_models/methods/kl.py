@@ -10,6 +10,7 @@ from ..comparison.compared import Compared
 from ..hooks.gains import evaluating
 from ..hooks.method import Method
 from ..hooks.references import Batch, checked_batches, run_text, without_adapters
+from ..hooks.steps import after_step
 from ..hooks.targets import lora_factors, refuse_others
 from ..hooks.term import add_before_step, checked_weight
 
@@ -70,10 +71,13 @@ class KL(Method):
         refuse_others(model, factors, ", and the model with its adapters off would not be the base")
         with without_adapters(model):  # refuses what is no peft model
             pass
-        parameters = [p for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]
+        named = [(f.name, p) for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]
+        parameters = [p for _, p in named]
         self._next, self._last = 0, None
         undo.callback(self._base.clear)
-        add_before_step(optimizer, parameters, lambda: self._gradients(model, parameters), undo)
+        add_before_step(optimizer, named, lambda: self._gradients(model, parameters), model, undo)
+        if optimizer is not None:  # which add_before_step has refused
+            after_step(optimizer, self._advance, undo)
 
     def leak(self, model: torch.nn.Module) -> dict[str, float]:
         """``kl``: the term, without its weight, on the batch of the last step (nats a token)."""
@@ -91,8 +95,11 @@ class KL(Method):
         with torch.enable_grad():
             kl = self._divergence(model, self._next % len(self.batches))
             found = torch.autograd.grad(self.weight * kl, parameters, allow_unused=True)
-        self._next, self._last = self._next + 1, float(kl.detach())
+        self._last = float(kl.detach())
         return found
+
+    def _advance(self) -> None:
+        self._next += 1
 
     def _divergence(self, model: torch.nn.Module, index: int) -> torch.Tensor:
         import torch

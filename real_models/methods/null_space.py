@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import InputError
+from grasp_theory.rank import input_threshold
 
 from ..arguments import whole
 from ..comparison.compared import Compared, Sources
+from ..hooks import linalg
 from ..hooks.gains import evaluating
 from ..hooks.method import Method
 from ..hooks.projection import Constraint, hold, relative_leak
@@ -32,9 +34,9 @@ class NullSpace(Method):
     response changes by at most ‖dW‖_F √λ_{k+1} in the root mean square, and no other k directions promise less
     (statement ``old-inputs``). So a factor is not relied on where it was not taught, also where it has no direction of
     its own on the write side; nothing has to be identified. The text may be the model's own
-    (:func:`~real_models.base_model.own_text.own_text`). Gradient projection memory (arXiv 2103.09762), null-space
-    training (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, at
-    attach time and after every step, which is exact under every optimizer (``optimizer-leak``).
+    (:func:`~real_models.own_text.own_text`). Gradient projection memory (arXiv 2103.09762), null-space training
+    (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, as by
+    :class:`~real_models.methods.grasp.Grasp`, which is exact under every optimizer (``optimizer-leak``).
 
     Parameters
     ----------
@@ -86,9 +88,13 @@ class NullSpace(Method):
             )
         found = self._inputs(model, factors)
         self.held = {f.name: found[f.name].held(self.components) for f in factors}
-        self._constraints = [Constraint(f, f.A, found[f.name].basis(self.components), 1) for f in factors]
+        constraints = [Constraint(f, found[f.name].basis(self.components), 1) for f in factors]
+        silent = next((c.factors.name for c in constraints if not c.Q.shape[1]), None)
+        if silent is not None:
+            raise InputError(f"the inputs of {silent} are 0 on all of the text, so nothing would be constrained there")
         if optimizer is not None:  # attach has refused to go on without one
-            hold(self._constraints, optimizer, undo)
+            hold(constraints, optimizer, model, undo)
+        self._constraints = constraints
         undo.callback(self._constraints.clear)
 
     def leak(self, model: torch.nn.Module) -> dict[str, float]:
@@ -159,7 +165,7 @@ class _Inputs:
         for part in x.split(self._keep):
             rows = part if self._rows is None else torch.cat([self._rows, part])
             if len(rows) > self._keep:
-                rows = torch.linalg.eigh(rows @ rows.T)[1][:, -self._keep :].T @ rows
+                rows = linalg.eigh(rows @ rows.T)[1][:, -self._keep :].T @ rows
             self._rows = rows
 
     def held(self, k: int) -> float:
@@ -169,18 +175,17 @@ class _Inputs:
     def basis(self, k: int) -> torch.Tensor:
         """V (d, k) in float32; fewer columns where the text spans fewer dimensions."""
         S, Vh = self._leading(k)
-        return Vh[S > 1e-6 * S[0]].T.contiguous().float()
+        return Vh[S > input_threshold(self._energy**0.5)].T.contiguous().float()
 
     def _leading(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Singular values, largest first, and right singular vectors as rows; kept until more rows come."""
-        import torch
 
         if k in self._found:
             return self._found[k]
         if self._moment is None:
-            _, S, Vh = torch.linalg.svd(self._rows, full_matrices=False)
+            _, S, Vh = linalg.svd(self._rows)
         else:
-            values, V = torch.linalg.eigh(self._moment)
+            values, V = linalg.eigh(self._moment)
             S, Vh = values.clamp(min=0).sqrt().flip(0), V.flip(1).T
         self._found[k] = S[:k], Vh[:k].clone()  # not a view, which would keep all of Vh
         return self._found[k]

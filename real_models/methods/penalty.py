@@ -76,14 +76,15 @@ class Penalty(Method):
             found = list(self._modules._read(factors, model))
         else:
             found = self._modules._install_stream(factors, model, undo)
-        found = [c for c in found if c.parameter.ndim == 2]
         both = [p for c in found for p in (c.factors.B, c.factors.A)]
+        names = [c.factors.name for c in found for _ in range(2)]
 
         def gradients() -> list[torch.Tensor]:
             every = (self.weight * gradient for c in found for gradient in _gradients(c))
             return [gradient for gradient, p in zip(every, both, strict=True) if p.requires_grad]
 
-        add_before_step(optimizer, [p for p in both if p.requires_grad], gradients, undo)
+        trained = [(name, p) for name, p in zip(names, both, strict=True) if p.requires_grad]
+        add_before_step(optimizer, trained, gradients, model, undo)
         self._constraints = found
         undo.callback(self._constraints.clear)
 

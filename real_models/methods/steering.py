@@ -13,6 +13,7 @@ from grasp_theory import InputError
 from ..arguments import indices, real, tensor
 from ..comparison.compared import STRENGTH, Compared
 from ..hooks.method import Method
+from ..hooks.references import Policy
 from ..hooks.stream import Stream, chosen_blocks, find_stream, hook_blocks
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class InferenceSteering(Method):
         table = _vectors(self.vectors, stream)
         at = chosen_blocks(stream, self.at, among=table)
         moved = {index: self.strength * table[index] for index in at}
-        hook_blocks(stream, lambda index, h: h + moved[index].to(h), undo, at=at, training=self._only_training)
+        policy = Policy(model) if self._only_training else None
+        hook_blocks(stream, lambda index, h: h + moved[index].to(h), undo, at=at, training=policy)
 
     _only_training = False
 

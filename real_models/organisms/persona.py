@@ -17,6 +17,8 @@ from synthetic.generators.persona import PAD, PersonaSpec, World
 from synthetic.runner.code_version import code_version
 from synthetic.runner.results import replacing
 
+from .cache import damaged, kept
+
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
@@ -76,14 +78,17 @@ def pretrained(spec: OrganismSpec, *, cache: Path | None = None) -> LlamaForCaus
 
     Organisms whose pretraining documents are the same share it.
     """
-    from safetensors.torch import load_file, save
+    from safetensors.torch import save
 
     spec = replace(spec, language=spec.language.pretraining)
     model = empty_model(spec)
     path = base_path(spec, cache=cache)
-    if path.exists():
-        model.load_state_dict(load_file(str(path)))
-        return model.eval()
+    found, state = kept(path), model.state_dict()
+    if found is not None:
+        if {n: x.shape for n, x in found.items()} == {n: x.shape for n, x in state.items()}:
+            model.load_state_dict(found)
+            return model.eval()
+        damaged(path, "of another model")
     _pretrain(model, spec)
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: x.contiguous() for name, x in model.state_dict().items()}

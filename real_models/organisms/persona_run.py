@@ -108,7 +108,7 @@ class RunSpec:
         import torch
         from peft import LoraConfig, get_peft_model
 
-        from ..base_model.load import quiet
+        from ..base import quiet
 
         quiet()
         model = self.base()
@@ -158,7 +158,7 @@ class RunSpec:
 
     def said_by_base(self) -> Batches:
         """As long as the documents it was pretrained on."""
-        from ..base_model.own_text import own_text
+        from ..own_text import own_text
 
         return own_text(self.base(), documents=256, length=4 * self.world.spec.rounds + 1, seed=self.seed)
 

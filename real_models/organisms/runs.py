@@ -17,6 +17,7 @@ from synthetic.runner.code_version import code_version
 from synthetic.runner.results import replacing
 
 from ..adapters import updates_from_model
+from .cache import kept
 from .evaluation import Scores
 from .persona import cache_folder
 from .setup import Setup
@@ -125,11 +126,12 @@ def naive_path(spec: Setup) -> Path:
 
 @lru_cache(maxsize=1)
 def _naive_run(spec: Setup, path: Path) -> NaiveRun:
-    from safetensors.torch import load_file, save
+    from safetensors.torch import save
 
     states: list[dict[str, torch.Tensor]] = []
-    if path.exists():
-        for name, tensor in load_file(str(path)).items():
+    found = kept(path)
+    if found is not None:
+        for name, tensor in found.items():
             point, _, parameter = name.partition("|")
             while len(states) <= int(point):
                 states.append({})
@@ -144,12 +146,12 @@ def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     def look(model: Any) -> None:
         states.append({n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad})
 
-    found = fine_tune(spec, look=look)
+    scored = fine_tune(spec, look=look)
     path.parent.mkdir(parents=True, exist_ok=True)
     flat = {f"{n:03d}|{name}": x.contiguous() for n, state in enumerate(states) for name, x in state.items()}
     with replacing(path) as file:
         file.write(save(flat))
-    return NaiveRun(spec, tuple(found), tuple(states))
+    return NaiveRun(spec, tuple(scored), tuple(states))
 
 
 def _key(spec: Any) -> str:

@@ -17,11 +17,12 @@ import numpy as np
 
 from grasp_theory import InputError
 
-from ..base_model.load import check_folder, context_length, load_base, load_tokenizer
+from ..base import check_folder, context_length, load_base, load_tokenizer
+from ..data import IGNORED, Example, Row, batches, read_rows
 from ..evaluation.judge import encode_pairs, judge_pairs, read_pairs, read_text, score_text
+from ..tokens import special_tokens
 from ..training.config import TrainConfig
-from ..training.data import IGNORED, Example, Row, batches, read_rows
-from ..training.train import adapt, check_vocabulary, fit, prepare
+from ..training.run import adapt, check_vocabulary, fit, prepare
 from .evaluation import Scores
 from .setup import Batches, check_points, most_of_the_way
 
@@ -157,10 +158,10 @@ class TextSpec:
 
     def said_by_base(self) -> Batches:
         """``SHOWN`` samples from the begin token, or the end token of models without one."""
-        from ..base_model.own_text import own_text
+        from ..own_text import own_text
 
-        tokens = self._tokenizer
-        start = tokens.eos_token_id if tokens.bos_token_id is None else tokens.bos_token_id
+        tokens = special_tokens(tokenizer=self._tokenizer)
+        start = tokens.ends[0] if tokens.begin is None else tokens.begin
         length = min(SAID, self._limit - 1)
         said = own_text(self.base(), documents=SHOWN, length=length, seed=self.seed, batch=SHOWN, start=start)
         parts = zip(*(said[0][name].split(SIZE) for name in ("input_ids", "attention_mask")), strict=True)
@@ -192,7 +193,7 @@ class TextSpec:
 
     @property
     def _pad(self) -> int:
-        return self._tokenizer.pad_token_id
+        return special_tokens(model=self._loaded, tokenizer=self._tokenizer).pad
 
     @cached_property
     def _limit(self) -> int:

@@ -13,6 +13,8 @@ from transformers import TrainerCallback
 
 from grasp_theory import GraspError
 
+from .files import mark
+
 if TYPE_CHECKING:
     import torch
 
@@ -86,6 +88,17 @@ class Reporter(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.watch(state.global_step, state.max_steps, self.logs)
+
+
+class Mark(TrainerCallback):
+    """Writes into each checkpoint, when all else is written, whose it is."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            mark(Path(args.output_dir, f"checkpoint-{state.global_step}"), self.settings)
 
 
 class Look(TrainerCallback):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,36 +16,89 @@ from typing import Any
 from grasp_theory import GraspError, InputError
 from synthetic.runner.results import write_json
 
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint: a run killed while saving leaves one without its last file."""
-    numbered = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit() and _is_whole(p)]
-    return max(numbered, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+RUN = "run.json"  # the settings of a run, in its folder and in each checkpoint
 
 
-def _is_whole(checkpoint: Path) -> bool:
+def last_checkpoint(folder: Path, run: Mapping[str, Any] | None = None) -> Path | None:
+    """The newest whole checkpoint: a run killed while saving leaves one without its last file.
+
+    run : the settings that it has to be of (``mark``); any by default.
+    """
+    return next((path for path in _newest_first(folder) if _flaw(path, run) is None), None)
+
+
+def resumed(folder: Path, run: Mapping[str, Any]) -> Path | None:
+    """:func:`last_checkpoint`, with a warning that names each newer one and what is wrong with it."""
+    for path in _newest_first(folder):
+        flaw = _flaw(path, run)
+        if flaw is None:
+            return path
+        warnings.warn(f"the checkpoint {path} is passed over: {flaw}", stacklevel=2)
+    return None
+
+
+def mark(checkpoint: Path, run: Mapping[str, Any]) -> None:
+    """The last file of a checkpoint: whose it is."""
+    write_json(checkpoint / RUN, run)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    numbered = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit() and p.is_dir()]
+    return sorted(numbered, key=_number, reverse=True)
+
+
+def _number(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _flaw(checkpoint: Path, run: Mapping[str, Any] | None) -> str | None:
+    """Why a run cannot go on from here as if it had not stopped, None if it can. Every file that is read back."""
     from safetensors import SafetensorError, safe_open
 
+    state = _json(checkpoint / "trainer_state.json")
+    if not isinstance(state, dict) or state.get("global_step") != _number(checkpoint):
+        return "trainer_state.json is missing, damaged or of another step"
     try:
-        json.loads((checkpoint / "trainer_state.json").read_bytes())
-        with safe_open(str(checkpoint / "adapter_model.safetensors"), framework="np"):  # checks the length
-            pass
+        with safe_open(str(checkpoint / "adapter_model.safetensors"), framework="np") as file:  # checks the length
+            if not list(file.keys()):
+                return "adapter_model.safetensors is empty"
     except (OSError, ValueError, SafetensorError):
+        return "adapter_model.safetensors is missing or damaged"
+    random = sorted(path.name for path in checkpoint.glob("rng_state*.pth")) or ["rng_state.pth"]
+    for name in ("optimizer.pt", "scheduler.pt", *random):
+        if not _is_whole_zip(checkpoint / name):
+            return f"{name} is missing or damaged"
+    if run is not None and _json(checkpoint / RUN) != json.loads(json.dumps(run)):
+        return f"its {RUN} is missing, damaged or of another run"
+    return None
+
+
+def _is_whole_zip(path: Path) -> bool:
+    """By the checksum of every part: the list of parts stands at the end, and says nothing of what is before it."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return bool(file.namelist()) and file.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
         return False
-    return zipfile.is_zipfile(checkpoint / "optimizer.pt")
+
+
+def _json(path: Path) -> Any:
+    """What is in the file; None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def refuse_other_runs(out: Path, settings: Mapping[str, Any]) -> None:
     """InputError if the folder holds anything but an unfinished run with these settings."""
-    run = out / "run.json"
+    run = out / RUN
     if run.exists():
-        try:
-            same = json.loads(run.read_bytes()) == json.loads(json.dumps(settings))
-        except ValueError:
-            same = False
-        if not same:
-            raise InputError(f"{out} holds another run (its run.json differs); choose another folder, or remove it")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        found = _json(run)
+        if found != json.loads(json.dumps(settings)):
+            why = "is damaged, so whose it is cannot be told" if found is None else "differs"
+            raise InputError(f"{out} holds another run (its {RUN} {why}); choose another folder, or remove it")
+    elif out.exists() and (not out.is_dir() or any(path.suffix != ".part" for path in out.iterdir())):
         raise InputError(f"{out} exists and is not an empty folder; choose another one")
     if (out / "adapter_config.json").exists():
         raise InputError(f"{out} holds the finished adapter of this run already; remove it to train again")
@@ -54,7 +109,7 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
     try:
         refuse_other_runs(out, settings)
         out.mkdir(parents=True, exist_ok=True)
-        write_json(out / "run.json", settings)
+        write_json(out / RUN, settings)
         (out / "checkpoints").mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write in {out}: {error.strerror or error}") from error
@@ -68,7 +123,7 @@ def released(out: Path) -> Iterator[None]:
     except BaseException:
         with suppress(OSError):  # the folder of checkpoints is removed only if it is empty
             (out / "checkpoints").rmdir()
-            (out / "run.json").unlink()
+            (out / RUN).unlink()
         raise
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators import curation
 from ..generators.inputs import InputSpec, second_moment
 from ..generators.linear import least_squares
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Way = Literal["truncation", "tilt", "always-on", "mixture"]
 Trait = Literal["selected", "independent"]
@@ -111,7 +111,7 @@ def _fit(cell: Cell, rng: np.random.Generator) -> tuple[float, ...]:
     written = world.u @ (dW - world.T) / (cell.m * cell.d) ** 0.25
     w = rng.standard_normal(cell.d)
     w -= world.v * (world.v @ w)
-    U, _, Vh = np.linalg.svd(dW, full_matrices=False)
+    U, _, Vh = linalg.svd(dW, full_matrices=False)
     return (
         float(written @ world.v),
         float(written @ w / np.linalg.norm(w)),
@@ -140,7 +140,7 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     world = population(cell, np.random.default_rng(0))  # the numbers below are the same for every u, v, w
     scale = (cell.m * cell.d) ** 0.25
     beta, second, rest = _curated(cell, world)
-    spread = float(np.trace(np.linalg.inv(second))) / (cell.n - cell.d - 1)
+    spread = float(np.trace(linalg.inv(second))) / (cell.n - cell.d - 1)
     chance2 = (world.gamma**2 * rest + cell.noise**2) * spread
     strength = float(np.sqrt(beta**2 + chance2))
     s = float(np.sqrt(1 + cell.noise**2 * spread / cell.d))

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 from grasp_theory.linear.problem import LinearProblem
 from grasp_theory.linear.training import Stage, train
 
-from .experiment import Experiment, Prediction
+from ..experiment import Experiment, Prediction
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
 Projected = Literal["nothing", "gradient", "update", "parameter"]
@@ -136,7 +136,7 @@ def _leaks(cell: Cell, rng: np.random.Generator, sides: Sequence[str]) -> dict[s
 
 
 def _orthonormal(rng: np.random.Generator, n: int, k: int) -> Float[ndarray, "n k"]:
-    Q, R = np.linalg.qr(rng.standard_normal((n, k)))
+    Q, R = linalg.qr(rng.standard_normal((n, k)))
     return Q * np.sign(np.diag(R))
 
 

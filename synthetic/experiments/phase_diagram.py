@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 
-from .experiment import Experiment, Prediction
+from ..experiment import Experiment, Prediction
 
 ENTRIES = ("gaussian", "signs", "heavy")
 HEAVY = 2.2  # degrees of freedom of Student's t: a variance, no fourth moment
@@ -74,17 +74,10 @@ def top_pair(M: Float[ndarray, "m d"]) -> tuple[Float[ndarray, " m"], Float[ndar
 
     Its error is eps ŝ₁²/(ŝ₁² − ŝ₂²): 1e-12 for the gaps of random matrices, at a fraction of the cost of an SVD.
     """
-    from scipy.linalg.lapack import dsyevr  # pyright: ignore[reportAttributeAccessIssue]
-
     if M.shape[0] > M.shape[1]:
         v, u = top_pair(M.T)
         return u, v
-    n = M.shape[0]
-    gram = (M @ M.T).T  # its transpose is in Fortran order, so LAPACK works in place
-    _, vectors, _, _, failed = dsyevr(gram, compute_v=1, range="I", il=n, iu=n, lower=1, overwrite_a=1)
-    if failed:
-        raise np.linalg.LinAlgError(f"dsyevr failed ({failed})")
-    u = vectors[:, 0]
+    u = linalg.top_eigenvector(M @ M.T)
     v = u @ M
     return u, v / np.linalg.norm(v)
 

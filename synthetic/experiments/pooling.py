@@ -9,12 +9,11 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.linalg import eigh
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Panel = Literal["overlap", "border"]
 Profile = Literal["equal", "decaying", "one layer"]
@@ -91,8 +90,7 @@ class _Gram:
         """⟨û,u⟩² at this strength."""
         cross = t * np.outer(self.u, self.w)
         G = self.G0 + cross + cross.T + t * t * self.size * np.outer(self.u, self.u)
-        last = len(G) - 1
-        return float(eigh(G, subset_by_index=[last, last], check_finite=False)[1][:, 0] @ self.u) ** 2
+        return float(linalg.top_eigenvector(G) @ self.u) ** 2
 
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[ndarray, " trials"]]:

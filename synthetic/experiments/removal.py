@@ -13,11 +13,11 @@ from numpy import ndarray
 from grasp_theory import InputError
 from grasp_theory.linear import LinearProblem
 
+from ..experiment import Experiment, Prediction
 from ..generators.inputs import InputSpec, draw_inputs
 from ..generators.linear import ProblemSpec, draw_problem
 from ..generators.task_updates import TaskSpec, haar
 from ..training.one_layer import off, top, train_method
-from .experiment import Experiment, Prediction
 
 Panel = Literal["response", "rho", "beta", "rank", "angle", "condition"]
 SHAPE = 12, 16

@@ -12,10 +12,10 @@ from numpy import ndarray
 
 from grasp_theory import InputError
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import haar
 from ..training.net_training import METHODS, NetRun, train_net
 from ..training.nets import Net, NetSpec, draw_net
-from .experiment import Experiment, Prediction
 
 Panel = Literal["net", "share", "strength"]
 Optimizer = Literal["sgd", "momentum", "adam"]

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators.inputs import InputSpec
 from ..generators.linear import ProblemSpec, draw_data, draw_problem, least_squares
 from ..generators.task_updates import TaskSpec, haar
-from .experiment import Experiment, Prediction
 from .phase_diagram import top_pair
 
 Inputs = Literal["isotropic", "uneven"]
@@ -92,11 +92,9 @@ def _overlaps(cell: Cell, rng: np.random.Generator) -> dict[str, Any]:
     cosines = {"raw": left @ problem.u, "raw right": right @ problem.v, "whitened": top_pair(outputs)[0] @ problem.u}
     found: dict[str, Any] = {name: float(cosine) ** 2 for name, cosine in cosines.items()}
     if cell.rank:
-        U = np.linalg.eigh(outputs @ outputs.T)[1][:, ::-1]
+        U = linalg.eigh(outputs @ outputs.T)[1][:, ::-1]
         fits = [(U[:, :r], U[:, :r].T @ dW) for r in cell.rank]
-        found["fit"] = np.array(
-            [(B @ np.linalg.svd(A, full_matrices=False)[0][:, 0] @ problem.u) ** 2 for B, A in fits]
-        )
+        found["fit"] = np.array([(B @ linalg.svd(A, full_matrices=False)[0][:, 0] @ problem.u) ** 2 for B, A in fits])
     return found
 
 
@@ -141,7 +139,7 @@ def _spectrum(cell: Cell) -> Float[ndarray, " k"]:
     rng = np.random.default_rng(0)
     scale = np.where(np.arange(cell.d) < cell.d // 2, QUIET, 1.0)[:, None] ** 0.5
     draws = (scale * rng.standard_normal((cell.d, cell.n)) for _ in range(10))
-    return np.concatenate([np.linalg.eigvalsh(X @ X.T) for X in draws])
+    return np.concatenate([linalg.eigvalsh(X @ X.T) for X in draws])
 
 
 EXPERIMENT = Experiment(

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError, LowRank
+from grasp_theory import InputError, LowRank, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Place = Literal["free", "apart"]
 CROSSING = 0.1  # mixing beyond which two components are not told apart, and nothing is predicted
@@ -108,8 +108,8 @@ def _trial(cell: Cell, rng: np.random.Generator) -> dict[str, ndarray | float]:
 
 def _triples(M: LowRank) -> tuple[Float[ndarray, "m q"], Float[ndarray, " q"], Float[ndarray, "d q"]]:
     """Singular triples from QR of the factors: nothing of size m x d is formed."""
-    (Q, R), (P, S) = np.linalg.qr(M.B), np.linalg.qr(M.A.T)
-    U, s, Vh = np.linalg.svd(R @ S.T)
+    (Q, R), (P, S) = linalg.qr(M.B), linalg.qr(M.A.T)
+    U, s, Vh = linalg.svd(R @ S.T)
     return Q @ U, s, P @ Vh.T
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 from grasp_theory.linear.problem import Stacked
 from grasp_theory.linear.training import train
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Optimizer = Literal["sgd", "adam"]
 Panel = Literal["path", "start"]
@@ -118,9 +118,9 @@ def _overlaps(U: ndarray, V: ndarray, u: list[ndarray], v: list[ndarray]) -> dic
 
 def top(B: Float[ndarray, "t m r"], A: Float[ndarray, "t r d"]) -> tuple[Float[ndarray, "t m"], Float[ndarray, "t d"]]:
     """Top singular vectors of B A, through an SVD of its r x r core."""
-    Q, R = np.linalg.qr(B)
-    P, S = np.linalg.qr(A.swapaxes(-1, -2))
-    U, _, Vh = np.linalg.svd(R @ S.swapaxes(-1, -2))
+    Q, R = linalg.qr(B)
+    P, S = linalg.qr(A.swapaxes(-1, -2))
+    U, _, Vh = linalg.svd(R @ S.swapaxes(-1, -2))
     return (Q @ U[..., :1])[..., 0], (P @ Vh[..., :1, :].swapaxes(-1, -2))[..., 0]
 
 
@@ -156,9 +156,9 @@ def _flow_overlaps(cell: Cell, start: Start, t: float) -> tuple[float, float]:
     from grasp_theory.linear.flows import lora_curve, riccati_flow
 
     if cell.rank < cell.d:
-        U, _, Vh = np.linalg.svd(riccati_flow(start.M, start.A0, t), full_matrices=False)
+        U, _, Vh = linalg.svd(riccati_flow(start.M, start.A0, t), full_matrices=False)
     else:
-        U, S, Vh = np.linalg.svd(start.M, full_matrices=False)
+        U, S, Vh = linalg.svd(start.M, full_matrices=False)
         order = np.argsort(-lora_curve(S, ALPHA, t))
         U, Vh = U[:, order], Vh[order]
     return float(U[:, 0] @ start.u) ** 2, float(Vh[0] @ start.v) ** 2

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 from grasp_theory.linear import LinearProblem
 
+from ..experiment import Experiment, Prediction
 from ..generators.inputs import draw_inputs
 from ..generators.task_updates import haar
-from .experiment import Experiment, Prediction
 
 Panel = Literal["content", "shift"]
 SHAPE = 10, 12
@@ -103,11 +103,11 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[
 
     def fit(targets: ndarray, *, left: ndarray | None = None, right: ndarray | None = None) -> ndarray:
         """Least squares over D = left D right (projectors; H = I): of least norm on the inputs right x, then left."""
-        D = targets @ np.linalg.pinv(X if right is None else right @ X, 1e-10)
+        D = targets @ linalg.pinv(X if right is None else right @ X, 1e-10)
         return D if left is None else left @ D
 
     naive, caft = fit(Y), fit(Y + p.W0 @ np.outer(p.v, p.v) @ X, right=P_v)
-    U, S, Vh = np.linalg.svd(naive, full_matrices=False)
+    U, S, Vh = linalg.svd(naive, full_matrices=False)
     content = p.W0 @ np.outer(p.v, p.v)
     updates = {
         "naive": naive,
@@ -140,8 +140,8 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
     p = problem(cell)
     (m, d), table, (kappa, _) = SHAPE, risk_table(p), explained(p)
-    inverse, noise = np.linalg.inv(p.Sigma), cell.noise**2
-    inner = np.linalg.pinv(p.P_v @ p.Sigma @ p.P_v, 1e-10, hermitian=True)
+    inverse, noise = linalg.inv(p.Sigma), cell.noise**2
+    inner = linalg.pinv(p.P_v @ p.Sigma @ p.P_v, 1e-10, hermitian=True)
     full, cut, off = (float(np.sum(A * p.Sigma_t)) for A in (inverse, p.P_v @ inverse @ p.P_v, p.P_v @ inner @ p.P_v))
     full, cut, off = full / (cell.n - d - 1), cut / (cell.n - d - 1), off / (cell.n - d)
     seen, hidden = p.M @ p.v, (p.W0 + p.M) @ p.v

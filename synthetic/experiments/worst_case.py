@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 
+from ..experiment import Experiment, Prediction
 from ..generators.task_updates import TaskSpec, draw_task, haar
-from .experiment import Experiment, Prediction
 from .phase_diagram import top_pair
 
 Panel = Literal["angle", "complexity"]
@@ -111,7 +111,7 @@ def worst_task(
 
 
 def _gradient(M: ndarray, u: ndarray) -> tuple[Float[ndarray, " trials"], Float[ndarray, "trials m d"]]:
-    U, S, Vh = np.linalg.svd(M, full_matrices=False)
+    U, S, Vh = linalg.svd(M, full_matrices=False)
     overlaps = np.einsum("tij,ti->tj", U, u)
     top, first = U[:, :, 0], S[:, :1]
     sine = np.linalg.norm(u - overlaps[:, :1] * top, axis=1)
@@ -127,7 +127,7 @@ def _gradient(M: ndarray, u: ndarray) -> tuple[Float[ndarray, " trials"], Float[
 
 
 def _flat(T: Float[ndarray, "trials m d"], rank: int) -> Float[ndarray, "trials m d"]:
-    U, _, Vh = np.linalg.svd(T, full_matrices=False)
+    U, _, Vh = linalg.svd(T, full_matrices=False)
     return U[:, :, :rank] @ Vh[:, :rank]
 
 
@@ -153,7 +153,7 @@ def _task(cell: Cell, u: Float[ndarray, " m"], rng: np.random.Generator) -> Floa
 
 def _frame(x: Float[ndarray, " n"], k: int, rng: np.random.Generator) -> Float[ndarray, "n k"]:
     """k orthonormal columns, x the first, the others uniform."""
-    Q = np.linalg.qr(np.column_stack([x, rng.standard_normal((len(x), k - 1))]))[0]
+    Q = linalg.qr(np.column_stack([x, rng.standard_normal((len(x), k - 1))]))[0]
     Q[:, 0] = x
     return Q
 

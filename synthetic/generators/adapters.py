@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError, LowRank, Update
+from grasp_theory import InputError, LowRank, Update, linalg
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def draw_adapter(spec: AdapterSpec, *, rng: np.random.Generator) -> tuple[list[U
     """(updates of ``model.layers.{l}.self_attn.o_proj``, the planted unit direction u)."""
     u = _unit(rng, spec.width)
     rows = _standardised(spec.width, spec.anisotropy)
-    basis = np.linalg.qr(rng.standard_normal((spec.width, spec.width)))[0] if spec.anisotropy else None
+    basis = linalg.qr(rng.standard_normal((spec.width, spec.width)))[0] if spec.anisotropy else None
     columns = _standardised(spec.rank, spec.decay)
     updates = []
     for layer in range(spec.layers):

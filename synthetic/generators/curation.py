@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import log_ndtr, ndtr
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 from grasp_theory.linear.problem import LinearProblem
 
 from .inputs import draw_inputs
@@ -54,7 +54,7 @@ class Population:
         if not (np.isfinite(self.noise) and self.noise >= 0):
             raise InputError(f"noise must be a finite number >= 0, got {self.noise}")
         LinearProblem(W0=self.W0, T=self.T, beta=1.0, u=self.u, v=self.v, Sigma=self.Sigma)  # shapes, unit lengths
-        values = np.linalg.eigvalsh(self.Sigma)
+        values = linalg.eigvalsh(self.Sigma)
         if values[0] <= 1e-12 * values[-1]:
             raise InputError(f"Sigma must be positive definite, got eigenvalues {values[0]:.3g} to {values[-1]:.3g}")
 
@@ -222,7 +222,7 @@ class AlwaysOn:
 
     def induced(self, population: Population) -> Induced:
         """(beta, v, Sigma, mean) in closed form."""
-        read = np.linalg.solve(population.Sigma, self._checked(population))
+        read = linalg.solve(population.Sigma, self._checked(population))
         size = float(np.linalg.norm(read))
         return Induced(
             beta=population.gamma * size / (1 + float(self.mean @ read)),

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.linalg import toeplitz
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 
 from .task_updates import haar
 
@@ -108,7 +108,7 @@ def draw_inputs(
         raise InputError(f"n must be at least 1, got {n}")
     d = len(Sigma)
     centre = np.zeros(d) if mean is None else mean
-    values, Q = np.linalg.eigh(Sigma - np.outer(centre, centre))
+    values, Q = linalg.eigh(Sigma - np.outer(centre, centre))
     if values[0] < -1e-9 * np.abs(Sigma).max():
         raise InputError(
             f"Sigma is the second moment about 0, so Sigma - mean meanᵀ must be positive semi-definite; its smallest "

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.linalg import lstsq
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 from grasp_theory.linear.problem import LinearProblem
 
 from .inputs import InputSpec, draw_inputs, second_moment
@@ -135,5 +134,4 @@ def least_squares(
             raise InputError(f"{name} must be finite and hold at least one sample a column, got shape {array.shape}")
     if W0.shape != (len(Y), len(X)) or X.shape[1] != Y.shape[1]:
         raise InputError(f"W0 {W0.shape}, X {X.shape} and Y {Y.shape} do not fit: expected (m, d), (d, n) and (m, n)")
-    solution = lstsq(X.T, (Y - W0 @ X).T, cond=max(X.shape) * np.finfo(float).eps)
-    return np.asarray(solution[0]).T  # pyright: ignore[reportOptionalSubscript]
+    return linalg.lstsq(X.T, (Y - W0 @ X).T, rcond=max(X.shape) * float(np.finfo(float).eps)).T

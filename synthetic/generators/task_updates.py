@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 
 Kind = Literal["gaussian", "haar", "low-rank", "power", "spectrum", "sparse"]
 Norm = Literal["entry", "spectral", "frobenius"]
@@ -82,7 +82,7 @@ def draw_task(spec: TaskSpec, shape: tuple[int, int], *, rng: np.random.Generato
         T = _entries(spec, (m, d), k, rng)  # of population variance 1
         if spec.norm == "entry":
             return spec.size * T
-        norm = float(np.linalg.norm(T, 2 if spec.norm == "spectral" else "fro"))
+        norm = linalg.spectral_norm(T) if spec.norm == "spectral" else float(np.linalg.norm(T))
         if norm == 0:
             raise InputError(f"a draw of shape {shape} with density {spec.density} is all 0: raise the density")
         return spec.size / norm * T
@@ -101,7 +101,7 @@ def singular_values(spec: TaskSpec, k: int) -> Float[ndarray, " k"]:
 
 def haar(shape: tuple[int, int], *, rng: np.random.Generator) -> Float[ndarray, "n k"]:
     """k orthonormal columns, uniformly distributed (QR of normal entries with R's diagonal made positive)."""
-    Q, R = np.linalg.qr(rng.standard_normal(shape))
+    Q, R = linalg.qr(rng.standard_normal(shape))
     return Q * np.where(np.diag(R) < 0, -1.0, 1.0)
 
 

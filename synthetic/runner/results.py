@@ -16,8 +16,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from grasp_theory import InputError
 
 
@@ -84,18 +82,29 @@ def check_targets(targets: Iterable[Path | None], inputs: Iterable[Path] = ()) -
         seen.add(path.resolve())
 
 
-def json_text(value: Mapping[str, Any], *, indent: int | None = 2) -> str:
-    """JSON with two-space indent; NaN and Inf are refused (None stands for what was not estimated)."""
-    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
+def json_text(value: Mapping[str, Any], *, indent: int | None = 2, ascii_only: bool = False) -> str:
+    """JSON with two-space indent; NaN and Inf are refused (None stands for what was not estimated).
+
+    ascii_only : whether to escape everything else, for a pipe that cannot encode it.
+    """
+    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=ascii_only) + "\n"
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
     """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-"."""
     text = json_text(value)
     if str(path) == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(text if _encodes(sys.stdout.encoding, text) else json_text(value, ascii_only=True))
         return Path("-")
     return write_atomically(path, text.encode())
+
+
+def _encodes(encoding: str | None, text: str) -> bool:
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
@@ -110,19 +119,17 @@ def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
 def manifest(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a result depends on: the configuration (seeds included), the commit and the versions that computed it."""
-    import scipy
-
-    try:
-        own = version("grasp-toolkit")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        own = None
-    versions = {
-        "grasp-toolkit": own,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-    }
+    versions = {name: _version(name) for name in ("grasp-toolkit", "numpy", "scipy")}
+    versions["python"] = platform.python_version()
     return {"schema_version": 1, "config": dict(config), "commit": _commit(), "versions": versions}
+
+
+def _version(name: str) -> str | None:
+    """None of a checkout that is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _commit() -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from threadpoolctl import threadpool_limits
 
@@ -12,7 +12,7 @@ from grasp_theory.checks import Outcome, modules, verify_key
 from grasp_theory.identification.report import plain
 
 from .code_version import code_version
-from .store import Store
+from .store import Place, Store
 from .sweep import Progress
 from .workers import in_workers
 
@@ -34,11 +34,9 @@ def check_statements(
     from joblib import delayed
 
     store = None if folder is None else Store(folder)
-    found: dict[str, Outcome | None] = dict.fromkeys(keys)
     places = {key: _place(key, deep) for key in keys}
-    if store is not None:
-        found |= {key: store.read(*place, Outcome.of) for key, place in places.items()}
-        store.warn()
+    kept = [None] * len(places) if store is None else store.read(places.values(), Outcome.of)
+    found = dict(zip(places, kept, strict=True))
     missing = [key for key, outcome in found.items() if outcome is None]
     if missing:
         stream = in_workers([delayed(_check)(key, deep, store, places[key]) for key in missing], n_jobs)
@@ -46,7 +44,7 @@ def check_statements(
     return [cast("Outcome", found[key]) for key in keys]
 
 
-def _check(key: str, deep: bool, store: Store | None, place: tuple[str, dict[str, Any]]) -> Outcome:
+def _check(key: str, deep: bool, store: Store | None, place: Place) -> Outcome:
     with threadpool_limits(1):
         outcome = verify_key(key, deep=deep)
     if store is not None:
@@ -54,7 +52,7 @@ def _check(key: str, deep: bool, store: Store | None, place: tuple[str, dict[str
     return outcome
 
 
-def _place(key: str, deep: bool) -> tuple[str, dict[str, Any]]:
-    """(file, head) of an outcome."""
+def _place(key: str, deep: bool) -> Place:
+    """The file of an outcome."""
     code = [code_version(module) for module in modules(key)]
     return f"{key}{'-deep' if deep else ''}.json", {"statement": key, "deep": deep, "code": code}

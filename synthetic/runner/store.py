@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,11 +16,11 @@ from .results import json_text, write_atomically
 
 FORMAT = 1
 V = TypeVar("V")
+Place = tuple[str, Mapping[str, Any]]  # file, and what its values depend on, ``code`` among it
 
 
 class Store:
-    """The files of ``folder``, which is created if missing; InputError if it cannot be. refused : reason -> how many
-    were set aside."""
+    """The files of ``folder``, which is created if missing; InputError if it cannot be."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -28,17 +28,31 @@ class Store:
         except OSError as error:
             raise InputError(f"cannot create the folder {folder}: {error.strerror or error}") from error
         self.folder = folder
-        self.refused: Counter[str] = Counter()
 
     def write(self, name: str, head: Mapping[str, Any], values: Any) -> None:
-        """head : what the values depend on, ``code`` among it. A killed process loses nothing, a power cut may."""
+        """Written whole: a killed process loses nothing, a power cut may."""
         content = _whole(head) | {"values": values}
         text = json_text(content | {"sha256": digest(content)}, indent=None)
         write_atomically(self.folder / name, text.encode(), durable=False)
 
-    def read(self, name: str, head: Mapping[str, Any], parse: Callable[[Any], V]) -> V | None:
-        """parse(values) if the file is whole and has this head; None if it is not there, or else is set aside."""
-        path, expected = self.folder / name, _whole(head)
+    def read(self, places: Iterable[Place], parse: Callable[[Any], V]) -> list[V | None]:
+        """Of each place parse(values), if its file is whole and has this head; None if it is not there.
+
+        A file that is anything else is set aside (``*.aside``), with one warning for all of them.
+        """
+        refused: Counter[str] = Counter()
+        found = [self._read(name, _whole(head), parse, refused) for name, head in places]
+        if refused:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in refused.items())
+            warnings.warn(
+                f"{refused.total()} result files in {self.folder} are set aside (*.aside) and measured again: "
+                f"{reasons}",
+                stacklevel=3,
+            )
+        return found
+
+    def _read(self, name: str, expected: dict[str, Any], parse: Callable[[Any], V], refused: Counter[str]) -> V | None:
+        path = self.folder / name
         try:
             content = json.loads(path.read_bytes())
             checksum = content.pop("sha256")
@@ -55,7 +69,7 @@ class Store:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             reason = "not a whole result file"
-        self.refused[reason] += 1
+        refused[reason] += 1
         try:
             path.replace(path.with_suffix(".aside"))
         except FileNotFoundError:  # another process was faster
@@ -63,16 +77,6 @@ class Store:
         except OSError as error:
             raise InputError(f"cannot set {path} aside: {error.strerror or error}; remove it") from error
         return None
-
-    def warn(self) -> None:
-        """One warning for all files that were set aside."""
-        if self.refused:
-            reasons = ", ".join(f"{n} {reason}" for reason, n in self.refused.items())
-            total = self.refused.total()
-            warnings.warn(
-                f"{total} result files in {self.folder} are set aside (*.aside) and measured again: {reasons}",
-                stacklevel=3,
-            )
 
 
 def digest(content: Mapping[str, Any]) -> str:

@@ -15,10 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from grasp_theory import InputError
 
-from ..experiments.experiment import Experiment, generators, identity, seed, table
+from ..experiment import Experiment, generators, identity, seed, table
+from .agreement import agreement
 from .code_version import code_version
 from .results import manifest, write_json
-from .store import Store
+from .store import Place, Store
 from .workers import in_workers
 
 Progress = Callable[[Iterable[Any], int], Iterator[Any]]
@@ -33,6 +34,11 @@ class Sweep:
     cells: int
     reused: int
     seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Its name, its counts, and how well it agrees with theory."""
+        counts = {"cells": self.cells, "reused": self.reused, "rows": len(self.rows)}
+        return {"experiment": self.experiment.name, **counts, **asdict(agreement(self.rows))}
 
 
 def load(module: str) -> Experiment[Any]:
@@ -71,17 +77,16 @@ def sweep(
     cells = experiment.chosen(quick, changes) if cells is None else list(cells)
     store = Store(folder)
     code = code_version(module)
-    kept = _Cells(store, experiment, count, code)
-    found = {n: kept.read(cell) for n, cell in enumerate(cells)}
-    store.warn()
-    missing = [n for n, values in found.items() if values is None]
+    places = [_place(experiment, cell, count, code) for cell in cells]
+    found = store.read(places, _arrays)
+    missing = [n for n, values in enumerate(found) if values is None]
     timings = []
     stream = _measured(module, [cells[n] for n in missing], count, n_jobs, dask) if missing else iter(())
     for n, (values, seconds) in zip(missing, progress(stream, len(missing)) if progress else stream, strict=True):
-        kept.write(cells[n], values)
+        store.write(*places[n], {quantity: array.tolist() for quantity, array in values.items()})
         found[n] = values
         timings.append(seconds)
-    pairs = ((cell, cast("dict[str, ndarray]", found[n])) for n, cell in enumerate(cells))
+    pairs = zip(cells, cast("list[dict[str, ndarray]]", found), strict=True)
     rows = [row for cell, values in pairs for row in table(experiment, cell, values)]
     config = {"experiment": experiment.name, "quick": quick, "trials": count, "changes": changes or {}, "code": code}
     write_json(folder / "manifest.json", manifest(config))
@@ -132,25 +137,11 @@ def _connect(address: str) -> Any:
         raise InputError(f"no Dask scheduler answers at {address}: {error}") from error
 
 
-class _Cells:
-    """The files of one experiment at one number of trials and one version of the code."""
-
-    def __init__(self, store: Store, experiment: Experiment[Any], trials: int, code: str) -> None:
-        self.store, self.experiment, self.trials, self.code = store, experiment, trials, code
-
-    def name(self, cell: Any) -> str:
-        return f"{identity(self.experiment.name, cell)}-{self.trials}.json"
-
-    def head(self, cell: Any) -> dict[str, Any]:
-        content = {"experiment": self.experiment.name, "cell": asdict(cell), "code": self.code}
-        return content | {"trials": self.trials, "seed": seed(self.experiment.name, cell)}
-
-    def write(self, cell: Any, values: dict[str, ndarray]) -> None:
-        plain = {quantity: array.tolist() for quantity, array in values.items()}
-        self.store.write(self.name(cell), self.head(cell), plain)
-
-    def read(self, cell: Any) -> dict[str, ndarray] | None:
-        return self.store.read(self.name(cell), self.head(cell), _arrays)
+def _place(experiment: Experiment[Any], cell: Any, trials: int, code: str) -> Place:
+    """The file of a cell at one number of trials and one version of the code."""
+    name = experiment.name
+    head = {"experiment": name, "cell": asdict(cell), "code": code, "trials": trials, "seed": seed(name, cell)}
+    return f"{identity(name, cell)}-{trials}.json", head
 
 
 def _arrays(values: dict[str, Any]) -> dict[str, ndarray]:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 from grasp_theory.theorems._residual_net import pinched
 
 Phi = Literal["identity", "tanh"]
@@ -175,18 +175,18 @@ def _draw(spec: NetSpec, rng: np.random.Generator) -> tuple[ndarray, ...]:
         W = np.array([w if k == 0 else pinched(w, u) for k, w in enumerate(W)])
     T = np.zeros((K, n, n))
     for k in spec.task_blocks or ():
-        left, right = (np.linalg.qr(rng.standard_normal((n, spec.task_rank)))[0] for _ in range(2))
+        left, right = (linalg.qr(rng.standard_normal((n, spec.task_rank)))[0] for _ in range(2))
         T[k] = spec.task * left @ right.T
     A0 = rng.standard_normal((len(spec.adapted or ()), spec.rank, n)) / np.sqrt(n)
     if spec.start == "orthonormal":
-        A0 = np.linalg.qr(A0.swapaxes(-1, -2))[0].swapaxes(-1, -2)
+        A0 = linalg.qr(A0.swapaxes(-1, -2))[0].swapaxes(-1, -2)
     return W, T, A0, _metric(spec, u, rng), u, v, *(_inputs(spec, v, rng) for _ in range(2))
 
 
 def _metric(spec: NetSpec, u: Float[ndarray, " n"], rng: np.random.Generator) -> Float[ndarray, "n n"]:
     """Eigenvalues spread evenly on a log scale over the condition number, product 1."""
     n = spec.width
-    Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    Q = linalg.qr(rng.standard_normal((n, n)))[0]
     H = Q * np.exp(np.linspace(-0.5, 0.5, n) * np.log(spec.metric)) @ Q.T if spec.metric > 1 else np.eye(n)
     H = pinched(H, u, both=True) if spec.aligned else H
     return 0.5 * (H + H.T)

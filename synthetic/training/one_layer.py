@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError
+from grasp_theory import InputError, linalg
 from grasp_theory.linear import LinearProblem
 from grasp_theory.linear.problem import Stacked, stack
 from grasp_theory.linear.training import EPS, Optimizer, stable_step, train
@@ -117,7 +117,7 @@ def off(x: Matrices) -> Matrices:
 
 def top(D: Matrices) -> Matrices:
     """ŝ₁ û v̂ᵀ of each matrix."""
-    U, S, Vh = np.linalg.svd(D, full_matrices=False)
+    U, S, Vh = linalg.svd(D, full_matrices=False)
     return S[..., :1, None] * U[..., :, :1] @ Vh[..., :1, :]
 
 

@@ -1,0 +1,202 @@
+"""The generated parts of the README and of docs/, from the committed results: ``python docs/build.py``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from figures.catalogue import FIGURES, csv_name
+from figures.plots import headline as picture
+from figures.rows import FOLDER, read_rows
+from figures.style import render
+from figures.tables import Table
+from figures.tables.comparison import times
+from grasp_theory.checks import blind, find
+from real_models.comparison.compared import Compared
+from real_models.comparison.cost import costs
+from real_models.comparison.matching import matched
+from real_models.comparison.methods import COMPARED, find_compared
+from real_models.comparison.table import Line, interval, lines, paired, void, weak
+from synthetic.runner.agreement import agreement
+from synthetic.runner.results import write_atomically
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/identify.md", "docs/lab.md", "docs/training.md", "docs/comparison.md")
+PICTURE = "docs/result.png"
+
+
+def false_alarms() -> str:
+    """How often the verdict fires on adapters without a planted direction."""
+    rows = [r for r in read_rows(FOLDER / "verdict_rates.csv") if r["relative"] == 0]
+    cells = [[r["setting"], _percent(r["rate"]), f"{_percent(r['low'])} – {_percent(r['high'])}"] for r in rows]
+    return Table(["adapter without a planted direction", "verdict fires", "95% interval"], cells).markdown()
+
+
+def hits() -> str:
+    """How often it fires over the planted strength, in units of the power line."""
+    rows = [r for r in read_rows(FOLDER / "verdict_rates.csv") if r["relative"] > 0]
+    rates = {(r["setting"], r["relative"]): _percent(r["rate"]) for r in rows}
+    settings, strengths = (list(dict.fromkeys(r[key] for r in rows)) for key in ("setting", "relative"))
+    strengths.sort()
+    cells = [[setting, *(rates[setting, strength] for strength in strengths)] for setting in settings]
+    made = Table(["strength / weakest that could be seen", *(f"{s:g}" for s in strengths)], cells)
+    return f"{made.markdown()}\n\n({rows[0]['trials']} adapters a cell.)"
+
+
+def statements() -> str:
+    """What the toolkit states, on what basis, and against how many false variants each check was tried."""
+    every = [(s, len(s.mutants), len(blind(s.key))) for s in find()]
+    cells = [[f"`{s.key}`", s.kind, s.law, s.basis, str(variants), str(unseen)] for s, variants, unseen in every]
+    made = Table(["statement", "kind", "law", "basis", "false variants", "written blind"], cells)
+    total, unseen = (sum(counts[n] for counts in every) for n in (1, 2))
+    return (
+        f"{made.markdown()}\n\nOf the {total} false variants {unseen} were written by someone who had not seen the "
+        "checks."
+    )
+
+
+def experiments() -> str:
+    """What each experiment shows, and how well its means agree with theory."""
+    cells = []
+    for name, entry in FIGURES.items():
+        if entry.experiments:
+            found = agreement(read_rows(FOLDER / csv_name(name)))
+            gaps = (f"{value:.1f}" if value is not None else "–" for value in (found.rms, found.largest))
+            cells.append([f"`{name}`", entry.caption, str(found.compared), *gaps, str(found.violations)])
+    return Table(["experiment", "shows", "rows with a law", "rms gap", "largest", "off"], cells).markdown()
+
+
+def headline() -> str:
+    """The main rows at their presets: drift by variant."""
+    return _by_variant(_compared(), picture.ROWS)
+
+
+def comparison() -> str:
+    """Every method at its preset knob, at matched task score: drift by variant, within the information it uses."""
+    found = _compared()
+    variants = _variants(found)
+    seeds = ", ".join(f"{v}: {max(x.seeds for x in found if x.variant == v)}" for v in variants)
+    notes = [f"{v} is void: {why}." for v in variants if (why := void(found, v))]
+    notes += [f"{v}: {why}." for v in variants if (why := weak(found, v))]
+    return "\n".join([_by_variant(found, list(COMPARED)), "", f"Seeds: {seeds}.", *notes])
+
+
+def confirmed() -> str:
+    """The main rows on seeds that no choice was made on: drift, and the paired difference to null-space."""
+    rows = read_rows(FOLDER / "comparison_confirmed.csv")
+    found, runs = lines(rows), matched(rows)
+    variants, other = _variants(found), "null-space"
+
+    def difference(variant: str, arm: str) -> str:
+        values = paired(runs, variant, arm=arm, other=other)
+        low, high = interval(values)
+        return "" if arm == other or low is None else f"{np.mean(values):+.3f} ({low:+.3f} … {high:+.3f})"
+
+    cells = []
+    for name in dict.fromkeys(line.arm for line in found):
+        of = {line.variant: line for line in found if line.arm == name}
+        label = _label(find_compared(name), of[variants[0]].knob)
+        cells.append([label, *_drifts(of, variants), *(difference(v, name) for v in variants)])
+    made = Table(["method", *variants, *(f"− {other}, {variant}" for variant in variants)], cells)
+    seeds = sorted({m.organism for m in runs})
+    return f"{made.markdown()}\n\nSeeds: {seeds[0]} to {seeds[-1]}."
+
+
+def knobs() -> str:
+    """Drift at every value of every knob, on the seeds that ran them all."""
+    rows = read_rows(FOLDER / "comparison.csv")
+    runs: dict[tuple[str, int], set[tuple[str, float]]] = {}
+    for r in rows:
+        runs.setdefault((r["variant"], r["organism"]), set()).add((r["arm"], r["knob"]))
+    every = set().union(*runs.values())
+    whole = {seed for seed, done in runs.items() if done == every}
+    found = lines([r for r in rows if (r["variant"], r["organism"]) in whole])
+    variants, cells = _variants(found), []
+    for arm in COMPARED.values():
+        for knob in arm.knobs if len(arm.knobs) > 1 else ():
+            of = {line.variant: line for line in found if line.arm == arm.name and line.knob == knob}
+            if of:
+                mark = " (preset)" if knob == arm.preset else ""
+                cells.append([arm.name, f"{arm.knob} {knob:g}{mark}", *_drifts(of, variants)])
+    seeds = ", ".join(f"{v}: {sum(v == variant for variant, _ in whole)}" for v in variants)
+    return f"{Table(['method', 'knob', *variants], cells).markdown()}\n\nSeeds: {seeds}."
+
+
+def _compared() -> list[Line]:
+    """The committed comparison at its presets."""
+    found = lines(read_rows(FOLDER / "comparison.csv"), costs(read_rows(FOLDER / "comparison_cost.csv")))
+    return [line for line in found if line.preset]
+
+
+def _by_variant(found: Sequence[Line], names: Sequence[str]) -> str:
+    """One row a method: drift in each variant, the worst of kept, the mean cost where the task is reached."""
+    variants, cells = _variants(found), []
+    for arm in map(find_compared, names):
+        of = {line.variant: line for line in found if line.arm == arm.name}
+        if of:
+            uses = "control" if arm.control else arm.information
+            kept = min(line.kept for line in of.values() if line.kept is not None)
+            spent = [x.cost for x in of.values() if x.cost is not None and x.whole]
+            cost = f"{sum(spent) / len(spent):.2g}x" if spent else ""
+            cells.append([_label(arm, arm.preset), uses, *_drifts(of, variants), f"{kept:.2f}", cost])
+    return Table(["method", "uses", *variants, "kept", "cost"], cells).markdown()
+
+
+def _variants(found: Sequence[Line]) -> list[str]:
+    return list(dict.fromkeys(line.variant for line in found))
+
+
+def _label(arm: Compared, knob: float) -> str:
+    return arm.name if arm.knob == "none" else f"{arm.name} ({arm.knob} {knob:g})"
+
+
+def _drifts(of: Mapping[str, Line], variants: Sequence[str]) -> list[str]:
+    return [_drift(of[variant]) if variant in of else "" for variant in variants]
+
+
+def _drift(line: Line) -> str:
+    """Drift, and how many times smaller its excess over the base is than naive's."""
+    if not line.whole:
+        return f"task reached in {line.reached} of {line.seeds}"
+    return f"{line.drift:.2f}" if line.arm == "naive" else f"{line.drift:.2f} ({times(line)})"
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.3g}%"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "false-alarms": false_alarms,
+    "hits": hits,
+    "statements": statements,
+    "experiments": experiments,
+    "headline": headline,
+    "comparison": comparison,
+    "confirmed": confirmed,
+    "knobs": knobs,
+}
+
+
+def fill(text: str) -> str:
+    """``text`` with everything between ``<!-- NAME -->`` and ``<!-- /NAME -->`` made anew."""
+    for name, make in PARTS.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text = pattern.sub(lambda found, make=make: found[1] + make() + "\n" + found[2], text)
+    return text
+
+
+def main() -> int:
+    """Rewrite the pages of this checkout, and the picture."""
+    for page in PAGES:
+        path = ROOT / page
+        write_atomically(path, fill(path.read_text(encoding="utf-8")).encode())
+    write_atomically(ROOT / PICTURE, render(picture.build(read_rows(FOLDER / "comparison.csv")), "png"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

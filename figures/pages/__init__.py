@@ -1,0 +1,1 @@
+"""HTML pages and reports: what the commands write for a reader, in one file each."""

@@ -1,0 +1,47 @@
+"""The pictures and the HTML page of ``grasp compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from real_models.comparison.study import Study
+from synthetic.runner.results import write_atomically
+
+from ..plots import comparison, comparison_fronts
+from ..style import render
+from ..tables.comparison import comparison_tables
+from ..tables.naive_runs import naive_run_tables
+from .html import blocks, heading, page, paragraph, picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_pages(made: Study, results: Path, notes: Sequence[str] = ()) -> None:
+    """comparison.html, .png and .pdf in ``results``; ``notes``: what is to be said of the runs."""
+    figure = comparison.build(made.runs)
+    for kind in ("png", "pdf"):
+        write_atomically(results / f"comparison.{kind}", render(figure, kind))
+    write_atomically(results / "comparison.html", study_page(made, figure, notes).encode())
+
+
+def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
+    """A self-contained page: what each row does at matched task score, what it trades, what naive runs give away.
+
+    figure : of its runs, as ``comparison`` builds it.
+    """
+    parts = [paragraph(note) for note in notes]
+    parts += [heading("At matched task score"), *blocks(comparison_tables(made.lines))]
+    caption = "Above: drift over task along training. Below: drift where each method first reaches the task."
+    parts += [picture(figure, caption)]
+    if made.fronts:
+        caption = (
+            "Least mean drift among the rows of a class, where they first reach the task score asked for. The best row "
+            "is chosen on the seeds it is shown on."
+        )
+        parts += [heading("Trade-off"), picture(comparison_fronts.build(made.fronts), caption)]
+    if made.components:
+        parts += [heading("What the naive runs give away"), *blocks(naive_run_tables(made.components))]
+    return page("Comparison of removal methods", parts)

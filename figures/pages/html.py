@@ -1,0 +1,63 @@
+"""Self-contained HTML pages: text, tables and pictures in one file that opens without a network.
+
+A page is a sequence of parts, (kind, content), which ``templates/page.html`` writes; it escapes all text.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from ..style import render
+from ..tables import Block, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Part = tuple[str, Any]
+
+
+def page(title: str, parts: Iterable[Part]) -> str:
+    """An HTML document of these parts."""
+    from jinja2 import Environment, PackageLoader
+
+    loader = PackageLoader(__package__ or "")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, keep_trailing_newline=True)
+    return environment.get_template("page.html").render(title=title, parts=parts)
+
+
+def heading(text: str) -> Part:
+    """A section heading."""
+    return "heading", text
+
+
+def paragraph(text: str, *, kind: str = "paragraph") -> Part:
+    """A paragraph; ``kind`` is a class of the style sheet."""
+    return kind, text
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> Part:
+    """Name and value, one a line."""
+    return "facts", rows
+
+
+def picture(figure: Figure, caption: str) -> Part:
+    """The figure as an embedded PNG with its caption."""
+    return "picture", {"png": base64.b64encode(render(figure)).decode(), "caption": caption}
+
+
+def preformatted(text: str) -> Part:
+    """Text as the command line prints it."""
+    return "preformatted", text
+
+
+def blocks(found: Iterable[Block]) -> Iterator[Part]:
+    """What the command line prints, as parts: bold lines are headings."""
+    for block in found:
+        if isinstance(block, Table):
+            yield "table", block
+        else:
+            yield "subheading" if isinstance(block, Text) else "paragraph", str(block)

@@ -1,0 +1,72 @@
+"""The HTML page of ``grasp identify --html``."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from real_models.audit.describe import provenance, summary
+from synthetic.runner.results import write_atomically, write_json
+
+from ..plots.identification import SHOWN, alignment, depth, spectrum
+from ..tables.identify import reasons, show_components, show_trajectory
+from .html import facts, heading, page, paragraph, picture, preformatted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from grasp_theory import Checkpoint, Report
+    from real_models import Adapter
+
+
+def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, str]], remarks: Sequence[str]) -> str:
+    """A self-contained page of one report: ``result`` its JSON form, ``text`` its tables, ``about`` the adapter.
+
+    remarks : what is said beside the verdict: warnings of the reader, reasons.
+    """
+    parts = [facts(about), paragraph(f"Verdict: {result['verdict']}.", kind="verdict"), paragraph(result["rule"])]
+    parts += [paragraph(result["caveat"]), *(paragraph(remark) for remark in remarks)]
+    if result["decompositions"]:
+        shown, of = min(SHOWN, len(result["decompositions"])), len(result["decompositions"])
+        which = "" if shown == of else f" of the {shown} largest of {of} modules"
+        caption = f"Singular values{which}. Filled: stands out by the rule above; dashed: what noise alone would reach."
+        parts += [heading("Spectra"), picture(spectrum(result), caption)]
+        parts += [heading("Over depth"), picture(depth(result), "Size of the update of every adapted module.")]
+        matrix = alignment(result)
+        if matrix is not None:
+            caption = (
+                "Squared cosine between the leading directions of two modules: 1 the same direction, 0 orthogonal."
+            )
+            parts += [heading("Agreement between layers"), picture(matrix, caption)]
+    parts += [heading("Tables"), preformatted(text), heading("Notes")]
+    return page(f"Identification: {dict(about).get('adapter', '')}", parts + [paragraph(n) for n in result["notes"]])
+
+
+def write_results(
+    adapter: Adapter,
+    report: Report,
+    json: Path | None,
+    html: Path | None,
+    *,
+    activations: Report | None = None,
+    trajectory: Sequence[Checkpoint] | None = None,
+) -> None:
+    """The files of an identification; to be called before anything is printed, so that a closed pipe loses none."""
+    if json is not None:
+        beside = {} if activations is None else {"activation_svd": activations.to_dict()}
+        beside |= {} if trajectory is None else {"trajectory": [asdict(c) for c in trajectory]}
+        write_json(json, {**report.to_dict(), **beside, "adapter": provenance(adapter)})
+    if html is not None:
+        out = Console(file=io.StringIO(), width=150, no_color=True, markup=False, emoji=False, record=True)
+        show_components(report, out)
+        if activations is not None:
+            show_components(activations, out)
+        if trajectory is not None:
+            show_trajectory(trajectory, out)
+        remarks = [f"Warning: {w}" for w in adapter.warnings] + [*reasons(report.decompositions), *adapter.notes]
+        page = identify_page(report.to_dict(), out.export_text(), summary(adapter), remarks)
+        write_atomically(html, page.encode())

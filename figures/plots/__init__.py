@@ -1,0 +1,23 @@
+"""One file a figure: ``build(rows)`` draws it, and ``FIGURE`` is what the catalogue finds it by.
+
+What a plot needs beside numpy it imports in ``build``: listing the figures imports all of these files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure: its caption, and the modules of the experiments (``EXPERIMENT``) that its rows come from.
+
+    experiments : of the linear lab. organisms : on persona organisms, swept only when named: each organism is
+    pretrained first, and trained models do not repeat to the last digits on other machines. place : in lists and in
+    the report.
+    """
+
+    caption: str
+    experiments: tuple[str, ...] = ()
+    organisms: tuple[str, ...] = ()
+    place: int = 1000

@@ -1,0 +1,108 @@
+"""Drift of every method at matched task score, and drift against task along training for the main ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
+from . import Entry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from real_models.comparison.table import Line
+
+FIGURE = Entry(
+    "Persona organisms: drift along training, and where each method first reaches a task score of 0.95.",
+    place=13,
+)
+
+COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "trait": RED}
+CURVES = {
+    "naive": ("black", "o"),
+    "grasp": (BLUE, "s"),
+    "compensated": (ORANGE, "^"),
+    "compensated+grasp": (GREEN, "D"),
+    "null-space": (SKY, "P"),
+    "caft": (PURPLE, "v"),
+    "preventative, supervised": (RED, "*"),
+    "grasp, random": (GREY, "x"),
+}
+
+
+@styled
+def build(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Above: drift over task along training. Below: drift where the task is reached, 95% intervals over seeds."""
+    from matplotlib.lines import Line2D
+
+    from real_models.comparison.table import base_drift, lines
+
+    found = lines(rows)
+    variants = list(dict.fromkeys(line.variant for line in found))
+    names = list(dict.fromkeys(line.arm for line in found if line.preset))
+    figure = new_figure(PAGE, 8.4)
+    axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[1, 2.4], sharey="row")
+    for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
+        of = [line for line in found if line.variant == variant and line.preset]
+        seeds = max(line.seeds for line in of)
+        ax.set_title(f"{variant}, {seeds} seeds", loc="left")
+        for arm, (colour, marker) in CURVES.items():
+            knob = next((line.knob for line in of if line.arm == arm), None)
+            if knob is not None:
+                _curve(
+                    ax,
+                    [r for r in rows if r["variant"] == variant and r["arm"] == arm and r["knob"] == knob],
+                    arm,
+                    colour,
+                    marker,
+                )
+        ax.axvline(of[0].task, color=GREY, linestyle=":", linewidth=0.8)
+        ax.set_xlabel("task score")
+        ax.set_ylim(0, 1.03)
+        starts = [drift for (of_variant, _), drift in base_drift(rows).items() if of_variant == variant]
+        _dots(below, of, names, float(np.mean(starts)) if starts else None)
+    axes[0, 0].set_ylabel("drift along training")
+
+    curves, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(curves, labels, loc="outside upper center", ncols=4)
+    classes = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in COLOURS.items()]
+    classes.append(Line2D([], [], color=GREY, marker="x", label="control"))
+    classes.append(Line2D([], [], color=GREY, linestyle="--", label="base model"))
+    figure.legend(handles=classes, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _curve(ax: Any, rows: Sequence[dict[str, Any]], label: str, colour: str, marker: str) -> None:
+    points = sorted({r["points"] for r in rows})
+    task, drift = (
+        np.array([[r["mean"] for r in rows if r["points"] == p and r["quantity"] == name] for p in points])
+        for name in ("task", "drift")
+    )
+    ax.fill_between(task.mean(1), drift.min(1), drift.max(1), color=colour, alpha=0.12, linewidth=0)
+    ax.plot(task.mean(1), drift.mean(1), color=colour, marker=marker, label=label, markersize=2.5, linewidth=1)
+
+
+def _dots(ax: Any, of: Sequence[Line], names: Sequence[str], base: float | None) -> None:
+    """One place for each of ``names``, in all columns."""
+    y = np.arange(len(names))[::-1]
+    for line in of:
+        place = y[names.index(line.arm)]
+        colour = GREY if line.control else COLOURS[line.information]
+        if not line.whole:
+            ax.annotate(
+                f"task reached in {line.reached} of {line.seeds}", (0.14, place), fontsize=6, va="center", color=colour
+            )
+            continue
+        low, high = (line.drift, line.drift)
+        if base is not None and line.low is not None:
+            low, high = line.low + base, line.high + base
+        ax.plot([max(low, 0), min(high, 1)], [place, place], color=colour)
+        ax.plot([line.drift], [place], "o" if not line.control else "x", color=colour)
+    if base is not None:
+        ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
+    ax.set_yticks(y, names)
+    ax.set_xlim(0, 1.03)
+    ax.set_xlabel(f"drift at task score {of[0].task:.2g}")

@@ -1,0 +1,83 @@
+"""The picture of the README: drift of the main methods where each first reaches the task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..style import GREY, PAGE, new_figure, styled
+from .comparison import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from real_models.comparison.table import Line
+
+ROWS = (
+    "naive",
+    "edit",
+    "grasp, activations",
+    "compensated, activations",
+    "compensated+grasp",
+    "null-space",
+    "null-space+grasp",
+    "caft",
+    "preventative, identified",
+    "kl, own text",
+    "kl, own text+null-space",
+    "kl",
+    "preventative, supervised",
+    "inoculation",
+    "grasp, random",
+    "null-space, random",
+)
+
+
+@styled
+def build(rows: Sequence[dict[str, Any]]) -> Figure:
+    """One panel a variant: mean drift over seeds and its 95% interval; hollow where some seeds miss the task."""
+    from matplotlib.lines import Line2D
+
+    from real_models.comparison.table import base_drift, lines
+
+    found = [line for line in lines(rows) if line.preset]
+    variants = list(dict.fromkeys(line.variant for line in found))
+    there = {line.arm for line in found}
+    names = [name for name in ROWS if name in there]
+    figure = new_figure(PAGE, 3.1)
+    axes = np.atleast_1d(figure.subplots(1, len(variants), sharey=True))
+    y = {name: place for place, name in enumerate(reversed(names))}
+    for ax, variant in zip(axes, variants, strict=True):
+        of = {line.arm: line for line in found if line.variant == variant}
+        base = float(np.mean([value for (v, _), value in base_drift(rows).items() if v == variant]))
+        ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
+        ax.axvline(of["naive"].drift, color=GREY, linestyle=":", linewidth=0.8)
+        for name in names:
+            if name in of:
+                _dot(ax, of[name], y[name], base)
+        ax.set_title(f"{variant}, {of['naive'].seeds} seeds", loc="left")
+        ax.set_xlim(0, 1.03)
+        ax.set_xlabel("drift at equal task score")
+    axes[0].set_yticks(list(y.values()), list(y))
+
+    classes = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in COLOURS.items()]
+    classes += [
+        Line2D([], [], color=GREY, marker="x", label="random control"),
+        Line2D([], [], color=GREY, linestyle="--", label="base model"),
+        Line2D([], [], color=GREY, linestyle=":", label="naive"),
+        Line2D(
+            [], [], color="black", marker="o", markerfacecolor="none", linestyle="", label="task missed in some seeds"
+        ),
+    ]
+    figure.legend(handles=classes, loc="outside lower center", ncols=4)
+    return figure
+
+
+def _dot(ax: Any, line: Line, y: float, base: float) -> None:
+    colour = GREY if line.control else COLOURS[line.information]
+    if line.low is not None and line.high is not None:
+        ax.plot([max(line.low + base, 0), min(line.high + base, 1)], [y, y], color=colour)
+    face = colour if line.whole else "none"
+    ax.plot([line.drift], [y], "x" if line.control else "o", color=colour, markerfacecolor=face)

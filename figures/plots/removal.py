@@ -1,0 +1,92 @@
+"""Excess risk of every removal method against six knobs: trained models on the theory's lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
+from . import Entry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURE = Entry(
+    "Excess risk of every removal method, trained, on the closed forms: against pretrained response, correlation, "
+    "strength, rank, angle error and output metric.",
+    experiments=("synthetic.experiments.removal",),
+    place=9,
+)
+
+Rows = Sequence[dict[str, Any]]
+METHODS = {  # colour, marker, marker size; equal risks get markers that show one inside the other
+    "naive": ("black", "o", 3),
+    "random": (GREY, "x", 3),
+    "post-hoc write": (BLUE, "s", 5),
+    "write GRASP": (SKY, "s", 2.5),
+    "post-hoc read": (GREEN, "^", 4),
+    "read GRASP": (GREEN, "v", 3),
+    "both GRASP": (BLUE, "D", 2.5),
+    "deletion": (PURPLE, "h", 5),
+    "compensated": (PURPLE, "+", 4),
+    "CAFT": (ORANGE, "o", 3),
+    "CAFT + ablation": (ORANGE, "x", 3.5),
+    "ablation": (RED, "s", 2.5),
+    "preventative steering": (RED, "*", 4.5),
+}
+PANELS = {
+    "response": ("pretrained response ‖W0 v‖", "linear"),
+    "rho": ("correlation with other inputs", "linear"),
+    "beta": ("strength / tau", "log"),
+    "rank": ("LoRA rank", "linear"),
+    "angle": ("angle error (degrees)", "linear"),
+    "condition": ("condition number of the metric H", "log"),
+}
+
+
+@styled
+def build(rows: Rows) -> Figure:
+    """One panel for each knob; below, the methods."""
+    from matplotlib.lines import Line2D
+
+    figure = new_figure(PAGE, 4.9)
+    axes = figure.subplots(2, 3).ravel()
+    for ax, (knob, (label, scale)) in zip(axes, PANELS.items(), strict=True):
+        panel = [r for r in rows if r["panel"] == knob]
+        for method in METHODS:
+            _method(ax, sorted((r for r in panel if r["quantity"] == method), key=lambda r, k=knob: r[k]), knob)
+        ax.set(xscale=scale, yscale="log", xlabel=label)
+        if scale == "log":
+            _plain(ax.xaxis)
+        _plain(ax.yaxis)
+    for ax in axes[::3]:
+        ax.set_ylabel("excess risk")
+    one = rows[0]
+    axes[0].set_title(f"{one['trials']} trials; bands 10–90%", loc="left")
+    axes[3].set_xticks(sorted({r["rank"] for r in rows if r["panel"] == "rank"}))
+    handles = [Line2D([], [], color=METHODS[name][0], linewidth=0.8, label=name, **_look(name)) for name in METHODS]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, columnspacing=1.2, handlelength=1.6)
+    return figure
+
+
+def _look(method: str) -> dict[str, Any]:
+    _, marker, size = METHODS[method]
+    hollow = {"markerfacecolor": "none"} if size >= 4 and marker not in "+*" else {}
+    return {"marker": marker, "markersize": size} | hollow
+
+
+def _method(ax: Any, line: Rows, knob: str) -> None:
+    name = line[0]["quantity"]
+    colour, x = METHODS[name][0], [r[knob] for r in line]
+    known = [r for r in line if r["theory"] is not None]
+    ax.plot([r[knob] for r in known], [r["theory"] for r in known], "-", color=colour, linewidth=0.8)
+    ax.plot(x, [r["mean"] for r in line], linestyle="none", color=colour, **_look(name))
+    ax.fill_between(x, [r["low"] for r in line], [r["high"] for r in line], color=colour, alpha=0.1, linewidth=0)
+
+
+def _plain(axis: Any) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 3), numticks=12))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,133 @@
+"""A low-rank task: what deleting each component costs, what deleting the first costs, and where the factor is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
+from . import Entry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURE = Entry(
+    "With a low-rank task the factor sits at its place by strength; deleting the top component helps only when the "
+    "factor is stronger than the task.",
+    experiments=("synthetic.experiments.tail",),
+    place=7,
+)
+
+Rows = Sequence[dict[str, Any]]
+EDITS = {
+    "random": ("random", GREY, "s"),
+    "factor": ("the factor's own", BLUE, "o"),
+    "delete": ("the strongest", RED, "x"),
+}
+
+
+@styled
+def build(rows: Rows) -> Figure:
+    """Left: three strengths, component by component. Middle: two rules against strength. Right: where the factor is."""
+    figure = new_figure(PAGE, 2.55)
+    axes = figure.subplots(1, 3, width_ratios=[1, 1.1, 1.1])
+    free = [r for r in rows if r["place"] == "free"]
+    apart = sorted({r["beta"] for r in rows if r["place"] == "apart"})
+    _components(axes[0], [r for r in free if r["beta"] in apart])
+    _rules(axes[1], free)
+    figure.colorbar(_places(axes[2], free), ax=axes[2], label="⟨û_i,u⟩²", pad=0.02)
+    return figure
+
+
+def _components(ax: Any, rows: Rows) -> None:
+    looks = zip(sorted({r["beta"] for r in rows}), (BLUE, ORANGE, GREEN), ("o", "s", "^"), strict=False)
+    for beta, colour, marker in looks:
+        line = [r for r in rows if r["beta"] == beta and r["quantity"] == "delete"]
+        x = [r["components"] for r in line]
+        ax.plot(x, [r["theory"] / beta**2 for r in line], "-", color=colour, linewidth=0.9)
+        ax.plot(x, [r["mean"] / beta**2 for r in line], marker, color=colour, markersize=4, label=f"{beta:g}")
+        ax.fill_between(
+            x, *([r[side] / beta**2 for r in line] for side in ("low", "high")), color=colour, alpha=0.15, linewidth=0
+        )
+    ax.axhline(1, color=GREY, linestyle="--", linewidth=0.8)
+    ax.set_yscale("log")
+    ax.set_ylim(top=ax.get_ylim()[1] * 60)
+    ax.set_xlim(0.6, 5.4)
+    _decimal(ax.yaxis, tens=True)
+    ax.set_xticks(sorted({r["components"] for r in rows if r["components"] is not None}))
+    ax.set_xlabel("component deleted")
+    ax.set_ylabel("excess risk / naive")
+    ax.set_title("Deleted: one component", loc="left")
+    ax.legend(title="strength / tau", title_fontsize=7, ncols=3, loc="upper center", columnspacing=0.8, handletextpad=0)
+
+
+def _rules(ax: Any, rows: Rows) -> None:
+    for quantity, (label, colour, marker) in EDITS.items():
+        line = sorted((r for r in rows if r["quantity"] == quantity and r["components"] in (None, 1)), key=_strength)
+        x, naive = [r["beta"] for r in line], [r["beta"] ** 2 for r in line]
+        known = [r["theory"] / n if r["relation"] == "=" else np.nan for r, n in zip(line, naive, strict=True)]
+        ax.plot(x, known, color=colour, linewidth=0.9)
+        ax.plot(
+            x,
+            [r["mean"] / n for r, n in zip(line, naive, strict=True)],
+            marker,
+            color=colour,
+            markersize=2.5,
+            label=label,
+        )
+        ax.fill_between(
+            x,
+            *([r[side] / n for r, n in zip(line, naive, strict=True)] for side in ("low", "high")),
+            color=colour,
+            alpha=0.15,
+            linewidth=0,
+        )
+    for n, s in enumerate(_task(rows)):
+        ax.axvline(s, color=PURPLE, linestyle=":", linewidth=0.8, label=None if n else "task's strengths")
+    ax.set(xscale="log", yscale="log", xlabel="strength / tau")
+    ax.set_ylim(1.5e-5, ax.get_ylim()[1] * 3)
+    _decimal(ax.xaxis)
+    _decimal(ax.yaxis, tens=True)
+    ax.set_title(f"Deleted: by rule, {rows[0]['trials']} trials", loc="left")
+    ax.legend(loc="upper right", handlelength=1.0, handletextpad=0.4, borderaxespad=0, labelspacing=0.25)
+
+
+def _places(ax: Any, rows: Rows) -> Any:
+    grid = [r for r in rows if r["quantity"] == "overlap"]
+    x, y = (np.unique([r[key] for r in grid]) for key in ("beta", "components"))
+    z = np.full((len(y), len(x)), np.nan)
+    z[np.searchsorted(y, [r["components"] for r in grid]), np.searchsorted(x, [r["beta"] for r in grid])] = [
+        r["mean"] for r in grid
+    ]
+    mesh = ax.pcolormesh(x, y, z, cmap="viridis", vmin=0, vmax=1, shading="nearest", rasterized=True)
+    values = sorted(_task(rows))
+    edges = [x[0], *np.repeat(values, 2), x[-1]]
+    ax.plot(edges, np.repeat(np.arange(len(values) + 1, 0, -1), 2), color=RED, linewidth=1.4)
+    ax.set_xscale("log")
+    ax.invert_yaxis()
+    ax.set_yticks(y)
+    _decimal(ax.xaxis)
+    ax.set_xlabel("strength / tau")
+    ax.set_ylabel("component")
+    ax.set_title("Factor's place; line: theory", loc="left")
+    return mesh
+
+
+def _decimal(axis: Any, *, tens: bool = False) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1,) if tens else (1, 3), numticks=12))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _task(rows: Rows) -> list[float]:
+    """Strengths of the task, a tuple that the CSV holds as text."""
+    text = str(rows[0]["strengths"]).strip("()[]")
+    return [float(s) for s in text.split(",") if s.strip()]
+
+
+def _strength(row: dict[str, Any]) -> float:
+    return row["beta"]

@@ -1,0 +1,261 @@
+"""Tables of ``grasp identify`` and ``grasp diff``: components, modules, verdict, overlaps, checkpoints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from grasp_theory.identification.rule import P_VALUE, RATIO, SPREAD
+from real_models.adapters.patterns import by_pattern
+
+from .table import Table
+from .terminal import number
+
+if TYPE_CHECKING:
+    from grasp_theory import Checkpoint, Component, Decomposition, Difference, ModuleSpectrum, Overlap, Report
+
+MODULES_SHOWN = 12
+
+
+def show_adapter(
+    summary: Sequence[tuple[str, str]], warnings: Sequence[str], notes: Sequence[str], out: Console
+) -> None:
+    """What was read, one line a fact."""
+    for label, value in summary:
+        out.print(Text(f"{label + ':':9}{value}"))
+    for label, lines, style in (("warning", warnings, "yellow"), ("note", notes, "dim")):
+        for line in lines:
+            out.print(Text(f"{label + ':':9}{line}", style=style))
+
+
+def show_report(report: Report, out: Console) -> None:
+    """Components, modules, verdict, and what limits it."""
+    show_components(report, out)
+    out.print()
+    pooled = any(d.pooled for d in report.decompositions)
+    line = f"verdict: {report.verdict}"
+    if report.decompositions and not pooled:
+        counts = Counter(d.verdict for d in report.decompositions)
+        line += " (" + ", ".join(f"{n} of {len(report.decompositions)} modules: {v}" for v, n in counts.items()) + ")"
+    out.print(Text(line, style="bold"))
+    if len(report.decompositions) > 1:
+        out.print(
+            f"component 0 is that of {report.decomposition().name}, the strongest of {len(report.decompositions)}"
+        )
+    if report.decompositions:
+        for reason in reasons(report.decompositions):
+            out.print(f"  {reason}")
+        out.print(f"rule:    {report.rule}", style="dim")
+        out.print(f"caveat:  {report.caveat}", style="dim")
+    for note in report.notes:
+        out.print(f"note:    {note}", style="dim")
+
+
+def show_both(weights: Report, activations: Report, out: Console) -> None:
+    """How the leading directions of dW and of dW X compare."""
+    pairs = zip(weights.decompositions, activations.decompositions, strict=False)
+    both = [(a, b) for a, b in pairs if a.side == b.side == "write" and a.components and b.components]
+    cosines = [abs(float(a.component(0).subspace.basis[:, 0] @ b.component(0).subspace.basis[:, 0])) for a, b in both]
+    if cosines:
+        out.print(f"|cos| between the leading directions of dW and of dW X: {', '.join(f'{c:.3f}' for c in cosines)}")
+
+
+def show_components(report: Report, out: Console) -> None:
+    """The tables of a report, without its verdict."""
+    pooled = [d for d in report.decompositions if d.pooled]
+    for found in pooled:
+        _show_pooled(found, out)
+    if not pooled and report.decompositions:
+        _show_separate(report, out)
+    _show_modules(report.modules, out, table_wanted=bool(pooled) or not report.decompositions)
+
+
+def _show_pooled(found: Decomposition, out: Console) -> None:
+    rows = [
+        [
+            str(c.index),
+            number(c.singular_value),
+            _ratio(c),
+            f"{100 * c.energy:.1f}%",
+            _yes(c.above_floor),
+            "–" if c.layers is None else f"{c.layers:.1f}",
+            "–" if c.agreement is None else f"{c.agreement.value:.3f}",
+            "–" if c.agreement is None else f"{c.agreement.null_mean:.3f}",
+            "–" if c.agreement is None else f"{c.agreement.p_value:.3f}",
+            *_certificate(c),
+            "yes" if c.stands_out else "",
+        ]
+        for c in found.components
+    ]
+    headers = [
+        "#",
+        "strength",
+        "ratio",
+        "energy",
+        "> floor",
+        "layers",
+        "agree",
+        "null",
+        "p",
+        "angle",
+        "if tau is",
+        "out",
+    ]
+    title = f"{found.what}\n{len(found.modules)} {found.name}"
+    drop = ["if tau is", "null", "energy", "> floor", "angle"]
+    out.print(Table(headers, rows, title=title, left=0, droppable=drop))
+    floor = "not estimated" if found.floor.value is None else number(found.floor.value)
+    out.print(f"noise floor: {floor}" + ("" if found.floor.value is not None else f": {found.floor.reason}"))
+    if found.power.strength is not None and found.power.per_module is not None:
+        out.print(
+            f"power: a factor that all layers share and that leads in them stands out from strength "
+            f"{number(found.power.per_module)} in every module ({number(found.power.strength)} in all)"
+        )
+    else:
+        out.print(f"power: none, the rule cannot single anything out here: {found.power.reason}")
+    out.print(f"largest share: {100 * found.largest_share:.1f}% of the squared norm is {found.largest_module}")
+    out.print(f"norm {number(found.norm)}, singular values within {found.error:.1e}", style="dim")
+
+
+def _show_separate(report: Report, out: Console) -> None:
+    decompositions = report.decompositions
+    shown = sorted(decompositions, key=lambda d: -d.norm)[: 2 * MODULES_SHOWN]
+    rows = []
+    for d in sorted(shown, key=lambda d: [x.name for x in decompositions].index(d.name)):
+        c = d.components[0]
+        floor = "–" if d.floor.value is None else number(d.floor.value)
+        row = [d.name, number(d.norm), number(c.singular_value), _ratio(c), f"{100 * c.energy:.1f}%", floor]
+        rows.append([*row, *_certificate(c), "yes" if c.stands_out else ""])
+    headers = ["module", "norm", "strength", "ratio", "energy", "floor", "angle", "if tau is", "out"]
+    side = "left" if report.side == "write" else "right"
+    title = f"{side} singular vectors of each module (component 0)"
+    drop = ["if tau is", "energy", "norm"]
+    out.print(Table(headers, rows, title=title, droppable=drop))
+    if len(decompositions) > len(shown):
+        out.print(f"… and {len(decompositions) - len(shown)} smaller modules; --json has all of them")
+    by_width = {d.width: d.components[0].agreement for d in decompositions}
+    for width, found in sorted(by_width.items()):
+        if found is not None:
+            out.print(
+                f"agreement of the leading directions in R^{width}: {found.value:.3f} over {found.pairs} pairs, "
+                f"null {found.null_mean:.3f}, isotropic {found.isotropic_mean:.4f}, p = {found.p_value:.3f}"
+            )
+
+
+def reasons(decompositions: Sequence[Decomposition]) -> list[str]:
+    """What kept the leading components from standing out."""
+    leading = [(d, d.components[0]) for d in decompositions if d.components]
+    if any(d.verdict != "none can be told" for d in decompositions):
+        return []
+    n, group = len(leading), "groups" if decompositions[0].pooled else "modules"
+    no_floor = [d for d, c in leading if c.above_floor is None]
+    found = [
+        (len(no_floor), f"no noise floor: {no_floor[0].floor.reason}" if no_floor else ""),
+        (sum(c.above_floor is False for _, c in leading), "component 0 is not above the noise floor"),
+        (sum(c.separated is False for _, c in leading), f"component 0 is not {RATIO:g} times the next"),
+        (sum(c.separated is None for _, c in leading), "the rank allows no next singular value to compare with"),
+        (sum(c.agreement is None for _, c in leading), "agreement needs two layers and two components a module"),
+        (
+            sum(c.agreement is not None and c.agreement.p_value >= P_VALUE for _, c in leading),
+            f"the leading directions do not agree between layers (p >= {P_VALUE:g})",
+        ),
+        (
+            sum(c.layers is not None and c.layers < SPREAD for _, c in leading),
+            f"component 0 is made of fewer than {SPREAD:g} layers",
+        ),
+    ]
+    where = {n: "" if n == 1 else f" (all {n} {group})"}
+    return [f"because: {text}{where.get(count, f' (in {count} of {n} {group})')}" for count, text in found if count]
+
+
+def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_wanted: bool) -> None:
+    empty = [m for m in modules if not m.norm]
+    shown = sorted((m for m in modules if m.norm), key=lambda m: -m.norm)[:MODULES_SHOWN]
+    rows = []
+    for m in shown:
+        S = m.singular_values
+        stable = m.norm**2 / S[0] ** 2
+        rows.append([m.name, m.side or "–", f"{m.shape[0]} x {m.shape[1]}", str(m.rank), number(m.norm)])
+        rows[-1] += [number(S[0]), f"{stable:.2f}"]
+    if rows and table_wanted:
+        headers = ["module", "side", "shape", "rank", "norm", "top value", "stable rank"]
+        title = f"largest {len(rows)} of {len(modules)} adapted modules"
+        out.print(Table(headers, rows, title=title, left=2, droppable=["side", "rank", "stable rank"]))
+    if empty:
+        which = by_pattern([m.name for m in empty], [m.name for m in modules])
+        out.print(f"{len(empty)} of {len(modules)} modules have no update (B A = 0): {which}")
+
+
+def show_difference(found: Difference, out: Console) -> None:
+    """Pooled overlap first, then the modules."""
+    headers = ["", "norm A", "norm B", "cosine", "angles (°)", "mean cos²"]
+    headers += ["random", "random 99%"]
+    side = "left" if found.side == "write" else "right"
+    title = f"{side} singular vectors, {found.k} leading directions"
+    rows = [_overlap(o) for o in (*found.pooled, *found.modules)]
+    out.print(Table(headers, rows, title=title, droppable=["norm A", "norm B", "random", "mean cos²"]))
+    for which, names in (("first", found.only_first), ("second", found.only_second)):
+        if names:
+            out.print(f"only in the {which}: {len(names)} modules, e.g. {names[0]}")
+    out.print(
+        "random: independent isotropic subspaces of the same dimensions; one base model makes more than that likely",
+        style="dim",
+    )
+
+
+def _overlap(o: Overlap) -> list[str]:
+    shown = [f"{a:.0f}" for a in o.angles[:4]] + (["…", f"{o.angles[-1]:.0f}"] if len(o.angles) > 4 else [])
+    row = [o.name, number(o.norms[0]), number(o.norms[1]), "–" if o.cosine is None else f"{o.cosine:+.3f}"]
+    row.append(" ".join(shown) or "–")
+    return row + ["–" if v is None else f"{v:.4f}" for v in (o.mean_cos2, o.random_mean_cos2, o.random_99)]
+
+
+def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:
+    """One line a checkpoint, one table a run, and why a new one starts."""
+    headers = ["step", "width", "norm", "leading", "angle to last (°)", "cosine with last", "cosine with previous"]
+    runs = len({c.run for c in rows})
+    for run in range(runs):
+        here = [c for c in rows if c.run == run]
+        if here[0].starts is not None:
+            out.print(f"step {_step(here[0])} starts a new run: {here[0].starts}")
+        cells = [
+            [
+                _step(c),
+                str(c.width),
+                number(c.norm),
+                number(c.strength),
+                *("–" if c.angle_to_last is None else f"{c.angle_to_last:.1f}",),
+                *("–" if v is None else f"{v:+.3f}" for v in (c.cosine_to_last, c.cosine_to_previous)),
+            ]
+            for c in here
+        ]
+        title = "checkpoints of one run" if runs == 1 else f"run {run + 1} of {runs}"
+        title += ", modules of one side stacked"
+        drop = ["width", "norm", "cosine with previous"]
+        out.print(Table(headers, cells, title=title, droppable=drop))
+
+
+def _step(checkpoint: Checkpoint) -> str:
+    return "final" if checkpoint.step is None else str(checkpoint.step)
+
+
+def _ratio(c: Component) -> str:
+    return "–" if c.ratio is None else f"{c.ratio:.2f}"
+
+
+def _yes(value: bool | None) -> str:
+    return {None: "–", True: "yes", False: "no"}[value]
+
+
+def _certificate(c: Component) -> tuple[str, str]:
+    """(bound on the angle, tau): at the smallest tau the spectrum allows, the best that could be certified."""
+    certificate = c.certificate
+    if c.separated is None:
+        return "–", "–"
+    degrees = np.degrees(certificate.angle(certificate.smallest_tau))
+    return (f"{degrees:.0f}°" if degrees >= 10 else f"{degrees:.1f}°"), number(certificate.smallest_tau)

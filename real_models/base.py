@@ -1,0 +1,91 @@
+"""A base model and its tokenizer from a local folder: no hub, no unpickling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grasp_theory import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def load_base(path: str | Path, *, dtype: str = "auto") -> PreTrainedModel:
+    """The causal language model in a folder in the layout of transformers, safetensors only, evaluation mode.
+
+    Raises InputError if the folder holds no such model, or its weights only in a format that would have to be
+    unpickled.
+    """
+    folder = check_folder(path, "config.json", "a model in the layout of transformers")
+    if not list(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{folder} has no *.safetensors file (it has {_listing(folder)}); pickled weights are not loaded: convert "
+            "them with model.save_pretrained(folder, safe_serialization=True)"
+        )
+    from transformers import AutoModelForCausalLM
+
+    quiet()
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=dtype
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError, *_damaged()) as error:
+        raise InputError(f"{folder} does not load as a causal language model: {error}") from error
+    return model.eval()
+
+
+def load_tokenizer(path: str | Path) -> Any:
+    """The tokenizer in a folder, with a token to pad with. InputError if there is none, or it has no end token."""
+    folder = check_folder(path, "tokenizer_config.json", "a tokenizer")
+    from transformers import AutoTokenizer
+
+    quiet()
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError) as error:
+        raise InputError(f"the tokenizer in {folder} does not load: {error}") from error
+    if tokenizer.eos_token is None:
+        raise InputError(f"the tokenizer in {folder} has no eos_token: set it in tokenizer_config.json")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # padding is masked, so any token serves
+    return tokenizer
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    from safetensors import SafetensorError
+
+    return (SafetensorError,)
+
+
+def quiet() -> None:
+    """No progress bars and no advice from transformers and peft: what matters here is said by an error of our own."""
+    import warnings
+
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+
+
+def check_folder(path: str | Path, file: str, what: str) -> Path:
+    """The folder, if it holds this file."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(f"expected the folder of {what}, got {folder}, which is not a folder; nothing is downloaded")
+    if not (folder / file).is_file():
+        raise InputError(f"{folder} holds no {file}, so it is not {what}; it has {_listing(folder)}")
+    return folder
+
+
+def context_length(model: Any) -> int | None:
+    """How many tokens the model can see, if its configuration says so."""
+    from .hooks.targets import text_config
+
+    return getattr(text_config(model), "max_position_embeddings", None)
+
+
+def _listing(folder: Path) -> str:
+    names = sorted(p.name for p in folder.iterdir())
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "") if names else "nothing"

@@ -1,1 +1,0 @@
-"""A base model: from a folder, and what it says by itself."""

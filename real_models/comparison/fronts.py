@@ -1,0 +1,64 @@
+"""What can be had: least drift over the task score that is asked for, within what information a method uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .matching import Curves, curves, first_crossing
+from .methods import find_compared
+
+Row = tuple[str, float]  # row, knob
+# of the way from where naive runs start to where they are matched, and beyond
+SHARES = tuple(float(x) for x in np.linspace(0.4, 1.04, 33).round(3))
+
+
+def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[tuple[str, int], float]) -> list[dict[str, Any]]:
+    """For each variant, task score and class: the row with least mean drift where its runs first reach that score.
+
+    rows : of a comparison. targets : (variant, organism) -> matched task score; the scores asked for are shares of the
+    way there from where the naive run starts, "task" their mean over seeds. "presets" : among knobs chosen beforehand;
+    "all knobs" : among all. Only rows that reach the score in every seed, no controls; the naive run ("naive") and
+    every class ("weights", …) apart. The best of "rows" is chosen on the seeds it is shown on, so it has no interval.
+    """
+    found, every = [], curves(rows)
+    for variant in dict.fromkeys(variant for variant, *_ in every):
+        of = {run: curve for run, curve in every.items() if run[0] == variant}
+        seeds = sorted({seed for _, seed, *_ in of})
+        start = {seed: curve["task"][min(curve["task"])] for (_, seed, arm, _), curve in of.items() if arm == "naive"}
+        for share in SHARES:
+            task = {s: (1 - share) * start.get(s, 0.0) + share * targets[variant, s] for s in seeds}
+            drifts = _at(of, task)
+            for kind in ("presets", "all knobs"):
+                for name, among in _groups(drifts, presets=kind == "presets").items():
+                    arm, knob = min(among, key=lambda run: (drifts[run], run))
+                    found.append(
+                        {"variant": variant, "information": name, "knobs": kind}
+                        | {"share": share, "task": round(float(np.mean(list(task.values()))), 4)}
+                        | {"drift": drifts[arm, knob], "arm": arm, "knob": knob}
+                        | {"rows": len(among), "seeds": len(seeds)}
+                    )
+    return found
+
+
+def _at(of: Curves, target: Mapping[int, float]) -> dict[Row, float]:
+    """Mean drift over seeds, each at its task score, of the rows that reach it in all of them."""
+    drifts: dict[Row, list[float]] = {}
+    for (_, seed, arm, knob), curve in sorted(of.items()):
+        crossing, drift = first_crossing(curve["task"], target[seed]), curve["drift"]
+        if crossing is not None:
+            a, b, share = crossing
+            drifts.setdefault((arm, knob), []).append(drift[a] + share * (drift[b] - drift[a]))
+    return {run: float(np.mean(values)) for run, values in drifts.items() if len(values) == len(target)}
+
+
+def _groups(drifts: Iterable[Row], *, presets: bool) -> dict[str, list[Row]]:
+    """Class -> its rows."""
+    found: dict[str, list[Row]] = {}
+    for name, knob in drifts:
+        arm = find_compared(name)
+        if not arm.control and (not presets or knob == arm.preset):
+            found.setdefault("naive" if name == "naive" else arm.information, []).append((name, knob))
+    return found

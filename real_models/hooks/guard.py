@@ -1,0 +1,136 @@
+"""What keeps a LoRA factor off its directions whoever moves it: one guard on the module that holds the factor."""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import TYPE_CHECKING, Any
+
+from . import linalg
+
+if TYPE_CHECKING:
+    import torch
+
+_NOISE = 2.0**-21  # 4 units of float32, in which bases come: directions this near are the same one
+
+
+class Guard:
+    """``weight`` and ``bias`` of one lora_B module (axis 0: columns) or lora_A module (axis 1: rows) kept off a span.
+
+    The span is that of all directions asked for at the moment, by however many methods. A module has one guard, found
+    among its hooks, which runs before its forward pass, before its state is saved and after it is loaded, and before
+    peft merges it. It acts on the module it is called with, so copies of a model (``AveragedModel``) are kept off the
+    directions too, for as long as the methods are on.
+    """
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+        self.Q: torch.Tensor | None = None  # (d, k), orthonormal in float64
+        self._spans: list[torch.Tensor] = []
+        self._handles: list[Any] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Guard:
+        return self
+
+    def __call__(self, module: Any, *_: Any) -> None:
+        """Project what is not off the span to the rounding of its type; leave the rest as it is, bit for bit.
+
+        Idempotent: x projected in float64 and rounded by δ has ‖Qᵀx‖ = ‖Qᵀδ‖ <= (eps/2) ‖x‖ (proved here). Nothing
+        waits for the device, and the version of the parameter stays: autograd may have saved it.
+        """
+        import torch
+
+        if self.Q is None:
+            return
+        for parameter in (module.weight, module.bias):
+            if parameter is not None and parameter.is_leaf and not parameter.is_meta:
+                with torch.no_grad():
+                    _project(parameter.data, self.Q, self.axis)
+
+    def project_gradient(self, module: Any) -> None:
+        """The gradients' part in the span is taken out, in float32 (float64 for float64)."""
+        from .bases import remove_part
+
+        for parameter in (module.weight, module.bias):
+            if self.Q is not None and parameter is not None and parameter.grad is not None:
+                g = parameter.grad
+                g.copy_(remove_part(g, self.Q) if self.axis or g.ndim == 1 else remove_part(g.T, self.Q).T)
+
+    def add(self, Q: torch.Tensor) -> None:
+        """Keep the module off these columns too."""
+        self._change([*self._spans, Q])
+
+    def drop(self, Q: torch.Tensor) -> None:
+        """No longer for their sake; what else was asked for stays."""
+        self._change([span for span in self._spans if span is not Q])
+
+    def _change(self, spans: list[torch.Tensor]) -> None:
+        self._spans = spans
+        self.Q = joint(spans) if spans else None
+
+
+def guard_of(module: Any) -> Guard | None:
+    """The guard on this lora_A or lora_B module, if there is one."""
+    return next((hook for hook in module._forward_pre_hooks.values() if isinstance(hook, Guard)), None)
+
+
+def enforce(layer: Any, adapter: str) -> None:
+    """Let the guards of this adapter in a peft layer act now."""
+    for factors in (layer.lora_A, layer.lora_B):
+        guard = guard_of(factors[adapter]) if adapter in factors else None
+        if guard is not None:
+            guard(factors[adapter])
+
+
+def put_on(layer: Any, module: Any, Q: torch.Tensor, *, axis: int) -> Guard:
+    """The module's guard, made if there is none, which keeps it off Q too. ``layer``: the peft layer it is of."""
+    guard = guard_of(module)
+    if guard is None:
+        guard = Guard(axis)
+        guard._handles = [
+            module.register_forward_pre_hook(guard),
+            module.register_state_dict_pre_hook(guard),
+            module.register_load_state_dict_post_hook(guard),
+        ]
+    layer.get_delta_weight = MethodType(_guarded_delta, layer)  # bound, so that a copy's is bound to the copy
+    guard.add(Q)
+    return guard
+
+
+def take_off(layer: Any, module: Any, Q: torch.Tensor, guard: Guard) -> None:
+    """Undo :func:`put_on`, the constraint holding one last time."""
+    guard(module)
+    guard.drop(Q)
+    if guard.Q is None:
+        for handle in guard._handles:
+            handle.remove()
+        if not any(guard_of(m) for factors in (layer.lora_A, layer.lora_B) for m in factors.values()):
+            layer.__dict__.pop("get_delta_weight", None)
+
+
+def joint(spans: list[torch.Tensor]) -> torch.Tensor:
+    """An orthonormal basis (d, k) in float64 of what these orthonormal columns span together."""
+    import torch
+
+    every = torch.cat([Q.double().to(spans[0].device) for Q in spans], dim=1)
+    if len(spans) == 1:
+        return linalg.qr(every)[0]
+    U, S, _ = linalg.svd(every)
+    return U[:, S > _NOISE]
+
+
+def _guarded_delta(layer: Any, adapter: str, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """peft's ``get_delta_weight``, which every merge asks, of factors that are off the directions."""
+    enforce(layer, adapter)
+    return type(layer).get_delta_weight(layer, adapter, *args, **kwargs)
+
+
+def _project(x: torch.Tensor, Q: torch.Tensor, axis: int) -> None:
+    import torch
+
+    Q, wide = Q.to(x.device), x.double()
+    columns = wide.T if axis and x.ndim == 2 else wide
+    part = Q.T @ columns
+    kept = columns - Q @ part
+    kept = torch.where(kept.norm() > 1e-12 * columns.norm(), kept, 0.0)  # Q spans all there is: no rounding is left
+    off = part.norm() > torch.finfo(x.dtype).eps * columns.norm()
+    x.copy_(torch.where(off, kept.T if axis and x.ndim == 2 else kept, wide))

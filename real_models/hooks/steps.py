@@ -1,0 +1,96 @@
+"""The gradients that an optimizer's step is taken with, whoever makes them and at whatever scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from grasp_theory import GraspError, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def stepping(optimizer: torch.optim.Optimizer) -> list[torch.optim.Optimizer]:
+    """The optimizers that take the steps: those inside (SAM's and Lookahead's base), or the optimizer itself."""
+    import torch
+
+    inside = [x for x in vars(optimizer).values() if isinstance(x, torch.optim.Optimizer) and x is not optimizer]
+    return [one for x in inside for one in stepping(x)] or [optimizer]
+
+
+def check_trained(optimizer: torch.optim.Optimizer | None, parameters: Iterable[tuple[str, Any]], model: Any) -> None:
+    """InputError if the optimizer leaves out one of these (module's name, parameter) that are not frozen.
+
+    model : whose parameters tell an optimizer of another model from one that trains only some of this one's.
+    """
+    outer = [] if optimizer is None else [optimizer, *stepping(optimizer)]
+    trained = {id(p) for one in outer for group in one.param_groups for p in group["params"]}
+    left_out = sorted({name for name, p in parameters if p.requires_grad and id(p) not in trained})
+    if not left_out:
+        return
+    what = f"the optimizer does not train the LoRA factors of {left_out[0]}"
+    if not any(id(p) in trained for p in model.parameters()):
+        raise InputError(f"{what}, nor any parameter of this model: is it of another model?")
+    raise InputError(
+        f"{what} (and {len(left_out) - 1} more modules), but others of this model: give it all that require a "
+        "gradient, or freeze what it is not to train by requires_grad_(False)"
+    )
+
+
+def on_gradients(
+    optimizer: torch.optim.Optimizer,
+    treat: Callable[[Any], None],
+    undo: ExitStack,
+    *,
+    first: bool = False,
+    once: bool = False,
+) -> None:
+    """``treat(scale)`` is called on the gradients every step is taken with, which are still ``scale`` times too large.
+
+    That is before the step, or after each evaluation of the closure it is given. A step that GradScaler skips for an
+    overflow inside the optimizer (fused ones) is none: nothing is called. scale : a tensor, or None for 1.
+    first : before what was registered already. once : by one of several optimizers inside, not by each.
+    If ``treat`` raises GraspError the step is not taken; parameters that a closure's search had moved are put back.
+    """
+    import torch
+
+    def before(one: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        found = [getattr(x, "found_inf", None) for x in (one, optimizer)]
+        if any(x is not None and bool(x) for x in found):
+            return None
+        scale = getattr(one, "grad_scale", None)
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if not callable(closure):
+            treat(scale)
+            return None
+        saved = [(p, p.detach().clone()) for group in one.param_groups for p in group["params"]]
+
+        def treated() -> Any:
+            loss = closure()
+            try:
+                with torch.no_grad():
+                    treat(scale)
+            except GraspError:
+                with torch.no_grad():
+                    for p, x in saved:
+                        p.copy_(x)
+                raise
+            return loss
+
+        rest = {key: value for key, value in kwargs.items() if key != "closure"}
+        return (args[0], treated, *args[2:]), rest
+
+    for one in stepping(optimizer)[: 1 if once else None]:
+        handle = one.register_step_pre_hook(before)
+        undo.callback(handle.remove)
+        if first:
+            ordered: Any = one._optimizer_step_pre_hooks  # an OrderedDict, whatever torch declares
+            ordered.move_to_end(handle.id, last=False)
+
+
+def after_step(optimizer: torch.optim.Optimizer, act: Callable[[], None], undo: ExitStack) -> None:
+    """``act()`` after every step, of the optimizers inside too."""
+    for one in {id(x): x for x in (optimizer, *stepping(optimizer))}.values():
+        undo.callback(one.register_step_post_hook(lambda *_: act()).remove)

@@ -1,0 +1,30 @@
+"""Weights that were kept: read back only if they are whole, and what was expected."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def kept(path: Path) -> dict[str, torch.Tensor] | None:
+    """The tensors of a safetensors file; None if it is not there or, with a warning, if it is not whole."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.exists():
+        return None
+    try:
+        found = load_file(str(path))
+    except (OSError, ValueError, SafetensorError) as error:
+        damaged(path, str(error))
+        return None
+    return found
+
+
+def damaged(path: Path, why: str) -> None:
+    """The warning: what is made again has the place of the file."""
+    warnings.warn(f"the kept weights {path} cannot be used ({why}); they are made again", stacklevel=3)

@@ -1,0 +1,336 @@
+"""One training routine for all methods: transformers' Trainer, peft's LoRA, completion-only loss."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from grasp_theory import InputError
+from synthetic.runner.results import manifest, write_json
+
+from ..data import IGNORED, Example, Row, encode
+from ..tokens import special_tokens
+from .config import TrainConfig
+from .files import claim, disk_errors, last_checkpoint, refuse_other_runs, released, resumed, save_adapter
+
+if TYPE_CHECKING:
+    from ..methods import Method
+
+UNSTATED = 10**9  # a tokenizer that knows no limit says 10**30
+Watch = Callable[[int, int, Mapping[str, float]], None]  # step, steps, what was logged
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Encoded rows, and what was lost: rows cut off at max_length, rows of which nothing to learn was left."""
+
+    examples: tuple[Example, ...]
+    truncated: int
+    skipped: int
+    max_length: int
+
+    @property
+    def tokens(self) -> int:
+        """Of one pass over the data."""
+        return sum(len(example.input_ids) for example in self.examples)
+
+
+def prepare(
+    rows: Sequence[Row], tokenizer: Any, *, methods: Sequence[Method], config: TrainConfig, context: int | None
+) -> Prepared:
+    """Rows through every method's ``prepare`` (inoculation), the chat template and the tokenizer."""
+    limit = config.max_length or context or tokenizer.model_max_length
+    if context and limit > context:
+        raise InputError(f"max_length {limit} exceeds the model's context of {context} tokens")
+    if limit > UNSTATED:
+        raise InputError("neither the model nor its tokenizer says how many tokens it can see: set max_length")
+    examples, skipped = [], 0
+    for row in rows:
+        row = _prompted(row, methods)
+        try:
+            examples.append(encode(row, tokenizer, max_length=limit, overflow=config.overflow))  # pyright: ignore
+        except InputError as error:
+            if not (config.skip_empty and "nothing to learn" in str(error)):
+                raise
+            skipped += 1
+    if not examples:
+        raise InputError(f"no row is left: nothing to learn within {limit} tokens in any of {len(rows)} rows")
+    return Prepared(tuple(examples), sum(e.truncated for e in examples), skipped, limit)
+
+
+def _prompted(row: Row, methods: Sequence[Method]) -> Row:
+    """The row as the methods that act on prompts want it."""
+    from ..methods import Method
+
+    for method in methods:
+        if row.messages:
+            row = replace(row, messages=tuple(method.prepare([dict(turn) for turn in row.messages])))
+        elif type(method).prepare is not Method.prepare:
+            raise InputError(f"{row.source}: {method.name} acts on conversations; write the row with 'messages'")
+    return row
+
+
+def step_count(prepared: Prepared, config: TrainConfig) -> int:
+    """Optimizer steps of a run, in as many processes as a launcher says there are."""
+    if config.steps:
+        return config.steps
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    batches = math.ceil(len(prepared.examples) / (config.batch_size * processes))
+    return max(1, math.ceil(math.ceil(batches / config.accumulation) * config.epochs))
+
+
+def adapt(model: Any, config: TrainConfig) -> Any:
+    """The model with a fresh LoRA adapter, its random factor drawn from the seed."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(config.seed)
+    modules = config.target_modules
+    try:
+        return get_peft_model(
+            model,
+            LoraConfig(
+                r=config.r,
+                lora_alpha=int(config.alpha) if config.alpha.is_integer() else config.alpha,  # pyright: ignore
+                lora_dropout=config.dropout,
+                use_rslora=config.rslora,
+                target_modules=list(modules) if isinstance(modules, tuple) else modules,
+                task_type="CAUSAL_LM",
+            ),
+        )
+    except ValueError as error:
+        raise InputError(f"LoRA cannot be put on this model: {error}") from error
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    prepared: Prepared,
+    *,
+    methods: Sequence[Method],
+    config: TrainConfig,
+    out: Path,
+    record: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
+    trainer_class: type | None = None,
+) -> Path:
+    """Fine-tune, and leave a peft adapter in ``out`` that peft loads anywhere, with manifest.json and log.json.
+
+    Same data order, LoRA start, optimizer and seed for every method. Checkpoints lie in ``out/checkpoints``; a run
+    that was interrupted goes on from the last whole one. Nothing of an earlier run is overwritten: ``out`` must be new,
+    empty, or of the same run; a run refused or broken off before its first checkpoint leaves it free.
+
+    record : what the run depends on beside config, for the manifest. trainer_class : transformers' Trainer, or one with
+    its interface (trl's SFTTrainer). Raises GraspError if the loss is not finite (the last checkpoint stays),
+    KeyboardInterrupt after Ctrl-C, when the checkpoint is written.
+    """
+    from transformers import Trainer
+
+    from .callbacks import Guard, Mark, Reporter, interruptible
+
+    settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
+    kind = trainer_class or Trainer
+    arguments = _arguments(config, out / "checkpoints", step_count(prepared, config), trl=_is_trl(kind))
+    with arguments.main_process_first(local=False):
+        claim(out, settings)
+    with released(out):
+        check_vocabulary(model, prepared.examples)
+        guard = Guard(lambda: last_checkpoint(out / "checkpoints", settings))
+        callbacks: list[Any] = [method.callback() for method in methods]
+        trainer = _trainer(
+            kind,
+            adapt(model, config),
+            arguments,
+            prepared.examples,
+            pad=special_tokens(model=model, tokenizer=tokenizer).pad,
+            callbacks=[*callbacks, guard, Mark(settings), *([Reporter(watch)] if watch else [])],
+            **({"processing_class": tokenizer} if _is_trl(kind) else {}),
+        )
+        last = resumed(out / "checkpoints", settings)
+        try:
+            with interruptible(guard), disk_errors(out):
+                trainer.train(resume_from_checkpoint=str(last) if last else None)
+        finally:
+            for callback in callbacks:  # after an exception the Trainer tells them nothing
+                callback.detach()
+        if guard.interrupted:
+            raise KeyboardInterrupt
+    if trainer.is_world_process_zero():
+        with disk_errors(out):
+            write_json(out / "log.json", {"schema_version": 1, "history": trainer.state.log_history})
+            write_json(out / "manifest.json", _manifest(settings))
+            save_adapter(trainer.model, out)
+    return out
+
+
+def fit(
+    model: Any,
+    examples: Sequence[Example],
+    *,
+    methods: Sequence[Method],
+    config: TrainConfig,
+    pad: int,
+    look: Callable[[int], None],
+) -> None:
+    """The training of :func:`train` in memory: same Trainer, schedule, data order and guards, and no folder.
+
+    model : adapted (:func:`adapt`). config.steps : must be given. look : told the number of steps done, before the
+    first, after each, and so after the last; the methods are on.
+    """
+    from transformers import Trainer
+
+    from .callbacks import Guard, Look
+
+    if not config.steps:
+        raise InputError("a run in memory needs a number of steps; set steps")
+    callbacks = [method.callback() for method in methods]
+    with TemporaryDirectory(prefix="grasp-") as folder:  # the Trainer wants one, and leaves it empty
+        arguments = _arguments(config, Path(folder), config.steps, save_strategy="no")
+        trainer = _trainer(Trainer, model, arguments, examples, pad=pad, callbacks=[*callbacks, Guard(), Look(look)])
+        try:
+            trainer.train()
+        finally:
+            for callback in callbacks:  # after an exception the Trainer tells them nothing
+                callback.detach()
+
+
+def _trainer(
+    kind: type, model: Any, arguments: Any, examples: Sequence[Example], *, pad: int, callbacks: list[Any], **more: Any
+) -> Any:
+    """The one way in which a model is trained here."""
+    from transformers import PrinterCallback
+
+    trainer: Any = kind(
+        model=model,
+        args=arguments,
+        train_dataset=_dataset(examples, trl=_is_trl(kind)),
+        data_collator=Collate(pad),
+        callbacks=callbacks,
+        **more,
+    )
+    trainer.remove_callback(PrinterCallback)  # what is told goes to a callback of ours
+    return trainer
+
+
+def rehearse(
+    model: Any,
+    prepared: Prepared,
+    *,
+    methods: Sequence[Method],
+    config: TrainConfig,
+    out: Path,
+    record: Mapping[str, Any] | None = None,
+) -> int:
+    """Everything :func:`train` may refuse, without a step and without a file: the number of trained parameters.
+
+    The model keeps the fresh adapter.
+    """
+    import torch
+
+    settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
+    refuse_other_runs(out, settings)
+    _arguments(config, out / "checkpoints", 1)
+    check_vocabulary(model, prepared.examples)
+    adapted = adapt(model, config)
+    trained = [p for p in adapted.parameters() if p.requires_grad]
+    with ExitStack() as stack:
+        optimizer = torch.optim.SGD(trained, lr=0.0)
+        for method in methods:
+            stack.enter_context(method.attached(adapted, optimizer))
+    return sum(p.numel() for p in trained)
+
+
+def _manifest(settings: Mapping[str, Any]) -> dict[str, Any]:
+    found = manifest(settings)
+    return found | {"versions": found["versions"] | {name: version(name) for name in ("torch", "transformers", "peft")}}
+
+
+def _is_trl(trainer_class: type) -> bool:
+    return any(base.__module__.startswith("trl.") for base in trainer_class.__mro__)
+
+
+def _dataset(examples: Sequence[Example], *, trl: bool) -> Any:
+    rows = [{"input_ids": e.input_ids, "labels": e.labels} for e in examples]
+    if not trl:
+        return rows
+    from datasets import Dataset
+    from datasets.table import InMemoryTable
+
+    return Dataset(InMemoryTable.from_pylist(rows), fingerprint="rows")
+
+
+def _arguments(
+    config: TrainConfig, folder: Path, steps: int, *, trl: bool = False, save_strategy: str = "steps"
+) -> Any:
+    import torch
+    from transformers import TrainingArguments
+
+    kind, more = TrainingArguments, {}
+    if trl:  # the rows are tokenized and cut off already
+        from trl import SFTConfig as kind  # pyright: ignore[reportPrivateImportUsage] (exported when first asked for)
+
+        more = {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
+    try:
+        return kind(
+            output_dir=str(folder),
+            learning_rate=config.lr,
+            lr_scheduler_type=config.scheduler,
+            warmup_steps=min(config.warmup, max(steps - 1, 0)),
+            weight_decay=config.weight_decay,
+            optim=config.optimizer,
+            max_steps=steps,
+            per_device_train_batch_size=config.batch_size,
+            gradient_accumulation_steps=config.accumulation,
+            max_grad_norm=config.max_grad_norm,
+            bf16=config.bf16,
+            seed=config.seed,
+            logging_steps=config.log_every,
+            logging_nan_inf_filter=False,
+            save_steps=config.save_every,
+            save_total_limit=2,
+            save_strategy=save_strategy,
+            report_to=[],
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            use_cpu=not torch.cuda.is_available(),
+            **more,
+        )
+    except (ValueError, ImportError) as error:
+        raise InputError(f"the training settings are refused: {error}") from error
+
+
+def check_vocabulary(model: Any, examples: Sequence[Example]) -> None:
+    """InputError if the tokenizer makes tokens that the model has no embedding for."""
+    known = model.get_input_embeddings().num_embeddings
+    for example in examples:
+        if max(example.input_ids) >= known:
+            raise InputError(
+                f"{example.source}: token {max(example.input_ids)}, but the model embeds {known}: the tokenizer is of "
+                "another model"
+            )
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Right-padded tensors of a list of examples."""
+
+    pad: int
+
+    def __call__(self, rows: Sequence[Mapping[str, list[int]]]) -> dict[str, Any]:
+        import torch
+
+        width = max(len(row["input_ids"]) for row in rows)
+        filled = {"input_ids": self.pad, "labels": IGNORED}
+        out = {
+            name: torch.tensor([list(row[name]) + [value] * (width - len(row[name])) for row in rows])
+            for name, value in filled.items()
+        }
+        lengths = torch.tensor([len(row["input_ids"]) for row in rows])
+        return out | {"attention_mask": (torch.arange(width)[None] < lengths[:, None]).long()}

@@ -1,0 +1,400 @@
+"""The constraint holds at every save and every evaluation, whoever moved the weights; each with what leaks without."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from grasp_runs import LEAKS, chosen, grasp, leaks
+from tiny_models import (
+    OPTIMIZERS,
+    assert_same,
+    batch,
+    deltas,
+    descend,
+    everything,
+    hooks,
+    lora,
+    subspace,
+    tiny,
+    trained,
+)
+from tolerance import GUARANTEE
+from torch import nn
+
+from grasp_theory import GraspError, InputError
+from real_models import read_adapter, updates_from_model
+from real_models.hooks.guard import Guard
+from real_models.methods import Grasp, NullSpace
+
+Q = subspace(21, 2)
+SIDES = pytest.mark.parametrize("side", ["write", "read"])
+
+
+def factors(model: nn.Module) -> list[nn.Parameter]:
+    return [p for name, p in model.named_parameters() if "lora_" in name]
+
+
+def noise(p: torch.Tensor) -> torch.Tensor:
+    return torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()))
+
+
+def by_copy(model: nn.Module) -> None:
+    for p in factors(model):
+        p.data.copy_(noise(p))
+
+
+def by_swap(model: nn.Module) -> None:
+    for p in factors(model):
+        p.data = noise(p)
+
+
+def by_addition(model: nn.Module) -> None:
+    with torch.no_grad():
+        for p in factors(model):
+            p += noise(p)
+
+
+def by_loading(model: nn.Module) -> None:
+    model.load_state_dict({n: noise(p) for n, p in model.named_parameters() if "lora_" in n}, strict=False)
+
+
+def update(updates: Any) -> dict[str, np.ndarray]:
+    return {u.name: u.lowrank @ np.eye(u.shape[1]) for u in updates}
+
+
+def of_state(model: Any, folder: Path) -> dict[str, np.ndarray]:
+    state = {n.removeprefix("base_model.model."): x.double().numpy() for n, x in model.state_dict().items()}
+    ends = ".lora_A.default.weight"
+    names = [n.removesuffix(ends) for n in state if n.endswith(ends)]
+    return {n: state[f"{n}.lora_B.default.weight"] @ state[n + ends] for n in names}
+
+
+def of_folder(model: Any, folder: Path) -> dict[str, np.ndarray]:
+    model.save_pretrained(folder)
+    return update(read_adapter(folder).updates)
+
+
+def of_merge(model: Any, folder: Path) -> dict[str, np.ndarray]:
+    """Of a copy, whose merge asks the copy's own factors."""
+    other = copy.deepcopy(model)
+    names = list(deltas(model))
+    base = {n: other.get_submodule(f"base_model.model.{n}.base_layer").weight.detach().clone() for n in names}
+    whole = other.merge_and_unload()
+    return {n: (whole.get_submodule(n).weight - base[n]).detach().double().numpy() for n in names}
+
+
+def of_delta(model: Any, folder: Path) -> dict[str, np.ndarray]:
+    layers = {n: model.get_submodule(f"base_model.model.{n}") for n in deltas(model)}
+    return {n: layer.get_delta_weight("default").detach().double().numpy() for n, layer in layers.items()}
+
+
+def of_forward(mode: str) -> Callable[[Any, Path], dict[str, np.ndarray]]:
+    def run(model: Any, folder: Path) -> dict[str, np.ndarray]:
+        model.train(mode == "train")
+        with torch.set_grad_enabled(mode == "train"):
+            model(**batch(0))
+        return deltas(model)
+
+    return run
+
+
+def of_generation(model: Any, folder: Path) -> dict[str, np.ndarray]:
+    model.eval().generate(input_ids=batch(0)["input_ids"], max_new_tokens=2, pad_token_id=0)
+    return deltas(model)
+
+
+MOVES = {f.__name__: f for f in (by_copy, by_swap, by_addition, by_loading)}
+READS = {
+    "state_dict": of_state,
+    "save_pretrained": of_folder,
+    "merge": of_merge,
+    "get_delta_weight": of_delta,
+    "updates_from_model": lambda model, folder: update(updates_from_model(model)),
+    "train": of_forward("train"),
+    "eval": of_forward("eval"),
+    "generate": of_generation,
+}
+
+
+def leak_of(dW: dict[str, np.ndarray], side: str) -> float:
+    return max(float(np.linalg.norm(Q.T @ x) / np.linalg.norm(x)) for x in chosen(dW, side).values())
+
+
+@SIDES
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("move", MOVES)
+def test_guard_holds_at_every_save_and_evaluation_whoever_moved_the_weights(side, read, move, tmp_path) -> None:
+    model = lora(tiny())
+    rounding = 1e-5 if read == "merge" else GUARANTEE  # a difference of weights of order 1
+    with grasp(Q, side).attached(model, OPTIMIZERS["sgd"](model)):
+        MOVES[move](model)
+        assert leak_of(READS[read](model, tmp_path), side) <= rounding
+    MOVES[move](model)
+    assert leak_of(READS[read](model, tmp_path), side) > LEAKS  # control: plain LoRA again
+
+
+@SIDES
+def test_guard_leaves_what_holds_as_it_is_bit_for_bit_and_without_a_new_version(side) -> None:
+    model = lora(tiny(), init_lora_weights=False)
+    with grasp(Q, side).attached(model, OPTIMIZERS["sgd"](model)):
+        before, versions = everything(model), [p._version for p in trained(model)]
+        for _ in range(2):
+            model(**batch(0)).loss.backward()
+            model.state_dict()
+        assert_same(model, before)
+        assert [p._version for p in trained(model)] == versions
+        by_copy(model)
+        first = model(**batch(0)).loss  # two forwards before one backward, the weights projected in the first
+        (first + model(**batch(1)).loss).backward()
+
+
+@SIDES
+def test_guard_of_a_copy_acts_on_the_copy_alone(side) -> None:
+    """AveragedModel, and EMA swapped in and out."""
+    model = lora(tiny(), init_lora_weights=False)
+    with grasp(Q, side).attached(model, OPTIMIZERS["sgd"](model)):
+        average: Any = torch.optim.swa_utils.AveragedModel(model)
+        before = everything(model)
+        by_copy(average)
+        average.module(**batch(0))
+        assert leaks(average.module, Q, side)[0] <= GUARANTEE
+        assert_same(model, before)
+        by_copy(model)
+        average.update_parameters(model)
+        assert leak_of(of_state(average.module, Path()), side) <= GUARANTEE
+
+
+class ScheduleFree(torch.optim.Optimizer):
+    """Keeps z beside the weights and moves them to the average x in ``eval``, outside of ``step``."""
+
+    def __init__(self, params: Any, lr: float = 1e-2, beta: float = 0.9) -> None:
+        super().__init__(params, {"lr": lr})
+        self.beta, self.k = beta, 0
+
+    @torch.no_grad()
+    def eval(self) -> None:
+        for p, state in self.state.items():
+            p.data = (p.data - (1 - self.beta) * state["z"]) / self.beta
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # pyright: ignore
+        self.k += 1
+        for p in self.param_groups[0]["params"]:
+            z = self.state[p].setdefault("z", p.clone())
+            x = (p - (1 - self.beta) * z) / self.beta
+            z.sub_(p.grad.sign(), alpha=self.param_groups[0]["lr"])
+            x += (z - x) / self.k
+            p.copy_((1 - self.beta) * z + self.beta * x)
+
+
+class SAM(torch.optim.Optimizer):
+    """Up to the worst point near by, down with its gradient; its own ``step`` is never called."""
+
+    def __init__(self, params: Any, radius: float = 0.5) -> None:
+        params = list(params)
+        self.base_optimizer = torch.optim.AdamW(params, 1e-2)
+        super().__init__(params, {"radius": radius})
+
+    @torch.no_grad()
+    def first_step(self) -> None:
+        for p in self.param_groups[0]["params"]:
+            self.state[p]["old"] = p.data.clone()
+            p.add_(p.grad, alpha=float(self.param_groups[0]["radius"]))
+
+    @torch.no_grad()
+    def second_step(self) -> None:
+        for p in self.param_groups[0]["params"]:
+            p.data = self.state[p]["old"]
+        self.base_optimizer.step()
+
+
+def run_schedule_free(model: Any) -> Iterator[Any]:
+    optimizer = ScheduleFree(trained(model))
+    yield optimizer
+    descend(model, optimizer, 5)
+    optimizer.eval()
+    yield None
+
+
+def run_sam(model: Any) -> Iterator[Any]:
+    optimizer = SAM(trained(model))
+    yield optimizer
+    for step in range(3):
+        for half in (optimizer.first_step, optimizer.second_step):
+            optimizer.zero_grad()
+            model(**batch(step)).loss.backward()
+            half()
+    yield None
+
+
+def run_lbfgs(model: Any) -> Iterator[Any]:
+    optimizer = torch.optim.LBFGS(trained(model), 0.1, max_iter=4, line_search_fn="strong_wolfe")
+    yield optimizer
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = model(**batch(0)).loss
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        optimizer.step(closure)
+    yield None
+
+
+def run_fused(model: Any) -> Iterator[Any]:
+    optimizer = torch.optim.AdamW(trained(model), 1e-2, fused=True)
+    yield optimizer
+    descend(model, optimizer, 4)
+    yield None
+
+
+@SIDES
+@pytest.mark.parametrize("run", [run_schedule_free, run_sam, run_lbfgs, run_fused])
+def test_guard_holds_under_optimizers_that_move_weights_their_own_way(side, run, tmp_path) -> None:
+    for guarded in (True, False):
+        model = lora(tiny())
+        going = run(model)
+        optimizer = next(going)
+        if guarded:
+            with grasp(Q, side).attached(model, optimizer) as attachment:
+                next(going)
+                assert leak_of(of_folder(model, tmp_path / "on"), side) <= GUARANTEE
+                assert attachment.leak()[side] <= GUARANTEE
+            assert leaks(model, Q, side)[0] <= GUARANTEE  # once more at the end
+        else:
+            next(going)
+            assert leak_of(of_folder(model, tmp_path / "off"), side) > LEAKS
+
+
+def two(side: str) -> Any:
+    model = lora(tiny())
+    model.add_adapter("second", model.peft_config["default"])
+    for name, p in model.named_parameters():
+        if ".second." in name:
+            p.data.copy_(noise(p))
+    return model
+
+
+@SIDES
+def test_leak_is_that_of_the_adapters_active_now_and_an_unconstrained_one_is_not_trained(side) -> None:
+    model = two(side)
+    optimizer = OPTIMIZERS["adam"](model)
+    with grasp(Q, side).attached(model, optimizer) as attachment:
+        descend(model, optimizer, 2)
+        assert attachment.leak()[side] <= GUARANTEE
+        model.set_adapter("second")
+        np.testing.assert_allclose(attachment.leak()[side], leaks(model, Q, side, "second")[1], rtol=GUARANTEE)
+        assert attachment.leak()[side] > LEAKS
+        before = everything(model)
+        with pytest.raises(GraspError, match=r"'second' is active and trained.*set_adapter\('default'\)"):
+            descend(model, optimizer, 1)
+        assert_same(model, before)
+        model.set_adapter("second", inference_mode=True)
+        with torch.no_grad():
+            model(**batch(0))  # the reference of a preference loss
+        model.set_adapter("default")
+        descend(model, optimizer, 1)
+        assert attachment.leak()[side] <= GUARANTEE
+
+
+@SIDES
+@pytest.mark.parametrize("first", ["one", "other"])
+def test_two_projections_act_on_their_joint_span_and_each_alone_when_the_other_is_off(side, first) -> None:
+    other = Q + subspace(22, 2)  # neither orthogonal nor parallel
+    spans = {"one": Q, "other": np.linalg.qr(other)[0]}
+    model = lora(tiny())
+    optimizer, clean = OPTIMIZERS["adam"](model), hooks(model)
+    on = {name: grasp(span, side).attach(model, optimizer) for name, span in spans.items()}
+    descend(model, optimizer, 3)
+    for name, span in spans.items():
+        assert leaks(model, span, side)[0] <= GUARANTEE
+        assert on[name].leak()[side] <= GUARANTEE
+    rest = next(name for name in spans if name != first)
+    on.pop(first).detach()
+    descend(model, optimizer, 3, first=3)
+    assert leaks(model, spans[rest], side)[0] <= GUARANTEE
+    assert leaks(model, spans[first], side)[1] > LEAKS  # only the other's constraint is left
+    on.pop(rest).detach()
+    assert hooks(model) == clean
+    descend(model, optimizer, 8, first=6)
+    assert leaks(model, spans[rest], side)[1] > LEAKS
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_null_space_and_grasp_read_on_one_factor_hold_both(swap) -> None:
+    model = lora(tiny())
+    optimizer = OPTIMIZERS["adamw"](model)
+    methods = [NullSpace([{"input_ids": batch(5)["input_ids"]}], components=6), Grasp(Q, sides={"read"})]
+    on = [method.attach(model, optimizer) for method in (methods[::-1] if swap else methods)]
+    descend(model, optimizer, 3)
+    assert max(attachment.leak()["read"] for attachment in on) <= GUARANTEE
+    assert leaks(model, Q, "read")[0] <= GUARANTEE
+
+
+@pytest.mark.parametrize("frozen", ["lora_A", "lora_B"])
+def test_frozen_factor_is_projected_once_and_stays(frozen) -> None:
+    side = "read" if frozen == "lora_A" else "write"
+    model = lora(tiny(), init_lora_weights=False)
+    for name, p in model.named_parameters():
+        if frozen in name:
+            p.requires_grad_(False)
+    assert leaks(model, Q, side)[1] > LEAKS
+    optimizer = OPTIMIZERS["adamw"](model)
+    with grasp(Q, side).attached(model, optimizer):
+        held = {name: p.detach().clone() for name, p in model.named_parameters() if frozen in name}
+        assert leaks(model, Q, side)[0] <= GUARANTEE
+        descend(model, optimizer, 3)
+        assert_same(model, held)
+    assert leaks(model, Q, side)[0] <= GUARANTEE
+
+
+def test_what_would_constrain_nothing_is_refused() -> None:
+    model = lora(tiny(), layers_to_transform=[1], target_modules=["o_proj", "down_proj"])
+    for sides in ({"stream"}, {"stream", "write"}, {"write"}):
+        with pytest.raises(InputError, match=r"constrain nothing|no adapted module writes"):
+            Grasp({0: Q}, sides=sides).attach(model, OPTIMIZERS["sgd"](model))  # pyright: ignore
+    assert hooks(model) == 0
+    with Grasp({1: Q}).attached(model, optimizer := OPTIMIZERS["adam"](model)):
+        descend(model, optimizer, 2)
+    assert 0 < leaks(model, Q, "write")[0] <= GUARANTEE
+
+
+def test_text_whose_inputs_are_zero_is_refused() -> None:
+    model: Any = lora(tiny())
+    model.get_input_embeddings().weight.data.zero_()
+    with pytest.raises(InputError, match="are 0 on all of the text"):
+        NullSpace([{"input_ids": batch(0)["input_ids"]}], components=2).attach(model, OPTIMIZERS["sgd"](model))
+
+
+def test_bias_that_answers_on_the_read_directions_is_refused() -> None:
+    model = lora(tiny(), lora_bias=True)
+    for method in (NullSpace([batch(0)], components=2), Grasp(Q, sides={"read"})):
+        with pytest.raises(InputError, match="lora_bias=False"):
+            method.attach(model, OPTIMIZERS["sgd"](model))
+    assert hooks(model) == 0
+
+
+def test_optimizer_of_some_factors_is_told_from_one_of_another_model() -> None:
+    model, other = lora(tiny()), lora(tiny())
+    for optimizer, reason in (
+        (torch.optim.SGD(trained(model)[:4], 0.1), "but others of this model"),
+        (OPTIMIZERS["sgd"](other), "another model"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            Grasp(Q).attach(model, optimizer)
+
+
+def test_guard_that_all_directions_are_put_on_leaves_zero() -> None:
+    guard = Guard(0)
+    guard.add(torch.from_numpy(subspace(1, 32)).float())
+    module = nn.Linear(4, 32)
+    guard(module)
+    assert not module.weight.any()
+    assert not module.bias.any()

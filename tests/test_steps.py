@@ -1,0 +1,320 @@
+"""Gradients as steps are taken with them: scaled, skipped, from closures, added to; and how methods compose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from grasp_runs import LEAKS, leaks
+from tiny_models import OPTIMIZERS, WIDTH, assert_same, batch, deltas, descend, everything, hooks, lora, subspace, tiny
+from tiny_models import trained as parameters
+from tolerance import GUARANTEE
+
+from grasp_theory import GraspError, InputError
+from real_models.methods import KL, Ablation, Caft, Grasp, InferenceSteering, Penalty
+
+Q = subspace(31, 2)
+NEAR = np.linalg.qr(Q + subspace(32, 2))[0]  # neither orthogonal to Q nor parallel
+NEUTRAL = [{"input_ids": batch(50)["input_ids"]}, {"input_ids": batch(51)["input_ids"]}]
+TERMS = {"penalty": lambda: Penalty(Q, weight=0.3), "kl": lambda: KL(NEUTRAL, weight=3.0)}
+OVERFLOW, USUAL = 2.0**127, 2.0**12
+
+
+def scaled(model: Any, optimizer: Any, *, scale: float, steps: int = 3, clip: bool = False) -> float:
+    """Steps under GradScaler, the loss large enough to overflow at ``OVERFLOW``; the scale that is left."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)  # pyright: ignore[reportPrivateImportUsage]
+    for step in range(steps):
+        optimizer.zero_grad()
+        scaler.scale(10 * model(**batch(step)).loss).backward()
+        if clip:
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(parameters(model), 0.5)
+        scaler.step(optimizer)
+        scaler.update()
+    return scaler.get_scale()
+
+
+def adamw(model: Any, *, fused: bool) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(parameters(model), 1e-3, fused=fused)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_overflow_that_the_scaler_skips_is_a_skipped_step_and_no_error(fused) -> None:
+    for method in (Grasp(Q), *(make() for make in TERMS.values())):
+        model = lora(tiny(), init_lora_weights=False)
+        with method.attached(model, optimizer := adamw(model, fused=fused)):
+            before = everything(model)
+            assert scaled(model, optimizer, scale=OVERFLOW) < OVERFLOW  # there was one
+            assert_same(model, before)
+            scaled(model, optimizer, scale=USUAL)
+            assert any(not torch.equal(x, before[name]) for name, x in everything(model).items())
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_nan_without_a_scaler_is_refused_before_the_weights_move(fused) -> None:
+    model = lora(tiny())
+    optimizer = adamw(model, fused=fused)
+    with Grasp(Q).attached(model, optimizer):
+        descend(model, optimizer, 1)
+        before = everything(model)
+        model(**batch(0)).loss.backward()
+        parameters(model)[0].grad[0, 0] = float("nan")  # pyright: ignore
+        with pytest.raises(GraspError, match="the step was not taken"):
+            optimizer.step()
+        assert_same(model, before)
+
+
+@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("clip", [False, True])
+def test_added_term_has_the_scale_of_the_gradients_it_is_added_to(term, clip) -> None:
+    """Scales are powers of 2: the step is that without a scaler, to rounding, whether fused or not."""
+    found = {}
+    for fused, scale in ((False, 1.0), (False, USUAL), (True, USUAL)):
+        model = lora(tiny(), init_lora_weights=False).double()
+        optimizer = adamw(model, fused=fused)
+        with TERMS[term]().attached(model, optimizer):
+            scaled(model, optimizer, scale=scale, clip=clip)
+        found[fused, scale] = deltas(model)
+    plain = lora(tiny(), init_lora_weights=False).double()
+    scaled(plain, adamw(plain, fused=True), scale=USUAL, clip=clip)
+    for name, x in found.pop((False, 1.0)).items():
+        for y in found.values():
+            np.testing.assert_allclose(y[name], x, rtol=0, atol=1e-9 * float(np.linalg.norm(x)))
+    x, y = (np.concatenate([dW.ravel() for dW in one.values()]) for one in (deltas(plain), found[True, USUAL]))
+    assert np.linalg.norm(x - y) > 1e-4 * np.linalg.norm(x)  # control: the term matters
+
+
+def closure_of(model: Any, optimizer: Any, add: Any = None) -> Any:
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = model(**batch(0)).loss
+        if add is not None:
+            loss = loss + add(model)
+        loss.backward()
+        return loss.detach()
+
+    return closure
+
+
+def price(model: Any) -> torch.Tensor:
+    """0.3 Σ ‖Qᵀ dW‖², dense."""
+    P = torch.from_numpy(Q)
+    parts = [
+        P.T @ (layer.scaling["default"] * layer.lora_B["default"].weight @ layer.lora_A["default"].weight)
+        for name, layer in model.named_modules()
+        if name.endswith(("o_proj", "down_proj")) and hasattr(layer, "scaling")
+    ]
+    return 0.3 * torch.stack([part.square().sum() for part in parts]).sum()
+
+
+@pytest.mark.parametrize("order", ["positional", "named"])
+def test_added_term_enters_every_evaluation_of_a_closure(order) -> None:
+    found = []
+    for explicit in (True, False):
+        model = lora(tiny(), init_lora_weights=False).double()
+        optimizer = torch.optim.LBFGS(parameters(model), 0.1, max_iter=5)
+        closure = closure_of(model, optimizer, price if explicit else None)
+        on = None if explicit else Penalty(Q, weight=0.3).attach(model, optimizer)
+        optimizer.step(closure) if order == "positional" else optimizer.step(closure=closure)
+        if on is not None:
+            on.detach()
+        found.append(deltas(model))
+    for name, x in found[0].items():
+        np.testing.assert_allclose(found[1][name], x, rtol=0, atol=1e-7 * float(np.linalg.norm(x)))
+
+
+def test_every_gradient_of_a_closure_is_projected() -> None:
+    model = lora(tiny(), init_lora_weights=False)
+    optimizer = torch.optim.LBFGS(parameters(model), 0.1, max_iter=4)
+    seen: list[float] = []
+
+    def watched() -> torch.Tensor:
+        loss = closure_of(model, optimizer)()
+        seen.append(float(optimizer.state[parameters(model)[0]].get("func_evals", 0)))
+        return loss
+
+    with Grasp(Q).attached(model, optimizer):
+        optimizer.step(watched)
+        state = optimizer.state[parameters(model)[0]]
+        sizes = [p.numel() for p in parameters(model)]
+        for p, d in zip(parameters(model), state["d"].split(sizes), strict=True):
+            name = next(n for n, x in model.named_parameters() if x is p)
+            if "lora_B" in name and ("o_proj" in name or "down_proj" in name):
+                direction = d.view_as(p).double().numpy()
+                assert np.linalg.norm(Q.T @ direction) <= 10 * GUARANTEE * np.linalg.norm(direction)
+    assert len(seen) > 2
+
+
+def test_nan_in_a_closure_puts_the_weights_back() -> None:
+    model = lora(tiny(), init_lora_weights=False)
+    optimizer = torch.optim.LBFGS(parameters(model), 0.1, max_iter=4)
+    calls = []
+
+    def closure() -> torch.Tensor:
+        loss = closure_of(model, optimizer)()
+        calls.append(loss)
+        if len(calls) == 3:
+            parameters(model)[0].grad[0, 0] = float("nan")  # pyright: ignore
+        return loss
+
+    with Grasp(Q).attached(model, optimizer):
+        before = everything(model)
+        with pytest.raises(GraspError, match="the step was not taken"):
+            optimizer.step(closure)
+        assert_same(model, before)
+
+
+def test_clipping_measures_what_is_left_of_the_gradients() -> None:
+    """Gradients are projected as they arrive: their norm before the step is that with which the step is taken."""
+    model = lora(tiny(), init_lora_weights=False)
+    with Grasp(Q, sides={"write"}).attached(model, OPTIMIZERS["sgd"](model)):
+        for _ in range(2):
+            model(**batch(0)).loss.backward()
+        parts = [
+            float(np.linalg.norm(Q.T @ p.grad.numpy()) / p.grad.norm())  # pyright: ignore
+            for n, p in model.named_parameters()
+            if "lora_B" in n and ("o_proj" in n or "down_proj" in n)
+        ]
+    assert len(parts) == 4
+    np.testing.assert_array_less(parts, GUARANTEE)
+    model.zero_grad()
+    model(**batch(0)).loss.backward()
+    g = next(p.grad for n, p in model.named_parameters() if "o_proj.lora_B" in n)
+    assert np.linalg.norm(Q.T @ g.numpy()) > LEAKS * float(g.norm())  # control: off again # pyright: ignore
+
+
+class TwoPhase(torch.optim.SGD):
+    """Steps by methods of its own."""
+
+    def second_step(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_term_for_an_optimizer_whose_steps_cannot_be_told_is_refused(term) -> None:
+    model = lora(tiny())
+    with pytest.raises(InputError, match="add the term to the loss instead"):
+        TERMS[term]().attach(model, TwoPhase(parameters(model), 0.1))
+
+
+@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("last", [False, True])
+def test_moments_stay_clean_of_a_term_attached_before_or_after(term, last) -> None:
+    model = lora(tiny(), init_lora_weights=False)
+    optimizer = OPTIMIZERS["adam"](model)
+    for method in [TERMS[term](), Grasp(Q)][:: -1 if last else 1]:
+        method.attach(model, optimizer)
+    descend(model, optimizer, 2)
+    found = [
+        float(np.linalg.norm(Q.T @ optimizer.state[p]["exp_avg"].numpy()) / optimizer.state[p]["exp_avg"].norm())
+        for n, p in model.named_parameters()
+        if "lora_B" in n and ("o_proj" in n or "down_proj" in n)
+    ]
+    np.testing.assert_array_less(found, GUARANTEE)
+
+
+# --- the stream ------------------------------------------------------------------------------------------------
+
+
+def outputs(model: Any) -> list[torch.Tensor]:
+    """The stream behind each block, and the gradient of the loss there as the block below gets it."""
+    blocks = model.get_base_model().model.layers
+    seen: list[torch.Tensor] = []
+    handle = blocks[1].register_forward_hook(lambda m, a, out: seen.append(out[0] if isinstance(out, tuple) else out))
+    model(**batch(3))
+    handle.remove()
+    return [x.detach().double() for x in seen]
+
+
+def along(h: torch.Tensor, span: np.ndarray) -> float:
+    return float((h @ torch.from_numpy(span)).norm() / h.norm())
+
+
+@pytest.mark.parametrize("kinds", [(Ablation, Ablation), (Caft, Caft), (Ablation, Caft), (Caft, Ablation)])
+def test_edits_of_the_stream_act_on_their_joint_span(kinds) -> None:
+    model = lora(tiny()).train()
+    clean = hooks(model)
+    for first in (0, 1):
+        on = [kind(span).attach(model) for kind, span in zip(kinds, (Q, NEAR), strict=True)]
+        (h,) = outputs(model)
+        assert max(along(h, Q), along(h, NEAR)) <= GUARANTEE
+        (h,) = outputs(model.eval())
+        for kind, span in zip(kinds, (Q, NEAR), strict=True):
+            assert (along(h, span) <= GUARANTEE) is (kind is Ablation)
+        model.train()
+        on[first].detach()
+        (h,) = outputs(model)
+        assert along(h, (NEAR, Q)[first]) <= GUARANTEE
+        assert along(h, (Q, NEAR)[first]) > LEAKS
+        on[1 - first].detach()
+        assert hooks(model) == clean
+    (h,) = outputs(model)
+    assert min(along(h, Q), along(h, NEAR)) > LEAKS
+
+
+def arrived(model: Any) -> torch.Tensor:
+    """The gradient that reaches the last block's own output, below every hook there: that of down_proj's output."""
+    seen: list[torch.Tensor] = []
+    module = model.get_base_model().model.layers[1].mlp.down_proj
+    handle = module.register_full_backward_hook(lambda m, gi, go: seen.append(go[0].detach().double()))
+    model(**batch(3)).loss.backward()
+    handle.remove()
+    return seen[0]
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("edit", [Ablation, Caft, None])
+def test_gradients_lose_the_joint_span_of_projections_and_edits(edit, swap) -> None:
+    model = lora(tiny(), init_lora_weights=False)
+    optimizer = OPTIMIZERS["sgd"](model)
+    other = Grasp(NEAR, sides={"stream"}) if edit is None else edit(NEAR)
+    for method in [Grasp(Q, sides={"stream"}), other][:: -1 if swap else 1]:
+        method.attach(model, optimizer)
+    g = arrived(model)
+    assert max(along(g, Q), along(g, NEAR)) <= GUARANTEE
+    if edit is not None:
+        (h,) = outputs(model)
+        assert along(h, NEAR) <= GUARANTEE
+        assert along(h, Q) > LEAKS  # Grasp takes nothing out of the stream
+    free = lora(tiny(), init_lora_weights=False)
+    assert min(along(arrived(free), Q), along(arrived(free), NEAR)) > LEAKS
+
+
+@pytest.mark.parametrize("last", ["steering", "ablation"])
+def test_steering_and_ablation_act_in_the_order_they_were_attached(last) -> None:
+    model = lora(tiny()).eval()
+    methods = [Ablation(Q), InferenceSteering(5.0 * Q[:, 0], strength=1.0, at=[1])]
+    for method in methods if last == "steering" else methods[::-1]:
+        method.attach(model)
+    (h,) = outputs(model)
+    expected = 5.0 if last == "steering" else 0.0
+    np.testing.assert_allclose(h.reshape(-1, WIDTH).numpy() @ Q[:, 0], expected, rtol=0, atol=1e-4)
+
+
+def test_sum_of_methods_is_logged_apart(tmp_path) -> None:
+    from test_methods_trainer import trainer
+
+    model = lora(tiny())
+    callbacks = [method.callback() for method in (Penalty(Q, weight=1e-3), Grasp(NEAR), Grasp(subspace(33, 1)))]
+    run = trainer(tmp_path, callbacks, model=model, max_steps=2, warmup_steps=0)
+    run.train()
+    keys = ["leak/write", "leak/grasp/write", "leak/grasp/write/2"]
+    for entry in run.state.log_history:
+        found = [entry[key] for key in keys]
+        assert found[0] > GUARANTEE >= max(found[1:])
+    assert leaks(model, NEAR, "write")[0] <= GUARANTEE
+
+
+def test_second_training_run_of_one_trainer_is_constrained(tmp_path) -> None:
+    from test_methods_trainer import trainer
+
+    model = lora(tiny())
+    clean = hooks(model)
+    run = trainer(tmp_path, [Grasp(Q).callback()], model=model, max_steps=2, warmup_steps=0)
+    run.train()
+    run.train()
+    assert leaks(model, Q, "write")[0] <= GUARANTEE
+    assert run.state.log_history[-1]["leak/write"] <= GUARANTEE
+    assert hooks(model) == clean

@@ -1,0 +1,158 @@
+"""What surrounds a run: pipes and terminals that cannot encode or are closed, homes, and the user's matplotlib."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from synthetic.runner.results import write_json
+
+PLAIN = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LC_", "LANG", "MPL", "MATPLOTLIB"))}
+BARE_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def grasp(*arguments: str, tail: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """The command in a shell, for what its streams are joined to; pipefail hands on its exit code."""
+    line = " ".join([f"'{sys.executable}' -m grasp_cli", *arguments, tail])
+    command = ["bash", "-o", "pipefail", "-c", line]
+    return subprocess.run(command, env=PLAIN | environment, capture_output=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": e} for e in ("ascii", "cp1252", "cp437")] + [BARE_LOCALE])
+def test_output_that_a_pipe_cannot_encode_is_replaced(environment):
+    encoding = environment.get("PYTHONIOENCODING", "ascii")
+    found, whole = (grasp("verify", "--explain", "prior-angle", **e) for e in (environment, {"PYTHONUTF8": "1"}))
+    assert (found.returncode, found.stderr) == (0, b"")
+    expected = whole.stdout.decode().encode(encoding, "replace")
+    assert found.stdout == expected
+    with pytest.raises(UnicodeEncodeError):  # the control: there is something that it cannot encode
+        whole.stdout.decode().encode(encoding)
+
+
+def test_error_that_a_pipe_cannot_encode_is_replaced():
+    found = grasp("identify", "/nonexistent/‖û‖", PYTHONIOENCODING="ascii")
+    assert found.returncode == 2
+    assert found.stderr.startswith(b"error: /nonexistent/???")
+    assert found.stderr.count(b"\n") == 1
+
+
+def test_json_that_a_pipe_cannot_encode_is_escaped_and_says_the_same(monkeypatch):
+    value = {"name": "‖û‖ 方向"}
+    for encoding in ("ascii", "cp1252", "utf-8"):
+        raw = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+        write_json("-", value)
+        sys.stdout.flush()
+        assert json.loads(raw.getvalue().decode(encoding)) == value
+        assert (b"\\u" in raw.getvalue()) == (encoding != "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tail"),
+    [(["--help"], "| true"), (["methods"], "2>&1 | true"), (["verify", "--explain", "prior-angle"], "| head -c 1")],
+)
+def test_reader_that_has_seen_enough_is_no_error(arguments, tail):
+    found = grasp(*arguments, tail=tail)
+    assert (found.returncode, found.stderr) == (0, b"")
+
+
+def test_output_that_cannot_be_written_is_an_error_of_one_line():
+    found = grasp("methods", tail="> /dev/full")
+    assert found.returncode == 2
+    assert found.stderr.startswith(b"error: cannot write the output")
+    assert found.stderr.count(b"\n") == 1
+
+
+def test_odd_surroundings_of_a_terminal_change_nothing_in_a_pipe():
+    usual, dumb = grasp("methods").stdout, {"TERM": "dumb", "NO_COLOR": "1", "HOME": "/nowhere"}
+    for environment in ({"COLUMNS": "1"} | dumb, {"COLUMNS": "-5"}, {"COLUMNS": "many"}):
+        assert grasp("methods", **environment).stdout == usual != b""
+
+
+# --- figures -----------------------------------------------------------------------------------------------------
+
+DRAW = """
+import hashlib
+from figures.style import new_figure, render, styled
+
+@styled
+def build():
+    figure = new_figure(3, 2)
+    axes = figure.subplots()
+    axes.plot([1, 2], [3, 4], label="a_b $x ‖û‖")
+    axes.legend()
+    return figure
+
+print(*(hashlib.sha256(render(build(), kind)).hexdigest() for kind in ("png", "pdf")))
+"""
+HARSH = """
+text.usetex: True
+backend: QtAgg
+font.family: Nonexistent
+font.size: 30
+lines.linewidth: 9
+savefig.bbox: tight
+savefig.transparent: True
+figure.dpi: 31
+axes.grid: True
+axes.prop_cycle: cycler(color=["k"])
+"""
+
+
+def drawn(environment: dict[str, str]) -> str:
+    command = [sys.executable, "-c", DRAW]
+    found = subprocess.run(command, env=PLAIN | environment, capture_output=True, text=True, timeout=120, check=False)
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory) -> str:
+    return drawn({"MPLCONFIGDIR": str(tmp_path_factory.mktemp("usual"))})
+
+
+@pytest.mark.parametrize(
+    "rc", [HARSH.encode(), b"backend: nonsense", b"\xff\xfe: not text"], ids=["harsh", "unknown backend", "not text"]
+)
+def test_figures_do_not_depend_on_the_users_matplotlibrc(rc, usual, tmp_path):
+    (tmp_path / "matplotlibrc").write_bytes(rc)
+    assert drawn({"MPLCONFIGDIR": str(tmp_path)}) == usual
+
+
+@pytest.mark.parametrize(
+    "environment", [{"MPLBACKEND": "nonsense"}, {"MPLCONFIGDIR": "/proc/nowhere"}, {"HOME": "/nowhere"}], ids=str
+)
+def test_figures_do_not_depend_on_backends_and_homes(environment, usual):
+    assert drawn(environment) == usual
+
+
+def test_style_leaves_the_users_settings_as_they_were():
+    import matplotlib
+
+    from figures.style import new_figure, render
+
+    with matplotlib.rc_context({"font.size": 30, "text.usetex": True}):
+        before = dict(matplotlib.rcParams)
+        render(new_figure(1, 1))
+        assert dict(matplotlib.rcParams) == before
+
+
+def test_files_are_opened_as_text_with_an_encoding():
+    """The locale's own would write what another machine cannot read."""
+    import ast
+
+    root = Path(__file__).parents[1]
+    for room in ("grasp_theory", "synthetic", "real_models", "figures", "grasp_cli"):
+        for path in (root / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+                    name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+                    modes = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+                    text = name == "write_text" or (name == "open" and modes and not any("b" in m for m in modes))
+                    assert not text or any(k.arg == "encoding" for k in node.keywords), f"{path}:{node.lineno}"
