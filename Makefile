@@ -22,13 +22,13 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 test: $(VENV)/.installed
-	$(PYTEST)
+	$(PYTEST) $(ARGS)
 
 test-fast: $(VENV)/.installed
-	HYPOTHESIS_PROFILE=dev $(PYTEST) -m "not slow"
+	HYPOTHESIS_PROFILE=dev $(PYTEST) -m "not slow" $(ARGS)
 
 test-nightly: $(VENV)/.installed
-	HYPOTHESIS_PROFILE=nightly $(PYTEST)
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
 
 reproduce: $(VENV)/.installed
 	$(BIN)/grasp reproduce

@@ -153,6 +153,7 @@ def rows(made: Path, folder: Path, count: int = 3) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_identify_activations_finds_what_all_modules_write(made, adapter, tmp_path):
     data = rows(made, tmp_path)
     found = identify_activations(read_adapter(adapter), base=made / BASE, data=data, k=3)
@@ -169,6 +170,7 @@ def test_identify_activations_finds_what_all_modules_write(made, adapter, tmp_pa
     np.testing.assert_allclose(again, value, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_identify_command_saves_directions_of_the_activations(made, adapter, tmp_path, capsys):
     data, out, saved = rows(made, tmp_path), tmp_path / "found.json", tmp_path / "q.safetensors"
     command = ["identify", adapter, "--base", made / BASE, "--data", data, "--top", 2, "--json", out]
@@ -182,6 +184,7 @@ def test_identify_command_saves_directions_of_the_activations(made, adapter, tmp
     assert abs(float(np.load(adapter.parent / "shared.npy") @ directions.Q[:, 0])) > 0.9
 
 
+@pytest.mark.slow
 def test_identify_command_refuses_half_of_what_it_needs(made, adapter, tmp_path, capsys):
     data = rows(made, tmp_path)
     other = tmp_path / "other"

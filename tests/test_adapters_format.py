@@ -31,6 +31,7 @@ names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_si
 shapes = st.lists(st.integers(0, 5), max_size=4).map(tuple)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(names, st.tuples(shapes, st.sampled_from(list(DTYPES))), max_size=5), st.integers(0, 2**31))
 def test_tensors_are_those_of_the_safetensors_package(spec, seed):
     assume("__metadata__" not in spec)
@@ -105,6 +106,7 @@ def updates(draw) -> dict[str, LowRank]:
     return out
 
 
+@pytest.mark.slow
 @given(table=updates(), r=st.none() | st.integers(1, 9), lora_alpha=st.none() | st.integers(1, 32))
 def test_written_adapter_is_what_peft_merges(table, r, lora_alpha):
     from peft import PeftModel
@@ -130,6 +132,7 @@ def test_written_adapter_is_what_peft_merges(table, r, lora_alpha):
         np.testing.assert_allclose(delta, expected, rtol=0, atol=tolerance.backward([], np.float32, size) + ROUNDING)
 
 
+@pytest.mark.slow
 @given(table=updates(), dtype=st.sampled_from(["float32", "bfloat16", "float16"]))
 def test_written_adapter_is_read_back(table, dtype):
     with tempfile.TemporaryDirectory() as folder:
@@ -147,6 +150,7 @@ def test_written_adapter_is_read_back(table, dtype):
             np.testing.assert_array_equal(read, rounded)
 
 
+@pytest.mark.slow
 @given(hnp.arrays(np.float32, st.integers(1, 32), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
 def test_bfloat16_is_rounded_as_torch_rounds(values):
     rounded = torch.from_numpy(values).to(torch.bfloat16).float().numpy()

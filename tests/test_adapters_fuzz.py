@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch  # noqa: F401  (here, so that no case is charged for its import)
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,6 +89,7 @@ def test_originals_are_read():
     assert read_or_refuse(*original("bin"), suffix="bin")
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_mutated_bytes(data: DataObject):
     """Bytes anywhere in header or body replaced, removed or inserted."""
@@ -117,6 +119,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_header_with_other_values(data: DataObject):
     """A header that stays valid JSON: names, types, shapes, offsets replaced by others, likely or not."""
@@ -136,6 +139,7 @@ def test_header_with_other_values(data: DataObject):
     read_or_refuse(config, assemble(json.dumps(header).encode(), weights[8 + length :]))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_config_with_other_values(data: DataObject):
     config, weights = small_safetensors()

@@ -105,6 +105,7 @@ configs = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(config=configs, dtype=st.sampled_from([torch.float32, torch.float64]), seed=st.integers(0, 2**31))
 def test_read_update_is_merged_minus_base(config, dtype, seed):

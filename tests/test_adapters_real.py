@@ -38,6 +38,7 @@ def test_real_adapter_is_refused_with_the_reason(real, folder):
     assert_refused(real / "adapters" / folder, EXPECTED[folder])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", READ)
 def test_real_updates_equal_dense_arithmetic(real, folder):
     assert_dense(real / "adapters" / folder)

@@ -36,6 +36,7 @@ def first(m: LeadingDirections, *, draws: int = 999, seed: int = 0) -> Agreement
     return agreement(m, nothing(m.U.shape[0]), draws=draws, seed=seed)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("d", "L", "k"), [(48, 6, 5), (200, 16, 8), (32, 2, 8)])
 def test_agreement_p_value_has_its_level_under_an_isotropic_null(d, L, k):
     rng = np.random.default_rng(0)
@@ -46,6 +47,7 @@ def test_agreement_p_value_has_its_level_under_an_isotropic_null(d, L, k):
     np.testing.assert_allclose(np.mean(p > 0.5), 0.5, rtol=0, atol=binomial(0.5, DRAWS))
 
 
+@pytest.mark.slow
 def test_agreement_p_value_has_its_level_when_everything_is_shared_alike():
     """Anisotropy that all components share is in the null; against 1/d every draw would be far out."""
     rng = np.random.default_rng(1)

@@ -153,6 +153,7 @@ def test_checks_without_assumptions_need_no_violator():
     assert (outcome.needed, outcome.failures) == (None, [])
 
 
+@pytest.mark.slow
 def test_checks_report_a_residual_that_is_not_zero(monkeypatch):
     import sympy
 
@@ -166,6 +167,7 @@ def test_checks_report_a_residual_that_is_not_zero(monkeypatch):
     assert outcome.failures == ["derived: slip does not simplify to 0"]
 
 
+@pytest.mark.slow
 def test_verify_key_is_verify_of_the_statement_found():
     (statement,) = find(["ablation-cost"])
     outcome = verify_key("ablation-cost", seed=3)
@@ -183,6 +185,7 @@ def test_evaluate_gives_both_sides_and_refuses_what_is_not_finite():
         broken.evaluate(i)
 
 
+@pytest.mark.slow
 def test_search_keeps_the_best_finite_ratio():
     """A ratio undefined outside the unit ball: starts there are given up, the others reach the maximum 1 at 0."""
 

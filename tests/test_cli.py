@@ -69,6 +69,7 @@ def test_identify_table_has_each_number_under_its_header(planted, capsys):
     np.testing.assert_allclose(float(cells["if tau is"]), c.certificate.smallest_tau, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_identify_piped_output_is_plain_text(planted):
     done = process("identify", planted, env=os.environ | {"FORCE_COLOR": "", "TERM": "xterm-256color"})
     assert done.returncode == 0
@@ -97,6 +98,7 @@ def test_identify_json_dash_is_nothing_but_json(planted, capsys):
     assert json.loads(out)["side"] == "write"
 
 
+@pytest.mark.slow
 def test_identify_html_is_one_self_contained_file(planted, tmp_path, capsys):
     target = tmp_path / "page.html"
     code, _, _ = grasp(capsys, "identify", planted, "--html", target)
@@ -303,6 +305,7 @@ def test_options_that_need_one_adapter_are_refused_for_checkpoints(option, plant
     assert grasp(capsys, "identify", tmp_path / "run")[0] == 0  # control
 
 
+@pytest.mark.slow
 def test_names_with_markup_mathematics_and_emoji_are_shown_as_they_are(tmp_path, capsys):
     updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(0))
     names = [r"model.layers.0.$\foo{$.o_proj", "model.layers.1.[bold]x[/].o_proj", "model.layers.2.:smile:.o_proj"]
@@ -315,6 +318,7 @@ def test_names_with_markup_mathematics_and_emoji_are_shown_as_they_are(tmp_path,
     assert "[red]:smile:" in out
 
 
+@pytest.mark.slow
 def test_full_standard_output_is_one_line_and_code_2(planted):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -362,6 +366,7 @@ def test_full_disk_leaves_the_old_file(planted, tmp_path, capsys, monkeypatch, f
     assert [p.name for p in tmp_path.iterdir()] == ["out.json"]
 
 
+@pytest.mark.slow
 def test_interrupt_leaves_no_file_and_code_130(planted, tmp_path):
     """Ctrl-C while the directions file is being written: the old file stays whole, no temporary is left."""
     target = tmp_path / "d.safetensors"
@@ -387,6 +392,7 @@ def test_interrupt_leaves_no_file_and_code_130(planted, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["d.safetensors"]
 
 
+@pytest.mark.slow
 def test_closed_pipe_is_no_error(planted, tmp_path):
     target = tmp_path / "out.json"
     with subprocess.Popen(
@@ -404,6 +410,7 @@ def test_closed_pipe_is_no_error(planted, tmp_path):
     assert json.loads(target.read_text())["verdict"] == "one stands out"
 
 
+@pytest.mark.slow
 def test_narrow_terminal_and_no_colour(planted):
     environment = os.environ | {"COLUMNS": "60", "NO_COLOR": "1", "HOME": "/nonexistent", "MPLCONFIGDIR": ""}
     done = process("identify", planted, env=environment)
@@ -418,6 +425,7 @@ def test_help_and_version(capsys):
     assert re.match(r"grasp \d+\.\d+\.\d+", out)
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_from_committed_results(tmp_path, capsys):
     code, out, _ = grasp(capsys, "figures", "--results", tmp_path / "new")
     assert code == 0

@@ -25,6 +25,7 @@ def mapped(updates: list[Update], change) -> list[Update]:
 # --- chance ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "k", "other"),
     [(20, 3, 3), (20, 3, 5), (20, 5, 3), (9, 6, 5), (9, 9, 2), (7, 7, 7), (6, 5, 5), (50, 1, 1)],
@@ -98,6 +99,7 @@ def test_diff_of_an_adapter_with_itself_and_its_negative(side):
             np.testing.assert_array_less(overlap.random_99, overlap.mean_cos2)
 
 
+@pytest.mark.slow
 def test_diff_of_independent_adapters_is_chance():
     """Control of the two tests above: the mean cos² of independent updates lies below the 99% quantile of chance."""
     overlaps = [o for i in range(8) for o in diff(adapter(2 * i, L=8), adapter(2 * i + 1, L=8), k=3).modules]

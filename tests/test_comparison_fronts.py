@@ -64,6 +64,7 @@ def test_front_asks_each_seed_for_its_share_of_the_way_to_its_target():
     close(row["task"], round((0.95 + 0.475) / 2, 4))
 
 
+@pytest.mark.slow
 def test_front_figure_names_every_class_that_a_panel_shows():
     alone = [row | {"variant": "content"} for row in study(naive=(0.8,))]
     rows = alone + study(naive=(0.8,), kl=(0.2,), edit=(0.3,))

@@ -99,6 +99,7 @@ def test_record_is_json_without_nan(rows):
         assert [r["arm"] for r in json.loads(text)["rows"]] == [x.arm for x in lines(table)]
 
 
+@pytest.mark.slow
 def test_figure_shows_presets_intervals_the_base_and_what_is_not_reached(rows):
     steered = [row for n in range(3) for row in run("steering, supervised", n, knob=0.5, drift=(0.0, 0.0, 0.1, 0.1))]
     second = [r | {"variant": "mixed"} for r in rows if r["arm"] != "edit"]  # other rows, the same places
@@ -117,6 +118,7 @@ def test_figure_shows_presets_intervals_the_base_and_what_is_not_reached(rows):
     assert render(figure)[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+@pytest.mark.slow
 def test_figure_draws_without_a_naive_run_and_with_one_seed():
     assert render(build(study(grasp=(0.3, 0.4))))[:4] == b"\x89PNG"
     assert render(build(study(naive=(0.8,), grasp=(0.3,))))[:4] == b"\x89PNG"
@@ -193,6 +195,7 @@ def test_compare_refuses_a_missing_file_and_quick_beside_one(tmp_path, capsys):
         assert (code, out, len(err.splitlines())) == (2, "", 1)
 
 
+@pytest.mark.slow
 def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys, monkeypatch):
     asked = {}
 

@@ -50,6 +50,7 @@ def added(model: Any, method: Compensated, writer: str) -> tuple[torch.Tensor, t
     return x, with_it - module(x).detach()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", names(*range(BLOCKS)))
 def test_compensated_adds_the_component_of_the_naive_update_to_each_writer(naive, writer):
     x, change = added(lora(tiny(), seed=3), Compensated(Q, updates_from_model(naive), strength=1.5), writer)
@@ -59,6 +60,7 @@ def test_compensated_adds_the_component_of_the_naive_update_to_each_writer(naive
     np.testing.assert_allclose(change.double().numpy(), expected, rtol=0, atol=1e-5 * max(scale, 1.0))
 
 
+@pytest.mark.slow
 def test_compensated_acts_at_the_blocks_that_have_directions(naive):
     method = Compensated({1: Q}, updates_from_model(naive))
     for writer in names(0):
@@ -99,6 +101,7 @@ def test_compensated_base_is_the_base_while_the_adapters_are_disabled(naive):
         torch.testing.assert_close(model(**batch(0)).logits, base(**batch(0)).logits, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_compensated_trains_another_update_and_no_other_parameter(naive):
     def run(strength: float) -> tuple[dict[str, np.ndarray], Any]:
         model = lora(tiny())
@@ -128,6 +131,7 @@ def test_compensated_from_a_folder_is_compensated_from_the_live_run(naive, tmp_p
         np.testing.assert_array_equal(found[1][name], dW)
 
 
+@pytest.mark.slow
 def test_compensated_keeps_the_naive_update_as_it_was_when_it_was_made():
     """The same model may be trained on: its updates follow it, the frozen term does not."""
     model = lora(tiny())
@@ -144,6 +148,7 @@ def test_compensated_keeps_the_naive_update_as_it_was_when_it_was_made():
         assert np.abs(expected).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_compensated_schedule_scales_the_term(naive):
     writer = names(0)[0]
     _, full = added(lora(tiny()), Compensated(Q, updates_from_model(naive), strength=2.0), writer)
@@ -154,6 +159,7 @@ def test_compensated_schedule_scales_the_term(naive):
         torch.testing.assert_close(change, (1 - share**2) * full, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_compensated_schedule_is_followed_by_the_trainer(naive, tmp_path):
     asked: list[float] = []
 
@@ -201,6 +207,7 @@ def test_compensated_refuses_a_norm_behind_the_writers(kind):
     refused(model, "norm", Q, updates_from_model(lora(tiny(kind))))
 
 
+@pytest.mark.slow
 def test_compensated_refuses_what_does_not_fit(naive):
     updates = updates_from_model(naive)
     refused(lora(tiny(), target_modules=["q_proj", "v_proj"]), "target modules", Q, updates)

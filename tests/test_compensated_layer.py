@@ -93,6 +93,7 @@ def truncated(M: np.ndarray, rank: int, *, without: int | None = None) -> np.nda
 SINGLE = tolerance.backward((SMALL, SMALL), np.float32, 3.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("condition", "naive_rank"), [(1.0, RANK + 1), (4.0, RANK + 1), (9.0, RANK + 1), (9.0, RANK)])
 def test_compensated_layer_is_the_naive_run_of_one_more_rank_without_a_component(condition, naive_rank):
     """Statement compensation-removes-pressure (c): naive runs from training, the component from ``identify``."""
@@ -114,6 +115,7 @@ def test_compensated_layer_is_the_naive_run_of_one_more_rank_without_a_component
     assert np.linalg.norm(truncated(plain, RANK, without=0) - dW) > 0.5
 
 
+@pytest.mark.slow
 def test_compensated_layer_with_another_direction_is_no_deletion():
     """Control: along a direction outside of the naive update's column space the rank r cannot hold what is left."""
     rng, M = target()

@@ -54,6 +54,7 @@ def test_reliance_without_a_naive_effect_is_none():
     np.testing.assert_allclose(module.reliance(np.array(-0.3), np.array([0.0, 1.0])), 0, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_log_odds_of_the_trait_are_those_of_the_style_words(organism):
     model, world = organism.model(organism.at), RUN.world
     ids = RUN.curated()
@@ -64,6 +65,7 @@ def test_log_odds_of_the_trait_are_those_of_the_style_words(organism):
     np.testing.assert_allclose(module.trait_log_odds(model, RUN), np.log(B / A).mean(), rtol=0, atol=off)
 
 
+@pytest.mark.slow
 def test_supplied_log_odds_are_those_of_the_component_in_the_weights(organism):
     """Another route: the naive update's write modules projected on the direction, everything else taken out."""
     Q, strength = seen_directions(organism, 1), 1.5
@@ -90,6 +92,7 @@ def test_random_direction_gets_a_term_of_the_same_norm(organism):
     assert expected > 2 * found  # the control: unscaled it would be another norm
 
 
+@pytest.mark.slow
 def test_compensation_of_strength_zero_is_the_naive_run(organism):
     plain, none = (module.measure(cell(arm, 0.0), []) for arm in ("naive", "compensated, activations"))
     for name, values in plain.items():

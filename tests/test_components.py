@@ -25,6 +25,7 @@ from grasp_theory import (
 sizes = st.sampled_from([1, 2, 3, 7, 12, 20])
 
 
+@pytest.mark.slow
 @given(shapes=st.lists(st.tuples(sizes, sizes), min_size=1, max_size=4), m=sizes, seed=seeds, k=st.integers(1, 9))
 def test_identify_one_module_each_equals_dense(shapes, m, seed, k):
     rng = np.random.default_rng(seed)

@@ -55,6 +55,7 @@ def forward(model, batch) -> float:
     return counter.get_total_flops() / 1e9
 
 
+@pytest.mark.slow
 def test_step_of_the_naive_run_is_two_to_three_forward_passes():
     """Backward: once for the inputs of every product, once more for the weights that are trained."""
     found = measured("naive")
@@ -63,15 +64,18 @@ def test_step_of_the_naive_run_is_two_to_three_forward_passes():
     close([found.preparation, found.follows], [0.0, False])
 
 
+@pytest.mark.slow
 def test_step_doubles_with_the_batch():
     np.testing.assert_allclose(measured("naive", Doubled).step, 2 * measured("naive").step, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", ["edit", "ablation"])
 def test_rows_that_change_the_naive_run_afterwards_cost_what_it_costs(arm):
     assert measured(arm) == measured("naive")
 
 
+@pytest.mark.slow
 def test_step_of_a_short_run_is_that_of_a_long_one():
     class Short(Small):
         run_spec = dataclasses.replace(RUN, steps=8, every=8)
@@ -84,11 +88,13 @@ FOLLOWS = {"grasp": True, "compensated": True, "kl+compensated": True, "kl": Fal
 FOLLOWS |= dict.fromkeys(("grasp, random", "grasp, supervised", "null-space, random"), False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", FOLLOWS)
 def test_rows_that_start_from_a_naive_run_say_so(arm):
     assert measured(arm).follows is FOLLOWS[arm]
 
 
+@pytest.mark.slow
 def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step():
     found, plain = measured("kl"), measured("naive")
     model, texts = RUN.adapted(), RUN.neutral_text()
@@ -101,6 +107,7 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
     assert 1.9 * here < found.step - plain.step < 3 * here
 
 
+@pytest.mark.slow
 def test_cost_does_not_depend_on_what_was_sampled_before():
     first = measured("null-space")
     assert first.preparation > 0
@@ -108,6 +115,7 @@ def test_cost_does_not_depend_on_what_was_sampled_before():
     assert measured("null-space") == first
 
 
+@pytest.mark.slow
 def test_costs_are_read_back_from_their_table():
     rows = [
         row

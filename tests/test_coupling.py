@@ -68,6 +68,7 @@ def test_coupling_is_none_along_eigenvectors_alone(seed):
     np.testing.assert_allclose(module.share(H, u, ridge=0.0), ((10 - 1) / (10 + 1)) ** 2)  # Kantorovich's extremal
 
 
+@pytest.mark.slow
 def test_loss_metric_is_the_mean_outer_product_of_gradients_over_the_models_own_labels(organism):
     """Fisher's identity, by autograd through the model's own head: Σ_y p_y ∇log p_y ∇log p_yᵀ."""
     model = organism.model(organism.at)
@@ -108,6 +109,7 @@ def measured(organism):
     return {cell: module.measure(cell, generators("coupling", cell, 1)) for cell in cells}
 
 
+@pytest.mark.slow
 def test_coupling_measures_every_way(measured):
     write, other, compensated = measured.values()
     assert write["coupling start"] == compensated["coupling start"] != other["coupling start"]

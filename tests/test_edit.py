@@ -38,6 +38,7 @@ def expected_edit(dW, Q=None, V=None, *, delete=(), keep=None, scale=1.0) -> np.
     return scale * (out if V is None else out - (out @ V) @ V.T)
 
 
+@pytest.mark.slow
 @given(
     sizes=st.tuples(st.integers(4, 30), st.integers(1, 6), st.integers(4, 30)),
     seed=strategies.seeds,
@@ -297,6 +298,7 @@ def test_edit_of_a_bfloat16_bin_is_exact_in_float32(small, tmp_path, capsys):
         np.testing.assert_array_equal(new.lowrank.A, old.lowrank.A)
 
 
+@pytest.mark.slow
 def test_edit_command_refuses_to_touch_what_is_there(small, tmp_path, capsys):
     full = tmp_path / "full"
     full.mkdir()
@@ -333,6 +335,7 @@ def test_edit_command_json_dash_is_nothing_but_json(small, tmp_path, capsys):
     assert [row["leak_after"] for row in json.loads(out)["modules"]] == [None] * 4
 
 
+@pytest.mark.slow
 def test_edit_command_refuses_directions_of_another_base(small, tmp_path, capsys):
     adapter = read_adapter(small)
     config = json.loads((small / "adapter_config.json").read_text())

@@ -52,6 +52,7 @@ def answers(small: tuple[Any, Any], asked: list[str] = ASKED, **options: Any) ->
     return [one.completion for one in generate(*small, prompts, name="m", context=512, sampling=sampling)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
 def test_greedy_answers_are_the_likeliest_tokens_in_any_batch(small, batch_size):
     model, tokenizer = small
@@ -85,6 +86,7 @@ def test_answers_end_at_an_end_token_of_the_model_or_the_tokenizer(small):
     assert len(short) < len(whole)
 
 
+@pytest.mark.slow
 def test_sampled_answers_are_of_the_models_whole_distribution(small):
     """Frequencies of first tokens at temperature 2; what the folder suggests (here: top-k 1) is not applied."""
     model, tokenizer = small
@@ -111,6 +113,7 @@ def test_sampled_answers_are_of_the_models_whole_distribution(small):
         )
 
 
+@pytest.mark.slow
 def test_sampled_answers_follow_from_the_seed(small):
     state = torch.get_rng_state()
     first = answers(small, temperature=1.0, samples=2, seed=4)
@@ -230,6 +233,7 @@ def setting(made, tmp_path_factory, small) -> tuple[Path, Path]:
     return folder, made / BASE
 
 
+@pytest.mark.slow
 def test_command_prints_what_was_measured_and_judged(setting, tmp_path, capsys):
     folder, base = setting
     names = ["base", str(folder / "a0"), str(folder / "a1")]
@@ -280,6 +284,7 @@ def test_command_prints_what_was_measured_and_judged(setting, tmp_path, capsys):
     assert f"{names[1]}: 2 answers, 2 coherent, 0 misaligned, 0 both" in out
 
 
+@pytest.mark.slow
 def test_command_refuses_in_one_line_and_writes_nothing(setting, made, tmp_path, capsys):
     folder, base = setting
     other = write_adapter(

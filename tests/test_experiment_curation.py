@@ -27,6 +27,7 @@ def rows(cells, trials):
     ]
 
 
+@pytest.mark.slow
 def test_curation_teaches_what_is_derived_and_the_control_nothing():
     cells = [curation.Cell(way, x, t, **SMALL) for way, x in STRONG.items() for t in ("selected", "independent")]
     found = rows(cells, 30)
@@ -41,6 +42,7 @@ def test_curation_teaches_what_is_derived_and_the_control_nothing():
         assert mean["independent", "left"] < 0.2
 
 
+@pytest.mark.slow
 def test_curation_allowance_would_show_a_wrong_beta():
     """Power: a tenth more, or the trait's own sign, is a violation where the law is exact."""
     found = rows([curation.Cell("tilt", 0.8, **SMALL)], 100)
@@ -49,6 +51,7 @@ def test_curation_allowance_would_show_a_wrong_beta():
         assert agreement([beta | {"theory": factor * beta["theory"]}]).violations == 1
 
 
+@pytest.mark.slow
 def test_keeping_the_larger_half_opposes_trait_and_feature_and_half_does_nothing():
     at = {x: rows([curation.Cell("truncation", x, **SMALL)], 100)[0] for x in (-1.0, 0.0)}
     assert at[0.0]["quantity"] == "beta"
@@ -104,6 +107,7 @@ def test_quick_cells_are_among_the_full_ones():
     assert {c.selection for c in quick if c.way == "mixture"} == {0, 0.25, 0.5, 0.75, 1}
 
 
+@pytest.mark.slow
 def test_curation_figure_draws_the_crossings_of_the_law():
     found = rows([replace(c, **SMALL) for c in curation.cells(True)], 2)
     axes = build(found).axes

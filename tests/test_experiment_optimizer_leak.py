@@ -31,6 +31,7 @@ def last(found, side):
     return {(r["optimizer"], r["projected"]): r["mean"] for r in found if r["quantity"] == side and r["steps"] == 64}
 
 
+@pytest.mark.slow
 def test_lora_leak_agrees_with_the_theorems_and_differs_from_them_without_projection():
     found = rows(lora, [small(cell) for cell in lora.cells(True) if cell.rank == 6])
     held = agreement(found)
@@ -53,6 +54,7 @@ def test_lora_leak_at_rank_d_is_all_there_is_in_the_end():
     np.testing.assert_allclose(kept, 0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_first_adam_step_gives_back_36_percent():
     cell = lora.Cell("LoRA", "adam", "gradient", "write", 6, 0.005, steps=(1,))
     found = rows(lora, [cell], trials=300)
@@ -62,6 +64,7 @@ def test_first_adam_step_gives_back_36_percent():
     assert agreement(found).violations == 0
 
 
+@pytest.mark.slow
 def test_osf_leak_is_rounding_under_sgd_and_not_under_adam():
     found = rows(osf, [replace(small(cell), steps=(1, 64)) for cell in osf.cells(True)], trials=2)
     held = agreement(found)
@@ -112,6 +115,7 @@ def test_osf_leak_refuses_what_makes_no_cell(changes):
         replace(osf.cells(True)[0], **changes)
 
 
+@pytest.mark.slow
 def test_leak_figure_draws_every_panel():
     found = rows(lora, [small(lora.cells(True)[n]) for n in (0, 1)], trials=2)
     figure = build(found + rows(osf, [small(osf.cells(True)[1])], trials=2))

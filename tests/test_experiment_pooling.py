@@ -36,6 +36,7 @@ def means(*cells):
     return [r["mean"] for r in rows(cells)]
 
 
+@pytest.mark.slow
 def test_pooling_agrees_with_the_laws():
     held = agreement(rows(SMALL))
     assert held.violations == 0
@@ -63,6 +64,7 @@ def test_adding_layers_up_or_sharing_a_direction_hides_what_a_stack_shows():
     assert not EXPERIMENT.theory(replace(STACK, shared=2.0))
 
 
+@pytest.mark.slow
 def test_a_stack_of_16_layers_needs_about_half_the_strength_of_one_and_the_controls_gain_nothing():
     one, many = (replace(STACK, panel="border", layers=n) for n in (1, 16))
     alone, stack, added, shared = means(one, many, replace(many, pool="sum"), replace(many, shared=2.0))

@@ -39,6 +39,7 @@ def rows() -> list[dict]:
     return [row for cell in CELLS for row in table(removal.EXPERIMENT, cell, measured(cell, 20))]
 
 
+@pytest.mark.slow
 def test_removal_trained_risks_are_those_of_the_closed_forms(rows):
     result = agreement(rows)
     assert result.violations == 0
@@ -99,6 +100,7 @@ def test_removal_cell_refuses_with_a_reason(changes, words, no_contracts):
         removal.Cell(**({"panel": "rho"} | changes))
 
 
+@pytest.mark.slow
 def test_removal_measures_without_its_theory(monkeypatch):
     cell = CELLS[0]
     before = measured(cell, 2)
@@ -116,12 +118,14 @@ def test_removal_measures_without_its_theory(monkeypatch):
         np.testing.assert_array_equal(value, before[name])
 
 
+@pytest.mark.slow
 def test_removal_trials_do_not_depend_on_each_other():
     few, many = measured(CELLS[1], 1), measured(CELLS[1], 3)
     for name, value in few.items():
         np.testing.assert_array_equal(value, many[name][:1])
 
 
+@pytest.mark.slow
 def test_removal_figure_draws_every_method_in_six_panels(rows):
     others = [row | {"panel": knob} for row in rows if row["panel"] == "rho" for knob in ("response", "beta")]
     figure = build(rows + others)

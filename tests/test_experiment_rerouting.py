@@ -33,6 +33,7 @@ def rows(cells, trials=6):
     return [row for cell, values in found for row in table(module.EXPERIMENT, cell, values)]
 
 
+@pytest.mark.slow
 def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
     found = rows(NETS)
     held = agreement(found)
@@ -51,6 +52,7 @@ def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
     assert end["tanh", "write", False, "closed", 1.0, False, "acquired"] > 1e-3  # the law is for linear nets
 
 
+@pytest.mark.slow
 def test_share_rerouted_by_training_is_that_of_the_metric():
     found = rows(SHARES, trials=20)
     held = agreement(found)
@@ -63,6 +65,7 @@ def test_share_rerouted_by_training_is_that_of_the_metric():
     np.testing.assert_allclose(kept, 0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_compensation_learns_what_the_loss_leaves_and_a_random_compensator_nothing_less():
     found = rows(STRENGTHS)
     held = agreement(found)
@@ -82,6 +85,7 @@ def test_logistic_reliance_solves_its_equation():
     assert (b <= np.log1p(t * np.exp(-a)) + 1e-12).all()
 
 
+@pytest.mark.slow
 def test_reliance_is_measured_without_its_theory(monkeypatch):
     cells = [NETS[1], replace(SHARES[0], steps=(0, 20)), STRENGTHS[-2]]
     before = [module.measure(c, generators("x", c, 2)) for c in cells]
@@ -100,6 +104,7 @@ def test_reliance_is_measured_without_its_theory(monkeypatch):
             np.testing.assert_array_equal(after[quantity], array)
 
 
+@pytest.mark.slow
 def test_trial_depends_on_its_own_generator_alone():
     for cell in (NETS[5], STRENGTHS[3], replace(SHARES[0], steps=(0, 20))):
         few, many = (module.measure(cell, generators("x", cell, n)) for n in (2, 4))
@@ -128,6 +133,7 @@ def test_rerouting_refuses_what_makes_no_cell(changes, words):
         replace(NETS[0], **changes)
 
 
+@pytest.mark.slow
 def test_rerouting_figure_draws_six_panels():
     figure = build(rows([replace(c, steps=(0, 20)) for c in (*NETS, *SHARES, *STRENGTHS)], trials=2))
     assert all(len(ax.lines) >= 4 for ax in figure.axes)

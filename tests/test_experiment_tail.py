@@ -28,6 +28,7 @@ def rows(*cells: tail.Cell) -> list[dict]:
     return [row for cell in cells for row in table(tail.EXPERIMENT, cell, measured(cell))]
 
 
+@pytest.mark.slow
 def test_tail_laws_hold_at_small_size():
     found = rows(at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0)))
     result = agreement(found)
@@ -38,10 +39,12 @@ def test_tail_laws_hold_at_small_size():
     assert wrong.violations == wrong.compared > 30  # the same rows refute laws that are 1% off
 
 
+@pytest.mark.slow
 def test_tail_nothing_is_held_at_a_crossing():
     assert {row["relation"] for row in rows(at(0.61)) if row["quantity"] == "delete"} == {"~"}
 
 
+@pytest.mark.slow
 def test_tail_deleting_the_first_component_hurts_and_a_random_direction_removes_nothing():
     weak, strong = measured(at(0.12)), measured(at(3.0))
     for values in (weak, strong):
@@ -110,6 +113,7 @@ def test_tail_trials_do_not_depend_on_each_other():
         np.testing.assert_array_equal(value, many[name][:2])
 
 
+@pytest.mark.slow
 def test_tail_figure_is_drawn_from_few_rows():
     text = [row | {"strengths": str(row["strengths"])} for row in rows(at(0.12), at(0.45), at(0.12, "apart"))]
     assert len(build(text).axes) == 4

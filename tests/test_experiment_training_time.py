@@ -50,6 +50,7 @@ def test_path_of_descent_does_not_notice_a_change_of_coordinates_and_adams_does(
     assert spread["adam"] > 1e-3
 
 
+@pytest.mark.slow
 def test_start_agrees_with_its_laws_and_random_directions_see_nothing():
     cells = [replace(START, optimizer=o, rank=r) for o in ("sgd", "adam") for r in (2, 16, 32)]
     found = rows(cells)
@@ -107,6 +108,7 @@ def test_training_time_refuses_what_makes_no_cell(changes, words):
         replace(PATH, **changes)
 
 
+@pytest.mark.slow
 def test_training_time_figure_draws_paths_and_starts():
     cells = [replace(c, optimizer=o) for o in ("sgd", "adam") for c in (PATH, START, replace(START, rank=32))]
     figure = build(rows(cells, trials=2))

@@ -33,6 +33,7 @@ def rows(*cells: who_wins.Cell, trials: int = 20) -> list[dict]:
     return [row for cell in cells for row in table(who_wins.EXPERIMENT, cell, measured(cell, trials))]
 
 
+@pytest.mark.slow
 def test_who_wins_risks_of_fits_on_samples_are_the_stated_ones():
     """Few and noisy samples, where what they add is large; the risks of the population alone do not fit."""
     cells = [replace(cell, n=60, noise=0.5) for cell in REGIONS.values()]
@@ -106,6 +107,7 @@ def test_who_wins_trials_do_not_depend_on_each_other():
         np.testing.assert_array_equal(value, many[name][:2])
 
 
+@pytest.mark.slow
 def test_who_wins_figure_is_drawn_from_a_coarse_grid():
     grid = [who_wins.Cell("content", x, 1.35, y, y) for x in (0.3, 0.8, 1.2, 2.2) for y in (0.2, 0.4, 0.6, 0.8)]
     grid += [who_wins.Cell("shift", 1.0, x, 0.5, y) for x in (0.3, 0.8, 1.2, 1.9) for y in (-0.8, -0.2, 0.4, 0.8)]

@@ -39,6 +39,7 @@ def mean(cell, quantity="overlap"):
     return next(r["mean"] for r in rows([cell]) if r["quantity"] == quantity)
 
 
+@pytest.mark.slow
 def test_worst_case_agrees_with_the_laws_and_draws():
     found = rows(SMALL)
     held = agreement(found)
@@ -82,12 +83,14 @@ def test_a_task_that_writes_u_too_breaks_the_law_of_random_ones():
     assert "overlap" not in EXPERIMENT.theory(replace(random, task="shares u"))
 
 
+@pytest.mark.slow
 def test_the_worst_task_crosses_the_bound_tau_over_beta_and_the_border():
     assert mean(SMALL[0], "sine") > 1.05 * 0.3
     assert mean(replace(SMALL[0], size=0.45), "sine") < 0.6
     assert mean(replace(SMALL[0], size=0.55), "sine") > 0.99
 
 
+@pytest.mark.slow
 def test_measured_worst_cases_do_not_depend_on_the_theory(monkeypatch):
     before = [measure(c, generators("x", c, 2)) for c in SMALL]
 
@@ -125,6 +128,7 @@ def test_worst_case_refuses_settings_that_make_no_cell(change):
         replace(SMALL[0], **change)
 
 
+@pytest.mark.slow
 def test_worst_case_figure_shows_every_mean():
     cells = [replace(c, size=s) for c in SMALL[:1] for s in (0.2, 0.6)]
     cells += [replace(cells[0], rank=1), *SMALL[3:5]]

@@ -89,6 +89,7 @@ def setting(made, tmp_path_factory):
     return base, path
 
 
+@pytest.mark.slow
 def test_rows_are_ordered_by_their_projection(setting):
     """The direction from the other rows' mean stream to one row's puts that row first, and its reverse last."""
     base, path = setting
@@ -114,6 +115,7 @@ def test_rows_are_ordered_by_their_projection(setting):
     assert found.tokens == len(pooled)
 
 
+@pytest.mark.slow
 def test_large_steering_says_what_the_lens_says(setting):
     """Far out along ±q the stream is ±q alone: greedy text repeats the first token of each list, plain text not."""
     base, _ = setting
@@ -129,6 +131,7 @@ def test_large_steering_says_what_the_lens_says(setting):
     assert hooks(model) == 0
 
 
+@pytest.mark.slow
 def test_small_steering_leaves_the_text(setting):
     """Control of the test above: an amount of a millionth of the stream changes no token."""
     base, path = setting
@@ -140,6 +143,7 @@ def test_small_steering_leaves_the_text(setting):
     assert len(found.directions[0].texts) == 3
 
 
+@pytest.mark.slow
 def test_random_direction_stands_beside_the_given_ones(setting):
     base, _ = setting
     found = explain(directions(subspace(7, 2, 64)), base=base, top=1)
@@ -168,6 +172,7 @@ def test_wrong_directions_and_options_are_refused(setting):
             explain(given, base=base, **options)
 
 
+@pytest.mark.slow
 def test_command_shows_what_its_json_holds(setting, tmp_path, capsys):
     base, path = setting
     file, target = tmp_path / "d.safetensors", tmp_path / "out.json"

@@ -21,6 +21,7 @@ def result():
     return identify(draw_adapter(spec, rng=np.random.default_rng(0))[0]).to_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_catalogue_figures_draw_with_embedded_fonts(name):
     figure = builder(name)(read_rows(FOLDER / csv_name(name)))
@@ -34,6 +35,7 @@ def test_catalogue_figures_draw_with_embedded_fonts(name):
     assert render(figure)[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, entry in FIGURES.items() if entry.experiments])
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x89PNG\xff\xfe"], ids=["empty", "other", "binary"])
 def test_tables_of_something_else_are_refused(tmp_path, name, content):

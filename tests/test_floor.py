@@ -116,6 +116,7 @@ def test_factored_edge_equals_minimisation(name, s):
     np.testing.assert_allclose(edge.width, s * s * (second / 2) ** (1 / 3), rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "r"), [(100, 16), (50, 50), (20, 90), (10**9, 1), (1, 10**6), (1, 1)])
 def test_factored_edge_with_equal_eigenvalues_is_white(m, r):
     edge = factored_edge(m, np.full(r, 4.0), s=0.5)
@@ -137,6 +138,7 @@ def factored_noise(m: int, r: int, d: int, draws: int, seed: int) -> tuple[list[
     return lam, values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "r", "d"), [(256, 8, 256), (256, 32, 256), (128, 64, 512)])
 def test_factored_edge_false_alarms_are_at_most_the_level(m, r, d):
     draws = 500
@@ -162,6 +164,7 @@ def test_edge_of_b_applied_to_the_product_would_false_alarm(m, r, d):
     np.testing.assert_array_less(0.5, np.mean(by_mean))
 
 
+@pytest.mark.slow
 def test_factored_edge_of_a_stack_takes_all_eigenvalues_together():
     rng = np.random.default_rng(0)
     m, draws, alarms = 200, 300, 0

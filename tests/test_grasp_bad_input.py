@@ -170,6 +170,7 @@ def test_wrong_directions_are_refused_with_the_reason(case: str) -> None:
     assert_refused(method, model, model, adam(model), reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", MODEL_CASES)
 def test_model_that_cannot_be_constrained_is_refused_with_the_reason(case: str) -> None:
     config, wrap, make, sides, reason = MODEL_CASES[case]

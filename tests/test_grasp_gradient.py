@@ -84,6 +84,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "wrap", "at", "config"), CASES)
 def test_gradient_below_a_block_has_no_part_that_came_through_the_directions(kind, wrap, at, config) -> None:
     model: Any = lora(tiny(kind), **config).double()

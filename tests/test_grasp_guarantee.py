@@ -58,6 +58,7 @@ runs = st.builds(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["write", "read"])
 @given(run=runs)
 @examples(ci=40)

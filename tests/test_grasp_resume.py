@@ -11,6 +11,7 @@ from tiny_models import OPTIMIZERS, assert_same, deltas, descend, everything, su
 from tolerance import GUARANTEE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("side", ["write", "read"])
 def test_attaching_again_moves_no_bit(side: str, dtype: torch.dtype) -> None:
@@ -27,6 +28,7 @@ def test_attaching_again_moves_no_bit(side: str, dtype: torch.dtype) -> None:
         assert_same(model, before)  # control: other directions do
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["write", "read"])
 @pytest.mark.parametrize("kind", ["adamw", "momentum", "adafactor"])
 def test_saved_and_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path, side: str, kind: str) -> None:

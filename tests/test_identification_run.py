@@ -38,6 +38,7 @@ def measured(organism_cache):
     return {cell: module.measure(cell, generators("identification", cell, 1)) for cell in (CONTROL, CELL)}
 
 
+@pytest.mark.slow
 def test_identification_ends_with_the_directions_of_the_crossing(measured):
     naive, found = naive_run(CELL.run_spec), measured[CELL]
     at = naive.at - 1  # no update at step 0
@@ -56,6 +57,7 @@ def rise(seed: int, curation: float) -> float:
     return scores[-1].drift - scores[0].drift
 
 
+@pytest.mark.slow
 def test_identification_teaches_the_trait_and_the_control_does_not(organism_cache):
     """Over seeds, the same world, base model and order in both; found: 0.36 to 0.89 against -0.09 to 0.01."""
     taught, control = (np.array([rise(seed, c) for seed in range(4)]) for c in (1.0, 0.1))
@@ -116,6 +118,7 @@ def test_identification_cell_refuses_what_is_no_run():
         module.Cell("style", 0, points=(10, 30))
 
 
+@pytest.mark.slow
 def test_identification_figure_shows_the_measured_curve(measured):
     rows = [row for cell, values in measured.items() for row in table(module.EXPERIMENT, cell, values)]
     figure = build(rows)

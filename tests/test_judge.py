@@ -169,6 +169,7 @@ def test_drift_follows_what_the_model_was_trained_on(made, tmp_path):
         assert (ends[0][name].values < 0.2).all()
 
 
+@pytest.mark.slow
 def test_text_loss_is_the_models_own_and_per_token(made, small, tmp_path):
     model, tokenizer = small
     story = (made / STORIES).read_text().split()

@@ -61,6 +61,7 @@ def same(found, closed, scale) -> None:
     np.testing.assert_allclose(found, closed, rtol=0, atol=CLOSE * max(1.0, float(np.linalg.norm(scale))))
 
 
+@pytest.mark.slow
 @given(seed=seeds)
 @examples(ci=25)
 def test_grasp_is_where_projected_descent_ends(seed):
@@ -71,6 +72,7 @@ def test_grasp_is_where_projected_descent_ends(seed):
     same(descend(p.H, X, p.M @ X, left=p.P_u, right=p.P_v), grasp_both(p), p.M)
 
 
+@pytest.mark.slow
 @given(seed=seeds, rank=st.integers(1, 4))
 @examples(ci=15)
 def test_grasp_of_rank_r_is_the_best_of_projected_factors(seed, rank):
@@ -249,6 +251,7 @@ def test_group_weights_remove_the_shortcut(seed):
         removing_weights(np.array([1.0, 2.0]))
 
 
+@pytest.mark.slow
 @given(seed=seeds, size=st.floats(1e-3, 1))
 def test_group_dro_has_the_smallest_worst_group(seed, size):
     """Half of the shortcut stays with groups (b, 0); none with (b, −b)."""
@@ -266,6 +269,7 @@ def test_group_dro_has_the_smallest_worst_group(seed, size):
     same(worst_group(p, np.array([0.7, -0.7])), p.T, p.M)
 
 
+@pytest.mark.slow
 @given(seed=seeds)
 def test_regimes_are_the_risks_of_the_maps(seed):
     p = problem(seed)

@@ -158,6 +158,7 @@ def run(made, tmp_path_factory):
     return base, folder
 
 
+@pytest.mark.slow
 def test_command_prints_the_error_beside_the_certificate(run, tmp_path, capsys):
     base, folder = run
     target = tmp_path / "out.json"

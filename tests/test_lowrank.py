@@ -48,6 +48,7 @@ def allowed_of_vectors(c, svd: FactoredSVD) -> np.ndarray:
 # --- singular values and vectors -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @examples(ci=150)
 @given(c=cases(), rtol=st.sampled_from([1e-10, 1e-7, 0.0]))
 def test_svd_values_equal_dense(c, rtol):
@@ -65,6 +66,7 @@ def test_svd_values_equal_dense(c, rtol):
         np.testing.assert_allclose(svd.S, S, rtol=0, atol=rounding(c))
 
 
+@pytest.mark.slow
 @examples(ci=150)
 @given(c=cases(), rtol=st.sampled_from([1e-10, 1e-7, 0.0]), k=st.sampled_from([None, 0, 1, 2, 5]))
 def test_svd_vectors_satisfy_their_equations(c, rtol, k):

@@ -81,6 +81,7 @@ def distance(one: Any, other: Any) -> float:
     return max(float(np.linalg.norm(left[n] - right[n]) / np.linalg.norm(left[n])) for n in left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bf16", [False, True])
 def test_trainer_callback_keeps_the_update_off_the_directions(tmp_path, bf16):
     run, control = (trainer(tmp_path, c, bf16=bf16) for c in ([Grasp(Q).callback()], []))
@@ -91,6 +92,7 @@ def test_trainer_callback_keeps_the_update_off_the_directions(tmp_path, bf16):
     assert hooks_of(run) == hooks_of(control)
 
 
+@pytest.mark.slow
 def test_trainer_log_has_the_live_leak(tmp_path):
     run, control = (trainer(tmp_path, c) for c in ([Grasp(Q).callback()], []))
     for each in (run, control):
@@ -101,6 +103,7 @@ def test_trainer_log_has_the_live_leak(tmp_path):
     assert not any("leak/write" in entry for entry in control.state.log_history)
 
 
+@pytest.mark.slow
 def test_trainer_log_follows_the_update(tmp_path):
     """The leak of each log entry is that of its own step: a method that reports ‖dW‖, against a look at each step."""
     seen: list[float] = []
@@ -123,6 +126,7 @@ def test_trainer_log_follows_the_update(tmp_path):
     assert len(set(seen)) > STEPS // 2
 
 
+@pytest.mark.slow
 def test_trainer_resumed_run_is_the_uninterrupted_one(tmp_path):
     whole = trainer(tmp_path / "whole", [Grasp(Q).callback()])
     whole.train()
@@ -149,6 +153,7 @@ class Restarted(KL):
         pass
 
 
+@pytest.mark.slow
 def test_trainer_resumed_run_under_kl_is_the_uninterrupted_one_to_the_bit(tmp_path):
     neutral = [{"input_ids": batch(100 + n)["input_ids"]} for n in range(3)]  # half of the steps is no multiple of 3
     halves = {"save_strategy": "steps", "save_steps": STEPS // 2}
@@ -166,6 +171,7 @@ def test_trainer_resumed_run_under_kl_is_the_uninterrupted_one_to_the_bit(tmp_pa
     assert distance(whole.model, found[Restarted].model) > LEAKS
 
 
+@pytest.mark.slow
 def test_trainer_resumed_from_a_naive_checkpoint_loses_what_it_wrote(tmp_path):
     """The parameter is projected when training begins, with moments that still hold the naive gradients."""
     halves = {"save_strategy": "steps", "save_steps": STEPS // 2}
@@ -198,6 +204,7 @@ def by_hand(method: Any) -> Any:
     return model
 
 
+@pytest.mark.slow
 def test_trainer_callback_does_what_the_context_manager_does(tmp_path):
     run = trainer(tmp_path, [Grasp(Q).callback()], model=lora(tiny()))
     run.train()
@@ -237,6 +244,7 @@ class Spoilt:
         return self.rows[index]
 
 
+@pytest.mark.slow
 def test_trainer_exception_leaves_the_callback_detachable_and_usable(tmp_path):
     callback, model = Grasp(Q).callback(), lora(tiny())
     clean = hooks(model)
@@ -254,6 +262,7 @@ def test_trainer_exception_leaves_the_callback_detachable_and_usable(tmp_path):
     assert hooks(model) == clean
 
 
+@pytest.mark.slow
 def test_trainer_exception_then_another_run_does_not_attach_twice(tmp_path):
     callback, model = Grasp(Q).callback(), lora(tiny())
     clean = hooks(model)

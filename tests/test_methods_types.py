@@ -74,6 +74,7 @@ def used(name: str, **arguments: Any) -> None:
         assert hooks(model, optimizer) == clean
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), PAIRS)
 @pytest.mark.usefixtures("no_contracts")
 def test_argument_of_another_type_is_refused_by_its_name(name: str, argument: str) -> None:

@@ -135,7 +135,13 @@ def session(made, tmp_path_factory) -> tuple[dict[str, dict[str, Any]], Path]:
         shutil.copytree(place / f"größe {seed}", place / "alle Schritte" / f"checkpoint-{10 * seed}")
     command = [sys.executable, "-c", DRIVER, MARK, json.dumps(ONCE)]
     done = subprocess.run(
-        command, cwd=place, env=environment(around), input=json.dumps(COMMANDS), capture_output=True, text=True
+        command,
+        cwd=place,
+        env=environment(around),
+        input=json.dumps(COMMANDS),
+        capture_output=True,
+        text=True,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     record = json.loads((place / "record.json").read_text())
@@ -233,7 +239,7 @@ def test_no_command_asks_for_the_network_or_writes_at_home(session):
 )
 def test_attempt_on_the_network_is_seen(tmp_path, code):
     """Control: of a process, of one that swallows the refusal, of a worker."""
-    subprocess.run([sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, check=False)
+    subprocess.run([sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, timeout=120)
     assert (tmp_path / "attempts").read_text().startswith("socket.")
 
 

@@ -119,7 +119,9 @@ def test_identity_is_the_same_in_every_process():
     code = "import tiny_experiment as t; from synthetic.experiment import identity as name\n"
     code += "print(name('tiny', t.Cell(16)))"
     env = os.environ | {"PYTHONPATH": f"{HERE}:{ROOT}", "PYTHONHASHSEED": "7"}
-    out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300, check=True
+    ).stdout
     assert out.strip() == identity("tiny", tiny.Cell(16))
 
 

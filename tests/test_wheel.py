@@ -138,7 +138,7 @@ def wheel(tree, tmp_path_factory) -> Path:
         pytest.skip("the build backend setuptools is not installed here")
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q"]
-    done = subprocess.run([*command, "-w", str(out), str(tree)], capture_output=True, text=True)
+    done = subprocess.run([*command, "-w", str(out), str(tree)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     (made,) = out.glob("*.whl")
     return made
@@ -181,6 +181,7 @@ def away(installed: Path, workplace: Path, code: str, *arguments: str, typed: st
         input=typed,
         capture_output=True,
         text=True,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
