@@ -41,7 +41,7 @@ def hits() -> str:
 
 def statements() -> str:
     """What the toolkit states, on what basis, and against how many false variants each check was tried."""
-    from grasp_theory.checks import blind, find
+    from grasp_theory.statements.checks import blind, find
 
     lines = ["| statement | kind | law | basis | false variants | written blind |", "|---|---|---|---|---|---|"]
     for s in find():

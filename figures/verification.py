@@ -14,8 +14,8 @@ from rich.text import Text
 from .tables import table
 
 if TYPE_CHECKING:
-    from grasp_theory.checks import Outcome
-    from grasp_theory.statement import Statement
+    from grasp_theory.statements.checks import Outcome
+    from grasp_theory.statements.statement import Statement
 
 HEADERS = ["statement", "kind", "held", "rejected", "best ratio", "needed", "mutants", "derived", "routes", "rates", ""]
 

@@ -47,8 +47,8 @@ def reproduce(
 
 def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
     from figures.catalogue import csv_name, experiments
-    from grasp_theory.checks import modules
-    from grasp_theory.theorems import ORDER
+    from grasp_theory.statements.checks import modules
+    from grasp_theory.statements import ORDER
     from synthetic.runner.stages import Stage
 
     checked = tuple(dict.fromkeys(module for key in ORDER for module in modules(key)))
@@ -89,7 +89,7 @@ def _report_modules() -> tuple[str, ...]:
     from figures.catalogue import FIGURES
 
     drawn = (f"figures.{name.replace('-', '_')}" for name in FIGURES)
-    return ("figures.summary", *drawn, *_lab_modules(), *_compare_modules(), "grasp_theory.checks")
+    return ("figures.summary", *drawn, *_lab_modules(), *_compare_modules(), "grasp_theory.statements.checks")
 
 
 def _lab(folder: Path, full: bool, jobs: int) -> None:

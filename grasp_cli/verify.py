@@ -24,8 +24,8 @@ def verify(
     """
     from figures.tables import console
     from figures.verification import show_statement
-    from grasp_theory.checks import find
-    from grasp_theory.theorems import ORDER
+    from grasp_theory.statements.checks import find
+    from grasp_theory.statements import ORDER
 
     check_targets(json)
     if explain is not None:

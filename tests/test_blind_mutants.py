@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from grasp_theory.checks import blind, find
-from grasp_theory.statement import Claim
-from grasp_theory.theorems import ORDER
+from grasp_theory.statements.checks import blind, find
+from grasp_theory.statements.statement import Claim
+from grasp_theory.statements import ORDER
 
 
 @pytest.mark.parametrize("key", ORDER)
@@ -28,5 +28,5 @@ def test_blind_mutants_are_at_least_half_of_all():
     from importlib import import_module
 
     assert own == sum(
-        len(import_module(f"grasp_theory.theorems.{key.replace('-', '_')}").STATEMENT.mutants) for key in ORDER
+        len(import_module(f"grasp_theory.statements.{key.replace('-', '_')}").STATEMENT.mutants) for key in ORDER
     )

@@ -12,9 +12,9 @@ import torch
 from strategies import rotation
 
 from grasp_theory import AssumptionError
-from grasp_theory.checks import Outcome, find, verify, verify_key
-from grasp_theory.search import largest_ratio
-from grasp_theory.statement import Claim, Rate, Search, Sides, Statement
+from grasp_theory.statements.checks import Outcome, find, verify, verify_key
+from grasp_theory.statements.search import largest_ratio
+from grasp_theory.statements.statement import Claim, Rate, Search, Sides, Statement
 
 SIZE = 4
 
@@ -156,7 +156,7 @@ def test_checks_without_assumptions_need_no_violator():
 def test_checks_report_a_residual_that_is_not_zero(monkeypatch):
     import sympy
 
-    from grasp_theory.symbolic import noise_floor
+    from grasp_theory.statements.noise_floor import symbolic as noise_floor
 
     x = sympy.Symbol("x")
     residuals = {"binomial": (x + 1) ** 2 - x**2 - 2 * x - 1, "slip": (x + 1) ** 2 - x**2 - 1}

@@ -11,7 +11,7 @@ from tolerance import backward
 from figures.samples import build
 from grasp_theory import InputError
 from grasp_theory.identification import spectra
-from grasp_theory.theorems import _spiked
+from grasp_theory.statements.shared import spiked as _spiked
 from synthetic.experiments.experiment import agreement, generators, table
 from synthetic.experiments.samples import EXPERIMENT, Cell, measure
 

@@ -32,7 +32,7 @@ from grasp_theory.linear.steering import (
     output_strength,
     preventative,
 )
-from grasp_theory.theorems._maps import descend, exact_samples, factored_loss, fit_loss
+from grasp_theory.statements.shared.maps import descend, exact_samples, factored_loss, fit_loss
 
 CLOSE = 1e-6  # descent stops at a gradient of 1e-12; the condition numbers are at most 100
 

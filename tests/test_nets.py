@@ -12,7 +12,7 @@ from tolerance import backward
 
 from grasp_theory import InputError
 from grasp_theory.linear.training import Optimizer
-from grasp_theory.theorems import _residual_net as statement
+from grasp_theory.statements.shared import residual_net as statement
 from synthetic.training.net_training import Method, gradients, train_net
 from synthetic.training.nets import Net, NetSpec, along, draw_net, forward
 

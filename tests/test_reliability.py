@@ -24,8 +24,8 @@ from figures.comparison_table import show_comparison
 from figures.rows import FOLDER, read_rows
 from figures.tables import console
 from figures.verification import show_outcomes
-from grasp_theory.checks import Outcome, RateFound
-from grasp_theory.theorems import ORDER
+from grasp_theory.statements.checks import Outcome, RateFound
+from grasp_theory.statements import ORDER
 from real_models import write_adapter
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 from synthetic.runner.stages import RECORD, Stage, run_stages

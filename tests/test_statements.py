@@ -11,11 +11,11 @@ import pytest
 from strategies import rotation, with_singular_values
 
 from grasp_theory import AssumptionError, InputError
-from grasp_theory.breaking import killed
-from grasp_theory.checks import ATTAINED, find, verify
-from grasp_theory.statement import Claim, Sides
-from grasp_theory.theorems import ORDER
-from grasp_theory.theorems.factored_svd import Instance
+from grasp_theory.statements.breaking import killed
+from grasp_theory.statements.checks import ATTAINED, find, verify
+from grasp_theory.statements.statement import Claim, Sides
+from grasp_theory.statements import ORDER
+from grasp_theory.statements.factored_svd import Instance
 
 KEYS = list(ORDER)
 

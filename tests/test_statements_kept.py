@@ -11,8 +11,8 @@ import pytest
 
 import grasp_cli
 import synthetic.runner.statements as kept
-from grasp_theory import theorems
-from grasp_theory.checks import Outcome, RateFound, modules, verify_key
+from grasp_theory import statements as theorems
+from grasp_theory.statements.checks import Outcome, RateFound, modules, verify_key
 from grasp_theory.identification.report import plain
 from synthetic.runner.code_version import code_version
 
@@ -92,7 +92,7 @@ def test_statements_of_other_code_are_checked_again(checks, tmp_path, changed, m
     (tmp_path / "verify.json").unlink()
     with pytest.warns(UserWarning, match="set aside .* measured by other code"):
         assert reproduce(tmp_path) == 0
-    assert checks.since() == (list(KEYS) if changed == "grasp_theory.checks" else [KEYS[0]])
+    assert checks.since() == (list(KEYS) if changed == "grasp_theory.statements.checks" else [KEYS[0]])
 
 
 def test_statements_that_fail_are_kept_and_fail_again(checks, tmp_path, monkeypatch, capsys):
@@ -104,7 +104,7 @@ def test_statements_that_fail_are_kept_and_fail_again(checks, tmp_path, monkeypa
         found = json.loads((tmp_path / "verify.json").read_text())["statements"]
         assert [bool(o["failures"]) for o in found] == [False, True, False]
     checks.failing = None
-    own = f"grasp_theory.theorems.{KEYS[1].replace('-', '_')}"
+    own = f"grasp_theory.statements.{KEYS[1].replace('-', '_')}"
     monkeypatch.setattr(kept, "code_version", lambda m: "mended" if m == own else code_version(m))
     with pytest.warns(UserWarning, match="1 measured by other code"):
         assert reproduce(tmp_path) == 0
@@ -153,7 +153,7 @@ def test_outcome_is_what_its_record_says():
 
 def test_modules_of_the_statements_are_all_files_of_the_theory():
     found = {name for key in theorems.ORDER for name in modules(key)}
-    assert found == {"grasp_theory.checks"} | {
+    assert found == {"grasp_theory.statements.checks"} | {
         f"grasp_theory.{room}.{path.stem}"
         for room in ("theorems", "symbolic", "mutants")
         for path in (THEORY / room).glob("[a-z]*.py")

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..errors import InputError
-from ..measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
+from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
 from ..subspace import fix_sign
 from ..updates import Side, Update
 from .agreement import Agreement, LeadingDirections, agreement

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from ..errors import InputError
 from ..lowrank import LowRank
-from ..measure import Stack
+from .measure import Stack
 from ..subspace import Subspace
 from ..updates import Side, Update
 from .lanczos import leading_svd

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from threadpoolctl import threadpool_limits
 
-from grasp_theory.checks import Outcome, modules, verify_key
+from grasp_theory.statements.checks import Outcome, modules, verify_key
 from grasp_theory.identification.report import plain
 
 from .code_version import code_version

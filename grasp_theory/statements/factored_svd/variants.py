@@ -1,0 +1,70 @@
+"""factored-svd: variants written blind."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import ndarray
+
+from ...lowrank import EPS, LowRank
+from ..statement import Claim, Sides
+from . import Instance, _at, _compare, _dense, _gauge, _slack
+
+
+def _product_of_grams(i: Instance) -> ndarray:
+    """√ of the singular values of BᵀB AAᵀ: its eigenvalues are meant, and the product is not symmetric."""
+    values = np.linalg.svd((i.B.T @ i.B) @ (i.A @ i.A.T), compute_uv=False)
+    return abs(i.scaling) * np.sqrt(values[: len(i.factored.S)])
+
+
+def _untransposed_core(i: Instance) -> ndarray:
+    pad = np.zeros((i.B.shape[1],) * 2)
+    Rb, Ra = (np.linalg.qr(np.vstack([X, pad]), mode="r") for X in (i.B, i.A.T))
+    return np.linalg.svd(i.scaling * Rb @ Ra, compute_uv=False)[: len(i.factored.S)]
+
+
+def _factor_by_factor(i: Instance) -> ndarray:
+    values = [np.linalg.svd(X, compute_uv=False) for X in (i.B, i.A)]
+    return abs(i.scaling) * np.multiply(*(s[: len(i.factored.S)] for s in values))
+
+
+def _rebuilt(values, sign=lambda i: 1.0) -> Claim[Instance]:
+    def sides(i: Instance) -> Sides:
+        f = i.factored
+        off = np.linalg.norm((f.U * values(f.S)) @ f.Vh - sign(i) * i.dense)
+        return Sides(float(off) / max(i.K, 1e-300), 0.0, 1e-9)
+
+    return Claim("=", sides)
+
+
+def _filled(count) -> Claim[Instance]:
+    """‖U‖_F², the number of orthonormal columns."""
+    return Claim("=", lambda i: Sides(float(np.sum(i.factored.U**2)), float(count(i)), 1e-6))
+
+
+def _relative(i: Instance) -> Sides:
+    f = i.factored
+    off = np.abs(_dense(i)[: len(f.S)] - f.S) / np.maximum(f.S, 1e-300)
+    return Sides(float(off.max()), 0.0, 4 * i.n * EPS)
+
+
+def _transposed_gauge(i: Instance) -> Sides:
+    S = LowRank(i.B @ i.G, i.G.T @ i.A, i.scaling).svd(0).S
+    return Sides(_at(S, i.index), _at(i.factored.S, i.index), _slack(i, 4 * i.n * EPS * i.cond * i.K))
+
+
+MUTANTS: dict[str, Claim[Instance]] = {
+    "singular values carry the sign of the scaling": _compare(lambda i: np.sign(i.scaling) * i.factored.S),
+    "scaling enters twice, as in a product of Gram matrices": _compare(lambda i: abs(i.scaling) * i.factored.S),
+    "singular values of B times those of A": _compare(_factor_by_factor),
+    "singular values of the product of Gram matrices for its eigenvalues": _compare(_product_of_grams),
+    "core with Ra in place of its transpose": _compare(_untransposed_core),
+    "a second square root of the core": _compare(lambda i: np.sqrt(i.factored.S * i.factored.S[0])),
+    "rebuilt from the leading triple alone": _rebuilt(lambda S: S * (np.arange(len(S)) == 0)),
+    "rebuilt with squared values, in units of the first": _rebuilt(lambda S: S**2 / max(S.max(), 1e-300)),
+    "rebuilt up to the sign of the scaling": _rebuilt(lambda S: S, lambda i: -1.0 if i.scaling < 0 else 1.0),
+    "as many orthonormal columns as the factors have": _filled(lambda i: i.B.shape[1]),
+    "a square orthogonal U": _filled(lambda i: i.B.shape[0]),
+    "every value accurate relative to itself": Claim("=", _relative),
+    "gauge: the root of cond(G)": Claim("=", lambda i: _gauge(0.5, i)),
+    "gauge: the transpose for the inverse, as if G were orthogonal": Claim("=", _transposed_gauge),
+}

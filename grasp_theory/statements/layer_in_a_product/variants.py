@@ -1,0 +1,80 @@
+"""layer-in-a-product: variants written blind."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..statement import Claim
+from ..shared.draws import sine
+from . import Instance, _claim, _cos2, _left_law, _left_over, _opposite
+
+
+def _ratio(T: np.ndarray, M: np.ndarray) -> float:
+    return float(np.linalg.norm(T, 2) / np.linalg.norm(M, 2))
+
+
+def _right(i: Instance, late: bool) -> float:
+    """Sine between v̂ and R's mistake on the right side: L v early, L⁻¹v late."""
+    v_hat = np.linalg.svd(i.seen(i.M, late))[2][0]
+    return sine(v_hat, i.inverses[1] @ i.v if late else i.L @ i.v)
+
+
+def _doubled(i: Instance) -> float:
+    """cos² ∠(u, RRᵀu)."""
+    Ku = i.R @ i.R.T @ i.u
+    return float((i.u @ Ku) ** 2 / (Ku @ Ku))
+
+
+def _swapped(i: Instance) -> float:
+    K = i.R.T @ i.R
+    return 1 / float((i.u @ K @ i.u) * (i.u @ np.linalg.pinv(K, rcond=1e-10, hermitian=True) @ i.u))
+
+
+def _right_law(i: Instance, Sigma: np.ndarray, gram: np.ndarray) -> float:
+    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
+    return float((i.v @ Sigma @ i.v) ** 2 / (np.sum((i.L @ Sigma @ i.v) ** 2) * (i.v @ inverse @ i.v)))
+
+
+def _between(relation, law) -> Claim[Instance]:
+    """sin ∠(Rᵀu, R⁻¹u)."""
+    return _claim(relation, lambda i: sine(i.R.T @ i.u, i.direction(True)), law)
+
+
+def _spread(i: Instance) -> float:
+    c = np.linalg.cond(i.R)
+    return float((c - 1) / (c + 1))
+
+
+MUTANTS: dict[str, Claim[Instance]] = {
+    "one step estimates the direction of convergence": _claim(
+        "<=", lambda i: i.sine(False, target=True), lambda i: i.certificate(False)
+    ),
+    "one step with the certificate of convergence": _claim(
+        "<=", lambda i: i.sine(False), lambda i: i.certificate(True)
+    ),
+    "one step: the task seen without the inputs' covariance": _claim(
+        "<=", lambda i: i.sine(False), lambda i: _ratio(i.R.T @ i.T @ i.L.T, i.R.T @ i.M @ i.L.T)
+    ),
+    "one step: the right vector estimates L v": _claim(
+        "<=", lambda i: _right(i, False), lambda i: i.certificate(False)
+    ),
+    "convergence with the certificate of the whole product": _claim(
+        "<=", lambda i: i.sine(True), lambda i: _ratio(i.T, i.M)
+    ),
+    "convergence: the right vector estimates the inverse, untransposed, on v": _claim(
+        "<=", lambda i: _right(i, True), lambda i: i.certificate(True)
+    ),
+    "left cosine without its square": _claim("=", lambda i: _cos2(i, 0), lambda i: np.sqrt(_left_law(i))),
+    "left cosine between u and RR'u": _claim("=", lambda i: _cos2(i, 0), _doubled),
+    "left cosine with R'R": _claim("=", lambda i: _cos2(i, 0), _swapped),
+    "right cosine for white inputs": _claim(
+        "=", lambda i: _cos2(i, 1), lambda i: _right_law(i, np.eye(len(i.v)), i.L.T @ i.L)
+    ),
+    "right cosine with LL'": _claim("=", lambda i: _cos2(i, 1), lambda i: _right_law(i, i.Sigma, i.L @ i.L.T)),
+    "the sine of RR'u off u": _between("=", lambda i: np.sqrt(max(1 - _doubled(i), 0.0))),
+    "the opposite side over the wrong leg, a tangent": _between(
+        "=", lambda i: _opposite(i) / np.sqrt(max(1 - _opposite(i) ** 2, 1e-12))
+    ),
+    "disagreement bounded with cond(R) unsquared": _between("<=", _spread),
+    "projecting the late direction removes the response": _claim("=", lambda i: _left_over(i, True), lambda i: 0.0),
+}

@@ -1,0 +1,71 @@
+"""minimax-angle: variants written blind."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..statement import Claim
+from . import Instance, _claim, _cost, _missed, _missed_one, value
+from ..prior_angle import sharp
+
+
+def _shown(weights) -> Claim[Instance]:
+    """Largest difference, in units of beta, between what the worlds show and beta (a L Rᵀ + b K Qᵀ)."""
+
+    def differ(i: Instance) -> float:
+        each = np.repeat(weights(0.5 * np.arcsin(min(2 * i.rho, 1.0))), i.left.shape[1] // 2)
+        said = i.beta * i.left * each @ i.right.T
+        return max(float(np.linalg.norm(i.explained(world) - said, 2)) for world in i.worlds()) / i.beta
+
+    return _claim("=", differ, lambda i: 0.0)
+
+
+def _spread(i: Instance) -> float:
+    """Frobenius norm for the largest sine: of the planted task's top subspace."""
+    U = i.planted.U
+    W = np.linalg.svd(i.explained(i.planted))[0][:, : U.shape[1]]
+    return float(np.linalg.norm(U - W @ (W.T @ U)))
+
+
+def _costs(bound) -> Claim[Instance]:
+    return _claim("=", lambda i: _cost(i.worlds()), bound)
+
+
+def _cone_costs(bound) -> Claim[Instance]:
+    return _claim("=", lambda i: _cost([i.cone()[1]]), bound)
+
+
+MUTANTS: dict[str, Claim[Instance]] = {
+    "upper: the law of rank-one tasks for every task, border beta = tau": _claim(
+        "<=", lambda i: i.error(i.planted), lambda i: min(1.0, i.rho)
+    ),
+    "upper: no more than 45 degrees are lost beyond the border": _claim(
+        "<=", lambda i: i.error(i.planted), lambda i: sharp(i.rho)
+    ),
+    "upper: border at beta = tau": _claim(
+        "<=", lambda i: i.error(i.planted), lambda i: sharp(i.rho / 2) if i.rho < 1 else 1.0
+    ),
+    "upper: the sines of all factors together": _claim("<=", _spread, lambda i: value(i.rho)),
+    "one M: cos and sin without their squares": _shown(lambda theta: [np.cos(theta), np.sin(theta)]),
+    "one M: the second frame with the wrong sign": _shown(lambda theta: [np.cos(theta) ** 2, -(np.sin(theta) ** 2)]),
+    "one M: both frames alike at every rho": _shown(lambda theta: [0.5, 0.5]),
+    "cost: tau beyond the border as well": _costs(lambda i: i.tau),
+    "cost: beta sin theta for half of beta sin 2 theta": _costs(lambda i: i.beta * sharp(i.rho)),
+    "lower: the angle between the worlds, not half of it": _claim(">=", _missed, lambda i: min(1.0, 2 * i.rho)),
+    "lower: the tangent of theta": _claim(
+        ">=", _missed, lambda i: sharp(i.rho) / np.sqrt(1 - sharp(i.rho) ** 2) if i.rho < 0.5 else 1.0
+    ),
+    "lower: everything lost from rho = 1/3 on": _claim(
+        ">=", _missed, lambda i: 1.0 if i.rho >= 1 / 3 else sharp(i.rho)
+    ),
+    "rank one: half of the arc": _claim("<=", lambda i: i.error(i.rank_one), lambda i: sharp(min(i.rho, 1.0) / 2)),
+    "rank one: tan for sin": _claim(
+        "<=", lambda i: i.error(i.rank_one), lambda i: i.rho / np.hypot(1, i.rho) if i.rho < 1 else 1.0
+    ),
+    "rank one: the cone costs tau at any strength": _cone_costs(lambda i: i.tau),
+    "rank one: the cone costs half of the strength at most": _cone_costs(lambda i: min(i.tau, i.beta / 2)),
+    "rank one: nobody does better than for any task": _claim(">=", _missed_one, lambda i: value(i.rho)),
+    "rank one: tan of the cone's angle as a lower bound": _claim(
+        ">=", _missed_one, lambda i: min(1.0, i.rho / np.sqrt(max(1 - i.rho**2, 1e-12)))
+    ),
+}

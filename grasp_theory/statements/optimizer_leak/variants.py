@@ -1,0 +1,74 @@
+"""optimizer-leak: variants written blind."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..statement import Claim, Sides
+from . import (
+    Instance,
+    _converged,
+    _first_step,
+    _kept,
+    _least,
+    _read_first,
+    _read_later,
+    _signs,
+)
+
+
+def _leak(i: Instance, G: np.ndarray) -> float:
+    """uᵀdW_1 a in units of the step, from that gradient."""
+    p = i.problem
+    return float(i.scaling * p.u @ np.sign(p.P_u @ G @ i.A0.T) @ i.A0 @ i.a)
+
+
+def _at_least(bound, relation="<=") -> Claim[Instance]:
+    """The least leak of a column against another bound."""
+    return Claim(relation, lambda i: Sides.exact(_least(i).measured, bound(i)))
+
+
+def _one_flip(i: Instance) -> float:
+    """min over patterns with one odd sign."""
+    size = np.abs(i.problem.u)
+    return float(np.abs(size.sum() - 2 * size).min())
+
+
+def _projected_read(i: Instance) -> Sides:
+    """dW_1 v if the gradient of B came from the projected A0."""
+    p = i.problem
+    found = i.b @ i.run(i.coordinatewise, "read", 1).dW @ p.v / i.lr / 0.03
+    g = p.H @ p.M @ p.Sigma @ p.P_v @ i.A0.T
+    return Sides.exact(float(found), float(i.scaling * i.b @ np.sign(g) @ i.A0 @ p.v))
+
+
+def _read_adam(i: Instance) -> Sides:
+    run = i.run(i.coordinatewise, "read")
+    return Sides.exact(float(i.b @ run.dW @ i.problem.v), float(i.scaling * i.b @ run.B @ i.A0 @ i.problem.v))
+
+
+MUTANTS: dict[str, Claim[Instance]] = {
+    "write: coordinate-wise optimisers keep u out too": _kept(lambda i: i.coordinatewise),
+    "first step: sign of the whole gradient": _first_step(lambda i: _signs(i, projected=False)),
+    "first step: projected after the sign": _first_step(lambda i: 0.0),
+    "first step: scaling squared": _first_step(lambda i: i.scaling * _signs(i)),
+    "first step: G without the metric": _first_step(lambda i: _leak(i, i.problem.M @ i.problem.Sigma)),
+    "first step: G without Sigma": _first_step(lambda i: _leak(i, i.problem.H @ i.problem.M)),
+    "first step: the task left out of G": _first_step(
+        lambda i: _leak(i, i.problem.H @ (i.problem.M - i.problem.T) @ i.problem.Sigma)
+    ),
+    "every column leaks the smallest |u_i|": _at_least(lambda i: float(np.abs(i.problem.u).min()), ">="),
+    "only one sign differs in the least pattern": _at_least(_one_flip, ">="),
+    "delta with 2|u_i| for a flipped sign": _at_least(lambda i: 2 * i.delta, ">="),
+    "some column leaks no more than delta": _at_least(lambda i: i.delta),
+    "read: first step half the naive one": _read_first(0.5),
+    "read: the first step does not leak": _read_first(0.0),
+    "read: the first gradient of B is projected as well": Claim("=", _projected_read),
+    "read, plain: scaling forgotten": _read_later(lambda i, run: float(i.b @ run.B @ i.A0 @ i.problem.v)),
+    "read, plain: what leaks is along u": _read_later(
+        lambda i, run: float(i.scaling * (i.b @ i.problem.u) * (i.problem.u @ run.B @ i.A0 @ i.problem.v))
+    ),
+    "read, coordinate-wise: A v stays A0 v as well": Claim("=", _read_adam),
+    "read, r >= d: the task's part only": _converged(lambda i: float(i.b @ i.problem.T @ i.problem.v)),
+    "read, r >= d: the factor's part only": _converged(lambda i: float(i.problem.beta * i.b @ i.problem.u)),
+}
