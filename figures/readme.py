@@ -41,13 +41,13 @@ def hits() -> str:
 
 def statements() -> str:
     """What the toolkit states, on what basis, and against how many false variants each check was tried."""
-    from grasp_theory.statements.checks import blind, find
+    from grasp_theory.statements import find
 
     lines = ["| statement | kind | law | basis | false variants | written blind |", "|---|---|---|---|---|---|"]
     for s in find():
         law = s.law.replace("|", "\\|")
-        lines.append(f"| `{s.key}` | {s.kind} | {law} | {s.basis} | {len(s.mutants)} | {len(blind(s.key))} |")
-    total, unseen = (sum(len(part(s)) for s in find()) for part in (lambda s: s.mutants, lambda s: blind(s.key)))
+        lines.append(f"| `{s.key}` | {s.kind} | {law} | {s.basis} | {len(s.variants)} | {len(s.blind)} |")
+    total, unseen = sum(len(s.variants) for s in find()), sum(len(s.blind) for s in find())
     lines += ["", f"Of the {total} false variants {unseen} were written by someone who had not seen the checks."]
     return "\n".join(lines)
 

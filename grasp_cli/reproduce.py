@@ -47,8 +47,7 @@ def reproduce(
 
 def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
     from figures.catalogue import csv_name, experiments
-    from grasp_theory.statements.checks import modules
-    from grasp_theory.statements import ORDER
+    from grasp_theory.statements.registry import ORDER, modules
     from synthetic.runner.stages import Stage
 
     checked = tuple(dict.fromkeys(module for key in ORDER for module in modules(key)))

@@ -11,7 +11,7 @@ from tolerance import backward
 from figures.samples import build
 from grasp_theory import InputError
 from grasp_theory.identification import spectra
-from grasp_theory.statements.shared import spiked as _spiked
+from grasp_theory.statements.shared import spiked
 from synthetic.experiments.experiment import agreement, generators, table
 from synthetic.experiments.samples import EXPERIMENT, Cell, measure
 
@@ -75,8 +75,8 @@ def test_measured_samples_do_not_depend_on_the_theory(monkeypatch):
     for module, name in (
         (spectra, "spike"),
         (spectra, "critical_strength"),
-        (_spiked, "sample_law"),
-        (_spiked, "anisotropic_law"),
+        (spiked, "sample_law"),
+        (spiked, "anisotropic_law"),
     ):
         monkeypatch.setattr(module, name, gone)
     for cell, old in zip(SMALL, before, strict=True):

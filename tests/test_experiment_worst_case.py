@@ -11,7 +11,7 @@ from tolerance import backward
 from figures.worst_case import build
 from grasp_theory import InputError
 from grasp_theory.identification import floor, spectra
-from grasp_theory.statements.complexity_law import __init__ as complexity_law; from grasp_theory.statements.minimax_angle import __init__ as minimax_angle
+from grasp_theory.statements import complexity_law, minimax_angle
 from synthetic.experiments.experiment import agreement, generators, table
 from synthetic.experiments.worst_case import EXPERIMENT, Cell, _gradient, measure, worst_task
 from synthetic.generators.task_updates import haar

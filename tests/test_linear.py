@@ -16,21 +16,30 @@ from tolerance import monte_carlo
 
 from grasp_theory import InputError
 from grasp_theory.linear import draw_problem, excess_risk, norm_left, response_left
-from grasp_theory.linear.ablation import ablation_risk, naive_ablated
-from grasp_theory.linear.caft import caft, caft_ablated, kept_read
-from grasp_theory.linear.compensated import compensated, own_component
-from grasp_theory.linear.edit import delete_component, posthoc_read, posthoc_write, top_triple
-from grasp_theory.linear.grasp import grasp_both, grasp_read, grasp_write, write_leak
-from grasp_theory.linear.group_dro import removing_weights, reweighted, worst_group
-from grasp_theory.linear.methods import SOLUTIONS
-from grasp_theory.linear.naive import naive_solution
 from grasp_theory.linear.regimes import explained, read_side, risk_table, winner
-from grasp_theory.linear.steering import (
+from grasp_theory.linear.solutions import (
+    SOLUTIONS,
+    ablation_risk,
+    caft,
+    caft_ablated,
+    compensated,
+    delete_component,
+    grasp_both,
+    grasp_read,
+    grasp_write,
     inference_risk,
     inference_strength,
+    kept_read,
+    naive_ablated,
+    naive_solution,
     output_side,
     output_strength,
+    own_component,
+    posthoc_read,
+    posthoc_write,
     preventative,
+    top_triple,
+    write_leak,
 )
 from grasp_theory.statements.shared.maps import descend, exact_samples, factored_loss, fit_loss
 
@@ -215,57 +224,6 @@ def test_compensation_is_invisible_behind_a_projection():
         same(compensated(p, C, project=True), p.M - np.outer(u, u @ p.M), p.M)
 
 
-def grouped(seed: int):
-    """A problem, group strengths of both signs, one set of samples per group."""
-    p, rng = problem(seed, metric=False), np.random.default_rng(seed)
-    strengths = np.concatenate([[-1.0, 1.0] * np.exp(rng.uniform(-1, 1, 2)), rng.standard_normal(1)])
-    moments = np.array([p.Sigma, p.Sigma_t, 0.5 * (p.Sigma + p.Sigma_t)])
-    return p, strengths, moments, [exact_samples(rng, s, 2 * len(p.v)) for s in moments]
-
-
-@given(seed=seeds)
-@examples(ci=25)
-def test_group_reweighting_is_weighted_least_squares(seed):
-    p, strengths, moments, X = grouped(seed)
-    weights = np.random.default_rng(seed).dirichlet(np.ones(3))
-    targets = [(p.T + b * np.outer(p.u, p.v)) @ x for b, x in zip(strengths, X, strict=True)]
-    wide, tall = (np.hstack([np.sqrt(w) * z for w, z in zip(weights, Z, strict=True)]) for Z in (X, targets))
-    found = np.linalg.lstsq(wide.T, tall.T, rcond=None)[0].T
-    same(found, reweighted(p, strengths, weights, moments), p.M)
-
-
-@given(seed=seeds)
-def test_group_weights_remove_the_shortcut(seed):
-    p, strengths, _, _ = grouped(seed)
-    weights = removing_weights(strengths)
-    assert weights.min() >= 0
-    assert weights.sum() == pytest.approx(1)
-    same(reweighted(p, strengths, weights), p.T, p.M)
-    # a group without the factor beside one with it: all weight goes there
-    np.testing.assert_allclose(removing_weights(np.array([p.beta, 0.0])), [0, 1])
-    # no group has the factor: nothing to remove, all weigh alike
-    np.testing.assert_array_equal(removing_weights(np.zeros(4)), np.full(4, 0.25))
-    with pytest.raises(InputError, match="one sign"):
-        removing_weights(np.array([1.0, 2.0]))
-
-
-@given(seed=seeds, size=st.floats(1e-3, 1))
-def test_group_dro_has_the_smallest_worst_group(seed, size):
-    """Half of the shortcut stays with groups (b, 0); none with (b, −b)."""
-    p, strengths, _, _ = grouped(seed)
-    p = replace(p, Sigma_t=p.Sigma)
-
-    def worst(D):
-        return max(excess_risk(replace(p, T=p.T + b * np.outer(p.u, p.v)), D) for b in strengths)
-
-    best = worst_group(p, strengths)
-    step = np.random.default_rng(seed).standard_normal(p.shape)
-    for other in (step, np.outer(p.u, p.v), -np.outer(p.u, p.v)):
-        assert worst(best) <= worst(best + size * other) * (1 + 1e-9)
-    same(worst_group(p, np.array([1.0, 0.0])) - p.T, 0.5 * np.outer(p.u, p.v), p.M)
-    same(worst_group(p, np.array([0.7, -0.7])), p.T, p.M)
-
-
 @given(seed=seeds)
 def test_regimes_are_the_risks_of_the_maps(seed):
     p = problem(seed)
@@ -303,10 +261,3 @@ def test_ranks_below_one_are_refused(rank):
     for solution in (naive_solution, grasp_write, grasp_read, grasp_both, caft):
         with pytest.raises(InputError, match=f"^rank must be at least 1, got {rank}$"):
             solution(p, rank)
-
-
-def test_group_weights_of_the_wrong_shape_or_sign_are_refused(no_contracts):
-    p = problem(0)
-    for weights in (np.ones(3), np.zeros(2), np.array([0.5, -0.5])):
-        with pytest.raises(InputError, match="weights"):
-            reweighted(p, np.array([1.0, -1.0]), weights)

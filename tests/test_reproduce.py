@@ -14,8 +14,8 @@ from figures.catalogue import FIGURES, csv_name
 from figures.comparison_table import lines
 from figures.rows import FOLDER, read_rows
 from figures.summary import failures, write_report
-from grasp_theory.statements.checks import find, verify
 from grasp_theory.identification.report import plain
+from grasp_theory.statements.checks import find, verify
 from synthetic.runner.sweep import Sweep, load
 
 

@@ -8,12 +8,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..errors import InputError
-from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
 from ..subspace import fix_sign
 from ..updates import Side, Update
 from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
+from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
 from .report import Alignment, Decomposition, ModuleSpectrum, Report
 from .rule import CAVEAT, P_VALUE, RULE
 from .verdict import judge, overall

@@ -11,14 +11,14 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ..errors import InputError
+from ..lowrank import LowRank
+from ..subspace import fix_sign
+from ..updates import Side, Update
 from .agreement import LeadingDirections, lowest_p
 from .floor import MIN_RANK, factored_edge, noise_scale
 from .report import Floor, Power
 from .rule import P_VALUE, RATIO
 from .spectra import factored_visible_strength
-from ..lowrank import LowRank
-from ..subspace import fix_sign
-from ..updates import Side, Update
 
 LARGEST = 1e140
 KEPT = 8  # leading directions kept of every module, for the agreement test

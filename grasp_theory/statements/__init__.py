@@ -1,36 +1,6 @@
-"""One statement a file; the file's docstring is the statement and its proof."""
+"""The theory: one statement a folder, whose docstring is the statement and its proof, and the checks of them all."""
 
-# The order of the theory: identification (what can be known), then removal (what can be done).
-ORDER: tuple[str, ...] = (
-    "naive-solution",
-    "factored-svd",
-    "posterior-angle",
-    "whitened-angle",
-    "prior-angle",
-    "minimax-angle",
-    "subspace-angle",
-    "scalar-output",
-    "layer-in-a-product",
-    "complexity-law",
-    "phase-transition",
-    "bbp-converse",
-    "pooled-layers",
-    "sample-threshold",
-    "noise-floor",
-    "one-step-sketch",
-    "spectral-order",
-    "projection-invariance",
-    "optimizer-leak",
-    "write-removal",
-    "read-removal",
-    "caft-gap",
-    "ablation-cost",
-    "steering-bias",
-    "posthoc-rank-gain",
-    "angle-forgiveness",
-    "identify-then-remove",
-    "old-inputs",
-    "rerouting-share",
-    "compensation-removes-pressure",
-    "who-wins",
-)
+from .checks import Outcome, verify
+from .registry import ORDER, find
+
+__all__ = ["ORDER", "Outcome", "find", "verify"]

@@ -1,17 +1,15 @@
-"""The seven checks of a statement: holds, attained, needed, derived, rate, two routes, mutants."""
+"""The seven checks of a statement: holds, attained, needed, derived, rate, two routes, false variants."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from .registry import find, symbolic
 from .search import largest_ratio
 from .statement import Claim, Rate, Statement
 
@@ -40,7 +38,7 @@ class Outcome:
 
     held/draws : draws inside the assumptions on which every claim held. rejected : share of draws outside them.
     best_ratio : the largest measured/bound of a tight claim found by extremal instance or search.
-    needed : assumptions shown needed / assumptions. mutants : refuted / all; mutant_draws : draws the slowest needed.
+    needed : assumptions shown needed / assumptions. variants : refuted / all; variant_draws : draws the slowest needed.
     derived : symbolic residuals that simplify to 0 / all. route : largest difference of the two routes in slacks.
     failures : what went wrong, in words; empty if the statement stands.
     """
@@ -53,8 +51,8 @@ class Outcome:
     rejected: float = 0.0
     best_ratio: float | None = None
     needed: tuple[int, int] | None = None
-    mutants: tuple[int, int] = (0, 0)
-    mutant_draws: int = 0
+    variants: tuple[int, int] = (0, 0)
+    variant_draws: int = 0
     derived: tuple[int, int] | None = None
     route: float | None = None
     rates: list[RateFound] = field(default_factory=list)
@@ -68,20 +66,26 @@ class Outcome:
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Outcome:
         """The outcome that ``plain`` of the reports made this record of. TypeError if it is none."""
-        pairs = {name: record[name] and tuple(record[name]) for name in ("needed", "mutants", "derived")}
+        pairs = {name: record[name] and tuple(record[name]) for name in ("needed", "variants", "derived")}
         rates = [RateFound(**r | {"sizes": tuple(r["sizes"]), "errors": tuple(r["errors"])}) for r in record["rates"]]
         return cls(**{**record, **pairs, "rates": rates})
 
 
-def verify(statement: Statement[Any], *, deep: bool = False, seed: int = 0) -> Outcome:
-    """All checks that apply to one statement; deterministic for a seed, whatever else is verified beside it."""
+def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0) -> Outcome:
+    """All checks that apply to one statement, given by its key or itself.
+
+    Deterministic for a seed, whatever else is verified beside it. deep : ten times the draws, larger sizes, longer
+    searches. Raises InputError for a key that no statement has. Cost: seconds; up to a minute for limits.
+    """
+    if isinstance(statement, str):
+        (statement,) = find([statement])
     rng = np.random.default_rng([seed, zlib.crc32(statement.key.encode())])
     outcome = Outcome(statement.key, statement.kind, statement.basis)
     instances = _draw(statement, statement.draws * (10 if deep else 1), rng, outcome)
     check_holds(statement, instances, outcome)
     check_attained(statement, rng, outcome, deep=deep)
     check_needed(statement, rng, outcome)
-    check_mutants(statement, instances, rng, outcome)
+    check_variants(statement, instances, rng, outcome)
     check_derived(statement, outcome)
     check_route(statement, instances, outcome)
     check_rates(statement, rng, outcome, deep=deep)
@@ -152,28 +156,28 @@ def check_needed(statement: Statement[Any], rng: np.random.Generator, outcome: O
     outcome.needed = shown, len(statement.assumptions)
 
 
-def check_mutants(statement: Statement[Any], instances: list[Any], rng: np.random.Generator, outcome: Outcome) -> None:
-    """*mutants*: the same instances (the extremal one last) refute every false variant."""
+def check_variants(statement: Statement[Any], instances: list[Any], rng: np.random.Generator, outcome: Outcome) -> None:
+    """*false variants*: the same instances (the extremal one last) refute every false variant."""
     pool = instances + ([statement.extremal(rng)] if statement.extremal else [])
     refuted = 0
-    for name, mutant in statement.mutants.items():
-        draws = next((n + 1 for n, instance in enumerate(pool) if not mutant.holds(instance)), None)
+    for name, variant in statement.variants.items():
+        draws = next((n + 1 for n, instance in enumerate(pool) if not variant.holds(instance)), None)
         if draws is None:
-            outcome.failures.append(f"mutants: {name!r} survives {len(pool)} instances")
+            outcome.failures.append(f"false variants: {name!r} survives {len(pool)} instances")
         else:
             refuted += 1
-            outcome.mutant_draws = max(outcome.mutant_draws, draws)
-    outcome.mutants = refuted, len(statement.mutants)
-    if len(statement.mutants) < 2:
-        outcome.failures.append("mutants: a statement needs at least two")
+            outcome.variant_draws = max(outcome.variant_draws, draws)
+    outcome.variants = refuted, len(statement.variants)
+    if len(statement.variants) < 2:
+        outcome.failures.append("false variants: a statement needs at least two")
 
 
 def check_derived(statement: Statement[Any], outcome: Outcome) -> None:
-    """*derived*: the residuals of ``symbolic/<key>.py`` simplify to 0, where there is such a file."""
-    name = f"{__package__}.symbolic.{statement.key.replace('-', '_')}"
-    if find_spec(name) is None:
+    """*derived*: the residuals of the statement's ``symbolic.py`` simplify to 0, where it has one."""
+    algebra = symbolic(statement.key)
+    if algebra is None:
         return
-    residuals = import_module(name).residuals()
+    residuals = algebra.residuals()
     zero = {label: expression == 0 or expression.simplify() == 0 for label, expression in residuals.items()}
     outcome.derived = sum(zero.values()), len(zero)
     outcome.failures += [f"derived: {label} does not simplify to 0" for label, ok in zero.items() if not ok]
@@ -216,36 +220,3 @@ def fit_rate(rate: Rate, rng: np.random.Generator, *, deep: bool) -> RateFound:
     spread = float(np.sqrt(np.sum(residual**2) / max(len(x) - 2, 1) / np.sum((x - x.mean()) ** 2)))
     holds = bool(abs(slope - rate.order) <= rate.tolerance + SLOPE_Z * spread) and bool(slope < 0)
     return RateFound(rate.of, sizes, tuple(errors), float(slope), spread, rate.order, holds)
-
-
-def find(keys: Sequence[str] | None = None) -> list[Statement[Any]]:
-    """The statements of these keys, or all in their order; InputError names the unknown ones and those there are."""
-    from . import ORDER
-
-    unknown = sorted(set(keys or ()) - set(ORDER))
-    if unknown:
-        raise InputError(f"no statement is called {', '.join(unknown)}; there are: {', '.join(ORDER)}")
-    return [_load(key.replace("-", "_")) for key in keys or ORDER]
-
-
-def _load(stem: str) -> Statement[Any]:
-    statement: Statement[Any] = import_module(f"{__package__}.theorems.{stem}").STATEMENT
-    return replace(statement, mutants={**statement.mutants, **blind(stem)})
-
-
-def blind(key: str) -> Mapping[str, Claim[Any]]:
-    """The false variants of ``mutants/<key>.py``, whose author had not seen the checks; none without such a file."""
-    module = f"{__package__}.mutants.{key.replace('-', '_')}"
-    return import_module(module).MUTANTS if find_spec(module) else {}
-
-
-def modules(key: str) -> tuple[str, ...]:
-    """Names of the modules that a statement's outcome depends on: this one, its own, and its residuals and false
-    variants where there are such files."""
-    names = [f"{__package__}.{room}.{key.replace('-', '_')}" for room in ("theorems", "symbolic", "mutants")]
-    return (__name__, *(name for name in names if find_spec(name)))
-
-
-def verify_key(key: str, *, deep: bool = False, seed: int = 0) -> Outcome:
-    """:func:`verify` by key, which is all that a worker process needs to be sent."""
-    return verify(find([key])[0], deep=deep, seed=seed)

@@ -87,15 +87,19 @@ class Rate:
 class Statement(Generic[I]):
     """One statement of the theory, with what is needed to check it seven ways.
 
-    key : its name, also that of its file. kind : identity, tight, upper, limit or converse. law : it in one line.
+    key : its name, with underscores that of its folder. kind : identity, tight, upper, limit or converse.
+    law : it in one line.
     basis : "proved here", "proved in <source>" or "checked numerically"; never "proved" for a numeric check.
     assumptions : name -> predicate; an instance that fails one is outside the statement.
     draw : a planted instance: sizes, strengths, gaps drawn, dense random directions. It may fall outside the
         assumptions (it is then rejected and counted), but must not be vacuous by construction.
-    claims : name -> claim. mutants : name -> false variant of a claim; the same checks must refute each.
+    claims : name -> claim.
     extremal : instances on which the tight claims are attained.
     violators : assumption -> instance that breaks exactly that one, and on which a claim fails.
     route : two values of one quantity by computations that share nothing but the instance.
+    variants : name -> false variant of a claim; the same checks must refute each. ``find`` adds them from the folder's
+        ``variants.py``.
+    blind : those of the variants whose author had seen the docstring and the claims, not the draws nor the checks.
     """
 
     key: str
@@ -105,13 +109,14 @@ class Statement(Generic[I]):
     assumptions: Mapping[str, Callable[[I], bool]]
     draw: Callable[[np.random.Generator], I]
     claims: Mapping[str, Claim[I]]
-    mutants: Mapping[str, Claim[I]]
     extremal: Callable[[np.random.Generator], I] | None = None
     violators: Mapping[str, Callable[[np.random.Generator], I]] = field(default_factory=dict)
     search: Search | None = None
     route: Callable[[I], Sides] | None = None
     rates: tuple[Rate, ...] = ()
     draws: int = 200
+    variants: Mapping[str, Claim[I]] = field(default_factory=dict)
+    blind: frozenset[str] = frozenset()
 
     def broken(self, instance: I) -> list[str]:
         """The assumptions that the instance fails."""

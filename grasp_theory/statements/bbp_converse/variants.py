@@ -1,4 +1,4 @@
-"""bbp-converse: variants written blind."""
+"""False variants of bbp-converse: its author's own, and those written blind."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from collections.abc import Callable
 import numpy as np
 
 from ...identification.spectra import Spike, spike
-from ..statement import Claim, Sides
 from ..shared.spiked import average
-from . import Instance, best, fixed_point
+from ..statement import Claim, Sides
+from . import Instance, best, fixed_point, largest_overlap
+
+
+def _other(change: Callable[[float, float], tuple[float, float]]) -> Claim[Instance]:
+    """The SVD against the closed form with (A, B) changed."""
+
+    def sides(i: Instance) -> Sides:
+        A, B = change((i.beta / i.s) ** 2 / i.m, (i.beta / i.s) ** 2 / i.d)
+        return average(i.found["svd"], max(A * B - 1, 0.0) / (B * (A + 1)), i.finite_size)
+
+    return Claim("=", sides)
 
 
 def _svd(i: Instance, share: float = 1.0) -> Spike:
@@ -42,7 +52,19 @@ def _symmetric(i: Instance) -> float:
     return 1 - 1 / float(np.sqrt(max(A * B, 1.0)))
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
+OWN: dict[str, Claim[Instance]] = {
+    "twice the border": _other(lambda A, B: (A / 4, B / 4)),
+    "A and B exchanged": _other(lambda A, B: (B, A)),
+    "nothing is seen below the noise edge": Claim(
+        "<=", lambda i: best(i, largest_overlap(i) if i.beta > i.s * (np.sqrt(i.m) + np.sqrt(i.d)) else 0.0)
+    ),
+    "one step instead of the fixed point": _other(lambda A, B: (A, B / (1 + B))),
+    "the largest entry does as well": Claim(
+        ">=", lambda i: average(i.found["largest entry"], largest_overlap(i), i.finite_size)
+    ),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
     "q_u with A and B exchanged": _fixed(0, lambda i: _svd(i).right),
     "q_v with A and B exchanged": _fixed(1, lambda i: _svd(i).left),
     "q_u = 1 − 1/(AB)": _fixed(0, _one_channel),

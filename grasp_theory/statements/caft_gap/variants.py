@@ -1,4 +1,4 @@
-"""caft-gap: variants written blind."""
+"""False variants of caft-gap: its author's own, and those written blind."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...linear.caft import caft, caft_ablated
-from ...linear.grasp import grasp_read
-from ...linear.risk import excess_risk
-from ..statement import Claim, Sides
+from ...linear.regimes import excess_risk
+from ...linear.solutions import caft, caft_ablated, grasp_read
 from ..shared.maps import map_risk, same
+from ..statement import Claim, Sides
 from . import (
     STATEMENT,
     Instance,
     W0v,
-    _difference,
-    _off_v,
-    _risk,
     ablated_error,
     deployed,
+    difference,
+    off_v,
     on_v,
+    risk,
 )
 
 
@@ -53,9 +52,22 @@ def _shifted(i: Instance) -> Sides:
     return Sides.exact(high - low, _gain(i) * float(p.ell @ p.Sigma_t @ p.ell), scale=high + low)
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "the whole wanted response imitated: (W0 + T) v ell": _off_v(lambda i: W0v(i) + i.problem.T @ i.problem.v),
-    "the pretrained response taken away: −W0 v ell": _off_v(lambda i: -W0v(i)),
+OWN: dict[str, Claim[Instance]] = {
+    "equals GRASP off v": off_v(lambda i: 0 * W0v(i)),
+    "equals GRASP on v": same(on_v, lambda i: 0 * i.Z),
+    "gap of the other sign": off_v(lambda i: -W0v(i)),
+    "gap (W0 + M) v ell": off_v(lambda i: W0v(i) + i.problem.M @ i.problem.v),
+    "random read forgotten in the risk": risk(lambda i: deployed(i) - on_v(i)),
+    "ablation at inference costs W0 v only": same(
+        lambda i: caft_ablated(i.problem, i.rank) - i.problem.T,
+        lambda i: ablated_error(i) - np.outer(i.problem.T @ i.problem.v, i.problem.ell - i.problem.v),
+    ),
+    "always worse than GRASP by ‖W0 v‖² L": difference(lambda i: float(np.sum(W0v(i) ** 2))),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "the whole wanted response imitated: (W0 + T) v ell": off_v(lambda i: W0v(i) + i.problem.T @ i.problem.v),
+    "the pretrained response taken away: −W0 v ell": off_v(lambda i: -W0v(i)),
     "regression in the wrong direction": same(
         lambda i: caft(i.problem, i.rank),
         lambda i: grasp_read(i.problem, i.rank) + np.outer(W0v(i), _reversed(i)),
@@ -64,10 +76,10 @@ MUTANTS: dict[str, Claim[Instance]] = {
     "B A as a whole does not depend on A0 v": same(
         lambda i: np.matmul(*i.train(i.A0)), lambda i: np.matmul(*i.train(i.other_A0))
     ),
-    "the kept read is compensated by the rest: D v (vᵀ − ell)": _risk(
+    "the kept read is compensated by the rest: D v (vᵀ − ell)": risk(
         lambda i: deployed(i) - np.outer(on_v(i) @ i.problem.v, i.problem.ell)
     ),
-    "LoRA deployed with D v = 0": _risk(lambda i: deployed(i) - on_v(i)),
+    "LoRA deployed with D v = 0": risk(lambda i: deployed(i) - on_v(i)),
     "risks of the three parts add": Claim("=", _separately),
     "ablation kept at inference changes nothing: W0 v still answered": same(
         lambda i: caft_ablated(i.problem, i.rank) - i.problem.T,
@@ -77,9 +89,9 @@ MUTANTS: dict[str, Claim[Instance]] = {
         lambda i: caft_ablated(i.problem, i.rank) - i.problem.T,
         lambda i: -np.outer(W0v(i) + i.problem.T @ i.problem.v, i.problem.v),
     ),
-    "cross term 2 beta uᵀW0 v missing": _difference(lambda i: _norm2(W0v(i))),
+    "cross term 2 beta uᵀW0 v missing": difference(lambda i: _norm2(W0v(i))),
     "the same difference under shift": Claim("=", _shifted),
-    "T v counted among the leak": _difference(
+    "T v counted among the leak": difference(
         lambda i: _norm2(i.problem.M @ i.problem.v + W0v(i)) - _norm2(i.problem.M @ i.problem.v)
     ),
 }

@@ -1,30 +1,34 @@
-"""compensation-removes-pressure: variants written blind."""
+"""False variants of compensation-removes-pressure: its author's own, and those written blind."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import wrightomega
 
 from ...linear.problem import psd_root
 from ..statement import Claim, Relation, Sides
-from .compensated import Compensated, oblique
 from . import (
-    _amplified,
-    _deletion,
-    _error,
-    _learnt,
-    _steps,
+    amplified,
+    deletion,
+    delta,
+    error,
     leading,
+    learnt,
+    part,
+    steps,
 )
+from .compensated import Compensated, naive, oblique, own_component, rank_one_part
 
 
 def _runs(right) -> Claim[Compensated]:
     """The run with C at the output against another one without."""
-    return Claim("=", lambda i: _steps(i.run(i.Y, i.C @ i.X), i.run(right(i))))
+    return Claim("=", lambda i: steps(i.run(i.Y, i.C @ i.X), i.run(right(i))))
 
 
 def _through(bound) -> Claim[Compensated]:
-    return Claim("=", lambda i: _error(i, float(bound(i)), projected=i.projected))
+    return Claim("=", lambda i: error(i, float(bound(i)), projected=i.projected))
 
 
 def _behind(bound) -> Claim[Compensated]:
@@ -33,7 +37,7 @@ def _behind(bound) -> Claim[Compensated]:
     def sides(i: Compensated) -> Sides:
         Q, ell = oblique(i)
         task = np.outer(i.T @ i.v_hat, ell - i.v_hat)
-        return _error(i, float(bound(i, task, i.C - i.shortcut, Q)), projected=True)
+        return error(i, float(bound(i, task, i.C - i.shortcut, Q)), projected=True)
 
     return Claim("=", sides)
 
@@ -42,7 +46,30 @@ def _flow(relation: Relation, measured, bound) -> Claim[Compensated]:
     return Claim(relation, lambda i: Sides.exact(measured(i), bound(i)))
 
 
-MUTANTS: dict[str, Claim[Compensated]] = {
+OWN: dict[str, Claim[Compensated]] = {
+    "compensating with projection is harmless": Claim("=", lambda i: error(i, delta(i), projected=True)),
+    "projection amplifies by at most 3.4": amplified(lambda k: 3.4),
+    "projection amplifies by at most (κ+1)/(2κ)": amplified(lambda k: (k + 1) / (2 * k)),
+    "the error shrinks with the fit": Claim("=", lambda i: error(i, 0.0, projected=False)),
+    "deletion from the naive run of rank r": deletion(rank=0),
+    "deletion of M's own triple, any Sigma": deletion(whitened=False),
+    "the share of any direction, u uᵀN": part(lambda i, N: np.outer(i.u, i.u @ N)),
+    "a part of M, not of the naive run": part(lambda i, N: rank_one_part(i.T + i.shortcut, i.v_hat, i.u)),
+    "the own component of the naive run of rank r + 2": part(lambda i, N: own_component(naive(i, i.r + 2))),
+    "half of the component": part(lambda i, N: 0.5 * own_component(N)),
+    "b = log(1 + t e^-a) exactly": learnt(leading),
+    "b = log(1 + t) − a: logistic loss overshoots too": learnt(lambda i: np.log1p(i.t) - i.a),
+    "b = e^-a log(1 + t)": learnt(lambda i: np.exp(-i.a) * np.log1p(i.t)),
+    "squared loss learns beta whatever a": Claim(
+        "=", lambda i: Sides.exact(i.learnt_squared, -i.beta * np.expm1(-i.t))
+    ),
+    "leading order from below": Claim(">=", lambda i: Sides.exact(i.learnt, leading(i))),
+    "C inside the network does as well": Claim(
+        "=", lambda i: steps(replace(i, inside=True).run(i.Y, i.shortcut @ i.X), i.run(i.Y0))
+    ),
+}
+
+BLIND: dict[str, Claim[Compensated]] = {
     "targets shifted in the loss's metric": _runs(lambda i: i.Y - i.R @ i.C @ i.X),
     "any C gives the run of beta = 0": _runs(lambda i: i.Y0),
     "spectral norm of Delta": _through(lambda i: np.linalg.norm(i.C - i.shortcut, 2)),
@@ -53,11 +80,11 @@ MUTANTS: dict[str, Claim[Compensated]] = {
     "Delta Q ⟂ T v̂ (ell − v̂ᵀ)": _behind(
         lambda i, task, Delta, Q: np.hypot(np.linalg.norm(task), np.linalg.norm(Delta @ Q))
     ),
-    "amplified by no more than √κ/2": _amplified(lambda k: max(1.0, np.sqrt(k) / 2)),
-    "Kantorovich with √κ": _amplified(lambda k: (np.sqrt(k) + 1) / (2 * k**0.25)),
-    "no rank bought: naive rank r less its component": _deletion(rank=0),
-    "logistic: margin forgotten on the right": _learnt(lambda i: np.log(wrightomega(np.exp(i.a) + i.t).real) - i.a),
-    "leading order as exact": _learnt(leading),
+    "amplified by no more than √κ/2": amplified(lambda k: max(1.0, np.sqrt(k) / 2)),
+    "Kantorovich with √κ": amplified(lambda k: (np.sqrt(k) + 1) / (2 * k**0.25)),
+    "no rank bought: naive rank r less its component": deletion(rank=0),
+    "logistic: margin forgotten on the right": learnt(lambda i: np.log(wrightomega(np.exp(i.a) + i.t).real) - i.a),
+    "leading order as exact": learnt(leading),
     "squared loss: C not subtracted from the target": _flow(
         "=", lambda i: i.learnt_squared, lambda i: -i.beta * np.expm1(-i.t) - i.a
     ),

@@ -1,4 +1,4 @@
-"""factored-svd: variants written blind."""
+"""False variants of factored-svd: its author's own, and those written blind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from numpy import ndarray
 
 from ...lowrank import EPS, LowRank
 from ..statement import Claim, Sides
-from . import Instance, _at, _compare, _dense, _gauge, _slack
+from . import Instance, at, compare, dense_values, gauge, slack
+
+
+def _cholesky(i: Instance) -> ndarray:
+    """Singular values of Lbᵀ La with Gram matrices Lb Lbᵀ = BᵀB, La Laᵀ = AAᵀ; NaN where a factorisation fails."""
+    try:
+        Lb, La = np.linalg.cholesky(i.B.T @ i.B), np.linalg.cholesky(i.A @ i.A.T)
+    except np.linalg.LinAlgError:
+        return np.full(i.B.shape[1], np.nan)
+    return np.linalg.svd(i.scaling * Lb.T @ La, compute_uv=False)
 
 
 def _product_of_grams(i: Instance) -> ndarray:
@@ -43,28 +52,36 @@ def _filled(count) -> Claim[Instance]:
 
 def _relative(i: Instance) -> Sides:
     f = i.factored
-    off = np.abs(_dense(i)[: len(f.S)] - f.S) / np.maximum(f.S, 1e-300)
+    off = np.abs(dense_values(i)[: len(f.S)] - f.S) / np.maximum(f.S, 1e-300)
     return Sides(float(off.max()), 0.0, 4 * i.n * EPS)
 
 
 def _transposed_gauge(i: Instance) -> Sides:
     S = LowRank(i.B @ i.G, i.G.T @ i.A, i.scaling).svd(0).S
-    return Sides(_at(S, i.index), _at(i.factored.S, i.index), _slack(i, 4 * i.n * EPS * i.cond * i.K))
+    return Sides(at(S, i.index), at(i.factored.S, i.index), slack(i, 4 * i.n * EPS * i.cond * i.K))
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "singular values carry the sign of the scaling": _compare(lambda i: np.sign(i.scaling) * i.factored.S),
-    "scaling enters twice, as in a product of Gram matrices": _compare(lambda i: abs(i.scaling) * i.factored.S),
-    "singular values of B times those of A": _compare(_factor_by_factor),
-    "singular values of the product of Gram matrices for its eigenvalues": _compare(_product_of_grams),
-    "core with Ra in place of its transpose": _compare(_untransposed_core),
-    "a second square root of the core": _compare(lambda i: np.sqrt(i.factored.S * i.factored.S[0])),
+OWN: dict[str, Claim[Instance]] = {
+    "Gram + Cholesky": compare(_cholesky),
+    "singular values of B alone": compare(lambda i: np.linalg.svd(i.B, compute_uv=False)),
+    "scaling forgotten": compare(lambda i: i.factored.S / abs(i.scaling)),
+    "signed by scaling": compare(lambda i: np.sign(i.scaling) * i.factored.S),
+    "gauge to eps, whatever G": Claim("=", lambda i: gauge(0, i)),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "singular values carry the sign of the scaling": compare(lambda i: np.sign(i.scaling) * i.factored.S),
+    "scaling enters twice, as in a product of Gram matrices": compare(lambda i: abs(i.scaling) * i.factored.S),
+    "singular values of B times those of A": compare(_factor_by_factor),
+    "singular values of the product of Gram matrices for its eigenvalues": compare(_product_of_grams),
+    "core with Ra in place of its transpose": compare(_untransposed_core),
+    "a second square root of the core": compare(lambda i: np.sqrt(i.factored.S * i.factored.S[0])),
     "rebuilt from the leading triple alone": _rebuilt(lambda S: S * (np.arange(len(S)) == 0)),
     "rebuilt with squared values, in units of the first": _rebuilt(lambda S: S**2 / max(S.max(), 1e-300)),
     "rebuilt up to the sign of the scaling": _rebuilt(lambda S: S, lambda i: -1.0 if i.scaling < 0 else 1.0),
     "as many orthonormal columns as the factors have": _filled(lambda i: i.B.shape[1]),
     "a square orthogonal U": _filled(lambda i: i.B.shape[0]),
     "every value accurate relative to itself": Claim("=", _relative),
-    "gauge: the root of cond(G)": Claim("=", lambda i: _gauge(0.5, i)),
+    "gauge: the root of cond(G)": Claim("=", lambda i: gauge(0.5, i)),
     "gauge: the transpose for the inverse, as if G were orthogonal": Claim("=", _transposed_gauge),
 }

@@ -1,4 +1,4 @@
-"""identify-then-remove: variants written blind."""
+"""False variants of identify-then-remove: its author's own, and those written blind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import Instance, _norm, _reliance, _response, _risk, one_edit, sharp
+from . import Instance, norm, one_edit, reliance, response, risk_claim, sharp
 
 
 def _rho(i: Instance) -> float:
@@ -28,19 +28,33 @@ def _true_directions(i: Instance) -> Sides:
     return replace(one_edit(i), measured=float(np.linalg.norm(apart)))
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "ŝ1 for beta in front: tau²/ŝ1": _response(lambda i: i.tau * i.slope),
-    "response beta sin² cos²": _response(lambda i: i.beta * i.slope**2 * (1 - i.slope**2)),
-    "a priori to fourth order: beta (rho² + rho⁴)": _response(lambda i: i.beta * (_rho(i) ** 2 + _rho(i) ** 4)),
-    "norm at most tau, as if ŝ1 >= beta": _norm(lambda i: i.tau),
-    "norm as second order as the response": _norm(lambda i: i.beta * i.slope**2),
-    "norm with ŝ2 for tau": _norm(lambda i: i.beta * i.s2 / float(i.triples[1][0])),
-    "norm a priori: tan(arcsin rho)": _norm(lambda i: i.beta * np.tan(np.arcsin(_rho(i)))),
-    "risk 2 tau², as if ŝ1 >= beta": _risk(lambda i: 2 * i.tau**2),
-    "risk with the response squared: tau² + beta² (tau/ŝ1)⁴": _risk(lambda i: i.tau**2 + i.beta**2 * i.slope**4),
-    "risk a priori with sin⁴": _risk(lambda i: i.tau**2 + i.beta**2 * sharp(i) ** 4),
-    "reliance of fourth order: tau (tau/ŝ1)³": _reliance(lambda i: i.tau * i.slope**3),
-    "reliance with beta for ŝ1": _reliance(lambda i: i.s2 * _rho(i) ** 2),
+OWN: dict[str, Claim[Instance]] = {
+    "response of the whole error <= beta (tau/ŝ1)²": Claim(
+        "<=",
+        lambda i: Sides.exact(float(abs(i.u @ (i.deleted() - i.T) @ i.v)), i.beta * i.slope**2, scale=i.beta),
+    ),
+    "norm <= beta (tau/ŝ1)²": norm(lambda i: i.beta * i.slope**2),
+    "response, a priori: tau²/beta": response(lambda i: i.tau**2 / i.beta),
+    "response <= beta (tau/ŝ1)³": response(lambda i: i.beta * i.slope**3),
+    "response <= beta (ŝ2/ŝ1)², the spectrum alone": response(lambda i: i.beta * (i.s2 / i.triples[1][0]) ** 2),
+    "norm, a priori: tau": norm(lambda i: i.tau),
+    "risk <= tau²": risk_claim(lambda i: i.tau**2),
+    "reliance left in all: fourth order": reliance(lambda i: i.s2 * i.slope**3),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "ŝ1 for beta in front: tau²/ŝ1": response(lambda i: i.tau * i.slope),
+    "response beta sin² cos²": response(lambda i: i.beta * i.slope**2 * (1 - i.slope**2)),
+    "a priori to fourth order: beta (rho² + rho⁴)": response(lambda i: i.beta * (_rho(i) ** 2 + _rho(i) ** 4)),
+    "norm at most tau, as if ŝ1 >= beta": norm(lambda i: i.tau),
+    "norm as second order as the response": norm(lambda i: i.beta * i.slope**2),
+    "norm with ŝ2 for tau": norm(lambda i: i.beta * i.s2 / float(i.triples[1][0])),
+    "norm a priori: tan(arcsin rho)": norm(lambda i: i.beta * np.tan(np.arcsin(_rho(i)))),
+    "risk 2 tau², as if ŝ1 >= beta": risk_claim(lambda i: 2 * i.tau**2),
+    "risk with the response squared: tau² + beta² (tau/ŝ1)⁴": risk_claim(lambda i: i.tau**2 + i.beta**2 * i.slope**4),
+    "risk a priori with sin⁴": risk_claim(lambda i: i.tau**2 + i.beta**2 * sharp(i) ** 4),
+    "reliance of fourth order: tau (tau/ŝ1)³": reliance(lambda i: i.tau * i.slope**3),
+    "reliance with beta for ŝ1": reliance(lambda i: i.s2 * _rho(i) ** 2),
     "the strength deleted is beta": Claim("=", _deleted_beta),
     "one edit along the true u and v": Claim("=", _true_directions),
 }

@@ -1,12 +1,12 @@
-"""layer-in-a-product: variants written blind."""
+"""False variants of layer-in-a-product: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..statement import Claim
 from ..shared.draws import sine
-from . import Instance, _claim, _cos2, _left_law, _left_over, _opposite
+from ..statement import Claim
+from . import Instance, claim, cos2, left_law, left_over, opposite
 
 
 def _ratio(T: np.ndarray, M: np.ndarray) -> float:
@@ -37,7 +37,7 @@ def _right_law(i: Instance, Sigma: np.ndarray, gram: np.ndarray) -> float:
 
 def _between(relation, law) -> Claim[Instance]:
     """sin ∠(Rᵀu, R⁻¹u)."""
-    return _claim(relation, lambda i: sine(i.R.T @ i.u, i.direction(True)), law)
+    return claim(relation, lambda i: sine(i.R.T @ i.u, i.direction(True)), law)
 
 
 def _spread(i: Instance) -> float:
@@ -45,36 +45,41 @@ def _spread(i: Instance) -> float:
     return float((c - 1) / (c + 1))
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "one step estimates the direction of convergence": _claim(
+OWN: dict[str, Claim[Instance]] = {
+    "late estimates Rᵀu too": claim("<=", lambda i: i.sine(True, False), lambda i: i.certificate(True)),
+    "cos in place of cos²": claim("=", lambda i: np.sqrt(max(cos2(i, 0), 0.0)), left_law),
+    "RᵀR in place of RRᵀ": claim(
+        "=", lambda i: cos2(i, 0), lambda i: 1 / (np.sum((i.R @ i.u) ** 2) * np.sum((i.inverses[0].T @ i.u) ** 2))
+    ),
+    "project the late direction": claim("=", lambda i: left_over(i, True), lambda i: 0.0),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "one step estimates the direction of convergence": claim(
         "<=", lambda i: i.sine(False, target=True), lambda i: i.certificate(False)
     ),
-    "one step with the certificate of convergence": _claim(
-        "<=", lambda i: i.sine(False), lambda i: i.certificate(True)
-    ),
-    "one step: the task seen without the inputs' covariance": _claim(
+    "one step with the certificate of convergence": claim("<=", lambda i: i.sine(False), lambda i: i.certificate(True)),
+    "one step: the task seen without the inputs' covariance": claim(
         "<=", lambda i: i.sine(False), lambda i: _ratio(i.R.T @ i.T @ i.L.T, i.R.T @ i.M @ i.L.T)
     ),
-    "one step: the right vector estimates L v": _claim(
-        "<=", lambda i: _right(i, False), lambda i: i.certificate(False)
-    ),
-    "convergence with the certificate of the whole product": _claim(
+    "one step: the right vector estimates L v": claim("<=", lambda i: _right(i, False), lambda i: i.certificate(False)),
+    "convergence with the certificate of the whole product": claim(
         "<=", lambda i: i.sine(True), lambda i: _ratio(i.T, i.M)
     ),
-    "convergence: the right vector estimates the inverse, untransposed, on v": _claim(
+    "convergence: the right vector estimates the inverse, untransposed, on v": claim(
         "<=", lambda i: _right(i, True), lambda i: i.certificate(True)
     ),
-    "left cosine without its square": _claim("=", lambda i: _cos2(i, 0), lambda i: np.sqrt(_left_law(i))),
-    "left cosine between u and RR'u": _claim("=", lambda i: _cos2(i, 0), _doubled),
-    "left cosine with R'R": _claim("=", lambda i: _cos2(i, 0), _swapped),
-    "right cosine for white inputs": _claim(
-        "=", lambda i: _cos2(i, 1), lambda i: _right_law(i, np.eye(len(i.v)), i.L.T @ i.L)
+    "left cosine without its square": claim("=", lambda i: cos2(i, 0), lambda i: np.sqrt(left_law(i))),
+    "left cosine between u and RR'u": claim("=", lambda i: cos2(i, 0), _doubled),
+    "left cosine with R'R": claim("=", lambda i: cos2(i, 0), _swapped),
+    "right cosine for white inputs": claim(
+        "=", lambda i: cos2(i, 1), lambda i: _right_law(i, np.eye(len(i.v)), i.L.T @ i.L)
     ),
-    "right cosine with LL'": _claim("=", lambda i: _cos2(i, 1), lambda i: _right_law(i, i.Sigma, i.L @ i.L.T)),
+    "right cosine with LL'": claim("=", lambda i: cos2(i, 1), lambda i: _right_law(i, i.Sigma, i.L @ i.L.T)),
     "the sine of RR'u off u": _between("=", lambda i: np.sqrt(max(1 - _doubled(i), 0.0))),
     "the opposite side over the wrong leg, a tangent": _between(
-        "=", lambda i: _opposite(i) / np.sqrt(max(1 - _opposite(i) ** 2, 1e-12))
+        "=", lambda i: opposite(i) / np.sqrt(max(1 - opposite(i) ** 2, 1e-12))
     ),
     "disagreement bounded with cond(R) unsquared": _between("<=", _spread),
-    "projecting the late direction removes the response": _claim("=", lambda i: _left_over(i, True), lambda i: 0.0),
+    "projecting the late direction removes the response": claim("=", lambda i: left_over(i, True), lambda i: 0.0),
 }

@@ -1,12 +1,12 @@
-"""minimax-angle: variants written blind."""
+"""False variants of minimax-angle: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..statement import Claim
-from . import Instance, _claim, _cost, _missed, _missed_one, value
 from ..prior_angle import sharp
+from ..statement import Claim
+from . import Instance, claim, largest_norm, missed, missed_one, value
 
 
 def _shown(weights) -> Claim[Instance]:
@@ -17,7 +17,7 @@ def _shown(weights) -> Claim[Instance]:
         said = i.beta * i.left * each @ i.right.T
         return max(float(np.linalg.norm(i.explained(world) - said, 2)) for world in i.worlds()) / i.beta
 
-    return _claim("=", differ, lambda i: 0.0)
+    return claim("=", differ, lambda i: 0.0)
 
 
 def _spread(i: Instance) -> float:
@@ -28,44 +28,49 @@ def _spread(i: Instance) -> float:
 
 
 def _costs(bound) -> Claim[Instance]:
-    return _claim("=", lambda i: _cost(i.worlds()), bound)
+    return claim("=", lambda i: largest_norm(i.worlds()), bound)
 
 
 def _cone_costs(bound) -> Claim[Instance]:
-    return _claim("=", lambda i: _cost([i.cone()[1]]), bound)
+    return claim("=", lambda i: largest_norm([i.cone()[1]]), bound)
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "upper: the law of rank-one tasks for every task, border beta = tau": _claim(
+OWN: dict[str, Claim[Instance]] = {
+    "value tau/beta": claim("<=", lambda i: i.error(i.planted), lambda i: min(1.0, i.rho)),
+    "value tau/(beta − tau)": claim(">=", missed, lambda i: min(1.0, i.rho / max(1 - i.rho, 1e-9))),
+    "border beta = tau": claim("<=", lambda i: i.error(i.planted), lambda i: sharp(i.rho / 2)),
+    "rank one flips at beta/2 too": claim(">=", missed_one, lambda i: value(i.rho)),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "upper: the law of rank-one tasks for every task, border beta = tau": claim(
         "<=", lambda i: i.error(i.planted), lambda i: min(1.0, i.rho)
     ),
-    "upper: no more than 45 degrees are lost beyond the border": _claim(
+    "upper: no more than 45 degrees are lost beyond the border": claim(
         "<=", lambda i: i.error(i.planted), lambda i: sharp(i.rho)
     ),
-    "upper: border at beta = tau": _claim(
+    "upper: border at beta = tau": claim(
         "<=", lambda i: i.error(i.planted), lambda i: sharp(i.rho / 2) if i.rho < 1 else 1.0
     ),
-    "upper: the sines of all factors together": _claim("<=", _spread, lambda i: value(i.rho)),
+    "upper: the sines of all factors together": claim("<=", _spread, lambda i: value(i.rho)),
     "one M: cos and sin without their squares": _shown(lambda theta: [np.cos(theta), np.sin(theta)]),
     "one M: the second frame with the wrong sign": _shown(lambda theta: [np.cos(theta) ** 2, -(np.sin(theta) ** 2)]),
     "one M: both frames alike at every rho": _shown(lambda theta: [0.5, 0.5]),
     "cost: tau beyond the border as well": _costs(lambda i: i.tau),
     "cost: beta sin theta for half of beta sin 2 theta": _costs(lambda i: i.beta * sharp(i.rho)),
-    "lower: the angle between the worlds, not half of it": _claim(">=", _missed, lambda i: min(1.0, 2 * i.rho)),
-    "lower: the tangent of theta": _claim(
-        ">=", _missed, lambda i: sharp(i.rho) / np.sqrt(1 - sharp(i.rho) ** 2) if i.rho < 0.5 else 1.0
+    "lower: the angle between the worlds, not half of it": claim(">=", missed, lambda i: min(1.0, 2 * i.rho)),
+    "lower: the tangent of theta": claim(
+        ">=", missed, lambda i: sharp(i.rho) / np.sqrt(1 - sharp(i.rho) ** 2) if i.rho < 0.5 else 1.0
     ),
-    "lower: everything lost from rho = 1/3 on": _claim(
-        ">=", _missed, lambda i: 1.0 if i.rho >= 1 / 3 else sharp(i.rho)
-    ),
-    "rank one: half of the arc": _claim("<=", lambda i: i.error(i.rank_one), lambda i: sharp(min(i.rho, 1.0) / 2)),
-    "rank one: tan for sin": _claim(
+    "lower: everything lost from rho = 1/3 on": claim(">=", missed, lambda i: 1.0 if i.rho >= 1 / 3 else sharp(i.rho)),
+    "rank one: half of the arc": claim("<=", lambda i: i.error(i.rank_one), lambda i: sharp(min(i.rho, 1.0) / 2)),
+    "rank one: tan for sin": claim(
         "<=", lambda i: i.error(i.rank_one), lambda i: i.rho / np.hypot(1, i.rho) if i.rho < 1 else 1.0
     ),
     "rank one: the cone costs tau at any strength": _cone_costs(lambda i: i.tau),
     "rank one: the cone costs half of the strength at most": _cone_costs(lambda i: min(i.tau, i.beta / 2)),
-    "rank one: nobody does better than for any task": _claim(">=", _missed_one, lambda i: value(i.rho)),
-    "rank one: tan of the cone's angle as a lower bound": _claim(
-        ">=", _missed_one, lambda i: min(1.0, i.rho / np.sqrt(max(1 - i.rho**2, 1e-12)))
+    "rank one: nobody does better than for any task": claim(">=", missed_one, lambda i: value(i.rho)),
+    "rank one: tan of the cone's angle as a lower bound": claim(
+        ">=", missed_one, lambda i: min(1.0, i.rho / np.sqrt(max(1 - i.rho**2, 1e-12)))
     ),
 }

@@ -29,10 +29,10 @@ from dataclasses import replace
 import numpy as np
 from numpy import ndarray
 
-from ...linear.naive import naive_solution
 from ...linear.problem import LinearProblem, psd_root
-from ..statement import Claim, Sides, Statement
+from ...linear.solutions import naive_solution
 from ..shared.draws import covariance, orthonormal, with_spectrum
+from ..statement import Claim, Sides, Statement
 from .instances import Instance, draw, plant
 
 
@@ -89,24 +89,24 @@ def _regression(i: Instance) -> ndarray:
     return np.linalg.lstsq(np.kron(root, i.inputs.T), (root @ y).ravel(), rcond=1e-7)[0].reshape(y.shape[0], -1)
 
 
-def _truncated(X: ndarray, rank: int) -> ndarray:
+def truncated(X: ndarray, rank: int) -> ndarray:
     U, S, Vh = np.linalg.svd(X, full_matrices=False)
     return U[:, :rank] * S[:rank] @ Vh[:rank]
 
 
-def _by_root(i: Instance, root: ndarray) -> ndarray:
+def by_root(i: Instance, root: ndarray) -> ndarray:
     H = psd_root(i.problem.H)
-    return np.linalg.pinv(H, rcond=1e-7) @ _truncated(H @ i.problem.M @ root, i.rank) @ np.linalg.pinv(root, rcond=1e-7)
+    return np.linalg.pinv(H, rcond=1e-7) @ truncated(H @ i.problem.M @ root, i.rank) @ np.linalg.pinv(root, rcond=1e-7)
 
 
 def _picks_one(i: Instance) -> bool:
     """Whether infinitesimal changes of X, which pick among its best approximations, all pick the same."""
     rng, size = np.random.default_rng(0), np.linalg.norm(i.X)
-    picked = [_truncated(i.X + 1e-8 * size * rng.standard_normal(i.X.shape), i.rank) for _ in range(4)]
+    picked = [truncated(i.X + 1e-8 * size * rng.standard_normal(i.X.shape), i.rank) for _ in range(4)]
     return bool(max(np.linalg.norm(x - picked[0]) for x in picked) < 1e-4 * size)
 
 
-def _at_rank(update) -> Claim[Instance]:
+def at_rank(update) -> Claim[Instance]:
     """The update as seen by the probe where it is unique, and by its loss where only that is determined."""
 
     def sides(i: Instance) -> Sides:
@@ -118,18 +118,18 @@ def _at_rank(update) -> Claim[Instance]:
     return Claim("=", sides)
 
 
-def _minimum(tail) -> Claim[Instance]:
+def minimum(tail) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         return Sides.exact(i.loss(naive_solution(i.problem, i.rank)), tail(i), scale=i.sigma[0] ** 2)
 
     return Claim("=", sides)
 
 
-def _full(D) -> Claim[Instance]:
+def full(D) -> Claim[Instance]:
     return Claim("=", lambda i: Sides.exact(np.sum(i.probe * _regression(i)), np.sum(i.probe * D(i)), scale=10.0))
 
 
-def _unique(criterion) -> Claim[Instance]:
+def unique(criterion) -> Claim[Instance]:
     return Claim("=", lambda i: Sides.exact(float(_picks_one(i)), float(criterion(i))))
 
 
@@ -155,23 +155,14 @@ STATEMENT = Statement(
     },
     draw=draw,
     claims={
-        "full rank": _full(lambda i: i.problem.M),
-        "any root": _at_rank(lambda i: _by_root(i, i.S)),
-        "minimum": _minimum(lambda i: i.tail),
+        "full rank": full(lambda i: i.problem.M),
+        "any root": at_rank(lambda i: by_root(i, i.S)),
+        "minimum": minimum(lambda i: i.tail),
         "no rival": Claim(
             ">=", lambda i: Sides.exact(i.loss(i.candidate), i.tail, scale=float(i.sigma[0] ** 2)), tight=True
         ),
-        "unique iff": _unique(lambda i: i.unique),
+        "unique iff": unique(lambda i: i.unique),
         "descent": Claim("=", lambda i: Sides(i.loss(i.run.dW), i.tail, 1e-6 * i.sigma[0] ** 2)),
-    },
-    mutants={
-        "unique iff σ_r > σ_{r+1}": _unique(lambda i: i.sigma[i.rank - 1] - i.sigma[i.rank] > 1e-6 * i.sigma[0]),
-        "always unique": _unique(lambda i: True),
-        "[M]_r": _at_rank(lambda i: _truncated(i.problem.M, i.rank)),
-        "[M S]_r Sᵀ": _at_rank(lambda i: _truncated(i.problem.M @ i.S, i.rank) @ i.S.T),
-        "[M Sigma]_r Sigma⁻¹": _at_rank(lambda i: _by_root(i, i.problem.Sigma)),
-        "loss σ_{r+1}²": _minimum(lambda i: float(i.sigma[i.rank] ** 2)),
-        "only the shortcut": _full(lambda i: i.problem.beta * np.outer(i.problem.u, i.problem.v)),
     },
     extremal=extremal,
     violators={

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ...linear.naive import naive_solution
 from ...linear.problem import LinearProblem, psd_root
+from ...linear.solutions import naive_solution
 from ...linear.training import Run, stable_step, train
 from ..shared.draws import covariance, log_uniform, orthonormal, unit, with_spectrum
 

@@ -1,23 +1,23 @@
-"""naive-solution: variants written blind."""
+"""False variants of naive-solution: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy import ndarray
 
-from ...linear.naive import naive_solution
 from ...linear.problem import psd_root
+from ...linear.solutions import naive_solution
 from ..statement import Claim, Sides
-from . import Instance, _at_rank, _by_root, _full, _minimum, _truncated, _unique
+from . import Instance, at_rank, by_root, full, minimum, truncated, unique
 
 
 def _metric_unrooted(i: Instance) -> ndarray:
     H = i.problem.H
-    return np.linalg.solve(H, _truncated(H @ i.problem.M @ i.S, i.rank)) @ np.linalg.pinv(i.S, rcond=1e-7)
+    return np.linalg.solve(H, truncated(H @ i.problem.M @ i.S, i.rank)) @ np.linalg.pinv(i.S, rcond=1e-7)
 
 
 def _metric_forgotten(i: Instance) -> ndarray:
-    return _truncated(i.problem.M @ i.S, i.rank) @ np.linalg.pinv(i.S, rcond=1e-7)
+    return truncated(i.problem.M @ i.S, i.rank) @ np.linalg.pinv(i.S, rcond=1e-7)
 
 
 def _no_rival(least) -> Claim[Instance]:
@@ -32,18 +32,28 @@ def _gap(i: Instance, index: int) -> bool:
     return bool(i.sigma[index - 1] - i.sigma[index] > 1e-6 * i.sigma[0])
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "full rank: each input direction learned in proportion to its variance": _full(
+OWN: dict[str, Claim[Instance]] = {
+    "unique iff σ_r > σ_{r+1}": unique(lambda i: i.sigma[i.rank - 1] - i.sigma[i.rank] > 1e-6 * i.sigma[0]),
+    "always unique": unique(lambda i: True),
+    "[M]_r": at_rank(lambda i: truncated(i.problem.M, i.rank)),
+    "[M S]_r Sᵀ": at_rank(lambda i: truncated(i.problem.M @ i.S, i.rank) @ i.S.T),
+    "[M Sigma]_r Sigma⁻¹": at_rank(lambda i: by_root(i, i.problem.Sigma)),
+    "loss σ_{r+1}²": minimum(lambda i: float(i.sigma[i.rank] ** 2)),
+    "only the shortcut": full(lambda i: i.problem.beta * np.outer(i.problem.u, i.problem.v)),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "full rank: each input direction learned in proportion to its variance": full(
         lambda i: i.problem.M @ i.problem.Sigma * len(i.problem.v) / np.trace(i.problem.Sigma)
     ),
-    "full rank: the root of the metric left in front": _full(lambda i: psd_root(i.problem.H) @ i.problem.M),
-    "rank r: inputs and metric forgotten, the truncated M": _at_rank(lambda i: _truncated(i.problem.M, i.rank)),
-    "rank r: the metric forgotten": _at_rank(_metric_forgotten),
-    "rank r: the metric without its root": _at_rank(_metric_unrooted),
-    "rank r: Sigma in place of a root of it": _at_rank(lambda i: _by_root(i, i.problem.Sigma)),
-    "rank r: the root transposed, S'S for SS'": _at_rank(lambda i: _by_root(i, i.S.T)),
-    "least loss: the first value missed alone, a spectral norm": _minimum(lambda i: i.sigma[i.rank] ** 2),
-    "least loss: the values missed by the truncation of M without the inputs": _minimum(
+    "full rank: the root of the metric left in front": full(lambda i: psd_root(i.problem.H) @ i.problem.M),
+    "rank r: inputs and metric forgotten, the truncated M": at_rank(lambda i: truncated(i.problem.M, i.rank)),
+    "rank r: the metric forgotten": at_rank(_metric_forgotten),
+    "rank r: the metric without its root": at_rank(_metric_unrooted),
+    "rank r: Sigma in place of a root of it": at_rank(lambda i: by_root(i, i.problem.Sigma)),
+    "rank r: the root transposed, S'S for SS'": at_rank(lambda i: by_root(i, i.S.T)),
+    "least loss: the first value missed alone, a spectral norm": minimum(lambda i: i.sigma[i.rank] ** 2),
+    "least loss: the values missed by the truncation of M without the inputs": minimum(
         lambda i: float(np.sum(np.linalg.svd(psd_root(i.problem.H) @ i.problem.M)[1][i.rank :] ** 2))
     ),
     "rivals: a sum of values, squared, for the sum of squares": _no_rival(
@@ -52,11 +62,11 @@ MUTANTS: dict[str, Claim[Instance]] = {
     "rivals: of rank below r only, the r-th value counted as missed": _no_rival(
         lambda i: float(np.sum(i.sigma[i.rank - 1 :] ** 2))
     ),
-    "uniqueness: a gap is needed even where nothing is missed": _unique(lambda i: _gap(i, i.rank)),
-    "uniqueness: whenever the r-th value is positive": _unique(lambda i: i.sigma[i.rank - 1] > 1e-6 * i.sigma[0]),
-    "uniqueness: the gap above the r-th value": _unique(lambda i: i.rank == 1 or _gap(i, i.rank - 1)),
+    "uniqueness: a gap is needed even where nothing is missed": unique(lambda i: _gap(i, i.rank)),
+    "uniqueness: whenever the r-th value is positive": unique(lambda i: i.sigma[i.rank - 1] > 1e-6 * i.sigma[0]),
+    "uniqueness: the gap above the r-th value": unique(lambda i: i.rank == 1 or _gap(i, i.rank - 1)),
     "descent stays in the row space of A0": _descent(lambda i: i.problem.M @ np.linalg.pinv(i.A0) @ i.A0),
     "descent ends in the truncation of the full-rank update": _descent(
-        lambda i: _truncated(naive_solution(i.problem), i.rank)
+        lambda i: truncated(naive_solution(i.problem), i.rank)
     ),
 }

@@ -1,14 +1,22 @@
-"""noise-floor: variants written blind."""
+"""False variants of noise-floor: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 from scipy.special import ndtri
 
-from ...identification.floor import factored_edge, marchenko_pastur_quantile, white_edge
-from ..statement import Claim, Sides
+from ...identification.floor import factored_edge, marchenko_pastur_quantile, noise_scale, white_edge
 from ..shared.spiked import average, tracy_widom
-from . import Instance, _alarms, _mean, _scale
+from ..statement import Claim, Sides
+from . import MEAN_COMPLEX, Instance, alarms, mean_claim, scale
+
+
+def _edge_of_b(i: Instance) -> ndarray:
+    """Rejected: the m x r edge, s from the median of the spectrum of BA."""
+    r = len(i.lam)
+    return np.array([white_edge(i.m, r, s=noise_scale(S, i.m, r)).floor() for S in i.values[0]])
+
 
 MEAN1, SD1, MEAN2, Q99_2 = -1.2065336, 1.2679815, -1.7710869, 0.4776  # Tracy-Widom laws of order 1 and 2
 
@@ -47,22 +55,31 @@ def _mu(m: int, r: int) -> float:
     return marchenko_pastur_quantile(min(m, r) / max(m, r))
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "S₁ of N A is at the edge on average": _mean(0, 0.0),
-    "mean of N A above the edge": _mean(0, -MEAN1),
+OWN: dict[str, Claim[Instance]] = {
+    "edge without a margin": alarms(lambda i: factored_edge(i.m, i.lam, s=i.s).centre ** 0.5),
+    "m x r edge on the spectrum of BA": alarms(_edge_of_b),
+    "l by its mean": alarms(lambda i: white_edge(i.m, len(i.lam), s=i.s * i.lam.mean() ** 0.5).floor()),
+    "Tracy-Widom law of order 2": mean_claim(1, MEAN_COMPLEX),
+    "S₁ instead of its square": mean_claim(1, power=1),
+    "median without Marchenko-Pastur": scale(lambda S, m, r: float(np.median(S) / np.sqrt(max(m, r)))),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "S₁ of N A is at the edge on average": mean_claim(0, 0.0),
+    "mean of N A above the edge": mean_claim(0, -MEAN1),
     "A forgotten but for its size: white edge with ‖A‖_F/√r": _edge(lambda m, l: l.mean() * _white(m, len(l))),
     "the bound ‖A‖(√m + √r) for the edge": _edge(lambda m, l: l.max() * _white(m, len(l))),
     "Chevet's bound √m‖A‖ + ‖A‖_F for the edge": _edge(lambda m, l: (np.sqrt(m * l.max()) + np.sqrt(l.sum())) ** 2),
-    "S₁ of N: the complex Tracy-Widom law": _mean(1, MEAN2),
-    "S₁ of N: the relative shift of S₁² for S₁": _mean(1, MEAN1, 1),
-    "alarms: the edge as floor": _alarms(lambda i: _margin(i, 0.0)),
-    "alarms: 99% quantile of the complex law": _alarms(lambda i: _margin(i, Q99_2)),
-    "alarms: white floor with ‖A‖_F/√r": _alarms(
+    "S₁ of N: the complex Tracy-Widom law": mean_claim(1, MEAN2),
+    "S₁ of N: the relative shift of S₁² for S₁": mean_claim(1, MEAN1, 1),
+    "alarms: the edge as floor": alarms(lambda i: _margin(i, 0.0)),
+    "alarms: 99% quantile of the complex law": alarms(lambda i: _margin(i, Q99_2)),
+    "alarms: white floor with ‖A‖_F/√r": alarms(
         lambda i: white_edge(i.m, len(i.lam), s=i.s * float(np.sqrt(i.lam.mean()))).floor()
     ),
-    "s: median over mu, not its root": _scale(lambda S, m, r: float(np.median(S)) / (max(m, r) ** 0.5 * _mu(m, r))),
-    "s: width r for the larger side": _scale(lambda S, m, r: float(np.median(S)) / np.sqrt(r * _mu(m, r))),
-    "s: mean of the singular values over √m": _scale(lambda S, m, r: float(np.mean(S)) / max(m, r) ** 0.5),
+    "s: median over mu, not its root": scale(lambda S, m, r: float(np.median(S)) / (max(m, r) ** 0.5 * _mu(m, r))),
+    "s: width r for the larger side": scale(lambda S, m, r: float(np.median(S)) / np.sqrt(r * _mu(m, r))),
+    "s: mean of the singular values over √m": scale(lambda S, m, r: float(np.mean(S)) / max(m, r) ** 0.5),
     "quantile of a normal law of the same two moments": Claim(
         "=", lambda i: Sides(tracy_widom(MEAN1 + SD1 * float(ndtri(i.level))), i.level, 1e-4)
     ),

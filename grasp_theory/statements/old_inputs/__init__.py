@@ -28,7 +28,7 @@ extra input it is spanned by (a, −1). (iii) D v_j = D V Vᵀv_j = 0. D = M P +
 P_Û keeps the last term of the sum alone. Always-on: L = w muᵀ (C + mu muᵀ)⁺, and muᵀ (C + mu muᵀ)⁺ mu = h/(1 + h)
 (Sherman–Morrison). (iv) is (i) with ‖Y (P X)⁺‖_F <= ‖Y‖_F/σ_n(P X). ∎ Derived symbolically: d = 3.
 
-Not claimed: that Y (P X)⁺ moves the old answers least among the updates that learn (it does not, mutant), or that the
+Not claimed: that Y (P X)⁺ moves the old answers least among the updates that learn (false variant), or that the
 covariance could stand for Sigma_0: it lacks the mean input, and with it an always-on factor.
 Gradient projection memory (arXiv 2103.09762), Adam-NSCL (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) use the
 same projection. Source: proved here.
@@ -51,90 +51,90 @@ from .instances import Instance, draw, extremal, in_span, least_norm, null_off_s
 def route(i: Instance) -> Sides:
     """How far the least update moves the old answers: over the old inputs, and as the trace."""
     D = i.least
-    return Sides.exact(i.drift(least_norm(i)), float(np.trace(D @ i.Sigma0 @ D.T)), scale=_moved(i, D))
+    return Sides.exact(i.drift(least_norm(i)), float(np.trace(D @ i.Sigma0 @ D.T)), scale=moved(i, D))
 
 
-def _moved(i: Instance, D: Float[ndarray, "m d"]) -> float:
+def moved(i: Instance, D: Float[ndarray, "m d"]) -> float:
     """‖D‖_F² λ_1(Sigma_0), against which the movement of old answers rounds."""
     return float(np.sum(D**2)) * float(i.values[0])
 
 
-def _claim(relation, measured, bound, *, scale=lambda i: 1.0, tight: bool = False) -> Claim[Instance]:
+def claim(relation, measured, bound, *, scale=lambda i: 1.0, tight: bool = False) -> Claim[Instance]:
     return Claim(
         relation, lambda i: Sides.exact(float(measured(i)), float(bound(i)), scale=float(scale(i))), tight=tight
     )
 
 
-def _promise(value, norm=np.linalg.norm, *, tight: bool = False) -> Claim[Instance]:
+def promise(value, norm=np.linalg.norm, *, tight: bool = False) -> Claim[Instance]:
     """E‖dW x‖² <= norm(dW)² value."""
-    return _claim("<=", lambda i: i.drift(i.dW), lambda i: norm(i.dW) ** 2 * value(i), tight=tight)
+    return claim("<=", lambda i: i.drift(i.dW), lambda i: norm(i.dW) ** 2 * value(i), tight=tight)
 
 
-def _leading_block(value) -> Claim[Instance]:
+def leading_block(value) -> Claim[Instance]:
     """λ_max(P Sigma_0 P) of the leading eigenvectors, against value."""
-    return _claim("=", lambda i: i.with_block(i.Sigma0).missed, value, scale=lambda i: i.values[0])
+    return claim("=", lambda i: i.with_block(i.Sigma0).missed, value, scale=lambda i: i.values[0])
 
 
-def _learns(D) -> Claim[Instance]:
+def learns(D) -> Claim[Instance]:
     def misfit(i: Instance) -> float:
         return float(np.linalg.norm(D(i) @ i.X - i.Y) + np.linalg.norm(D(i) @ i.V))
 
-    return _claim("=", misfit, lambda i: 0.0, scale=lambda i: np.linalg.norm(D(i)) * (1 + np.linalg.norm(i.X)))
+    return claim("=", misfit, lambda i: 0.0, scale=lambda i: np.linalg.norm(D(i)) * (1 + np.linalg.norm(i.X)))
 
 
-def _one_input(reach) -> Claim[Instance]:
+def one_input(reach) -> Claim[Instance]:
     """‖least update for the first new input alone‖ reach = ‖y‖/‖x‖."""
 
     def measured(i: Instance) -> float:
         alone = replace(i, X=i.X[:, :1], Y=i.Y[:, :1])
         return float(np.linalg.norm(least_norm(alone))) * reach(i)
 
-    return _claim("=", measured, lambda i: np.linalg.norm(i.Y[:, 0]) / np.linalg.norm(i.X[:, 0]), scale=measured)
+    return claim("=", measured, lambda i: np.linalg.norm(i.Y[:, 0]) / np.linalg.norm(i.X[:, 0]), scale=measured)
 
 
-def _angle(i: Instance) -> float:
+def angle(i: Instance) -> float:
     """∠(x, span V)."""
     return float(subspace_angles(i.V, i.X[:, :1])[-1])
 
 
-def _one_more(bound) -> Claim[Instance]:
+def one_more(bound) -> Claim[Instance]:
     """Misfit with the input X a + V w, response y, added."""
 
     def measured(i: Instance) -> float:
         return i.misfit(np.column_stack([i.X, i.X @ i.a + i.V @ i.w]), np.column_stack([i.Y, i.y]))
 
-    return _claim(
+    return claim(
         "=", measured, bound, scale=lambda i: np.linalg.norm(i.y) + (1 + np.linalg.norm(i.a)) * np.linalg.norm(i.Y)
     )
 
 
-def _gap(i: Instance) -> float:
+def gap(i: Instance) -> float:
     return float(np.linalg.norm(i.Y @ i.a - i.y))
 
 
-def _response(V) -> Claim[Instance]:
+def response(V) -> Claim[Instance]:
     """‖D v_j‖ over all j after training with D V = 0, against 0."""
 
     def measured(i: Instance) -> float:
         return float(np.linalg.norm(i.trained(i.M, i.Sigma, V(i)) @ i.R))
 
-    return _claim("=", measured, lambda i: 0.0, scale=_size)
+    return claim("=", measured, lambda i: 0.0, scale=_size)
 
 
 def _size(i: Instance) -> float:
     return 10 * float(np.linalg.norm(i.M))
 
 
-def _learnt(right) -> Claim[Instance]:
+def learnt(right) -> Claim[Instance]:
     """‖D − right‖_F = 0 for what least squares leaves."""
-    return _claim("=", lambda i: np.linalg.norm(i.trained(i.M, i.Sigma) - right(i)), lambda i: 0.0, scale=_size)
+    return claim("=", lambda i: np.linalg.norm(i.trained(i.M, i.Sigma) - right(i)), lambda i: 0.0, scale=_size)
 
 
 def _returns(i: Instance) -> Float[ndarray, "m d"]:
     return i.M @ i.P + i.M @ i.V @ i.regression(i.Sigma)
 
 
-def _always_on(share) -> Claim[Instance]:
+def always_on(share) -> Claim[Instance]:
     """Response at the mean always-on input that the factor adds, against share(h) of what it asks for there."""
 
     def measured(i: Instance) -> float:
@@ -146,10 +146,10 @@ def _always_on(share) -> Claim[Instance]:
         h = float(mu @ np.linalg.pinv(i.Q.T @ i.Sigma @ i.Q, rcond=1e-10) @ mu)
         return share(h) * float(np.linalg.norm(i.U @ i.R.T @ i.V @ i.w))
 
-    return _claim("=", measured, bound, scale=lambda i: (1 + np.linalg.norm(i.X[:, 0])) * _size(i))
+    return claim("=", measured, bound, scale=lambda i: (1 + np.linalg.norm(i.X[:, 0])) * _size(i))
 
 
-def _write_side(left) -> Claim[Instance]:
+def write_side(left) -> Claim[Instance]:
     """‖(D − P_Û T) Sigma^½‖_F for least squares behind P_Û, Û spanned by u_1, …, u_{q−1}."""
 
     def sides(i: Instance) -> Sides:
@@ -161,9 +161,9 @@ def _write_side(left) -> Claim[Instance]:
     return Claim("=", sides)
 
 
-def _together(bound, *, tight: bool = False) -> Claim[Instance]:
+def together(bound, *, tight: bool = False) -> Claim[Instance]:
     """Root mean square movement of the old answers after learning, against ‖Y‖_F bound."""
-    return _claim(
+    return claim(
         "<=",
         lambda i: np.sqrt(i.drift(i.least)),
         lambda i: np.linalg.norm(i.Y) * bound(i),
@@ -171,7 +171,7 @@ def _together(bound, *, tight: bool = False) -> Claim[Instance]:
     )
 
 
-def _smallest(X: Float[ndarray, "d n"]) -> float:
+def smallest(X: Float[ndarray, "d n"]) -> float:
     return float(np.linalg.svd(X, compute_uv=False)[-1])
 
 
@@ -186,7 +186,7 @@ def _ratio(x):
     return (D @ A).norm() / (Y.norm() * worst)
 
 
-def _centred(i: Instance) -> Float[ndarray, "d d"]:
+def centred(i: Instance) -> Float[ndarray, "d d"]:
     return np.cov(i.old, bias=True)
 
 
@@ -205,81 +205,35 @@ STATEMENT = Statement(
         ),
         "V has orthonormal columns": lambda i: bool(np.abs(i.V.T @ i.V - np.eye(i.k)).max() < 1e-10),
         "dW V = 0": lambda i: bool(np.abs(i.dW @ i.V).max() < 1e-10 * np.linalg.norm(i.dW)),
-        "P X has full column rank": lambda i: bool(_smallest(i.Q.T @ i.X) > 1e-3 * np.linalg.norm(i.X)),
+        "P X has full column rank": lambda i: bool(smallest(i.Q.T @ i.X) > 1e-3 * np.linalg.norm(i.X)),
         "v_j in span V": lambda i: bool(np.abs(i.Q.T @ i.R).max() < 1e-10),
         "P Sigma P ≻ 0 off span V": lambda i: _definite(i.Q.T @ i.Sigma @ i.Q),
     },
     draw=draw,
     claims={
-        "movement": _claim(
-            "=", lambda i: i.drift(i.dW), lambda i: np.trace(i.dW @ i.Sigma0 @ i.dW.T), scale=lambda i: _moved(i, i.dW)
+        "movement": claim(
+            "=", lambda i: i.drift(i.dW), lambda i: np.trace(i.dW @ i.Sigma0 @ i.dW.T), scale=lambda i: moved(i, i.dW)
         ),
-        "promise": _promise(lambda i: i.missed, tight=True),
-        "no block promises less": _claim(
+        "promise": promise(lambda i: i.missed, tight=True),
+        "no block promises less": claim(
             "<=", lambda i: i.next, lambda i: i.missed, scale=lambda i: i.values[0], tight=True
         ),
-        "the leading block": _leading_block(lambda i: i.next),
-        "learns": _learns(lambda i: i.least),
-        "least": _claim("<=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.rival), tight=True),
-        "one input": _one_input(lambda i: np.sin(_angle(i))),
-        "one more input": _one_more(lambda i: _gap(i) / np.sqrt(1 + i.a @ i.a)),
-        "no response along any v_j": _response(lambda i: i.V),
-        "what returns": _learnt(_returns),
-        "always-on": _always_on(lambda h: h / (1 + h)),
-        "write side, one direction left out": _write_side(
+        "the leading block": leading_block(lambda i: i.next),
+        "learns": learns(lambda i: i.least),
+        "least": claim("<=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.rival), tight=True),
+        "one input": one_input(lambda i: np.sin(angle(i))),
+        "one more input": one_more(lambda i: gap(i) / np.sqrt(1 + i.a @ i.a)),
+        "no response along any v_j": response(lambda i: i.V),
+        "what returns": learnt(_returns),
+        "always-on": always_on(lambda h: h / (1 + h)),
+        "write side, one direction left out": write_side(
             lambda i, P_u, S: np.linalg.norm(P_u @ i.U[:, -1]) * np.linalg.norm(S @ i.R[:, -1])
         ),
-        "together": _together(lambda i: np.sqrt(i.missed) / _smallest(i.P @ i.X), tight=True),
-    },
-    mutants={
-        "covariance for the second moment": _promise(lambda i: top(i.P @ _centred(i) @ i.P)),
-        "every block of k promises λ_{k+1}": _promise(lambda i: i.next),
-        "spectral norm of dW": _promise(lambda i: i.missed, lambda dW: np.linalg.norm(dW, 2)),
-        "mean eigenvalue off span V": _promise(lambda i: np.trace(i.P @ i.Sigma0 @ i.P) / (len(i.V) - i.k)),
-        "no more than the least that V holds": _promise(lambda i: np.linalg.eigvalsh(i.V.T @ i.Sigma0 @ i.V)[0]),
-        "root mean square against λ_max, not its root": _claim(
-            "<=", lambda i: np.sqrt(i.drift(i.dW)), lambda i: np.linalg.norm(i.dW) * i.missed
-        ),
-        "the leading block: λ_k": _leading_block(lambda i: i.values[i.k - 1]),
-        "the covariance's leading block is as good": _claim(
-            "<=", lambda i: i.with_block(_centred(i)).missed, lambda i: i.next
-        ),
-        "X for P X": _claim(
-            "=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.Y @ np.linalg.pinv(i.X))
-        ),
-        "learnt freely, then projected": _learns(lambda i: i.Y @ np.linalg.pinv(i.X) @ i.P),
-        "the least also moves the old answers least": _claim(
-            "<=", lambda i: i.drift(i.least), lambda i: i.drift(i.rival)
-        ),
-        "one input: cos for sin": _one_input(lambda i: np.cos(_angle(i))),
-        "one input: sin²": _one_input(lambda i: np.sin(_angle(i)) ** 2),
-        "one input: angle to the nearest column of V": _one_input(
-            lambda i: min(np.sin(subspace_angles(v[:, None], i.X[:, :1])[0]) for v in i.V.T)
-        ),
-        "one more input can always be learnt": _one_more(lambda i: 0.0),
-        "one more input: its own misfit alone": _one_more(_gap),
-        "an input with a part in span V is lost": _one_more(lambda i: np.linalg.norm(i.y)),
-        "one direction removes a factor of any rank": _response(lambda i: i.R[:, :1]),
-        "nothing returns: M P": _learnt(lambda i: i.M @ i.P),
-        "only the task returns": _learnt(lambda i: i.M @ i.P + i.T @ i.V @ i.regression(i.Sigma)),
-        "regression of the rest on V": _learnt(
-            lambda i: i.M @ i.P + i.M @ i.V @ np.linalg.pinv(i.V.T @ i.Sigma @ i.V) @ i.V.T @ i.Sigma @ i.P
-        ),
-        "always-on: nothing returns": _always_on(lambda h: 0.0),
-        "always-on: the share h": _always_on(lambda h: h),
-        "write side: the other directions are enough": _write_side(lambda i, P_u, S: 0.0),
-        "write side: all of the last factor stays": _write_side(
-            lambda i, P_u, S: np.linalg.norm(i.U[:, -1]) * np.linalg.norm(S @ i.R[:, -1])
-        ),
-        "together: X for P X": _together(lambda i: np.sqrt(i.missed) / _smallest(i.X)),
-        "together: the largest singular value of P X": _together(
-            lambda i: np.sqrt(i.missed) / np.linalg.norm(i.P @ i.X, 2)
-        ),
-        "together: λ_{k+1} for any block": _together(lambda i: np.sqrt(i.next) / _smallest(i.P @ i.X)),
+        "together": together(lambda i: np.sqrt(i.missed) / smallest(i.P @ i.X), tight=True),
     },
     extremal=extremal,
     violators={
-        "Sigma_0 is the second moment of the old inputs": lambda rng: replace(i := draw(rng), Sigma0=_centred(i)),
+        "Sigma_0 is the second moment of the old inputs": lambda rng: replace(i := draw(rng), Sigma0=centred(i)),
         "V has orthonormal columns": lambda rng: replace(i := draw(rng), V=0.8 * i.V),
         "dW V = 0": lambda rng: replace(i := extremal(rng), dW=np.outer(i.y + 1, i.V[:, 0])),
         "P X has full column rank": in_span,

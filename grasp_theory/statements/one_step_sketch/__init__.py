@@ -29,9 +29,9 @@ from numpy import ndarray
 
 from ...linear.problem import LinearProblem
 from ...linear.training import Optimizer
-from ..statement import Claim, Rate, Sides, Statement
 from ..shared.autograd import train_by_autograd
 from ..shared.draws import orthonormal, sine, unit
+from ..statement import Claim, Rate, Sides, Statement
 from .instances import TRIALS, Instance, cosines, draw
 
 
@@ -58,7 +58,7 @@ def uneven(rng: np.random.Generator) -> Instance:
     return replace(draw(rng), wide_rank=20, spread=np.repeat([1.0, 10.0], [54, 6]), w=unit(rng, 60))
 
 
-def _sketch(update) -> Claim[Instance]:
+def sketch(update) -> Claim[Instance]:
     """dW_1, seen by the probe, is ``update``."""
 
     def sides(i: Instance) -> Sides:
@@ -68,7 +68,7 @@ def _sketch(update) -> Claim[Instance]:
     return Claim("=", sides)
 
 
-def _certificate(bound, *, tight: bool = False) -> Claim[Instance]:
+def certificate(bound, *, tight: bool = False) -> Claim[Instance]:
     """bound(task part, whole) of the sketched gradient."""
 
     def sides(i: Instance) -> Sides:
@@ -79,7 +79,7 @@ def _certificate(bound, *, tight: bool = False) -> Claim[Instance]:
     return Claim("<=", sides, tight)
 
 
-def _overlap(law) -> Claim[Instance]:
+def overlap(law) -> Claim[Instance]:
     """Mean |cos| over the trials: five standard errors, and 1/(2√(r(r+d))) for the mean of a root (Beta's variance)."""
 
     def sides(i: Instance) -> Sides:
@@ -90,7 +90,7 @@ def _overlap(law) -> Claim[Instance]:
     return Claim("=", sides)
 
 
-def _mean_square(law) -> Claim[Instance]:
+def mean_square(law) -> Claim[Instance]:
     """Mean cos², exact at every size: five standard errors of the Beta law."""
 
     def sides(i: Instance) -> Sides:
@@ -101,7 +101,7 @@ def _mean_square(law) -> Claim[Instance]:
     return Claim("=", sides)
 
 
-def _left(optimizer: Optimizer, cosine) -> Claim[Instance]:
+def left_claim(optimizer: Optimizer, cosine) -> Claim[Instance]:
     """|cos| of the left vector with H u for rank-one G."""
 
     def sides(i: Instance) -> Sides:
@@ -131,7 +131,7 @@ def _adam_error(size: int, rng: np.random.Generator) -> float:
     return float(np.sqrt(np.mean((np.array(found) - np.sqrt(2 / np.pi)) ** 2)))
 
 
-def _dense(a: ndarray) -> float:
+def dense(a: ndarray) -> float:
     return float(np.abs(a).sum() / np.sqrt(len(a)) / np.linalg.norm(a))
 
 
@@ -147,21 +147,12 @@ STATEMENT = Statement(
     },
     draw=draw,
     claims={
-        "sketch": _sketch(lambda i: 2 * i.lr * i.scaling**2 * i.G @ i.K),
-        "certificate": _certificate(lambda task, i: task / np.linalg.norm(i.G @ i.K, 2), tight=True),
-        "left, SGD": _left("sgd", lambda a: 1.0),
-        "left, Adam": _left("adam", _dense),
-        "right": _overlap(lambda r, d: np.sqrt(r / (r + d))),
-        "right, mean square": _mean_square(lambda r, d: r / (r + d - 1)),
-    },
-    mutants={
-        "|cos| -> √(r/d)": _overlap(lambda r, d: np.sqrt(r / d)),
-        "|cos| -> r/(r+d)": _overlap(lambda r, d: r / (r + d)),
-        "mean cos² = r/d": _mean_square(lambda r, d: r / d),
-        "Adam's left is exact": _left("adam", lambda a: 1.0),
-        "dW_1 ∝ G": _sketch(lambda i: 2 * i.lr * i.scaling**2 * i.G * np.trace(i.K) / len(i.K)),
-        "scaling once": _sketch(lambda i: 2 * i.lr * i.scaling * i.G @ i.K),
-        "certificate of half": _certificate(lambda task, i: task / np.linalg.norm(i.G @ i.K, 2) / 2),
+        "sketch": sketch(lambda i: 2 * i.lr * i.scaling**2 * i.G @ i.K),
+        "certificate": certificate(lambda task, i: task / np.linalg.norm(i.G @ i.K, 2), tight=True),
+        "left, SGD": left_claim("sgd", lambda a: 1.0),
+        "left, Adam": left_claim("adam", dense),
+        "right": overlap(lambda r, d: np.sqrt(r / (r + d))),
+        "right, mean square": mean_square(lambda r, d: r / (r + d - 1)),
     },
     extremal=extremal,
     violators={

@@ -1,4 +1,4 @@
-"""one-step-sketch: variants written blind."""
+"""False variants of one-step-sketch: its author's own, and those written blind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import Instance, _certificate, _dense, _left, _mean_square, _overlap, _sketch, sine
+from . import Instance, certificate, dense, left_claim, mean_square, overlap, sine, sketch
 
 
 def _task(i: Instance) -> np.ndarray:
@@ -36,29 +36,39 @@ def _rows(i: Instance) -> np.ndarray:
     return np.linalg.pinv(i.A0) @ i.A0
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "scaling once, not squared": _sketch(lambda i: 2 * i.lr * i.scaling * i.G @ i.K),
-    "factor 2 of the gradient forgotten": _sketch(lambda i: i.lr * i.scaling**2 * i.G @ i.K),
-    "projection on the rows of A0 for A0ᵀA0": _sketch(lambda i: 2 * i.lr * i.scaling**2 * i.G @ _rows(i)),
-    "G without the metric": _sketch(
+OWN: dict[str, Claim[Instance]] = {
+    "|cos| -> √(r/d)": overlap(lambda r, d: np.sqrt(r / d)),
+    "|cos| -> r/(r+d)": overlap(lambda r, d: r / (r + d)),
+    "mean cos² = r/d": mean_square(lambda r, d: r / d),
+    "Adam's left is exact": left_claim("adam", lambda a: 1.0),
+    "dW_1 ∝ G": sketch(lambda i: 2 * i.lr * i.scaling**2 * i.G * np.trace(i.K) / len(i.K)),
+    "scaling once": sketch(lambda i: 2 * i.lr * i.scaling * i.G @ i.K),
+    "certificate of half": certificate(lambda task, i: task / np.linalg.norm(i.G @ i.K, 2) / 2),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "scaling once, not squared": sketch(lambda i: 2 * i.lr * i.scaling * i.G @ i.K),
+    "factor 2 of the gradient forgotten": sketch(lambda i: i.lr * i.scaling**2 * i.G @ i.K),
+    "projection on the rows of A0 for A0ᵀA0": sketch(lambda i: 2 * i.lr * i.scaling**2 * i.G @ _rows(i)),
+    "G without the metric": sketch(
         lambda i: 2 * i.lr * i.scaling**2 * i.problem.M @ i.problem.Sigma @ i.K,
     ),
-    "G without Sigma": _sketch(lambda i: 2 * i.lr * i.scaling**2 * i.problem.H @ i.problem.M @ i.K),
-    "certificate: K cancels above and below": _certificate(
+    "G without Sigma": sketch(lambda i: 2 * i.lr * i.scaling**2 * i.problem.H @ i.problem.M @ i.K),
+    "certificate: K cancels above and below": certificate(
         lambda task, i: np.linalg.norm(_task(i), 2) / np.linalg.norm(i.G, 2)
     ),
-    "certificate: K only above": _certificate(lambda task, i: task / np.linalg.norm(i.G, 2)),
-    "certificate: task over task plus factor": _certificate(lambda task, i: task / (task + _factor(i))),
-    "certificate: task over the Frobenius norm": _certificate(lambda task, i: task / np.linalg.norm(i.G @ i.K)),
+    "certificate: K only above": certificate(lambda task, i: task / np.linalg.norm(i.G, 2)),
+    "certificate: task over task plus factor": certificate(lambda task, i: task / (task + _factor(i))),
+    "certificate: task over the Frobenius norm": certificate(lambda task, i: task / np.linalg.norm(i.G @ i.K)),
     "certificate for u, H forgotten": Claim("<=", _of_u),
     "the left vector is u": Claim("=", _exact_in_u),
-    "Adam: √(2/π) at every size": _left("adam", lambda a: np.sqrt(2 / np.pi)),
-    "Adam: left exact as under SGD": _left("adam", lambda a: 1.0),
-    "Adam: largest entry for the length": _left("adam", lambda a: np.abs(a).mean() / np.abs(a).max()),
-    "Adam: cosine squared": _left("adam", lambda a: _dense(a) ** 2),
-    "right: √(r/d)": _overlap(lambda r, d: np.sqrt(r / d)),
-    "right: r/(r + d), the root forgotten": _overlap(lambda r, d: r / (r + d)),
-    "mean square: r/d": _mean_square(lambda r, d: r / d),
-    "mean square: that of a cosine √(r/(r + d − 1))": _mean_square(lambda r, d: np.sqrt(r / (r + d - 1))),
-    "mean square: Beta((r − 1)/2, d/2)": _mean_square(lambda r, d: (r - 1) / (r + d - 1)),
+    "Adam: √(2/π) at every size": left_claim("adam", lambda a: np.sqrt(2 / np.pi)),
+    "Adam: left exact as under SGD": left_claim("adam", lambda a: 1.0),
+    "Adam: largest entry for the length": left_claim("adam", lambda a: np.abs(a).mean() / np.abs(a).max()),
+    "Adam: cosine squared": left_claim("adam", lambda a: dense(a) ** 2),
+    "right: √(r/d)": overlap(lambda r, d: np.sqrt(r / d)),
+    "right: r/(r + d), the root forgotten": overlap(lambda r, d: r / (r + d)),
+    "mean square: r/d": mean_square(lambda r, d: r / d),
+    "mean square: that of a cosine √(r/(r + d − 1))": mean_square(lambda r, d: np.sqrt(r / (r + d - 1))),
+    "mean square: Beta((r − 1)/2, d/2)": mean_square(lambda r, d: (r - 1) / (r + d - 1)),
 }

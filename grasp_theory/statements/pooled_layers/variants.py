@@ -1,13 +1,13 @@
-"""pooled-layers: variants written blind."""
+"""False variants of pooled-layers: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ...identification.spectra import critical_strength, spike
-from ..statement import Claim, Sides
 from ..shared.spiked import average
-from . import Instance, _overlap, by_edge, optimal, plain
+from ..statement import Claim, Sides
+from . import Instance, by_edge, optimal, overlap, plain
 
 
 def _weights(i: Instance) -> np.ndarray:
@@ -38,25 +38,34 @@ def _equal(left, right) -> Claim[Instance]:
     return Claim("=", lambda i: Sides.exact(left(i), right(i)))
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "plain: the strengths add, not their squares": _overlap(
+OWN: dict[str, Claim[Instance]] = {
+    "gain L^(−½)": overlap(0, lambda i: spike(i.total, i.m, i.d).left),
+    "no gain": overlap(0, lambda i: spike(i.total / np.sqrt(len(i.b)), i.m, i.d).left),
+    "strengths add up": overlap(0, lambda i: spike(float(i.b.sum()), i.m, i.d * len(i.b)).left),
+    "as good as the strongest layer": overlap(0, lambda i: spike(float(i.b.max()), i.m, i.d).left),
+    "right overlap": overlap(0, lambda i: spike(i.total, i.m, i.d * len(i.b)).right),
+    "the best weights are equal ones": overlap(1, plain),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "plain: the strengths add, not their squares": overlap(
         0, lambda i: spike(float(np.sum(i.b)), i.m, i.d * len(i.b)).left
     ),
-    "plain: the noise is as wide as one layer's": _overlap(0, lambda i: spike(i.total, i.m, i.d).left),
-    "plain: one layer of root mean square strength": _overlap(
+    "plain: the noise is as wide as one layer's": overlap(0, lambda i: spike(i.total, i.m, i.d).left),
+    "plain: one layer of root mean square strength": overlap(
         0, lambda i: spike(i.total / np.sqrt(len(i.b)), i.m, i.d).left
     ),
-    "plain: as good as the weighted one for every profile": _overlap(0, optimal),
-    "plain: right overlap taken": _overlap(0, lambda i: spike(i.total, i.m, i.d * len(i.b)).right),
+    "plain: as good as the weighted one for every profile": overlap(0, optimal),
+    "plain: right overlap taken": overlap(0, lambda i: spike(i.total, i.m, i.d * len(i.b)).right),
     "ŝ₁² without its cross term c/theta²": _value(_without_cross),
     "ŝ₁: layers laid over each other, m x d noise": _value(
         lambda i: spike(i.total / np.sqrt(len(i.b)), i.m, i.d).value / np.sqrt(i.d)
     ),
-    "weighted: gains nothing over the plain stack": _overlap(1, plain),
-    "weighted: visible from Σ b⁴ > m d L": _overlap(
+    "weighted: gains nothing over the plain stack": overlap(1, plain),
+    "weighted: visible from Σ b⁴ > m d L": overlap(
         1, lambda i: optimal(i) if np.sum(i.b**4) > i.m * i.d * len(i.b) else 0.0
     ),
-    "weighted: q = 1 in the denominators": _overlap(1, _first_order),
+    "weighted: q = 1 in the denominators": overlap(1, _first_order),
     "weighted: w = B is optimal already": _equal(optimal, lambda i: by_edge(i, i.B)[0]),
     "border of L layers √L that of one": _equal(
         lambda i: by_edge(i, np.ones(len(i.b)))[1], lambda i: critical_strength(i.m, i.d) * np.sqrt(len(i.b))

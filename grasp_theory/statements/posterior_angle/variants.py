@@ -1,11 +1,11 @@
-"""posterior-angle: variants written blind."""
+"""False variants of posterior-angle: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import Instance, _bound, _identity
+from . import Instance, bound_claim, identity
 
 
 def _largest(bound) -> Claim[Instance]:
@@ -23,20 +23,30 @@ def _rms(i: Instance) -> float:
     return float(np.linalg.norm(i.T) / np.sqrt(min(i.T.shape)))
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "left: the task's push not projected off u": _identity(0, lambda i: i.pushed(0, project=False) / i.s),
-    "left: divided by the planted strength": _identity(0, lambda i: i.pushed(0) / i.beta),
-    "left: a transposed role, the push of the right side": _identity(0, lambda i: i.pushed(1) / i.s),
-    "right: the quotient taken for the tangent": _identity(1, lambda i: np.sin(np.arctan(i.pushed(1) / i.s))),
-    "right: the push read on the planted direction": _identity(
+OWN: dict[str, Claim[Instance]] = {
+    "tau read off the spectrum: ŝ₂/ŝ_i": bound_claim(0, lambda i: i.s2 / i.s),
+    "tau/beta": bound_claim(0, lambda i: i.tau / i.beta),
+    "tau/ŝ₁ for every triple": bound_claim(1, lambda i: i.tau / i.svd[1][0]),
+    "(tau/ŝ_i)²": bound_claim(0, lambda i: (i.tau / i.s) ** 2),
+    "‖T v̂_i‖ without P_u": identity(0, lambda i: i.pushed(0, project=False) / i.s),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "left: the task's push not projected off u": identity(0, lambda i: i.pushed(0, project=False) / i.s),
+    "left: divided by the planted strength": identity(0, lambda i: i.pushed(0) / i.beta),
+    "left: a transposed role, the push of the right side": identity(0, lambda i: i.pushed(1) / i.s),
+    "right: the quotient taken for the tangent": identity(1, lambda i: np.sin(np.arctan(i.pushed(1) / i.s))),
+    "right: the push read on the planted direction": identity(
         1, lambda i: np.linalg.norm(i.u @ i.T - (i.u @ i.T @ i.v) * i.v) / i.s
     ),
-    "left: a sin 2 theta bound, half of the arc": _bound(0, lambda i: np.sin(0.5 * np.arcsin(min(i.tau / i.s, 1.0)))),
-    "left: the planted strength for the observed value": _bound(0, lambda i: i.tau / i.beta),
-    "left: the arctangent for the arcsine": _bound(0, lambda i: i.tau / np.hypot(i.tau, i.s)),
-    "right: the top value for every triple": _bound(1, lambda i: i.tau / i.svd[1][0]),
-    "right: the task's rms value for its norm": _bound(1, lambda i: _rms(i) / i.s),
-    "right: a certificate from the spectrum alone": _bound(1, lambda i: i.svd[1][1] / i.s),
+    "left: a sin 2 theta bound, half of the arc": bound_claim(
+        0, lambda i: np.sin(0.5 * np.arcsin(min(i.tau / i.s, 1.0)))
+    ),
+    "left: the planted strength for the observed value": bound_claim(0, lambda i: i.tau / i.beta),
+    "left: the arctangent for the arcsine": bound_claim(0, lambda i: i.tau / np.hypot(i.tau, i.s)),
+    "right: the top value for every triple": bound_claim(1, lambda i: i.tau / i.svd[1][0]),
+    "right: the task's rms value for its norm": bound_claim(1, lambda i: _rms(i) / i.s),
+    "right: a certificate from the spectrum alone": bound_claim(1, lambda i: i.svd[1][1] / i.s),
     "spectrum: the second value as an upper bound of the task": Claim(
         "<=", lambda i: Sides.exact(np.linalg.norm(i.T, 2), i.svd[1][1], scale=i.size)
     ),

@@ -1,4 +1,4 @@
-"""posthoc-rank-gain: variants written blind."""
+"""False variants of posthoc-rank-gain: its author's own, and those written blind."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import Instance, _exact, _upper, exact_gain
+from . import Instance, exact, exact_gain, upper
 
 
 def _exactly(value) -> Claim[Instance]:
     """The gain with T ⟂ (u, v), Sigma = I, against value(σ, beta, r) · v_rᵀ Sigma_d v_r."""
-    return Claim("=", lambda i: _exact(i, value))
+    return Claim("=", lambda i: exact(i, value))
 
 
 def _strength(i: Instance) -> float:
@@ -38,14 +38,27 @@ def _general(i: Instance) -> Sides:
     return Sides.exact(i.gain(), s if _strength(i) > s else 0.0, scale=10 * i.scale)
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
+OWN: dict[str, Claim[Instance]] = {
+    "right end iff beta > σ_1(T)": Claim(
+        "=", lambda i: exact(i, lambda s, beta, r: s[r - 1] ** 2 if beta > s[0] else 0.0)
+    ),
+    "right end for every beta": Claim("=", lambda i: exact(i, lambda s, beta, r: s[r - 1] ** 2)),
+    "always the right end": Claim("=", lambda i: Sides.exact(i.gain(), i.sigma(i.r) ** 2, scale=10 * i.scale)),
+    "gain <= σ_{r+1}²": upper(lambda i: i.sigma(i.r + 1) ** 2),
+    "gain <= σ_r(P_u T)², not whitened": upper(lambda i: i.sigma(i.r, whitened=False) ** 2),
+    "gain <= σ_r²/2": upper(lambda i: i.sigma(i.r) ** 2 / 2),
+    "gain <= σ_r, not squared": upper(lambda i: i.sigma(i.r)),
+    "post-hoc is as good": Claim("=", lambda i: Sides.exact(i.gain(), 0.0, scale=10 * i.scale)),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
     "converse: projecting afterwards never loses": Claim("<=", lambda i: Sides.exact(*i.risks(), scale=10 * i.scale)),
-    "the next direction: σ_{r+1}": _upper(lambda i: i.sigma(i.r + 1) ** 2),
-    "gap of squares: σ_r² − σ_{r+1}²": _upper(lambda i: i.sigma(i.r) ** 2 - i.sigma(i.r + 1) ** 2),
-    "Sigma forgotten: σ_r(P_u T)²": _upper(lambda i: i.sigma(i.r, whitened=False) ** 2),
-    "both sides projected in the bound": _upper(_both_sides),
-    "never more than the shortcut itself": _upper(lambda i: min(i.sigma(i.r) ** 2, _strength(i))),
-    "soft threshold: σ_r² beta²/(beta² + σ_r²)": _upper(
+    "the next direction: σ_{r+1}": upper(lambda i: i.sigma(i.r + 1) ** 2),
+    "gap of squares: σ_r² − σ_{r+1}²": upper(lambda i: i.sigma(i.r) ** 2 - i.sigma(i.r + 1) ** 2),
+    "Sigma forgotten: σ_r(P_u T)²": upper(lambda i: i.sigma(i.r, whitened=False) ** 2),
+    "both sides projected in the bound": upper(_both_sides),
+    "never more than the shortcut itself": upper(lambda i: min(i.sigma(i.r) ** 2, _strength(i))),
+    "soft threshold: σ_r² beta²/(beta² + σ_r²)": upper(
         lambda i: i.sigma(i.r) ** 2 * _strength(i) / (_strength(i) + i.sigma(i.r) ** 2)
     ),
     "the right end without T ⟂ (u, v)": Claim(">=", _general),

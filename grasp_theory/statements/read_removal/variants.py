@@ -1,25 +1,32 @@
-"""read-removal: variants written blind."""
+"""False variants of read-removal: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
-from ...linear.grasp import grasp_read
-from ...linear.problem import psd_root
-from ..statement import Claim
+from ...linear.problem import LinearProblem, psd_root
+from ...linear.solutions import grasp_read, naive_solution, posthoc_read
 from ..shared.maps import complement, map_risk, rank_loss
+from ..statement import Claim
 from . import (
     Instance,
-    _distance,
-    _onto,
-    _risk,
-    _solution,
+    distance,
     error_risk,
+    onto,
     parts,
     regression,
+    risk,
+    solution,
     unshifted,
     whitened,
 )
+
+
+def backwards(p: LinearProblem) -> Float[ndarray, " d"]:
+    """The regression of the rest on z."""
+    return p.v @ p.Sigma @ p.P_v / (p.v @ p.Sigma @ p.v)
 
 
 def _reversed(p):
@@ -39,7 +46,7 @@ def _lost(i: Instance) -> float:
 
 def _unshifted(bound) -> Claim[Instance]:
     """Risk at Sigma_t = Sigma from (i, kappa, L)."""
-    return _risk(lambda i: bound(i, *parts(i)), shift=False)
+    return risk(lambda i: bound(i, *parts(i)), shift=False)
 
 
 def _wrong_sign(i: Instance) -> float:
@@ -47,12 +54,26 @@ def _wrong_sign(i: Instance) -> float:
     return map_risk(p, np.outer(p.T @ p.v, ell + p.v) + p.beta * np.outer(p.u, ell))
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "the rest regressed on vᵀx instead": _solution(lambda i: i.problem.M @ _onto(i.problem, _reversed(i.problem))),
-    "inverse taken before restricting: ell = vᵀSigma P Sigma⁻¹ P": _solution(
+OWN: dict[str, Claim[Instance]] = {
+    "equal to M P iff Sigma v ∥ v": distance(">=", lambda i: 1e-3 * i.problem.beta * np.linalg.norm(i.problem.ell)),
+    "equals M P": distance("=", lambda i: 0.0),
+    "only the shortcut comes back": solution(
+        lambda i: i.problem.M @ i.problem.P_v + i.problem.beta * np.outer(i.problem.u, i.problem.ell)
+    ),
+    "regression of the rest on z": solution(lambda i: i.problem.M @ onto(i.problem, backwards(i.problem))),
+    "risk without shift also under shift": risk(unshifted, shift=True),
+    "beta for beta²": risk(lambda i: unshifted(i) - (i.problem.beta**2 - i.problem.beta) * parts(i)[1], shift=False),
+    "rank r by projecting the naive one": rank_loss(
+        lambda i: posthoc_read(i.problem, naive_solution(i.problem, i.rank)), whitened
+    ),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "the rest regressed on vᵀx instead": solution(lambda i: i.problem.M @ onto(i.problem, _reversed(i.problem))),
+    "inverse taken before restricting: ell = vᵀSigma P Sigma⁻¹ P": solution(
         lambda i: (
             i.problem.M
-            @ _onto(
+            @ onto(
                 i.problem,
                 i.problem.v
                 @ i.problem.Sigma
@@ -62,19 +83,19 @@ MUTANTS: dict[str, Claim[Instance]] = {
             )
         )
     ),
-    "only the shortcut comes back: M P + beta u ell": _solution(
+    "only the shortcut comes back: M P + beta u ell": solution(
         lambda i: i.problem.M @ i.problem.P_v + i.problem.beta * np.outer(i.problem.u, regression(i.problem))
     ),
-    "distance at most beta ‖ell‖": _distance("<=", lambda i: i.problem.beta * np.linalg.norm(regression(i.problem))),
-    "angle to Sigma v instead of Sigma⁻¹v": _distance(
+    "distance at most beta ‖ell‖": distance("<=", lambda i: i.problem.beta * np.linalg.norm(regression(i.problem))),
+    "angle to Sigma v instead of Sigma⁻¹v": distance(
         "=", lambda i: _tangent(i) * np.linalg.norm(i.problem.M @ i.problem.v)
     ),
-    "‖T v‖ and beta add up in the distance": _distance(
+    "‖T v‖ and beta add up in the distance": distance(
         "=", lambda i: (np.sqrt(_lost(i)) + i.problem.beta) * np.linalg.norm(regression(i.problem))
     ),
-    "no-shift risk for any Sigma_t": _risk(unshifted, shift=True),
-    "sign of the lost direction: T v (ell + vᵀ)": _risk(_wrong_sign, shift=True),
-    "shifted inputs, cross term between task and shortcut dropped": _risk(
+    "no-shift risk for any Sigma_t": risk(unshifted, shift=True),
+    "sign of the lost direction: T v (ell + vᵀ)": risk(_wrong_sign, shift=True),
+    "shifted inputs, cross term between task and shortcut dropped": risk(
         lambda i: (
             error_risk(i)
             - 2

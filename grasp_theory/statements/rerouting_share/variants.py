@@ -1,4 +1,4 @@
-"""rerouting-share: variants written blind."""
+"""False variants of rerouting-share: its author's own, and those written blind."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from ...linear.problem import psd_root
-from ..statement import Claim, Relation, Sides
 from ..shared.maps import complement
-from .metric import kantorovich, product, share, share_bounds
 from ..shared.residual_net import closed, cross_entropy, pinched, rerouted
-from . import Instance, _difference, _share, beta_seen, moved, signal_gap
+from ..statement import Claim, Relation, Sides
+from . import Instance, beta_seen, difference, flips_seen, moved, share_claim, signal_gap
+from .metric import kantorovich, product, share, share_bounds
 
 
 def _compare(relation: Relation, bound) -> Claim[Instance]:
@@ -46,7 +46,7 @@ def _along_new_label(i: Instance) -> Sides:
     """Label flips 0 → 1 with the signal projected off E_1 instead of E_1 − E_0."""
     w = i.E[1] / np.linalg.norm(i.E[1])
     flipped = np.where((i.labels == 0) & (i.v @ i.X > 0), 1, i.labels)
-    return _difference(i, [cross_entropy(i.E, y) for y in (i.labels, flipped)], np.eye(len(w)) - np.outer(w, w))
+    return difference(i, [cross_entropy(i.E, y) for y in (i.labels, flipped)], np.eye(len(w)) - np.outer(w, w))
 
 
 def _blocks(W) -> Claim[Instance]:
@@ -60,9 +60,20 @@ def _closed_reaches(i: Instance) -> Sides:
     return Sides.exact(float(np.linalg.norm(found - i.target)), 0.0, scale=size)
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "square root of the product": _share(lambda i: 1 - 1 / np.sqrt(product(i.H, i.u))),
-    "sin² ∠(u, H u)": _share(lambda i: 1 - _along_u(i) ** 2 / float(np.sum((i.H @ i.u) ** 2))),
+OWN: dict[str, Claim[Instance]] = {
+    "share 1 − 1/(uᵀHu)": share_claim(lambda i: 1 - 1 / (i.u @ i.H @ i.u)),
+    "share 1 − 1/√product": share_claim(lambda i: 1 - product(i.H, i.u) ** -0.5),
+    "share 1/product": share_claim(lambda i: 1 / product(i.H, i.u)),
+    "share = ((κ−1)/(κ+1))² for every u": share_claim(lambda i: kantorovich(i.H) ** 2),
+    "share <= ((√κ−1)/(√κ+1))²": Claim("<=", lambda i: Sides.exact(share(i.H, i.u), kantorovich(psd_root(i.H)) ** 2)),
+    "beta never seen, whatever H": Claim("=", lambda i: beta_seen(i, i.H)),
+    "label flips never seen, whatever u": Claim("=", lambda i: flips_seen(i, aligned=False)),
+    "write projection keeps uᵀF in every net": Claim("=", lambda i: moved(i, eigenvector=False)),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "square root of the product": share_claim(lambda i: 1 - 1 / np.sqrt(product(i.H, i.u))),
+    "sin² ∠(u, H u)": share_claim(lambda i: 1 - _along_u(i) ** 2 / float(np.sum((i.H @ i.u) ** 2))),
     "read side with the root of Sigma": Claim(
         "=", lambda i: Sides.exact(share(i.Sigma, i.v), 1 - 1 / product(psd_root(i.Sigma), i.v))
     ),

@@ -40,9 +40,9 @@ from ...identification.spectra import (
     sample_threshold,
     spike,
 )
-from ..statement import Claim, Rate, Sides, Statement
 from ..shared.draws import log_uniform, unit
 from ..shared.spiked import anisotropic_law, average, finite_size, least_squares_noise, sample_law, top_triple
+from ..statement import Claim, Rate, Sides, Statement
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def hellmann_feynman(i: Instance) -> Sides:
     return Sides(1 / slope, np.sqrt(left * right), 1e-4)
 
 
-def _claim(column: int, limit: Callable[[Instance], float]) -> Claim[Instance]:
+def claim(column: int, limit: Callable[[Instance], float]) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         if column == 2:
             ratio = i.beta * np.sqrt(i.n) / critical_strength(i.m, min(i.n, i.d), s=i.s)
@@ -135,7 +135,7 @@ def _claim(column: int, limit: Callable[[Instance], float]) -> Claim[Instance]:
     return Claim("=", sides)
 
 
-def _expansion(threshold: Callable[[float, int, int, float], float]) -> Claim[Instance]:
+def expansion(threshold: Callable[[float, int, int, float], float]) -> Claim[Instance]:
     """n against the formula at the exact border of n = 60 d to 400 d samples; slack 15 (1 + c)² d²/n."""
 
     def sides(i: Instance) -> Sides:
@@ -146,7 +146,7 @@ def _expansion(threshold: Callable[[float, int, int, float], float]) -> Claim[In
     return Claim("=", sides)
 
 
-def _white_border(threshold: Callable[[Instance], float]) -> Claim[Instance]:
+def white_border(threshold: Callable[[Instance], float]) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         def excess(n: float) -> float:
             return i.beta * np.sqrt(n) - i.s * (i.m * min(n, i.d)) ** 0.25
@@ -184,22 +184,14 @@ STATEMENT = Statement(
     },
     draw=draw,
     claims={
-        "raw left": _claim(0, lambda i: i.raw[0]),
-        "raw right": _claim(1, lambda i: i.raw[1]),
-        "whitened left": _claim(2, lambda i: spike(i.beta * np.sqrt(i.n), i.m, min(i.n, i.d), s=i.s).left),
+        "raw left": claim(0, lambda i: i.raw[0]),
+        "raw right": claim(1, lambda i: i.raw[1]),
+        "whitened left": claim(2, lambda i: spike(i.beta * np.sqrt(i.n), i.m, min(i.n, i.d), s=i.s).left),
         "raw border": Claim(
             "=", lambda i: Sides.exact(i.border, anisotropic_law(i.s**2 / i.fits[1][0], i.m, i.beta)[2])
         ),
-        "raw n_c": _expansion(lambda beta, m, d, s: sample_threshold(beta, m, d, s=s)),
-        "whitened n_c": _white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s, whitened=True)),
-    },
-    mutants={
-        "+ d_in": _expansion(lambda beta, m, d, s: s**2 * np.sqrt(m * d) / beta**2 + d),
-        "no offset": _expansion(lambda beta, m, d, s: s**2 * np.sqrt(m * d) / beta**2),
-        "c is 1/c": _expansion(lambda beta, m, d, s: sample_threshold(beta, d, m, s=s)),
-        "whitened pays the offset": _white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s)),
-        "whitened law below n = d": _white_border(lambda i: i.s**2 * np.sqrt(i.m * i.d) / i.beta**2),
-        "raw noise white": _claim(0, lambda i: spike(i.beta * np.sqrt(i.n - i.d), i.m, i.d, s=i.s).left),
+        "raw n_c": expansion(lambda beta, m, d, s: sample_threshold(beta, m, d, s=s)),
+        "whitened n_c": white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s, whitened=True)),
     },
     violators={
         "n > d": _case(40, 3.0),

@@ -1,20 +1,20 @@
-"""scalar-output: variants written blind."""
+"""False variants of scalar-output: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..statement import Claim
 from ..prior_angle import sharp
-from . import Instance, _claim, _worst
+from ..statement import Claim
+from . import Instance, claim, worst
 
 
 def _sine(right) -> Claim[Instance]:
-    return _claim("=", lambda i: i.sine, right)
+    return claim("=", lambda i: i.sine, right)
 
 
 def _at_most(bound) -> Claim[Instance]:
-    return _claim("<=", lambda i: i.sine, bound)
+    return claim("<=", lambda i: i.sine, bound)
 
 
 def _size(i: Instance) -> float:
@@ -22,7 +22,17 @@ def _size(i: Instance) -> float:
     return float(np.linalg.norm(i.seen))
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
+OWN: dict[str, Claim[Instance]] = {
+    "one output cannot work: at least 45°": claim(">=", lambda i: i.sine, lambda i: np.sqrt(0.5)),
+    "‖t‖/‖t + beta v‖, without P_v": claim("=", lambda i: i.sine, lambda i: i.task / np.linalg.norm(i.seen)),
+    "‖P_v t‖/beta": claim("<=", lambda i: i.sine, lambda i: i.off() / i.strength),
+    "complexity helps: ‖t‖/(√2 beta)": claim(
+        "<=", lambda i: i.sine, lambda i: min(1.0, i.task / (np.sqrt(2) * i.strength))
+    ),
+    "beta in place of beta cᵀu": claim("<=", lambda i: i.sine, lambda i: min(1.0, i.task / i.beta)),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
     "the task not projected off v": _sine(lambda i: min(1.0, i.task / _size(i))),
     "the task's part along v forgotten": _sine(lambda i: i.off() / np.hypot(i.off(), i.strength)),
     "the cross term of task and factor forgotten": _sine(lambda i: i.off() / np.hypot(i.task, i.strength)),
@@ -36,12 +46,12 @@ MUTANTS: dict[str, Claim[Instance]] = {
     ),
     "worst case at a right angle between task and factor": _at_most(lambda i: i.task / np.hypot(i.task, i.strength)),
     "worst case: the task off v is all that counts": _at_most(lambda i: min(1.0, i.off() / max(i.strength, 1e-12))),
-    "worst case squared": _at_most(lambda i: _worst(i) ** 2),
-    "one component: task and factor add up orthogonally": _claim(
+    "worst case squared": _at_most(lambda i: worst(i) ** 2),
+    "one component: task and factor add up orthogonally": claim(
         "=", lambda i: i.svd[0].sum(), lambda i: np.hypot(i.task, i.strength)
     ),
-    "one component for each of task and factor": _claim("=", lambda i: i.svd[0].sum(), lambda i: i.task + i.strength),
-    "one component of the whole matrix": _claim(
+    "one component for each of task and factor": claim("=", lambda i: i.svd[0].sum(), lambda i: i.task + i.strength),
+    "one component of the whole matrix": claim(
         "=", lambda i: i.svd[0].sum(), lambda i: np.linalg.norm(i.T + i.beta * np.outer(i.u, i.v), 2)
     ),
 }

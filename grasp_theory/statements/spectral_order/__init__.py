@@ -30,11 +30,10 @@ from dataclasses import replace
 import numpy as np
 from numpy import ndarray
 
-from ...linear.flows import flow, lora_curve, riccati_flow, saxe_curve
 from ...linear.problem import LinearProblem
-from ...linear.training import train
-from ..statement import Claim, Rate, Sides, Statement
+from ...linear.training import flow, lora_curve, riccati_flow, saxe_curve, train
 from ..shared.draws import covariance, orthonormal, unit
+from ..statement import Claim, Rate, Sides, Statement
 from .instances import Instance, draw, make
 
 
@@ -44,33 +43,33 @@ def extremal(rng: np.random.Generator) -> Instance:
     return replace(i, t=np.log(10) / 64)
 
 
-def _balanced_flow(i: Instance) -> ndarray:
+def balanced_flow(i: Instance) -> ndarray:
     return flow(i.M, i.Sigma, *i.balanced, i.t)
 
 
-def _seen(measured, bound, slack: float = 1e-7) -> Claim[Instance]:
+def seen(measured, bound, slack: float = 1e-7) -> Claim[Instance]:
     """Two updates as the probe sees them; the integrator is good to 1e-7."""
 
     return Claim("=", lambda i: Sides(float(np.sum(i.probe * measured(i))), float(np.sum(i.probe * bound(i))), slack))
 
 
-def _mode(law) -> Claim[Instance]:
-    return _seen(lambda i: i.at_inside, lambda i: i.U * law(i.s, i.alpha, i.t) @ i.V.T)
+def mode(law) -> Claim[Instance]:
+    return seen(lambda i: i.at_inside, lambda i: i.U * law(i.s, i.alpha, i.t) @ i.V.T)
 
 
-def _ended(i: Instance) -> ndarray:
+def ended(i: Instance) -> ndarray:
     """dW when the slowest mode to be kept has had time to win."""
     q, kappa = min(len(i.anywhere), len(i.s)), np.sqrt(i.alpha**4 / 4 + np.append(i.s, 0.0) ** 2)
     return i.from_lora(i.anywhere, 16 / float(kappa[q - 1] - kappa[q]))
 
 
-def _kept(i: Instance) -> ndarray:
+def kept(i: Instance) -> ndarray:
     """[M]_q."""
     q = len(i.anywhere)
     return i.U[:, :q] * i.s[:q] @ i.V[:, :q].T
 
 
-def _weakest(power) -> Claim[Instance]:
+def weakest(power) -> Claim[Instance]:
     """Progress of the weakest mode, given that of the strongest."""
 
     def sides(i: Instance) -> Sides:
@@ -144,20 +143,11 @@ STATEMENT = Statement(
     },
     draw=draw,
     claims={
-        "Saxe": _seen(_balanced_flow, lambda i: i.U * saxe_curve(i.s, i.a0, i.t) @ i.V.T),
-        "LoRA": _mode(lora_curve),
-        "Riccati": _seen(lambda i: i.from_lora(i.anywhere), lambda i: riccati_flow(i.M, i.anywhere, i.t)),
-        "end": _seen(_ended, _kept, 1e-3),
-        "no order": _weakest(lambda i: i.alpha**2 / np.hypot(i.alpha**2, 2 * i.s[0])),
-    },
-    mutants={
-        "Saxe for LoRA's start": _mode(lambda s, alpha, t: saxe_curve(s, 0 * s + alpha**2, t)),
-        "√(alpha² + 4a²)": _mode(lambda s, alpha, t: lora_curve(s, np.sqrt(alpha), t)),
-        "√(alpha⁴ + a²)": _mode(lambda s, alpha, t: lora_curve(s, np.sqrt(2) * alpha, t / 2)),
-        "twice the time": _mode(lambda s, alpha, t: lora_curve(s, alpha, 2 * t)),
-        "Saxe at half the speed": _seen(_balanced_flow, lambda i: i.U * saxe_curve(i.s, i.a0, i.t / 2) @ i.V.T),
-        "all of M, whatever the rank": _seen(_ended, lambda i: i.M, 1e-3),
-        "all modes alike": _weakest(lambda i: 1.0),
+        "Saxe": seen(balanced_flow, lambda i: i.U * saxe_curve(i.s, i.a0, i.t) @ i.V.T),
+        "LoRA": mode(lora_curve),
+        "Riccati": seen(lambda i: i.from_lora(i.anywhere), lambda i: riccati_flow(i.M, i.anywhere, i.t)),
+        "end": seen(ended, kept, 1e-3),
+        "no order": weakest(lambda i: i.alpha**2 / np.hypot(i.alpha**2, 2 * i.s[0])),
     },
     extremal=extremal,
     violators={

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ...linear.flows import flow
+from ...linear.training import flow
 from ..shared.draws import log_uniform, orthonormal
 
 

@@ -32,14 +32,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ...linear.risk import excess_risk
-from ...linear.steering import inference_risk, inference_strength, output_side, output_strength, preventative
-from ..statement import Claim, Relation, Sides, Statement
+from ...linear.regimes import excess_risk
+from ...linear.solutions import inference_risk, inference_strength, output_side, output_strength, preventative
 from ..shared.maps import definite, descend, exact_samples, same
+from ..statement import Claim, Relation, Sides, Statement
 from .instances import Instance, cancelling, draw, singular_covariance, without_mean
 
 
-def _inference(relation: Relation, bound) -> Claim[Instance]:
+def inference(relation: Relation, bound) -> Claim[Instance]:
     """Excess risk at the best strength, or (">=") off it."""
 
     def sides(i: Instance) -> Sides:
@@ -50,7 +50,7 @@ def _inference(relation: Relation, bound) -> Claim[Instance]:
     return Claim(relation, sides, relation == ">=")
 
 
-def _output(relation: Relation, bound) -> Claim[Instance]:
+def output(relation: Relation, bound) -> Claim[Instance]:
     """Curated excess risk of output-side steering at the best strength, or (">=") off it."""
 
     def sides(i: Instance) -> Sides:
@@ -61,7 +61,7 @@ def _output(relation: Relation, bound) -> Claim[Instance]:
     return Claim(relation, sides, relation == ">=")
 
 
-def _constant(right) -> Claim[Instance]:
+def constant(right) -> Claim[Instance]:
     """(z0 + a)(D − T) of preventative steering with a constant factor."""
 
     def left(i: Instance) -> Float[ndarray, "m d"]:
@@ -71,7 +71,7 @@ def _constant(right) -> Claim[Instance]:
     return same(left, right)
 
 
-def _preventative(right) -> Claim[Instance]:
+def preventative_claim(right) -> Claim[Instance]:
     return same(lambda i: preventative(i.problem, i.mean, i.a), right)
 
 
@@ -88,7 +88,7 @@ def unexplained(i: Instance) -> float:
     return float(i.problem.v @ i.problem.Sigma @ i.problem.v) - z * z * (1 + q) / q
 
 
-def _exact_output(of, strength) -> Claim[Instance]:
+def exact_output(of, strength) -> Claim[Instance]:
     """Output-side steering leaves T at this strength, on the problem that ``of`` makes of the instance."""
     return same(lambda i: output_side(of(i)[0], of(i)[1], strength(i)), lambda i: i.problem.T)
 
@@ -123,31 +123,18 @@ STATEMENT = Statement(
     },
     draw=draw,
     claims={
-        "best at inference": _inference("=", lambda z, variance, sin2: variance + z * z * sin2),
-        "any strength": _inference(">=", lambda z, variance, sin2: variance + z * z * sin2),
-        "preventative": _preventative(lambda i: by_inverse(i, i.a, i.Cov)),
-        "constant factor": _constant(
+        "best at inference": inference("=", lambda z, variance, sin2: variance + z * z * sin2),
+        "any strength": inference(">=", lambda z, variance, sin2: variance + z * z * sin2),
+        "preventative": preventative_claim(lambda i: by_inverse(i, i.a, i.Cov)),
+        "constant factor": constant(
             lambda i: np.outer(
                 i.problem.beta * i.z0 * i.problem.u - i.a * (i.problem.W0 + i.problem.T) @ i.problem.v, i.problem.v
             )
         ),
-        "best at the output": _output("=", unexplained),
-        "any output strength": _output(">=", unexplained),
-        "output, constant factor": _exact_output(Instance.constant, lambda i: i.problem.beta * i.z0),
-        "output, uncorrelated factor": _exact_output(Instance.uncorrelated, varying),
-    },
-    mutants={
-        "steering removes the mean": _inference("=", lambda z, variance, sin2: variance),
-        "preventative is exact for a constant factor": _constant(lambda i: 0 * i.Z),
-        "cos for sin": _inference("=", lambda z, variance, sin2: variance + z * z * (1 - sin2)),
-        "sin for sin²": _inference("=", lambda z, variance, sin2: variance + z * z * np.sqrt(sin2)),
-        "steering also removes variance": _inference("=", lambda z, variance, sin2: z * z * sin2),
-        "moment for covariance": _preventative(lambda i: by_inverse(i, i.a, i.problem.Sigma)),
-        "shift of the other sign": _preventative(lambda i: by_inverse(i, -i.a, i.Cov)),
-        "output side is exact at beta E z": _exact_output(
-            Instance.uncorrelated, lambda i: i.problem.beta * float(i.problem.v @ i.mean)
-        ),
-        "output side leaves beta² Var z": _output("=", lambda i: float(i.problem.v @ i.Cov @ i.problem.v)),
+        "best at the output": output("=", unexplained),
+        "any output strength": output(">=", unexplained),
+        "output, constant factor": exact_output(Instance.constant, lambda i: i.problem.beta * i.z0),
+        "output, uncorrelated factor": exact_output(Instance.uncorrelated, varying),
     },
     extremal=lambda rng: replace(draw(rng), offset=0.0),
     violators={"Cov x ≻ 0": singular_covariance, "z0 + a ≠ 0": cancelling, "E z ≠ 0": without_mean},

@@ -1,4 +1,4 @@
-"""steering-bias: variants written blind."""
+"""False variants of steering-bias: its author's own, and those written blind."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..statement import Claim, Sides
 from . import (
     STATEMENT,
     Instance,
-    _constant,
-    _exact_output,
-    _inference,
-    _output,
-    _preventative,
     by_inverse,
+    constant,
+    exact_output,
+    inference,
+    output,
+    preventative_claim,
 )
 
 
@@ -54,27 +54,41 @@ def _quotient(i: Instance) -> float:
     return float(i.mean @ np.linalg.pinv(i.Cov, 1e-9, hermitian=True) @ i.mean)
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "the variance shrinks with the mean: E z² sin²": _inference("=", lambda z, var, sin2: (var + z * z) * sin2),
+OWN: dict[str, Claim[Instance]] = {
+    "steering removes the mean": inference("=", lambda z, variance, sin2: variance),
+    "preventative is exact for a constant factor": constant(lambda i: 0 * i.Z),
+    "cos for sin": inference("=", lambda z, variance, sin2: variance + z * z * (1 - sin2)),
+    "sin for sin²": inference("=", lambda z, variance, sin2: variance + z * z * np.sqrt(sin2)),
+    "steering also removes variance": inference("=", lambda z, variance, sin2: z * z * sin2),
+    "moment for covariance": preventative_claim(lambda i: by_inverse(i, i.a, i.problem.Sigma)),
+    "shift of the other sign": preventative_claim(lambda i: by_inverse(i, -i.a, i.Cov)),
+    "output side is exact at beta E z": exact_output(
+        Instance.uncorrelated, lambda i: i.problem.beta * float(i.problem.v @ i.mean)
+    ),
+    "output side leaves beta² Var z": output("=", lambda i: float(i.problem.v @ i.Cov @ i.problem.v)),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "the variance shrinks with the mean: E z² sin²": inference("=", lambda z, var, sin2: (var + z * z) * sin2),
     "angle to (W0 + T) v": Claim("=", _pretrained_angle),
-    "square of the sine forgotten": _inference(">=", lambda z, var, sin2: var + z * z * np.sqrt(sin2)),
-    "nothing of E z² goes": _inference(">=", lambda z, var, sin2: var + z * z),
-    "the 1 of Sherman–Morrison forgotten": _preventative(_without_one),
-    "second moment for covariance": _preventative(lambda i: by_inverse(i, i.a, i.problem.Sigma)),
-    "only W0 v is steered": _preventative(_pretrained_alone),
-    "constant factor: (W0 + M) v for (W0 + T) v": _constant(
+    "square of the sine forgotten": inference(">=", lambda z, var, sin2: var + z * z * np.sqrt(sin2)),
+    "nothing of E z² goes": inference(">=", lambda z, var, sin2: var + z * z),
+    "the 1 of Sherman–Morrison forgotten": preventative_claim(_without_one),
+    "second moment for covariance": preventative_claim(lambda i: by_inverse(i, i.a, i.problem.Sigma)),
+    "only W0 v is steered": preventative_claim(_pretrained_alone),
+    "constant factor: (W0 + M) v for (W0 + T) v": constant(
         lambda i: np.outer(
             i.problem.beta * i.z0 * i.problem.u - i.a * (i.problem.W0 + i.problem.M) @ i.problem.v, i.problem.v
         )
     ),
-    "only the mean goes at the output: Var z is left": _output("=", lambda i: _second(i) - _z(i) ** 2),
-    "covariance for second moment in meanᵀSigma⁻¹mean": _output("=", lambda i: _second(i) - _z(i) ** 2 / _quotient(i)),
-    "no output strength gets below Var z": _output(">=", lambda i: _second(i) - _z(i) ** 2),
-    "sign of z0 forgotten": _exact_output(Instance.constant, lambda i: i.problem.beta * abs(i.z0)),
-    "uncorrelated factor: beta E z as for a constant one": _exact_output(
+    "only the mean goes at the output: Var z is left": output("=", lambda i: _second(i) - _z(i) ** 2),
+    "covariance for second moment in meanᵀSigma⁻¹mean": output("=", lambda i: _second(i) - _z(i) ** 2 / _quotient(i)),
+    "no output strength gets below Var z": output(">=", lambda i: _second(i) - _z(i) ** 2),
+    "sign of z0 forgotten": exact_output(Instance.constant, lambda i: i.problem.beta * abs(i.z0)),
+    "uncorrelated factor: beta E z as for a constant one": exact_output(
         Instance.uncorrelated, lambda i: i.problem.beta * _z(i)
     ),
-    "beta E z²/E z for correlated inputs too": _exact_output(
+    "beta E z²/E z for correlated inputs too": exact_output(
         lambda i: (i.problem, i.mean), lambda i: i.problem.beta * _second(i) / _z(i)
     ),
 }

@@ -1,12 +1,12 @@
-"""whitened-angle: variants written blind."""
+"""False variants of whitened-angle: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..statement import Claim, Sides
 from ..shared.draws import sine
-from . import Instance, _claim, _left, _off, _read
+from ..statement import Claim, Sides
+from . import Instance, claim, left, off, read, read_law
 
 
 def _certificate(i: Instance) -> float:
@@ -27,34 +27,41 @@ def _cut_first(i: Instance) -> np.ndarray:
 
 def _whitened_law(i: Instance) -> float:
     w = i.S.T @ i.v
-    return _off(i.triple[0] @ i.T @ i.S, w / np.linalg.norm(w)) / i.triple[1]
+    return off(i.triple[0] @ i.T @ i.S, w / np.linalg.norm(w)) / i.triple[1]
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
-    "left: the task not whitened": _claim("<=", _left, lambda i: np.linalg.norm(i.T, 2) / i.triple[1]),
-    "left: the whitened strength for the observed value": _claim(
-        "<=", _left, lambda i: i.tau / (i.beta * np.linalg.norm(i.S.T @ i.v))
+OWN: dict[str, Claim[Instance]] = {
+    "‖T‖ in place of ‖T S‖": claim("<=", left, lambda i: np.linalg.norm(i.T, 2) / i.triple[1]),
+    "only the factor's own variance counts": claim(
+        "<=", left, lambda i: np.linalg.norm(i.T, 2) * np.linalg.norm(i.S.T @ i.v) / i.triple[1]
     ),
-    "left: half of the arc": _claim("<=", _left, lambda i: np.sin(0.5 * np.arcsin(min(_certificate(i), 1.0)))),
-    "right: the inverse of the root on v": _claim(
+    "(S⁺)ᵀ v̂ inherits the certificate of v̂": claim("<=", lambda i: sine(read(i), i.v), lambda i: i.tau / i.triple[1]),
+    "S v̂ is the read functional": claim("=", lambda i: sine(i.S @ i.triple[2], i.v), read_law),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "left: the task not whitened": claim("<=", left, lambda i: np.linalg.norm(i.T, 2) / i.triple[1]),
+    "left: the whitened strength for the observed value": claim(
+        "<=", left, lambda i: i.tau / (i.beta * np.linalg.norm(i.S.T @ i.v))
+    ),
+    "left: half of the arc": claim("<=", left, lambda i: np.sin(0.5 * np.arcsin(min(_certificate(i), 1.0)))),
+    "right: the inverse of the root on v": claim(
         "<=", lambda i: sine(i.triple[2], np.linalg.pinv(i.S, rcond=1e-10) @ i.v), _certificate
     ),
-    "right: the read functional has the certificate of the singular vector": _claim(
-        "<=", lambda i: sine(_read(i), i.v), _certificate
+    "right: the read functional has the certificate of the singular vector": claim(
+        "<=", lambda i: sine(read(i), i.v), _certificate
     ),
-    "right: the pattern of activations estimates v": _claim("<=", lambda i: sine(i.S @ i.triple[2], i.v), _certificate),
-    "right: the pattern estimates Sigma v within the certificate": _claim(
+    "right: the pattern of activations estimates v": claim("<=", lambda i: sine(i.S @ i.triple[2], i.v), _certificate),
+    "right: the pattern estimates Sigma v within the certificate": claim(
         "<=", lambda i: sine(i.S @ i.triple[2], i.S @ i.S.T @ i.v), _certificate
     ),
-    "left push: not projected": _claim("=", _left, lambda i: np.linalg.norm(i.T @ i.S @ i.triple[2]) / i.triple[1]),
-    "left push: the read functional for the pattern": _claim(
-        "=", _left, lambda i: _off(i.T @ _read(i), i.u) / i.triple[1]
-    ),
+    "left push: not projected": claim("=", left, lambda i: np.linalg.norm(i.T @ i.S @ i.triple[2]) / i.triple[1]),
+    "left push: the read functional for the pattern": claim("=", left, lambda i: off(i.T @ read(i), i.u) / i.triple[1]),
     "rank: truncated before whitening": _value(_cut_first),
     "rank: Sigma for its root": _value(lambda i: i.M @ i.S @ i.S.T),
     "rank: isotropic inputs of the same power": _value(lambda i: i.M * np.linalg.norm(i.S) / np.sqrt(len(i.v))),
-    "read: divided by the singular value": _claim(
-        "=", lambda i: sine(_read(i), i.v), lambda i: _off(i.triple[0] @ i.T, i.v) / i.triple[1]
+    "read: divided by the singular value": claim(
+        "=", lambda i: sine(read(i), i.v), lambda i: off(i.triple[0] @ i.T, i.v) / i.triple[1]
     ),
-    "read: the sine of the whitened direction": _claim("=", lambda i: sine(_read(i), i.v), _whitened_law),
+    "read: the sine of the whitened direction": claim("=", lambda i: sine(read(i), i.v), _whitened_law),
 }

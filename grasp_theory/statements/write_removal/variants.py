@@ -1,16 +1,14 @@
-"""write-removal: variants written blind."""
+"""False variants of write-removal: its author's own, and those written blind."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...linear.edit import posthoc_write
-from ...linear.grasp import grasp_write, write_leak
-from ...linear.naive import naive_solution
 from ...linear.problem import psd_root
-from ..statement import Claim
+from ...linear.solutions import grasp_write, naive_solution, posthoc_write, write_leak
 from ..shared.maps import complement, map_risk, rank_loss, same
-from . import Instance, _distance, _risk, u_row, whitened
+from ..statement import Claim
+from . import Instance, distance, risk, u_row, whitened
 
 
 def _with_leak(w, row=u_row) -> Claim[Instance]:
@@ -40,7 +38,27 @@ def _task_row(i: Instance):
     return i.problem.u @ i.problem.T
 
 
-MUTANTS: dict[str, Claim[Instance]] = {
+OWN: dict[str, Claim[Instance]] = {
+    "equals post-hoc projection for every H": distance(lambda i: 0.0),
+    "only the shortcut leaks": same(
+        lambda i: grasp_write(i.problem),
+        lambda i: i.problem.P_u @ i.problem.M + i.problem.beta * np.outer(write_leak(i.problem), i.problem.v),
+    ),
+    "leak P_u H u, without the inverse": same(
+        lambda i: grasp_write(i.problem),
+        lambda i: i.problem.P_u @ i.problem.M + np.outer(i.problem.P_u @ i.problem.H @ i.problem.u, u_row(i)),
+    ),
+    "leak of the other sign": same(
+        lambda i: grasp_write(i.problem),
+        lambda i: i.problem.P_u @ i.problem.M - np.outer(write_leak(i.problem), u_row(i)),
+    ),
+    "risk ‖uᵀT‖_t² for every H": risk(lambda i: map_risk(i.problem, i.problem.u[None] @ i.problem.T)),
+    "rank r by projecting the naive one": rank_loss(
+        lambda i: posthoc_write(i.problem, naive_solution(i.problem, i.rank)), whitened
+    ),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
     "H u in place of H⁻¹u: D = (I − H u uᵀ/uᵀHu) M": same(
         lambda i: grasp_write(i.problem),
         lambda i: (
@@ -54,17 +72,17 @@ MUTANTS: dict[str, Claim[Instance]] = {
     "only the shortcut leaks: w beta vᵀ": _with_leak(
         lambda i: write_leak(i.problem), lambda i: i.problem.beta * i.problem.v
     ),
-    "sine for tangent in the distance": _distance(
+    "sine for tangent in the distance": distance(
         lambda i: i.tangent() / np.sqrt(1 + i.tangent() ** 2) * np.linalg.norm(u_row(i))
     ),
-    "angle to H u instead of H⁻¹u": _distance(lambda i: _tangent_of_image(i) * np.linalg.norm(u_row(i))),
-    "cross term 2 tan ⟨uᵀT, uᵀM⟩ kept": _risk(
+    "angle to H u instead of H⁻¹u": distance(lambda i: _tangent_of_image(i) * np.linalg.norm(u_row(i))),
+    "cross term 2 tan ⟨uᵀT, uᵀM⟩ kept": risk(
         lambda i: map_risk(i.problem, (_task_row(i) + i.tangent() * u_row(i))[None])
     ),
-    "the leak carries uᵀT alone: ‖uᵀT‖²(1 + tan²)": _risk(
+    "the leak carries uᵀT alone: ‖uᵀT‖²(1 + tan²)": risk(
         lambda i: (1 + i.tangent() ** 2) * map_risk(i.problem, _task_row(i)[None])
     ),
-    "risk weighted by the training moment": _risk(
+    "risk weighted by the training moment": risk(
         lambda i: (
             _task_row(i) @ i.problem.Sigma @ _task_row(i) + i.tangent() ** 2 * u_row(i) @ i.problem.Sigma @ u_row(i)
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .checks import Outcome, check_attained
-from .statement import Claim, Sides, Statement
+from grasp_theory.statements.checks import Outcome, check_attained
+from grasp_theory.statements.statement import Claim, Sides, Statement
 
 FACTOR = 0.05
 TIGHT = 0.9
