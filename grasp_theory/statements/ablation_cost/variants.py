@@ -47,10 +47,6 @@ OWN: dict[str, Claim[Instance]] = {
     "GRASP wins iff ‖T v‖ < ‖(W0 + T) v‖ for every Sigma": against_grasp(
         Instance.unshifted, lambda p: (lost(p) - task(p)) * row(p)
     ),
-    "‖W0 v‖², the task forgotten": risk(lambda p: float(np.sum((p.W0 @ p.v) ** 2)) * row(p)),
-    "‖(W0 + M) v‖²": risk(lambda p: float(np.sum(((p.W0 + p.M) @ p.v) ** 2)) * row(p)),
-    "‖W0 v‖² + ‖T v‖²": risk(lambda p: (float(np.sum((p.W0 @ p.v) ** 2)) + task(p)) * row(p)),
-    "vᵀ Sigma v, the curated moment": risk(lambda p: lost(p) * float(p.v @ p.Sigma @ p.v)),
     "norm for its square": risk(lambda p: np.sqrt(lost(p)) * row(p)),
 }
 
@@ -65,7 +61,6 @@ BLIND: dict[str, Claim[Instance]] = {
     "the aligned case for correlated inputs": against_grasp(
         lambda i: i.problem, lambda p: (lost(p) - task(p)) * row(p)
     ),
-    "aligned: only ‖W0 v‖² separates the two": against_grasp(Instance.aligned, lambda p: pretrained(p) * row(p)),
     "aligned: kappa for vᵀSigma_t v": against_grasp(Instance.aligned, lambda p: (lost(p) - task(p)) * kappa(p)),
     "kappa and L exchanged": against_grasp(
         Instance.unshifted,

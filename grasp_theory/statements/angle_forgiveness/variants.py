@@ -24,17 +24,10 @@ def _alone(i: Instance) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "response beta sin θ (first order)": response("read", lambda i: i.beta * i.sines("read")),
     "response beta (1 − cos θ)": response("write", lambda i: i.beta * (1 - abs(i.u @ i.u_hat))),
     "norm beta sin²θ": norm("read", lambda i: i.beta * i.sines("read") ** 2),
-    "response, both sides: the smaller of the two": response(
-        "both", lambda i: i.beta * min(i.sines("read"), i.sines("write")) ** 2
-    ),
     "risk without the task lost": risk_claim("read", lambda i: i.beta**2 * i.sines("read") ** 2),
     "risk beta² sin⁴θ + ‖T v̂‖²": risk_claim("read", lambda i: i.beta**2 * i.sines("read") ** 4 + i.task_lost("read")),
-    "risk, both: task lost on both sides added": risk_claim(
-        "both", lambda i: i.beta**2 * i.sines("both") ** 2 + i.task_lost("read") + i.task_lost("write")
-    ),
     "response of the whole error is second order": error_response(lambda i: i.beta * i.sines("read") ** 2),
 }
 

@@ -55,9 +55,6 @@ def _symmetric(i: Instance) -> float:
 OWN: dict[str, Claim[Instance]] = {
     "twice the border": _other(lambda A, B: (A / 4, B / 4)),
     "A and B exchanged": _other(lambda A, B: (B, A)),
-    "nothing is seen below the noise edge": Claim(
-        "<=", lambda i: best(i, largest_overlap(i) if i.beta > i.s * (np.sqrt(i.m) + np.sqrt(i.d)) else 0.0)
-    ),
     "one step instead of the fixed point": _other(lambda A, B: (A, B / (1 + B))),
     "the largest entry does as well": Claim(
         ">=", lambda i: average(i.found["largest entry"], largest_overlap(i), i.finite_size)

@@ -55,14 +55,11 @@ def _shifted(i: Instance) -> Sides:
 OWN: dict[str, Claim[Instance]] = {
     "equals GRASP off v": off_v(lambda i: 0 * W0v(i)),
     "equals GRASP on v": same(on_v, lambda i: 0 * i.Z),
-    "gap of the other sign": off_v(lambda i: -W0v(i)),
     "gap (W0 + M) v ell": off_v(lambda i: W0v(i) + i.problem.M @ i.problem.v),
-    "random read forgotten in the risk": risk(lambda i: deployed(i) - on_v(i)),
     "ablation at inference costs W0 v only": same(
         lambda i: caft_ablated(i.problem, i.rank) - i.problem.T,
         lambda i: ablated_error(i) - np.outer(i.problem.T @ i.problem.v, i.problem.ell - i.problem.v),
     ),
-    "always worse than GRASP by ‖W0 v‖² L": difference(lambda i: float(np.sum(W0v(i) ** 2))),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
@@ -73,9 +70,6 @@ BLIND: dict[str, Claim[Instance]] = {
         lambda i: grasp_read(i.problem, i.rank) + np.outer(W0v(i), _reversed(i)),
     ),
     "D v forgets A0 v": same(on_v, lambda i: on_v(replace(i, A0=i.other_A0))),
-    "B A as a whole does not depend on A0 v": same(
-        lambda i: np.matmul(*i.train(i.A0)), lambda i: np.matmul(*i.train(i.other_A0))
-    ),
     "the kept read is compensated by the rest: D v (vᵀ − ell)": risk(
         lambda i: deployed(i) - np.outer(on_v(i) @ i.problem.v, i.problem.ell)
     ),

@@ -49,17 +49,13 @@ def _flow(relation: Relation, measured, bound) -> Claim[Compensated]:
 OWN: dict[str, Claim[Compensated]] = {
     "compensating with projection is harmless": Claim("=", lambda i: error(i, delta(i), projected=True)),
     "projection amplifies by at most 3.4": amplified(lambda k: 3.4),
-    "projection amplifies by at most (κ+1)/(2κ)": amplified(lambda k: (k + 1) / (2 * k)),
     "the error shrinks with the fit": Claim("=", lambda i: error(i, 0.0, projected=False)),
-    "deletion from the naive run of rank r": deletion(rank=0),
     "deletion of M's own triple, any Sigma": deletion(whitened=False),
     "the share of any direction, u uᵀN": part(lambda i, N: np.outer(i.u, i.u @ N)),
     "a part of M, not of the naive run": part(lambda i, N: rank_one_part(i.T + i.shortcut, i.v_hat, i.u)),
     "the own component of the naive run of rank r + 2": part(lambda i, N: own_component(naive(i, i.r + 2))),
     "half of the component": part(lambda i, N: 0.5 * own_component(N)),
-    "b = log(1 + t e^-a) exactly": learnt(leading),
     "b = log(1 + t) − a: logistic loss overshoots too": learnt(lambda i: np.log1p(i.t) - i.a),
-    "b = e^-a log(1 + t)": learnt(lambda i: np.exp(-i.a) * np.log1p(i.t)),
     "squared loss learns beta whatever a": Claim(
         "=", lambda i: Sides.exact(i.learnt_squared, -i.beta * np.expm1(-i.t))
     ),

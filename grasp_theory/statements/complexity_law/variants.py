@@ -47,7 +47,6 @@ OWN: dict[str, Claim[Instance]] = {
     "threshold law of iid entries of the same norm": claim(
         0, lambda i: spike(i.beta, i.m, i.d, s=i.tau * np.sqrt(i.k / i.m / i.d)).left
     ),
-    "left and right exchanged": claim(0, lambda i: i.limits()[1]),
     "cosine instead of its square": square(lambda z, tau: z / np.sqrt(z**2 + tau**2)),
     "full-rank law at every k": claim(0, lambda i: float(law(i.beta, i.tau, i.m, i.m, i.m)[0])),
     "complexity hurts at a fixed norm": budget(0, reverse=True),
@@ -70,7 +69,6 @@ BLIND: dict[str, Claim[Instance]] = {
         lambda z, tau: (z - tau**2 / z) ** 2 / ((z - tau**2 / z) ** 2 + tau**2)
     ),
     "full complexity: the first term of the series": square(lambda z, tau: 1 - tau**2 / z**2),
-    "full complexity: tau counted on both sides": square(lambda z, tau: z**2 / (z**2 + 2 * tau**2)),
     "left grows with k at fixed tau": _same_tau(0),
     "right shrinks with k at fixed norm": budget(1, reverse=True),
     "left: the squared sine falls as 1/k at fixed norm": _falls(0),

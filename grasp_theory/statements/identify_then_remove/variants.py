@@ -33,18 +33,12 @@ OWN: dict[str, Claim[Instance]] = {
         "<=",
         lambda i: Sides.exact(float(abs(i.u @ (i.deleted() - i.T) @ i.v)), i.beta * i.slope**2, scale=i.beta),
     ),
-    "norm <= beta (tau/ŝ1)²": norm(lambda i: i.beta * i.slope**2),
     "response, a priori: tau²/beta": response(lambda i: i.tau**2 / i.beta),
-    "response <= beta (tau/ŝ1)³": response(lambda i: i.beta * i.slope**3),
-    "response <= beta (ŝ2/ŝ1)², the spectrum alone": response(lambda i: i.beta * (i.s2 / i.triples[1][0]) ** 2),
-    "norm, a priori: tau": norm(lambda i: i.tau),
-    "risk <= tau²": risk_claim(lambda i: i.tau**2),
     "reliance left in all: fourth order": reliance(lambda i: i.s2 * i.slope**3),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
     "ŝ1 for beta in front: tau²/ŝ1": response(lambda i: i.tau * i.slope),
-    "response beta sin² cos²": response(lambda i: i.beta * i.slope**2 * (1 - i.slope**2)),
     "a priori to fourth order: beta (rho² + rho⁴)": response(lambda i: i.beta * (_rho(i) ** 2 + _rho(i) ** 4)),
     "norm at most tau, as if ŝ1 >= beta": norm(lambda i: i.tau),
     "norm as second order as the response": norm(lambda i: i.beta * i.slope**2),

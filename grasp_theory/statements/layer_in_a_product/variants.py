@@ -48,10 +48,6 @@ def _spread(i: Instance) -> float:
 OWN: dict[str, Claim[Instance]] = {
     "late estimates Rᵀu too": claim("<=", lambda i: i.sine(True, False), lambda i: i.certificate(True)),
     "cos in place of cos²": claim("=", lambda i: np.sqrt(max(cos2(i, 0), 0.0)), left_law),
-    "RᵀR in place of RRᵀ": claim(
-        "=", lambda i: cos2(i, 0), lambda i: 1 / (np.sum((i.R @ i.u) ** 2) * np.sum((i.inverses[0].T @ i.u) ** 2))
-    ),
-    "project the late direction": claim("=", lambda i: left_over(i, True), lambda i: 0.0),
 }
 
 BLIND: dict[str, Claim[Instance]] = {

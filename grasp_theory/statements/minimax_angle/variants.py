@@ -36,10 +36,7 @@ def _cone_costs(bound) -> Claim[Instance]:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "value tau/beta": claim("<=", lambda i: i.error(i.planted), lambda i: min(1.0, i.rho)),
     "value tau/(beta − tau)": claim(">=", missed, lambda i: min(1.0, i.rho / max(1 - i.rho, 1e-9))),
-    "border beta = tau": claim("<=", lambda i: i.error(i.planted), lambda i: sharp(i.rho / 2)),
-    "rank one flips at beta/2 too": claim(">=", missed_one, lambda i: value(i.rho)),
 }
 
 BLIND: dict[str, Claim[Instance]] = {

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from ...identification.floor import factored_edge, marchenko_pastur_quantile, noise_scale, white_edge
 from ..shared.spiked import average, tracy_widom
 from ..statement import Claim, Sides
-from . import MEAN_COMPLEX, Instance, alarms, mean_claim, scale
+from . import Instance, alarms, mean_claim, scale
 
 
 def _edge_of_b(i: Instance) -> ndarray:
@@ -56,17 +56,11 @@ def _mu(m: int, r: int) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "edge without a margin": alarms(lambda i: factored_edge(i.m, i.lam, s=i.s).centre ** 0.5),
     "m x r edge on the spectrum of BA": alarms(_edge_of_b),
-    "l by its mean": alarms(lambda i: white_edge(i.m, len(i.lam), s=i.s * i.lam.mean() ** 0.5).floor()),
-    "Tracy-Widom law of order 2": mean_claim(1, MEAN_COMPLEX),
-    "S₁ instead of its square": mean_claim(1, power=1),
     "median without Marchenko-Pastur": scale(lambda S, m, r: float(np.median(S) / np.sqrt(max(m, r)))),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
-    "S₁ of N A is at the edge on average": mean_claim(0, 0.0),
-    "mean of N A above the edge": mean_claim(0, -MEAN1),
     "A forgotten but for its size: white edge with ‖A‖_F/√r": _edge(lambda m, l: l.mean() * _white(m, len(l))),
     "the bound ‖A‖(√m + √r) for the edge": _edge(lambda m, l: l.max() * _white(m, len(l))),
     "Chevet's bound √m‖A‖ + ‖A‖_F for the edge": _edge(lambda m, l: (np.sqrt(m * l.max()) + np.sqrt(l.sum())) ** 2),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.linalg import subspace_angles
 
 from ...linear.problem import psd_root
 from ..statement import Claim
@@ -95,11 +94,6 @@ def _share(h) -> Claim[Instance]:
     return Claim("=", sides)
 
 
-def _task_too(i: Instance):
-    true, asked = STATEMENT.claims["always-on"].sides(i), np.linalg.norm(i.U @ i.R.T @ i.V @ i.w)
-    return replace(true, bound=float(true.bound / asked * np.linalg.norm(i.M @ i.V @ i.w)))
-
-
 def _one_by_one(i: Instance) -> np.ndarray:
     """u_q after I − u_j u_jᵀ/‖u_j‖² for j = 1, …, q − 1 in turn."""
     u = i.U[:, -1]
@@ -110,43 +104,19 @@ def _one_by_one(i: Instance) -> np.ndarray:
 
 OWN: dict[str, Claim[Instance]] = {
     "covariance for the second moment": promise(lambda i: top(i.P @ centred(i) @ i.P)),
-    "every block of k promises λ_{k+1}": promise(lambda i: i.next),
     "spectral norm of dW": promise(lambda i: i.missed, lambda dW: np.linalg.norm(dW, 2)),
-    "mean eigenvalue off span V": promise(lambda i: np.trace(i.P @ i.Sigma0 @ i.P) / (len(i.V) - i.k)),
     "no more than the least that V holds": promise(lambda i: np.linalg.eigvalsh(i.V.T @ i.Sigma0 @ i.V)[0]),
     "root mean square against λ_max, not its root": claim(
         "<=", lambda i: np.sqrt(i.drift(i.dW)), lambda i: np.linalg.norm(i.dW) * i.missed
     ),
-    "the leading block: λ_k": leading_block(lambda i: i.values[i.k - 1]),
     "the covariance's leading block is as good": claim(
         "<=", lambda i: i.with_block(centred(i)).missed, lambda i: i.next
     ),
     "X for P X": claim("=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.Y @ np.linalg.pinv(i.X))),
-    "learnt freely, then projected": learns(lambda i: i.Y @ np.linalg.pinv(i.X) @ i.P),
     "the least also moves the old answers least": claim("<=", lambda i: i.drift(i.least), lambda i: i.drift(i.rival)),
-    "one input: cos for sin": one_input(lambda i: np.cos(angle(i))),
-    "one input: sin²": one_input(lambda i: np.sin(angle(i)) ** 2),
-    "one input: angle to the nearest column of V": one_input(
-        lambda i: min(np.sin(subspace_angles(v[:, None], i.X[:, :1])[0]) for v in i.V.T)
-    ),
     "one more input can always be learnt": one_more(lambda i: 0.0),
-    "one more input: its own misfit alone": one_more(gap),
-    "an input with a part in span V is lost": one_more(lambda i: np.linalg.norm(i.y)),
     "one direction removes a factor of any rank": response(lambda i: i.R[:, :1]),
-    "nothing returns: M P": learnt(lambda i: i.M @ i.P),
     "only the task returns": learnt(lambda i: i.M @ i.P + i.T @ i.V @ i.regression(i.Sigma)),
-    "regression of the rest on V": learnt(
-        lambda i: i.M @ i.P + i.M @ i.V @ np.linalg.pinv(i.V.T @ i.Sigma @ i.V) @ i.V.T @ i.Sigma @ i.P
-    ),
-    "always-on: nothing returns": always_on(lambda h: 0.0),
-    "always-on: the share h": always_on(lambda h: h),
-    "write side: the other directions are enough": write_side(lambda i, P_u, S: 0.0),
-    "write side: all of the last factor stays": write_side(
-        lambda i, P_u, S: np.linalg.norm(i.U[:, -1]) * np.linalg.norm(S @ i.R[:, -1])
-    ),
-    "together: X for P X": together(lambda i: np.sqrt(i.missed) / smallest(i.X)),
-    "together: the largest singular value of P X": together(lambda i: np.sqrt(i.missed) / np.linalg.norm(i.P @ i.X, 2)),
-    "together: λ_{k+1} for any block": together(lambda i: np.sqrt(i.next) / smallest(i.P @ i.X)),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
@@ -159,12 +129,8 @@ BLIND: dict[str, Claim[Instance]] = {
     "movement of the most moved answer alone: λ_max(dW Sigma_0 dWᵀ)": _movement(
         lambda i: _top(i.dW @ i.Sigma0 @ i.dW.T)
     ),
-    "promise of the mean direction of V^⊥: tr(P Sigma_0 P)/(d − k)": promise(
-        lambda i: np.trace(i.P @ i.Sigma0 @ i.P) / (len(i.P) - _k(i))
-    ),
     "promise λ_{k+1} for any block": promise(lambda i: i.next),
     "promise with what Vᵀx predicts of P x taken off": promise(_unpredicted),
-    "promise λ_max(Sigma_0) − λ_max(Vᵀ Sigma_0 V)": promise(lambda i: i.values[0] - _top(i.V.T @ i.Sigma0 @ i.V)),
     "every block misses at most λ_{k+1}": _missed("<=", lambda i: i.next),
     "every block misses at least λ_k": _missed(">=", lambda i: i.values[_k(i) - 1]),
     "the leading block misses λ_k": leading_block(lambda i: i.values[_k(i) - 1]),
@@ -190,16 +156,12 @@ BLIND: dict[str, Claim[Instance]] = {
     "the one-input cost for many: ‖Y‖_F/‖P X‖_F": _cost("=", lambda i: np.linalg.norm(i.Y) / np.linalg.norm(i.P @ i.X)),
     "one input: cosine of the angle": one_input(lambda i: np.cos(angle(i))),
     "one input: squared sine": one_input(lambda i: np.sin(angle(i)) ** 2),
-    "one input: tangent": one_input(lambda i: np.tan(angle(i))),
     "one input: angle to the nearest v_j, not to their span": one_input(
         lambda i: np.sqrt(1 - np.max((i.V.T @ i.X[:, 0]) ** 2) / np.sum(i.X[:, 0] ** 2))
     ),
-    "one more input: its whole gap is missed": one_more(gap),
-    "one more input: gap/(1 + ‖a‖²)": one_more(lambda i: gap(i) / (1 + i.a @ i.a)),
     "one more input: gap/(1 + ‖a‖)": one_more(lambda i: gap(i) / (1 + np.linalg.norm(i.a))),
     "one more input: w for a": one_more(lambda i: gap(i) / np.sqrt(1 + i.w @ i.w)),
     "one more input: V w shares the misfit": one_more(lambda i: gap(i) / np.sqrt(1 + i.a @ i.a + i.w @ i.w)),
-    "one more input: ‖y‖ for ‖Y a − y‖": one_more(lambda i: np.linalg.norm(i.y) / np.sqrt(1 + i.a @ i.a)),
     # (iii)
     "no response although V lacks its last direction": response(lambda i: i.V[:, :-1]),
     "nothing returns: M P alone": learnt(lambda i: i.M @ i.P),
@@ -208,20 +170,13 @@ BLIND: dict[str, Claim[Instance]] = {
     "what returns, by the old moment": _returns_with(lambda i: i.regression(i.Sigma0)),
     "what returns, Sigma inverted before restricting": _returns_with(_inverse_first),
     "what returns, the rest regressed on Vᵀx": _returns_with(_rest_on_block),
-    "always-on: share h": always_on(lambda h: h),
     "always-on: root of the share": always_on(lambda h: np.sqrt(h / (1 + h))),
-    "always-on: share 1/(1 + h)": always_on(lambda h: 1 / (1 + h)),
     "always-on: uncentred moment for C, h/(1 + 2h)": always_on(lambda h: h / (1 + 2 * h)),
-    "always-on: all of it returns": always_on(lambda h: 1.0),
     "always-on: nothing returns, whatever the mean": always_on(lambda h: 0.0),
     "always-on: h = ‖mu‖²": _share(lambda mu, C: mu @ mu),
     "always-on: h = muᵀ C mu": _share(lambda mu, C: mu @ C @ mu),
-    "always-on: the task's T V w returns with the factor's": Claim("=", _task_too),
     "write side: u_q kept whole": write_side(
         lambda i, P_u, S: np.linalg.norm(i.U[:, -1]) * np.linalg.norm(S @ i.R[:, -1])
-    ),
-    "write side: what Û takes of u_q for what it leaves": write_side(
-        lambda i, P_u, S: np.linalg.norm(i.U[:, -1] - P_u @ i.U[:, -1]) * np.linalg.norm(S @ i.R[:, -1])
     ),
     "write side: ‖v_q‖ for (v_qᵀ Sigma v_q)^½": write_side(
         lambda i, P_u, S: np.linalg.norm(P_u @ i.U[:, -1]) * np.linalg.norm(i.R[:, -1])

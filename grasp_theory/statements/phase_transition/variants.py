@@ -50,19 +50,15 @@ def _edge(c: float) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "left and right exchanged": claim(0, lambda i: i.law_values()[1]),
     "threshold theta² = c": _overlap(lambda t, c: t - c, lambda t, c: t + c),
-    "c instead of 1/c": _overlap(lambda t, c: t * t - 1 / c, lambda t, c: t * (t + 1 / c)),
     "cosine instead of its square": claim(0, lambda i: float(np.sqrt(i.law_values()[0]))),
     "ŝ₁ = theta + c/theta": claim(2, lambda i: i.beta / i.s / i.d**0.5 + i.m * i.s / i.d**0.5 / i.beta),
-    "ŝ₁ = beta": claim(2, lambda i: i.beta / i.s / np.sqrt(i.d)),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
     "left and right exchanged: û has theta² + 1 below": claim(0, lambda i: float(i.law_values()[1])),
     "v̂ has theta² + c below as û has": claim(1, lambda i: float(i.law_values()[0])),
     "the square matrix's law 1 − 1/theta² for every shape": claim(0, _square),
-    "û's overlap 1 − c/theta⁴": claim(0, _above(lambda c, x: 1 - c / x**2)),
     "v̂'s overlap not squared": claim(1, lambda i: float(np.sqrt(i.law_values()[1]))),
     "s counted as the variance": claim(1, lambda i: spike(i.beta, i.m, i.d, s=np.sqrt(i.s)).right),
     "u shows once beta is above the noise's norm s(√m + √d)": _shown_from(

@@ -39,12 +39,7 @@ def _equal(left, right) -> Claim[Instance]:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "gain L^(−½)": overlap(0, lambda i: spike(i.total, i.m, i.d).left),
-    "no gain": overlap(0, lambda i: spike(i.total / np.sqrt(len(i.b)), i.m, i.d).left),
-    "strengths add up": overlap(0, lambda i: spike(float(i.b.sum()), i.m, i.d * len(i.b)).left),
     "as good as the strongest layer": overlap(0, lambda i: spike(float(i.b.max()), i.m, i.d).left),
-    "right overlap": overlap(0, lambda i: spike(i.total, i.m, i.d * len(i.b)).right),
-    "the best weights are equal ones": overlap(1, plain),
 }
 
 BLIND: dict[str, Claim[Instance]] = {

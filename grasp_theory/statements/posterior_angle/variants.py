@@ -25,10 +25,7 @@ def _rms(i: Instance) -> float:
 
 OWN: dict[str, Claim[Instance]] = {
     "tau read off the spectrum: ŝ₂/ŝ_i": bound_claim(0, lambda i: i.s2 / i.s),
-    "tau/beta": bound_claim(0, lambda i: i.tau / i.beta),
-    "tau/ŝ₁ for every triple": bound_claim(1, lambda i: i.tau / i.svd[1][0]),
     "(tau/ŝ_i)²": bound_claim(0, lambda i: (i.tau / i.s) ** 2),
-    "‖T v̂_i‖ without P_u": identity(0, lambda i: i.pushed(0, project=False) / i.s),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
@@ -38,9 +35,6 @@ BLIND: dict[str, Claim[Instance]] = {
     "right: the quotient taken for the tangent": identity(1, lambda i: np.sin(np.arctan(i.pushed(1) / i.s))),
     "right: the push read on the planted direction": identity(
         1, lambda i: np.linalg.norm(i.u @ i.T - (i.u @ i.T @ i.v) * i.v) / i.s
-    ),
-    "left: a sin 2 theta bound, half of the arc": bound_claim(
-        0, lambda i: np.sin(0.5 * np.arcsin(min(i.tau / i.s, 1.0)))
     ),
     "left: the planted strength for the observed value": bound_claim(0, lambda i: i.tau / i.beta),
     "left: the arctangent for the arcsine": bound_claim(0, lambda i: i.tau / np.hypot(i.tau, i.s)),

@@ -39,13 +39,8 @@ def _general(i: Instance) -> Sides:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "right end iff beta > σ_1(T)": Claim(
-        "=", lambda i: exact(i, lambda s, beta, r: s[r - 1] ** 2 if beta > s[0] else 0.0)
-    ),
     "right end for every beta": Claim("=", lambda i: exact(i, lambda s, beta, r: s[r - 1] ** 2)),
     "always the right end": Claim("=", lambda i: Sides.exact(i.gain(), i.sigma(i.r) ** 2, scale=10 * i.scale)),
-    "gain <= σ_{r+1}²": upper(lambda i: i.sigma(i.r + 1) ** 2),
-    "gain <= σ_r(P_u T)², not whitened": upper(lambda i: i.sigma(i.r, whitened=False) ** 2),
     "gain <= σ_r²/2": upper(lambda i: i.sigma(i.r) ** 2 / 2),
     "gain <= σ_r, not squared": upper(lambda i: i.sigma(i.r)),
     "post-hoc is as good": Claim("=", lambda i: Sides.exact(i.gain(), 0.0, scale=10 * i.scale)),
@@ -53,7 +48,6 @@ OWN: dict[str, Claim[Instance]] = {
 
 BLIND: dict[str, Claim[Instance]] = {
     "converse: projecting afterwards never loses": Claim("<=", lambda i: Sides.exact(*i.risks(), scale=10 * i.scale)),
-    "the next direction: σ_{r+1}": upper(lambda i: i.sigma(i.r + 1) ** 2),
     "gap of squares: σ_r² − σ_{r+1}²": upper(lambda i: i.sigma(i.r) ** 2 - i.sigma(i.r + 1) ** 2),
     "Sigma forgotten: σ_r(P_u T)²": upper(lambda i: i.sigma(i.r, whitened=False) ** 2),
     "both sides projected in the bound": upper(_both_sides),

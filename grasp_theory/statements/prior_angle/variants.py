@@ -13,12 +13,6 @@ def _sides(side: int, bound) -> Claim[Instance]:
     return Claim("<=", lambda i: Sides.exact(i.sines()[side], bound(i)))
 
 
-def _aside(i: Instance) -> float:
-    """‖P_u T P_v‖₂/beta."""
-    left = i.T - np.outer(i.u, i.u @ i.T)
-    return float(np.linalg.norm(left - np.outer(left @ i.v, i.v), 2)) / i.beta
-
-
 def _corners(i: Instance) -> float:
     """The larger of ‖P_u T v‖ and ‖P_v Tᵀu‖ over beta."""
     Tv, Tu, c = i.T @ i.v, i.u @ i.T, i.u @ i.T @ i.v
@@ -26,21 +20,16 @@ def _corners(i: Instance) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "sin theta <= tau/beta": claim(lambda rho: rho, 0),
-    "sin theta <= tau/(2 beta)": claim(lambda rho: rho / 2, 1),
     "sin 2 theta <= tau/beta": claim(lambda rho: np.sin(0.5 * np.arcsin(rho)), 0),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
     "the bound on the whole angle, sin theta <= rho": claim(lambda rho: rho, 0),
     "tan 2 theta for sin 2 theta": claim(lambda rho: np.sin(0.5 * np.arctan(2 * rho)), 1),
-    "the factor 2 of tau forgotten": claim(lambda rho: sharp(rho / 2), 1),
     "tan theta <= rho": claim(lambda rho: rho / np.hypot(1, rho), 0),
     "tau over the remaining leg, tau/sqrt(beta^2 - tau^2)": claim(lambda rho: rho / np.sqrt(1 - rho**2), 0),
     "two terms of the series as exact": claim(lambda rho: rho + rho**3 / 2, 1),
-    "the outer root forgotten": claim(lambda rho: (1 - np.sqrt(max(1 - 4 * rho**2, 0.0))) / 2, 0),
     "strength and task add up, tau/(beta + tau)": claim(lambda rho: sharp(rho / (1 + rho)), 1),
-    "only the task off the factor counts": _sides(0, lambda i: sharp(_aside(i))),
     "first-order perturbation as a bound": _sides(
         1, lambda i: np.linalg.norm(i.u @ i.T - (i.u @ i.T @ i.v) * i.v) / i.beta
     ),

@@ -27,16 +27,8 @@ def _removed(response: Callable[[Instance], np.ndarray]) -> Claim[Instance]:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "projecting the gradient is enough, write": write_claim(lambda i: i.weights("gradient", read=False)),
-    "projecting the gradient is enough, read": read_claim(lambda i: i.weights("gradient", write=False)),
-    "projecting the increments is enough, read": read_claim(lambda i: i.weights("update", write=False)),
     "a trained start may be attached unprojected": read_claim(
         lambda i: replace(i, attach=False).weights("parameter", write=False)
-    ),
-    "projecting the write side keeps what is read": read_claim(lambda i: i.weights("parameter", read=False)),
-    "projecting the read side keeps what is written": write_claim(lambda i: i.weights("parameter", write=False)),
-    "the response is removed, not kept": Claim(
-        "=", lambda i: Sides.exact(read_claim(lambda j: j.both).sides(i).measured, 0.0)
     ),
 }
 
@@ -59,6 +51,4 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "both, write: also while W0 decays": write_claim(lambda i: replace(i, W0_decay=0.1).both),
     "both, write: projected gradients on both sides": write_claim(lambda i: replace(i, stage="gradient").both),
-    "both, read: projected increments on both sides": read_claim(lambda i: replace(i, stage="update").both),
-    "both, read: attached late to any B": read_claim(lambda i: _late(i).both),
 }

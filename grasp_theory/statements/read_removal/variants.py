@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
-from ...linear.problem import LinearProblem, psd_root
+from ...linear.problem import psd_root
 from ...linear.solutions import grasp_read, naive_solution, posthoc_read
 from ..shared.maps import complement, map_risk, rank_loss
 from ..statement import Claim
@@ -22,11 +20,6 @@ from . import (
     unshifted,
     whitened,
 )
-
-
-def backwards(p: LinearProblem) -> Float[ndarray, " d"]:
-    """The regression of the rest on z."""
-    return p.v @ p.Sigma @ p.P_v / (p.v @ p.Sigma @ p.v)
 
 
 def _reversed(p):
@@ -57,11 +50,6 @@ def _wrong_sign(i: Instance) -> float:
 OWN: dict[str, Claim[Instance]] = {
     "equal to M P iff Sigma v ∥ v": distance(">=", lambda i: 1e-3 * i.problem.beta * np.linalg.norm(i.problem.ell)),
     "equals M P": distance("=", lambda i: 0.0),
-    "only the shortcut comes back": solution(
-        lambda i: i.problem.M @ i.problem.P_v + i.problem.beta * np.outer(i.problem.u, i.problem.ell)
-    ),
-    "regression of the rest on z": solution(lambda i: i.problem.M @ onto(i.problem, backwards(i.problem))),
-    "risk without shift also under shift": risk(unshifted, shift=True),
     "beta for beta²": risk(lambda i: unshifted(i) - (i.problem.beta**2 - i.problem.beta) * parts(i)[1], shift=False),
     "rank r by projecting the naive one": rank_loss(
         lambda i: posthoc_read(i.problem, naive_solution(i.problem, i.rank)), whitened

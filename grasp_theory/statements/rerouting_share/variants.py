@@ -61,11 +61,7 @@ def _closed_reaches(i: Instance) -> Sides:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "share 1 − 1/(uᵀHu)": share_claim(lambda i: 1 - 1 / (i.u @ i.H @ i.u)),
-    "share 1 − 1/√product": share_claim(lambda i: 1 - product(i.H, i.u) ** -0.5),
-    "share 1/product": share_claim(lambda i: 1 / product(i.H, i.u)),
     "share = ((κ−1)/(κ+1))² for every u": share_claim(lambda i: kantorovich(i.H) ** 2),
-    "share <= ((√κ−1)/(√κ+1))²": Claim("<=", lambda i: Sides.exact(share(i.H, i.u), kantorovich(psd_root(i.H)) ** 2)),
     "beta never seen, whatever H": Claim("=", lambda i: beta_seen(i, i.H)),
     "label flips never seen, whatever u": Claim("=", lambda i: flips_seen(i, aligned=False)),
     "write projection keeps uᵀF in every net": Claim("=", lambda i: moved(i, eigenvector=False)),

@@ -28,11 +28,9 @@ def _base(i: Instance) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "+ d_in": expansion(lambda beta, m, d, s: s**2 * np.sqrt(m * d) / beta**2 + d),
     "no offset": expansion(lambda beta, m, d, s: s**2 * np.sqrt(m * d) / beta**2),
     "c is 1/c": expansion(lambda beta, m, d, s: sample_threshold(beta, d, m, s=s)),
     "whitened pays the offset": white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s)),
-    "whitened law below n = d": white_border(lambda i: i.s**2 * np.sqrt(i.m * i.d) / i.beta**2),
     "raw noise white": claim(0, lambda i: spike(i.beta * np.sqrt(i.n - i.d), i.m, i.d, s=i.s).left),
 }
 
@@ -49,11 +47,9 @@ BLIND: dict[str, Claim[Instance]] = {
     "border of white noise of the mean variance": _border(
         lambda i: critical_strength(i.m, i.d, s=i.s) * np.sqrt(np.mean(1 / i.fits[1][0]))
     ),
-    "raw n_c: offset d, the parameter count": _offset(lambda root: 1.0),
     "raw n_c: ½ forgotten in the offset": _offset(lambda root: (1 + root) * (3 + root)),
     "raw n_c: c for √c in the offset": _offset(lambda root: 0.5 * (1 + root**2) * (3 + root**2)),
     "raw n_c: offset 4d for every shape": _offset(lambda root: 4.0),
-    "raw n_c: c = d/m in the offset": _offset(lambda root: 0.5 * (1 + 1 / root) * (3 + 1 / root)),
     "whitened n_c: first branch also where n < d": white_border(_base),
     "whitened n_c: s⁴d/beta⁴ in the second branch": white_border(
         lambda i: _base(i) if _base(i) >= i.d else i.s**4 * i.d / i.beta**4

@@ -24,17 +24,13 @@ def _size(i: Instance) -> float:
 
 OWN: dict[str, Claim[Instance]] = {
     "one output cannot work: at least 45°": claim(">=", lambda i: i.sine, lambda i: np.sqrt(0.5)),
-    "‖t‖/‖t + beta v‖, without P_v": claim("=", lambda i: i.sine, lambda i: i.task / np.linalg.norm(i.seen)),
-    "‖P_v t‖/beta": claim("<=", lambda i: i.sine, lambda i: i.off() / i.strength),
     "complexity helps: ‖t‖/(√2 beta)": claim(
         "<=", lambda i: i.sine, lambda i: min(1.0, i.task / (np.sqrt(2) * i.strength))
     ),
-    "beta in place of beta cᵀu": claim("<=", lambda i: i.sine, lambda i: min(1.0, i.task / i.beta)),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
     "the task not projected off v": _sine(lambda i: min(1.0, i.task / _size(i))),
-    "the task's part along v forgotten": _sine(lambda i: i.off() / np.hypot(i.off(), i.strength)),
     "the cross term of task and factor forgotten": _sine(lambda i: i.off() / np.hypot(i.task, i.strength)),
     "off over along with the task left out, a tangent": _sine(lambda i: min(1.0, i.off() / max(i.strength, 1e-12))),
     "the whole matrix in the denominator, the projector forgotten": _sine(

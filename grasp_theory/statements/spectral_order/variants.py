@@ -45,12 +45,7 @@ def _early(s: np.ndarray, alpha: float, t: float) -> np.ndarray:
 
 OWN: dict[str, Claim[Instance]] = {
     "Saxe for LoRA's start": mode(lambda s, alpha, t: saxe_curve(s, 0 * s + alpha**2, t)),
-    "√(alpha² + 4a²)": mode(lambda s, alpha, t: lora_curve(s, np.sqrt(alpha), t)),
-    "√(alpha⁴ + a²)": mode(lambda s, alpha, t: lora_curve(s, np.sqrt(2) * alpha, t / 2)),
     "twice the time": mode(lambda s, alpha, t: lora_curve(s, alpha, 2 * t)),
-    "Saxe at half the speed": seen(balanced_flow, lambda i: i.U * saxe_curve(i.s, i.a0, i.t / 2) @ i.V.T),
-    "all of M, whatever the rank": seen(ended, lambda i: i.M, 1e-3),
-    "all modes alike": weakest(lambda i: 1.0),
 }
 
 BLIND: dict[str, Claim[Instance]] = {

@@ -34,12 +34,6 @@ def _without_one(i: Instance):
     return p.M - i.a * np.outer((p.W0 + p.M) @ p.v, k) / (shifted @ k)
 
 
-def _pretrained_alone(i: Instance):
-    """W0 v in place of (W0 + M) v."""
-    p = i.problem
-    return by_inverse(replace(i, problem=replace(p, W0=p.W0 - p.M)), i.a, i.Cov)
-
-
 def _z(i: Instance) -> float:
     return float(i.problem.v @ i.mean)
 
@@ -59,23 +53,15 @@ OWN: dict[str, Claim[Instance]] = {
     "preventative is exact for a constant factor": constant(lambda i: 0 * i.Z),
     "cos for sin": inference("=", lambda z, variance, sin2: variance + z * z * (1 - sin2)),
     "sin for sin²": inference("=", lambda z, variance, sin2: variance + z * z * np.sqrt(sin2)),
-    "steering also removes variance": inference("=", lambda z, variance, sin2: z * z * sin2),
-    "moment for covariance": preventative_claim(lambda i: by_inverse(i, i.a, i.problem.Sigma)),
     "shift of the other sign": preventative_claim(lambda i: by_inverse(i, -i.a, i.Cov)),
-    "output side is exact at beta E z": exact_output(
-        Instance.uncorrelated, lambda i: i.problem.beta * float(i.problem.v @ i.mean)
-    ),
-    "output side leaves beta² Var z": output("=", lambda i: float(i.problem.v @ i.Cov @ i.problem.v)),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
-    "the variance shrinks with the mean: E z² sin²": inference("=", lambda z, var, sin2: (var + z * z) * sin2),
     "angle to (W0 + T) v": Claim("=", _pretrained_angle),
     "square of the sine forgotten": inference(">=", lambda z, var, sin2: var + z * z * np.sqrt(sin2)),
     "nothing of E z² goes": inference(">=", lambda z, var, sin2: var + z * z),
     "the 1 of Sherman–Morrison forgotten": preventative_claim(_without_one),
     "second moment for covariance": preventative_claim(lambda i: by_inverse(i, i.a, i.problem.Sigma)),
-    "only W0 v is steered": preventative_claim(_pretrained_alone),
     "constant factor: (W0 + M) v for (W0 + T) v": constant(
         lambda i: np.outer(
             i.problem.beta * i.z0 * i.problem.u - i.a * (i.problem.W0 + i.problem.M) @ i.problem.v, i.problem.v

@@ -38,9 +38,7 @@ OWN: dict[str, Claim[Instance]] = {
     "each factor is identified: û₁ near some u_j": claim(
         "<=", lambda i: min(sine(i.svd[0][:, 0], u) for u in i.U.T), lambda i: i.tau / i.svd[1][0]
     ),
-    "before: sin Theta <= tau/sigma": angle(0, lambda i: i.tau / i.sigma, before=True),
     "before: the strongest factor's strength": angle(1, lambda i: sharp(i.tau / np.linalg.norm(i.N, 2)), before=True),
-    "after: the largest ŝ of the block": angle(0, lambda i: i.tau / i.svd[1][list(i.block)].max()),
     "after: P_U taken for U Uᵀ": claim(
         "<=", lambda i: np.linalg.norm(i.U.T @ i.svd[0][:, list(i.block)], 2), lambda i: i.tau / i.least
     ),

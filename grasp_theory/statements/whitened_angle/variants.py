@@ -31,11 +31,9 @@ def _whitened_law(i: Instance) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "‖T‖ in place of ‖T S‖": claim("<=", left, lambda i: np.linalg.norm(i.T, 2) / i.triple[1]),
     "only the factor's own variance counts": claim(
         "<=", left, lambda i: np.linalg.norm(i.T, 2) * np.linalg.norm(i.S.T @ i.v) / i.triple[1]
     ),
-    "(S⁺)ᵀ v̂ inherits the certificate of v̂": claim("<=", lambda i: sine(read(i), i.v), lambda i: i.tau / i.triple[1]),
     "S v̂ is the read functional": claim("=", lambda i: sine(i.S @ i.triple[2], i.v), read_law),
 }
 

@@ -40,10 +40,6 @@ def _task_row(i: Instance):
 
 OWN: dict[str, Claim[Instance]] = {
     "equals post-hoc projection for every H": distance(lambda i: 0.0),
-    "only the shortcut leaks": same(
-        lambda i: grasp_write(i.problem),
-        lambda i: i.problem.P_u @ i.problem.M + i.problem.beta * np.outer(write_leak(i.problem), i.problem.v),
-    ),
     "leak P_u H u, without the inverse": same(
         lambda i: grasp_write(i.problem),
         lambda i: i.problem.P_u @ i.problem.M + np.outer(i.problem.P_u @ i.problem.H @ i.problem.u, u_row(i)),
@@ -53,25 +49,13 @@ OWN: dict[str, Claim[Instance]] = {
         lambda i: i.problem.P_u @ i.problem.M - np.outer(write_leak(i.problem), u_row(i)),
     ),
     "risk ‖uᵀT‖_t² for every H": risk(lambda i: map_risk(i.problem, i.problem.u[None] @ i.problem.T)),
-    "rank r by projecting the naive one": rank_loss(
-        lambda i: posthoc_write(i.problem, naive_solution(i.problem, i.rank)), whitened
-    ),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
-    "H u in place of H⁻¹u: D = (I − H u uᵀ/uᵀHu) M": same(
-        lambda i: grasp_write(i.problem),
-        lambda i: (
-            i.problem.M - np.outer(i.problem.H @ i.problem.u, u_row(i)) / (i.problem.u @ i.problem.H @ i.problem.u)
-        ),
-    ),
     "inverse taken before restricting: w = P_u H⁻¹ P_u H u": _with_leak(
         lambda i: i.problem.P_u @ _inverse(i) @ i.problem.P_u @ i.problem.H @ i.problem.u
     ),
     "square root of the metric: H^½ for H in w": _with_leak(lambda i: _leak_of(i, psd_root(i.problem.H))),
-    "only the shortcut leaks: w beta vᵀ": _with_leak(
-        lambda i: write_leak(i.problem), lambda i: i.problem.beta * i.problem.v
-    ),
     "sine for tangent in the distance": distance(
         lambda i: i.tangent() / np.sqrt(1 + i.tangent() ** 2) * np.linalg.norm(u_row(i))
     ),
