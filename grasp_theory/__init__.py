@@ -1,5 +1,6 @@
 """The mathematics of identifying and removing spurious directions: numpy and scipy only, no files, no models."""
 
+from . import statements
 from .errors import AdapterError, AssumptionError, GraspError, InputError, UnsupportedAdapterError
 from .identification.agreement import Agreement
 from .identification.components import identify
@@ -9,6 +10,7 @@ from .identification.lanczos import LeadingSVD, leading_svd
 from .identification.report import Certificate, Component, Decomposition, Floor, ModuleSpectrum, Power, Report
 from .identification.spectra import Spike, critical_strength, sample_critical_strength, sample_threshold, spike
 from .lowrank import FactoredSVD, LowRank, add, hstack
+from .statements import verify
 from .subspace import Subspace, fix_sign
 from .updates import Side, Update
 
@@ -51,6 +53,8 @@ __all__ = [
     "sample_critical_strength",
     "sample_threshold",
     "spike",
+    "statements",
     "trajectory",
+    "verify",
     "white_edge",
 ]

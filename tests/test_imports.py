@@ -108,5 +108,14 @@ def test_import_of_the_command_line_loads_nothing_heavy(statement):
     assert not set(printed) & {*HEAVY, "numpy", "scipy"}
 
 
+def test_import_of_the_mathematics_loads_no_statement():
+    folders = [f"grasp_theory.statements.{path.name}" for path in (ROOT / "grasp_theory" / "statements").glob("*_*/")]
+    assert len(folders) > 20
+    assert loaded("import grasp_theory", *folders, "grasp_theory.linear") == []
+    assert loaded("import grasp_theory\ngrasp_theory.statements.find(['prior-angle'])", *folders) == [
+        "grasp_theory.statements.prior_angle"
+    ]
+
+
 def test_import_control_sees_what_is_loaded():
     assert loaded("import grasp_theory", "numpy", "grasp_theory", "scipy.linalg") == ["numpy", "grasp_theory"]

@@ -34,8 +34,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.optimize import brentq, minimize_scalar
 
-from ..prior_angle import sharp
-from ..shared.draws import log_uniform, orthonormal, unit, with_spectrum
+from ..shared.draws import log_uniform, orthonormal, sharp, unit, with_spectrum
 from ..statement import Claim, Sides, Statement
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..prior_angle import sharp
+from ..shared.draws import sharp
 from ..statement import Claim
 from . import Instance, claim, largest_norm, missed, missed_one, value
 

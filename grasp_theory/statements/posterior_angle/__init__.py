@@ -29,7 +29,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.linalg import subspace_angles
 
-from ..shared.draws import log_uniform, orthonormal, sine, unit, with_spectrum
+from ..shared.draws import flip, log_uniform, orthonormal, sine, unit, with_spectrum
 from ..statement import Claim, Search, Sides, Statement
 
 RESOLVED = 1e-6  # of beta + ‖T‖₂: below it a singular value is rounding
@@ -114,18 +114,6 @@ def extremal(rng: np.random.Generator, index: int = 0) -> Instance:
     beta, rho = 1.5, 0.4
     T, u, v = flip(rng, 6, 5, beta, rho, pad=True)
     return Instance(T + beta * np.outer(u, v), T, u, v, beta, rho * beta, index)
-
-
-def flip(
-    rng: np.random.Generator, m: int, d: int, beta: float, rho: float, *, tilt: float = 0.0, pad: bool = False
-) -> tuple[ndarray, ndarray, ndarray]:
-    """(T, u, v) with T = tau [[−s, c], [c, s]] in random planes through u and v, s = rho turned by ``tilt``."""
-    n = 3 if pad else 2
-    left, right = orthonormal(rng, m, n), orthonormal(rng, d, n)
-    s = np.sin(np.arcsin(rho) + tilt)
-    core = np.eye(n)
-    core[:2, :2] = [[-s, np.sqrt(1 - s * s)], [np.sqrt(1 - s * s), s]]
-    return rho * beta * left @ core @ right.T, left[:, 0], right[:, 0]
 
 
 def rank_one_fit(rng: np.random.Generator) -> Instance:

@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import log_uniform, orthonormal, sine, unit, with_spectrum
+from ..shared.draws import log_uniform, orthonormal, sharp, sine, unit, with_spectrum
 from ..statement import Claim, Search, Sides, Statement
 
 
@@ -80,11 +80,6 @@ def beyond_half(rng: np.random.Generator) -> Instance:
     left, right = orthonormal(rng, 6, 2), orthonormal(rng, 5, 2)
     T = 0.6 * 1.5 * left @ np.diag([-1.0, 1.0]) @ right.T
     return Instance(T, left[:, 0], right[:, 0], 1.5)
-
-
-def sharp(rho: float) -> float:
-    """sin(½ arcsin 2 rho)."""
-    return float(np.sin(0.5 * np.arcsin(min(2 * rho, 1.0))))
 
 
 def claim(bound, side: int, *, tight: bool = False) -> Claim[Instance]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..shared.draws import sharp
 from ..statement import Claim, Sides
-from . import Instance, claim, sharp
+from . import Instance, claim
 
 
 def _sides(side: int, bound) -> Claim[Instance]:

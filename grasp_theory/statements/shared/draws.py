@@ -41,3 +41,20 @@ def sine(a: Float[ndarray, " n"], b: Float[ndarray, " n"]) -> float:
     """Sine of the angle between two lines, accurate for small angles: ‖b̂ − â⟨â,b̂⟩‖."""
     a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
     return float(np.linalg.norm(b - a * (a @ b)))
+
+
+def sharp(rho: float) -> float:
+    """sin(½ arcsin 2 rho)."""
+    return float(np.sin(0.5 * np.arcsin(min(2 * rho, 1.0))))
+
+
+def flip(
+    rng: np.random.Generator, m: int, d: int, beta: float, rho: float, *, tilt: float = 0.0, pad: bool = False
+) -> tuple[ndarray, ndarray, ndarray]:
+    """(T, u, v) with T = tau [[−s, c], [c, s]] in random planes through u and v, s = rho turned by ``tilt``."""
+    n = 3 if pad else 2
+    left, right = orthonormal(rng, m, n), orthonormal(rng, d, n)
+    s = np.sin(np.arcsin(rho) + tilt)
+    core = np.eye(n)
+    core[:2, :2] = [[-s, np.sqrt(1 - s * s)], [np.sqrt(1 - s * s), s]]
+    return rho * beta * left @ core @ right.T, left[:, 0], right[:, 0]

@@ -38,8 +38,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.linalg import subspace_angles
 
-from ..prior_angle import sharp
-from ..shared.draws import log_uniform, orthonormal
+from ..shared.draws import log_uniform, orthonormal, sharp
 from ..statement import Claim, Search, Sides, Statement
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from ..prior_angle import sharp
-from ..shared.draws import sine
+from ..shared.draws import sharp, sine
 from ..statement import Claim
 from . import Instance, angle, claim, norm_off
 

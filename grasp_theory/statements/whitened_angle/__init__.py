@@ -29,8 +29,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..posterior_angle import flip
-from ..shared.draws import covariance, log_uniform, orthonormal, sine, unit
+from ..shared.draws import covariance, flip, log_uniform, orthonormal, sine, unit
 from ..statement import Claim, Rate, Sides, Statement
 
 
