@@ -15,7 +15,7 @@ from figures.rows import FOLDER, read_rows
 from figures.style import render
 from figures.tables import Table
 from figures.tables.comparison import times
-from grasp_theory.checks import blind, find
+from grasp_theory.statements import find
 from real_models.comparison.compared import Compared
 from real_models.comparison.cost import costs
 from real_models.comparison.matching import matched
@@ -49,7 +49,7 @@ def hits() -> str:
 
 def statements() -> str:
     """What the toolkit states, on what basis, and against how many false variants each check was tried."""
-    every = [(s, len(s.mutants), len(blind(s.key))) for s in find()]
+    every = [(s, len(s.variants), len(s.blind)) for s in find()]
     cells = [[f"`{s.key}`", s.kind, s.law, s.basis, str(variants), str(unseen)] for s, variants, unseen in every]
     made = Table(["statement", "kind", "law", "basis", "false variants", "written blind"], cells)
     total, unseen = sum(variants for _, variants, _ in every), sum(count for *_, count in every)

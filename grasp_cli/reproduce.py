@@ -47,8 +47,7 @@ def reproduce(
 
 def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
     from figures.catalogue import csv_name, experiments
-    from grasp_theory.checks import modules
-    from grasp_theory.theorems import ORDER
+    from grasp_theory.statements.registry import ORDER, modules
     from synthetic.runner.stages import Stage
 
     checked = tuple(dict.fromkeys(module for key in ORDER for module in modules(key)))
@@ -91,7 +90,8 @@ def _compare_modules() -> tuple[str, ...]:
 def _report_modules() -> tuple[str, ...]:
     from figures.catalogue import FIGURES, module
 
-    return ("figures.pages.summary", *map(module, FIGURES), *_lab_modules(), *_compare_modules(), "grasp_theory.checks")
+    drawn = map(module, FIGURES)
+    return ("figures.pages.summary", *drawn, *_lab_modules(), *_compare_modules(), "grasp_theory.statements.checks")
 
 
 def _lab(folder: Path, full: bool, jobs: int) -> None:

@@ -18,14 +18,13 @@ def verify(
     jobs: Jobs = 2,
     json: JsonOption = None,
 ) -> None:
-    """Check every statement of the theory: holds, attained, needed, derived, rate, two routes, mutants.
+    """Check every statement of the theory: holds, attained, needed, derived, rate, two routes, false variants.
 
     Exit code 1 if one fails, with what failed. Always anew: only `grasp reproduce` keeps what was checked.
     """
     from figures.tables import console
     from figures.tables.verification import show_statement
-    from grasp_theory.checks import find
-    from grasp_theory.theorems import ORDER
+    from grasp_theory.statements.registry import ORDER, find
 
     check_targets(json)
     if explain is not None:

@@ -1,5 +1,6 @@
 """The mathematics of identifying and removing spurious directions: numpy and scipy only, no files, no models."""
 
+from . import statements
 from .errors import AdapterError, AssumptionError, GraspError, InputError, UnsupportedAdapterError
 from .identification.agreement import Agreement
 from .identification.components import identify
@@ -11,6 +12,7 @@ from .identification.spectra import Spike, critical_strength, sample_critical_st
 from .identification.trajectory import Checkpoint, trajectory
 from .lowrank import FactoredSVD, LowRank, add, hstack
 from .moved import install as _install_moved
+from .statements import verify
 from .subspace import Subspace, fix_sign
 from .updates import Side, Update
 
@@ -55,6 +57,8 @@ __all__ = [
     "sample_critical_strength",
     "sample_threshold",
     "spike",
+    "statements",
     "trajectory",
+    "verify",
     "white_edge",
 ]

@@ -12,6 +12,11 @@ from types import ModuleType
 from typing import Any
 
 MOVED = {
+    "grasp_theory.checks": "grasp_theory.statements.checks",
+    "grasp_theory.measure": "grasp_theory.identification.measure",
+    "grasp_theory.search": "grasp_theory.statements.search",
+    "grasp_theory.statement": "grasp_theory.statements.statement",
+    "grasp_theory.theorems": "grasp_theory.statements",
     "grasp_theory.agreement": "grasp_theory.identification.agreement",
     "grasp_theory.compare": "grasp_theory.identification.diff",
     "grasp_theory.components": "grasp_theory.identification.components",

@@ -25,8 +25,7 @@ contract = beartype(conf=BeartypeConf(is_pep484_tower=True))
 # The annotations of these modules are checked at every call, shapes included. Must come before their first import.
 # Not those of the statements and their checks: there a shape is named by the theory's letters, which one call may use
 # twice (a left and a right basis), claims are generic in their instance, and both are called ten thousands of times.
-_generic = {"__init__", "statement", "checks", "breaking", "search"}
-_files = {path.stem for path in (Path(__file__).parents[1] / "grasp_theory").glob("*.py")} - _generic
+_files = {path.stem for path in (Path(__file__).parents[1] / "grasp_theory").glob("*.py")} - {"__init__"}
 _rooms = ["grasp_theory.identification", *(f"grasp_theory.{name}" for name in sorted(_files))]
 jaxtyping.install_import_hook([*_rooms, "synthetic"], f"{__name__}.contract")
 

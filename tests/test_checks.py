@@ -12,9 +12,9 @@ import torch
 from strategies import rotation
 
 from grasp_theory import AssumptionError
-from grasp_theory.checks import Outcome, find, verify, verify_key
-from grasp_theory.search import largest_ratio
-from grasp_theory.statement import Claim, Rate, Search, Sides, Statement
+from grasp_theory.statements.checks import Outcome, find, verify
+from grasp_theory.statements.search import largest_ratio
+from grasp_theory.statements.statement import Claim, Rate, Search, Sides, Statement
 
 SIZE = 4
 
@@ -68,7 +68,7 @@ def sound(**fields: Any) -> Statement[Pair]:
             assumptions={"unit length": lambda i: bool(abs(i.y @ i.y - 1) < 1e-9)},
             draw=draw,
             claims={"bound": at_most(1.0, tight=True)},
-            mutants={"half of it": at_most(0.5), "obtuse": at_most(0.0)},
+            variants={"half of it": at_most(0.5), "obtuse": at_most(0.0)},
             extremal=alike,
             violators={"unit length": long},
             search=Search("bound", 2 * SIZE, cosine, restarts=1, steps=100),
@@ -85,7 +85,7 @@ def test_checks_pass_a_sound_statement():
     assert outcome.failures == []
     assert outcome.stands
     assert (outcome.held, outcome.draws, outcome.rejected) == (50, 50, 0.0)
-    assert (outcome.needed, outcome.mutants, outcome.derived) == ((1, 1), (2, 2), None)
+    assert (outcome.needed, outcome.variants, outcome.derived) == ((1, 1), (2, 2), None)
     assert outcome.best_ratio is not None
     np.testing.assert_allclose(outcome.best_ratio, 1.0, rtol=1e-6)
     assert outcome.route is not None
@@ -113,11 +113,14 @@ FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
         lambda: sound(violators={"unit length": lambda rng: Pair(draw(rng).x, np.zeros(SIZE))}),
         "needed: every claim survives without 'unit length'",
     ),
-    "true mutant": (
-        lambda: sound(mutants={"half of it": at_most(0.5), "twice": at_most(2.0)}),
-        "mutants: 'twice' survives 51 instances",
+    "true variant": (
+        lambda: sound(variants={"half of it": at_most(0.5), "twice": at_most(2.0)}),
+        "false variants: 'twice' survives 51 instances",
     ),
-    "one mutant": (lambda: sound(mutants={"half of it": at_most(0.5)}), "mutants: a statement needs at least two"),
+    "one variant": (
+        lambda: sound(variants={"half of it": at_most(0.5)}),
+        "false variants: a statement needs at least two",
+    ),
     "another route": (
         lambda: sound(route=lambda i: replace(polarised(i), bound=float(i.x @ i.y) + 1e-11)),
         "two routes: Sides(",
@@ -157,7 +160,7 @@ def test_checks_without_assumptions_need_no_violator():
 def test_checks_report_a_residual_that_is_not_zero(monkeypatch):
     import sympy
 
-    from grasp_theory.symbolic import noise_floor
+    from grasp_theory.statements.noise_floor import symbolic as noise_floor
 
     x = sympy.Symbol("x")
     residuals = {"binomial": (x + 1) ** 2 - x**2 - 2 * x - 1, "slip": (x + 1) ** 2 - x**2 - 1}
@@ -168,9 +171,9 @@ def test_checks_report_a_residual_that_is_not_zero(monkeypatch):
 
 
 @pytest.mark.slow
-def test_verify_key_is_verify_of_the_statement_found():
+def test_verify_takes_a_statement_or_its_key():
     (statement,) = find(["ablation-cost"])
-    outcome = verify_key("ablation-cost", seed=3)
+    outcome = verify("ablation-cost", seed=3)
     assert isinstance(outcome, Outcome)
     assert outcome == verify(statement, seed=3)
 

@@ -12,7 +12,7 @@ from planted import F32, dense, drawn, random_update, sine
 from strategies import seeds, update
 from tolerance import backward, subspace
 
-import grasp_theory.measure
+import grasp_theory.identification.measure
 from grasp_theory import (
     InputError,
     LowRank,
@@ -241,7 +241,7 @@ def test_identify_of_a_stack_too_large_to_keep_is_the_same(monkeypatch):
     for normalize in (False, True):
         kept = identify(updates, normalize=normalize).decompositions[0]
         with monkeypatch.context() as patch:
-            patch.setattr(grasp_theory.measure, "CACHED_BYTES", 0)
+            patch.setattr(grasp_theory.identification.measure, "CACHED_BYTES", 0)
             streamed = identify(updates, normalize=normalize).decompositions[0]
         for a, b in zip(kept.components, streamed.components, strict=True):
             np.testing.assert_allclose(a.singular_value, b.singular_value, rtol=1e-5)

@@ -12,7 +12,7 @@ from strategies import rotation, seeds
 from tolerance import Z, backward, monte_carlo
 
 from grasp_theory import InputError
-from grasp_theory.linear.naive import naive_solution
+from grasp_theory.linear.solutions import naive_solution
 from synthetic.generators.curation import AlwaysOn, Mixture, Population, Tilt, Truncation, problem_from
 from synthetic.generators.linear import least_squares
 

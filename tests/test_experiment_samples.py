@@ -11,7 +11,7 @@ from tolerance import backward
 from figures.plots.samples import build
 from grasp_theory import InputError
 from grasp_theory.identification import spectra
-from grasp_theory.theorems import _spiked
+from grasp_theory.statements.shared import spiked
 from synthetic.experiment import generators, table
 from synthetic.experiments.samples import EXPERIMENT, Cell, measure
 from synthetic.runner.agreement import agreement
@@ -76,8 +76,8 @@ def test_measured_samples_do_not_depend_on_the_theory(monkeypatch):
     for module, name in (
         (spectra, "spike"),
         (spectra, "critical_strength"),
-        (_spiked, "sample_law"),
-        (_spiked, "anisotropic_law"),
+        (spiked, "sample_law"),
+        (spiked, "anisotropic_law"),
     ):
         monkeypatch.setattr(module, name, gone)
     for cell, old in zip(SMALL, before, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import grasp_theory.identification.spectra as spectra
-import grasp_theory.linear.flows as flows
+import grasp_theory.linear.training as training
 import synthetic.experiments.training_time as module
 from figures.plots.training_time import build
 from grasp_theory import InputError
@@ -80,7 +80,12 @@ def test_overlaps_are_measured_without_their_theory(monkeypatch):
     def broken(*_, **__):
         raise RuntimeError
 
-    for owner, name in ((flows, "riccati_flow"), (flows, "lora_curve"), (spectra, "spike"), (spectra, "finite_size")):
+    for owner, name in (
+        (training, "riccati_flow"),
+        (training, "lora_curve"),
+        (spectra, "spike"),
+        (spectra, "finite_size"),
+    ):
         monkeypatch.setattr(owner, name, broken)
     for cell, values in zip(cells, before, strict=True):
         with pytest.raises(RuntimeError):

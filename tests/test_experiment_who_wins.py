@@ -10,8 +10,8 @@ import pytest
 import synthetic.experiments.who_wins as who_wins
 from figures.plots.who_wins import build
 from grasp_theory import InputError
-from grasp_theory.linear.methods import SOLUTIONS
 from grasp_theory.linear.regimes import winner
+from grasp_theory.linear.solutions import SOLUTIONS
 from synthetic.experiment import generators, table
 from synthetic.runner.agreement import agreement
 

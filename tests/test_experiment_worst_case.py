@@ -11,7 +11,7 @@ from tolerance import backward
 from figures.plots.worst_case import build
 from grasp_theory import InputError
 from grasp_theory.identification import floor, spectra
-from grasp_theory.theorems import complexity_law, minimax_angle
+from grasp_theory.statements import complexity_law, minimax_angle
 from synthetic.experiment import generators, table
 from synthetic.experiments.worst_case import EXPERIMENT, Cell, _gradient, measure, worst_task
 from synthetic.generators.task_updates import haar

@@ -16,23 +16,32 @@ from tolerance import monte_carlo
 
 from grasp_theory import InputError
 from grasp_theory.linear import draw_problem, excess_risk, norm_left, response_left
-from grasp_theory.linear.ablation import ablation_risk, naive_ablated
-from grasp_theory.linear.caft import caft, caft_ablated, kept_read
-from grasp_theory.linear.compensated import compensated, own_component
-from grasp_theory.linear.edit import delete_component, posthoc_read, posthoc_write, top_triple
-from grasp_theory.linear.grasp import grasp_both, grasp_read, grasp_write, write_leak
-from grasp_theory.linear.group_dro import removing_weights, reweighted, worst_group
-from grasp_theory.linear.methods import SOLUTIONS
-from grasp_theory.linear.naive import naive_solution
 from grasp_theory.linear.regimes import explained, read_side, risk_table, winner
-from grasp_theory.linear.steering import (
+from grasp_theory.linear.solutions import (
+    SOLUTIONS,
+    ablation_risk,
+    caft,
+    caft_ablated,
+    compensated,
+    delete_component,
+    grasp_both,
+    grasp_read,
+    grasp_write,
     inference_risk,
     inference_strength,
+    kept_read,
+    naive_ablated,
+    naive_solution,
     output_side,
     output_strength,
+    own_component,
+    posthoc_read,
+    posthoc_write,
     preventative,
+    top_triple,
+    write_leak,
 )
-from grasp_theory.theorems._maps import descend, exact_samples, factored_loss, fit_loss
+from grasp_theory.statements.shared.maps import descend, exact_samples, factored_loss, fit_loss
 
 CLOSE = 1e-6  # descent stops at a gradient of 1e-12; the condition numbers are at most 100
 
@@ -307,10 +316,3 @@ def test_ranks_below_one_are_refused(rank):
     for solution in (naive_solution, grasp_write, grasp_read, grasp_both, caft):
         with pytest.raises(InputError, match=f"^rank must be at least 1, got {rank}$"):
             solution(p, rank)
-
-
-def test_group_weights_of_the_wrong_shape_or_sign_are_refused(no_contracts):
-    p = problem(0)
-    for weights in (np.ones(3), np.zeros(2), np.array([0.5, -0.5])):
-        with pytest.raises(InputError, match="weights"):
-            reweighted(p, np.array([1.0, -1.0]), weights)

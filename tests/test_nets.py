@@ -12,7 +12,7 @@ from tolerance import backward
 
 from grasp_theory import InputError
 from grasp_theory.linear.training import Optimizer
-from grasp_theory.theorems import _residual_net as statement
+from grasp_theory.statements.shared import residual_net
 from synthetic.training.net_training import Method, gradients, train_net
 from synthetic.training.nets import Net, NetSpec, along, draw_net, forward
 
@@ -98,13 +98,13 @@ def test_net_training_of_many_trials_is_each_alone(optimizer, method):
             np.testing.assert_array_equal(getattr(together, name)[:, i], getattr(alone, name)[:, 0])
 
 
-@pytest.mark.parametrize("optimizer", statement.OPTIMISERS)
+@pytest.mark.parametrize("optimizer", residual_net.OPTIMISERS)
 @pytest.mark.parametrize("phi", ["identity", "tanh"])
 @pytest.mark.parametrize(("method", "blocks"), [("none", 3), ("write", 3), ("stream", 1), ("compensated", 2)])
 def test_net_training_is_that_of_the_statements_net(optimizer, phi, method, blocks):
     """Against the separately written training in ``rerouting-share``; its stream projection is at the last output."""
     net = net_of(replace(SMALL, phi=phi, blocks=blocks, adapted=None, task_blocks=None, trials=1))
-    other = statement.Net(net.W[0], net.A0[0], linear=phi == "identity")
+    other = residual_net.Net(net.W[0], net.A0[0], linear=phi == "identity")
     P, shortcut = np.eye(5) - np.outer(net.u[0], net.u[0]), net.spec.beta * np.outer(net.u[0], net.v[0]) @ net.X[0]
     Y = net.clean(net.X)[0] + (0 if method == "compensated" else shortcut)
     sides: dict[str, Any] = {"stream": {"backward": P}, "write": {"write": P}}.get(method, {})

@@ -23,8 +23,8 @@ from benchmarks.kills import contents, differences
 from figures.rows import FOLDER, read_rows
 from figures.tables import console, show
 from figures.tables.verification import show_outcomes
-from grasp_theory.checks import Outcome, RateFound
-from grasp_theory.theorems import ORDER
+from grasp_theory.statements import ORDER
+from grasp_theory.statements.checks import Outcome, RateFound
 from real_models import write_adapter
 from real_models.comparison.table import lines as summarise
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
@@ -204,7 +204,7 @@ def test_comparison_keeps_its_methods_in_a_narrow_terminal(columns):
 @pytest.mark.parametrize("width", [None, 200])
 def test_table_of_statements_breaks_no_name_in_a_pipe(width, capsys):
     rates = [RateFound("mean", (4,), (0.5,), -0.54, 0.01, -0.5, True)] * 5
-    made = {"best_ratio": 1.0, "needed": (4, 5), "mutants": (90, 90), "mutant_draws": 200, "derived": (13, 13)}
+    made = {"best_ratio": 1.0, "needed": (4, 5), "variants": (90, 90), "variant_draws": 200, "derived": (13, 13)}
     outcomes = [Outcome(key, "identity", "", 200, 200, route=1e-10, rates=rates, **made) for key in ORDER]
     out = console() if width is None else Console(width=width, soft_wrap=True)
     show_outcomes(outcomes, out)

@@ -12,11 +12,8 @@ from tolerance import backward
 
 from grasp_theory import InputError
 from grasp_theory.linear import LinearProblem, draw_problem
-from grasp_theory.linear.caft import caft, kept_read
-from grasp_theory.linear.compensated import compensated, own_component
-from grasp_theory.linear.methods import SOLUTIONS
 from grasp_theory.linear.problem import Stacked
-from grasp_theory.linear.steering import preventative
+from grasp_theory.linear.solutions import SOLUTIONS, caft, compensated, kept_read, own_component, preventative
 from grasp_theory.linear.training import stable_step, train
 from synthetic.training.one_layer import METHODS, train_method
 

@@ -12,8 +12,8 @@ import grasp_cli
 from figures.catalogue import FIGURES, csv_name
 from figures.pages.summary import failures, write_report
 from figures.rows import FOLDER, read_rows
-from grasp_theory.checks import find, verify
 from grasp_theory.identification.report import plain
+from grasp_theory.statements.checks import find, verify
 from real_models.comparison.table import lines
 from synthetic.runner.sweep import Sweep, load
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from breaking import killed
 from strategies import rotation, with_singular_values
 
 from grasp_theory import AssumptionError, InputError
-from grasp_theory.breaking import killed
-from grasp_theory.checks import ATTAINED, find, verify
-from grasp_theory.statement import Claim, Sides
-from grasp_theory.theorems import ORDER
-from grasp_theory.theorems.factored_svd import Instance
+from grasp_theory.statements import ORDER
+from grasp_theory.statements.checks import ATTAINED, find, verify
+from grasp_theory.statements.factored_svd import Instance
+from grasp_theory.statements.statement import Claim, Sides
 
 KEYS = list(ORDER)
 
@@ -27,7 +27,7 @@ def test_statement_stands(key):
     outcome = verify(statement, seed=1)  # another seed than the command line's
     assert outcome.failures == []
     assert outcome.held == outcome.draws > 0
-    assert outcome.mutants[0] == outcome.mutants[1] >= 2
+    assert outcome.variants[0] == outcome.variants[1] >= 2
     if statement.kind == "limit":
         assert outcome.rates
     if any(claim.tight for claim in statement.claims.values()):
@@ -58,7 +58,7 @@ def test_statement_is_complete(key):
     assert statement.key == key
     assert statement.basis.startswith(("proved here", "proved in", "checked numerically", "derived"))
     assert set(statement.violators) <= set(statement.assumptions)
-    assert len(statement.mutants) >= 2
+    assert len(statement.variants) >= 2
     assert statement.law
 
 
@@ -141,9 +141,9 @@ def test_factored_svd_by_cholesky_loses_half_the_digits_before_it_fails(conditio
     rng = np.random.default_rng(0)
     B = with_singular_values(rng, 9, 3, np.array([1.0, 0.5, 1 / condition]))
     i = Instance(B, rotation(rng, 6, 3).T, 1.0, np.eye(3), index=2)
-    mutant = statement.mutants["Gram + Cholesky"]
-    assert np.isfinite(mutant.sides(i).measured)
-    assert mutant.holds(i) == holds
+    variant = statement.variants["Gram + Cholesky"]
+    assert np.isfinite(variant.sides(i).measured)
+    assert variant.holds(i) == holds
     assert statement.claims["values"].holds(i)  # the control
 
 

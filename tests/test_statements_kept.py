@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import warnings
 from pathlib import Path
@@ -11,17 +12,19 @@ import pytest
 
 import grasp_cli
 import synthetic.runner.statements as kept
-from grasp_theory import theorems
-from grasp_theory.checks import Outcome, RateFound, modules, verify_key
 from grasp_theory.identification.report import plain
+from grasp_theory.statements import registry
+from grasp_theory.statements.checks import Outcome, RateFound, verify
+from grasp_theory.statements.registry import ORDER, modules
+from synthetic.runner import code_version as code
 from synthetic.runner.code_version import code_version
 
 KEYS = ("scalar-output", "ablation-cost", "steering-bias")
-THEORY = Path(theorems.__file__).parents[1]
+THEORY = Path(registry.__file__).parent
 
 
 class Checks:
-    """Stands for verify_key: counts what it was asked, and may be told to be interrupted or to fail."""
+    """Stands for verify: counts what it was asked, and may be told to be interrupted or to fail."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -46,8 +49,8 @@ class Checks:
 def checks(monkeypatch) -> Checks:
     """The statements are three, in this process."""
     made = Checks()
-    monkeypatch.setattr(theorems, "ORDER", KEYS)
-    monkeypatch.setattr(kept, "verify_key", made)
+    monkeypatch.setattr(registry, "ORDER", KEYS)
+    monkeypatch.setattr(kept, "verify", made)
     return made
 
 
@@ -94,7 +97,7 @@ def test_statements_of_other_code_are_checked_again(checks, tmp_path, changed, m
     (tmp_path / "verify.json").unlink()
     with pytest.warns(UserWarning, match="set aside .* measured by other code"):
         assert reproduce(tmp_path) == 0
-    assert checks.since() == (list(KEYS) if changed == "grasp_theory.checks" else [KEYS[0]])
+    assert checks.since() == (list(KEYS) if changed == "grasp_theory.statements.checks" else [KEYS[0]])
 
 
 def test_statements_that_fail_are_kept_and_fail_again(checks, tmp_path, monkeypatch, capsys):
@@ -106,7 +109,7 @@ def test_statements_that_fail_are_kept_and_fail_again(checks, tmp_path, monkeypa
         found = json.loads((tmp_path / "verify.json").read_text())["statements"]
         assert [bool(o["failures"]) for o in found] == [False, True, False]
     checks.failing = None
-    own = f"grasp_theory.theorems.{KEYS[1].replace('-', '_')}"
+    own = f"grasp_theory.statements.{KEYS[1].replace('-', '_')}"
     monkeypatch.setattr(kept, "code_version", lambda m: "mended" if m == own else code_version(m))
     with pytest.warns(UserWarning, match="1 measured by other code"):
         assert reproduce(tmp_path) == 0
@@ -149,14 +152,54 @@ def test_verify_alone_keeps_nothing(checks, tmp_path, monkeypatch, capsys):
 def test_outcome_is_what_its_record_says():
     rate = RateFound("mean", (4, 16), (0.5, 0.1), -0.51, 0.01, -0.5, True)
     full = Outcome("a", "limit", "proved here", 9, 9, 0.1, 1 - 1e-16, (1, 2), (3, 4), 5, (6, 7), 1e-300, [rate], ["x"])
-    for outcome in (full, Outcome("b", "tight", ""), verify_key("scalar-output")):
+    for outcome in (full, Outcome("b", "tight", ""), verify("scalar-output")):
         assert Outcome.of(json.loads(json.dumps(plain(outcome)))) == outcome
 
 
-def test_modules_of_the_statements_are_all_files_of_the_theory():
-    found = {name for key in theorems.ORDER for name in modules(key)}
-    assert found == {"grasp_theory.checks"} | {
-        f"grasp_theory.{room}.{path.stem}"
-        for room in ("theorems", "symbolic", "mutants")
-        for path in (THEORY / room).glob("[a-z]*.py")
+def folders() -> set[str]:
+    """The folders of the statements."""
+    return {path.name for path in THEORY.iterdir() if path.is_dir()} - {"shared", "__pycache__"}
+
+
+def test_statements_are_the_folders_in_the_order_of_the_theory():
+    assert len(set(ORDER)) == len(ORDER)
+    assert {key.replace("-", "_") for key in ORDER} == folders()
+
+
+def test_modules_of_the_statements_are_all_files_of_their_folders():
+    found = {name for key in ORDER for name in modules(key)}
+    files = {
+        path.relative_to(THEORY).with_suffix("") for folder in folders() for path in (THEORY / folder).glob("*.py")
     }
+    inside = {".".join(file.parts).removesuffix(".__init__") for file in files}
+    assert found == {f"grasp_theory.statements.{name}" for name in ("checks", *inside)}
+
+
+@pytest.mark.parametrize(
+    ("file", "noticed"),
+    [
+        ("old_inputs", True),
+        ("old_inputs.instances", True),
+        ("old_inputs.variants", True),
+        ("old_inputs.symbolic", True),
+        ("shared.draws", True),
+        ("checks", True),
+        ("statement", True),
+        ("registry", True),
+        ("search", True),
+        ("shared.spiked", False),
+        ("prior_angle", False),
+    ],
+)
+def test_statement_notices_a_change_in_its_folder_and_in_what_it_shares(file, noticed, monkeypatch):
+    parse = code._parse
+
+    def changed(name: str) -> ast.Module:
+        tree = parse(name)
+        tree.body += ast.parse("changed = 1").body if name == f"grasp_theory.statements.{file}" else []
+        return tree
+
+    names = modules("old-inputs")
+    before = [code.code_version.__wrapped__(name) for name in names]
+    monkeypatch.setattr(code, "_parse", changed)
+    assert (before != [code.code_version.__wrapped__(name) for name in names]) == noticed

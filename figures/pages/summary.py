@@ -60,12 +60,12 @@ def _load(path: Path) -> dict[str, Any]:
 def _identification(data: dict[str, Any]) -> list[str]:
     outcomes, organism = data["verify"]["statements"], data["organism"]
     standing = sum(not o["failures"] for o in outcomes)
-    refuted, mutants = (sum(o["mutants"][k] for o in outcomes) for k in (0, 1))
+    refuted, variants = (sum(o["variants"][k] for o in outcomes) for k in (0, 1))
     swept = data["agreement"]["experiments"]
     compared, off = (sum(e[key] for e in swept) for key in ("compared", "violations"))
     best = [max(column) for column in zip(*organism["weights"], strict=True)]
     return [
-        f"{standing} of {len(outcomes)} statements stand, and their checks refute {refuted} of {mutants} false "
+        f"{standing} of {len(outcomes)} statements stand, and their checks refute {refuted} of {variants} false "
         "variants (verify.json).",
         f"In {len(swept)} experiments {compared} measured means have a law; {off} are off by more than 5 standard "
         "errors and the stated finite-size term (agreement.json).",

@@ -77,7 +77,7 @@ def _borders(ax: Any, row: dict[str, Any]) -> None:
     from scipy.optimize import brentq
 
     from grasp_theory.identification.spectra import sample_threshold
-    from grasp_theory.theorems._spiked import sample_law
+    from grasp_theory.statements.shared.spiked import sample_law
 
     m, d, s = row["m"], row["d"], row["noise"]
     white = sample_threshold(1.0, m, d, s=s, whitened=True)
@@ -89,7 +89,7 @@ def _borders(ax: Any, row: dict[str, Any]) -> None:
 
 def _wrong(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     """The raw law of isotropic inputs with the same tr Sigma, where it does not apply."""
-    from grasp_theory.theorems._spiked import sample_law
+    from grasp_theory.statements.shared.spiked import sample_law
     from synthetic.experiments.samples import Cell
 
     row = rows[0]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,20 +14,32 @@ from rich.text import Text
 from .table import Table
 
 if TYPE_CHECKING:
-    from grasp_theory.checks import Outcome
-    from grasp_theory.statement import Statement
+    from grasp_theory.statements.checks import Outcome
+    from grasp_theory.statements.statement import Statement
 
-HEADERS = ["statement", "kind", "held", "rejected", "best ratio", "needed", "mutants", "derived", "routes", "rates", ""]
+HEADERS = [
+    "statement",
+    "kind",
+    "held",
+    "rejected",
+    "best ratio",
+    "needed",
+    "variants",
+    "derived",
+    "routes",
+    "rates",
+    "",
+]
 
 
 def show_outcomes(outcomes: Sequence[Outcome], out: Console) -> None:
     """One row each; failures in words below."""
     drop = ["rates", "routes", "rejected", "kind", "derived", "best ratio"]
     out.print(Table(HEADERS, [_row(o) for o in outcomes], droppable=drop))
-    mutants = sum(o.mutants[1] for o in outcomes)
-    refuted = sum(o.mutants[0] for o in outcomes)
+    variants = sum(o.variants[1] for o in outcomes)
+    refuted = sum(o.variants[0] for o in outcomes)
     standing = sum(o.stands for o in outcomes)
-    out.print(f"{standing} of {len(outcomes)} statements stand; {refuted} of {mutants} false variants refuted")
+    out.print(f"{standing} of {len(outcomes)} statements stand; {refuted} of {variants} false variants refuted")
     for o in outcomes:
         for failure in o.failures:
             out.print(Text(f"FAILED {o.key}: {failure}", style="bold red"))
@@ -42,7 +54,7 @@ def _row(o: Outcome) -> list[str]:
         f"{100 * o.rejected:.0f}%",
         "–" if o.best_ratio is None else f"{o.best_ratio:.7f}",
         _of(o.needed),
-        f"{_of(o.mutants)} in {o.mutant_draws}",
+        f"{_of(o.variants)} in {o.variant_draws}",
         _of(o.derived),
         "–" if o.route is None else f"{o.route:.1g}",
         rates,
@@ -55,11 +67,12 @@ def _of(pair: tuple[int, int] | None) -> str:
 
 
 def show_statement(statement: Statement[Any], out: Console, *, seed: int = 0) -> None:
-    """The docstring of the statement's file, its assumptions and mutants, and one instance in numbers."""
-    module = sys.modules[statement.draw.__module__]
-    out.print(Text(inspect.getdoc(module) or "", no_wrap=False))
+    """The docstring of the statement's folder, its assumptions and false variants, and one instance in numbers."""
+    from grasp_theory.statements.registry import package
+
+    out.print(Text(inspect.getdoc(import_module(package(statement.key))) or "", no_wrap=False))
     out.print(f"\nbasis: {statement.basis}")
-    for title, names in (("assumptions", statement.assumptions), ("false variants refuted", statement.mutants)):
+    for title, names in (("assumptions", statement.assumptions), ("false variants refuted", statement.variants)):
         out.print(f"{title}: {'; '.join(names) or 'none'}")
     rng = np.random.default_rng(seed)
     make = statement.extremal or statement.draw

@@ -9,12 +9,12 @@ import numpy as np
 
 from .. import linalg
 from ..errors import InputError
-from ..measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
 from ..subspace import fix_sign
 from ..updates import LARGEST, Side, Update, require_size
 from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
+from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
 from .report import Alignment, Decomposition, ModuleSpectrum, Report
 from .rule import CAVEAT, P_VALUE, RULE
 from .verdict import judge, overall

@@ -12,10 +12,10 @@ from numpy import ndarray
 from .. import linalg
 from ..errors import InputError
 from ..lowrank import LowRank
-from ..measure import Stack
 from ..subspace import Subspace
 from ..updates import Side, Update
 from .lanczos import leading_svd
+from .measure import Stack
 from .report import SCHEMA_VERSION, plain
 
 DRAWS = 999

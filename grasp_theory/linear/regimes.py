@@ -1,4 +1,4 @@
-"""Who wins: the excess risk of every method at full rank, as a function of the problem."""
+"""Risks: what an update costs at deployment, and who wins as a function of the problem."""
 
 from __future__ import annotations
 
@@ -6,11 +6,26 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from .edit import top_triple
-from .grasp import write_leak
 from .problem import LinearProblem
+from .solutions import top_triple, write_leak
 
 TIE = 1e-9  # risks closer than this, relative to the naive one, are equal
+
+
+def excess_risk(problem: LinearProblem, D: Float[ndarray, "m d"]) -> float:
+    """‖(D − T) Sigma_t^½‖_F²: squared error of W0 + D at deployment, beyond the noise."""
+    E = D - problem.T
+    return float(np.trace(E @ problem.Sigma_t @ E.T))
+
+
+def response_left(problem: LinearProblem, D: Float[ndarray, "m d"]) -> float:
+    """|uᵀ (D − T) v|: how much of the shortcut's response survives along u and v; beta for the naive solution."""
+    return float(abs(problem.u @ (D - problem.T) @ problem.v))
+
+
+def norm_left(problem: LinearProblem, D: Float[ndarray, "m d"]) -> float:
+    """‖(D − T) v‖₂: length of all that the factor's input still moves wrongly; beta for the naive solution."""
+    return float(np.linalg.norm((D - problem.T) @ problem.v))
 
 
 def risk_table(problem: LinearProblem) -> dict[str, float]:

@@ -150,13 +150,21 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     ‖D − T‖_t² + (‖D‖_t² − 2⟨D, D − T⟩_t)/m for the naive D. finite: 1e-5 of ‖M‖_t², where descent stops.
     """
     from grasp_theory.linear import excess_risk
-    from grasp_theory.linear.ablation import ablated
-    from grasp_theory.linear.caft import caft, caft_ablated
-    from grasp_theory.linear.compensated import compensated, own_component
-    from grasp_theory.linear.edit import delete_component, posthoc_read, posthoc_write
-    from grasp_theory.linear.grasp import grasp_both, grasp_read, grasp_write
-    from grasp_theory.linear.naive import naive_solution
-    from grasp_theory.linear.steering import preventative
+    from grasp_theory.linear.solutions import (
+        ablated,
+        caft,
+        caft_ablated,
+        compensated,
+        delete_component,
+        grasp_both,
+        grasp_read,
+        grasp_write,
+        naive_solution,
+        own_component,
+        posthoc_read,
+        posthoc_write,
+        preventative,
+    )
 
     true, p = problems(cell)
     rank = cell.rank

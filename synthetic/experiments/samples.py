@@ -106,7 +106,7 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     is dW: the two laws at the ends; no law between. finite: those of ``phase-transition`` for each SVD.
     """
     from grasp_theory.identification.spectra import critical_strength, finite_size, spike
-    from grasp_theory.theorems._spiked import anisotropic_law, sample_law
+    from grasp_theory.statements.shared.spiked import anisotropic_law, sample_law
 
     if cell.common:
         return {}

@@ -153,7 +153,7 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 
 def _flow_overlaps(cell: Cell, start: Start, t: float) -> tuple[float, float]:
-    from grasp_theory.linear.flows import lora_curve, riccati_flow
+    from grasp_theory.linear.training import lora_curve, riccati_flow
 
     if cell.rank < cell.d:
         U, _, Vh = linalg.svd(riccati_flow(start.M, start.A0, t), full_matrices=False)

@@ -167,8 +167,8 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     """
     from grasp_theory.identification.floor import white_edge
     from grasp_theory.identification.spectra import critical_strength, finite_size, spike
-    from grasp_theory.theorems.complexity_law import law
-    from grasp_theory.theorems.minimax_angle import value
+    from grasp_theory.statements.complexity_law import law
+    from grasp_theory.statements.minimax_angle import value
 
     n, bound = min(cell.m, cell.d), value(cell.tau) if cell.rank > 1 else min(1.0, cell.tau)
     if cell.task == "adversary":

@@ -8,8 +8,9 @@ from typing import cast
 
 from threadpoolctl import threadpool_limits
 
-from grasp_theory.checks import Outcome, modules, verify_key
 from grasp_theory.identification.report import plain
+from grasp_theory.statements import Outcome, verify
+from grasp_theory.statements.registry import modules
 
 from .code_version import code_version
 from .store import Place, Store
@@ -46,7 +47,7 @@ def check_statements(
 
 def _check(key: str, deep: bool, store: Store | None, place: Place) -> Outcome:
     with threadpool_limits(1):
-        outcome = verify_key(key, deep=deep)
+        outcome = verify(key, deep=deep)
     if store is not None:
         store.write(*place, plain(outcome))
     return outcome

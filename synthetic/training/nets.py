@@ -1,6 +1,6 @@
 """Small residual nets with LoRA, a planted task and a shortcut that all inputs share; many trials at once.
 
-h_0 = x, h_k = h_(k−1) + φ((W_k + D_k) h_(k−1)), F(x) = h_K: the net of ``grasp_theory/theorems/_residual_net.py``, with
+h_0 = x, h_k = h_(k−1) + φ((W_k + D_k) h_(k−1)), F(x) = h_K: the net of the statements (``shared.residual_net``), with
 D_k = B_k A_k on chosen blocks, B = 0 at the start. Leading axes are trials. They are trained by ``net_training``.
 """
 
@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from grasp_theory import InputError, linalg
-from grasp_theory.theorems._residual_net import pinched
+from grasp_theory.statements.shared.residual_net import pinched
 
 Phi = Literal["identity", "tanh"]
 Loss = Literal["squared", "logistic"]

@@ -1,0 +1,190 @@
+"""One pass over a module: its spectrum, its leading directions and its noise, and nothing that needs the factors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from ..errors import InputError
+from ..lowrank import LowRank
+from ..subspace import fix_sign
+from ..updates import Side, Update
+from .agreement import LeadingDirections, lowest_p
+from .floor import MIN_RANK, factored_edge, noise_scale
+from .report import Floor, Power
+from .rule import P_VALUE, RATIO
+from .spectra import factored_visible_strength
+
+LARGEST = 1e140
+KEPT = 8  # leading directions kept of every module, for the agreement test
+RTOL = 1e-7  # accuracy of a module's singular values, in units of its largest
+CACHED_BYTES = 3 << 22  # of a pooled stack; what goes beyond is read again and again
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """The noise model of one module or stack: ``rows`` x r noise times a factor with these squared singular values."""
+
+    rows: int
+    eigenvalues: Float[ndarray, " r"] | None  # each times the noise variance; None where that is not estimated
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """What one pass over a module leaves of it, seen from the side that is analysed."""
+
+    name: str
+    layer: int | None
+    place: str | int | None
+    width: int
+    S: Float[ndarray, " q"]
+    U: Float[ndarray, "width k"]
+    error: float
+    noise: Noise
+    zero_start: Literal["B", "A"] | None
+    fixed: bool  # the side that is analysed was fixed by construction
+
+
+def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
+    """Decompose one module, keeping at least KEPT leading directions; ``lowrank`` is the update's, loaded."""
+    svd = lowrank.svd(max(kept, KEPT), rtol=RTOL)
+    largest = float(svd.S.max(initial=0.0))
+    if largest and not 1 / LARGEST < largest < LARGEST:
+        raise InputError(
+            f"the update of {update.name} has singular value {largest:.3g}, whose square leaves the range of float64; "
+            f"rescale the factors (sizes between {1 / LARGEST:g} and {LARGEST:g} can be decomposed)"
+        )
+    return Module(
+        name=update.name,
+        layer=update.layer,
+        place=update.place,
+        width=lowrank.shape[0 if side == "write" else 1],
+        S=svd.S,
+        U=fix_sign(svd.U if side == "write" else svd.Vh.T).astype(np.float32),
+        error=svd.error,
+        noise=_noise(lowrank if update.zero_start == "B" else lowrank.T, update, side),
+        zero_start=update.zero_start,
+        fixed=update.fixed == side,
+    )
+
+
+def _noise(lowrank: LowRank, update: Update, side: Side) -> Noise:
+    """Noise of the factor that started at zero (turned to be B) given the other, from its median singular value."""
+    rows, r = lowrank.shape[0], lowrank.rank
+    if update.fixed == side:
+        return Noise(rows, None, f"the {side} side was fixed by construction and says nothing about the data")
+    if update.zero_start is None:
+        return Noise(rows, None, "both factors started at random, so that neither is noise on a known start")
+    if r < MIN_RANK:
+        return Noise(rows, None, f"rank {r} < {MIN_RANK}, too few singular values for a median")
+    if r > min(lowrank.shape):
+        return Noise(rows, None, f"rank {r} exceeds the sizes {lowrank.shape} of the update")
+    b_values, a_eigenvalues = lowrank.factor_spectra()
+    variance = (lowrank.scaling * noise_scale(b_values, rows, r)) ** 2
+    if variance == 0 or a_eigenvalues[0] == 0:
+        return Noise(rows, None, "half of the update's singular values are exactly zero")
+    return Noise(rows, variance * a_eigenvalues, "")
+
+
+def pooled_noise(group: Sequence[Module], side: Side, scales: Float[ndarray, " L"]) -> Noise:
+    """Noise of a stack: the modules' eigenvalues together, each with its own variance."""
+    width = group[0].width
+    if side == "read":
+        return Noise(width, None, "in a stack of read modules A's random start is part of the spectrum")
+    if any(m.zero_start == "A" for m in group):
+        return Noise(width, None, "a stacked module was trained from A = 0, as embeddings are")
+    missing = [m.noise.reason for m in group if m.noise.eigenvalues is None]
+    if missing:
+        return Noise(width, None, f"{missing[0]}, in {len(missing)} of {len(group)} modules")
+    parts = [
+        scale**2 * m.noise.eigenvalues
+        for m, scale in zip(group, scales, strict=True)
+        if m.noise.eigenvalues is not None
+    ]
+    return Noise(width, np.concatenate(parts), "")
+
+
+def floor_and_power(noise: Noise, level: float, modules: int, directions: LeadingDirections) -> tuple[Floor, Power]:
+    """The floor, and the strength of the weakest shared factor that would have passed both the floor and the gap."""
+    if noise.eigenvalues is None:
+        return Floor(None, level, noise.reason), Power(None, None, "there is no noise floor")
+    edge = factored_edge(noise.rows, noise.eigenvalues)
+    floor = edge.floor(level)
+    if lowest_p(directions) >= P_VALUE:
+        reason = f"{len(set(directions.layers.tolist()))} layer(s) are too few for an agreement with p < {P_VALUE:g}"
+        return Floor(floor, level, "estimated"), Power(None, None, reason)
+    visible = factored_visible_strength(noise.rows, noise.eigenvalues, max(floor, RATIO * edge.centre**0.5))
+    return Floor(floor, level, "estimated"), Power(visible, visible / modules**0.5, "estimated")
+
+
+def leading_directions(group: Sequence[Module]) -> LeadingDirections:
+    """The leading directions of a group, padded with zero strength to a common number."""
+    L = len(group)
+    U, S = np.zeros((group[0].width, L, KEPT), np.float32), np.zeros((L, KEPT))
+    for l, m in enumerate(group):
+        kept = min(KEPT, m.U.shape[1])
+        U[:, l, :kept], S[l, :kept] = m.U[:, :kept], m.S[:kept]
+    # A module without a layer counts as a layer of its own.
+    places = [(l,) if m.place is None else m.place for l, m in enumerate(group)]
+    number = {place: n for n, place in enumerate(dict.fromkeys(places))}
+    layers = np.array([number[place] for place in places])
+    return LeadingDirections(U, S, layers)
+
+
+class Stack:
+    """The matrices W_l with W_l W_lᵀ = dW_l dW_lᵀ (dW_lᵀ dW_l on the read side), in float32, to be iterated over.
+
+    The first CACHED_BYTES of them are kept; the modules of a larger stack are loaded anew in every iteration, so that
+    memory does not grow with the adapter. A module whose factors are too ill-conditioned to be multiplied out in one
+    step is kept whatever its size.
+    """
+
+    def __init__(self, side: Side) -> None:
+        self.side: Side = side
+        self._updates: list[Update] = []
+        self._kept: dict[int, Float[ndarray, "width q"]] = {}
+        self._mixing: dict[int, Float[ndarray, "r q"]] = {}
+        self._scales = np.ones(0)
+
+    def add(self, update: Update, lowrank: LowRank, *, norm: float) -> None:
+        """Append a module; ``lowrank`` is the update's, loaded, and ``norm`` its Frobenius norm."""
+        n, size = len(self._updates), norm or 1.0
+        self._updates.append(update)
+        self._scales = np.append(self._scales, size)  # W is kept with norm 1: float32 has a narrow range
+        facing = lowrank if self.side == "write" else lowrank.T
+        mixing = facing.left_mixing(rtol=RTOL)
+        if mixing is None:
+            self._kept[n] = (facing.left_factor(rtol=RTOL) / size).astype(np.float32)
+            return
+        self._mixing[n] = mixing / size
+        if sum(W.nbytes for W in self._kept.values()) + 4 * facing.B.size <= CACHED_BYTES:
+            self._kept[n] = self._product(lowrank, self._mixing[n])
+
+    def scaled(self, factors: Float[ndarray, " L"]) -> Stack:
+        """The same stack with the modules multiplied by these numbers."""
+        other = Stack(self.side)
+        other._updates, other._kept, other._mixing = self._updates, self._kept, self._mixing
+        other._scales = self._scales * factors
+        return other
+
+    def __iter__(self) -> Iterator[Float[ndarray, "width q"]]:
+        """The matrices in float64, one by one."""
+        for n, (update, scale) in enumerate(zip(self._updates, self._scales, strict=True)):
+            W = self._kept[n] if n in self._kept else self._product(update.lowrank, self._mixing[n])
+            yield W.astype(np.float64) * scale
+
+    def _product(self, lowrank: LowRank, mixing: Float[ndarray, "r q"]) -> Float[ndarray, "width q"]:
+        factor = lowrank.B if self.side == "write" else lowrank.A.T
+        return (factor.astype(np.float64, copy=False) @ mixing).astype(np.float32)
+
+    def layer_shares(self, U: Float[ndarray, "width k"], layers: Int[ndarray, " L"]) -> Float[ndarray, "layers k"]:
+        """‖u_iᵀ W_l‖² summed over the modules of each layer, as a share of its sum: what component i is made of."""
+        parts = np.array([np.sum((U.T @ W) ** 2, axis=1) for W in self])
+        by_layer = np.array([parts[layers == layer].sum(axis=0) for layer in np.unique(layers)])
+        return by_layer / np.maximum(by_layer.sum(axis=0), np.finfo(np.float64).tiny)

@@ -1,0 +1,142 @@
+"""ablation-cost (identity). What ablating the factor at inference costs a naively tuned model.
+
+Statement. Naive fine-tuning (full rank: M, for Sigma ≻ 0) followed by x -> P x at inference, P = P_v. The error is
+−(W0 + T) v vᵀ, so for every Sigma and Sigma_t
+
+    excess risk = ‖(W0 + T) v‖² vᵀ Sigma_t v:
+
+no trace of beta and **no leak term** (ell enters if the model was trained ablated, caft-gap); but the pretrained
+content along v goes with the shortcut. Against GRASP-read, with t = ‖(W0 + T) v‖²:
+
+    Sigma v ∥ v, any Sigma_t:   R(ablation) − R(GRASP) = (t − ‖T v‖²) vᵀ Sigma_t v,
+    Sigma_t = Sigma:            R(ablation) − R(GRASP) = (t − ‖T v‖²) kappa + (t − beta²) L,
+
+kappa = 1/(vᵀ Sigma⁻¹ v), L = vᵀ Sigma v − kappa. So in the first case GRASP wins iff ‖T v‖ < ‖(W0 + T) v‖; with
+correlated inputs ablation may win all the same, if beta² > t: GRASP leaks beta. Against naive
+fine-tuning itself ablation wins iff ‖(W0 + T) v‖ < beta, for every Sigma and Sigma_t with vᵀ Sigma_t v > 0.
+
+Proof (here). (W0 + M) P − W0 − T = −(W0 + T) v vᵀ since u vᵀ P = 0. GRASP-read has the error −T v vᵀ for ell = 0, and
+the risk ‖T v‖² kappa + beta² L for Sigma_t = Sigma (read-removal). ∎ Symbolic twin: the error and both risks, 2 x 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...linear.problem import LinearProblem, draw_problem
+from ...linear.regimes import excess_risk
+from ...linear.solutions import ablation_risk, grasp_read, naive_ablated
+from ..shared.maps import definite, exact_samples, same, singular
+from ..statement import Claim, Sides, Statement
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A problem and a probe matrix Z."""
+
+    problem: LinearProblem
+    Z: Float[ndarray, "m d"]
+
+    def aligned(self) -> LinearProblem:
+        """The same problem with Sigma v ∥ v."""
+        p = self.problem
+        return replace(p, Sigma=p.P_v @ p.Sigma @ p.P_v + (p.v @ p.Sigma @ p.v) * np.outer(p.v, p.v))
+
+    def unshifted(self) -> LinearProblem:
+        """The same problem with Sigma_t = Sigma."""
+        return replace(self.problem, Sigma_t=self.problem.Sigma)
+
+
+def draw(rng: np.random.Generator) -> Instance:
+    """Sigma and Sigma_t generic and different; W0 v of any size."""
+    p = draw_problem(rng, sizes=(2, 7))
+    p = replace(p, W0=p.W0 * np.exp(rng.uniform(-2, 1)))
+    return Instance(p, rng.standard_normal(p.shape))
+
+
+def lost(p: LinearProblem) -> float:
+    """‖(W0 + T) v‖²."""
+    return float(np.sum(((p.W0 + p.T) @ p.v) ** 2))
+
+
+def task(p: LinearProblem) -> float:
+    """‖T v‖²."""
+    return float(np.sum((p.T @ p.v) ** 2))
+
+
+def row(p: LinearProblem) -> float:
+    """vᵀ Sigma_t v."""
+    return float(p.v @ p.Sigma_t @ p.v)
+
+
+def _scale(p: LinearProblem) -> float:
+    return float(np.linalg.norm(p.Sigma_t, 2) * (np.sum(p.M**2) + np.sum(p.W0**2)) * (1 + np.sum(p.ell**2)))
+
+
+def risk(bound) -> Claim[Instance]:
+    return Claim(
+        "=",
+        lambda i: Sides.exact(
+            excess_risk(i.problem, naive_ablated(i.problem)), bound(i.problem), scale=_scale(i.problem)
+        ),
+    )
+
+
+def against_grasp(of, bound) -> Claim[Instance]:
+    """R(ablation) − R(GRASP-read) on the problem that ``of`` makes of the instance."""
+
+    def sides(i: Instance) -> Sides:
+        p = of(i)
+        difference = excess_risk(p, naive_ablated(p)) - excess_risk(p, grasp_read(p))
+        return Sides.exact(difference, bound(p), scale=_scale(p))
+
+    return Claim("=", sides)
+
+
+def correlated(p: LinearProblem) -> float:
+    """(t − ‖T v‖²) kappa + (t − beta²) L with kappa by a Schur complement."""
+    kappa = 1 / float(p.v @ np.linalg.solve(p.Sigma, p.v))
+    return (lost(p) - task(p)) * kappa + (lost(p) - p.beta**2) * (float(p.v @ p.Sigma @ p.v) - kappa)
+
+
+def route(i: Instance) -> Sides:
+    """Least squares on curated samples, then the ablated model's mean squared error on deployment samples."""
+    p, rng = i.problem, np.random.default_rng(0)
+    X, X_t = (exact_samples(rng, Sigma, 2 * len(p.v)) for Sigma in (p.Sigma, p.Sigma_t))
+    W = np.linalg.lstsq(X.T, ((p.W0 + p.M) @ X).T, rcond=None)[0].T
+    ablated = X_t - np.outer(p.v, p.v @ X_t)
+    error = W @ ablated - (p.W0 + p.T) @ X_t
+    return Sides(float(np.mean(np.sum(error**2, axis=0))), ablation_risk(p), 1e-9 * _scale(p))
+
+
+STATEMENT = Statement(
+    key="ablation-cost",
+    kind="identity",
+    law="naive + ablation at inference: excess risk ‖(W0 + T) v‖² vᵀ Sigma_t v for every Sigma",
+    basis="proved here",
+    assumptions={"Sigma ≻ 0": lambda i: definite(i.problem.Sigma, len(i.problem.v))},
+    draw=draw,
+    claims={
+        "error": same(
+            lambda i: naive_ablated(i.problem) - i.problem.T,
+            lambda i: -np.outer((i.problem.W0 + i.problem.T) @ i.problem.v, i.problem.v),
+        ),
+        "risk": risk(lambda p: lost(p) * row(p)),
+        "against GRASP, Sigma v ∥ v": against_grasp(Instance.aligned, lambda p: (lost(p) - task(p)) * row(p)),
+        "against GRASP, no shift": against_grasp(Instance.unshifted, correlated),
+        "against naive": Claim(
+            "=",
+            lambda i: Sides.exact(
+                excess_risk(i.problem, naive_ablated(i.problem)) - excess_risk(i.problem, i.problem.M),
+                (lost(i.problem) - i.problem.beta**2) * row(i.problem),
+                scale=_scale(i.problem),
+            ),
+        ),
+    },
+    violators={"Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma")},
+    route=route,
+)

@@ -1,0 +1,178 @@
+"""bbp-converse (converse). In an unstructured task no method sees below beta_c, nor more than the SVD above it.
+
+Statement. M = T + beta u vᵀ, T (m x d) Gaussian of variance s², u and v uniform on their spheres, all independent. A =
+beta²/(m s²), B = beta²/(d s²). The largest squared overlap with u that any estimator reaches tends to q_u, with v to
+q_v, the stable solution of
+
+    q_u = A q_v/(1 + A q_v),   q_v = B q_u/(1 + B q_u):
+    q_u = (AB − 1)/(B(A + 1)), q_v = (AB − 1)/(A(B + 1)) if AB > 1, i.e. beta > beta_c = s (m d)^¼, else 0.
+
+These are the overlaps of ``phase-transition``: the SVD is optimal, and beta_c is a border for every method.
+
+Proof (source). The prior may be replaced by a Gaussian one. Row i of M then is a scalar channel u_i + noise of
+signal-to-noise ratio A q_v, column j one of ratio B q_u; the Gaussian posterior mean gives the two equations, which
+are stationarity of the mutual information sup_{q_v} inf_{q_u} psi(A q_v) + (A/B) psi(B q_u) − ½A q_u q_v, psi(r) = ½(r
+− log(1 + r)) (the second route optimises it). That the potential is exact is the cited theorem. ∎ Source: proved in
+Miolane 2017 and Luneau, Macris and Barbier 2020 (spheres); that it equals the SVD's overlap is derived in
+``symbolic/bbp_converse.py``. What is checked numerically is that four estimators do not beat it, not that none does.
+
+Each assumption hides room for a method: one-sparse u, v are read off the largest entry, a task of two known values ±s
+off the remainder M − s sign(M), a task that carries the factor as its own top pair off the SVD: all far below beta_c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...identification.spectra import critical_strength, spike
+from ..shared.draws import log_uniform, unit
+from ..shared.spiked import average, entries, finite_size, sizes, top_triple
+from ..statement import Claim, Sides, Statement
+
+Prior = Literal["uniform", "one-sparse", "planted"]
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """``trials`` draws of M. prior : law of (u, v); "planted" takes the top pair of T. signs : T has entries ±s."""
+
+    m: int
+    d: int
+    beta: float
+    s: float
+    seed: int
+    prior: Prior = "uniform"
+    signs: bool = False
+    trials: int = 10
+
+    @property
+    def finite_size(self) -> float:
+        """As in ``phase-transition``."""
+        return finite_size(min(self.m, self.d), self.beta / critical_strength(self.m, self.d, s=self.s))
+
+    @cached_property
+    def found(self) -> dict[str, Float[ndarray, " trials"]]:
+        """Squared overlap of each estimator with u, in every trial."""
+        rng = np.random.default_rng(self.seed)
+        rows: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
+        for _ in range(self.trials):
+            T = self.s * entries(rng, self.m, self.d, "signs" if self.signs else "gaussian")
+            u, v = unit(rng, self.m), unit(rng, self.d)
+            if self.prior == "one-sparse":
+                u, v = np.eye(self.m)[rng.integers(self.m)], np.eye(self.d)[rng.integers(self.d)]
+            elif self.prior == "planted":
+                u, _, v = top_triple(T)
+            M = T + self.beta * np.outer(u, v)
+            for name, estimate in ESTIMATORS.items():
+                rows[name].append(float(estimate(M, self.s) @ u) ** 2)
+        return {name: np.array(values) for name, values in rows.items()}
+
+
+def _largest_entry(M: Float[ndarray, "m d"], s: float) -> Float[ndarray, " m"]:
+    return np.eye(len(M))[np.unravel_index(np.abs(M).argmax(), M.shape)[0]]
+
+
+def _thresholded(M: Float[ndarray, "m d"], s: float) -> Float[ndarray, " m"]:
+    """Top vector after soft thresholding of the entries at s, a denoiser for sparse factors."""
+    return top_triple(np.sign(M) * np.maximum(np.abs(M) - s, 0))[0]
+
+
+ESTIMATORS: dict[str, Callable[[ndarray, float], ndarray]] = {
+    "svd": lambda M, s: top_triple(M)[0],
+    "largest entry": _largest_entry,
+    "thresholded": _thresholded,
+    "without ±s": lambda M, s: top_triple(M - s * np.sign(M))[0],
+}
+
+
+def fixed_point(i: Instance, steps: int = 4000) -> tuple[float, float]:
+    """(q_u, q_v) by iterating the two equations from 1."""
+    A, B = (i.beta / i.s) ** 2 / i.m, (i.beta / i.s) ** 2 / i.d
+    q = [1.0]
+    for _ in range(steps):
+        right = B * q[-1] / (1 + B * q[-1])
+        q.append(A * right / (1 + A * right))
+        if abs(q[-1] - q[-2]) < 1e-14:
+            break
+    left = q[-1]
+    return left, B * left / (1 + B * left)
+
+
+def potential(i: Instance) -> Sides:
+    """q_u as the minimiser inside the saddle point of the mutual information: nested scipy optimisation."""
+    from scipy.optimize import minimize_scalar
+
+    A, B = (i.beta / i.s) ** 2 / i.m, (i.beta / i.s) ** 2 / i.d
+
+    def psi(r: float) -> float:
+        return 0.5 * (r - np.log1p(r))
+
+    def inner(y: float) -> tuple[float, float]:
+        found: Any = minimize_scalar(
+            lambda x: A / B * psi(B * x) - 0.5 * A * x * y, bounds=(0, 1), method="bounded", options={"xatol": 1e-9}
+        )
+        return psi(A * y) + found.fun, found.x
+
+    outer: Any = minimize_scalar(lambda y: -inner(y)[0], bounds=(0, 1), method="bounded", options={"xatol": 1e-9})
+    return Sides(inner(outer.x)[1], spike(i.beta, i.m, i.d, s=i.s).left, 1e-5)
+
+
+def draw(rng: np.random.Generator) -> Instance:
+    """Both sides of the border, at least 10% away from it (the iteration is geometric there)."""
+    m, d = sizes(rng)
+    ratio = log_uniform(rng, 1.15, 4) if rng.random() < 0.6 else log_uniform(rng, 0.3, 0.9)
+    s = log_uniform(rng, 0.1, 10)
+    return Instance(m, d, ratio * critical_strength(m, d, s=s), s, int(rng.integers(2**31)))
+
+
+def hidden(prior: Prior, *, signs: bool = False) -> Callable[[np.random.Generator], Instance]:
+    """150 x 150 at 0.6 beta_c, where one assumption alone gives the factor away."""
+    beta = 0.6 * critical_strength(150, 150)
+    return lambda rng: Instance(150, 150, beta, 1.0, int(rng.integers(2**31)), prior, signs)
+
+
+def best(i: Instance, limit: float) -> Sides:
+    """The best estimator's mean overlap against a limit for all of them."""
+    return max((average(values, limit, i.finite_size) for values in i.found.values()), key=lambda s: s.measured)
+
+
+def largest_overlap(i: Instance) -> float:
+    return fixed_point(i)[0]
+
+
+STATEMENT = Statement(
+    key="bbp-converse",
+    kind="converse",
+    law="no estimator has overlap below beta_c = s (m d)^¼; above it none beats the SVD",
+    basis="proved in Miolane 2017",
+    assumptions={
+        "T Gaussian": lambda i: not i.signs,
+        "u, v uniform": lambda i: i.prior != "one-sparse",
+        "(u, v) independent of T": lambda i: i.prior != "planted",
+    },
+    draw=draw,
+    claims={
+        "fixed point is the SVD's, left": Claim(
+            "=", lambda i: Sides.exact(fixed_point(i)[0], spike(i.beta, i.m, i.d, s=i.s).left)
+        ),
+        "fixed point is the SVD's, right": Claim(
+            "=", lambda i: Sides.exact(fixed_point(i)[1], spike(i.beta, i.m, i.d, s=i.s).right)
+        ),
+        "no estimator beats it": Claim("<=", lambda i: best(i, largest_overlap(i))),
+        "the SVD reaches it": Claim(">=", lambda i: average(i.found["svd"], largest_overlap(i), i.finite_size)),
+    },
+    violators={
+        "T Gaussian": hidden("uniform", signs=True),
+        "u, v uniform": hidden("one-sparse"),
+        "(u, v) independent of T": hidden("planted"),
+    },
+    route=potential,
+    draws=40,
+)

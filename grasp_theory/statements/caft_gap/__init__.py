@@ -1,0 +1,187 @@
+"""caft-gap (identity). How training with the factor ablated (CAFT) differs from projecting the update (GRASP-read).
+
+Statement. CAFT trains (W0 + D) P x on (W0 + M) x, P = P_v, and is deployed as (W0 + D) x. At full rank
+
+    off v   D P = (W0 + M) Sigma P (P Sigma P)⁺ − W0 P = GRASP-read + W0 v · ell:
+
+the ablation also hides the pretrained response W0 v from the model, which learns to imitate it from the rest of x.
+
+    on v    D v never changes: with LoRA, D v = B A0 v at every step of plain descent or momentum,
+
+a random read of the factor, carried at deployment unless A0 is projected. B and A P do not depend on A0 v at all. Hence
+for Gaussian A0 of variance s² the read is N(0, s² scaling² B Bᵀ) given B: E‖D v‖² = s² scaling² ‖B‖_F².
+Excess risk ‖T v (ell − vᵀ) + (beta u + W0 v) ell + D v vᵀ‖_t². With the ablation kept at inference D v drops out and
+(W0 + D) P − W0 − T = (W0 + T) v (ell − vᵀ) + beta u ell. At Sigma_t = Sigma and D v = 0
+
+    R(CAFT) − R(GRASP-read) = (‖beta u + W0 v‖² − beta²) L,      L = ell Sigma ellᵀ.
+
+Proof (here). The output to be fitted by D P x is (W0 + M) x − W0 P x = (M + W0 v vᵀ) x: GRASP-read of this target adds
+W0 v (vᵀ P + ell) = W0 v ell. The gradient to A is scaling Bᵀ G P, and (Bᵀ G P) v = 0; the gradients see A through A P
+only. Adam divides coordinate-wise, its increment of A is not ⟂ v, and A v moves (violator). Cross terms vanish at
+Sigma_t = Sigma as in read-removal. ∎
+
+At rank r < min(m, d − 1) the two are truncated differently (violator). Weight decay shrinks A0 v by 1 − lr·decay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...linear.problem import LinearProblem, draw_problem
+from ...linear.regimes import excess_risk
+from ...linear.solutions import caft, caft_ablated, grasp_read, kept_read
+from ..shared.maps import definite, descend, exact_samples, map_risk, same, singular
+from ..statement import Claim, Sides, Statement
+
+STEPS = 25
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A problem, a LoRA start A0, another that differs in A0 v only, an optimiser, the closed forms' rank, a probe."""
+
+    problem: LinearProblem
+    A0: Float[ndarray, "r d"]
+    other_A0: Float[ndarray, "r d"]
+    optimizer: str
+    rank: int
+    Z: Float[ndarray, "m d"]
+
+    def train(self, A0: Float[ndarray, "r d"]) -> tuple[Float[ndarray, "m r"], Float[ndarray, "r d"]]:
+        """(B, A) after a few CAFT steps, from B = 0."""
+        p = self.problem
+        P, W = p.P_v, p.W0 + p.M
+        factors = [np.zeros((len(p.u), len(A0))), A0]
+        mean, square, kept = [0.0, 0.0], [0.0, 0.0], 0.0 if self.optimizer == "sgd" else 0.9
+        curvature = np.linalg.norm(p.H, 2) * np.linalg.norm(p.Sigma, 2)
+        rate = 0.05 / (curvature * (np.linalg.norm(A0 @ P, 2) ** 2 + np.linalg.norm(W, 2)))
+        for t in range(1, STEPS + 1):
+            B, A = factors
+            G = p.H @ ((p.W0 + B @ A) @ P - W) @ p.Sigma @ P
+            for k, g in enumerate((G @ A.T, B.T @ G)):
+                mean[k] = kept * mean[k] + g
+                square[k] = 0.999 * square[k] + 0.001 * g**2
+                adam = 0.1 * mean[k] / (1 - 0.9**t) / (np.sqrt(square[k] / (1 - 0.999**t)) + 1e-8)
+                factors[k] = factors[k] - (0.02 * adam if self.optimizer == "adam" else rate * mean[k])
+        return factors[0], factors[1]
+
+
+def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
+    """Half plain descent, half momentum."""
+    p = draw_problem(rng, sizes=(smallest, 6), metric=True)
+    (m, d), r = p.shape, int(rng.integers(1, 5))
+    A0 = rng.uniform(-1, 1, (r, d)) * np.sqrt(3 / d)
+    other = A0 + np.outer(rng.standard_normal(r), p.v)
+    optimizer = str(rng.choice(["sgd", "momentum"]))
+    return Instance(p, A0, other, optimizer, min(m, d - 1) + int(rng.integers(0, 2)), rng.standard_normal((m, d)))
+
+
+def singular_moment(rng: np.random.Generator) -> Instance:
+    """Sigma with a null direction inside v^⊥."""
+    i = draw(rng, 3)
+    return singular(i, rng, "Sigma", i.problem.v)
+
+
+def W0v(i: Instance) -> Float[ndarray, " m"]:
+    """W0 v."""
+    return i.problem.W0 @ i.problem.v
+
+
+def off_v(pretrained) -> Claim[Instance]:
+    """CAFT off v = GRASP-read + this multiple of ell."""
+    return same(
+        lambda i: caft(i.problem, i.rank),
+        lambda i: grasp_read(i.problem, i.rank) + np.outer(pretrained(i), i.problem.ell),
+    )
+
+
+def on_v(i: Instance) -> Float[ndarray, "m d"]:
+    """D v vᵀ after training."""
+    B, A = i.train(i.A0)
+    return np.outer(B @ A @ i.problem.v, i.problem.v)
+
+
+def kept(i: Instance) -> Float[ndarray, "m d"]:
+    """B A0 v vᵀ."""
+    return np.outer(kept_read(i.train(i.A0)[0], i.A0, i.problem.v), i.problem.v)
+
+
+def risk(error) -> Claim[Instance]:
+    """Excess risk of CAFT with the read it keeps, against ‖error‖_t²."""
+
+    def sides(i: Instance) -> Sides:
+        p, E = i.problem, error(i)
+        measured = excess_risk(p, caft(p, i.rank, on_v=kept_read(i.train(i.A0)[0], i.A0, p.v)))
+        return Sides.exact(measured, map_risk(p, E), scale=measured + float(np.sum(p.M**2)))
+
+    return Claim("=", sides)
+
+
+def deployed(i: Instance) -> Float[ndarray, "m d"]:
+    """T v (ell − vᵀ) + (beta u + W0 v) ell + D v vᵀ."""
+    p = i.problem
+    E = np.outer(p.T @ p.v, p.ell - p.v) + np.outer(p.beta * p.u + W0v(i), p.ell)
+    return E + on_v(i)
+
+
+def ablated_error(i: Instance) -> Float[ndarray, "m d"]:
+    """(W0 + T) v (ell − vᵀ) + beta u ell."""
+    p = i.problem
+    return np.outer(W0v(i) + p.T @ p.v, p.ell - p.v) + p.beta * np.outer(p.u, p.ell)
+
+
+def difference(bound) -> Claim[Instance]:
+    """R(CAFT) − R(GRASP-read) at Sigma_t = Sigma, D v = 0."""
+
+    def sides(i: Instance) -> Sides:
+        p = replace(i.problem, Sigma_t=i.problem.Sigma)
+        high, low = excess_risk(p, caft(p, i.rank)), excess_risk(p, grasp_read(p, i.rank))
+        return Sides.exact(high - low, bound(i) * float(p.ell @ p.Sigma @ p.ell), scale=high + low)
+
+    return Claim("=", sides)
+
+
+def route(i: Instance) -> Sides:
+    """Descent from 0 on samples with ablated inputs, against the closed form with D v = 0."""
+    p = i.problem
+    X = exact_samples(np.random.default_rng(0), p.Sigma, 2 * len(p.v))
+    Y = (p.W0 + p.M) @ X - p.W0 @ (p.P_v @ X)
+    D, closed = descend(p.H, p.P_v @ X, Y), caft(p, i.rank)
+    return Sides(float(np.sum(i.Z * D)), float(np.sum(i.Z * closed)), 1e-6 * float(np.linalg.norm(Y)))
+
+
+STATEMENT = Statement(
+    key="caft-gap",
+    kind="identity",
+    law="CAFT = GRASP-read + W0 v ell off v; on v LoRA-CAFT keeps B A0 v",
+    basis="proved here",
+    assumptions={
+        "Sigma ≻ 0 on v^⊥": lambda i: definite(i.problem.P_v @ i.problem.Sigma @ i.problem.P_v, len(i.problem.v) - 1),
+        "rank >= min(m, d − 1)": lambda i: i.rank >= min(i.problem.shape[0], i.problem.shape[1] - 1),
+        "updates linear in the gradients": lambda i: i.optimizer in ("sgd", "momentum"),
+    },
+    draw=draw,
+    claims={
+        "off v": off_v(W0v),
+        "on v": same(on_v, kept),
+        "independent of A0 v": same(
+            lambda i: np.linalg.multi_dot([*i.train(i.A0), i.problem.P_v]),
+            lambda i: np.linalg.multi_dot([*i.train(i.other_A0), i.problem.P_v]),
+        ),
+        "risk": risk(deployed),
+        "CAFT + ablation": same(lambda i: caft_ablated(i.problem, i.rank) - i.problem.T, ablated_error),
+        "against GRASP": difference(
+            lambda i: float(np.sum((i.problem.beta * i.problem.u + W0v(i)) ** 2)) - i.problem.beta**2
+        ),
+    },
+    violators={
+        "Sigma ≻ 0 on v^⊥": singular_moment,
+        "rank >= min(m, d − 1)": lambda rng: replace(draw(rng, 4), rank=1),
+        "updates linear in the gradients": lambda rng: replace(draw(rng), optimizer="adam"),
+    },
+    route=route,
+)

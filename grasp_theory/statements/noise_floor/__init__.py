@@ -1,0 +1,186 @@
+"""noise-floor (limit). The largest singular value that noise alone shows, in a full and in a factored update.
+
+Statement. dW = N A, A (r x d) observed, N (m x r) of independent entries of one variance s² and finite fourth moment,
+l_j the eigenvalues of AAᵀ. As m, r → ∞ in proportion the largest noise singular value S₁ obeys
+
+    S₁² ≈ edge² + width · TW₁,   **edge² = s² min_{0<a<1/l_max} [m/a + Σ_j l_j/(1 − a l_j)]**,
+    width³ = s⁶ [m/a³ + Σ_j (l_j/(1 − a l_j))³] at the minimum,
+
+TW₁ the Tracy-Widom law of order 1 (mean −1.2065, 99% quantile 2.0234). A = I is the white m x d case:
+edge = s(√m + √d). At every size edge <= s ‖A‖₂ (√m + √r), with equality iff A's rows are orthogonal and of one length.
+
+An edge without a margin is crossed by 8 to 17% of pure noise, and the m x r edge with s from the spectrum of BA, which
+forgets A's own spread, by most of it. Noise is N: a *converged* rank-r fit of m x d noise carries the top of the m x d
+spectrum and is no instance of it (violator). s comes from the median of the singular values of N where A is known.
+
+Proof. Marchenko-Pastur in the form x(a), a = tr(x − N A Aᵀ Nᵀ)⁻¹, whose bulk ends where x' = 0 (Silverstein 1995); the
+fluctuation is width · TW₁ with width³ = x''/2 (Johnstone 2001; El Karoui 2007; Lee and Schnelli 2016 for real N). The
+bound: replacing every l_j by l_max increases x(a) at every a, and l = const is solved in ``symbolic/noise_floor.py``.
+∎ Source: proved in the works named; the bound here. The quantiles are recomputed from the Painlevé II equation.
+
+Finite-size terms of the claims, n = min(m, r): 1.5 n^(−⅓) widths for the mean with Gaussian entries, 2.5 n^(−⅓) with
+others (a fourth cumulant moves it), ½ n^(−⅓) for white Gaussian noise (Ma's half integers), 0.01 for the share of false
+alarms, 1/n relative for s. The mean is approached from below: the floor errs on the safe side, most with isolated l_j
+(log spread 0.4 at r = 64: −1.9 widths, 0.1% instead of 1% above the floor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...identification.floor import TRACY_WIDOM, factored_edge, noise_scale, tracy_widom_quantile, white_edge
+from ..shared.draws import log_uniform, orthonormal
+from ..shared.spiked import LAWS, Law, average, chain, entries, tracy_widom
+from ..statement import Claim, Rate, Sides, Statement
+
+MEAN, MEAN_COMPLEX = -1.2065336, -1.7710868  # of the Tracy-Widom laws of order 1 and 2
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """``trials`` draws of N A. uneven : log spread of the row variances. converged : top r of m x 8r noise instead."""
+
+    m: int
+    A: Float[ndarray, "r d"]
+    s: float
+    level: float
+    seed: int
+    law: Law = "gaussian"
+    uneven: float = 0.0
+    converged: bool = False
+    trials: int = 300
+
+    @cached_property
+    def values(self) -> tuple[Float[ndarray, "trials r"], Float[ndarray, "trials r"]]:
+        """Singular values, decreasing, of N A and of N."""
+        rng, r = np.random.default_rng(self.seed), len(self.A)
+        N = self.s * entries(rng, self.trials * self.m, 8 * r if self.converged else r, self.law)
+        N = N.reshape(self.trials, self.m, -1) * np.exp(self.uneven * rng.standard_normal((self.trials, self.m, 1)))
+        own = np.sqrt(np.linalg.eigvalsh(N.swapaxes(1, 2) @ N).clip(0))[:, : -r - 1 : -1]
+        if self.converged:
+            return own, own
+        M = N @ np.linalg.cholesky(self.A @ self.A.T)  # the singular values of N A
+        return np.sqrt(np.linalg.eigvalsh(M.swapaxes(1, 2) @ M).clip(0))[:, ::-1], own
+
+    @cached_property
+    def lam(self) -> Float[ndarray, " r"]:
+        """Eigenvalues of AAᵀ."""
+        return np.linalg.eigvalsh(self.A @ self.A.T)
+
+
+def draw(rng: np.random.Generator) -> Instance:
+    """A as at a LoRA start (Gaussian or uniform), with spread rows, or orthonormal (the white case)."""
+    m, r = int(rng.integers(64, 161)), int(rng.integers(32, 65))
+    d, law = int(r * log_uniform(rng, 1.5, 8)), LAWS[rng.integers(3)]
+    A = orthonormal(rng, d, r).T if rng.random() < 0.3 else entries(rng, r, d, law) / np.sqrt(d)
+    A = A * np.exp(rng.choice([0.0, 0.15]) * rng.standard_normal((r, 1)))
+    level = float(rng.choice(list(TRACY_WIDOM)))
+    return Instance(m, A, log_uniform(rng, 0.1, 10), level, int(rng.integers(2**31)), law)
+
+
+def orthogonal(rng: np.random.Generator, **broken) -> Instance:
+    """A with orthonormal rows, 96 x 24."""
+    return Instance(96, orthonormal(rng, 80, 24).T, 1.0, 0.99, int(rng.integers(2**31)), **broken)
+
+
+def by_minimiser(i: Instance) -> Sides:
+    """The edge by scipy's bounded minimisation of x(a)."""
+    from scipy.optimize import minimize_scalar
+
+    top = i.lam.max()
+    found: Any = minimize_scalar(
+        lambda b: i.m * top / b + float(np.sum(i.lam / (1 - b * i.lam / top))), bounds=(0, 1), method="bounded"
+    )
+    return Sides(i.s**2 * found.fun, factored_edge(i.m, i.lam, s=i.s).centre, 1e-7 * i.s**2 * found.fun)
+
+
+def _white_error(n: int, rng: np.random.Generator) -> float:
+    """rms of S₁²/edge² − 1 for white n x 2n noise."""
+    edge = (1 + 2**0.5) * n**0.5
+    return float(np.sqrt(np.mean(((chain(rng, n, 2 * n, 0.0, 240)[:, 2] / edge) ** 2 - 1) ** 2)))
+
+
+def _factored_error(n: int, rng: np.random.Generator) -> float:
+    """The same for N A, m = n, r = n/8, l_j evenly spaced in [0.5, 1.5]."""
+    l = np.linspace(0.5, 1.5, n // 8)
+    N = rng.standard_normal((80, n, n // 8)) * np.sqrt(l)
+    top = np.linalg.eigvalsh(N.swapaxes(1, 2) @ N)[:, -1]
+    return float(np.sqrt(np.mean((top / factored_edge(n, l).centre - 1) ** 2)))
+
+
+def mean_claim(column: int, mean: float = MEAN, power: int = 2) -> Claim[Instance]:
+    """S₁ of N A (column 0) or of N (1) to the ``power`` over that of the edge against 1 + mean * width/edge²."""
+
+    def sides(i: Instance) -> Sides:
+        edge = white_edge(i.m, len(i.lam), s=i.s) if column else factored_edge(i.m, i.lam, s=i.s)
+        width = edge.width / edge.centre
+        finite = (2.5 if i.law != "gaussian" else 0.5 if column else 1.5) * min(i.m, len(i.lam)) ** (-1 / 3) * width
+        return average((i.values[column][:, 0] / np.sqrt(edge.centre)) ** power, 1 + mean * width, finite)
+
+    return Claim("=", sides)
+
+
+def alarms(floor: Callable[[Instance], float | ndarray]) -> Claim[Instance]:
+    """Share of the draws above a floor that is to hold at 99%."""
+
+    def sides(i: Instance) -> Sides:
+        share = float(np.mean(i.values[0][:, 0] > floor(i)))
+        return Sides(share, 0.01, 5 * np.sqrt(0.01 * 0.99 / i.trials) + 0.01)
+
+    return Claim("<=", sides)
+
+
+def scale(estimate: Callable[[ndarray, int, int], float]) -> Claim[Instance]:
+    def sides(i: Instance) -> Sides:
+        found = np.array([estimate(S, i.m, len(i.lam)) for S in i.values[1]]) / i.s
+        return average(found, 1.0, 1 / min(i.m, len(i.lam)))
+
+    return Claim("=", sides)
+
+
+STATEMENT = Statement(
+    key="noise-floor",
+    kind="limit",
+    law="S₁² ≈ edge² + width · TW₁, edge² = s² min_a [m/a + Σ l_j/(1 − a l_j)]",
+    basis="proved in Silverstein 1995, El Karoui 2007, Lee and Schnelli 2016",
+    assumptions={
+        "finite fourth moment": lambda i: i.law != "student-3",
+        "one variance": lambda i: i.uneven == 0,
+        "N independent of A (no converged fit)": lambda i: not i.converged,
+    },
+    draw=draw,
+    claims={
+        "S₁ of N A": mean_claim(0),
+        "S₁ of N": mean_claim(1),
+        "false alarms": alarms(lambda i: factored_edge(i.m, i.lam, s=i.s).floor()),
+        "s from the median": scale(noise_scale),
+        "quantile": Claim("=", lambda i: Sides(tracy_widom(tracy_widom_quantile(i.level)), i.level, 1e-4)),
+        "edge <= s ‖A‖ (√m + √r)": Claim(
+            "<=",
+            lambda i: Sides.exact(
+                factored_edge(i.m, i.lam, s=i.s).centre ** 0.5,
+                i.s * i.lam.max() ** 0.5 * (i.m**0.5 + len(i.lam) ** 0.5),
+            ),
+            tight=True,
+        ),
+    },
+    extremal=orthogonal,
+    violators={
+        "finite fourth moment": lambda rng: orthogonal(rng, law="student-3"),
+        "one variance": lambda rng: orthogonal(rng, uneven=0.5),
+        "N independent of A (no converged fit)": lambda rng: orthogonal(rng, converged=True, trials=40),
+    },
+    route=by_minimiser,
+    rates=(
+        Rate("white, relative", (64, 128, 256, 512, 1024), _white_error, -2 / 3, 0.08, (2048,)),
+        Rate("factored, relative", (128, 256, 512, 1024), _factored_error, -2 / 3, 0.08, (2048,)),
+    ),
+    draws=16,
+)

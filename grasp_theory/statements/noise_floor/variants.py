@@ -1,0 +1,83 @@
+"""False variants of noise-floor: its author's own, and those written blind."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import ndarray
+from scipy.special import ndtri
+
+from ...identification.floor import factored_edge, marchenko_pastur_quantile, noise_scale, white_edge
+from ..shared.spiked import average, tracy_widom
+from ..statement import Claim, Sides
+from . import Instance, alarms, mean_claim, scale
+
+
+def _edge_of_b(i: Instance) -> ndarray:
+    """Rejected: the m x r edge, s from the median of the spectrum of BA."""
+    r = len(i.lam)
+    return np.array([white_edge(i.m, r, s=noise_scale(S, i.m, r)).floor() for S in i.values[0]])
+
+
+MEAN1, SD1, MEAN2, Q99_2 = -1.2065336, 1.2679815, -1.7710869, 0.4776  # Tracy-Widom laws of order 1 and 2
+
+
+def _edge(centre) -> Claim[Instance]:
+    """S₁² of N A with another centre(m, l) s², the true width."""
+
+    def sides(i: Instance) -> Sides:
+        edge = factored_edge(i.m, i.lam, s=i.s)
+        width = edge.width / edge.centre
+        finite = (1.5 if i.law == "gaussian" else 2.5) * min(i.m, len(i.lam)) ** (-1 / 3) * width
+        wrong = i.s**2 * float(centre(i.m, i.lam)) / edge.centre
+        return average(i.values[0][:, 0] ** 2 / edge.centre, wrong + MEAN1 * width, finite)
+
+    return Claim("=", sides)
+
+
+def _norm(bound, relation="<=") -> Claim[Instance]:
+    """The edge against s² bound(m, l), rooted."""
+    return Claim(
+        relation,
+        lambda i: Sides.exact(factored_edge(i.m, i.lam, s=i.s).centre ** 0.5, i.s * float(bound(i.m, i.lam)) ** 0.5),
+    )
+
+
+def _white(m: int, r: int) -> float:
+    return (m**0.5 + r**0.5) ** 2
+
+
+def _margin(i: Instance, quantile: float) -> float:
+    edge = factored_edge(i.m, i.lam, s=i.s)
+    return float(np.sqrt(edge.centre + quantile * edge.width))
+
+
+def _mu(m: int, r: int) -> float:
+    return marchenko_pastur_quantile(min(m, r) / max(m, r))
+
+
+OWN: dict[str, Claim[Instance]] = {
+    "m x r edge on the spectrum of BA": alarms(_edge_of_b),
+    "median without Marchenko-Pastur": scale(lambda S, m, r: float(np.median(S) / np.sqrt(max(m, r)))),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "A forgotten but for its size: white edge with ‖A‖_F/√r": _edge(lambda m, l: l.mean() * _white(m, len(l))),
+    "the bound ‖A‖(√m + √r) for the edge": _edge(lambda m, l: l.max() * _white(m, len(l))),
+    "Chevet's bound √m‖A‖ + ‖A‖_F for the edge": _edge(lambda m, l: (np.sqrt(m * l.max()) + np.sqrt(l.sum())) ** 2),
+    "S₁ of N: the complex Tracy-Widom law": mean_claim(1, MEAN2),
+    "S₁ of N: the relative shift of S₁² for S₁": mean_claim(1, MEAN1, 1),
+    "alarms: the edge as floor": alarms(lambda i: _margin(i, 0.0)),
+    "alarms: 99% quantile of the complex law": alarms(lambda i: _margin(i, Q99_2)),
+    "alarms: white floor with ‖A‖_F/√r": alarms(
+        lambda i: white_edge(i.m, len(i.lam), s=i.s * float(np.sqrt(i.lam.mean()))).floor()
+    ),
+    "s: median over mu, not its root": scale(lambda S, m, r: float(np.median(S)) / (max(m, r) ** 0.5 * _mu(m, r))),
+    "s: width r for the larger side": scale(lambda S, m, r: float(np.median(S)) / np.sqrt(r * _mu(m, r))),
+    "s: mean of the singular values over √m": scale(lambda S, m, r: float(np.mean(S)) / max(m, r) ** 0.5),
+    "quantile of a normal law of the same two moments": Claim(
+        "=", lambda i: Sides(tracy_widom(MEAN1 + SD1 * float(ndtri(i.level))), i.level, 1e-4)
+    ),
+    "edge at most s‖A‖√(m + r)": _norm(lambda m, l: l.max() * (m + len(l))),
+    "edge at most the white one with ‖A‖_F/√r": _norm(lambda m, l: l.mean() * _white(m, len(l))),
+    "edge at least s‖A‖(√m + √r)": _norm(lambda m, l: l.max() * _white(m, len(l)), ">="),
+}

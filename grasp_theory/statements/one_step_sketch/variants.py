@@ -1,0 +1,61 @@
+"""False variants of one-step-sketch: its author's own, and those written blind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..statement import Claim, Sides
+from . import Instance, certificate, dense, left_claim, mean_square, overlap, sine, sketch
+
+
+def _task(i: Instance) -> np.ndarray:
+    return i.problem.H @ i.problem.T @ i.problem.Sigma
+
+
+def _factor(i: Instance) -> float:
+    """Size of the factor's part of G K."""
+    p = i.problem
+    return float(p.beta * np.linalg.norm(p.H @ p.u) * np.linalg.norm(i.K @ p.Sigma @ p.v))
+
+
+def _of_u(i: Instance) -> Sides:
+    """The certificate, for u."""
+    U = np.linalg.svd(i.first())[0]
+    return Sides.exact(sine(U[:, 0], i.problem.u), np.linalg.norm(_task(i) @ i.K, 2) / np.linalg.norm(i.G @ i.K, 2))
+
+
+def _exact_in_u(i: Instance) -> Sides:
+    U = np.linalg.svd(i.first(replace(i.problem, T=0 * i.problem.T), "sgd"))[0]
+    return Sides.exact(float(abs(U[:, 0] @ i.problem.u)), 1.0)
+
+
+OWN: dict[str, Claim[Instance]] = {
+    "dW_1 ∝ G": sketch(lambda i: 2 * i.lr * i.scaling**2 * i.G * np.trace(i.K) / len(i.K)),
+}
+
+BLIND: dict[str, Claim[Instance]] = {
+    "scaling once, not squared": sketch(lambda i: 2 * i.lr * i.scaling * i.G @ i.K),
+    "factor 2 of the gradient forgotten": sketch(lambda i: i.lr * i.scaling**2 * i.G @ i.K),
+    "G without the metric": sketch(
+        lambda i: 2 * i.lr * i.scaling**2 * i.problem.M @ i.problem.Sigma @ i.K,
+    ),
+    "G without Sigma": sketch(lambda i: 2 * i.lr * i.scaling**2 * i.problem.H @ i.problem.M @ i.K),
+    "certificate: K cancels above and below": certificate(
+        lambda task, i: np.linalg.norm(_task(i), 2) / np.linalg.norm(i.G, 2)
+    ),
+    "certificate: K only above": certificate(lambda task, i: task / np.linalg.norm(i.G, 2)),
+    "certificate: task over task plus factor": certificate(lambda task, i: task / (task + _factor(i))),
+    "certificate: task over the Frobenius norm": certificate(lambda task, i: task / np.linalg.norm(i.G @ i.K)),
+    "certificate for u, H forgotten": Claim("<=", _of_u),
+    "the left vector is u": Claim("=", _exact_in_u),
+    "Adam: √(2/π) at every size": left_claim("adam", lambda a: np.sqrt(2 / np.pi)),
+    "Adam: left exact as under SGD": left_claim("adam", lambda a: 1.0),
+    "Adam: cosine squared": left_claim("adam", lambda a: dense(a) ** 2),
+    "right: √(r/d)": overlap(lambda r, d: np.sqrt(r / d)),
+    "right: r/(r + d), the root forgotten": overlap(lambda r, d: r / (r + d)),
+    "mean square: r/d": mean_square(lambda r, d: r / d),
+    "mean square: that of a cosine √(r/(r + d − 1))": mean_square(lambda r, d: np.sqrt(r / (r + d - 1))),
+    "mean square: Beta((r − 1)/2, d/2)": mean_square(lambda r, d: (r - 1) / (r + d - 1)),
+}

@@ -1,0 +1,196 @@
+"""pooled-layers (limit). What L layers that write one direction gain together, and the best way to pool them.
+
+Statement. M_l = T_l + beta_l u v_lᵀ, l = 1…L, T_l (m x d) independent of each other and of u and the v_l, entries of
+variance s_l² and finite fourth moment; b_l = beta_l/s_l. The left singular vectors of the stack [M_l/s_l] follow
+``phase-transition`` for strength √(Σ b_l²) in an m x Ld matrix: **u shows iff Σ b_l² > √(m d L)**, whatever the
+profile of strengths; L equal layers need L^(−¼) of the strength of one. Unequal noise is covered: divide by s_l first.
+
+The profile matters to the best pooling (Baharav, Nicol, Irizarry and Ma 2025). With B_l = b_l²/d stack instead
+[√w_l M_l/s_l], **w_l = B_l/(1 + B_l)**: its ⟨û,u⟩² tends to the solution q of the Bayes-optimal fixed point
+
+    1 = (1 − q) Σ_l (d/m) B_l²/(1 + q B_l),          visible iff **Σ b_l⁴ > m d**,
+
+never below the plain stack's (at the border by Cauchy-Schwarz, beyond it checked numerically), equal to it for equal
+b_l. A factor in one layer of L loses L^¼ in the plain stack, nothing in the weighted one. The weights are an oracle's.
+
+Proof (here, on the deterministic equivalents of Benaych-Georges and Nadakuditi). For weights w_l and a = tr(x − MMᵀ)⁻¹
+the noise has x(a) = m/a + d Σ w_l/(1 − a w_l) and the factor leaves the bulk where D(a) = Σ w_l b_l² a/(m(1 − a w_l))
+= 1, with ⟨û,u⟩² = −a x'(a)/(m D'(a)). w_l = 1 gives the first law. At the edge, x' = 0, t_l = a w_l/(1 − a w_l) has Σ
+t_l² = m/d while visibility is Σ b_l² t_l > m: the best t is proportional to b_l², which gives Σ b_l⁴ > m d. With w_l =
+B_l/(1 + B_l), D(a) = 1 is the fixed point at a = 1 − q, and ⟨û,u⟩² = q (``symbolic/pooled_layers.py``). ∎ That no
+estimator which knows the b_l does better is from the literature on the fixed point (see ``bbp-converse``).
+
+Finite-size term of the claims: that of ``phase-transition`` at n = min(m, d), beta/beta_c of the pooling concerned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...identification.spectra import critical_strength, spike
+from ..shared.draws import log_uniform, unit
+from ..shared.spiked import average, chain, finite_size, top_triple
+from ..statement import Claim, Rate, Sides, Statement
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """``trials`` draws. shared : strength over beta_l of a left direction of all tasks. common : one u for all."""
+
+    m: int
+    d: int
+    b: Float[ndarray, " L"]
+    s: Float[ndarray, " L"]
+    seed: int
+    shared: float = 0.0
+    common: bool = True
+    trials: int = 10
+
+    @property
+    def B(self) -> Float[ndarray, " L"]:
+        """b_l²/d."""
+        return self.b**2 / self.d
+
+    @property
+    def total(self) -> float:
+        """√(Σ b_l²)."""
+        return float(np.linalg.norm(self.b))
+
+    @cached_property
+    def found(self) -> Float[ndarray, "trials 3"]:
+        """⟨û,u⟩² of the plain and of the weighted stack, ŝ₁ of the plain one over √(L d)."""
+        rng, rows = np.random.default_rng(self.seed), []
+        for _ in range(self.trials):
+            u, w = unit(rng, self.m), unit(rng, self.m)
+            blocks = []
+            for l, (b, s) in enumerate(zip(self.b, self.s, strict=True)):
+                T = s * rng.standard_normal((self.m, self.d))
+                T += self.shared * b * s * np.outer(w, unit(rng, self.d))
+                left = u if self.common or l == 0 else unit(rng, self.m)
+                blocks.append((T + b * s * np.outer(left, unit(rng, self.d))) / s)
+            plain, value, _ = top_triple(np.hstack(blocks))
+            weights = np.sqrt(self.B / (1 + self.B))
+            best = top_triple(np.hstack([w * M for w, M in zip(weights, blocks, strict=True)]))[0]
+            rows.append(((plain @ u) ** 2, (best @ u) ** 2, value / np.sqrt(self.d * len(self.b))))
+        return np.array(rows)
+
+
+def optimal(i: Instance) -> float:
+    """q by iterating q/(1 − q) = Σ (d/m) B_l² q/(1 + q B_l) from 1; 0 below the border."""
+    if np.sum(i.b**4) <= i.m * i.d:
+        return 0.0
+    q = 1.0
+    for _ in range(5000):
+        x = i.d / i.m * float(np.sum(i.B**2 * q / (1 + q * i.B)))
+        if abs(x / (1 + x) - q) < 1e-14:
+            break
+        q = x / (1 + x)
+    return q
+
+
+def plain(i: Instance) -> float:
+    """Limit of the plain stack."""
+    return spike(i.total, i.m, i.d * len(i.b)).left
+
+
+def by_edge(i: Instance, w: Float[ndarray, " L"]) -> tuple[float, float]:
+    """(⟨û,u⟩², border of √(Σ b_l²) along this profile) of a weighted stack, from the equations in a by scipy."""
+    from scipy.optimize import root_scalar
+
+    def slope(a: float) -> float:  # −a² x'(a)/m
+        return 1 - a * a * i.d / i.m * float(np.sum((w / (1 - a * w)) ** 2))
+
+    def outlier(a: float) -> float:
+        return float(np.sum(w * i.b**2 * a / (1 - a * w))) / i.m
+
+    end = 1 / w.max()
+    edge = float(root_scalar(slope, bracket=[1e-9 * end, end * (1 - 1e-12)], xtol=1e-15 * end).root)
+    border = i.total / np.sqrt(outlier(edge))
+    if outlier(edge) <= 1:
+        return 0.0, border
+    a = float(root_scalar(lambda a: outlier(a) - 1, bracket=[1e-12 * edge, edge], xtol=1e-15 * end).root)
+    return slope(a) / (a * float(np.sum(w * i.b**2 / (1 - a * w) ** 2)) / i.m), border
+
+
+def draw(rng: np.random.Generator) -> Instance:
+    """Equal, drawn and concentrated profiles on both sides of the border, unequal noise.
+
+    A third are eight layers with one dominating, moderately above the plain border: there weighting matters most.
+    """
+    uneven = rng.random() < 1 / 3
+    m, d, L = int(rng.integers(80, 161)), int(rng.integers(60, 121)), int(rng.integers(2, 9))
+    if uneven:
+        m, d, L = m + 40, d + 40, 8
+    profile = np.exp(rng.normal(scale=4.0 if uneven else rng.choice([0.0, 1.5, 4.0]), size=L))
+    total = log_uniform(rng, *((1.3, 1.6) if uneven else (0.8, 4.0))) * critical_strength(m, d, layers=L)
+    s, b = np.exp(rng.uniform(-1, 1, L)), total * profile / np.linalg.norm(profile)
+    return Instance(m, d, b, s, int(rng.integers(2**31)), trials=30 if uneven else 10)
+
+
+def equal(rng: np.random.Generator, *, shared: float = 0.0, common: bool = True) -> Instance:
+    """Eight equal layers at 1.5 times the border: there the two poolings agree."""
+    total = 1.5 * critical_strength(120, 100, layers=8)
+    return Instance(120, 100, np.full(8, total / np.sqrt(8)), np.ones(8), int(rng.integers(2**31)), shared, common)
+
+
+def two_laws(i: Instance) -> Sides:
+    """The fixed point against the equation in a at the optimal weights."""
+    return Sides(by_edge(i, i.B / (1 + i.B))[0], optimal(i), 1e-6)
+
+
+def _error(n: int, rng: np.random.Generator) -> float:
+    """rms error of the plain stack for L = 4: for Gaussian tasks it is one n x 4n matrix with one factor."""
+    b = 1.6 * critical_strength(n, n, layers=4)
+    return float(np.sqrt(np.mean((chain(rng, n, 4 * n, b, 240)[:, 0] - spike(b, n, 4 * n).left) ** 2)))
+
+
+def overlap(column: int, limit: Callable[[Instance], float]) -> Claim[Instance]:
+    def sides(i: Instance) -> Sides:
+        border = critical_strength(i.m, i.d, layers=len(i.b)) / i.total
+        ratio = 1 / border if column == 0 else (np.sum(i.b**4) / (i.m * i.d)) ** 0.25
+        return average(i.found[:, column], limit(i), finite_size(min(i.m, i.d), float(ratio)))
+
+    return Claim("=", sides)
+
+
+def _value(i: Instance) -> Sides:
+    width = i.d * len(i.b)
+    law = spike(i.total, i.m, width).value / np.sqrt(width)
+    return average(i.found[:, 2], law, 0.5 * law * min(i.m, i.d) ** (-2 / 3))
+
+
+STATEMENT = Statement(
+    key="pooled-layers",
+    kind="limit",
+    law="Σ (beta_l/s_l)² > √(m d L) for the plain stack, Σ (beta_l/s_l)⁴ > m d for the best weights",
+    basis="proved here",
+    assumptions={
+        "tasks share no left direction": lambda i: i.shared == 0,
+        "one u in all layers": lambda i: i.common,
+    },
+    draw=draw,
+    claims={
+        "plain stack": overlap(0, plain),
+        "ŝ₁": Claim("=", _value),
+        "weighted stack": overlap(1, optimal),
+        "border of the plain stack": Claim(
+            "=",
+            lambda i: Sides.exact(by_edge(i, np.ones(len(i.b)))[1], critical_strength(i.m, i.d, layers=len(i.b))),
+        ),
+        "weights never lose": Claim(">=", lambda i: Sides.exact(optimal(i), plain(i)), tight=True),
+    },
+    extremal=equal,
+    violators={
+        "tasks share no left direction": lambda rng: equal(rng, shared=1.4),
+        "one u in all layers": lambda rng: equal(rng, common=False),
+    },
+    route=two_laws,
+    rates=(Rate("left, plain stack", (64, 128, 256, 512, 1024), _error, -1 / 2, 0.1, (2048,)),),
+    draws=24,
+)

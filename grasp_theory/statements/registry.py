@@ -1,0 +1,82 @@
+"""Which statements there are, in which order, and the files of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import InputError
+from .statement import Statement
+
+# The order of the theory: identification (what can be known), then removal (what can be done).
+ORDER: tuple[str, ...] = (
+    "naive-solution",
+    "factored-svd",
+    "posterior-angle",
+    "whitened-angle",
+    "prior-angle",
+    "minimax-angle",
+    "subspace-angle",
+    "scalar-output",
+    "layer-in-a-product",
+    "complexity-law",
+    "phase-transition",
+    "bbp-converse",
+    "pooled-layers",
+    "sample-threshold",
+    "noise-floor",
+    "one-step-sketch",
+    "spectral-order",
+    "projection-invariance",
+    "optimizer-leak",
+    "write-removal",
+    "read-removal",
+    "caft-gap",
+    "ablation-cost",
+    "steering-bias",
+    "posthoc-rank-gain",
+    "angle-forgiveness",
+    "identify-then-remove",
+    "old-inputs",
+    "rerouting-share",
+    "compensation-removes-pressure",
+    "who-wins",
+)
+
+
+def find(keys: Sequence[str] | None = None) -> list[Statement[Any]]:
+    """The statements of these keys, or all in their order; InputError names the unknown ones and those there are."""
+    unknown = sorted(set(keys or ()) - set(ORDER))
+    if unknown:
+        raise InputError(f"no statement is called {', '.join(unknown)}; there are: {', '.join(ORDER)}")
+    return [_load(key) for key in keys or ORDER]
+
+
+def _load(key: str) -> Statement[Any]:
+    false = import_module(f"{package(key)}.variants")
+    return replace(
+        import_module(package(key)).STATEMENT, variants={**false.OWN, **false.BLIND}, blind=frozenset(false.BLIND)
+    )
+
+
+def symbolic(key: str) -> ModuleType | None:
+    """The module with the statement's residuals; None where it has no algebra to derive."""
+    name = f"{package(key)}.symbolic"
+    return import_module(name) if find_spec(package(key)) and find_spec(name) else None
+
+
+def modules(key: str) -> tuple[str, ...]:
+    """Names of the modules that a statement's outcome depends on: the checks and every file of its folder."""
+    folder = Path(__file__).parent / key.replace("-", "_")
+    own = (path.stem for path in sorted(folder.glob("*.py")) if path.stem != "__init__")
+    return (f"{__package__}.checks", package(key), *(f"{package(key)}.{name}" for name in own))
+
+
+def package(key: str) -> str:
+    """Name of the package that holds everything about a statement."""
+    return f"{__package__}.{key.replace('-', '_')}"

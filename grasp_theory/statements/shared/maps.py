@@ -1,0 +1,147 @@
+"""What the removal statements share: equality of maps by a random probe, exact samples, and descent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...linear.problem import LinearProblem
+from ..statement import Claim, Sides
+from .draws import unit
+
+Map = Callable[[Any], ndarray]
+
+
+def same(left: Map, right: Map) -> Claim[Any]:
+    """Two maps agree: ⟨Z, left⟩ = ⟨Z, right⟩ for the instance's dense random probe Z, 0 iff equal almost surely."""
+
+    def sides(i: Any) -> Sides:
+        a, b = left(i), right(i)
+        scale = np.linalg.norm(i.Z) * max(np.linalg.norm(a), np.linalg.norm(b), np.linalg.norm(i.problem.M))
+        return Sides.exact(np.sum(i.Z * a), np.sum(i.Z * b), scale=float(scale))
+
+    return Claim("=", sides)
+
+
+def complement(v: Float[ndarray, " n"]) -> Float[ndarray, "n k"]:
+    """An orthonormal basis of v^⊥."""
+    return np.linalg.svd(v[None])[2][1:].T
+
+
+def fit_loss(p: LinearProblem, D: Float[ndarray, "m d"]) -> float:
+    """‖H^½ (D − M) Sigma^½‖_F²."""
+    return float(np.sum((p.H @ (D - p.M)) * ((D - p.M) @ p.Sigma)))
+
+
+def rank_loss(solution: Map, whitened: Map) -> Claim[Any]:
+    """The loss of a rank-r solution is what Eckart–Young leaves: ‖H^½ M Sigma^½‖² − Σ_{i<=r} σ_i(whitened)²."""
+
+    def sides(i: Any) -> Sides:
+        total = fit_loss(i.problem, 0 * i.problem.M)
+        explained = float(np.sum(np.linalg.svd(whitened(i), compute_uv=False)[: i.rank] ** 2))
+        return Sides.exact(fit_loss(i.problem, solution(i)), total - explained, scale=total)
+
+    return Claim("=", sides)
+
+
+def map_risk(p: LinearProblem, E: Float[ndarray, "k d"]) -> float:
+    """‖E‖_t² = ‖E Sigma_t^½‖_F² of an error E."""
+    return float(np.sum(E @ p.Sigma_t * E))
+
+
+def exact_samples(rng: np.random.Generator, Sigma: Float[ndarray, "d d"], n: int) -> Float[ndarray, "d n"]:
+    """n >= d inputs whose second moment X Xᵀ/n is Sigma exactly."""
+    values, Q = np.linalg.eigh(Sigma)
+    rows = np.linalg.qr(rng.standard_normal((n, len(Q))))[0].T
+    return np.sqrt(n) * (Q * np.sqrt(values.clip(0))) @ rows
+
+
+def descend(
+    H: Float[ndarray, "m m"],
+    X: Float[ndarray, "d n"],
+    Y: Float[ndarray, "m n"],
+    *,
+    left: Float[ndarray, "m m"] | None = None,
+    right: Float[ndarray, "d d"] | None = None,
+    steps: int = 20_000,
+) -> Float[ndarray, "m d"]:
+    """Gradient descent from 0 on (1/n) ‖H^½ (D X − Y)‖², each gradient projected: G <- left G right."""
+    n = X.shape[1]
+    second, cross = X @ X.T / n, Y @ X.T / n
+    L = np.eye(len(H)) if left is None else left
+    R = np.eye(len(X)) if right is None else right
+    rate = 1 / max(np.linalg.norm(H, 2) * np.linalg.norm(second, 2), np.finfo(float).tiny)
+    D = np.zeros_like(cross)
+    for _ in range(steps):
+        G = L @ H @ (D @ second - cross) @ R
+        D = D - rate * G
+        if np.abs(G).max() <= 1e-12 * np.abs(cross).max():
+            break
+    return D
+
+
+def with_null(matrix: Float[ndarray, "n n"], n: Float[ndarray, " n"]) -> Float[ndarray, "n n"]:
+    """The covariance with this direction taken out of it: singular along n."""
+    P = np.eye(len(n)) - np.outer(n, n)
+    return P @ matrix @ P
+
+
+def singular(i: Any, rng: np.random.Generator, name: str, perpendicular: Float[ndarray, " n"] | None = None) -> Any:
+    """The instance whose problem has a null direction in this matrix: any dense one, or one ⟂ a given vector."""
+    matrix = getattr(i.problem, name)
+    n = unit(rng, len(matrix)) if perpendicular is None else off(rng, perpendicular)
+    return replace(i, problem=replace(i.problem, **{name: with_null(matrix, n)}))
+
+
+def off(rng: np.random.Generator, v: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
+    """A random unit vector ⟂ v."""
+    x = rng.standard_normal(len(v))
+    x = x - v * (v @ x)
+    return x / np.linalg.norm(x)
+
+
+def definite(matrix: Float[ndarray, "n n"], rank: int) -> bool:
+    """Whether ``rank`` eigenvalues are above 1e-8 of the largest; any other is the projected-out direction's."""
+    values = np.linalg.eigvalsh(matrix)
+    return int(np.sum(values > 1e-8 * values[-1])) >= rank
+
+
+def factored_loss(
+    H: Float[ndarray, "m m"],
+    X: Float[ndarray, "d n"],
+    Y: Float[ndarray, "m n"],
+    rank: int,
+    *,
+    left: Float[ndarray, "m m"] | None = None,
+    right: Float[ndarray, "d d"] | None = None,
+) -> float:
+    """Smallest (1/n) ‖H^½ (L B A R X − Y)‖² that quasi-Newton descent finds over factors B (m, rank), A (rank, d).
+
+    Best of two generic starts: one may stall at a saddle. The smallest loss for n samples.
+    """
+    from scipy.optimize import minimize
+
+    m, d, n = len(H), len(X), X.shape[1]
+    L = np.eye(m) if left is None else left
+    R = np.eye(d) if right is None else right
+    scale = float(np.sum(Y * (H @ Y))) / n or 1.0
+
+    def loss(x: ndarray) -> tuple[float, ndarray]:
+        B, A = x[: m * rank].reshape(m, rank), x[m * rank :].reshape(rank, d)
+        E = L @ B @ A @ R @ X - Y
+        G = 2 * L @ H @ E @ X.T @ R / (n * scale)
+        value = float(np.sum(E * (H @ E))) / (n * scale)
+        return value, np.concatenate([(G @ A.T).ravel(), (B.T @ G).ravel()])
+
+    rng = np.random.default_rng(0)
+    options = {"maxiter": 3000, "maxfun": 6000, "ftol": 0.0, "gtol": 1e-9}
+    found = [
+        minimize(loss, 0.5 * rng.standard_normal((m + d) * rank), jac=True, method="L-BFGS-B", options=options).fun
+        for _ in range(2)
+    ]
+    return float(min(found)) * scale
