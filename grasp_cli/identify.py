@@ -11,7 +11,7 @@ import typer
 from .options import AdapterPath, JsonOption, PoolOption, SideOption, check_targets
 
 if TYPE_CHECKING:
-    from grasp_theory import Checkpoint
+    from grasp_theory.identification.trajectory import Checkpoint
 
 Checkpoints = list[tuple[int, Path]]
 

@@ -1,4 +1,4 @@
-"""Modules of 0.1 under their old names, for one release: importing one gives the module of today, with a warning."""
+"""Modules and names of 0.1 where they were, for one release: they give what there is today, with a warning."""
 
 from __future__ import annotations
 
@@ -73,6 +73,19 @@ MOVED = {
     "synthetic.workers": "synthetic.runner.workers",
 }
 
+NAMES = {  # module -> what grasp_theory itself exported of it
+    "grasp_theory.identification.agreement": "Agreement",
+    "grasp_theory.identification.diff": "Difference Overlap random_overlap",
+    "grasp_theory.identification.floor": "Edge factored_edge gavish_donoho_threshold noise_scale white_edge",
+    "grasp_theory.identification.lanczos": "LeadingSVD leading_svd",
+    "grasp_theory.identification.report": "Certificate Component Decomposition Floor ModuleSpectrum Power",
+    "grasp_theory.identification.spectra": "Spike critical_strength sample_critical_strength sample_threshold spike",
+    "grasp_theory.identification.trajectory": "Checkpoint",
+    "grasp_theory.lowrank": "FactoredSVD add hstack",
+    "grasp_theory.subspace": "fix_sign",
+    "grasp_theory.updates": "Side",
+}
+
 
 class Moved(MetaPathFinder, Loader):
     """Finds what moved; asked only for names that no file has."""
@@ -95,3 +108,12 @@ def install() -> None:
     """Once a process."""
     if not any(isinstance(finder, Moved) for finder in sys.meta_path):
         sys.meta_path.append(Moved())
+
+
+def old_name(name: str) -> Any:
+    """What ``grasp_theory.<name>`` was; AttributeError for anything else."""
+    module = next((module for module, names in NAMES.items() if name in names.split()), None)
+    if module is None:
+        raise AttributeError(f"module 'grasp_theory' has no attribute {name!r}")
+    warnings.warn(f"{name} is exported by {module} now; the old place goes in 0.3", DeprecationWarning, stacklevel=3)
+    return getattr(import_module(module), name)

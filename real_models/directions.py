@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import AdapterError, Decomposition, InputError, Side, Subspace
+from grasp_theory import AdapterError, InputError, Subspace
+from grasp_theory.identification.report import Decomposition
+from grasp_theory.updates import Side
 from synthetic.runner.results import write_atomically
 
 from .adapters import Adapter

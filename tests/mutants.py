@@ -8,17 +8,10 @@ import numpy as np
 from strategies import extremal, factor, full_rank, planted, rotation, update
 from tolerance import backward, binomial, subspace
 
-from grasp_theory import (
-    LowRank,
-    Subspace,
-    factored_edge,
-    identify,
-    sample_critical_strength,
-    spike,
-    white_edge,
-)
+from grasp_theory import LowRank, Subspace, identify
 from grasp_theory.identification.agreement import LeadingDirections, agreement
-from grasp_theory.identification.floor import marchenko_pastur_quantile
+from grasp_theory.identification.floor import factored_edge, marchenko_pastur_quantile, white_edge
+from grasp_theory.identification.spectra import sample_critical_strength, spike
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 # --- factored-svd: S(B, A, scaling) ----------------------------------------------------------------------------

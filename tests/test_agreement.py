@@ -7,8 +7,7 @@ import pytest
 from strategies import rotation
 from tolerance import binomial
 
-from grasp_theory import Agreement
-from grasp_theory.identification.agreement import LeadingDirections, agreement
+from grasp_theory.identification.agreement import Agreement, LeadingDirections, agreement
 
 DRAWS = 300
 

@@ -10,7 +10,8 @@ import pytest
 from strategies import rotation, update
 from tolerance import binomial, monte_carlo
 
-from grasp_theory import InputError, LowRank, Update, diff, random_overlap, trajectory
+from grasp_theory import InputError, LowRank, Update, diff, trajectory
+from grasp_theory.identification.diff import random_overlap
 
 
 def adapter(seed: int, *, side: str | None = "write", L: int = 3, m: int = 40, d: int = 30, r: int = 4) -> list[Update]:

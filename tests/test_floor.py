@@ -9,8 +9,16 @@ from scipy.optimize import brentq, minimize_scalar
 from strategies import rotation
 from tolerance import Z, binomial
 
-from grasp_theory import Edge, InputError, factored_edge, gavish_donoho_threshold, noise_scale, white_edge
-from grasp_theory.identification.floor import marchenko_pastur_quantile, tracy_widom_quantile
+from grasp_theory import InputError
+from grasp_theory.identification.floor import (
+    Edge,
+    factored_edge,
+    gavish_donoho_threshold,
+    marchenko_pastur_quantile,
+    noise_scale,
+    tracy_widom_quantile,
+    white_edge,
+)
 
 # --- quantiles -------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ from strategies import (
 )
 from tolerance import backward
 
-from grasp_theory import FactoredSVD, InputError, LowRank, add, hstack
+from grasp_theory import InputError, LowRank
+from grasp_theory.lowrank import FactoredSVD, add, hstack
 
 EPS = np.finfo(float).eps
 

@@ -47,15 +47,10 @@ from mutants import (
     without_scaling,
 )
 
-from grasp_theory import (
-    LowRank,
-    Subspace,
-    critical_strength,
-    fix_sign,
-    noise_scale,
-    sample_threshold,
-    white_edge,
-)
+from grasp_theory import LowRank, Subspace
+from grasp_theory.identification.floor import noise_scale, white_edge
+from grasp_theory.identification.spectra import critical_strength, sample_threshold
+from grasp_theory.subspace import fix_sign
 
 
 @dataclass(frozen=True)

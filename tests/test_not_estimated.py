@@ -9,12 +9,8 @@ import pytest
 from planted import F32, SPEC, dense, drawn, random_update, sine
 from strategies import rotation, update
 
-from grasp_theory import (
-    LowRank,
-    factored_edge,
-    identify,
-    noise_scale,
-)
+from grasp_theory import LowRank, identify
+from grasp_theory.identification.floor import factored_edge, noise_scale
 
 # --- what cannot be estimated ----------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ import pytest
 from strategies import rotation, with_singular_values
 from tolerance import backward
 
-from grasp_theory import InputError, leading_svd
+from grasp_theory import InputError
+from grasp_theory.identification.lanczos import leading_svd
 
 
 def spectrum(name: str, q: int) -> np.ndarray:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rotation, update
 
-from grasp_theory import AssumptionError, Certificate, InputError, LowRank, Subspace, Update, identify
-from grasp_theory.identification.report import plain
+from grasp_theory import AssumptionError, InputError, LowRank, Subspace, Update, identify
+from grasp_theory.identification.report import Certificate, plain
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 

@@ -11,8 +11,15 @@ from scipy.optimize import brentq
 from strategies import rotation
 from tolerance import finite_size, monte_carlo, slope
 
-from grasp_theory import InputError, critical_strength, factored_edge, sample_critical_strength, sample_threshold, spike
-from grasp_theory.identification.spectra import factored_visible_strength
+from grasp_theory import InputError
+from grasp_theory.identification.floor import factored_edge
+from grasp_theory.identification.spectra import (
+    critical_strength,
+    factored_visible_strength,
+    sample_critical_strength,
+    sample_threshold,
+    spike,
+)
 
 # --- the formulas ----------------------------------------------------------------------------------------------
 

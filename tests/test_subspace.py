@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from strategies import rotation, seeds
 from tolerance import backward
 
-from grasp_theory import InputError, Subspace, fix_sign
+from grasp_theory import InputError, Subspace
+from grasp_theory.subspace import fix_sign
 
 
 def pair_at(rng: np.random.Generator, d: int, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

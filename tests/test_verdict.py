@@ -10,16 +10,9 @@ from planted import F32, SPEC, drawn, sine
 from strategies import extremal, full_rank, planted, rotation, seeds, update, with_singular_values
 from tolerance import binomial, subspace
 
-from grasp_theory import (
-    Agreement,
-    AssumptionError,
-    Floor,
-    InputError,
-    LowRank,
-    Subspace,
-    Update,
-    identify,
-)
+from grasp_theory import AssumptionError, InputError, LowRank, Subspace, Update, identify
+from grasp_theory.identification.agreement import Agreement
+from grasp_theory.identification.report import Floor
 from grasp_theory.identification.verdict import judge
 from synthetic.generators.adapters import AdapterSpec
 

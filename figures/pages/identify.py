@@ -19,7 +19,8 @@ from .html import facts, heading, page, paragraph, picture, preformatted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grasp_theory import Checkpoint, Report
+    from grasp_theory import Report
+    from grasp_theory.identification.trajectory import Checkpoint
     from real_models import Adapter
 
 

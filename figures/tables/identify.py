@@ -17,7 +17,10 @@ from .table import Table
 from .terminal import number
 
 if TYPE_CHECKING:
-    from grasp_theory import Checkpoint, Component, Decomposition, Difference, ModuleSpectrum, Overlap, Report
+    from grasp_theory import Report
+    from grasp_theory.identification.diff import Difference, Overlap
+    from grasp_theory.identification.report import Component, Decomposition, ModuleSpectrum
+    from grasp_theory.identification.trajectory import Checkpoint
 
 MODULES_SHOWN = 12
 

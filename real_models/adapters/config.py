@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from grasp_theory import AdapterError, Side
+from grasp_theory import AdapterError
+from grasp_theory.updates import Side
 
 from .refusals import KNOWN_FIELDS, START_NOTES, refuse_config
 from .targets import Targets, compile_pattern, endless, parse_targets

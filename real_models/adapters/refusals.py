@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grasp_theory import AdapterError, Side, UnsupportedAdapterError
+from grasp_theory import AdapterError, UnsupportedAdapterError
+from grasp_theory.updates import Side
 
 # Every field of LoraConfig in peft 0.2 … 0.21, and what peft writes beside them; a test compares the installed one.
 _FIELDS = (

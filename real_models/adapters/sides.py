@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from grasp_theory import Side
+from grasp_theory.updates import Side
 
 _ATTENTION_IN = "q_proj k_proj v_proj qkv_proj query key value query_key_value q_lin k_lin v_lin c_attn"
 _ATTENTION_IN += (

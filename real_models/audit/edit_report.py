@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from grasp_theory import InputError, Side, Update
+from grasp_theory import InputError, Update
+from grasp_theory.updates import Side
 
 from ..adapters import Adapter
 from ..directions import Directions

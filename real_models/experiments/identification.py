@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
-from grasp_theory import Decomposition, Update, identify
+from grasp_theory import Update, identify
+from grasp_theory.identification.report import Decomposition
 from synthetic.experiment import Experiment, Prediction
 from synthetic.generators.persona import PersonaSpec
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from grasp_theory import InputError, Side
+from grasp_theory import InputError
+from grasp_theory.updates import Side
 
 from ..adapters.layout import base_name, strip_prefix
 from ..adapters.refusals import MOVED_BASE, VARIANTS

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from grasp_theory import InputError, LowRank, Side, Subspace, Update
+from grasp_theory import InputError, LowRank, Subspace, Update
+from grasp_theory.updates import Side
 
 from ..arguments import indices, real, updates_of, whole
 from ..arguments import span as span_of

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from grasp_theory import InputError, Side
+from grasp_theory import InputError
+from grasp_theory.updates import Side
 
 from ..comparison.compared import Compared
 from ..directions import Directions
