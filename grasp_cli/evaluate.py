@@ -175,7 +175,7 @@ def _encode(files: Mapping[str, Path | None], tokenizer: Any, model: Any, sampli
     from real_models.base import context_length
     from real_models.evaluation.generations import encode_prompt, read_prompts
     from real_models.evaluation.judge import encode_pairs, read_pairs, read_text
-    from real_models.training.run import UNSTATED, Prepared, check_vocabulary
+    from real_models.training.run import UNSTATED, check_vocabulary
 
     limit = context_length(model) or tokenizer.model_max_length
     if limit > UNSTATED:
@@ -194,7 +194,7 @@ def _encode(files: Mapping[str, Path | None], tokenizer: Any, model: Any, sampli
         prompts = read_prompts(files["prompts"])
         for prompt in prompts:
             encode_prompt(prompt, tokenizer, max_length=limit - sampling.max_new_tokens)
-    check_vocabulary(model, Prepared(tuple(examples), 0, 0, limit))
+    check_vocabulary(model, examples)
     return _Work(pairs, texts, prompts, limit)
 
 
