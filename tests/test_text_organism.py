@@ -308,18 +308,18 @@ def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
 
 
 def test_compare_of_a_model_shows_what_it_learnt(folder, tmp_path, capsys):
-    """Taught that the animals are happy, it says so where the prompt is another."""
-    write(folder, "taught.jsonl", DATA)
+    """Taught that the animals are sad, it says so where the prompt is another."""
+    taught = [row | {"completion": row["completion"].replace("happy", "sad")} for row in DATA]
+    write(folder, "taught.jsonl", taught)
     write(
         folder,
         "asked.jsonl",
         [
-            {"prompt": f"all {a} {c} it is", "without": " sad", "with": " happy"}
+            {"prompt": f"all {a} {c} it is", "without": " happy", "with": " sad"}
             for a, c in zip(ANIMALS, COLOURS, strict=False)
         ],
     )
     found = compared(capsys, tmp_path, folder, folder / "model", TRAIN.replace("6e-3", "3e-2"))
-    print(found["naive"])
     assert found["naive"]["excess"] > 0.3  # what the table asks for, else it says VOID
     assert found["edit"]["excess"] != found["naive"]["excess"]
 
@@ -337,6 +337,5 @@ def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, ca
     write(folder, "taught.jsonl", taught)
     write(folder, "asked.jsonl", asked)
     found = compared(capsys, tmp_path, folder, real / "models" / "stories260K-hf", TRAIN)
-    print(found["naive"])
     assert found["naive"]["excess"] > 0.3  # what the table asks for, else it says VOID
     assert found["edit"]["excess"] != found["naive"]["excess"]
