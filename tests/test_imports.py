@@ -8,13 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
-ROOMS = ["grasp_theory", "synthetic", "real_models", "figures", "grasp_cli"]  # each may import those before it
-
-
-def sources(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py"))
+from checkout import ROOMS, ROOT, sources
 
 
 def imported(path: Path) -> set[str]:

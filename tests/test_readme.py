@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
+from checkout import ROOT
 from made_files import BASE
 
 import grasp_cli
@@ -18,7 +18,6 @@ from grasp_theory import InputError
 from real_models import write_adapter
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
-ROOT = Path(__file__).parent.parent
 TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 README = TEXT["README.md"]
 

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from checkout import ROOT
 
 
 def outcome(*options: str, named: Path | None = None) -> tuple[int, str]:
@@ -22,7 +21,7 @@ def outcome(*options: str, named: Path | None = None) -> tuple[int, str]:
         "-p",
         "no:cacheprovider",
         "-q",
-        "tests/test_adapters_recorded.py",
+        "tests/real_models/adapters/test_adapters_recorded.py",
         *options,
     ]
     done = subprocess.run(
@@ -40,7 +39,7 @@ def outcome(*options: str, named: Path | None = None) -> tuple[int, str]:
 def test_without_the_folder_its_tests_are_skipped_with_a_line_and_counted():
     code, out = outcome()
     assert code == 0
-    assert out.count("set GRASP_REAL to a folder as tests/expected_adapters.py describes it") == 1
+    assert out.count("set GRASP_REAL to a folder as tests/support/expected_adapters.py describes it") == 1
     assert "4 tests of real adapters, models and data skipped" in out
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkout import ROOT
 from made_files import BASE
 from tolerance import GUARANTEE
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[1]
 ROOMS = ("grasp_theory", "synthetic", "real_models", "figures", "grasp_cli")
 LARGEST = 10**6
 

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 import grasp_cli
 from real_models.training.run import TrainConfig
@@ -17,7 +18,7 @@ RECIPES = sorted(Path(str(files("real_models") / "recipes")).glob("*.toml"))
 
 def test_recipes_are_the_three_experiments():
     assert [path.stem for path in RECIPES] == ["bad_medical_advice", "financial_advice_lean", "insecure_code"]
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "recipes/*.toml" in project["tool"]["setuptools"]["package-data"]["real_models"]
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import ddp_worker
 import numpy as np
 import pytest
+from checkout import ROOT, SUPPORT
 
-ROOT = Path(__file__).parents[1]
 SAME, EXACT, LEAKS = 1e-6, 1e-6, 0.02
 GRASP = ["momentum-grasp", "adamw-grasp", "trainer"]
 
@@ -21,7 +21,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, 
     """run -> dW of each of two ranks."""
     folder = tmp_path_factory.mktemp("ddp")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "localhost"]
-    command += ["--nproc-per-node", "2", str(ROOT / "tests" / "ddp_worker.py"), str(folder)]
+    command += ["--nproc-per-node", "2", str(SUPPORT / "ddp_worker.py"), str(folder)]
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     there = {**os.environ, "PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "localhost"}
     run = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, timeout=300)

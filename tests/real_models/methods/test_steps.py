@@ -11,6 +11,7 @@ from grasp_runs import LEAKS, leaks
 from tiny_models import OPTIMIZERS, WIDTH, assert_same, batch, deltas, descend, everything, hooks, lora, subspace, tiny
 from tiny_models import trained as parameters
 from tolerance import GUARANTEE
+from trainer_runs import trainer
 
 from grasp_theory import GraspError, InputError
 from real_models.methods import KL, Ablation, Caft, Grasp, InferenceSteering, Penalty
@@ -294,8 +295,6 @@ def test_steering_and_ablation_act_in_the_order_they_were_attached(last) -> None
 
 
 def test_sum_of_methods_is_logged_apart(tmp_path) -> None:
-    from test_methods_trainer import trainer
-
     model = lora(tiny())
     callbacks = [method.callback() for method in (Penalty(Q, weight=1e-3), Grasp(NEAR), Grasp(subspace(33, 1)))]
     run = trainer(tmp_path, callbacks, model=model, max_steps=2, warmup_steps=0)
@@ -308,8 +307,6 @@ def test_sum_of_methods_is_logged_apart(tmp_path) -> None:
 
 
 def test_second_training_run_of_one_trainer_is_constrained(tmp_path) -> None:
-    from test_methods_trainer import trainer
-
     model = lora(tiny())
     clean = hooks(model)
     run = trainer(tmp_path, [Grasp(Q).callback()], model=model, max_steps=2, warmup_steps=0)

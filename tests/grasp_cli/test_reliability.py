@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checkout import ROOT
 from made_files import BASE
 from rich.cells import cell_len
 from rich.console import Console
@@ -30,7 +31,6 @@ from real_models.comparison.table import lines as summarise
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 from synthetic.runner.stages import RECORD, Stage, run_stages
 
-ROOT = Path(__file__).parents[1]
 SPEC = AdapterSpec(layers=4, width=64, inputs=48, rank=16, strength=1.5)
 TRAIN = ["train", "--base", "mein Modell", "--data", "Übung.jsonl", "--set=steps=2", "--set=r=4", "--set=batch_size=1"]
 FOUND = "Richtung é.safetensors"

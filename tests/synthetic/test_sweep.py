@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_experiment as tiny
+from checkout import ROOT, SUPPORT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,6 @@ from synthetic.runner.store import digest
 from synthetic.runner.sweep import sweep
 
 TINY = "tiny_experiment"
-HERE, ROOT = Path(__file__).parent, Path(__file__).parents[1]
 
 
 def run(folder: Path, **options):
@@ -118,7 +118,7 @@ def test_cells_fields_and_experiments_have_seeds_of_their_own():
 def test_identity_is_the_same_in_every_process():
     code = "import tiny_experiment as t; from synthetic.experiment import identity as name\n"
     code += "print(name('tiny', t.Cell(16)))"
-    env = os.environ | {"PYTHONPATH": f"{HERE}:{ROOT}", "PYTHONHASHSEED": "7"}
+    env = os.environ | {"PYTHONPATH": f"{SUPPORT}:{ROOT}", "PYTHONHASHSEED": "7"}
     out = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300, check=True
     ).stdout
@@ -133,7 +133,7 @@ def test_a_killed_sweep_goes_on_where_it_was(fresh, tmp_path, monkeypatch, jobs)
     code = (
         f"from synthetic.runner.sweep import sweep; from pathlib import Path; sweep({TINY!r}, Path('.'), n_jobs={jobs})"
     )
-    env = os.environ | {"PYTHONPATH": f"{HERE}:{ROOT}", "TINY_PAUSE": "0.2"}
+    env = os.environ | {"PYTHONPATH": f"{SUPPORT}:{ROOT}", "TINY_PAUSE": "0.2"}
     with subprocess.Popen([sys.executable, "-c", code], env=env, cwd=tmp_path, start_new_session=True) as killed:
         end = time.monotonic() + 60
         while len(cell_files(tmp_path)) < 3 and time.monotonic() < end:

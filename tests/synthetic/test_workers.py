@@ -11,11 +11,11 @@ import warnings
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 from joblib import Parallel, delayed
 
 from synthetic.runner.workers import in_workers
 
-ROOT = Path(__file__).parents[1]
 # Every worker writes its number down and then waits: while it starts, or in its task.
 STARTING = """
 import os, sys, time

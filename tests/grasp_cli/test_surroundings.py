@@ -7,9 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 from synthetic.runner.results import write_json
 
@@ -147,7 +147,7 @@ def test_files_are_opened_as_text_with_an_encoding():
     """The locale's own would write what another machine cannot read."""
     import ast
 
-    root = Path(__file__).parents[1]
+    root = ROOT
     for room in ("grasp_theory", "synthetic", "real_models", "figures", "grasp_cli"):
         for path in (root / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from checkout import ROOMS, ROOT, sources
 from planted import drawn
 from strategies import rotation
-from test_imports import ROOMS, ROOT, sources
 from tolerance import backward
 
 from grasp_theory import GraspError, InputError, LowRank, Subspace, identify, linalg

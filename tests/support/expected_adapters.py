@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tolerance
+from checkout import ROOT
 from safetensors.numpy import save_file
 
 from grasp_theory import AdapterError, GraspError, UnsupportedAdapterError, Update
@@ -182,7 +183,7 @@ assert not heavy, heavy
 
 def assert_read_without_torch(folders: list[Path]) -> None:
     command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, folders)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,4 +1,4 @@
-"""The same training in one process, or in each rank under torchrun: ``torchrun … tests/ddp_worker.py FOLDER``."""
+"""The same training in one process, or in each rank under torchrun: ``torchrun … ddp_worker.py FOLDER``."""
 
 from __future__ import annotations
 
