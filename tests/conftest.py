@@ -73,8 +73,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_files(tmp_path_factory.mktemp("made"))
 
 
-NEEDS = "needs public adapters, models and data: "
+NEEDS = (
+    "needs public adapters, models and data: "
     "set GRASP_REAL to a folder as tests/support/expected_adapters.py describes it"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
