@@ -20,7 +20,7 @@ from real_models.comparison.compared import Compared
 from real_models.comparison.cost import costs
 from real_models.comparison.matching import matched
 from real_models.comparison.methods import COMPARED, find_compared
-from real_models.comparison.table import Line, interval, lines, paired, void, weak
+from real_models.comparison.table import Result, interval, paired, summarise, void, weak
 from synthetic.runner.agreement import agreement
 from synthetic.runner.results import write_atomically
 
@@ -88,17 +88,17 @@ def comparison() -> str:
 def confirmed() -> str:
     """The main rows on seeds that no choice was made on: drift, and the paired difference to null-space."""
     rows = read_rows(FOLDER / "comparison_confirmed.csv")
-    found, runs = lines(rows), matched(rows)
+    found, runs = summarise(rows), matched(rows)
     variants, other = _variants(found), "null-space"
 
-    def difference(variant: str, arm: str) -> str:
-        values = paired(runs, variant, arm=arm, other=other)
+    def difference(variant: str, method: str) -> str:
+        values = paired(runs, variant, method=method, other=other)
         low, high = interval(values)
-        return "" if arm == other or low is None else f"{np.mean(values):+.3f} ({low:+.3f} … {high:+.3f})"
+        return "" if method == other or low is None else f"{np.mean(values):+.3f} ({low:+.3f} … {high:+.3f})"
 
     cells = []
-    for name in dict.fromkeys(line.arm for line in found):
-        of = {line.variant: line for line in found if line.arm == name}
+    for name in dict.fromkeys(line.method for line in found):
+        of = {line.variant: line for line in found if line.method == name}
         label = _label(find_compared(name), of[variants[0]].knob)
         cells.append([label, *_drifts(of, variants), *(difference(v, name) for v in variants)])
     made = Table(["method", *variants, *(f"− {other}, {variant}" for variant in variants)], cells)
@@ -111,58 +111,58 @@ def knobs() -> str:
     rows = read_rows(FOLDER / "comparison.csv")
     runs: dict[tuple[str, int], set[tuple[str, float]]] = {}
     for r in rows:
-        runs.setdefault((r["variant"], r["organism"]), set()).add((r["arm"], r["knob"]))
+        runs.setdefault((r["variant"], r["organism"]), set()).add((r["method"], r["knob"]))
     every = set().union(*runs.values())
     whole = {seed for seed, done in runs.items() if done == every}
-    found = lines([r for r in rows if (r["variant"], r["organism"]) in whole])
+    found = summarise([r for r in rows if (r["variant"], r["organism"]) in whole])
     variants, cells = _variants(found), []
-    for arm in COMPARED.values():
-        for knob in arm.knobs if len(arm.knobs) > 1 else ():
-            of = {line.variant: line for line in found if line.arm == arm.name and line.knob == knob}
+    for method in COMPARED.values():
+        for knob in method.knobs if len(method.knobs) > 1 else ():
+            of = {line.variant: line for line in found if line.method == method.name and line.knob == knob}
             if of:
-                mark = " (preset)" if knob == arm.preset else ""
-                cells.append([arm.name, f"{arm.knob} {knob:g}{mark}", *_drifts(of, variants)])
+                mark = " (preset)" if knob == method.preset else ""
+                cells.append([method.name, f"{method.knob} {knob:g}{mark}", *_drifts(of, variants)])
     seeds = ", ".join(f"{v}: {sum(v == variant for variant, _ in whole)}" for v in variants)
     return f"{Table(['method', 'knob', *variants], cells).markdown()}\n\nSeeds: {seeds}."
 
 
-def _compared() -> list[Line]:
+def _compared() -> list[Result]:
     """The committed comparison at its presets."""
-    found = lines(read_rows(FOLDER / "comparison.csv"), costs(read_rows(FOLDER / "comparison_cost.csv")))
+    found = summarise(read_rows(FOLDER / "comparison.csv"), costs(read_rows(FOLDER / "comparison_cost.csv")))
     return [line for line in found if line.preset]
 
 
-def _by_variant(found: Sequence[Line], names: Sequence[str]) -> str:
+def _by_variant(found: Sequence[Result], names: Sequence[str]) -> str:
     """One row a method: drift in each variant, the worst of kept, the mean cost where the task is reached."""
     variants, cells = _variants(found), []
-    for arm in map(find_compared, names):
-        of = {line.variant: line for line in found if line.arm == arm.name}
+    for method in map(find_compared, names):
+        of = {line.variant: line for line in found if line.method == method.name}
         if of:
-            uses = "control" if arm.control else arm.information
+            uses = "control" if method.control else method.information
             kept = min(line.kept for line in of.values() if line.kept is not None)
             spent = [x.cost for x in of.values() if x.cost is not None and x.whole]
             cost = f"{sum(spent) / len(spent):.2g}x" if spent else ""
-            cells.append([_label(arm, arm.preset), uses, *_drifts(of, variants), f"{kept:.2f}", cost])
+            cells.append([_label(method, method.preset), uses, *_drifts(of, variants), f"{kept:.2f}", cost])
     return Table(["method", "uses", *variants, "kept", "cost"], cells).markdown()
 
 
-def _variants(found: Sequence[Line]) -> list[str]:
+def _variants(found: Sequence[Result]) -> list[str]:
     return list(dict.fromkeys(line.variant for line in found))
 
 
-def _label(arm: Compared, knob: float) -> str:
-    return arm.name if arm.knob == "none" else f"{arm.name} ({arm.knob} {knob:g})"
+def _label(method: Compared, knob: float) -> str:
+    return method.name if method.knob == "none" else f"{method.name} ({method.knob} {knob:g})"
 
 
-def _drifts(of: Mapping[str, Line], variants: Sequence[str]) -> list[str]:
+def _drifts(of: Mapping[str, Result], variants: Sequence[str]) -> list[str]:
     return [_drift(of[variant]) if variant in of else "" for variant in variants]
 
 
-def _drift(line: Line) -> str:
+def _drift(line: Result) -> str:
     """Drift, and how many times smaller its excess over the base is than naive's."""
     if not line.whole:
         return f"task reached in {line.reached} of {line.seeds}"
-    return f"{line.drift:.2f}" if line.arm == "naive" else f"{line.drift:.2f} ({times(line)})"
+    return f"{line.drift:.2f}" if line.method == "naive" else f"{line.drift:.2f} ({times(line)})"
 
 
 def _percent(rate: float) -> str:

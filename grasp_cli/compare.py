@@ -25,7 +25,7 @@ def compare(
 ) -> None:
     """Compare removal methods on organisms: drift where each run first reaches the task.
 
-    [compare] is of persona organisms (variants, seeds, arms, presets_only). [text] is of a model of your own: base,
+    [compare] is of persona organisms (variants, seeds, methods, presets_only). [text] is of a model of your own: base,
     data, pairs, and neutral, heldout, task, context, target, every; a [train] table beside it holds the settings of
     grasp train. Rows are ranked within the information they use. The runs of RESULTS are kept, so an interrupted
     comparison goes on where it was.
@@ -41,9 +41,9 @@ def compare(
 
     out = console()
     if list_rows:
-        for arm in COMPARED.values():
-            knobs = ", ".join(f"{k:g}{'*' if k == arm.preset else ''}" for k in arm.knobs)
-            out.print(f"{arm.name} ({'control' if arm.control else arm.information}): {arm.knob} {knobs}")
+        for method in COMPARED.values():
+            knobs = ", ".join(f"{k:g}{'*' if k == method.preset else ''}" for k in method.knobs)
+            out.print(f"{method.name} ({'control' if method.control else method.information}): {method.knob} {knobs}")
         return
     check_targets(json)
     if quick and config is not None:
@@ -83,7 +83,7 @@ def _cells(path: Path) -> tuple[list[Any], list[str]]:
 
 
 def _chosen(settings: dict[str, Any], path: Path) -> tuple[list[int], list[str], bool]:
-    """seeds (a number or a list), arms, presets_only, taken out of the settings."""
+    """seeds (a number or a list), methods, presets_only, taken out of the settings."""
     from grasp_theory import InputError
     from real_models.comparison.methods import COMPARED
 
@@ -91,10 +91,10 @@ def _chosen(settings: dict[str, Any], path: Path) -> tuple[list[int], list[str],
     seeds = list(range(seeds)) if type(seeds) is int else seeds
     presets_only = settings.pop("presets_only", False)
     seeds = _list(seeds, int, f"{path}: seeds")
-    arms = _list(settings.pop("arms", list(COMPARED)), str, f"{path}: arms")
+    methods = _list(settings.pop("methods", list(COMPARED)), str, f"{path}: methods")
     if min(seeds) < 0 or type(presets_only) is not bool:
         raise InputError(f"{path}: seeds must not be negative, presets_only true or false")
-    return seeds, arms, presets_only
+    return seeds, methods, presets_only
 
 
 def _list(values: Any, kind: type, what: str) -> list[Any]:
@@ -107,21 +107,21 @@ def _list(values: Any, kind: type, what: str) -> list[Any]:
 
 
 def _personas(settings: dict[str, Any], path: Path) -> list[Any]:
-    """variants, seeds, arms, presets_only, and fields of all cells."""
+    """variants, seeds, methods, presets_only, and fields of all cells."""
     from grasp_theory import InputError
     from real_models.comparison.experiment import Cell, make_cells
 
-    seeds, arms, presets_only = _chosen(settings, path)
+    seeds, methods, presets_only = _chosen(settings, path)
     variants = _list(settings.pop("variants", ["style"]), str, f"{path}: variants")
     for name, value in settings.items():
         if type(getattr(Cell, name, None)) is int and type(value) is not int:
             raise InputError(f"{path}: {name} must be a whole number, got {value!r}")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     try:
-        return make_cells(variants, seeds, arms, presets_only=presets_only, **values)
+        return make_cells(variants, seeds, methods, presets_only=presets_only, **values)
     except TypeError as error:
         raise InputError(
-            f"{path}: {error}; settings are variants, seeds, arms, presets_only and those of a run"
+            f"{path}: {error}; settings are variants, seeds, methods, presets_only and those of a run"
         ) from error
 
 
@@ -129,17 +129,17 @@ FILES = {"base": "model", "data": "data", "pairs": "pairs", "neutral": "neutral"
 
 
 def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
-    """FILES (relative to the configuration), context, target, every, seeds, arms, presets_only; [train] beside it."""
+    """FILES (relative to the configuration), context, target, every, seeds, methods, presets_only; [train] aside."""
     from grasp_theory import InputError
     from real_models.comparison.experiment import make_text_cells, missing
     from real_models.organisms.text import TextSpec
 
     settings = dict(table)
-    seeds, arms, presets_only = _chosen(settings, path)
+    seeds, methods, presets_only = _chosen(settings, path)
     kinds = dict.fromkeys([*FILES, "context"], str) | {"target": float, "every": int}
     unknown = sorted(set(settings) - set(kinds))
     if unknown:
-        known = ", ".join([*kinds, "seeds", "arms", "presets_only"])
+        known = ", ".join([*kinds, "seeds", "methods", "presets_only"])
         raise InputError(
             f"{path}: no setting of [text] is called {', '.join(unknown)}; there are: {known}; settings of the "
             "training go into a [train] table, as for grasp train"
@@ -156,8 +156,8 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     if "target" in rest:
         rest["target"] = float(rest["target"])
     spec = TextSpec(**files, **rest, settings=_training(path))
-    left_out = missing(spec, arms)
-    kept = [name for name in arms if name not in left_out]
+    left_out = missing(spec, methods)
+    kept = [name for name in methods if name not in left_out]
     if not kept:
         raise InputError(f"{path}: all rows are left out; they need {', '.join(dict.fromkeys(left_out.values()))}")
     spec.check()
@@ -170,9 +170,9 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     for need in dict.fromkeys(left_out.values()):
         notes.append(f"left out for want of {need}: {', '.join(x for x in left_out if left_out[x] == need)}")
     cells, unfit = make_text_cells(spec, seeds, kept, presets_only=presets_only)
-    if spec.target is None and not any(cell.arm == "naive" for cell in cells):
+    if spec.target is None and not any(cell.method == "naive" for cell in cells):
         raise InputError(
-            f"{path}: the task score to match is the naive run's: add the row naive to arms, or give a target"
+            f"{path}: the task score to match is the naive run's: add the row naive to methods, or give a target"
         )
     return cells, notes + [f"left out: {why}" for why in unfit]
 

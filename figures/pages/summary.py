@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from real_models.comparison.methods import CLASSES
-from real_models.comparison.table import Line, void, weak
+from real_models.comparison.table import Result, void, weak
 from synthetic.runner.results import write_atomically
 
 from ..catalogue import FIGURES, builder, csv_name
@@ -24,7 +24,7 @@ def write_report(folder: Path) -> list[Path]:
     data = {
         name: _load(folder / f"{name}.json") for name in ("verify", "agreement", "organism", "comparison", "planted")
     }
-    found = [Line(**row) for row in data["comparison"]["rows"]]
+    found = [Result(**row) for row in data["comparison"]["rows"]]
     sections = [
         ("Identification", _identification(data)),
         ("Removal", _removal(data)),
@@ -91,10 +91,10 @@ def _removal(data: dict[str, Any]) -> list[str]:
     ]
 
 
-def _comparison(found: Sequence[Line]) -> list[str]:
+def _comparison(found: Sequence[Result]) -> list[str]:
     out = []
     for variant in dict.fromkeys(line.variant for line in found):
-        lines = {line.arm: line for line in found if line.variant == variant and line.preset}
+        lines = {line.method: line for line in found if line.variant == variant and line.preset}
         naive = lines["naive"]
         out.append(
             f"{variant}: naive drift {naive.drift:.3f} at matched task score, {naive.seeds} seeds (comparison.json)."
@@ -104,24 +104,24 @@ def _comparison(found: Sequence[Line]) -> list[str]:
     return out
 
 
-def _sentence(x: Line) -> str:
+def _sentence(x: Result) -> str:
     if not x.whole:
-        return f"{x.arm} (uses {x.information}): reaches the task in {x.reached} of {x.seeds} seeds"
+        return f"{x.method} (uses {x.information}): reaches the task in {x.reached} of {x.seeds} seeds"
     excess = "" if x.low is None else f" (excess {x.low:.3f} … {x.high:.3f}, 95%)"
     kept = "" if x.kept is None else f"; kept {x.kept:.3f}"
     cost = "" if x.cost is None else f"; {x.cost:.2g} times the arithmetic of the naive run"
     uses = f"{x.information}{', control' if x.control else ''}"
-    return f"{x.arm} (uses {uses}): drift {x.drift:.3f}, naive's excess {times(x)} of its{excess}{kept}{cost}"
+    return f"{x.method} (uses {uses}): drift {x.drift:.3f}, naive's excess {times(x)} of its{excess}{kept}{cost}"
 
 
-def _least(variant: str, lines: Sequence[Line]) -> list[str]:
+def _least(variant: str, lines: Sequence[Result]) -> list[str]:
     """The row with least drift of each class with more than one that reaches the task everywhere."""
     out = []
     for information in CLASSES:
         among = [x for x in lines if x.group == information and x.whole]
         if len(among) > 1:
             best = min(among, key=lambda x: x.drift)
-            out.append(f"{variant}: least drift of those that use {information}: {best.arm}, {best.drift:.3f}.")
+            out.append(f"{variant}: least drift of those that use {information}: {best.method}, {best.drift:.3f}.")
     return out
 
 
@@ -138,7 +138,7 @@ def failures(data: dict[str, Any]) -> list[str]:
             f"the verdict on the organism's checkpoint is {data['organism']['verdict']!r}: component 0 is a choice, "
             "not a finding"
         )
-    found = [Line(**row) for row in data["comparison"]["rows"]]
+    found = [Result(**row) for row in data["comparison"]["rows"]]
     for variant in dict.fromkeys(line.variant for line in found):
         out += [
             f"{variant}: {kind}, {why}"
@@ -146,21 +146,21 @@ def failures(data: dict[str, Any]) -> list[str]:
             if (why := say(found, variant))
         ]
     for x in (x for x in found if x.preset):
-        if x.arm == "grasp" and x.less is not None and x.less < 4:
+        if x.method == "grasp" and x.less is not None and x.less < 4:
             out.append(
                 f"{x.variant}: projection alone (grasp) reduces excess drift {x.less:.1f} times only: it is re-learnt "
                 "by other paths"
             )
         if not x.whole:
-            out.append(f"{x.variant}: {x.arm} does not reach the task in {x.seeds - x.reached} seeds")
+            out.append(f"{x.variant}: {x.method} does not reach the task in {x.seeds - x.reached} seeds")
     return out
 
 
-def _table(found: Sequence[Line]) -> Table:
+def _table(found: Sequence[Result]) -> Table:
     headers = ["variant", "method", "uses", "knob", "reached", "drift", "less", "kept", "facts"]
     rows = []
     for x in found:
-        setting = [x.variant, x.arm, "control" if x.control else x.information, f"{x.knob:g}"]
+        setting = [x.variant, x.method, "control" if x.control else x.information, f"{x.knob:g}"]
         scores = ["–" if s is None else f"{s:.3f}" for s in (x.kept, x.facts)]
         rows.append([*setting, f"{x.reached}/{x.seeds}", f"{x.drift:.3f}", times(x), *scores])
     return Table(headers, rows)

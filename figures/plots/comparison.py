@@ -13,7 +13,7 @@ from . import Entry
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from real_models.comparison.table import Line
+    from real_models.comparison.table import Result
 
 FIGURE = Entry(
     "Persona organisms: drift along training, and where each method first reaches a task score of 0.95.",
@@ -38,24 +38,24 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """Above: drift over task along training. Below: drift where the task is reached, 95% intervals over seeds."""
     from matplotlib.lines import Line2D
 
-    from real_models.comparison.table import base_drift, lines
+    from real_models.comparison.table import base_drift, summarise
 
-    found = lines(rows)
+    found = summarise(rows)
     variants = list(dict.fromkeys(line.variant for line in found))
-    names = list(dict.fromkeys(line.arm for line in found if line.preset))
+    names = list(dict.fromkeys(line.method for line in found if line.preset))
     figure = new_figure(PAGE, 8.4)
     axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[1, 2.4], sharey="row")
     for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
         of = [line for line in found if line.variant == variant and line.preset]
         seeds = max(line.seeds for line in of)
         ax.set_title(f"{variant}, {seeds} seeds", loc="left")
-        for arm, (colour, marker) in CURVES.items():
-            knob = next((line.knob for line in of if line.arm == arm), None)
+        for method, (colour, marker) in CURVES.items():
+            knob = next((line.knob for line in of if line.method == method), None)
             if knob is not None:
                 _curve(
                     ax,
-                    [r for r in rows if r["variant"] == variant and r["arm"] == arm and r["knob"] == knob],
-                    arm,
+                    [r for r in rows if r["variant"] == variant and r["method"] == method and r["knob"] == knob],
+                    method,
                     colour,
                     marker,
                 )
@@ -85,11 +85,11 @@ def _curve(ax: Any, rows: Sequence[dict[str, Any]], label: str, colour: str, mar
     ax.plot(task.mean(1), drift.mean(1), color=colour, marker=marker, label=label, markersize=2.5, linewidth=1)
 
 
-def _dots(ax: Any, of: Sequence[Line], names: Sequence[str], base: float | None) -> None:
+def _dots(ax: Any, of: Sequence[Result], names: Sequence[str], base: float | None) -> None:
     """One place for each of ``names``, in all columns."""
     y = np.arange(len(names))[::-1]
     for line in of:
-        place = y[names.index(line.arm)]
+        place = y[names.index(line.method)]
         colour = GREY if line.control else COLOURS[line.information]
         if not line.whole:
             ax.annotate(

@@ -23,7 +23,7 @@ FIGURE = Entry(
 )
 
 Rows = Sequence[Mapping[str, Any]]
-ARMS = {
+METHODS = {
     "compensated, activations": ("identified direction", BLUE, "o"),
     "compensated, supervised": ("supervised direction", ORANGE, "s"),
     "compensated, random": ("random direction (control)", GREY, "x"),
@@ -43,13 +43,13 @@ def build(rows: Rows) -> Figure:
         of = [p for p in found if p.variant == variant]
         seeds = len({p.organism for p in of})
         above.set_title(f"{variant}, {seeds} organism{'s' if seeds > 1 else ''}", loc="left")
-        for arm, (label, colour, marker) in ARMS.items():
-            line = [p for p in of if p.arm in (arm, "naive")]
+        for method, (label, colour, marker) in METHODS.items():
+            line = [p for p in of if p.method in (method, "naive")]
             _curve(above, [p for p in line if p.drift is not None], "drift", colour, f"{marker}-", label)
             _curve(above, line, "drift_then", colour, f"{marker}:", None)
             _curve(below, line, "excess", colour, f"{marker}-", None)
             _curve(below, line, "predicted", colour, "--", None)
-            if arm == "compensated, activations":
+            if method == "compensated, activations":
                 _curve(below, line, "squared", "black", ":", None)
             above.plot(*_unreached(line), "o", color=colour, markerfacecolor="none", markersize=8)
         base = [r["mean"] for r in rows if r["variant"] == variant and r["quantity"] == "drift" and r["points"] == 0]
@@ -83,7 +83,7 @@ def _unreached(line: Sequence[Point]) -> tuple[list[float], list[float]]:
 def _legend(figure: Figure) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=c, marker=m, label=label) for label, c, m in ARMS.values()]
+    handles = [Line2D([], [], color=c, marker=m, label=label) for label, c, m in METHODS.values()]
     handles += [
         Line2D([], [], color="black", label="drift at matched task score"),
         Line2D([], [], color="black", linestyle=":", label="drift at the naive run's step (above)"),

@@ -13,7 +13,7 @@ from .comparison import COLOURS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from real_models.comparison.table import Line
+    from real_models.comparison.table import Result
 
 ROWS = (
     "naive",
@@ -40,17 +40,17 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """One panel a variant: mean drift over seeds and its 95% interval; hollow where some seeds miss the task."""
     from matplotlib.lines import Line2D
 
-    from real_models.comparison.table import base_drift, lines
+    from real_models.comparison.table import base_drift, summarise
 
-    found = [line for line in lines(rows) if line.preset]
+    found = [line for line in summarise(rows) if line.preset]
     variants = list(dict.fromkeys(line.variant for line in found))
-    there = {line.arm for line in found}
+    there = {line.method for line in found}
     names = [name for name in ROWS if name in there]
     figure = new_figure(PAGE, 3.1)
     axes = np.atleast_1d(figure.subplots(1, len(variants), sharey=True))
     y = {name: place for place, name in enumerate(reversed(names))}
     for ax, variant in zip(axes, variants, strict=True):
-        of = {line.arm: line for line in found if line.variant == variant}
+        of = {line.method: line for line in found if line.variant == variant}
         base = float(np.mean([value for (v, _), value in base_drift(rows).items() if v == variant]))
         ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
         ax.axvline(of["naive"].drift, color=GREY, linestyle=":", linewidth=0.8)
@@ -75,7 +75,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def _dot(ax: Any, line: Line, y: float, base: float) -> None:
+def _dot(ax: Any, line: Result, y: float, base: float) -> None:
     colour = GREY if line.control else COLOURS[line.information]
     if line.low is not None and line.high is not None:
         ax.plot([max(line.low + base, 0), min(line.high + base, 1)], [y, y], color=colour)

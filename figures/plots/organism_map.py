@@ -36,7 +36,7 @@ def build(rows: Rows) -> Figure:
     from matplotlib.colors import ListedColormap, Normalize
 
     knobs = [sorted({r[key] for r in rows}) for key in ("curation", "withheld")]
-    tables = [_table(rows, arm, knobs) for arm in METHODS]
+    tables = [_table(rows, method, knobs) for method in METHODS]
     figure = new_figure(PAGE, 4.4)
     axes = figure.subplots(2, 3, sharex=True, sharey=True)
     order = np.argsort([np.where(np.isnan(t), np.inf, t) for t in tables], axis=0, kind="stable")
@@ -66,14 +66,14 @@ def build(rows: Rows) -> Figure:
     return figure
 
 
-def _table(rows: Rows, arm: str, knobs: Sequence[Sequence[float]]) -> np.ndarray:
+def _table(rows: Rows, method: str, knobs: Sequence[Sequence[float]]) -> np.ndarray:
     """(withheld, curation) mean excess over organisms; nan where one of them does not reach the task score."""
     out = np.full((len(knobs[1]), len(knobs[0])), np.nan)
     for place in np.ndindex(out.shape):
         here = [
             r
             for r in rows
-            if r["arm"] == arm and r["withheld"] == knobs[1][place[0]] and r["curation"] == knobs[0][place[1]]
+            if r["method"] == method and r["withheld"] == knobs[1][place[0]] and r["curation"] == knobs[0][place[1]]
         ]
         if all(r["mean"] == 1 for r in here if r["quantity"] == "reached"):
             out[place] = np.mean([r["mean"] for r in here if r["quantity"] == "excess"])

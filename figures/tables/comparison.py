@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from real_models.comparison.table import GROUPS, Line, ranked, void, weak
+from real_models.comparison.table import GROUPS, Result, ranked, void, weak
 
 from .table import Block, Table
 
@@ -25,7 +25,7 @@ HEADERS = [
 ]
 
 
-def comparison_tables(found: Sequence[Line]) -> Iterator[Block]:
+def comparison_tables(found: Sequence[Result]) -> Iterator[Block]:
     """One table for each variant and class, least drift first; controls last.
 
     Oracle knobs (best drift among those reached) are marked. Columns of what is not measured are left out.
@@ -58,15 +58,15 @@ def _without_empty(headers: Sequence[str], rows: Sequence[Sequence[str]], title:
     return Table([headers[n] for n in there], [[row[n] for n in there] for row in rows], title=title)
 
 
-def _row(line: Line, among: Sequence[Line]) -> list[str]:
-    best = min((x for x in among if x.arm == line.arm and x.whole), key=lambda x: x.drift, default=None)
+def _row(line: Result, among: Sequence[Result]) -> list[str]:
+    best = min((x for x in among if x.method == line.method and x.whole), key=lambda x: x.drift, default=None)
     mark = "" if line.preset else (" ∗" if line is best else " ∘")
 
     def plain(x: float | None, digits: int = 3) -> str:
         return "" if x is None else (f"{x:.{digits}f}" if line.whole else f"({x:.{digits}f})")
 
     return [
-        line.arm,
+        line.method,
         f"{line.knob:g}{mark}",
         f"{line.reached}/{line.seeds}",
         plain(line.steps, 0),
@@ -80,7 +80,7 @@ def _row(line: Line, among: Sequence[Line]) -> list[str]:
     ]
 
 
-def times(line: Line) -> str:
+def times(line: Result) -> str:
     """How many times smaller the excess is than naive's: a bound where it cannot be told from 0, "–" if not known."""
     sure = line.less is not None and (line.low is None or line.low > 0)
     ratio = line.less if sure else line.bound

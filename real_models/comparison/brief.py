@@ -7,7 +7,7 @@ from typing import Any
 
 from .matching import matched
 
-RUN = ("variant", "organism", "arm", "knob")
+RUN = ("variant", "organism", "method", "knob")
 COLUMNS = (*RUN, "target", "points", "quantity")
 
 
@@ -18,7 +18,7 @@ def brief(rows: Iterable[Mapping[str, Any]], *, whole: Iterable[tuple[str, float
     are those of all rows; the whole curves are in the files of the cells.
     """
     rows, drawn = list(rows), set(whole)
-    crossings = {(m.variant, m.organism, m.arm, m.knob): m.steps for m in matched(rows)}
+    crossings = {(m.variant, m.organism, m.method, m.knob): m.steps for m in matched(rows)}
     points: dict[tuple[Any, ...], set[int]] = {}
     for row in rows:
         points.setdefault(tuple(row[name] for name in RUN), set()).add(row["points"])
@@ -27,7 +27,7 @@ def brief(rows: Iterable[Mapping[str, Any]], *, whole: Iterable[tuple[str, float
         {name: row[name] for name in COLUMNS if name in row} | {"mean": float(f"{row['mean']:.5g}")}
         for row in rows
         if row["points"] in kept[tuple(row[name] for name in RUN)]
-        or ((row["arm"], row["knob"]) in drawn and row["quantity"] in ("drift", "task"))
+        or ((row["method"], row["knob"]) in drawn and row["quantity"] in ("drift", "task"))
     ]
 
 

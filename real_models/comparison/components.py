@@ -19,7 +19,7 @@ COMPONENTS = 4
 
 def cells(quick: bool) -> list[Cell]:
     """The naive runs of the comparison."""
-    return [cell for cell in comparison.cells(quick) if cell.arm == "naive"]
+    return [cell for cell in comparison.cells(quick) if cell.method == "naive"]
 
 
 def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:

@@ -46,8 +46,8 @@ def first_of_rows(cells: Sequence[C]) -> list[C]:
     """One cell for each variant and row, of its first organism, at the preset if that is there: the arithmetic of a
     step depends on them little, by batches of other lengths and a few directions more."""
     chosen: dict[tuple[str, str], C] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.organism, cell.knob != find_compared(cell.arm).preset)):
-        chosen.setdefault((cell.variant, cell.arm), cell)
+    for cell in sorted(cells, key=lambda cell: (cell.organism, cell.knob != find_compared(cell.method).preset)):
+        chosen.setdefault((cell.variant, cell.method), cell)
     return list(chosen.values())
 
 
@@ -58,7 +58,7 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    spec, method = cell.run_spec, find_compared(cell.arm)
+    spec, method = cell.run_spec, find_compared(cell.method)
     trains = method.stage == "training"
     with one_thread():
         naive_run(spec)  # in memory from here on: loading it is no part of the cost
@@ -97,7 +97,7 @@ def costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Cost]:
     """(variant, row) -> cost, of a table of this experiment."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
-        found.setdefault((row["variant"], row["arm"]), {})[row["quantity"]] = row["mean"]
+        found.setdefault((row["variant"], row["method"]), {})[row["quantity"]] = row["mean"]
     return {key: Cost(x["preparation"], x["step"], bool(x["follows"])) for key, x in found.items()}
 
 

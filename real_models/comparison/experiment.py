@@ -41,7 +41,7 @@ class Cell:
 
     variant: str
     organism: int
-    arm: str
+    method: str
     knob: float
     rank: int = 16
     withheld: int = 8
@@ -52,7 +52,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         check_points(self.points)
-        check_knob(self.arm, self.knob, rank=self.rank, width=self.run_spec.width)
+        check_knob(self.method, self.knob, rank=self.rank, width=self.run_spec.width)
 
     @property
     def run_spec(self) -> RunSpec:
@@ -67,12 +67,12 @@ class TextCell:
     """One fine-tuning run of a text organism."""
 
     run_spec: TextSpec
-    arm: str
+    method: str
     knob: float
     variant: str = "text"
 
     def __post_init__(self) -> None:
-        check_knob(self.arm, self.knob, rank=self.run_spec.rank)
+        check_knob(self.method, self.knob, rank=self.run_spec.rank)
 
     @property
     def organism(self) -> int:
@@ -87,7 +87,7 @@ class TextCell:
     def columns(self) -> dict[str, Any]:
         """In the table: what is run, settings of the training beside those of the organism."""
         run = asdict(self.run_spec)
-        head = {"variant": self.variant, "organism": self.organism, "arm": self.arm, "knob": self.knob}
+        head = {"variant": self.variant, "organism": self.organism, "method": self.method, "knob": self.knob}
         return head | run.pop("settings") | run
 
 
@@ -96,46 +96,51 @@ def cells(quick: bool) -> list[Cell]:
     if quick:
         return make_cells(("style",), STUDY[:3], QUICK, presets_only=True)
     every = make_cells(("style", "content", "mixed"), STUDY, list(COMPARED))
-    return sorted(every, key=lambda cell: cell.knob != find_compared(cell.arm).preset)
+    return sorted(every, key=lambda cell: cell.knob != find_compared(cell.method).preset)
 
 
 def make_cells(
-    variants: Sequence[str], seeds: Iterable[int], arms: Sequence[str], *, presets_only: bool = False, **settings: Any
+    variants: Sequence[str],
+    seeds: Iterable[int],
+    methods: Sequence[str],
+    *,
+    presets_only: bool = False,
+    **settings: Any,
 ) -> list[Cell]:
     """Cells of these rows, seed by seed; ``settings`` are fields of all cells."""
     return [
-        Cell(variant, seed, arm, knob, **settings)
+        Cell(variant, seed, method, knob, **settings)
         for seed in seeds
         for variant in variants
-        for arm in arms
-        for knob in ((find_compared(arm).preset,) if presets_only else find_compared(arm).knobs)
+        for method in methods
+        for knob in ((find_compared(method).preset,) if presets_only else find_compared(method).knobs)
     ]
 
 
 def make_text_cells(
-    spec: TextSpec, seeds: Iterable[int], arms: Sequence[str], *, presets_only: bool = False
+    spec: TextSpec, seeds: Iterable[int], methods: Sequence[str], *, presets_only: bool = False
 ) -> tuple[list[TextCell], list[str]]:
     """The same of a text organism; and why knobs that do not fit its rank or width are left out."""
     rows, why = [], []
-    for arm in arms:
-        for knob in (find_compared(arm).preset,) if presets_only else find_compared(arm).knobs:
+    for method in methods:
+        for knob in (find_compared(method).preset,) if presets_only else find_compared(method).knobs:
             try:
-                check_knob(arm, knob, rank=spec.rank, width=spec.width)
-                rows.append({"arm": arm, "knob": knob})
+                check_knob(method, knob, rank=spec.rank, width=spec.width)
+                rows.append({"method": method, "knob": knob})
             except InputError as error:
                 why.append(str(error))
     seeded = (replace(spec, settings=replace(spec.settings, seed=seed)) for seed in seeds)
     return [TextCell(run, **row) for run in seeded for row in rows], why
 
 
-def missing(spec: TextSpec, arms: Iterable[str]) -> dict[str, str]:
+def missing(spec: TextSpec, methods: Iterable[str]) -> dict[str, str]:
     """Row -> what it needs that this organism has not."""
     needs = {}
-    for name in arms:
-        arm = find_compared(name)
-        if arm.information == "neutral text" and not spec.neutral:
+    for name in methods:
+        method = find_compared(name)
+        if method.information == "neutral text" and not spec.neutral:
             needs[name] = "neutral, a file of text"
-        elif arm.inoculated and not spec.context:
+        elif method.inoculated and not spec.context:
             needs[name] = "context, a text that elicits the trait"
     return needs
 
@@ -144,7 +149,7 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     """Scores at every point of the run; the cell's own seed draws everything, so trials are always one."""
     spec = cell.run_spec
     with one_thread():
-        scores = run(find_compared(cell.arm), spec, cell.knob)
+        scores = run(find_compared(cell.method), spec, cell.knob)
     measured = [name for name in (*SCORES, "per_token") if getattr(scores[0], name) is not None]
     found = {name: np.array([[getattr(s, name) for s in scores]]) for name in measured}
     prompts = {f"_{name}": np.array([[s.per_prompt[name] for s in scores]]) for name in scores[0].per_prompt}

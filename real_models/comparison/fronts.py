@@ -27,17 +27,19 @@ def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[tuple[str, int
     for variant in dict.fromkeys(variant for variant, *_ in every):
         of = {run: curve for run, curve in every.items() if run[0] == variant}
         seeds = sorted({seed for _, seed, *_ in of})
-        start = {seed: curve["task"][min(curve["task"])] for (_, seed, arm, _), curve in of.items() if arm == "naive"}
+        start = {
+            seed: curve["task"][min(curve["task"])] for (_, seed, method, _), curve in of.items() if method == "naive"
+        }
         for share in SHARES:
             task = {s: (1 - share) * start.get(s, 0.0) + share * targets[variant, s] for s in seeds}
             drifts = _at(of, task)
             for kind in ("presets", "all knobs"):
                 for name, among in _groups(drifts, presets=kind == "presets").items():
-                    arm, knob = min(among, key=lambda run: (drifts[run], run))
+                    method, knob = min(among, key=lambda run: (drifts[run], run))
                     found.append(
                         {"variant": variant, "information": name, "knobs": kind}
                         | {"share": share, "task": round(float(np.mean(list(task.values()))), 4)}
-                        | {"drift": drifts[arm, knob], "arm": arm, "knob": knob}
+                        | {"drift": drifts[method, knob], "method": method, "knob": knob}
                         | {"rows": len(among), "seeds": len(seeds)}
                     )
     return found
@@ -46,11 +48,11 @@ def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[tuple[str, int
 def _at(of: Curves, target: Mapping[int, float]) -> dict[Row, float]:
     """Mean drift over seeds, each at its task score, of the rows that reach it in all of them."""
     drifts: dict[Row, list[float]] = {}
-    for (_, seed, arm, knob), curve in sorted(of.items()):
+    for (_, seed, method, knob), curve in sorted(of.items()):
         crossing, drift = first_crossing(curve["task"], target[seed]), curve["drift"]
         if crossing is not None:
             a, b, share = crossing
-            drifts.setdefault((arm, knob), []).append(drift[a] + share * (drift[b] - drift[a]))
+            drifts.setdefault((method, knob), []).append(drift[a] + share * (drift[b] - drift[a]))
     return {run: float(np.mean(values)) for run, values in drifts.items() if len(values) == len(target)}
 
 
@@ -58,7 +60,7 @@ def _groups(drifts: Iterable[Row], *, presets: bool) -> dict[str, list[Row]]:
     """Class -> its rows."""
     found: dict[str, list[Row]] = {}
     for name, knob in drifts:
-        arm = find_compared(name)
-        if not arm.control and (not presets or knob == arm.preset):
-            found.setdefault("naive" if name == "naive" else arm.information, []).append((name, knob))
+        method = find_compared(name)
+        if not method.control and (not presets or knob == method.preset):
+            found.setdefault("naive" if name == "naive" else method.information, []).append((name, knob))
     return found

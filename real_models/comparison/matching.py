@@ -26,7 +26,7 @@ class Matched:
 
     variant: str
     organism: int
-    arm: str
+    method: str
     knob: float
     reached: bool
     steps: float
@@ -60,15 +60,15 @@ def curves(rows: Iterable[Mapping[str, Any]]) -> Curves:
         curve = found.setdefault(_run(row), {}).setdefault(row["quantity"], {})
         if row["points"] in curve:
             raise InputError(
-                f"{row['quantity']} of {row['arm']} (knob {row['knob']:g}, {row['variant']}, seed {row['organism']}) "
-                f"is given twice at step {row['points']}; compare runs of one setting at a time"
+                f"{row['quantity']} of {row['method']} (knob {row['knob']:g}, {row['variant']}, seed {row['organism']})"
+                f" is given twice at step {row['points']}; compare runs of one setting at a time"
             )
         curve[row["points"]] = row["mean"]
     return found
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    return row["variant"], row["organism"], row["arm"], row["knob"]
+    return row["variant"], row["organism"], row["method"], row["knob"]
 
 
 def _from_naive(run: Run, of: Curves) -> float:

@@ -16,7 +16,7 @@ from .cost import costs, first_of_rows
 from .experiment import Cell, TextCell
 from .fronts import fronts
 from .matching import matched
-from .table import Line, lines
+from .table import Result, summarise
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Study:
     runs: list[dict[str, Any]]
     components: list[dict[str, Any]]
     fronts: list[dict[str, Any]]
-    lines: list[Line]
+    lines: list[Result]
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
@@ -54,17 +54,17 @@ def study(
             return sweep(f"{__package__}.{name}", place, cells=chosen, n_jobs=jobs, progress=track).rows
 
     with progress("naive runs") as track:
-        prepare([cell.run_spec for cell in cells if cell.arm == "naive"], n_jobs=jobs, progress=track)
+        prepare([cell.run_spec for cell in cells if cell.method == "naive"], n_jobs=jobs, progress=track)
     runs = swept("experiment", cells, "compare")
     write_csv(results / "comparison.csv", runs)
     crossed = matched(runs)
-    known = {(m.variant, m.organism) for m in crossed if m.arm == "naive" and m.steps == 0}
-    naive = [c for c in cells if c.arm == "naive" and (c.variant, c.organism) not in known]
+    known = {(m.variant, m.organism) for m in crossed if m.method == "naive" and m.steps == 0}
+    naive = [c for c in cells if c.method == "naive" and (c.variant, c.organism) not in known]
     learnt = {c.variant for c in naive}
     components = swept("components", naive, "components")
     counted = swept("cost", [c for c in first_of_rows(cells) if c.variant in learnt], "cost")
     targets = {(m.variant, m.organism): m.target for m in crossed}
-    made = Study(runs, components, fronts(runs, targets=targets), lines(runs, costs(counted)))
+    made = Study(runs, components, fronts(runs, targets=targets), summarise(runs, costs(counted)))
     for name, rows in (("components", components), ("cost", counted), ("fronts", made.fronts)):
         write_csv(results / f"comparison_{name}.csv", rows)
     write_json(results / "comparison.json", made.record())

@@ -17,7 +17,7 @@ EFFECT = 0.3  # by which naive drift should rise
 
 
 @dataclass(frozen=True)
-class Line:
+class Result:
     """One row at one knob, over seeds, at matched task score.
 
     drift : mean level. excess : its mean over the base, the naive run's start; low, high : its 95% t interval. less :
@@ -30,7 +30,7 @@ class Line:
     """
 
     variant: str
-    arm: str
+    method: str
     information: str
     control: bool
     knob: float
@@ -69,15 +69,15 @@ GROUPS = (*CLASSES, "controls")
 Costs = Mapping[tuple[str, str], Cost]
 
 
-def lines(rows: Iterable[Mapping[str, Any]], costs: Costs | None = None) -> list[Line]:
+def summarise(rows: Iterable[Mapping[str, Any]], costs: Costs | None = None) -> list[Result]:
     """All rows of a comparison's table (see ``experiment``; ``costs``: of ``cost``)."""
     rows = list(rows)
     runs = matched(rows)
     base = base_drift(rows)
-    naive = {(m.variant, m.organism): m for m in runs if m.arm == "naive"}
+    naive = {(m.variant, m.organism): m for m in runs if m.method == "naive"}
     groups: dict[tuple[str, str, float], list[Matched]] = {}
     for run in runs:
-        groups.setdefault((run.variant, run.arm, run.knob), []).append(run)
+        groups.setdefault((run.variant, run.method, run.knob), []).append(run)
     return [_line(key, group, base, naive, costs or {}) for key, group in groups.items()]
 
 
@@ -87,7 +87,7 @@ def base_drift(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], float
     return {
         (r["variant"], r["organism"]): r["mean"]
         for r in rows
-        if r["arm"] == "naive" and r["points"] == 0 and r["quantity"] == "drift"
+        if r["method"] == "naive" and r["points"] == 0 and r["quantity"] == "drift"
     }
 
 
@@ -97,9 +97,9 @@ def _line(
     base: Mapping[tuple[str, int], float],
     naive: Mapping[tuple[str, int], Matched],
     costs: Costs,
-) -> Line:
+) -> Result:
     variant, name, knob = key
-    arm = find_compared(name)
+    method = find_compared(name)
     good = [m for m in group if m.reached] or list(group)
     drift = np.array([m.scores["drift"] for m in good])
     seeds = [(m.variant, m.organism) for m in good]
@@ -112,13 +112,13 @@ def _line(
         score: float(np.mean([m.scores[score] for m in good])) if all(score in m.scores for m in good) else None
         for score in ("kept", "facts", "neutral", "per_token")
     }
-    return Line(
+    return Result(
         variant=variant,
-        arm=name,
-        information=arm.information,
-        control=arm.control,
+        method=name,
+        information=method.information,
+        control=method.control,
         knob=knob,
-        preset=knob == arm.preset,
+        preset=knob == method.preset,
         seeds=len(group),
         reached=sum(m.reached for m in group),
         steps=float(np.mean([m.steps for m in good])),
@@ -139,7 +139,7 @@ def _line(
 
 def _cost(runs: Sequence[Matched], naive: Mapping[tuple[str, int], Matched], costs: Costs) -> float | None:
     """Mean over seeds; None where it was not counted, or the base knows the task."""
-    own, plain = (costs.get((runs[0].variant, arm)) for arm in (runs[0].arm, "naive"))
+    own, plain = (costs.get((runs[0].variant, method)) for method in (runs[0].method, "naive"))
     if own is None or plain is None:
         return None
     until = np.array([naive[m.variant, m.organism].steps for m in runs]) * plain.step
@@ -157,7 +157,7 @@ def interval(values: Sequence[float] | np.ndarray) -> tuple[float | None, float 
     return float(low), float(high)
 
 
-def void(found: Sequence[Line], variant: str) -> str | None:
+def void(found: Sequence[Result], variant: str) -> str | None:
     """Why the experiment says nothing about this variant, if it does not: rule 7."""
     line = _plain(found, variant)
     if line is None:
@@ -171,7 +171,7 @@ def void(found: Sequence[Line], variant: str) -> str | None:
     return None
 
 
-def weak(found: Sequence[Line], variant: str) -> str | None:
+def weak(found: Sequence[Result], variant: str) -> str | None:
     """What to bear in mind where there is drift, but less than an experiment should have."""
     line = _plain(found, variant)
     if line is None or line.excess is None or line.excess >= EFFECT or void(found, variant):
@@ -179,22 +179,22 @@ def weak(found: Sequence[Line], variant: str) -> str | None:
     return f"naive drift rises by {line.excess:.2f} only, less than the {EFFECT} aimed at"
 
 
-def _plain(found: Sequence[Line], variant: str) -> Line | None:
-    return next((line for line in found if line.variant == variant and line.arm == "naive"), None)
+def _plain(found: Sequence[Result], variant: str) -> Result | None:
+    return next((line for line in found if line.variant == variant and line.method == "naive"), None)
 
 
-def ranked(among: Iterable[Line]) -> list[Line]:
+def ranked(among: Iterable[Result]) -> list[Result]:
     """Rows that reach the task first, by drift at their preset; the knobs of a row together."""
     among = list(among)
-    place = {x.arm: (not x.whole, x.drift) for x in sorted(among, key=lambda x: x.preset)}
-    return sorted(among, key=lambda x: (*place[x.arm], x.knob))
+    place = {x.method: (not x.whole, x.drift) for x in sorted(among, key=lambda x: x.preset)}
+    return sorted(among, key=lambda x: (*place[x.method], x.knob))
 
 
-def paired(runs: Iterable[Matched], variant: str, *, arm: str, other: str) -> list[float]:
-    """Drift under ``arm`` less that under ``other``, seed by seed; empty unless both reach the task in every seed."""
-    of = [m for m in runs if m.variant == variant and m.arm in (arm, other)]
-    drift = {(m.arm, m.organism): m.scores["drift"] for m in of if m.reached}
+def paired(runs: Iterable[Matched], variant: str, *, method: str, other: str) -> list[float]:
+    """Drift under ``method`` less that under ``other``, by seed; empty unless both reach the task in every seed."""
+    of = [m for m in runs if m.variant == variant and m.method in (method, other)]
+    drift = {(m.method, m.organism): m.scores["drift"] for m in of if m.reached}
     seeds = sorted({m.organism for m in of})
-    pairs = [(drift.get((arm, seed)), drift.get((other, seed))) for seed in seeds]
+    pairs = [(drift.get((method, seed)), drift.get((other, seed))) for seed in seeds]
     found = [a - b for a, b in pairs if a is not None and b is not None]
     return found if len(found) == len(seeds) else []

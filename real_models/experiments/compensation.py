@@ -20,7 +20,7 @@ from ..organisms.persona_run import TASK, RunSpec
 from ..organisms.runs import crossing, naive_run
 
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
-ARMS = {
+METHODS = {
     "compensated, activations": STRENGTHS,
     "compensated, supervised": STRENGTHS,
     "compensated, random": (1.0, 3.0),  # the control
@@ -32,7 +32,7 @@ def cells(quick: bool) -> list[Cell]:
     """Naive runs (strength 0) and the strengths of each direction, three variants, 2 seeds; quick: two runs."""
     if quick:
         return [Cell("style", 0, "naive", 0.0), Cell("style", 0, "compensated, activations", 1.0)]
-    rows = [("naive", 0.0), *((arm, strength) for arm, strengths in ARMS.items() for strength in strengths)]
+    rows = [("naive", 0.0), *((method, strength) for method, strengths in METHODS.items() for strength in strengths)]
     return [Cell(variant, seed, *row) for seed in range(2) for variant in VARIANTS for row in rows]
 
 
@@ -51,10 +51,10 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
 
 
 def _supplied(cell: Cell) -> float:
-    if cell.arm == "naive":
+    if cell.method == "naive":
         return 0.0
     spec = cell.run_spec
-    (term,) = attached(find_compared(cell.arm), spec, cell.knob)
+    (term,) = attached(find_compared(cell.method), spec, cell.knob)
     model = naive_run(spec).model(0).train()  # the base; the term acts in training mode
     before = trait_log_odds(model, spec)
     with term.attached(model):
@@ -99,7 +99,7 @@ class Point:
 
     variant: str
     organism: int
-    arm: str
+    method: str
     strength: float
     drift: float | None
     drift_then: float
@@ -110,11 +110,11 @@ class Point:
 
 def points(rows: Sequence[Mapping[str, Any]]) -> list[Point]:
     """Every run with its prediction. The law's one constant, the naive run's excess, is of the same organism."""
-    runs = {(m.variant, m.organism, m.arm, m.knob): m for m in matched([r for r in rows if r["points"] is not None])}
+    runs = {(m.variant, m.organism, m.method, m.knob): m for m in matched([r for r in rows if r["points"] is not None])}
     curves: dict[tuple[Any, ...], dict[str, dict[int, float]]] = {}
     supplied: dict[tuple[Any, ...], float] = {}
     for r in rows:
-        run = r["variant"], r["organism"], r["arm"], r["knob"]
+        run = r["variant"], r["organism"], r["method"], r["knob"]
         if r["quantity"] == "supplied":
             supplied[run] = r["mean"]
         else:

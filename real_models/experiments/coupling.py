@@ -89,9 +89,11 @@ def _method(cell: Cell, naive: NaiveRun, chosen: Any) -> Any:
 def _came_back(naive: Sequence[Scores], treated: Sequence[Scores], cell: Cell) -> dict[str, float]:
     key = {"variant": cell.variant, "organism": cell.organism, "knob": 0.0}
     rows, start = [], _summary(naive[0])
-    for arm, scores in (("naive", naive), ("treated", treated)):
+    for method, scores in (("naive", naive), ("treated", treated)):
         for point, at in zip(cell.points, scores, strict=True):
-            rows += [key | {"arm": arm, "points": point, "quantity": q, "mean": x} for q, x in _summary(at).items()]
+            rows += [
+                key | {"method": method, "points": point, "quantity": q, "mean": x} for q, x in _summary(at).items()
+            ]
     plain, other = matched(rows)
     shares = {
         f"share of {q}": (other.scores[q] - start[q]) / (plain.scores[q] - start[q]) for q in ("drift", "log-odds")

@@ -22,10 +22,10 @@ def cells(quick: bool) -> list[Cell]:
     seeds, withheld = (range(1), (8,)) if quick else (range(2), WITHHELD)
     knobs = [(c, w) for w in withheld for c in CURATION]
     return [
-        Cell("style", n, arm, find_compared(arm).preset, curation=c, withheld=w)
+        Cell("style", n, method, find_compared(method).preset, curation=c, withheld=w)
         for n in seeds
         for c, w in knobs
-        for arm in METHODS
+        for method in METHODS
     ]
 
 
@@ -36,7 +36,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
     """
     found = comparison.measure(cell, rngs)
     rows = [
-        {"variant": cell.variant, "organism": cell.organism, "arm": cell.arm, "knob": cell.knob}
+        {"variant": cell.variant, "organism": cell.organism, "method": cell.method, "knob": cell.knob}
         | {"quantity": name, "points": point, "mean": float(value)}
         for name in ("task", "drift", "kept")
         for point, value in zip(cell.points, found[name][0], strict=True)

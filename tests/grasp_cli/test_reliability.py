@@ -27,7 +27,7 @@ from figures.tables.verification import show_outcomes
 from grasp_theory.statements import ORDER
 from grasp_theory.statements.checks import Outcome, RateFound
 from real_models import write_adapter
-from real_models.comparison.table import lines as summarise
+from real_models.comparison.table import summarise
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 from synthetic.runner.stages import RECORD, Stage, run_stages
 

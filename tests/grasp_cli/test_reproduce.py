@@ -14,7 +14,7 @@ from figures.pages.summary import failures, write_report
 from figures.rows import FOLDER, read_rows
 from grasp_theory.identification.report import plain
 from grasp_theory.statements.checks import find, verify
-from real_models.comparison.table import lines
+from real_models.comparison.table import summarise
 from synthetic.runner.sweep import Sweep, load
 
 
@@ -62,7 +62,7 @@ def results(tmp_path_factory):
         "verify": {"statements": plain([verify(statement)])},
         "agreement": {"experiments": swept},
         "planted": {"verdict": "one stands out"},
-        "comparison": {"rows": plain(lines(read_rows(folder / "comparison.csv")))},
+        "comparison": {"rows": plain(summarise(read_rows(folder / "comparison.csv")))},
         "organism": {
             "verdict": "one stands out", "drift": 0.9, "base_drift": 0.1, "task": 0.96, "random": 0.08,
             "weights": [[0.1, 0.7], [0.2, 0.1]], "activations": [[0.1, 0.8], [0.2, 0.1]],
@@ -82,11 +82,11 @@ def test_report_is_whole_and_self_contained(results):
     for sentence in ("1 of 1 statements stand", "0.10, 0.70", "from 0.100 to 0.900"):
         assert sentence in page
         assert sentence in text.read_text()
-    naive = next(r for r in made["comparison"]["rows"] if r["arm"] == "naive")
+    naive = next(r for r in made["comparison"]["rows"] if r["method"] == "naive")
     assert f"naive drift {naive['drift']:.3f}" in page
     of = [r for r in made["comparison"]["rows"] if r["variant"] == "style" and r["preset"] and not r["control"]]
     least = min((r for r in of if r["information"] == "data" and r["reached"] == r["seeds"]), key=lambda r: r["drift"])
-    assert f"style: least drift of those that use data: {least['arm']}, {least['drift']:.3f}." in page
+    assert f"style: least drift of those that use data: {least['method']}, {least['drift']:.3f}." in page
 
 
 def test_report_says_what_did_not_come_out(results):

@@ -7,7 +7,7 @@ import tolerance
 from made_comparison import run, study
 
 from real_models.comparison.brief import brief
-from real_models.comparison.table import lines
+from real_models.comparison.table import summarise
 
 
 def rows():
@@ -21,9 +21,9 @@ def test_brief_rows_give_the_same_lines():
     everything = rows()
     few = brief(everything)
     assert len(few) < len(everything)
-    assert set(few[0]) == {"variant", "organism", "arm", "knob", "points", "quantity", "mean"}
-    for whole, part in zip(lines(everything), lines(few), strict=True):
-        assert (whole.arm, whole.reached, whole.steps) == (part.arm, part.reached, part.steps)
+    assert set(few[0]) == {"variant", "organism", "method", "knob", "points", "quantity", "mean"}
+    for whole, part in zip(summarise(everything), summarise(few), strict=True):
+        assert (whole.method, whole.reached, whole.steps) == (part.method, part.reached, part.steps)
         off = tolerance.backward((1,), np.float64, 1.0) + 1e-5
         np.testing.assert_allclose(part.drift, whole.drift, rtol=0, atol=off)
         np.testing.assert_allclose(part.excess, whole.excess, rtol=0, atol=off)
@@ -31,7 +31,7 @@ def test_brief_rows_give_the_same_lines():
 
 def test_brief_keeps_the_whole_curves_that_are_drawn():
     few = brief(rows(), whole=[("naive", 0.0)])
-    curve = {r["points"] for r in few if r["arm"] == "naive" and r["quantity"] == "drift" and r["organism"] == 0}
+    curve = {r["points"] for r in few if r["method"] == "naive" and r["quantity"] == "drift" and r["organism"] == 0}
     assert curve == {0, 10, 20, 30}
-    other = {r["points"] for r in few if r["arm"] == "grasp" and r["quantity"] == "drift" and r["organism"] == 0}
+    other = {r["points"] for r in few if r["method"] == "grasp" and r["quantity"] == "drift" and r["organism"] == 0}
     assert other == {20, 30}

@@ -9,7 +9,7 @@ from made_comparison import BASE, NAIVE, close, run, study
 from figures.plots.comparison_fronts import build
 from figures.style import render
 from real_models.comparison.fronts import SHARES, fronts
-from real_models.comparison.table import lines
+from real_models.comparison.table import summarise
 
 TARGETS = {("style", organism): 0.95 for organism in range(3)}
 
@@ -20,10 +20,15 @@ def at(found, information, knobs="presets", task=0.95):
 
 def test_front_at_the_matched_score_is_the_best_line_of_its_class():
     rows = study(naive=NAIVE, grasp=(0.4, 0.5, 0.2), compensated=(0.6, 0.1, 0.3), kl=(0.2, 0.2, 0.3), edit=(0.5,) * 3)
-    found, of = fronts(rows, targets=TARGETS), {line.arm: line for line in lines(rows)}
-    for information, arm in (("data", "compensated"), ("neutral text", "kl"), ("weights", "edit"), ("naive", "naive")):
-        row, line = at(found, information), of[arm]
-        assert (row["arm"], row["seeds"]) == (arm, 3)
+    found, of = fronts(rows, targets=TARGETS), {line.method: line for line in summarise(rows)}
+    for information, method in (
+        ("data", "compensated"),
+        ("neutral text", "kl"),
+        ("weights", "edit"),
+        ("naive", "naive"),
+    ):
+        row, line = at(found, information), of[method]
+        assert (row["method"], row["seeds"]) == (method, 3)
         close(row["drift"], line.drift)
     assert at(found, "data")["rows"] == 2
 
@@ -35,10 +40,10 @@ def test_front_changes_hands_where_curves_cross():
     assert [r["task"] for r in found] == [round(s * 0.95, 4) for s in SHARES if s * 0.95 <= 1]
     for r in found:
         curves = {"grasp": early, "caft": late}
-        expected = {arm: np.interp(r["task"], (0.0, 0.5, 0.75, 1.0), curve) for arm, curve in curves.items()}
+        expected = {method: np.interp(r["task"], (0.0, 0.5, 0.75, 1.0), curve) for method, curve in curves.items()}
         close(r["drift"], min(expected.values()))
-        assert r["arm"] == min(expected, key=expected.get)
-    assert {r["arm"] for r in found} == {"grasp", "caft"}
+        assert r["method"] == min(expected, key=expected.get)
+    assert {r["method"] for r in found} == {"grasp", "caft"}
 
 
 def test_front_of_all_knobs_is_an_oracle_and_that_of_presets_none():
@@ -52,8 +57,8 @@ def test_front_leaves_out_controls_and_rows_that_miss_the_score_in_a_seed():
     misses = run("caft", 0, knob=1.0, drift=0.1) + run("caft", 1, knob=1.0, task=(0.0, 0.5, 0.6, 0.7), drift=0.1)
     control = [row for n in range(2) for row in run("grasp, random", n, knob=1.0, drift=0.1)]
     found = fronts(study(naive=(0.8, 0.7), grasp=(0.4, 0.4)) + misses + control, targets=TARGETS)
-    assert at(found, "data")["arm"] == "grasp"
-    assert at(found, "data", task=0.665)["arm"] == "caft"  # which both seeds reach
+    assert at(found, "data")["method"] == "grasp"
+    assert at(found, "data", task=0.665)["method"] == "caft"  # which both seeds reach
 
 
 def test_front_asks_each_seed_for_its_share_of_the_way_to_its_target():

@@ -20,7 +20,7 @@ from figures.tables.comparison import HEADERS, comparison_tables, times
 from grasp_theory import InputError
 from real_models.comparison.experiment import Cell, cells, make_cells
 from real_models.comparison.methods import COMPARED
-from real_models.comparison.table import lines
+from real_models.comparison.table import summarise
 from synthetic.runner.results import json_text
 
 # output
@@ -38,7 +38,7 @@ def rows():
 
 
 def printed(rows, capsys) -> str:
-    show(comparison_tables(lines(rows)), console())
+    show(comparison_tables(summarise(rows)), console())
     return capsys.readouterr().out
 
 
@@ -93,16 +93,16 @@ def test_tables_say_void(capsys):
 
 def test_record_is_json_without_nan(rows):
     for table in (rows, study(grasp=(0.3,)), study(naive=(0.1,), kl=(0.1,)), study(naive=NAIVE, kl=(0.1,) * 3)):
-        text = json_text({"rows": [asdict(line) for line in lines(table)]})
+        text = json_text({"rows": [asdict(line) for line in summarise(table)]})
         assert "NaN" not in text
         assert "Infinity" not in text
-        assert [r["arm"] for r in json.loads(text)["rows"]] == [x.arm for x in lines(table)]
+        assert [r["method"] for r in json.loads(text)["rows"]] == [x.method for x in summarise(table)]
 
 
 @pytest.mark.slow
 def test_figure_shows_presets_intervals_the_base_and_what_is_not_reached(rows):
     steered = [row for n in range(3) for row in run("steering, supervised", n, knob=0.5, drift=(0.0, 0.0, 0.1, 0.1))]
-    second = [r | {"variant": "mixed"} for r in rows if r["arm"] != "edit"]  # other rows, the same places
+    second = [r | {"variant": "mixed"} for r in rows if r["method"] != "edit"]  # other rows, the same places
     figure = build(rows + steered + second)
     above, below = figure.axes[0], figure.axes[2]
     assert [axis.get_title(loc="left") for axis in figure.axes[:2]] == ["style, 3 seeds", "mixed, 3 seeds"]
@@ -128,23 +128,23 @@ def test_figure_draws_without_a_naive_run_and_with_one_seed():
 
 
 def test_cells_are_all_rows_knobs_and_seeds_and_quick_some():
-    assert len(cells(False)) == 3 * 5 * sum(len(arm.knobs) for arm in COMPARED.values())
+    assert len(cells(False)) == 3 * 5 * sum(len(method.knobs) for method in COMPARED.values())
     quick = cells(True)
     assert {c.organism for c in quick} == {2, 3, 4}
-    assert all(c.knob == PRESETS[c.arm] for c in quick)
-    assert {"naive", "grasp, random"} <= {c.arm for c in quick}
+    assert all(c.knob == PRESETS[c.method] for c in quick)
+    assert {"naive", "grasp, random"} <= {c.method for c in quick}
     spec = make_cells(("mixed",), [3], ["kl"], presets_only=True, rank=4, points=(0, 5, 10))[0].run_spec
     assert (spec.organism.seed, spec.organism.language.variant, spec.rank, spec.points) == (3, "mixed", 4, (0, 5, 10))
 
 
-BAD_CELLS = [{"arm": "nothing"}, {"variant": "tone"}, {"rank": 0}]
+BAD_CELLS = [{"method": "nothing"}, {"variant": "tone"}, {"rank": 0}]
 BAD_CELLS += [{"points": points} for points in ((0,), (0, 10, 30), (10, 20), (0, 0), (0, -10, -20))]
 
 
 @pytest.mark.parametrize("fields", BAD_CELLS, ids=str)
 def test_cell_refuses_what_is_no_run(fields):
     with pytest.raises(InputError):
-        Cell(**{"variant": "style", "organism": 0, "arm": "naive", "knob": 0.0} | fields)
+        Cell(**{"variant": "style", "organism": 0, "method": "naive", "knob": 0.0} | fields)
 
 
 def grasp(capsys, *arguments):
@@ -156,9 +156,9 @@ def test_compare_lists_the_rows_with_their_presets(capsys):
     code, out, err = grasp(capsys, "--list")
     assert (code, err) == (0, "")
     assert len(out.splitlines()) == len(COMPARED)
-    for line, arm in zip(out.splitlines(), COMPARED.values(), strict=True):
-        assert line.startswith(f"{arm.name} ({'control' if arm.control else arm.information})")
-        assert f"{arm.preset:g}*" in line
+    for line, method in zip(out.splitlines(), COMPARED.values(), strict=True):
+        assert line.startswith(f"{method.name} ({'control' if method.control else method.information})")
+        assert f"{method.preset:g}*" in line
 
 
 BAD = {
@@ -166,8 +166,8 @@ BAD = {
     "seeds = 2": "no [compare] table",
     "compare = 3": "must be a table",
     '[compare]\narms = ["nothing"]': "no method of the comparison is called 'nothing'",
-    '[compare]\narms = "naive"': "arms must be a list of names",
-    "[compare]\narms = []": "arms must be a list",
+    '[compare]\narms = "naive"': "methods must be a list of names",
+    "[compare]\narms = []": "methods must be a list",
     '[compare]\nvariants = ["tone"]': "variant must be one of",
     "[compare]\nseeds = 0": "seeds must be",
     "[compare]\nseeds = [1, -1]": "seeds must not be negative",
@@ -207,7 +207,7 @@ def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys,
     (tmp_path / "c.toml").write_text('[compare]\nvariants = ["mixed"]\nseeds = [4, 4]\narms = ["kl"]\nrank = 4\n')
     code, out, err = grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results", "--json", "-")
     assert (code, err) == (0, "")
-    assert [(c.organism, c.variant, c.arm, c.knob, c.rank) for c in asked["experiment"]] == [
+    assert [(c.organism, c.variant, c.method, c.knob, c.rank) for c in asked["experiment"]] == [
         (4, "mixed", "kl", knob, 4) for knob in (30.0, 100.0, 300.0)
     ]
     assert asked["components"] == asked["cost"] == []  # there is no naive run
@@ -215,6 +215,6 @@ def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys,
     kinds = [".csv", ".html", ".json", ".pdf", ".png", "_components.csv", "_cost.csv", "_fronts.csv"]
     assert sorted(written) == [f"comparison{kind}" for kind in kinds]
     assert json.loads(out) == json.loads(written["comparison.json"])
-    assert json.loads(out)["rows"] == [asdict(line) for line in lines(rows)]
+    assert json.loads(out)["rows"] == [asdict(line) for line in summarise(rows)]
     assert len(written["comparison.csv"].splitlines()) == len(rows) + 1
     assert "style: 3 seeds" in grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results")[1]

@@ -9,7 +9,7 @@ from scipy import stats
 
 from grasp_theory import InputError
 from real_models.comparison.matching import matched
-from real_models.comparison.table import lines, void, weak
+from real_models.comparison.table import summarise, void, weak
 
 # matching
 
@@ -52,7 +52,7 @@ def test_matched_without_a_crossing_is_the_last_point_and_not_reached():
 
 def test_matched_keeps_runs_apart():
     rows = run() + run(organism=1) + run(variant="mixed") + run("grasp", knob=1.0) + run("grasp", knob=2.0)
-    found = {(m.variant, m.organism, m.arm, m.knob) for m in matched(rows)}
+    found = {(m.variant, m.organism, m.method, m.knob) for m in matched(rows)}
     assert len(found) == len(matched(rows)) == 5
 
 
@@ -134,22 +134,22 @@ def test_void_says_why_and_is_silent_otherwise():
         "by 0.20, one seed": study(naive=(0.3,)),
     }
     for why, rows in cases.items():
-        assert why in (void(lines(rows), "style") or ""), why
-    assert void(lines(study(naive=NAIVE)), "style") is None
-    assert void(lines(study(naive=(0.8,))), "style") is None
+        assert why in (void(summarise(rows), "style") or ""), why
+    assert void(summarise(study(naive=NAIVE)), "style") is None
+    assert void(summarise(study(naive=(0.8,))), "style") is None
 
 
 def test_weak_drift_is_told_where_it_is_sure_but_small():
-    small = lines(study(naive=(0.3, 0.31, 0.29)))
+    small = summarise(study(naive=(0.3, 0.31, 0.29)))
     assert void(small, "style") is None
     assert "rises by 0.20 only" in (weak(small, "style") or "")
-    assert weak(lines(study(naive=NAIVE)), "style") is None
-    assert weak(lines(study(naive=(0.5, 0.12, 0.9))), "style") is None  # void, which is said instead
-    assert weak(lines(study(grasp=NAIVE)), "style") is None
+    assert weak(summarise(study(naive=NAIVE)), "style") is None
+    assert weak(summarise(study(naive=(0.5, 0.12, 0.9))), "style") is None  # void, which is said instead
+    assert weak(summarise(study(grasp=NAIVE)), "style") is None
 
 
 def test_void_is_told_of_each_variant_alone():
     rows = study(naive=NAIVE) + [r | {"variant": "mixed"} for r in study(naive=(0.12, 0.11, 0.1))]
-    found = lines(rows)
+    found = summarise(rows)
     assert void(found, "style") is None
     assert "does not rise" in void(found, "mixed")

@@ -16,7 +16,7 @@ import real_models.comparison.cost as module
 from real_models.comparison.cost import Cost, costs, first_of_rows
 from real_models.comparison.experiment import Cell, make_cells
 from real_models.comparison.methods import find_compared
-from real_models.comparison.table import lines
+from real_models.comparison.table import summarise
 from real_models.organisms import persona_run
 from real_models.organisms.runs import naive_run
 from synthetic.experiment import table
@@ -42,9 +42,9 @@ def cache(organism_cache):
         yield
 
 
-def measured(arm, kind=Small):
+def measured(method, kind=Small):
     found = module.measure(
-        kind("style", 0, arm, 2.0 if arm.startswith("null-space") else find_compared(arm).preset), []
+        kind("style", 0, method, 2.0 if method.startswith("null-space") else find_compared(method).preset), []
     )
     return Cost(*(float(found[name][0]) for name in ("preparation", "step")), bool(found["follows"][0]))
 
@@ -70,9 +70,9 @@ def test_step_doubles_with_the_batch():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arm", ["edit", "ablation"])
-def test_rows_that_change_the_naive_run_afterwards_cost_what_it_costs(arm):
-    assert measured(arm) == measured("naive")
+@pytest.mark.parametrize("method", ["edit", "ablation"])
+def test_rows_that_change_the_naive_run_afterwards_cost_what_it_costs(method):
+    assert measured(method) == measured("naive")
 
 
 @pytest.mark.slow
@@ -80,8 +80,8 @@ def test_step_of_a_short_run_is_that_of_a_long_one():
     class Short(Small):
         run_spec = dataclasses.replace(RUN, steps=8, every=8)
 
-    for arm in ("naive", "kl"):
-        assert measured(arm, Short).step == measured(arm).step
+    for method in ("naive", "kl"):
+        assert measured(method, Short).step == measured(method).step
 
 
 FOLLOWS = {"grasp": True, "compensated": True, "kl+compensated": True, "kl": False, "null-space": False}
@@ -89,9 +89,9 @@ FOLLOWS |= dict.fromkeys(("grasp, random", "grasp, supervised", "null-space, ran
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arm", FOLLOWS)
-def test_rows_that_start_from_a_naive_run_say_so(arm):
-    assert measured(arm).follows is FOLLOWS[arm]
+@pytest.mark.parametrize("method", FOLLOWS)
+def test_rows_that_start_from_a_naive_run_say_so(method):
+    assert measured(method).follows is FOLLOWS[method]
 
 
 @pytest.mark.slow
@@ -119,21 +119,21 @@ def test_cost_does_not_depend_on_what_was_sampled_before():
 def test_costs_are_read_back_from_their_table():
     rows = [
         row
-        for cell in (Small("style", 0, arm, find_compared(arm).preset) for arm in ("naive", "grasp"))
+        for cell in (Small("style", 0, method, find_compared(method).preset) for method in ("naive", "grasp"))
         for row in table(module.EXPERIMENT, cell, module.measure(cell, []))
     ]
     found = costs(rows)
     assert found.keys() == {("style", "naive"), ("style", "grasp")}
-    for (_, arm), cost in found.items():
-        np.testing.assert_allclose(dataclasses.astuple(cost), dataclasses.astuple(measured(arm)), rtol=1e-9)
+    for (_, method), cost in found.items():
+        np.testing.assert_allclose(dataclasses.astuple(cost), dataclasses.astuple(measured(method)), rtol=1e-9)
 
 
 def test_one_cell_of_each_row_is_counted_at_its_preset():
     cells = make_cells(("style", "mixed"), (3, 2), ("naive", "grasp", "kl"))
     found = first_of_rows(cells)
     expected = itertools.product(("style", "mixed"), ("naive", "grasp", "kl"))
-    assert sorted((c.variant, c.arm) for c in found) == sorted(expected)
-    assert all((c.organism, c.knob) == (2, find_compared(c.arm).preset) for c in found)
+    assert sorted((c.variant, c.method) for c in found) == sorted(expected)
+    assert all((c.organism, c.knob) == (2, find_compared(c.method).preset) for c in found)
 
 
 def test_cost_of_a_line_is_in_units_of_the_naive_run(monkeypatch):
@@ -141,8 +141,8 @@ def test_cost_of_a_line_is_in_units_of_the_naive_run(monkeypatch):
     monkeypatch.setattr(persona_run, "TASK", 0.95)
     given = {("style", "naive"): Cost(0.0, 2.0, False), ("style", "grasp"): Cost(14.0, 3.0, True)}
     given[("style", "kl")] = Cost(0.0, 8.0, False)
-    found = {x.arm: x.cost for x in lines(study(naive=NAIVE, grasp=NAIVE, kl=NAIVE, edit=NAIVE), given)}
+    found = {x.method: x.cost for x in summarise(study(naive=NAIVE, grasp=NAIVE, kl=NAIVE, edit=NAIVE), given)}
     assert REACHES[-1] == 1.0
     close([found["naive"], found["grasp"], found["kl"]], [1.0, 1.0 + 1.5 + 0.25, 4.0])
     assert found["edit"] is None
-    assert all(x.cost is None for x in lines(study(grasp=NAIVE), given))
+    assert all(x.cost is None for x in summarise(study(grasp=NAIVE), given))

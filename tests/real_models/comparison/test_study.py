@@ -22,7 +22,7 @@ from figures.tables.naive_runs import naive_run_tables
 from real_models.comparison.experiment import Cell
 from real_models.comparison.methods import find_compared
 from real_models.comparison.study import Study, study
-from real_models.comparison.table import lines
+from real_models.comparison.table import summarise
 from real_models.hooks.targets import lora_factors
 from real_models.organisms import persona_run
 from real_models.organisms.alignment import effects, trait_axes
@@ -40,8 +40,8 @@ class Small(Cell):
     run_spec = RUN
 
 
-def cells(*arms):
-    return [Small("style", 0, arm, find_compared(arm).preset, points=RUN.points) for arm in arms]
+def cells(*methods):
+    return [Small("style", 0, method, find_compared(method).preset, points=RUN.points) for method in methods]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,8 +52,8 @@ def cache(organism_cache):
         yield
 
 
-def written(folder, *arms):
-    made = study(cells(*(arms or ("naive", "edit", "grasp", "grasp, random"))), folder, jobs=1)
+def written(folder, *methods):
+    made = study(cells(*(methods or ("naive", "edit", "grasp", "grasp, random"))), folder, jobs=1)
     write_pages(made, folder, ["A note <b>."])
     return made
 
@@ -81,7 +81,7 @@ def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
     )
     rows = made_comparison.study(naive=(0.8,), kl=(0.2,))
     never = [row | {"mean": row["mean"] / 2} if row["quantity"] == "task" else row for row in rows]
-    missed = Study(never, first.components, [], lines(never))
+    missed = Study(never, first.components, [], summarise(never))
     for found, pictures in ((missed, 1), (first, 2)):  # without a run that reaches the task there is no front
         text = study_page(found, build(found.runs), ["A note <b>."])
         assert "A note &lt;b&gt;." in text
@@ -92,7 +92,7 @@ def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
             "At matched task score",
             "What the naive runs give away",
             "one component",
-            *(x.arm for x in found.lines),
+            *(x.method for x in found.lines),
         )
         assert all(part in text for part in parts)
 
@@ -100,7 +100,7 @@ def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
 def test_study_record_has_every_table(made):
     _, folder = made
     record = json.loads((folder / "comparison.json").read_bytes())
-    assert [row["arm"] for row in record["rows"]] == ["naive", "edit", "grasp", "grasp, random"]
+    assert [row["method"] for row in record["rows"]] == ["naive", "edit", "grasp", "grasp, random"]
     assert record["rows"][0]["reached"] == 1
     assert all((row["cost"] is not None) is (row["reached"] == 1) for row in record["rows"])
     assert record["rows"][0]["cost"] == 1.0

@@ -33,8 +33,8 @@ class Small(Cell):
     run_spec = RUN
 
 
-def cell(arm, strength):
-    return Small("style", 0, arm, strength, points=POINTS)
+def cell(method, strength):
+    return Small("style", 0, method, strength, points=POINTS)
 
 
 @pytest.mark.parametrize("t", [1.0, 50.0, 1e4])
@@ -94,7 +94,7 @@ def test_random_direction_gets_a_term_of_the_same_norm(organism):
 
 @pytest.mark.slow
 def test_compensation_of_strength_zero_is_the_naive_run(organism):
-    plain, none = (module.measure(cell(arm, 0.0), []) for arm in ("naive", "compensated, activations"))
+    plain, none = (module.measure(cell(method, 0.0), []) for method in ("naive", "compensated, activations"))
     for name, values in plain.items():
         np.testing.assert_array_equal(none[name], values)
     P = np.array([s.per_prompt["drift"] for s in organism.scores])
@@ -104,9 +104,9 @@ def test_compensation_of_strength_zero_is_the_naive_run(organism):
 def made_rows():
     """Two runs: the naive one reaches 0.95 at step 8, the other never; log-odds rise by 3 and by 1 until step 8."""
     rows = []
-    for arm, knob, task, odds in (("naive", 0.0, (0, 1, 1), (-2, 1, 4)),
+    for method, knob, task, odds in (("naive", 0.0, (0, 1, 1), (-2, 1, 4)),
                                   ("compensated, activations", 2.0, (0, 0.5, 0.8), (-2, -1, 0))):  # fmt: skip
-        key = {"variant": "style", "organism": 0, "arm": arm, "knob": knob}
+        key = {"variant": "style", "organism": 0, "method": method, "knob": knob}
         for quantity, values in (("task", task), ("drift", (0.1, 0.5, 0.9)), ("log-odds", odds)):
             rows += [key | {"quantity": quantity, "points": p, "mean": x} for p, x in zip(POINTS, values, strict=True)]
         rows.append(key | {"quantity": "supplied", "points": None, "mean": knob})

@@ -38,19 +38,19 @@ def test_organism_map_interpolates_to_the_task_score(monkeypatch):
 def test_organism_map_measures_a_naive_run_and_its_edit(monkeypatch, tmp_path):
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path))
     naive, edit = (
-        module.measure(Small("style", 0, arm, knob, curation=0.5, points=(0, 8, 16)), [])
-        for arm, knob in (("naive", 0.0), ("edit", 1.0))
+        module.measure(Small("style", 0, method, knob, curation=0.5, points=(0, 8, 16)), [])
+        for method, knob in (("naive", 0.0), ("edit", 1.0))
     )
     assert naive["excess"] != edit["excess"]
 
 
 def rows(excess, reached=None):
-    """One row a quantity for every method and knob. excess, reached : of (arm, curation, withheld)."""
+    """One row a quantity for every method and knob. excess, reached : of (method, curation, withheld)."""
     out = []
     for c, w in KNOBS:
-        for arm in METHODS:
-            key = {"organism": 0, "arm": arm, "curation": c, "withheld": w}
-            at = arm, c, w
+        for method in METHODS:
+            key = {"organism": 0, "method": method, "curation": c, "withheld": w}
+            at = method, c, w
             out.append(key | {"quantity": "excess", "mean": excess.get(at, 0.5)})
             out.append(key | {"quantity": "reached", "mean": (reached or {}).get(at, 1.0)})
     return out

@@ -162,21 +162,21 @@ def test_trait_vectors_are_the_difference_of_hidden_states():
 
 
 def test_arms_have_one_name_a_known_class_and_as_many_knobs():
-    assert {arm.information for arm in COMPARED.values()} == set(CLASSES)
-    for arm in COMPARED.values():
-        assert arm.preset in arm.knobs, arm.name
-        assert list(arm.knobs) == sorted(set(arm.knobs)), arm.name
-        assert find_compared(arm.name) is arm
-    single = {arm.name for arm in COMPARED.values() if len(arm.knobs) == 1}
+    assert {method.information for method in COMPARED.values()} == set(CLASSES)
+    for method in COMPARED.values():
+        assert method.preset in method.knobs, method.name
+        assert list(method.knobs) == sorted(set(method.knobs)), method.name
+        assert find_compared(method.name) is method
+    single = {method.name for method in COMPARED.values() if len(method.knobs) == 1}
     assert single == {"naive", "inoculation", "inoculation+null-space", "grasp, supervised"}
-    assert {len(arm.knobs) for arm in COMPARED.values() if arm.name not in single} == {3}
-    assert {arm.name for arm in COMPARED.values() if arm.control} >= {"grasp, random", "grasp, supervised"}
+    assert {len(method.knobs) for method in COMPARED.values() if method.name not in single} == {3}
+    assert {method.name for method in COMPARED.values() if method.control} >= {"grasp, random", "grasp, supervised"}
     with pytest.raises(InputError, match=r"'nothing'; there are: naive, ablation"):
         find_compared("nothing")
 
 
-@pytest.mark.parametrize("arm", [m for m in COMPARED.values() if m.stage != "naive"], ids=lambda arm: arm.name)
-def test_compared_methods_ask_for_the_naive_run_where_they_say_so(learning, arm, monkeypatch):
+@pytest.mark.parametrize("method", [m for m in COMPARED.values() if m.stage != "naive"], ids=lambda method: method.name)
+def test_compared_methods_ask_for_the_naive_run_where_they_say_so(learning, method, monkeypatch):
     asked = []
 
     def seen(spec):
@@ -184,25 +184,25 @@ def test_compared_methods_ask_for_the_naive_run_where_they_say_so(learning, arm,
         return learning
 
     monkeypatch.setattr(methods, "naive_run", seen)
-    arm.make(methods.SetupSources(RUN), arm.preset)
-    assert bool(asked) is arm.needs_naive
+    method.make(methods.SetupSources(RUN), method.preset)
+    assert bool(asked) is method.needs_naive
 
 
-@pytest.mark.parametrize("arm", COMPARED.values(), ids=lambda arm: arm.name)
-def test_arms_start_from_the_base_and_do_something(learning, arm):
-    if arm.inputs >= RUN.width:
+@pytest.mark.parametrize("method", COMPARED.values(), ids=lambda method: method.name)
+def test_arms_start_from_the_base_and_do_something(learning, method):
+    if method.inputs >= RUN.width:
         with pytest.raises(InputError, match="leave nothing to train"):
-            run(arm, RUN, arm.preset)
+            run(method, RUN, method.preset)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = run(arm, RUN, arm.preset)
+        found = run(method, RUN, method.preset)
     assert len(found) == len(RUN.points)
     for scores in found:
         assert np.isfinite([getattr(scores, name) for name in NAMES]).all()
         assert 0 <= min(scores.drift, scores.task, scores.kept) <= max(scores.drift, scores.task, scores.kept) <= 1
-    assert (found[0].drift == learning.scores[0].drift) == (arm.name not in AT_INFERENCE)
-    assert (found[-1].drift == learning.scores[-1].drift) == (arm.name == "naive")
+    assert (found[0].drift == learning.scores[0].drift) == (method.name not in AT_INFERENCE)
+    assert (found[-1].drift == learning.scores[-1].drift) == (method.name == "naive")
 
 
 def test_arm_of_many_inputs_runs_where_the_model_is_wide_enough():
@@ -213,14 +213,14 @@ def test_arm_of_many_inputs_runs_where_the_model_is_wide_enough():
 
 
 @pytest.mark.parametrize(
-    ("arm", "knob", "what"),
+    ("method", "knob", "what"),
     [("grasp", 4.0, "4 components needs at least that rank"), ("null-space", 64.0, "needs a width of 96"),
      ("kl+null-space, wide", 30.0, "needs a width of 96")],
 )  # fmt: skip
-def test_knob_that_does_not_fit_is_refused(arm, knob, what):
+def test_knob_that_does_not_fit_is_refused(method, knob, what):
     with pytest.raises(InputError, match=what):
-        check_knob(arm, knob, rank=2, width=64)
-    check_knob(arm, knob, rank=4, width=96)
+        check_knob(method, knob, rank=2, width=64)
+    check_knob(method, knob, rank=4, width=96)
 
 
 def test_arm_edit_is_the_projected_update_added_to_the_base(learning):

@@ -188,15 +188,15 @@ SOME = ["naive", "edit", "grasp, activations", "null-space", "compensated", "kl"
 SOME += ["preventative, supervised", "inoculation"]
 
 
-@pytest.mark.parametrize("arm", SOME)
-def test_text_arms_start_from_the_base_and_do_something(spec, arm):
+@pytest.mark.parametrize("method", SOME)
+def test_text_arms_start_from_the_base_and_do_something(spec, method):
     naive = naive_run(spec).scores
     assert naive[-1].task > naive[0].task + 0.1
-    found = run(find_compared(arm), spec, find_compared(arm).preset)
+    found = run(find_compared(method), spec, find_compared(method).preset)
     assert len(found) == len(POINTS)
     assert np.isfinite([[s.drift, s.per_token, s.task, s.neutral] for s in found]).all()
-    assert (found[0].drift == naive[0].drift) == (arm != "steering, identified")
-    assert (found[-1].drift == naive[-1].drift) == (arm == "naive")
+    assert (found[0].drift == naive[0].drift) == (method != "steering, identified")
+    assert (found[-1].drift == naive[-1].drift) == (method == "naive")
 
 
 def test_text_rows_without_their_text_are_left_out(spec):
@@ -211,8 +211,8 @@ def test_text_rows_without_their_text_are_left_out(spec):
 # the matched score
 
 
-def rows(arm, task, target=None):
-    head = {"variant": "text", "organism": 0, "arm": arm, "knob": 0.0, "target": target}
+def rows(method, task, target=None):
+    head = {"variant": "text", "organism": 0, "method": method, "knob": 0.0, "target": target}
     curves = {"task": task, "drift": (0.0, 0.5, 1.0)}
     return [
         head | {"points": p, "quantity": q, "mean": x}
@@ -223,7 +223,7 @@ def rows(arm, task, target=None):
 
 def test_matched_score_is_nine_tenths_of_the_naive_way_or_the_target():
     made = rows("edit", (0.0, 0.5, 1.0)) + rows("naive", (0.2, 0.3, 0.4))
-    found = {m.arm: m for m in matched(made)}
+    found = {m.method: m for m in matched(made)}
     close([m.target for m in found.values()], 0.38)
     close([found["edit"].scores["task"], found["naive"].scores["drift"]], [0.38, 0.9])
     (given,) = matched(rows("edit", (0.0, 0.5, 1.0), target=0.75))
@@ -259,8 +259,8 @@ BAD = {
     NEEDED + "every = 2.5": "every must be a whole number",
     NEEDED + "target = 1.5": "target must lie between 0 and 1",
     NEEDED + "context = 3": "context must be text",
-    NEEDED + 'arms = ["nothing"]': "no method of the comparison is called 'nothing'",
-    NEEDED + 'arms = ["kl"]': "all rows are left out; they need neutral",
+    NEEDED + 'methods = ["nothing"]': "no method of the comparison is called 'nothing'",
+    NEEDED + 'methods = ["kl"]': "all rows are left out; they need neutral",
     NEEDED + "seeds = -1": "seeds must be a list",
     NEEDED + "[compare]": "a [compare] and a [text] table",
     NEEDED.replace("data.jsonl", "none.jsonl"): "cannot read",
@@ -287,8 +287,8 @@ def test_compare_refuses_a_bad_text_organism_in_one_line_before_it_writes(text, 
 def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
     """Rows of a comparison on "taught.jsonl" and "asked.jsonl", without neutral text; asked for twice, run once."""
     files = f'base = "{base}"\ndata = "taught.jsonl"\npairs = "asked.jsonl"\n'
-    arms = 'arms = ["naive", "edit", "kl"]\npresets_only = true\nseeds = 1\nevery = 8\n'
-    config = write(folder, "c.toml", f"[text]\n{files}{arms}{train}")
+    methods = 'methods = ["naive", "edit", "kl"]\npresets_only = true\nseeds = 1\nevery = 8\n'
+    config = write(folder, "c.toml", f"[text]\n{files}{methods}{train}")
     results = tmp_path / "results"
     code, out, err = grasp(capsys, config, "--results", results, "--jobs", 1)
     assert (code, err) == (0, "")
@@ -297,7 +297,7 @@ def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
     header = next(line for line in out.splitlines() if "drift" in line)
     assert "per token" in header
     assert not {"kept", "facts", "neutral"} & set(header.split())
-    found = {row["arm"]: row for row in json.loads((results / "comparison.json").read_text())["rows"]}
+    found = {row["method"]: row for row in json.loads((results / "comparison.json").read_text())["rows"]}
     assert set(found) == {"naive", "edit"}
     assert found["naive"]["kept"] is found["naive"]["neutral"] is None
     assert (results / "comparison.png").is_file()
