@@ -170,6 +170,24 @@ def test_guard_of_a_copy_acts_on_the_copy_alone(side) -> None:
         assert leak_of(of_state(average.module, Path()), side) <= GUARANTEE
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("handle", ["compiled", "plain"])
+def test_guard_holds_in_a_model_that_was_compiled_before_by_whichever_handle_it_is_attached(handle) -> None:
+    """In one graph: the guard breaks none. Its branch-free form, which accelerators run, is what is compiled."""
+    model = lora(tiny(num_hidden_layers=1), target_modules=["v_proj", "o_proj"])
+    optimizer = OPTIMIZERS["adam"](model)
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    compiled(**batch(0)).loss.backward()
+    with Grasp(Q).attached(compiled if handle == "compiled" else model, optimizer):
+        descend(compiled, optimizer, 2)
+        by_copy(model)
+        compiled(**batch(1))
+        assert leaks(model, Q, "write")[0] <= GUARANTEE
+    by_copy(model)
+    compiled(**batch(1))
+    assert leaks(model, Q, "write")[1] > LEAKS
+
+
 class ScheduleFree(torch.optim.Optimizer):
     """Keeps z beside the weights and moves them to the average x in ``eval``, outside of ``step``."""
 
