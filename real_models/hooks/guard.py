@@ -40,7 +40,7 @@ class Guard:
         self.project(module)
 
     def project(self, module: Any, *, always: bool = False) -> None:
-        """The same; ``always``: also where rounding alone is left, as after a step. In bf16 that is a 256th."""
+        """The same; ``always``: what is trained also where rounding alone is left. In bf16 that is a 256th."""
         import torch
 
         if self.Q is None:
@@ -48,7 +48,7 @@ class Guard:
         for parameter in (module.weight, module.bias):
             if parameter is not None and parameter.is_leaf and not parameter.is_meta:
                 with torch.no_grad():
-                    _project(parameter.data, self.Q, self.axis, always=always)
+                    _project(parameter.data, self.Q, self.axis, always=always and parameter.requires_grad)
 
     def project_gradient(self, module: Any) -> None:
         """The gradients' part in the span is taken out, in float32 (float64 for float64)."""
@@ -134,8 +134,10 @@ def _project(x: torch.Tensor, Q: torch.Tensor, axis: int, *, always: bool) -> No
     Q, wide = Q.to(x.device), x.double()
     columns = wide.T if axis and x.ndim == 2 else wide
     part = Q.T @ columns
-    kept = columns - Q @ part
-    kept = torch.where(kept.norm() > 1e-12 * columns.norm(), kept, 0.0)  # Q spans all there is: no rounding is left
     rounding = 0.0 if always else 0.51 * torch.finfo(x.dtype).eps  # the half, with room for that of ‖x‖ itself
     off = part.norm() > rounding * columns.norm()
+    if x.is_cpu and not torch.compiler.is_compiling() and not off:  # elsewhere looking would mean waiting
+        return
+    kept = columns - Q @ part
+    kept = torch.where(kept.norm() > 1e-12 * columns.norm(), kept, 0.0)  # Q spans all there is: no rounding is left
     x.copy_(torch.where(off, kept.T if axis and x.ndim == 2 else kept, wide))
