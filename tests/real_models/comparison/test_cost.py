@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tolerance
 from made_comparison import NAIVE, REACHES, close, study
-from tiny_organism import RUN
+from tiny_organism import RUN, halfway
 from torch.utils.flop_counter import FlopCounterMode
 
 import real_models.comparison.cost as module
@@ -38,7 +38,7 @@ class Doubled(Cell):
 def cache(organism_cache):
     """With a task score that the naive run reaches."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(persona_run, "TASK", max(s.task for s in naive_run(RUN).scores))
+        patch.setattr(persona_run, "TASK", halfway(naive_run(RUN)))
         yield
 
 
