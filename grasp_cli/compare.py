@@ -36,6 +36,7 @@ def compare(
     from figures.tables.naive_runs import naive_run_tables
     from grasp_theory import InputError
     from real_models.comparison.experiment import cells
+    from real_models.comparison.methods import COMPARED
     from real_models.comparison.study import study
     from synthetic.runner.results import write_json
 

@@ -71,7 +71,7 @@ def test_toml_blocks_are_configurations(workshop, tmp_path):
     from grasp_cli.compare import _cells
 
     found = blocks("toml", "docs/comparison.md")
-    assert [list(tomllib.loads(block)) for block in found] == [["compare"], ["text"]]
+    assert [list(tomllib.loads(block)) for block in found] == [["compare"], ["text", "train"]]
     path = tmp_path / "c.toml"
     path.write_text(found[0], encoding="utf-8")
     assert len(_cells(path)[0]) == 2 * 3 * 4

@@ -131,13 +131,6 @@ class TextSpec:
         """The target."""
         return most_of_the_way(task) if self.target is None else self.target
 
-    def rows(self, *, inoculated: bool) -> Rows:
-        """Loss on completions. inoculated : the context before them, as a system turn of conversations."""
-        examples = self._texts.training
-        if inoculated:
-            examples = [self._encode(_behind(self.context, row)) for row in self._texts.rows]
-        return Rows(len(examples), lambda rows: self._batches([examples[n] for n in rows], len(rows))[0])
-
     def probes(self) -> TextProbes:
         """Pairs, completions, held-out text."""
         return TextProbes(self._texts, self._pad)

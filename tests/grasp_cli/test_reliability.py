@@ -23,6 +23,7 @@ import grasp_cli
 from benchmarks.kills import contents, differences
 from figures.rows import FOLDER, read_rows
 from figures.tables import console, show
+from figures.tables.comparison import comparison_tables
 from figures.tables.verification import show_outcomes
 from grasp_theory.statements import ORDER
 from grasp_theory.statements.checks import Outcome, RateFound

@@ -38,7 +38,10 @@ from grasp_theory.linear.solutions import (
     posthoc_read,
     posthoc_write,
     preventative,
+    removing_weights,
+    reweighted,
     top_triple,
+    worst_group,
     write_leak,
 )
 from grasp_theory.statements.shared.maps import descend, exact_samples, factored_loss, fit_loss
