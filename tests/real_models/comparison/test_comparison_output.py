@@ -165,9 +165,9 @@ BAD = {
     "[compare": "cannot read the configuration",
     "seeds = 2": "no [compare] table",
     "compare = 3": "must be a table",
-    '[compare]\narms = ["nothing"]': "no method of the comparison is called 'nothing'",
-    '[compare]\narms = "naive"': "methods must be a list of names",
-    "[compare]\narms = []": "methods must be a list",
+    '[compare]\nmethods = ["nothing"]': "no method of the comparison is called 'nothing'",
+    '[compare]\nmethods = "naive"': "methods must be a list of names",
+    "[compare]\nmethods = []": "methods must be a list",
     '[compare]\nvariants = ["tone"]': "variant must be one of",
     "[compare]\nseeds = 0": "seeds must be",
     "[compare]\nseeds = [1, -1]": "seeds must not be negative",
@@ -204,7 +204,7 @@ def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys,
         return SimpleNamespace(rows=rows if module.endswith("experiment") else [])
 
     monkeypatch.setattr(writing, "sweep", measured)
-    (tmp_path / "c.toml").write_text('[compare]\nvariants = ["mixed"]\nseeds = [4, 4]\narms = ["kl"]\nrank = 4\n')
+    (tmp_path / "c.toml").write_text('[compare]\nvariants = ["mixed"]\nseeds = [4, 4]\nmethods = ["kl"]\nrank = 4\n')
     code, out, err = grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results", "--json", "-")
     assert (code, err) == (0, "")
     assert [(c.organism, c.variant, c.method, c.knob, c.rank) for c in asked["experiment"]] == [

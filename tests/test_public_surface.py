@@ -1,0 +1,91 @@
+"""What users import, with its arguments: a change is made on purpose, by ``python -m tests.test_public_surface``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RECORD = Path(__file__).with_suffix(".json")
+PACKAGES = (
+    "grasp_theory",
+    "real_models",
+    "real_models.evaluation",
+    "real_models.methods",
+    "real_models.training",
+)
+
+
+def surface(package: str) -> dict[str, str]:
+    """Name -> signature: argument names, their order, kinds and defaults, annotations left out."""
+    module = importlib.import_module(package)
+    return {name: _signature(getattr(module, name)) for name in sorted(module.__all__)}
+
+
+def _signature(found: Any) -> str:
+    if not callable(found):
+        return type(found).__name__
+    try:
+        signature = inspect.signature(found)
+    except ValueError:  # an exception class without a signature of its own
+        return "(*args)"
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_surface_is_the_recorded_one(package):
+    assert surface(package) == json.loads(RECORD.read_text(encoding="utf-8"))[package]
+
+
+def test_public_surface_sees_a_changed_default():
+    """The control: names, order, kind and default of an argument are all part of a signature."""
+
+    def of(*variants: Any) -> set[str]:
+        return {_signature(f) for f in variants}
+
+    assert len(of(lambda a, b: 0, lambda b, a: 0, lambda a, *, b: 0, lambda a, b=1: 0, lambda a, b=2: 0)) == 5
+
+
+def test_grasp_theory_exports_what_its_users_need():
+    import grasp_theory
+
+    assert len(grasp_theory.__all__) <= 15
+    with pytest.warns(DeprecationWarning, match=r"grasp_theory\.identification\.floor now"):
+        assert grasp_theory.white_edge is importlib.import_module("grasp_theory.identification.floor").white_edge
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = grasp_theory.nothing
+
+
+def test_every_old_name_of_a_module_gives_the_module_of_today():
+    """In a fresh interpreter, where nothing is imported yet."""
+    import subprocess
+    import sys
+
+    code = """
+import importlib, warnings
+from grasp_theory.moved import MOVED, NAMES
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    for old, new in MOVED.items():
+        module, today = importlib.import_module(old), importlib.import_module(new)
+        assert module is today and module.__spec__.name == new, old
+    assert sum(issubclass(w.category, DeprecationWarning) for w in told) >= len(MOVED)
+    for module, names in NAMES.items():
+        for name in names.split():
+            assert hasattr(importlib.import_module("grasp_theory"), name), name
+try:
+    importlib.import_module("grasp_theory.never_was")
+except ModuleNotFoundError:
+    print("done")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (run.stdout, run.returncode) == ("done\n", 0), run.stderr
+
+
+if __name__ == "__main__":
+    RECORD.write_text(json.dumps({p: surface(p) for p in PACKAGES}, indent=1, ensure_ascii=False) + "\n", "utf-8")
