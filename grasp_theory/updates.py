@@ -10,7 +10,7 @@ from .errors import InputError
 from .lowrank import LowRank
 
 Side = Literal["write", "read"]
-SMALLEST, LARGEST = 1e-30, 1e30  # norms whose squares, and whose entries in float32, neither under- nor overflow
+SMALLEST, LARGEST = 1e-30, 1e36  # norms whose squares, and whose entries in float32, neither under- nor overflow
 
 
 @dataclass(frozen=True, eq=False)
