@@ -183,10 +183,10 @@ def constant(size: float) -> Update:
         (lambda: identify(mixed(), level=0.4), ["level must lie in [0.5, 1)", "0.4"]),
         (lambda: identify(mixed(), level=1.0), ["level must lie"]),
         (lambda: identify(mixed(), level=np.nan), ["level must lie"]),
-        (lambda: identify(mixed()[:2], side="read"), ["no module of this adapter reads", "o_proj", "use side 'write'"]),
+        (lambda: identify(mixed()[:2], side="read"), ["no module of this adapter reads", "o_proj", "use side='write'"]),
         (
             lambda: identify(mixed()[2:], side="write"),
-            ["no module of this adapter writes", "q_proj", "classifier", "use side 'read'"],
+            ["no module of this adapter writes", "q_proj", "classifier", "use side='read'"],
         ),
         (lambda: identify([update(LowRank(np.full((3, 2), np.nan), np.ones((2, 3))))]), ["factor B holds NaN"]),
         (lambda: identify(mixed()[:1] * 2), ["two updates have the same module name", "one adapter"]),
