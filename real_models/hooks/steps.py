@@ -57,8 +57,7 @@ def on_gradients(
     import torch
 
     def before(one: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        found = [getattr(x, "found_inf", None) for x in (one, optimizer)]
-        if any(x is not None and bool(x) for x in found):
+        if _skipped(one, optimizer):
             return None
         scale = getattr(one, "grad_scale", None)
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
@@ -91,6 +90,17 @@ def on_gradients(
 
 
 def after_step(optimizer: torch.optim.Optimizer, act: Callable[[], None], undo: ExitStack) -> None:
-    """``act()`` after every step, of the optimizers inside too."""
+    """``act()`` after every step, of the optimizers inside too; not after one that was skipped for an overflow."""
+
+    def after(one: Any, *_: Any) -> None:
+        if not _skipped(one, optimizer):
+            act()
+
     for one in {id(x): x for x in (optimizer, *stepping(optimizer))}.values():
-        undo.callback(one.register_step_post_hook(lambda *_: act()).remove)
+        undo.callback(one.register_step_post_hook(after).remove)
+
+
+def _skipped(*optimizers: Any) -> bool:
+    """Whether GradScaler has found an overflow, which a fused optimizer is told of inside its step."""
+    found = (getattr(one, "found_inf", None) for one in optimizers)
+    return any(x is not None and bool(x) for x in found)
