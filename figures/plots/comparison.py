@@ -97,7 +97,7 @@ def _dots(ax: Any, of: Sequence[Result], names: Sequence[str], base: float | Non
             )
             continue
         low, high = (line.drift, line.drift)
-        if base is not None and line.low is not None:
+        if base is not None and line.low is not None and line.high is not None:
             low, high = line.low + base, line.high + base
         ax.plot([max(low, 0), min(high, 1)], [place, place], color=colour)
         ax.plot([line.drift], [place], "o" if not line.control else "x", color=colour)

@@ -15,7 +15,7 @@ from ..organisms import directions as of
 from ..organisms.evaluation import Scores
 from ..organisms.runs import NaiveRun, fine_tune, naive_run
 from ..organisms.setup import Batches, Setup
-from .compared import CLASSES, COUNT, Compared, Sources
+from .compared import CLASSES, COUNT, Compared, Information, Sources
 
 
 class SetupSources:
@@ -160,9 +160,10 @@ def _joined(name: str, varied: str, *others: tuple[str, float], **changes: Any) 
         parts = [(first, knob), *rest]
         return [one for method, at in parts for one in method.make(sources, at)]
 
+    used: list[Information] = [method.information for method in every]
     return Compared(
         name,
-        max((method.information for method in every), key=CLASSES.index),
+        max(used, key=CLASSES.index),
         first.knob,
         changes.get("knobs", first.knobs),
         changes.get("preset", first.preset),

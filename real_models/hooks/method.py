@@ -12,9 +12,9 @@ from grasp_theory import InputError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import TrainerCallback
 
     from ..comparison.compared import Compared
+    from .callback import MethodCallback
     from .given import Given
 
 Phase = Literal["training", "inference"]
@@ -100,7 +100,7 @@ class Method(ABC):
     def step(self, number: int) -> None:  # noqa: B027 (most methods do the same in every step)
         """Told by the callback which step comes, counted from 0 over interruptions; for methods that take turns."""
 
-    def callback(self) -> TrainerCallback:
+    def callback(self) -> MethodCallback:
         """The same for ``Trainer(..., callbacks=[...])``: on while it trains, the leak in its log."""
         from .callback import MethodCallback
 

@@ -179,13 +179,14 @@ class _Inputs:
 
     def _leading(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Singular values, largest first, and right singular vectors as rows; kept until more rows come."""
-
         if k in self._found:
             return self._found[k]
-        if self._moment is None:
-            _, S, Vh = linalg.svd(self._rows)
-        else:
+        if self._moment is not None:
             values, V = linalg.eigh(self._moment)
             S, Vh = values.clamp(min=0).sqrt().flip(0), V.flip(1).T
+        elif self._rows is not None:
+            _, S, Vh = linalg.svd(self._rows)
+        else:
+            raise ValueError("no rows were added")
         self._found[k] = S[:k], Vh[:k].clone()  # not a view, which would keep all of Vh
         return self._found[k]
