@@ -6,11 +6,18 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
+# Some of each room that needs no training and no process of its own.
+FAST := $(addprefix tests/,test_imports.py figures \
+	$(addprefix grasp_theory/test_,linear_problem.py not_estimated.py rank.py spectra.py subspace.py) \
+	$(addprefix synthetic/test_,inputs.py results.py stages.py task_updates.py) \
+	$(addprefix real_models/,adapters/test_adapters_config.py adapters/test_adapters_sides.py \
+	adapters/test_adapters_bad_input.py methods/test_inoculation.py comparison/test_comparison_table.py))
+
 .PHONY: help test test-fast test-nightly reproduce figures bench lint clean
 
 help:
 	@echo "make reproduce     statements, linear lab, audits, organism, comparison and one report, into results/ (minutes)"
-	@echo "make test          all tests (make test-fast: within a minute; make test-nightly: hours of examples)"
+	@echo "make test          all tests (make test-fast: some of each room, a minute; make test-nightly: hours of examples)"
 	@echo "make figures       the figures again, from the committed results"
 	@echo "make bench         the speed claims, each against its peer in one run"
 	@echo "make lint          ruff and pyright"
@@ -25,7 +32,7 @@ test: $(VENV)/.installed
 	$(PYTEST) $(ARGS)
 
 test-fast: $(VENV)/.installed
-	HYPOTHESIS_PROFILE=dev $(PYTEST) -m "not slow" $(ARGS)
+	HYPOTHESIS_PROFILE=dev $(PYTEST) -m "not slow" $(FAST) $(ARGS)
 
 test-nightly: $(VENV)/.installed
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
