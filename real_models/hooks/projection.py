@@ -12,7 +12,7 @@ from grasp_theory import GraspError, InputError
 
 from . import linalg
 from .guard import Guard, enforce, guard_of, put_on, take_off
-from .steps import after_step, check_trained, on_gradients
+from .steps import after_step, check_trained, finite, on_gradients
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +62,7 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
     def before(scale: Any) -> None:
         for c in constraints:
             _refuse_unguarded(c)
-        if not _finite([p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]):
+        if not finite([p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]):
             raise GraspError(
                 "a gradient is NaN or Inf; the step was not taken and the parameters are as they were. Lower the "
                 "learning rate, clip gradients, or look at the batch"
@@ -104,21 +104,6 @@ def _refuse_unguarded(constraint: Constraint) -> None:
                 "method was attached, so it is not constrained; the step was not taken. Call "
                 f"model.set_adapter({constraint.factors.adapter!r}), or detach and attach again"
             )
-
-
-def _finite(gradients: list[torch.Tensor]) -> bool:
-    """Whether all entries are, with one wait for the device.
-
-    By the 2-norms, ten times faster than the largest entries; where one overflows, every entry is looked at.
-    """
-    import torch
-
-    if not gradients:
-        return True
-    norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
-    if bool(torch.isfinite(torch.stack([x.to(norms[0]) for x in norms])).all()):
-        return True
-    return all(bool(torch.isfinite(g).all()) for g in gradients)
 
 
 def relative_leak(constraints: Iterable[Constraint]) -> dict[str, float]:

@@ -104,3 +104,20 @@ def _skipped(*optimizers: Any) -> bool:
     """Whether GradScaler has found an overflow, which a fused optimizer is told of inside its step."""
     found = (getattr(one, "found_inf", None) for one in optimizers)
     return any(x is not None and bool(x) for x in found)
+
+
+def finite(tensors: list[torch.Tensor]) -> bool:
+    """By norms, one look at the device; entry by entry only where a norm is not finite, which may have overflowed."""
+    import torch
+
+    sizes = torch._foreach_norm(tensors) if tensors else ()  # pyright: ignore[reportPrivateImportUsage]
+    if all(bool(torch.isfinite(torch.stack(some)).all()) for some in _by_device(sizes)):
+        return True
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+
+
+def _by_device(tensors: Iterable[torch.Tensor]) -> Iterable[list[torch.Tensor]]:
+    found: dict[Any, list[torch.Tensor]] = {}
+    for tensor in tensors:
+        found.setdefault((tensor.device, tensor.dtype), []).append(tensor)
+    return found.values()

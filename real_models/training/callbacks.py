@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,11 @@ from transformers import TrainerCallback
 
 from grasp_theory import GraspError
 
+from ..hooks.steps import finite
 from .files import mark
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 class Guard(TrainerCallback):
@@ -30,14 +31,14 @@ class Guard(TrainerCallback):
         self.interrupted, self.last = False, last
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if not _finite([p.grad for p in kwargs["model"].parameters() if p.grad is not None]):
+        if not finite([p.grad for p in kwargs["model"].parameters() if p.grad is not None]):
             raise GraspError(
                 f"the loss or its gradient is NaN or Inf at step {state.global_step + 1}: that step was not taken; "
                 f"{self._kept()}. Lower lr, or look at the rows of that step"
             )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if not _finite([p.detach() for p in kwargs["model"].parameters() if p.requires_grad]):
+        if not finite([p.detach() for p in kwargs["model"].parameters() if p.requires_grad]):
             raise GraspError(f"the weights are NaN or Inf after step {state.global_step}; {self._kept()}. Lower lr")
         if self._stop(args):
             self.interrupted = control.should_save = control.should_training_stop = True
@@ -55,23 +56,6 @@ class Guard(TrainerCallback):
     def _kept(self) -> str:
         last = self.last()
         return f"the last good checkpoint is {last}" if last else "no checkpoint was written before"
-
-
-def _finite(tensors: list[torch.Tensor]) -> bool:
-    """By norms, one look at the device; entry by entry only where a norm is not finite, which may have overflowed."""
-    import torch
-
-    sizes = torch._foreach_norm(tensors) if tensors else ()  # pyright: ignore[reportPrivateImportUsage]
-    if all(bool(torch.isfinite(torch.stack(some)).all()) for some in _by_device(sizes)):
-        return True
-    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
-
-
-def _by_device(tensors: Iterable[torch.Tensor]) -> Iterable[list[torch.Tensor]]:
-    found: dict[Any, list[torch.Tensor]] = {}
-    for tensor in tensors:
-        found.setdefault((tensor.device, tensor.dtype), []).append(tensor)
-    return found.values()
 
 
 class Reporter(TrainerCallback):
