@@ -1,7 +1,13 @@
-"""The seven checks of a statement: holds, attained, needed, derived, rate, two routes, false variants."""
+"""The checks of a statement: each finds out whether the statement, or the check itself, can be trusted.
+
+*holds* on drawn instances, close to every border too; *slack* no larger than it has to be; tight claims *attained* and
+not exceeded; each assumption *needed* and named in the text; every *false variant* refuted; the algebra *derived*; a
+*second route* to the same number; the *rate* of a limit; the scalar core *decided*.
+"""
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,27 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from .registry import find, symbolic
+from .derivations import Decided, decide, derive
+from .rates import RateFound, fit_rate
+from .registry import find
+from .routes import differences
 from .search import largest_ratio
-from .statement import Claim, Rate, Statement
+from .statement import ROUNDING, Border, Claim, Search, Sides, Statement
 
 ATTAINED = 0.999  # a tight claim must reach this
 EXCEEDED = 1 + 1e-9  # and never this
 MAX_REJECTED = 0.9  # of the draws; beyond it the generator does not test the statement
-SLOPE_Z = 3.0
-
-
-@dataclass(frozen=True)
-class RateFound:
-    """A fitted order with its standard error, beside the predicted one."""
-
-    of: str
-    sizes: tuple[int, ...]
-    errors: tuple[float, ...]
-    slope: float
-    standard_error: float
-    order: float
-    holds: bool
+NEAR = 0.2  # draws come this close to each border, on both sides
+USED = 0.1  # of the slack that is not rounding, by the worst draw; below, the slack is ten times too wide
+VIOLATIONS = 3  # draws of each violator
+TWINS = 5  # instances on which derived expressions are compared with the claims
+ROUTED = 25  # instances that take the second route
 
 
 @dataclass
@@ -37,9 +37,10 @@ class Outcome:
     """Result of all checks of one statement. None: the check does not apply to its kind.
 
     held/draws : draws inside the assumptions on which every claim held. rejected : share of draws outside them.
-    best_ratio : the largest measured/bound of a tight claim found by extremal instance or search.
-    needed : assumptions shown needed / assumptions. variants : refuted / all; variant_draws : draws the slowest needed.
-    derived : symbolic residuals that simplify to 0 / all. route : largest difference of the two routes in slacks.
+    borders : borders approached from both sides / all. best_ratio : the largest measured/bound of a tight claim found
+    by extremal instance or search. needed : assumptions shown needed / assumptions. variants : refuted / all;
+    variant_draws : draws the slowest needed. derived : symbolic residuals that simplify to 0 / all. route : largest
+    difference of the two routes in slacks. decided : what the decision procedure answered.
     failures : what went wrong, in words; empty if the statement stands.
     """
 
@@ -49,6 +50,7 @@ class Outcome:
     draws: int = 0
     held: int = 0
     rejected: float = 0.0
+    borders: tuple[int, int] | None = None
     best_ratio: float | None = None
     needed: tuple[int, int] | None = None
     variants: tuple[int, int] = (0, 0)
@@ -56,6 +58,7 @@ class Outcome:
     derived: tuple[int, int] | None = None
     route: float | None = None
     rates: list[RateFound] = field(default_factory=list)
+    decided: Decided | None = None
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -66,9 +69,12 @@ class Outcome:
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Outcome:
         """The outcome that ``plain`` of the reports made this record of. TypeError if it is none."""
-        pairs = {name: record[name] and tuple(record[name]) for name in ("needed", "variants", "derived")}
-        rates = [RateFound(**r | {"sizes": tuple(r["sizes"]), "errors": tuple(r["errors"])}) for r in record["rates"]]
-        return cls(**{**record, **pairs, "rates": rates})
+        names = ("borders", "needed", "variants", "derived")
+        pairs = {name: record[name] and tuple(record[name]) for name in names}
+        tuples = ("sizes", "errors", "failures")
+        rates = [RateFound(**r | {name: tuple(r[name]) for name in tuples}) for r in record["rates"]]
+        decided = record["decided"] and Decided(**record["decided"] | {"sizes": tuple(record["decided"]["sizes"])})
+        return cls(**{**record, **pairs, "rates": rates, "decided": decided})
 
 
 def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0) -> Outcome:
@@ -81,35 +87,82 @@ def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0
         (statement,) = find([statement])
     rng = np.random.default_rng([seed, zlib.crc32(statement.key.encode())])
     outcome = Outcome(statement.key, statement.kind, statement.basis)
-    instances = _draw(statement, statement.draws * (10 if deep else 1), rng, outcome)
+    drawn = [statement.draw(rng) for _ in range(statement.draws * (10 if deep else 1))]
+    instances = check_draws(statement, drawn, outcome)
     check_holds(statement, instances, outcome)
+    check_borders(statement, drawn, outcome)
+    check_slack(statement, instances, outcome)
     check_attained(statement, rng, outcome, deep=deep)
     check_needed(statement, rng, outcome)
     check_variants(statement, instances, rng, outcome)
-    check_derived(statement, outcome)
+    check_derived(statement, instances, outcome)
     check_route(statement, instances, outcome)
     check_rates(statement, rng, outcome, deep=deep)
+    check_decided(statement, outcome)
     return outcome
 
 
-def _draw(statement: Statement[Any], count: int, rng: np.random.Generator, outcome: Outcome) -> list[Any]:
-    """Instances inside the assumptions; the others are counted."""
-    drawn = [statement.draw(rng) for _ in range(count)]
+def check_draws(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -> list[Any]:
+    """Instances inside the assumptions; the others are counted. No two may be the same."""
     inside = [instance for instance in drawn if not statement.broken(instance)]
-    outcome.draws, outcome.rejected = len(inside), 1 - len(inside) / count
+    outcome.draws, outcome.rejected = len(inside), 1 - len(inside) / len(drawn)
     if outcome.rejected > MAX_REJECTED:
         outcome.failures.append(f"draw: {100 * outcome.rejected:.0f}% of the draws are outside the assumptions")
     return inside
 
 
 def check_holds(statement: Statement[Any], instances: list[Any], outcome: Outcome) -> None:
-    """*holds*: every claim on every instance."""
+    """*holds*: every claim on every instance, and the sides differ from instance to instance."""
+    seen: list[tuple[float, ...]] = []
     for instance in instances:
-        failed = [name for name, claim in statement.claims.items() if not claim.holds(instance)]
+        sides = {name: claim.sides(instance) for name, claim in statement.claims.items()}
+        failed = [name for name, claim in statement.claims.items() if not claim.true_of(sides[name])]
         outcome.held += not failed
         if failed and len(outcome.failures) < 5:
             name = failed[0]
-            outcome.failures.append(f"holds: {name} is violated, {statement.claims[name].sides(instance)}")
+            outcome.failures.append(f"holds: {name} is violated, {sides[name]}")
+        seen.append(tuple(side for s in sides.values() for side in (s.measured, s.bound)))
+    if instances and len(set(seen)) <= len(seen) / 2:
+        outcome.failures.append(f"holds: {len(seen)} draws are {len(set(seen))} instances")
+
+
+def check_borders(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -> None:
+    """*borders*: draws come within 20% of each on both sides, and a claim fails just outside a sharp one."""
+    borders = {name: a for name, a in statement.assumptions.items() if isinstance(a, Border)}
+    margins = {**{name: border.margin for name, border in borders.items()}, **statement.regimes}
+    if not margins:
+        return
+    approached = 0
+    for name, margin in margins.items():
+        distance = np.array([margin(instance) for instance in drawn])
+        sides = [bool(np.any((distance > low) & (distance <= high))) for low, high in ((-NEAR, 0), (0, NEAR))]
+        approached += all(sides)
+        if not all(sides):
+            where = "outside" if sides[1] else "inside" if sides[0] else "either side of"
+            outcome.failures.append(f"borders: no draw is within {100 * NEAR:.0f}%, {where} {name!r}")
+        elif name in borders and borders[name].sharp:
+            beyond = [i for i, far in zip(drawn, distance, strict=True) if -NEAR < far <= 0]
+            alone = [i for i in beyond if statement.broken(i) == [name]]
+            if not any(_refuted(claim, i) for claim in statement.claims.values() for i in alone):
+                outcome.failures.append(f"borders: every claim survives just outside {name!r} ({len(alone)} draws)")
+    outcome.borders = approached, len(margins)
+
+
+def check_slack(statement: Statement[Any], instances: list[Any], outcome: Outcome) -> None:
+    """*slack*: rounding in its one place, and any other slack explained and within ten times of what a draw uses."""
+    for name, claim in statement.claims.items():
+        sides = [claim.sides(instance) for instance in instances]
+        exact = [s for s in sides if s.scale is not None]
+        if any(abs(s.slack - ROUNDING * s.scale) > 1e-3 * s.slack for s in exact):  # type: ignore[operator]
+            outcome.failures.append(f"slack: {name} has another rounding than 1e-9 of the scale of its sides")
+        others = [s for s in sides if s.scale is None]
+        if not others:
+            continue
+        used = max(abs(s.measured - s.bound) / s.slack if s.slack else float("inf") for s in others)
+        if not claim.slack:
+            outcome.failures.append(f"slack: {name} does not say how its slack was derived")
+        if claim.relation == "=" and not used >= USED:
+            outcome.failures.append(f"slack: {name} has {1 / max(used, 1e-300):.0f} times the slack that any draw uses")
 
 
 def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome: Outcome, *, deep: bool) -> None:
@@ -122,7 +175,7 @@ def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome:
         for name in ratios:
             ratios[name].append(_ratio(statement.claims[name], instance))
     if statement.search is not None:
-        found = largest_ratio(statement.search, deep=deep, seed=int(rng.integers(2**31)))
+        found = _searched(statement, statement.search, outcome, deep=deep, seed=int(rng.integers(2**31)))
         ratios.setdefault(statement.search.of, []).append(found)
     for name, values in ratios.items():
         best = max(values, default=0.0)
@@ -133,6 +186,19 @@ def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome:
             outcome.failures.append(f"attained: {name} reaches only {best:.6f} of its bound")
 
 
+def _searched(statement: Statement[Any], search: Search[Any], outcome: Outcome, *, deep: bool, seed: int) -> float:
+    """The claim's own ratio where the search found its largest; both must be the same."""
+    ratio, x = largest_ratio(search, deep=deep, seed=seed)
+    instance = search.instance(x)
+    broken = statement.broken(instance)
+    if broken:
+        outcome.failures.append(f"attained: the optimum of the search breaks {broken}")
+    own = _ratio(statement.claims[search.of], instance)
+    if not abs(own - ratio) <= 1e-6 * max(abs(own), 1.0):
+        outcome.failures.append(f"attained: the search finds {ratio:.9f} where the claim's own ratio is {own:.9f}")
+    return own
+
+
 def _ratio(claim: Claim[Any], instance: Any) -> float:
     s = claim.sides(instance)
     top, bottom = (s.bound, s.measured) if claim.relation == ">=" else (s.measured, s.bound)
@@ -140,20 +206,43 @@ def _ratio(claim: Claim[Any], instance: Any) -> float:
 
 
 def check_needed(statement: Statement[Any], rng: np.random.Generator, outcome: Outcome) -> None:
-    """*needed*: for each assumption an instance that breaks it alone and on which a claim fails."""
+    """*needed*: the text names every assumption, and instances that break one alone refute a claim with numbers."""
+    named = assumed(statement.text)
+    if named != set(statement.assumptions):
+        missing, extra = set(statement.assumptions) - named, named - set(statement.assumptions)
+        words = [f"does not assume {'; '.join(sorted(missing))}"] * bool(missing)
+        words += [f"assumes {'; '.join(sorted(extra))}, which nothing checks"] * bool(extra)
+        outcome.failures.append(f"needed: the text {' and '.join(words)}")
     if not statement.assumptions:
         return
     shown = 0
-    for name, make in statement.violators.items():
-        instance = make(rng)
-        broken = statement.broken(instance)
-        if broken != [name]:
+    for name in statement.assumptions:
+        if name not in statement.violators:
+            outcome.failures.append(f"needed: no violator of {name!r}")
+            continue
+        instances = [statement.violators[name](rng) for _ in range(VIOLATIONS)]
+        broken = next((b for b in map(statement.broken, instances) if b != [name]), None)
+        if broken is not None:
             outcome.failures.append(f"needed: the violator of {name!r} breaks {broken or 'nothing'}")
-        elif all(claim.holds(instance) for claim in statement.claims.values()):
+        elif not all(any(_refuted(c, i) for c in statement.claims.values()) for i in instances):
             outcome.failures.append(f"needed: every claim survives without {name!r}")
         else:
             shown += 1
     outcome.needed = shown, len(statement.assumptions)
+
+
+def assumed(text: str) -> set[str]:
+    """The assumptions that a statement's text lists: after "Assumes:", separated by semicolons, up to a blank line."""
+    found = re.search(r"^ *Assumes: (.*?)(?:\n\s*\n|\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    if found is None:
+        return set()
+    return {" ".join(name.split()) for name in found[1].removesuffix(".").split(";")}
+
+
+def _refuted(claim: Claim[Any], instance: Any) -> bool:
+    """Whether the claim is false with finite sides: NaN is no evidence."""
+    sides: Sides = claim.sides(instance)
+    return sides.finite and not claim.true_of(sides)
 
 
 def check_variants(statement: Statement[Any], instances: list[Any], rng: np.random.Generator, outcome: Outcome) -> None:
@@ -172,51 +261,32 @@ def check_variants(statement: Statement[Any], instances: list[Any], rng: np.rand
         outcome.failures.append("false variants: a statement needs at least two")
 
 
-def check_derived(statement: Statement[Any], outcome: Outcome) -> None:
-    """*derived*: the residuals of the statement's ``symbolic.py`` simplify to 0, where it has one."""
-    algebra = symbolic(statement.key)
-    if algebra is None:
-        return
-    residuals = algebra.residuals()
-    zero = {label: expression == 0 or expression.simplify() == 0 for label, expression in residuals.items()}
-    outcome.derived = sum(zero.values()), len(zero)
-    outcome.failures += [f"derived: {label} does not simplify to 0" for label, ok in zero.items() if not ok]
+def check_derived(statement: Statement[Any], instances: list[Any], outcome: Outcome) -> None:
+    """*derived*: the residuals of ``symbolic.py`` simplify to 0, and its expressions give the claims' numbers."""
+    outcome.derived, failures = derive(statement, instances[:TWINS])
+    outcome.failures += [f"derived: {words}" for words in failures]
 
 
-def check_route(statement: Statement[Any], instances: list[Any], outcome: Outcome, most: int = 25) -> None:
-    """*two routes*: an independent computation of the same quantity, on some of the instances."""
+def check_route(statement: Statement[Any], instances: list[Any], outcome: Outcome) -> None:
+    """*two routes*: an independent computation of one side of a claim, on some of the instances."""
     if statement.route is None:
         return
-    outcome.route = 0.0
-    for instance in instances[:most]:
-        s = statement.route(instance)
-        difference = abs(s.measured - s.bound) / s.slack
-        if not difference <= 1:  # NaN too
-            outcome.failures.append(f"two routes: {s}")
-            return
-        outcome.route = max(outcome.route, difference)
+    outcome.route, failures = differences(statement, instances[:ROUTED])
+    outcome.failures += [f"two routes: {words}" for words in failures]
 
 
 def check_rates(statement: Statement[Any], rng: np.random.Generator, outcome: Outcome, *, deep: bool) -> None:
-    """*rate*: the error against the size on a log scale has the predicted slope."""
+    """*rate*: the error falls with the predicted order and ends where predicted."""
     if statement.kind == "limit" and not statement.rates:
         outcome.failures.append("rate: a limit needs one")
     for rate in statement.rates:
         found = fit_rate(rate, rng, deep=deep)
         outcome.rates.append(found)
-        if not found.holds:
-            outcome.failures.append(
-                f"rate: {rate.of} has slope {found.slope:.2f} ± {found.standard_error:.2f}, predicted {rate.order:.2f}"
-            )
+        outcome.failures += [f"rate: {words}" for words in found.failures]
 
 
-def fit_rate(rate: Rate, rng: np.random.Generator, *, deep: bool) -> RateFound:
-    """Least-squares slope of log error against log size, with its standard error from the residuals."""
-    sizes = rate.sizes + (rate.deep_sizes if deep else ())
-    errors = [rate.error(size, rng) for size in sizes]
-    x, y = np.log(sizes), np.log(errors)
-    slope, intercept = np.polyfit(x, y, 1)
-    residual = y - slope * x - intercept
-    spread = float(np.sqrt(np.sum(residual**2) / max(len(x) - 2, 1) / np.sum((x - x.mean()) ** 2)))
-    holds = bool(abs(slope - rate.order) <= rate.tolerance + SLOPE_Z * spread) and bool(slope < 0)
-    return RateFound(rate.of, sizes, tuple(errors), float(slope), spread, rate.order, holds)
+def check_decided(statement: Statement[Any], outcome: Outcome) -> None:
+    """*decided*: what a decision procedure answers for the scalar core, where the statement has one."""
+    outcome.decided = decide(statement)
+    if outcome.decided is not None:
+        outcome.failures += [f"decided: {words}" for words in outcome.decided.failures]

@@ -58,15 +58,23 @@ def find(keys: Sequence[str] | None = None) -> list[Statement[Any]]:
 
 
 def _load(key: str) -> Statement[Any]:
-    false = import_module(f"{package(key)}.variants")
-    return replace(
-        import_module(package(key)).STATEMENT, variants={**false.OWN, **false.BLIND}, blind=frozenset(false.BLIND)
-    )
+    module, false = import_module(package(key)), import_module(f"{package(key)}.variants")
+    variants, blind = {**false.OWN, **false.BLIND}, frozenset(false.BLIND)
+    return replace(module.STATEMENT, variants=variants, blind=blind, text=module.__doc__ or "")
 
 
 def symbolic(key: str) -> ModuleType | None:
-    """The module with the statement's residuals; None where it has no algebra to derive."""
-    name = f"{package(key)}.symbolic"
+    """The module with the statement's residuals and twin; None where it has no algebra to derive."""
+    return _own(key, "symbolic")
+
+
+def decided(key: str) -> ModuleType | None:
+    """The module with the questions that a decision procedure answers; None where the statement has none."""
+    return _own(key, "decided")
+
+
+def _own(key: str, file: str) -> ModuleType | None:
+    name = f"{package(key)}.{file}"
     return import_module(name) if find_spec(package(key)) and find_spec(name) else None
 
 

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
 from .statement import Search
 
 
-def largest_ratio(search: Search, *, deep: bool = False, seed: int = 0) -> float:
-    """The largest ratio found from random starts by Adam with a decaying step, polished by L-BFGS.
+class _Best:
+    """The largest finite ratio seen and its parameters."""
+
+    def __init__(self, size: int) -> None:
+        self.ratio, self.x = float("-inf"), np.zeros(size)
+
+    def take(self, ratio: float, x) -> None:
+        if ratio > self.ratio:
+            self.ratio, self.x = ratio, x.detach().numpy().copy()
+
+
+def largest_ratio(search: Search[Any], *, deep: bool = False, seed: int = 0) -> tuple[float, Float[ndarray, " size"]]:
+    """The largest ratio found, and where, from random starts by Adam with a decaying step, polished by L-BFGS.
 
     Parameters
     ----------
@@ -20,7 +37,7 @@ def largest_ratio(search: Search, *, deep: bool = False, seed: int = 0) -> float
 
     generator = torch.Generator().manual_seed(seed)
     restarts, steps = (4 * search.restarts, 2 * search.steps) if deep else (search.restarts, search.steps)
-    best = float("-inf")
+    best = _Best(search.size)
     for _ in range(restarts):
         x = torch.randn(search.size, generator=generator, dtype=torch.float64).requires_grad_()
         adam = torch.optim.Adam([x], lr=0.1)
@@ -30,32 +47,29 @@ def largest_ratio(search: Search, *, deep: bool = False, seed: int = 0) -> float
             ratio = search.ratio(x)
             if not torch.isfinite(ratio):
                 break
-            best = max(best, ratio.item())
+            best.take(ratio.item(), x)
             (-ratio).backward()
             if x.grad is None or not torch.isfinite(x.grad).all():
                 break
             adam.step()
             decay.step()
-        best = max(best, _polish(search, x.detach()))
-    return best
+        _polish(search, x.detach(), best)
+    return best.ratio, best.x
 
 
-def _polish(search: Search, x0) -> float:
-    """The best value that L-BFGS reaches from here."""
+def _polish(search: Search[Any], x0, best: _Best) -> None:
+    """L-BFGS from here."""
     import torch
 
     x = x0.clone().requires_grad_()
-    best = float("-inf")
     lbfgs = torch.optim.LBFGS([x], lr=0.5, max_iter=60, line_search_fn="strong_wolfe")
 
     def closure():
-        nonlocal best
         lbfgs.zero_grad()
         ratio = search.ratio(x)
         if torch.isfinite(ratio):
-            best = max(best, ratio.item())
+            best.take(ratio.item(), x)
         (-ratio).backward()
         return -ratio
 
     lbfgs.step(closure)
-    return best

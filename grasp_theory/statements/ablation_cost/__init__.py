@@ -15,6 +15,8 @@ kappa = 1/(vᵀ Sigma⁻¹ v), L = vᵀ Sigma v − kappa. So in the first case 
 correlated inputs ablation may win all the same, if beta² > t: GRASP leaks beta. Against naive
 fine-tuning itself ablation wins iff ‖(W0 + T) v‖ < beta, for every Sigma and Sigma_t with vᵀ Sigma_t v > 0.
 
+Assumes: Sigma ≻ 0.
+
 Proof (here). (W0 + M) P − W0 − T = −(W0 + T) v vᵀ since u vᵀ P = 0. GRASP-read has the error −T v vᵀ for ell = 0, and
 the risk ‖T v‖² kappa + beta² L for Sigma_t = Sigma (read-removal). ∎ Symbolic twin: the error and both risks, 2 x 2.
 """

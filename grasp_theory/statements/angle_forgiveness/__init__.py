@@ -14,6 +14,8 @@ Second order in the angle is the response alone; the norm is first order, and th
 confused with the response of the whole error, uᵀ(D − T) v = beta sin²θ_v − cos θ_v · uᵀT v̂ on the read side: the task
 lost along (u, v̂) enters it at order 0 (false variant), and v̂ is signed so that cos θ_v >= 0.
 
+Assumes: Sigma = Sigma_t = I; full rank.
+
 Proof (here). F = beta (P_û u)(P_v̂ v)ᵀ, with P_û (P_v̂) replaced by I on a side not projected; uᵀP_û u = ‖P_û u‖² =
 sin²θ_u. The error is F plus the task part P_û T P_v̂ − T; F lives on the range of the projectors, the task part
 on its complement, so their squares add. ∎

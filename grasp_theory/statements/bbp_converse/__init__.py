@@ -9,6 +9,8 @@ q_v, the stable solution of
 
 These are the overlaps of ``phase-transition``: the SVD is optimal, and beta_c is a border for every method.
 
+Assumes: T Gaussian; u, v uniform; (u, v) independent of T.
+
 Proof (source). The prior may be replaced by a Gaussian one. Row i of M then is a scalar channel u_i + noise of
 signal-to-noise ratio A q_v, column j one of ratio B q_u; the Gaussian posterior mean gives the two equations, which
 are stationarity of the mutual information sup_{q_v} inf_{q_u} psi(A q_v) + (A/B) psi(B q_u) − ½A q_u q_v, psi(r) = ½(r

@@ -15,6 +15,8 @@ Excess risk ‖T v (ell − vᵀ) + (beta u + W0 v) ell + D v vᵀ‖_t². With 
 
     R(CAFT) − R(GRASP-read) = (‖beta u + W0 v‖² − beta²) L,      L = ell Sigma ellᵀ.
 
+Assumes: Sigma ≻ 0 on v^⊥; rank >= min(m, d − 1); updates linear in the gradients.
+
 Proof (here). The output to be fitted by D P x is (W0 + M) x − W0 P x = (M + W0 v vᵀ) x: GRASP-read of this target adds
 W0 v (vᵀ P + ell) = W0 v ell. The gradient to A is scaling Bᵀ G P, and (Bᵀ G P) v = 0; the gradients see A through A P
 only. Adam divides coordinate-wise, its increment of A is not ⟂ v, and A v moves (violator). Cross terms vanish at

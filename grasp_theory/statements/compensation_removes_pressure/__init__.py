@@ -16,6 +16,8 @@ C is added to the output during training and dropped afterwards. M = T + beta u 
     e^(a+b) + b = e^a + t, so 0 <= log(1 + t e^-a) − b <= log(1 + e^(−1−a)), attained at b = 1, and b > 0: compensating
     too much never overshoots. Squared loss learns b = (beta − a)(1 − e^-t), which turns negative for a > beta.
 
+Assumes: a loss of y − ŷ; C at the output; no projection on top; Sigma ≻ 0; σ_{r+1} > σ_{r+2}.
+
 Proof (here). (a) Both runs see y − C x − F_θ(x), so the gradients agree. (b) Least squares fits M − C; with D v̂ = 0
 it gives (M − C) Q (read-removal). ‖Q‖₂² = 1 + ‖ell‖² = ‖Sigma⁻¹v̂‖²/(v̂ᵀSigma⁻¹v̂)² <= (κ+1)²/(4κ) (Kantorovich), with
 equality at weights λ/(λ_1 + λ_n) on the extreme eigenvectors; Delta then has the row ‖ell‖² v̂ + ellᵀ. (c) With

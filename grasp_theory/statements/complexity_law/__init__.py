@@ -10,6 +10,8 @@ beta > 0: a maximally complex task never hides the factor beyond 45°, although 
 At fixed Frobenius norm E = tau√k both overlaps increase with k (checked numerically, not proved). The worst case is
 another matter: sup sin theta = sin(½ arcsin(2E/(√k beta))) is larger at k = 2 than at k = 1 when 0.71 < E/beta < 1.
 
+Assumes: (u, v) independent of T; T flat (equal singular values).
+
 Proof (here, elementary). T = tau P Qᵀ. Within range(P) x range(Q) let a = Pᵀu, b = Qᵀv. On what is orthogonal to a and
 b T is tau times an isometry that M leaves alone; the rest of M is 3 x 3:
 

@@ -9,6 +9,8 @@ bound is within tolerance and QR otherwise (``LowRank.svd``, whose own bound ``e
 The result does not depend on the gauge: (B G, G⁻¹ A) gives the same S, up to eps · cond(G) · K, which is the rounding
 of the products B G and G⁻¹ A themselves and not of the decomposition.
 
+Assumes: squares of the entries do not overflow; G is invertible.
+
 Proof (here). dW = Qb (scaling Rb Raᵀ) Qaᵀ with orthonormal columns of Qb, Qa. Nonzero eigenvalues of X Y and Y X agree:
 those of dW dWᵀ = s² B (AAᵀ) Bᵀ are those of s² BᵀB AAᵀ, as are the squared singular values of s (BᵀB)^½ (AAᵀ)^½.
 Gauge: B G G⁻¹ A = B A. Solving for G⁻¹A is backward stable: (G + E) Y = A, ‖E‖ <= c eps ‖G‖, so

@@ -15,6 +15,8 @@ The a posteriori bounds are attained together, the a priori ones together on ano
 response to leading order only, and a false bound. The response of the whole error, |uᵀ(D − T) v|, is *not* second
 order: uᵀT v goes with the triple (false variant); it is at most |uᵀT v| + tau³/ŝ1².
 
+Assumes: tau < beta/2; dW = M; ‖T‖₂ <= tau.
+
 Proof (here). sin θ <= tau/ŝ1 (posterior-angle), sin 2θ <= 2 tau/beta (prior-angle), and angle-forgiveness: response
 beta sin²θ, norm beta sin θ, risk beta² sin²θ_v + ‖T v̂‖². M v̂ = ŝ1 û makes the edits one. uᵀD v =
 (P_û u)ᵀ D (P_v̂ v) and ‖D‖₂ = ŝ2 <= tau (Weyl). Attained a posteriori by T = tau [[−s, q], [q, s]], s = rho,

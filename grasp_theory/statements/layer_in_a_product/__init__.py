@@ -15,6 +15,8 @@ The direction to project is the early one: uᵀR dW = 0 iff dW is orthogonal to 
 and that deletion after training removes, is R⁻¹u. All agree iff u is an eigenvector of RRᵀ; sin² is its
 ``rerouting-share``, at most ((κ−1)/(κ+1))² with κ = cond(R)².
 
+Assumes: R is invertible; L is invertible.
+
 Proof (here). Gradient at dW = 0: −Rᵀ M Sigma Lᵀ; at convergence R dW L = M. Both are a task plus a rank-one factor, so
 ``posterior-angle`` applies. ⟨Rᵀu, R⁻¹u⟩ = uᵀu = 1 gives cos². With k = uᵀRRᵀu: Rᵀu − k R⁻¹u = R⁻¹(RRᵀ − k)u =
 R⁻¹ P_u RRᵀ u, which is orthogonal to Rᵀu, as ⟨Rᵀu, Rᵀu⟩ = k: it is the opposite side of the triangle with hypotenuse

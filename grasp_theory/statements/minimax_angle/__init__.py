@@ -8,6 +8,8 @@ that is known of T is ‖T‖₂ <= tau, rho = tau/beta. An estimator is any map
 attained by the top q singular vectors. So the factor is identifiable, to any degree, if and only if beta > 2 tau.
 For T of rank one (q = 1, m >= 3) the value is min(1, rho), attained by û₁ too: the border is beta = tau there.
 
+Assumes: ‖T‖ <= tau; the answer depends on M alone.
+
 Proof (here). Upper: ``subspace-angle`` (``prior-angle`` for q = 1). Lower, rho < ½: with 2 theta = arcsin 2 rho and
 frames [L K], [R Q] take U₁,₂ = L cos theta ± K sin theta, V₁,₂ = R cos theta ± Q sin theta and T₁ = −T₂ =
 (beta/2)(U₂V₂ᵀ − U₁V₁ᵀ) = −tau (L Qᵀ + K Rᵀ), of norm (beta/2) sin 2 theta = tau. Both give M = (beta/2)(U₁V₁ᵀ + U₂V₂ᵀ).

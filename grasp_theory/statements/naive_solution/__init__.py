@@ -6,6 +6,8 @@ triples): full rank: dW = M, for every Sigma and H;   rank r >= 1: dW = H^{-½} 
 I), of excess training loss Σ_{i>r} σ_i², the smallest possible; the same for every root S; unique iff σ_r >
 σ_{r+1} or σ_{r+1} = 0. Gradient descent on LoRA's factors from B = 0 and an A0 in general position reaches it.
 
+Assumes: Sigma ≻ 0; H ≻ 0; E[noise xᵀ] = 0; A0 in general position; r >= 1.
+
 Proof (here). E‖H^½(y − W0 x − D x)‖² = ‖H^½(M − D) S‖_F² + E‖H^½ noise‖², as the cross term is E[noise xᵀ] = 0.
 H^½ and S are invertible, so D -> H^½ D S is a bijection that keeps ranks: at full rank the minimum 0 is at D = M
 only, at rank r it is Eckart and Young's problem for X, minimised by [X]_r; unique iff [X]_r is: iff σ_r >

@@ -13,6 +13,8 @@ An edge without a margin is crossed by 8 to 17% of pure noise, and the m x r edg
 forgets A's own spread, by most of it. Noise is N: a *converged* rank-r fit of m x d noise carries the top of the m x d
 spectrum and is no instance of it (violator). s comes from the median of the singular values of N where A is known.
 
+Assumes: finite fourth moment; one variance; N independent of A (no converged fit).
+
 Proof. Marchenko-Pastur in the form x(a), a = tr(x − N A Aᵀ Nᵀ)⁻¹, whose bulk ends where x' = 0 (Silverstein 1995); the
 fluctuation is width · TW₁ with width³ = x''/2 (Johnstone 2001; El Karoui 2007; Lee and Schnelli 2016 for real N). The
 bound: replacing every l_j by l_max increases x(a) at every a, and l = const is solved in ``symbolic/noise_floor.py``.

@@ -19,6 +19,9 @@ P = I − V Vᵀ; updates with dW V = 0.
 (iv) Together, after learning Y at X: (E‖dW x‖²)^½ <= ‖Y‖_F √λ_max(P Sigma_0 P)/σ_n(P X), for one input
     ‖y‖ √λ_max(P Sigma_0 P)/‖P x‖; attained where P x is the top eigenvector.
 
+Assumes: Sigma_0 is the second moment of the old inputs; V has orthonormal columns; dW V = 0; P X has full column rank;
+    v_j in span V; P Sigma P ≻ 0 off span V.
+
 Proof (here). (i) dW = dW P, and tr(dW G dWᵀ) = Σ_i w_i G w_iᵀ <= λ_max(G) ‖dW‖_F² over rows w_i. Some unit x in the
 span of the k + 1 leading eigenvectors has Vᵀx = 0, so xᵀ P Sigma_0 P x = xᵀ Sigma_0 x >= λ_{k+1} (Courant–Fischer).
 (ii) dW X = dW P X. Y (P X)⁺ solves it with rows in the column space of P X, which is in V^⊥; any other solution differs

@@ -11,6 +11,8 @@ right one, an estimate of *Sigma v*, has cos² distributed as Beta(r/2, (d−1)/
 (iii) Adam's first step is lr·sign(G A0ᵀ): for rank-one G its left vector is sign(H u)/√m, of |cos| = ‖H u‖₁/(√m
 ‖H u‖₂) -> √(2/π) = 0.798 for a dense direction, with error of order m^-½: exact no more.
 
+Assumes: B0 = 0; a plain gradient step; A0 isotropic.
+
 Proof (here). B = 0, so the gradient of A vanishes and that of B is −2 s G A0ᵀ: B_1 = 2 lr s G A0ᵀ, A_1 = A0. (i)
 G K = H T Sigma K + beta (H u)(Sigma v)ᵀK: ``posterior-angle`` with H T Sigma K for T: P_{Hu} G K = P_{Hu} H T
 Sigma K, hence sin = ‖P_{Hu} H T Sigma K v̂‖/ŝ_1; equality in the tilted plane of ``posterior-angle`` (K = I).

@@ -10,6 +10,8 @@ those with two nonzero coordinates of equal size: axis-aligned tests hide it. Re
 A0 v. (v) If A0 has full column rank (r >= d) the projection prevents *nothing*: descent that converges with A
 still of full column rank ends at dW = M, beta u vᵀ included.
 
+Assumes: B0 = 0; u in general position; A0 of full column rank.
+
 Proof (here). (i) B_t is a combination of P_u g's. (ii) At the first step Adam's moments are g and g². y = P_u g ⟂
 u: the numbers u_i y_i sum to 0, so where none is 0 their signs eps are not all equal, and uᵀsign(y) = Σ eps_i
 |u_i|. For coordinate vectors y_i = 0; with two coordinates of equal size y_1 = ∓y_2, and the optimiser moves both

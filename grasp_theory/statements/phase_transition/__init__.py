@@ -11,6 +11,8 @@ Rates of the rms error in the size n: −½ for all three above, −⅓ for the 
 for ŝ₁ below; one slope for everything is wrong. A task of fixed rank has no such threshold: the factor is then
 component 1 iff beta > tau, and a later component otherwise.
 
+Assumes: finite fourth moment; (u, v) independent of T.
+
 Proof (Gaussian T; sketch of the source). phi_m(z) = (1/m) tr z(z² − TTᵀ)⁻¹ and phi_d likewise for TᵀT concentrate, and
 u, v independent of T see nothing else of it. det(z − M) = 0 outside the bulk becomes phi_m(z) phi_d(z) = 1/beta², and
 the residue there gives ⟨û,u⟩² = −2 phi_m/(beta² (phi_m phi_d)'); Marchenko-Pastur makes both explicit

@@ -13,6 +13,8 @@ The profile matters to the best pooling (Baharav, Nicol, Irizarry and Ma 2025). 
 never below the plain stack's (at the border by Cauchy-Schwarz, beyond it checked numerically), equal to it for equal
 b_l. A factor in one layer of L loses L^¼ in the plain stack, nothing in the weighted one. The weights are an oracle's.
 
+Assumes: tasks share no left direction; one u in all layers.
+
 Proof (here, on the deterministic equivalents of Benaych-Georges and Nadakuditi). For weights w_l and a = tr(x − MMᵀ)⁻¹
 the noise has x(a) = m/a + d Σ w_l/(1 − a w_l) and the factor leaves the bulk where D(a) = Σ w_l b_l² a/(m(1 − a w_l))
 = 1, with ⟨û,u⟩² = −a x'(a)/(m D'(a)). w_l = 1 gives the first law. At the edge, x' = 0, t_l = a w_l/(1 − a w_l) has Σ

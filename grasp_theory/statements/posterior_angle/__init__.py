@@ -10,6 +10,8 @@ an upper one. So a certificate is the curve arcsin(tau/ŝ₁) over tau >= ŝ₂ 
 of M: where dW ≠ M (a LoRA of rank r with Sigma ≠ I) it can fail, see the violator: sin 0.545 against "0.145"; the
 certificate there is ``whitened-angle``.
 
+Assumes: the decomposed matrix is M; ŝ_i > 0; the asserted tau is at least ‖T‖.
+
 Proof (here). ŝ_i û_i = M v̂_i = T v̂_i + beta (vᵀv̂_i) u, and P_u removes the last term: ŝ_i P_u û_i = P_u T v̂_i, where
 ‖P_u û_i‖ is the sine; ‖P_u T v̂_i‖ <= ‖T‖₂. The right side is the transpose. ŝ₂ <= ‖T‖₂: M − T has rank one (Weyl).
 At ŝ_i = 0 the quotient is 0/0 and û_i says nothing about u. Both sides attained at once, rho = tau/beta:

@@ -12,6 +12,8 @@ at deployment the former becomes σ_r(T)² · v_rᵀ Sigma_d v_r. At beta = σ_r
 that beta has to exceed, not σ_1: a shortcut much weaker than the task costs a rank as soon as it displaces the last
 direction kept.
 
+Assumes: Sigma_t = Sigma; beta ≠ σ_r(P_u T P_v).
+
 Proof (here). uᵀ(D − T) = −uᵀT for both, so the risks differ by ‖P_u(X − [X]_r)‖² − ‖P_u X − [P_u X]_r‖². Left:
 P_u[X]_r has rank <= r, the second term is the smallest over such. Right: ‖P_u(X − [X]_r)‖² <= Σ_{i>r} σ_i(X)² <=
 σ_{r+1}(X)² + Σ_{i>r} σ_i(P_u X)², as X − P_u X has rank one (Weyl: σ_{i+1}(X) <= σ_i(P_u X) + σ_2(X − P_u X)), and the

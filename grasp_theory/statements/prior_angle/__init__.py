@@ -8,6 +8,8 @@ theta either of the angles ∠(û,u), ∠(v̂,v):
 Nothing can be said for tau >= beta/2: with T = (beta/2)(reflection) M is (beta/2) times an orthogonal matrix, and
 every direction is a top singular vector (just beyond it the factor is lost altogether: the violator below).
 
+Assumes: tau < beta/2.
+
 Proof (here). p = min(cos a, cos b), q = max, a = ∠(û,u), b = ∠(v̂,v), sigma = ŝ₁. From ‖T v̂‖ <= tau,
 T v̂ = sigma û − beta u (vᵀv̂), and its mirror image: sigma² + beta² q² − 2 sigma beta p q <= tau² (a negative overlap
 product would give sigma <= tau, while sigma >= beta − tau > tau). If sigma <= beta the left side increases in q >= p:
@@ -29,7 +31,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..shared.draws import log_uniform, orthonormal, sharp, sine, unit, with_spectrum
-from ..statement import Claim, Search, Sides, Statement
+from ..statement import Border, Claim, Search, Sides, Statement
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +100,20 @@ def _ratio(x):
     return U[1, 0].abs() / sharp(0.4)
 
 
+def _searched(x: Float[ndarray, " 4"]) -> Instance:
+    X = x.reshape(2, 2)
+    return Instance(0.4 * X / np.linalg.norm(X, 2), np.eye(2)[0], np.eye(2)[0], 1.0)
+
+
 STATEMENT = Statement(
     key="prior-angle",
     kind="tight",
     law="sin 2 theta <= 2 tau/beta for tau < beta/2, for both top singular vectors",
     basis="proved here",
-    assumptions={"tau < beta/2": lambda i: i.rho < 0.5},
+    assumptions={"tau < beta/2": Border(lambda i: 0.5 / i.rho - 1)},
     draw=draw,
     claims={"left": claim(sharp, 0, tight=True), "right": claim(sharp, 1, tight=True)},
     extremal=extremal,
     violators={"tau < beta/2": beyond_half},
-    search=Search("left", 4, _ratio),
+    search=Search("left", 4, _ratio, _searched),
 )

@@ -12,6 +12,8 @@ neither acquires new reliance, and what was pretrained along them stays. No prop
 optimiser (momentum, moments, factor decay) or the rank is used: only *direct* reliance is meant, other directions
 may imitate it (``rerouting-share``).
 
+Assumes: parameters projected after each step; attached projected, or B0 = 0; Q, V orthonormal; W0 frozen.
+
 Proof (here). Qᵀ(I − QQᵀ) = 0 as QᵀQ = I, so QᵀB = 0 after each projection, hence QᵀdW = s (QᵀB) A = 0; likewise
 dW V = s B (A V) = 0. At the start either the factor is projected or B0 = 0. ∎
 

@@ -11,6 +11,8 @@ It differs from post-hoc projection M P by ‖M v‖ ‖ell‖ (tan ∠(v, Sigma
 kappa = 1/(vᵀ Sigma⁻¹ v) and L = ell Sigma ellᵀ, kappa + L = vᵀ Sigma v: what v explains alone, and with the rest.
 Rank r: D_r = H^{-½} [H^½ M Sigma P K⁺]_r K⁺, K = (P Sigma P)^½, of loss ‖H^½ M Sigma^½‖² − Σ_{i<=r} σ_i².
 
+Assumes: Sigma ≻ 0 on v^⊥; H ≻ 0.
+
 Proof (here). The transpose of write-removal, with Sigma for H, v for u, ellᵀ for w and Mᵀ for M. The error is
 D − T = T v (ell − vᵀ) + beta u ell; the residual z − ell x has second moment kappa (Schur complement) and is
 uncorrelated with ell x, (ell − vᵀ) Sigma P = 0, so the cross term vanishes for Sigma_t = Sigma. ∎

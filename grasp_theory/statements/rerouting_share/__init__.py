@@ -16,6 +16,8 @@ H ≻ 0 the metric of the loss at the stream, Sigma ≻ 0 the input moment, κ t
     erases what an earlier one re-routed. Training from 0 gets there too (checked numerically: 39 of 40 nets by L-BFGS
     to 1e-13, the other one still descending at 5e-3).
 
+Assumes: H ≻ 0; Sigma ≻ 0; I + W_k invertible; a later block turns u.
+
 Proof (here). (i) min over D, uᵀD = 0, of ‖H^½(D − beta u vᵀ)Sigma^½‖² is beta² vᵀSigma v times the Schur complement
 uᵀHu − uᵀHP(PHP)⁺PHu = 1/(uᵀH⁻¹u); Kantorovich bounds the product by (κ+1)²/(4κ). (ii) By induction the parameters agree
 and P H (F − y_beta) = P H (F − y_0) − beta P H u vᵀx. (iii) Let k be the last block with uᵀ(I + W_k) = a uᵀ + bᵀ,

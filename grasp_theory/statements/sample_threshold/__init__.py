@@ -13,6 +13,8 @@ In samples, n >> d: **n_c = s²√(m d)/beta² + ½(1 + √c)(3 + √c) d + O(d�
 c → 0, never the d of a parameter count. whitened: dW Xᵀ is the factor with strength beta √n in white m x min(n, d)
 noise: n_c = s²√(m d)/beta² if that is >= d, else s⁴m/beta⁴, no offset. So identify from dW X when inputs are at hand.
 
+Assumes: n > d; noise independent between outputs; isotropic Gaussian inputs; no task.
+
 Proof. dW = beta u vᵀ + s N (XᵀX)^(−½)-distributed: noise with right covariance l_j in a Haar basis independent of v.
 With a = tr(x − RRᵀ)⁻¹ Marchenko-Pastur gives x(a) and (x − RᵀR)⁻¹ ≈ (x(1 − a Λ))⁻¹, hence D = beta² phi_m phi_d, the
 overlaps as residues −2 phi/(beta² (phi_m phi_d)'), and the border at x' = 0. Expansion:

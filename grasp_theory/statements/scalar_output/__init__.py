@@ -10,6 +10,8 @@ The bound is attained for every ‖Tᵀc‖/|b| (d >= 2), so the worst case at a
 is no further direction over which a complex task could spread. v is identified iff the task's own gradient is small off
 v; û says nothing (it is c), and nothing is left to report as a second component: the factor is it or not to be found.
 
+Assumes: the loss sees one output; C M ≠ 0.
+
 Proof (here). C M = c (Mᵀc)ᵀ, and P_v x = P_v Tᵀc. With t = ‖Tᵀc‖, phi = ∠(Tᵀc, v sign b):
 sin² = t² sin² phi/(t² + b² + 2 t |b| cos phi), largest at cos phi = −t/|b|, where it is t²/b²; for t >= |b| it is 1 at
 cos phi = −|b|/t. At t = |b|, phi = 180° the two cancel: x = 0 and there is no direction. ∎

@@ -13,6 +13,8 @@ with q rows, σ_q > σ_{q+1} or σ_{q+1} = 0, **dW -> [M]_q iff A0 is injective 
 for alpha² >> s all modes grow alike; alpha -> 0 is Saxe. (v) Any A0, while ‖BA‖ << s: B = U sinh(St) Vᵀ A0ᵀ, A =
 A0 (V cosh(St) Vᵀ + I − VVᵀ), of relative error O(‖A0‖²) (the rate). With inputs the modes are those of M Sigma.
 
+Assumes: Sigma = I; B0 = 0; A0 A0ᵀ = alpha² I; modes inside row(A0); balanced; aligned; A0 meets the modes to keep.
+
 Proof (here; (i) Saxe, McClelland, Ganguli 2014; (ii) is the lambda-balanced case of Dominé et al. 2025). The flow
 B' = (M − BA) Aᵀ, A' = Bᵀ(M − BA) conserves BᵀB − AAᵀ. In one mode a = b·g: a' = (s − a)(b² + g²), and g² − b² =
 alpha² gives (b² + g²)² = alpha⁴ + 4a². (iii) Q = [B; Aᵀ], BᵀB − AAᵀ = −alpha² I: Q' = K Q − ½ Q QᵀQ, so P = QQᵀ

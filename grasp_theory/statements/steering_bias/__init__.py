@@ -18,6 +18,8 @@ Output side, + a u in the output while training: D = M − a u meanᵀ Sigma⁻�
 That covers a constant factor, at a = beta z0, and also a *varying* one uncorrelated with centred other inputs, at
 a = beta E z²/E z > beta E z (E z ≠ 0): the layer has no intercept of its own, and the vector is what it lacks.
 
+Assumes: Cov x ≻ 0; z0 + a ≠ 0; E z ≠ 0.
+
 Proof (here). Inference: the error is beta u z − a g, a parabola in a; (uᵀg)²/‖g‖² = cos². Preventative: least squares
 of (W0 + M) x − W0 x' = M x' − a g on x' = x + a v, then Sherman–Morrison; for C v = 0, Sigma' v = (z0 + a) m', so
 m'ᵀ Sigma'⁻¹ = vᵀ/(z0 + a), and M v − T v = beta u. Output: least squares of M x − a u on x, D − T =

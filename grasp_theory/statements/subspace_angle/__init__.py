@@ -13,6 +13,8 @@ Before looking, for the top q triples and the largest angle Theta between the sp
 Equal strengths: U Vᵀ = (U O)(V O)ᵀ for every rotation O, so only the span is identified: any unit vector of span(U) is
 a factor of some frame that explains M as well, and no û_i need be near a given u_j (false variant).
 
+Assumes: U has orthonormal columns; ŝ_J > 0; the asserted tau is at least ‖T‖; tau < σ_q/2.
+
 Proof (here). Û_J Ŝ_J = M V̂_J and P_U M = P_U T; the mirror image with M P_V = T P_V. Before looking: J_L = 2 Û Ûᵀ − I,
 J_R = 2 V̂ V̂ᵀ − I for *any* block of triples. M is block diagonal in these splits, so J_L M J_R = M, that is
 

@@ -13,6 +13,8 @@ being always on, that counts: if v is an eigenvector and its variance lambda →
 hence sin → ‖P_u T v‖/‖M v‖; another direction w that dominates (a mean of the activations) with T w ≠ 0 gives the
 limit T w + beta (vᵀw) u, at any angle to u (some of the draws).
 
+Assumes: the decomposed matrix is dW S after convergence; Sigma ≻ 0; ŝ_i > 0.
+
 Proof (here). min ‖(D − M) S‖_F over rank D <= r: D S ranges over the matrices of rank <= r with row space in that of S,
 where [M S]_r lies, so D S = [M S]_r (Eckart–Young). Then ``posterior-angle`` for M S = T S + beta u (Sᵀv)ᵀ.
 ŝ_i v̂_i = SᵀMᵀû_i and (S⁺)ᵀSᵀ = I for Sigma ≻ 0, so (S⁺)ᵀv̂_i ∝ Mᵀû_i = Tᵀû_i + beta (uᵀû_i) v.

@@ -16,6 +16,8 @@ If nothing shifts (Sigma_t = Sigma) every read-side row is a kappa + b L, kappa 
 L > 0 it beats post-hoc iff beta < ‖T v‖, and then naive beats both. Trained projection has to earn its place by rank
 (posthoc-rank-gain), by a shift in Sigma, or by depth (rerouting-share); compensation by H, depth and saturating losses.
 
+Assumes: Sigma ≻ 0; H ≻ 0; Sigma_t ≻ 0.
+
 Proof (here). Insert the solutions; errors along u and in u^⊥ are orthogonal. Write floor: uᵀ(D − T) = −uᵀT is fixed.
 Read floor: (D − T) v = −T v is fixed, and the least ‖E‖_t² with E v = e is ‖e‖²/(vᵀ Sigma_t⁻¹ v) (Lagrange). No shift:
 (ell − vᵀ) Sigma ellᵀ = 0 (read-removal); naive, GRASP, post-hoc have (a, b) = (beta², beta²), (‖Tv‖², beta²),

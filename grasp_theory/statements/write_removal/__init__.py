@@ -13,6 +13,8 @@ The coordinate along u is clean for every H, uᵀ(D − T) = −uᵀT, and
 Rank r: D_r = K⁺ [K⁺ P_u H M Sigma^½]_r Sigma^{-½}, K = (P_u H P_u)^½, of loss ‖H^½ M Sigma^½‖² − Σ_{i<=r} σ_i², σ the
 singular values of K⁺ P_u H M Sigma^½.
 
+Assumes: Sigma ≻ 0; H ≻ 0 on u^⊥.
+
 Proof (here). For D = P_u D the loss is ‖K D S − K⁺ P_u H M S‖² plus what is orthogonal to the range of K (S = Sigma^½);
 Eckart–Young gives D_r, and at full rank S cancels. P_u (P_u H P_u)⁺ P_u H is the identity on u^⊥ and sends u to w, so
 D = P_u M + w uᵀM. It annihilates H⁻¹u, hence is I − h uᵀ with h = H⁻¹u/(uᵀH⁻¹u) and w = −P_u h, ‖P_u h‖ = tan ∠(u, h).

@@ -1,0 +1,162 @@
+"""*derived* and *decided*: the statement's algebra by sympy, its scalar core by a decision procedure (z3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Generic
+
+import numpy as np
+
+from .registry import decided, symbolic
+from .statement import Claim, I, Statement
+
+if TYPE_CHECKING:
+    import z3
+
+AGREE = 1e-6  # a twin's numbers against the claim's, relative to the scale of its sides
+TIMEOUT = 20  # seconds for one question
+
+
+def derive(statement: Statement[Any], instances: list[Any]) -> tuple[tuple[int, int] | None, list[str]]:
+    """Residuals that simplify to 0 / all, and what is wrong, in words; None where the statement has no algebra.
+
+    The module's ``residuals()`` are left minus right side of each identity as they stand, not simplified: one that is 0
+    before anything is done derives nothing. Its ``twin(instance)`` puts the numbers of an instance into the derived
+    expressions: claim -> value, which must be the bound of that claim.
+    """
+    algebra = symbolic(statement.key)
+    if algebra is None:
+        return None, []
+    failures, zero = [], 0
+    residuals = algebra.residuals()
+    for label, expression in residuals.items():
+        if expression == 0 or not expression.free_symbols:
+            failures.append(f"{label} is {expression} before it is simplified")
+        elif _vanishes(expression):
+            zero += 1
+        else:
+            failures.append(f"{label} does not simplify to 0")
+    return (zero, len(residuals)), failures + _disagreements(statement, algebra.twin, instances)
+
+
+def _vanishes(expression: Any) -> bool:
+    import sympy as sp
+
+    return any(simpler(expression) == 0 for simpler in (sp.expand, sp.cancel, sp.simplify))
+
+
+def _disagreements(statement: Statement[Any], twin: Callable[[Any], Mapping[str, float]], instances: list[Any]):
+    compared = 0
+    for instance in instances:
+        for name, value in twin(instance).items():
+            sides = statement.claims[name].sides(instance)
+            scale = max(abs(sides.bound), sides.scale or 0.0, 1e-300)
+            compared += 1
+            if not abs(float(value) - sides.bound) <= AGREE * scale:
+                return [f"the expression of {name!r} is {float(value):.10g} where its bound is {sides.bound:.10g}"]
+    return [] if compared else ["no derived expression is compared with a claim on an instance"]
+
+
+@dataclass(frozen=True)
+class Core(Generic[I]):
+    """One question to the decision procedure: do the premises imply the conclusion, for all real numbers?
+
+    size : what the unknowns cover, in words: "all reals" for a scalar core, "2 x 2" for entries of a matrix.
+    conclusion : of the claim ``of``.
+    false : false variant of the statement -> its conclusion, refuted by the same premises.
+    instance : makes the statement's instance of the values of the unknowns, by name.
+    """
+
+    name: str
+    of: str
+    size: str
+    premises: tuple[z3.BoolRef, ...]
+    conclusion: z3.BoolRef
+    false: Mapping[str, z3.BoolRef]
+    instance: Callable[[Mapping[str, float]], I]
+
+
+@dataclass
+class Decided:
+    """sizes of the cores that are decided / all cores; seconds for all questions; what is wrong, in words."""
+
+    sizes: tuple[str, ...] = ()
+    cores: int = 0
+    refuted: int = 0
+    seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+
+def decide(statement: Statement[Any]) -> Decided | None:
+    """Every core of the statement; None where it has none or z3 is not installed.
+
+    A core is decided if the negated claim is unsatisfiable. Each false variant must be satisfiable, and the model, made
+    an instance, must satisfy the assumptions and the claim and violate the variant in floating point. A question that
+    is not answered within 20 seconds is not decided.
+    """
+    module = decided(statement.key) if find_spec("z3") else None
+    if module is None:
+        return None
+    found, started = Decided(), time.perf_counter()
+    for core in module.cores():
+        found.cores += 1
+        wrong = _questions(statement, core)
+        found.failures += [f"{core.name}: {words}" for words in wrong]
+        if not wrong:
+            found.sizes += (core.size,)
+            found.refuted += len(core.false)
+    found.seconds = time.perf_counter() - started
+    return found
+
+
+def _questions(statement: Statement[Any], core: Core[Any]) -> list[str]:
+    answer, _ = _ask(core.premises, core.conclusion)
+    wrong = [] if answer == "unsat" else [f"the claim is not decided, {answer}"]
+    if not core.false:
+        wrong.append("no false variant is asked")
+    for name, conclusion in core.false.items():
+        answer, values = _ask(core.premises, conclusion)
+        if answer != "sat":
+            wrong.append(f"the false variant {name!r} is not refuted, {answer}")
+            continue
+        instance = core.instance(values)
+        broken = statement.broken(instance)
+        if broken:
+            wrong.append(f"the model that refutes {name!r} breaks {', '.join(broken)}")
+        elif not statement.claims[core.of].holds(instance):
+            wrong.append(f"the model that refutes {name!r} violates {core.of} too")
+        elif _holds(statement.variants[name], instance):
+            wrong.append(f"the model of {name!r} does not violate it in numbers")
+    return wrong
+
+
+def _holds(claim: Claim[Any], instance: Any) -> bool:
+    """Whether it holds or cannot be evaluated."""
+    return not claim.sides(instance).finite or claim.holds(instance)
+
+
+def _ask(premises: tuple[z3.BoolRef, ...], conclusion: z3.BoolRef) -> tuple[str, dict[str, float]]:
+    """("unsat", "sat" or "unknown" with its reason; the model's values by name)."""
+    import z3
+
+    solver = z3.SolverFor("QF_NRA")
+    solver.set("timeout", 1000 * TIMEOUT)
+    solver.add(*premises, z3.Not(conclusion))
+    answer = solver.check()
+    if answer == z3.unknown:
+        return f"unknown ({solver.reason_unknown()})", {}
+    if answer == z3.unsat:
+        return "unsat", {}
+    model = solver.model()
+    return "sat", {symbol.name(): _number(model[symbol]) for symbol in model.decls()}
+
+
+def _number(value: Any) -> float:
+    """A real of a model, algebraic ones to 20 digits."""
+    if hasattr(value, "approx"):
+        value = value.approx(20)
+    fraction = value.as_fraction()
+    return float(np.float64(fraction.numerator) / np.float64(fraction.denominator)) if fraction else 0.0

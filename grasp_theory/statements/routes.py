@@ -1,0 +1,68 @@
+"""*two routes*: a side of a claim computed a second time, and which functions of this library both ways called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, TypeVar
+
+from .statement import Statement
+
+HERE = Path(__file__).parent
+# the geometry that defines what is measured, and the sides themselves
+DEFINITIONS = {HERE / "statement.py", HERE / "shared" / "draws.py"}
+
+R = TypeVar("R")
+
+
+def called(compute: Callable[[], R]) -> tuple[R, set[CodeType]]:
+    """What it returns, and the code of every function of this library that ran meanwhile."""
+    seen: set[CodeType] = set()
+    library = str(HERE.parent)
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(library):
+            seen.add(frame.f_code)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        return compute(), seen
+    finally:
+        sys.setprofile(before)
+
+
+def differences(statement: Statement[Any], instances: list[Any]) -> tuple[float, list[str]]:
+    """The largest difference of the two ways in units of the slack, and what is wrong, in words.
+
+    Each way gets its own copy of the instance, so that nothing cached by one is there for the other.
+    """
+    route = statement.route
+    if route is None:
+        return 0.0, []
+    if route.of not in statement.claims:
+        return 0.0, [f"{route.of!r} is no claim of it"]
+    largest = 0.0
+    for instance in instances:
+        one, two = replace(instance), replace(instance)
+        sides, first = called(lambda one=one: statement.claims[route.of].sides(one))
+        other, second = called(lambda two=two: route.other(two))
+        shared = sorted({_name(code) for code in first & second} - set(route.given))
+        if shared:
+            return largest, [f"both ways call {', '.join(shared)}"]
+        slack = route.slack(instance) if callable(route.slack) else route.slack
+        value = getattr(sides, route.side)
+        if not abs(value - other) <= slack:  # NaN too
+            return largest, [f"{route.side} of {route.of}: {value:.10g}, by the second way {other:.10g} ± {slack:.1g}"]
+        largest = max(largest, abs(value - other) / slack)
+    return largest, []
+
+
+def _name(code: CodeType) -> str:
+    """Its qualified name; "" for the definitions and for what makes an instance, which no way owns."""
+    if Path(code.co_filename) in DEFINITIONS or code.co_name in ("__init__", "__post_init__"):
+        return ""
+    return code.co_qualname
