@@ -30,8 +30,8 @@ def derive(statement: Statement[Any], instances: list[Any]) -> tuple[tuple[int, 
     algebra = symbolic(statement.key)
     if algebra is None:
         return None, []
-    failures, zero = [], 0
-    residuals = algebra.residuals()
+    zero, residuals = 0, algebra.residuals()
+    failures = [] if residuals else ["there is no identity"]
     for label, expression in residuals.items():
         if expression == 0 or not expression.free_symbols:
             failures.append(f"{label} is {expression} before it is simplified")
