@@ -54,11 +54,12 @@ def sharing(
     gram = U.T @ U
     statistic = np.sum(gram**2, axis=1) - np.diag(gram) ** 2
     expected, p = np.zeros(L), np.ones(L)
+    squares = rng.standard_normal((DRAWS, L - 1)) ** 2
     for l in range(L):
         W = np.delete(U, l, axis=1) * U[:, l : l + 1]
         lam = np.maximum(linalg.eigh(W.T @ W)[0], 0)
         expected[l] = lam.sum()
-        draws = rng.standard_normal((DRAWS, L - 1)) ** 2 @ lam
+        draws = squares @ lam
         p[l] = (1 + np.count_nonzero(draws >= statistic[l])) / (1 + DRAWS)
     common = linalg.svd(U * along)[0][:, 0]
     inside = (along * (common @ U)) ** 2

@@ -94,7 +94,8 @@ def nothing_learnt(audit: Audit) -> Iterator[Finding]:
 def progress(audit: Audit) -> Iterator[Finding]:
     """Whether training has begun at all, and how far the factors have come."""
     started = [m for m in audit.alive if m.start is not None]
-    flat = float(np.median([_flatness(m) for m in audit.alive])) if audit.alive else 0.0
+    several = [_flatness(m) for m in audit.alive if m.rank > 1]
+    flat = float(np.median(several)) if several else 0.0
     if not started:
         if flat > FLAT:
             how = f"(Σs)²/(rΣs²) = {flat:.2f} > {FLAT:g} in the median, and the config says that both started at random"
