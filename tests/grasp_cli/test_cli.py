@@ -438,5 +438,6 @@ def test_figures_are_drawn_from_committed_results(tmp_path, capsys):
     assert len(out.splitlines()) == len(written)
     first = {p.name: p.read_bytes() for p in (tmp_path / "new").iterdir()}
     time.sleep(1.1)  # a date in the file would show
-    assert grasp(capsys, "figures", "--results", tmp_path / "new")[0] == 0
+    again = sorted(FIGURES)[::4]
+    assert grasp(capsys, "figures", *again, "--results", tmp_path / "new")[0] == 0
     assert {p.name: p.read_bytes() for p in (tmp_path / "new").iterdir()} == first
