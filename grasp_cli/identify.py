@@ -40,6 +40,9 @@ def identify(
         str | None,
         typer.Option(help="Which decomposition -o saves from, if there are several; default: the strongest."),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="How each finding was decided, the rule, its notes, every module.")
+    ] = False,
     json: JsonOption = None,
     html: Annotated[Path | None, typer.Option(help="Write a self-contained page with pictures.")] = None,
     output: Annotated[
@@ -50,7 +53,7 @@ def identify(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Unlabelled fine-tuning data (JSON lines or text).")] = None,
 ) -> None:
-    """Components of a LoRA adapter: strength, noise floor, agreement between layers, certificate, verdict.
+    """What a LoRA adapter learnt, in plain words, then its components: strength, floor, agreement, certificate.
 
     Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run; one
     that holds the final adapter too gives its report and the trajectory up to it.
@@ -59,12 +62,13 @@ def identify(
     """
     from figures.pages.identify import write_results
     from figures.tables import console
-    from figures.tables.identify import show_adapter, show_both, show_report, show_trajectory
+    from figures.tables.identify import show_adapter, show_both, show_findings, show_report, show_trajectory
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
     from real_models import find_checkpoints, read_adapter
     from real_models.adapters.folder import has_adapter
     from real_models.audit.describe import summary
+    from real_models.audit.findings import findings
 
     if output is not None and not component:
         raise InputError("-o saves an explicit choice: add --component 0 (repeat it for several components)")
@@ -108,14 +112,16 @@ def identify(
         save_directions(output, choose_directions(found, chosen, tuple(component)))
         saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
     steps, trouble = (None, None) if not checkpoints else _try_trajectory(adapter, checkpoints, side)
-    write_results(found, report, json, html, activations=seen, trajectory=steps)
+    shown = findings(found, report)
+    write_results(found, report, shown, json, html, activations=seen, trajectory=steps)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
-        show_report(report, out)
+        show_findings(shown, out, explain=explain)
+        show_report(report, out, explain=explain)
         if seen is not None:
             out.print()
-            show_report(seen, out)
+            show_report(seen, out, explain=explain)
             show_both(report, seen, out)
         if steps is not None:
             out.print(f"\n{_beside(adapter, checkpoints)}; --no-trajectory is without")

@@ -17,6 +17,7 @@ from .lanczos import leading_svd
 from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
 from .report import Alignment, Decomposition, ModuleSpectrum, Report
 from .rule import CAVEAT, P_VALUE, RULE
+from .start import start_of
 from .verdict import judge, overall
 
 NOTE_CONVERGED = (
@@ -126,7 +127,7 @@ def _scan(
         lowrank = update.lowrank
         if update.name in names:
             module = measure(update, lowrank, side, k + 1)
-            S = module.S
+            S, leading = module.S, module.U[:, 0] if module.U.shape[1] else None
             if S.size and S[0] > 0:
                 norm = linalg.length(S)
                 if norm > LARGEST:
@@ -135,9 +136,14 @@ def _scan(
                 if pooled:
                     stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=norm)
         else:
-            S = lowrank.svd(0, rtol=RTOL).S
+            svd = lowrank.svd(1 if update.side else 0, rtol=RTOL)
+            S = svd.S
+            leading = (svd.U if update.side == "write" else svd.Vh.T)[:, 0] if svd.U.shape[1] else None
         about = (update.name, update.layer, update.block, update.side, update.shape, update.rank)
-        modules.append(ModuleSpectrum(*about, S))
+        own = leading.astype(np.float32) if leading is not None and S.any() and update.side is not None else None
+        if update.name in names and update.side not in (None, side):
+            own = None  # the other side was decomposed on request
+        modules.append(ModuleSpectrum(*about, S, own, start_of(lowrank, update.zero_start)))
     require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
 
