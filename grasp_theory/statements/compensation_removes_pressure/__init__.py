@@ -27,7 +27,8 @@ the first term is the best fit of rank r. Conversely a run of rank r is no N −
 rank(N − C) <= rank(N_k − C) + rank(N − N_k) = k − 1 + r + 1 − k. (d) db/dt = 1/(1 + e^(a+b)); the implicit form is
 1 + t e^-a = e^b (1 + b e^(−a−b)), and b e^-b <= 1/e. ∎ Derived symbolically: (d), the gap of (b), the rank in (c).
 
-Outside (the violators): a loss that is not one of y − ŷ, C inside the network, projection on top. Prediction of (d) to test: excess drift against strength is log(1 + t e^-a).
+Outside (the violators): a loss that is not one of y − ŷ, C inside the network, projection on top. Prediction of (d)
+to test: excess drift against strength is log(1 + t e^-a).
 """
 
 from __future__ import annotations
