@@ -1,0 +1,49 @@
+"""Counterexamples of a referee to earlier wordings of the statements on removal: each refutes what was said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grasp_theory.statements import find
+from grasp_theory.statements.old_inputs import draw as old_inputs
+from grasp_theory.statements.shared.draws import covariance, unit
+
+
+def signed_descent(H, P, X, Y, A0, *, steps: int = 40, rate: float = 1e-3):
+    """Outputs of one linear block (I + B A) X after signed descent behind the projector P of the signal."""
+    A, B = A0.copy(), np.zeros((len(H), len(A0)))
+    for _ in range(steps):
+        G = P @ H @ ((X + B @ A @ X) - Y) @ X.T
+        A, B = A - rate * np.sign(B.T @ G), B - rate * np.sign(G @ A.T)
+    return X + B @ A @ X
+
+
+@pytest.mark.parametrize(("beta", "seen"), [(1e-3, False), (3.0, True)])
+def test_rerouting_share_has_no_converse_for_signed_descent(beta, seen):
+    """‖P H u‖ is far from 0 and the maps for a small beta and for 0 are the same; for a large one they are not."""
+    rng = np.random.default_rng(0)
+    n = 4
+    u, v, X = unit(rng, n), unit(rng, n), rng.standard_normal((n, 12))
+    H, A0, Y = covariance(rng, n, condition=50.0), rng.standard_normal((2, n)), X + rng.standard_normal((n, 12))
+    P = np.eye(n) - np.outer(u, u)
+    assert np.linalg.norm(P @ H @ u) > 0.3
+    runs = [signed_descent(H, P, X, Y + b * np.outer(u, v @ X), A0) for b in (0.0, beta)]
+    assert bool(np.any(runs[0] != runs[1])) == seen
+
+
+@pytest.mark.parametrize("vary", ["nowhere", "not where the mean is"])
+def test_old_inputs_share_is_not_that_of_the_pseudo_inverse_off_the_range(vary):
+    """h/(1 + h) with h = muᵀ C⁺ mu is short of 1 (0 for C = 0), and all of the always-on factor returns."""
+    rng = np.random.default_rng(0)
+    claim = find(["old-inputs"])[0].claims["always-on"]
+    for _ in range(20):
+        i = replace(old_inputs(rng), vary=vary)
+        sides = claim.sides(i)
+        h = float(i.mu @ np.linalg.pinv(i.C, rcond=1e-10, hermitian=True) @ i.mu)
+        asked = float(np.linalg.norm(i.U @ i.R.T @ i.V @ i.w))
+        assert claim.true_of(sides)
+        assert sides.measured == pytest.approx(asked, rel=1e-6)
+        assert h / (1 + h) * asked < 0.9999 * sides.measured
