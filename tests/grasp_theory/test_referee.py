@@ -10,7 +10,7 @@ from grasp_theory.statements.checks import find
 
 
 def test_one_step_sketch_a_dense_direction_of_equal_coordinates_keeps_adam_exact():
-    """ "Dense" was the old assumption: H u with all coordinates equal is as dense as can be, and |cos| is 1, not 0.798."""
+    """Dense was the old assumption: H u with all coordinates equal is as dense as can be, and |cos| is 1, not 0.798."""
     (statement,) = find(["one-step-sketch"])
     i = statement.draw(np.random.default_rng(0))
     m = len(i.problem.u)
