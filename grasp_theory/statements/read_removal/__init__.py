@@ -46,7 +46,7 @@ from ..shared.maps import (
     singular,
     with_null,
 )
-from ..statement import Claim, Sides, Statement
+from ..statement import Claim, Route, Sides, Statement
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +139,11 @@ def whitened(i: Instance) -> Float[ndarray, "m k"]:
     return psd_root(p.H) @ p.M @ p.Sigma @ Q @ np.linalg.inv(np.linalg.cholesky(Q.T @ p.Sigma @ Q)).T
 
 
-def route(i: Instance) -> Sides:
-    """The smallest loss that quasi-Newton descent on B A P_v finds on samples, against the loss of the closed form."""
+def by_factors(i: Instance) -> float:
+    """The smallest loss that quasi-Newton descent on B A P_v finds on samples."""
     p = i.problem
     X = exact_samples(np.random.default_rng(0), p.Sigma, 2 * len(p.v))
-    found = factored_loss(p.H, X, p.M @ X, i.rank, right=p.P_v)
-    return Sides(found, fit_loss(p, grasp_read(p, i.rank)), 1e-6 * fit_loss(p, 0 * p.M))
+    return factored_loss(p.H, X, p.M @ X, i.rank, right=p.P_v)
 
 
 def onto(p: LinearProblem, a: Float[ndarray, " d"]) -> Float[ndarray, "d d"]:
@@ -173,5 +172,10 @@ STATEMENT = Statement(
         "rank r": rank_loss(lambda i: grasp_read(i.problem, i.rank), whitened),
     },
     violators={"Sigma ≻ 0 on v^⊥": singular_moment, "H ≻ 0": lambda rng: singular(draw(rng), rng, "H")},
-    route=route,
+    route=Route(
+        "rank r",
+        by_factors,
+        lambda i: 1e-9 * fit_loss(i.problem, 0 * i.problem.M),
+        given=("LinearProblem.M", "LinearProblem.P_v"),
+    ),
 )
