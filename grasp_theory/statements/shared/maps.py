@@ -145,3 +145,33 @@ def factored_loss(
         for _ in range(2)
     ]
     return float(min(found)) * scale
+
+
+def alternating_loss(
+    H: Float[ndarray, "m m"],
+    Sigma: Float[ndarray, "d d"],
+    M: Float[ndarray, "m d"],
+    rank: int,
+    *,
+    left: Float[ndarray, "m k"] | None = None,
+    right: Float[ndarray, "d l"] | None = None,
+    sweeps: int = 2000,
+) -> float:
+    """‖H^½ (L B A Rᵀ − M) Sigma^½‖² after least squares for A given B and for B given A in turn, from a generic B.
+
+    L, R : bases of what the update may write and read. Neither a root nor a decomposition is taken.
+    """
+    L = np.eye(len(H)) if left is None else left
+    R = np.eye(len(Sigma)) if right is None else right
+    G, S, c = L.T @ H @ L, R.T @ Sigma @ R, L.T @ H @ M @ Sigma @ R
+    total, rank = float(np.sum((H @ M) * (M @ Sigma))), min(rank, *c.shape)
+    B, before = np.random.default_rng(0).standard_normal((L.shape[1], rank)), -1.0
+    for _ in range(sweeps):
+        A = np.linalg.lstsq(B.T @ G @ B, B.T @ np.linalg.solve(S, c.T).T, rcond=1e-13)[0]
+        B = np.linalg.lstsq(A @ S @ A.T, A @ np.linalg.solve(G, c).T, rcond=1e-13)[0].T
+        explained = float(np.sum((B @ A) * c))
+        if abs(explained - before) <= 1e-15 * total:
+            break
+        before = explained
+    E = L @ B @ A @ R.T - M
+    return float(np.sum((H @ E) * (E @ Sigma)))
