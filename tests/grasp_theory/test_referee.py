@@ -17,3 +17,12 @@ def test_one_step_sketch_a_dense_direction_of_equal_coordinates_keeps_adam_exact
     flat = replace(i, problem=replace(i.problem, H=np.eye(m), u=np.ones(m) / np.sqrt(m)))
     s = statement.claims["left, Adam"].sides(flat)
     np.testing.assert_allclose([s.measured, s.bound], 1.0, rtol=1e-12)
+
+
+def test_caft_gap_what_never_changes_is_a_v_not_d_v():
+    """D v never changes was the old wording: it is 0 at LoRA's start and moves with B, while A v stands still."""
+    (statement,) = find(["caft-gap"])
+    i = statement.draw(np.random.default_rng(0))
+    B, A = i.train(i.A0)
+    np.testing.assert_allclose(A @ i.problem.v, i.A0 @ i.problem.v, rtol=1e-12)
+    assert np.linalg.norm(i.scaling * B @ A @ i.problem.v) > 0.01
