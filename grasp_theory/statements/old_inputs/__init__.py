@@ -15,7 +15,8 @@ P = I − V Vᵀ; updates with dW V = 0.
     to be identified. Projecting all u_j but u_q out on the write side leaves beta_q ‖P_Û u_q‖ (v_qᵀ Sigma v_q)^½ of
     the factor on curated inputs. What returns on the read side is what the rest of x predicts: D = M P + (M V) L with
     L = Vᵀ Sigma P (P Sigma P)⁺. For an always-on factor, Vᵀx = w constant, P x of mean mu and covariance C, this is, at
-    the mean input, the share h/(1 + h) of Σ beta_j u_j v_jᵀ V w, h = muᵀ C⁺ mu; nothing if mu = 0.
+    the mean input, the share h/(1 + h) of Σ beta_j u_j v_jᵀ V w, h = muᵀ C⁻¹ mu; nothing if mu = 0. For singular C it
+    is the same with C⁺ if mu is in the range of C, and *all* of it if not: P x then tells the mean input without error.
 (iv) Together, after learning Y at X: (E‖dW x‖²)^½ <= ‖Y‖_F √λ_max(P Sigma_0 P)/σ_n(P X), for one input
     ‖y‖ √λ_max(P Sigma_0 P)/‖P x‖; attained where P x is the top eigenvector.
 
@@ -29,7 +30,9 @@ by rows orthogonal to that space. The rows that dW P X can take are those orthog
 extra input it is spanned by (a, −1). (iii) D v_j = D V Vᵀv_j = 0. D = M P + (M V) L solves the normal equations
 (M − D) Sigma P = 0 (read-removal, k directions). On the write side least squares gives P_Û M on the curated inputs, and
 P_Û keeps the last term of the sum alone. Always-on: L = w muᵀ (C + mu muᵀ)⁺, and muᵀ (C + mu muᵀ)⁺ mu = h/(1 + h)
-(Sherman–Morrison). (iv) is (i) with ‖Y (P X)⁺‖_F <= ‖Y‖_F/σ_n(P X). ∎ Derived symbolically: d = 3.
+(Sherman–Morrison on the range of C, mu in it); else e, the part of mu off that range, has C e = 0 and eᵀmu = ‖e‖², so
+(C + mu muᵀ) e/‖e‖² = mu and muᵀ (C + mu muᵀ)⁺ mu = muᵀe/‖e‖² = 1. (iv) is (i) with ‖Y (P X)⁺‖_F <= ‖Y‖_F/σ_n(P X). ∎
+Derived symbolically: d = 3.
 
 Not claimed: that Y (P X)⁺ moves the old answers least among the updates that learn (false variant), or that the
 covariance could stand for Sigma_0: it lacks the mean input, and with it an always-on factor.
@@ -47,14 +50,13 @@ from numpy import ndarray
 from scipy.linalg import orth, subspace_angles
 
 from ...linear.problem import psd_root
-from ..statement import Claim, Search, Sides, Statement
+from ..statement import Claim, Route, Search, Sides, Statement
 from .instances import Instance, draw, extremal, in_span, least_norm, null_off_span, top
 
 
-def route(i: Instance) -> Sides:
-    """How far the least update moves the old answers: over the old inputs, and as the trace."""
-    D = i.least
-    return Sides.exact(i.drift(least_norm(i)), float(np.trace(D @ i.Sigma0 @ D.T)), scale=moved(i, D))
+def by_lagrange(i: Instance) -> float:
+    """Root mean square movement of the old answers by the solution of the Lagrange system."""
+    return float(np.sqrt(np.mean(np.sum((least_norm(i) @ i.old) ** 2, axis=0))))
 
 
 def moved(i: Instance, D: Float[ndarray, "m d"]) -> float:
@@ -152,6 +154,21 @@ def always_on(share) -> Claim[Instance]:
     return claim("=", measured, bound, scale=lambda i: (1 + np.linalg.norm(i.X[:, 0])) * _size(i))
 
 
+def singular_moment(i: Instance, *, inside: bool) -> Instance:
+    """The instance with a null direction of C off span V; the always-on mean without it, or with it."""
+    n = i.Q @ (i.Q.T @ i.Z[0])
+    N = np.eye(len(n)) - np.outer(n, n) / (n @ n)
+    X = i.X.copy()
+    X[:, 0] = N @ X[:, 0] if inside else X[:, 0]
+    return replace(i, Sigma=N @ i.Sigma @ N, X=X)
+
+
+def always_on_singular(share, *, inside: bool) -> Claim[Instance]:
+    """The same where C has a null direction; the extremal instance has no Z to take it from."""
+    regular = always_on(share)
+    return replace(regular, sides=lambda i: regular.sides(singular_moment(i, inside=inside) if i.Z.any() else i))
+
+
 def write_side(left) -> Claim[Instance]:
     """‖(D − P_Û T) Sigma^½‖_F for least squares behind P_Û, Û spanned by u_1, …, u_{q−1}."""
 
@@ -187,6 +204,14 @@ def _ratio(x):
     D = Y @ torch.linalg.pinv(P @ X)
     worst = torch.linalg.matrix_norm(P @ A, 2) / torch.linalg.svdvals(P @ X)[-1]
     return (D @ A).norm() / (Y.norm() * worst)
+
+
+def _searched(x: Float[ndarray, " 32"]) -> Instance:
+    v, A, X, Y = x[:4, None], x[4:20].reshape(4, 4), x[20:28].reshape(4, 2), x[28:].reshape(2, 2)
+    V, one = v / np.linalg.norm(v), np.ones((2, 1))
+    dW = np.ones((2, 4)) @ (np.eye(4) - V @ V.T)
+    rest = {"Z": 0 * dW, "T": dW, "U": one, "R": V, "Sigma": np.eye(4), "a": one[:, 0], "w": one[:1, 0], "y": one[:, 0]}
+    return Instance(old=2 * A, Sigma0=A @ A.T, V=V, dW=dW, X=X, Y=Y, **rest)
 
 
 def centred(i: Instance) -> Float[ndarray, "d d"]:
@@ -229,6 +254,8 @@ STATEMENT = Statement(
         "no response along any v_j": response(lambda i: i.V),
         "what returns": learnt(_returns),
         "always-on": always_on(lambda h: h / (1 + h)),
+        "always-on, mean off the range of C": always_on_singular(lambda h: 1.0, inside=False),
+        "always-on, mean in the range of C": always_on_singular(lambda h: h / (1 + h), inside=True),
         "write side, one direction left out": write_side(
             lambda i, P_u, S: np.linalg.norm(P_u @ i.U[:, -1]) * np.linalg.norm(S @ i.R[:, -1])
         ),
@@ -243,6 +270,12 @@ STATEMENT = Statement(
         "v_j in span V": lambda rng: replace(i := draw(rng), R=i.Q[:, :1] @ np.ones((1, i.R.shape[1]))),
         "P Sigma P ≻ 0 off span V": null_off_span,
     },
-    search=Search("together", 32, _ratio, restarts=3, steps=200),
-    route=route,
+    search=Search("together", 32, _ratio, _searched, restarts=3, steps=200),
+    route=Route(
+        "together",
+        by_lagrange,
+        lambda i: 1e-7 * float(np.sqrt(i.drift(i.least))),
+        "measured",
+        ("Instance.k",),
+    ),
 )

@@ -4,7 +4,18 @@ The cost of one input, the least update and how far it moves the old answers, wh
 of a factor of rank two, the always-on share.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
 import sympy as sp
+
+from . import Instance
+
+h, norm2, missed = sp.symbols("h norm2 missed", real=True)
+SHARE = h / (1 + h)
+MISFIT = sp.sqrt(missed**2 / (1 + norm2))  # missed = ‖Y a − y‖, norm2 = ‖a‖²
 
 
 def residuals() -> dict[str, sp.Expr]:
@@ -22,17 +33,14 @@ def residuals() -> dict[str, sp.Expr]:
     top, low, angle = sp.symbols("lambda1 lambda2 phi", real=True)
     e = sp.Matrix([sp.cos(angle), sp.sin(angle)])
     return {
-        "P x is what sin leaves of x": sp.expand(px.dot(px) - v.cross(x).dot(v.cross(x))),
-        "it learns y": sp.cancel((D * x)[0] - y),
-        "it answers 0 on V": sp.expand(px.dot(v)),
-        "the least": sp.cancel((rival * rival.T)[0] - y**2 / px.dot(px) - z**2 * v.cross(x).dot(v.cross(x))),
-        "a rival learns y": sp.cancel((rival * x)[0] - y),
-        "movement of the old answers": sp.cancel(
-            (D * Sigma * D.T)[0] - y**2 * (px.T * Sigma * px)[0] / px.dot(px) ** 2
-        ),
-        "one direction of two, λ_max over λ_2": sp.simplify(
-            (e.T * sp.diag(top, low) * e)[0] - low - (top - low) * sp.cos(angle) ** 2
-        ),
+        "P x is what sin leaves of x": px.dot(px) - v.cross(x).dot(v.cross(x)),
+        "it learns y": (D * x)[0] - y,
+        "the least": (rival * rival.T)[0] - y**2 / px.dot(px) - z**2 * v.cross(x).dot(v.cross(x)),
+        "a rival learns y": (rival * x)[0] - y,
+        "movement of the old answers": (D * Sigma * D.T)[0] - y**2 * (px.T * Sigma * px)[0] / px.dot(px) ** 2,
+        "one direction of two, λ_max over λ_2": (e.T * sp.diag(top, low) * e)[0]
+        - low
+        - (top - low) * sp.cos(angle) ** 2,
         "one more input": _one_more(y, z, a),
         "what returns of two factors": _returns(Sigma, row, sp.Matrix.hstack(v, n2), n),
         "always-on, one direction off V": _always_on(w, z, c),
@@ -40,21 +48,31 @@ def residuals() -> dict[str, sp.Expr]:
 
 
 def _one_more(y: sp.Symbol, z: sp.Symbol, a: sp.Symbol) -> sp.Expr:
-    """min over g of (g − y)² + (a g − z)², g the response to x, against (a y − z)²/(1 + a²)."""
+    """min over g of (g − y)² + (a g − z)², g the response to x."""
     g = sp.Symbol("g", real=True)
     loss = (g - y) ** 2 + (a * g - z) ** 2
     (best,) = sp.solve(sp.diff(loss, g), g)
-    return sp.cancel(loss.subs(g, best) - (a * y - z) ** 2 / (1 + a**2))
+    return loss.subs(g, best) - (MISFIT**2).subs({missed: a * y - z, norm2: a**2})
 
 
 def _returns(Sigma: sp.Matrix, row: sp.Matrix, V: sp.Matrix, n: sp.Matrix) -> sp.Expr:
     """Normal equation off span V of D = M P + M V L, for any row of M: (M − D) Sigma n = 0."""
     L = V.T * Sigma * n * n.T / (n.T * Sigma * n)[0]
     D = row.T * n * n.T + row.T * V * L
-    return sp.cancel(((row.T - D) * Sigma * n)[0])
+    return ((row.T - D) * Sigma * n)[0]
 
 
 def _always_on(w: sp.Symbol, mu: sp.Symbol, c: sp.Symbol) -> sp.Expr:
     """Share of w that its regression on a rest of mean mu and variance c² predicts at the mean, less h/(1 + h)."""
-    h = mu**2 / c**2
-    return sp.cancel(w * mu / (c**2 + mu**2) * mu / w - h / (1 + h))
+    return w * mu / (c**2 + mu**2) * mu / w - SHARE.subs(h, mu**2 / c**2)
+
+
+def twin(i: Instance) -> Mapping[str, float]:
+    """One more input and the always-on share at the instance's numbers."""
+    mu = i.Q.T @ i.X[:, 0]
+    asked = np.linalg.norm(i.U @ i.R.T @ i.V @ i.w)
+    known = mu @ np.linalg.solve(i.Q.T @ i.Sigma @ i.Q, mu)
+    return {
+        "one more input": float(MISFIT.subs({missed: np.linalg.norm(i.Y @ i.a - i.y), norm2: i.a @ i.a})),
+        "always-on": float(SHARE.subs(h, known)) * float(asked),
+    }

@@ -12,6 +12,7 @@ from . import (
     STATEMENT,
     Instance,
     always_on,
+    always_on_singular,
     angle,
     centred,
     claim,
@@ -173,6 +174,9 @@ BLIND: dict[str, Claim[Instance]] = {
     "always-on: root of the share": always_on(lambda h: np.sqrt(h / (1 + h))),
     "always-on: uncentred moment for C, h/(1 + 2h)": always_on(lambda h: h / (1 + 2 * h)),
     "always-on: nothing returns, whatever the mean": always_on(lambda h: 0.0),
+    "always-on: h/(1 + h) with C⁺ also for a mean off the range of C": always_on_singular(
+        lambda h: h / (1 + h), inside=False
+    ),
     "always-on: h = ‖mu‖²": _share(lambda mu, C: mu @ mu),
     "always-on: h = muᵀ C mu": _share(lambda mu, C: mu @ C @ mu),
     "write side: u_q kept whole": write_side(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import sympy as sp
 
+from ..shared.maps import plane
 from . import Instance
 
 p, q, beta, task = sp.symbols("p q beta task", positive=True)
@@ -37,11 +37,8 @@ def residuals() -> dict[str, sp.Expr]:
 
 def twin(i: Instance) -> Mapping[str, float]:
     """The risk without shift at the instance's numbers: covariance of vᵀx and of what predicts it best."""
-    P, moment, v_ = i.problem.P_v, i.problem.Sigma, i.problem.v
-    best = P @ np.linalg.lstsq(P @ moment @ P, P @ moment @ v_, rcond=1e-10)[0]
-    n_ = best / size if (size := np.linalg.norm(best)) > 1e-9 else P[0] / np.linalg.norm(P[0])
-    plane = {p: v_ @ moment @ v_, q: n_ @ moment @ n_, s: n_ @ moment @ v_}
-    Tv = i.problem.T @ v_
-    if abs(plane[p] * plane[q] - plane[s] ** 2) < 1e-9 * plane[p] * plane[q]:  # Sigma⁻¹ of the derivation
+    at = dict(zip((p, q, s), plane(i.problem.Sigma, i.problem.v)[0], strict=True))
+    Tv = i.problem.T @ i.problem.v
+    if abs(at[p] * at[q] - at[s] ** 2) < 1e-9 * at[p] * at[q]:  # Sigma⁻¹ of the derivation
         return {}
-    return {"risk without shift": float(RISK.subs({**plane, task: Tv @ Tv, beta: i.problem.beta}))}
+    return {"risk without shift": float(RISK.subs({**at, task: Tv @ Tv, beta: i.problem.beta}))}

@@ -33,6 +33,17 @@ def complement(v: Float[ndarray, " n"]) -> Float[ndarray, "n k"]:
     return np.linalg.svd(v[None])[2][1:].T
 
 
+def plane(
+    matrix: Float[ndarray, "n n"], v: Float[ndarray, " n"]
+) -> tuple[tuple[float, float, float], Float[ndarray, " n"]]:
+    """(vᵀSv, nᵀSn, nᵀSv) and n, the unit direction ⟂ v that imitates v best in the metric S: 2 x 2 is enough."""
+    P = np.eye(len(v)) - np.outer(v, v)
+    best = P @ np.linalg.lstsq(P @ matrix @ P, P @ matrix @ v, rcond=1e-10)[0]
+    size = np.linalg.norm(best)
+    n = best / size if size > 1e-9 else P[0] / np.linalg.norm(P[0])
+    return (float(v @ matrix @ v), float(n @ matrix @ n), float(n @ matrix @ v)), n
+
+
 def fit_loss(p: LinearProblem, D: Float[ndarray, "m d"]) -> float:
     """‖H^½ (D − M) Sigma^½‖_F²."""
     return float(np.sum((p.H @ (D - p.M)) * ((D - p.M) @ p.Sigma)))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import sympy as sp
 
+from ..shared.maps import plane
 from . import Instance
 
 p, q, beta = sp.symbols("p q beta", positive=True)
@@ -49,14 +49,12 @@ def residuals() -> dict[str, sp.Expr]:
 
 def twin(i: Instance) -> Mapping[str, float]:
     """Distance and risk at the instance's numbers, in the plane of u and of its best imitation on u^⊥."""
-    P, metric, u_ = i.problem.P_u, i.problem.H, i.problem.u
-    best = P @ np.linalg.lstsq(P @ metric @ P, P @ metric @ u_, rcond=1e-10)[0]
-    n_ = best / size if (size := np.linalg.norm(best)) > 1e-9 else P[0] / np.linalg.norm(P[0])
-    plane = {p: u_ @ metric @ u_, q: n_ @ metric @ n_, s: n_ @ metric @ u_}
+    u_ = i.problem.u
+    at = dict(zip((p, q, s), plane(i.problem.H, u_)[0], strict=True))
     row, full, moment = u_ @ i.problem.T, u_ @ i.problem.M, i.problem.Sigma_t
     return {
-        "distance": float(DISTANCE.subs({**plane, leaked: full @ full})),
-        "risk": float(RISK.subs({**plane, leaked: full @ moment @ full, lost: row @ moment @ row})),
+        "distance": float(DISTANCE.subs({**at, leaked: full @ full})),
+        "risk": float(RISK.subs({**at, leaked: full @ moment @ full, lost: row @ moment @ row})),
     }
 
 
