@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -20,7 +21,7 @@ TRIALS = 100
 class Instance:
     """A layer and a LoRA start; and, for the law of the angle, a sketch of a wider layer, ``TRIALS`` times.
 
-    spread : (wide,) standard deviations of the columns of A0 there. seed : of those sketches.
+    spread : (wide,) standard deviations of the columns of A0 there. seed : of those sketches. rows, law : of H u there.
     """
 
     problem: LinearProblem
@@ -34,6 +35,8 @@ class Instance:
     spread: Float[ndarray, " wide"]
     w: Float[ndarray, " wide"]
     seed: int
+    rows: int
+    law: Literal["uniform", "flat"] = "uniform"
 
     @property
     def G(self) -> Float[ndarray, "m d"]:
@@ -55,6 +58,11 @@ class Instance:
         """|cos| of the right vector in the wider layer."""
         return cosines(self.wide_rank, self.spread, self.w, TRIALS, np.random.default_rng(self.seed))
 
+    @cached_property
+    def seen_by_adam(self) -> Float[ndarray, " trials"]:
+        """|cos| of Adam's left vector with H u in the wider layer."""
+        return adam_cosines(self.rows, self.law, TRIALS, np.random.default_rng(self.seed))
+
 
 def draw(rng: np.random.Generator) -> Instance:
     """Small layers with a metric and coloured inputs; the law of the angle at 40 to 60 inputs, r/d from 1/20 to 1."""
@@ -73,6 +81,7 @@ def draw(rng: np.random.Generator) -> Instance:
         spread=np.full(wide, log_uniform(rng, 0.1, 10)),
         w=unit(rng, wide),
         seed=int(rng.integers(2**31)),
+        rows=round(log_uniform(rng, 2, 60)),
     )
 
 
@@ -81,3 +90,13 @@ def cosines(rank: int, spread: ndarray, w: ndarray, trials: int, rng: np.random.
     A0 = rng.standard_normal((trials, rank, len(w))) * spread
     seen = np.einsum("tr,trd->td", A0 @ w, A0)
     return np.abs(seen @ w) / np.linalg.norm(seen, axis=1)
+
+
+def adam_cosines(
+    m: int, law: Literal["uniform", "flat"], trials: int, rng: np.random.Generator
+) -> Float[ndarray, " trials"]:
+    """|cos ∠(left vector of sign(a cᵀ) A0, a)| for a uniform on the sphere of R^m, or of equal coordinates."""
+    a = rng.standard_normal((trials, m)) if law == "uniform" else rng.choice([-1.0, 1.0], (trials, m))
+    c, A0 = rng.standard_normal((trials, 1, 2)), rng.standard_normal((trials, 2, 3))
+    left = np.sign(a[:, :, None] * c) @ A0 @ rng.standard_normal(3)  # of rank one: any combination of its columns
+    return np.abs(np.einsum("tm,tm->t", left, a)) / np.linalg.norm(left, axis=1) / np.linalg.norm(a, axis=1)
