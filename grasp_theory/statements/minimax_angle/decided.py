@@ -1,0 +1,146 @@
+"""minimax-angle by its geometry: the two worlds and the cone against any answer, and the task of rank one.
+
+q = 1. An answer outside the plane of the worlds (or the space of the cone and the answer) is only further off, so
+that few coordinates say all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import z3
+from numpy import ndarray
+
+from ..derivations import Core
+from ..shared.reals import Values, equal, numbers, outer, reals, square, turned
+from . import Instance, Task, make
+
+
+def cores() -> list[Core[Instance]]:
+    """beta = 1, L = R = e₁, K = Q = e₂ and x = v = e₁."""
+    return [_lower(), _cost(), _rank_one_upper(), _rank_one_lower()]
+
+
+def _worlds() -> tuple[z3.ArithRef, z3.ArithRef, z3.ArithRef, list, list[ndarray]]:
+    """cos, sin of theta, rho, sin 2 theta = 2 rho with theta <= 45°, and U₁, U₂ (which are V₁, V₂ too)."""
+    c, s, rho = z3.Reals("c s rho")
+    premises = [0 <= s, s <= c, c * c + s * s == 1, 2 * s * c == 2 * rho, 0 < rho, 2 * rho < 1]
+    return c, s, rho, premises, [np.array([c, sign * s], object) for sign in (1, -1)]
+
+
+def _lower() -> Core[Instance]:
+    """Whatever the answer w, u is theta or more off it in one of the worlds; 2 sin² theta = 1 − √(1 − 4 rho²)."""
+    c, s, rho, premises, U = _worlds()
+    w, root = reals("w", 2), z3.Real("root")
+
+    def missed(least, factor=1) -> z3.BoolRef:
+        return z3.Or(*(factor * (1 - (w @ u) * (w @ u)) >= least for u in U))
+
+    return Core(
+        "two worlds",
+        "lower",
+        "all reals, q = 1",
+        (*premises, square(w) <= 1, root >= 0, root * root == 1 - 4 * rho * rho),
+        missed((1 - root) / 2),
+        {
+            "lower: the angle between the worlds, not half of it": missed(4 * rho * rho),
+            "lower: the tangent of theta": missed(s * s, c * c),
+            "lower: everything lost from rho = 1/3 on": z3.Implies(3 * rho >= 1, missed(1)),
+            "value tau/(beta − tau)": missed(rho * rho, (1 - rho) * (1 - rho)),
+        },
+        lambda values: _asked(values["rho"], numbers(values, "w", 2)),
+    )
+
+
+def _cost() -> Core[Instance]:
+    """Both worlds show one matrix, and no vector y is stretched by T = ½(U₂V₂ᵀ − U₁V₁ᵀ) but by rho exactly."""
+    c, s, rho, premises, (first, second) = _worlds()
+    y = reals("y", 2)
+    T = (outer(second, second) - outer(first, first)) * z3.Q(1, 2)
+    shown = equal(T + outer(first, first), outer(second, second) - T)
+    stretched = square(T @ y)
+    return Core(
+        "price of a world",
+        "each costs tau",
+        "all reals, q = 1",
+        (*premises, square(y) == 1),
+        z3.And(stretched == rho * rho, *shown),
+        {
+            "cost: beta sin theta for half of beta sin 2 theta": stretched == s * s,
+        },
+        lambda values: _asked(values["rho"], np.array([1.0, 0.0])),
+    )
+
+
+def _rank_one_upper() -> Core[Instance]:
+    """T = rho p qᵀ in the planes of u = e₁ and p, of q = e₁ and v; (sigma, a, e) the top triple of M.
+
+    The premises are the proof's: the second row of M v̂ = ŝ₁ û, to which u does not contribute, and ŝ₁ >= ‖Mᵀw‖ for
+    the unit vector w ⟂ p. A false variant is asked under all that makes it the top triple, of tasks with q = v.
+    """
+    rho, sigma = z3.Reals("rho sigma")
+    p, v, left, right = reals("p", 2), reals("v", 2), reals("a", 2), reals("e", 2)
+    M = np.array([[rho * p[0] + v[0], v[1]], [rho * p[1], 0]], object)
+    across = turned(left) @ M
+    top = z3.And(*equal(left @ M, right * sigma), right @ across == 0, sigma * sigma >= square(across), v[1] == 0)
+    sine2, rho2 = left[1] * left[1], rho * rho
+    return Core(
+        "rank one, upper",
+        "rank one, upper",
+        "all reals",
+        (
+            *(square(x) == 1 for x in (p, v, left, right)),
+            *(0 < rho, rho < 1, sigma > 0),
+            *(M[1] @ right == left[1] * sigma, sigma * sigma >= square(turned(p) @ M)),
+        ),
+        sine2 <= rho2,
+        {
+            "rank one: tan for sin": z3.Implies(top, sine2 * (1 + rho2) <= rho2),
+            # 2 sin² <= 1 − √(1 − rho²) of the half arc sin, the root squared away
+            "rank one: half of the arc": z3.Implies(
+                top, z3.And(2 * sine2 <= 1, (1 - 2 * sine2) * (1 - 2 * sine2) >= 1 - rho2)
+            ),
+        },
+        _planted,
+    )
+
+
+def _rank_one_lower() -> Core[Instance]:
+    """Every u = (cos, sin n) at sin = rho about x explains M; n is chosen orthogonal to x and to the answer w."""
+    c, rho, root = z3.Reals("c rho root")
+    w, n = reals("w", 3), reals("n", 2)
+    u = np.array([c, rho * n[0], rho * n[1]], object)
+    missed = 1 - (u @ w) * (u @ w)
+    return Core(
+        "rank one, lower",
+        "rank one, lower",
+        "all reals",
+        (
+            *(square(w) == 1, square(n) == 1, n @ w[1:] == 0, c >= 0, rho > 0, c * c + rho * rho == 1, 2 * rho < 1),
+            *(root >= 0, root * root == 1 - 4 * rho * rho),
+        ),
+        missed >= rho * rho,
+        {
+            "rank one: nobody does better than for any task": missed >= (1 - root) / 2,
+            "rank one: tan of the cone's angle as a lower bound": missed * (1 - rho * rho) >= rho * rho,
+        },
+        lambda values: _asked(values["rho"], numbers(values, "w", 3)),
+    )
+
+
+def _asked(rho: float, w: Sequence[float] | ndarray) -> Instance:
+    """The worlds at this rho in R³ x R², with the answer w; what w lacks to a unit vector goes out of their plane."""
+    w = np.append(w, np.sqrt(max(1 - np.sum(np.square(w)), 0.0))) if len(w) == 2 else np.asarray(w)
+    i = make(np.random.default_rng(0), 1.0, rho, np.eye(3)[:, :2], np.eye(2), 0.0)
+    W = w[:, None]
+    i = replace(i, answers=(W, W))
+    return replace(i, rank_one=i.cone()[1])
+
+
+def _planted(values: Values) -> Instance:
+    """The task of rank one with q and v turned such that v = e₁."""
+    v, p = numbers(values, "v", 2), np.append(numbers(values, "p", 2), 0.0)
+    T = values["rho"] * outer(p, np.array([v[0], -v[1]]))
+    return replace(_asked(values["rho"], [1.0, 0.0, 0.0]), rank_one=Task(T, np.eye(3)[:, :1], np.eye(2)[:, :1]))
