@@ -75,32 +75,30 @@ def _cost() -> Core[Instance]:
 
 
 def _rank_one_upper() -> Core[Instance]:
-    """T = rho p qᵀ in the planes of u = e₁ and p, of q = e₁ and v; (sigma, a, e) the top triple of M.
+    """T = rho p qᵀ in the plane of u = e₁ and p, so that M has the rows v + rho p₁ q and rho p₂ q; k = vᵀq, e = qᵀv̂₁.
 
     The premises are the proof's: the second row of M v̂ = ŝ₁ û, to which u does not contribute, and ŝ₁ >= ‖Mᵀw‖ for
-    the unit vector w ⟂ p. A false variant is asked under all that makes it the top triple, of tasks with q = v.
+    the unit vector w ⟂ p. A false variant is asked where q = v, so that M = (u + rho p) vᵀ has no other triple.
     """
-    rho, sigma = z3.Reals("rho sigma")
-    p, v, left, right = reals("p", 2), reals("v", 2), reals("a", 2), reals("e", 2)
-    M = np.array([[rho * p[0] + v[0], v[1]], [rho * p[1], 0]], object)
-    across = turned(left) @ M
-    top = z3.And(*equal(left @ M, right * sigma), right @ across == 0, sigma * sigma >= square(across), v[1] == 0)
-    sine2, rho2 = left[1] * left[1], rho * rho
+    rho, sigma, k, e = z3.Reals("rho sigma k e")
+    p, a = reals("p", 2), reals("a", 2)
+    G = outer(p, p) * (rho * rho) + np.array([[1 + 2 * rho * k * p[0], rho * k * p[1]], [rho * k * p[1], 0]], object)
+    w, alone = turned(p), z3.And(k == 1, e == 1, *equal(a * sigma, p * rho + np.array([1, 0], object)))
+    sine2, rho2 = a[1] * a[1], rho * rho
     return Core(
         "rank one, upper",
         "rank one, upper",
         "all reals",
         (
-            *(square(x) == 1 for x in (p, v, left, right)),
-            *(0 < rho, rho < 1, sigma > 0),
-            *(M[1] @ right == left[1] * sigma, sigma * sigma >= square(turned(p) @ M)),
+            *(square(p) == 1, square(a) == 1, -1 <= k, k <= 1, -1 <= e, e <= 1, 0 < rho, rho < 1, sigma > 0),
+            *(rho * p[1] * e == a[1] * sigma, sigma * sigma >= w @ G @ w),
         ),
         sine2 <= rho2,
         {
-            "rank one: tan for sin": z3.Implies(top, sine2 * (1 + rho2) <= rho2),
+            "rank one: tan for sin": z3.Implies(alone, sine2 * (1 + rho2) <= rho2),
             # 2 sin² <= 1 − √(1 − rho²) of the half arc sin, the root squared away
             "rank one: half of the arc": z3.Implies(
-                top, z3.And(2 * sine2 <= 1, (1 - 2 * sine2) * (1 - 2 * sine2) >= 1 - rho2)
+                alone, z3.And(2 * sine2 <= 1, (1 - 2 * sine2) * (1 - 2 * sine2) >= 1 - rho2)
             ),
         },
         _planted,
@@ -140,7 +138,7 @@ def _asked(rho: float, w: Sequence[float] | ndarray) -> Instance:
 
 
 def _planted(values: Values) -> Instance:
-    """The task of rank one with q and v turned such that v = e₁."""
-    v, p = numbers(values, "v", 2), np.append(numbers(values, "p", 2), 0.0)
-    T = values["rho"] * outer(p, np.array([v[0], -v[1]]))
+    """The task of rank one in the planes of u and p, v and q."""
+    k, p = values.get("k", 0.0), np.append(numbers(values, "p", 2), 0.0)
+    T = values["rho"] * outer(p, np.array([k, np.sqrt(max(1 - k * k, 0.0))]))
     return replace(_asked(values["rho"], [1.0, 0.0, 0.0]), rank_one=Task(T, np.eye(3)[:, :1], np.eye(2)[:, :1]))
