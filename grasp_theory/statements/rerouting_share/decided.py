@@ -33,7 +33,7 @@ Numbers = Callable[[Values], tuple[Float[ndarray, "k k"], Float[ndarray, " k"]]]
 
 def cores() -> list[Core[Instance]]:
     """Sigma and beta cancel in a share: the loss that is left, over the loss uᵀHu of doing nothing."""
-    return [_share(), _bounds(), _kantorovich(2), _kantorovich(3), _kantorovich(4)]
+    return [_share(), _bounds(), _kantorovich(2), _kantorovich(3)]
 
 
 def _share() -> Core[Instance]:

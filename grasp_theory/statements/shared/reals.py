@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,54 @@ def symmetric_numbers(values: Values, name: str) -> Float[ndarray, "2 2"]:
 def adjugate(S: ndarray) -> ndarray:
     """det(S) S⁻¹ of a 2 x 2 matrix."""
     return np.array([[S[1, 1], -S[0, 1]], [-S[1, 0], S[0, 0]]], S.dtype)
+
+
+@dataclass(frozen=True)
+class Bordered:
+    """Sigma of three inputs with v = e₁ and the others in the basis where their moment is diagonal: [[h, bᵀ], [b, l]].
+
+    ell : the regression of vᵀx on the others, ell_i l_i = b_i. Sigma ≻ 0 means l > 0 and h > ell·b.
+    """
+
+    h: z3.ArithRef
+    b: ndarray
+    l: ndarray
+    ell: ndarray
+
+    @property
+    def definite(self) -> list[Any]:
+        """Sigma ≻ 0, and what ell is."""
+        return [*(value > 0 for value in self.l), *equal(self.ell * self.l, self.b), self.kappa > 0]
+
+    @property
+    def L(self) -> Any:
+        """ell Sigma ellᵀ, what the others explain of vᵀx."""
+        return self.ell @ self.b
+
+    @property
+    def kappa(self) -> Any:
+        """1/(vᵀ Sigma⁻¹ v), the Schur complement."""
+        return self.h - self.L
+
+    def risk(self, first: Any, rest: ndarray) -> Any:
+        """E Sigma Eᵀ of a row E."""
+        return self.h * first * first + 2 * first * (self.b @ rest) + sum(self.l * rest * rest)
+
+    def fits(self, lacking: Any, rest: ndarray) -> list[Any]:
+        """The error (−lacking, rest) of least squares on the others alone is uncorrelated with them."""
+        return equal(self.l * rest, self.b * lacking)
+
+
+def bordered(name: str) -> Bordered:
+    """Such a moment of unknowns."""
+    return Bordered(z3.Real(f"{name}h"), *(reals(f"{name}{part}", 2) for part in ("b", "l", "e")))
+
+
+def bordered_numbers(values: Values, name: str) -> Float[ndarray, "3 3"]:
+    """The values of ``bordered(name)`` as Sigma."""
+    S = np.diag([values.get(f"{name}h", 0.0), *numbers(values, f"{name}l", 2)])
+    S[0, 1:] = S[1:, 0] = numbers(values, f"{name}b", 2)
+    return S
 
 
 def turned(x: ndarray) -> ndarray:
