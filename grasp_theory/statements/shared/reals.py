@@ -72,7 +72,7 @@ def adjugate(S: ndarray) -> ndarray:
 
 @dataclass(frozen=True)
 class Bordered:
-    """Sigma of three inputs with v = e₁ and the others in the basis where their moment is diagonal: [[h, bᵀ], [b, l]].
+    """Sigma with v = e₁ and the other inputs in the basis where their moment is diagonal: [[h, bᵀ], [b, diag(l)]].
 
     ell : the regression of vᵀx on the others, ell_i l_i = b_i. Sigma ≻ 0 means l > 0 and h > ell·b.
     """
@@ -106,15 +106,15 @@ class Bordered:
         return equal(self.l * rest, self.b * lacking)
 
 
-def bordered(name: str) -> Bordered:
+def bordered(name: str, others: int = 2) -> Bordered:
     """Such a moment of unknowns."""
-    return Bordered(z3.Real(f"{name}h"), *(reals(f"{name}{part}", 2) for part in ("b", "l", "e")))
+    return Bordered(z3.Real(f"{name}h"), *(reals(f"{name}{part}", others) for part in ("b", "l", "e")))
 
 
-def bordered_numbers(values: Values, name: str) -> Float[ndarray, "3 3"]:
-    """The values of ``bordered(name)`` as Sigma."""
-    S = np.diag([values.get(f"{name}h", 0.0), *numbers(values, f"{name}l", 2)])
-    S[0, 1:] = S[1:, 0] = numbers(values, f"{name}b", 2)
+def bordered_numbers(values: Values, name: str, others: int = 2) -> Float[ndarray, "d d"]:
+    """The values of ``bordered(name, others)`` as Sigma."""
+    S = np.diag([values.get(f"{name}h", 0.0), *numbers(values, f"{name}l", others)])
+    S[0, 1:] = S[1:, 0] = numbers(values, f"{name}b", others)
     return S
 
 
