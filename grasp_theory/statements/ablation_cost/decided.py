@@ -25,7 +25,7 @@ NAIVE = (
 
 
 def cores() -> list[Core[Instance]]:
-    """One row; c > 0 is beta in the instance of one output. Sigma_t needs no bordered form but is diagonal off v too."""
+    """One row; c > 0 is beta in the instance of one output. Sigma_t is written like Sigma."""
     kappa, L, lost, task = SIGMA.kappa, SIGMA.L, (w + t) * (w + t), t * t
     risk = DEPLOYED.risk(-w - t, off)
     more = SIGMA.risk(-w - t, off) - SIGMA.risk(-t, g)

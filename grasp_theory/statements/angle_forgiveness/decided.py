@@ -1,4 +1,4 @@
-"""angle-forgiveness for 2 x 2 problems, and row by row: least squares behind the projection, its entries and T's real unknowns.
+"""angle-forgiveness for 2 x 2 problems, and row by row: least squares behind the projection, of unknown entries.
 
 u = v = e₁ and beta = 1, û = a and v̂ = e unit vectors. D and D(0) are not given by the projectors of the proof, but as
 what least squares leaves: D is 0 along û (v̂), and its error M − D has no part that a change of D could take away.

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from ..derivations import Core
 from ..shared.draws import orthonormal
-from ..shared.reals import Values, numbers, reals
+from ..shared.reals import numbers, reals
 from . import STATEMENT, draw
 from .compensated import Compensated, oblique
 

@@ -98,16 +98,18 @@ def _reliance() -> Core[Instance]:
     """D = s û' v̂'ᵀ in the plane, s <= tau by Weyl. A false variant is asked under ‖T‖₂ <= tau for all entries of T."""
     s = z3.Real("s")
     D = outer(turned(left), turned(right)) * s
-    found2, tau2, value2, s2 = D[0, 0] * D[0, 0], tau * tau, sigma * sigma, s * s
+    tau2, value2, s2 = tau * tau, sigma * sigma, s * s
+    found2 = D[0, 0] * D[0, 0]
+    scaled2 = found2 * value2 * value2  # (ŝ₁² |uᵀD v|)²
     within = z3.And(*no_longer(outer(left, right) * sigma + D - SHORTCUT, tau2))
     return Core(
         "reliance",
         "reliance left in all",
         "2 x 2",
         (*BOTH_ENDS, s >= 0, s <= tau),
-        found2 * value2 * value2 <= s2 * tau2 * tau2,
+        scaled2 <= s2 * tau2 * tau2,
         {
-            "reliance left in all: fourth order": z3.Implies(within, found2 * value2 * value2 * value2 <= s2 * tau2 * tau2 * tau2),
+            "reliance left in all: fourth order": z3.Implies(within, scaled2 * value2 <= s2 * tau2 * tau2 * tau2),
             "reliance with beta for ŝ1": z3.Implies(within, found2 <= s2 * tau2 * tau2),
         },
         _whole,

@@ -10,7 +10,7 @@ import z3
 from numpy import ndarray
 
 from ..derivations import Core
-from ..shared.reals import Values, adjugate, definite, numbers, reals, square, symmetric, symmetric_numbers
+from ..shared.reals import Values, adjugate, definite, equal, numbers, reals, square, symmetric, symmetric_numbers
 from . import Instance
 
 E1 = np.array([1, 0], object)
@@ -64,23 +64,25 @@ def _right() -> Core[Instance]:
 
 
 def _agreement() -> Core[Instance]:
-    """The sine is 0 iff the directions are parallel; the law says iff RRᵀu has no part off u."""
-    R = reals("R", 2, 2)
-    early, late, Ku = R.T @ E1, adjugate(R) @ E1, R @ R.T @ E1
-    parallel = early[0] * late[1] == early[1] * late[0]
-    apart2 = (early[0] * late[1] - early[1] * late[0]) * (early[0] * late[1] - early[1] * late[0])
-    k, spread = Ku[0], adjugate(R) @ (Ku - E1 * Ku[0])
+    """late = R⁻¹u and opposite = R⁻¹P_u RRᵀu, the side of the proof's triangle, are said to solve their equations.
+
+    R is triangular by a rotation of the layer's outputs. The directions are parallel iff RRᵀu has no part off u.
+    """
+    R, late, opposite = reals("R", 2, 2), reals("q", 2), reals("o", 2)
+    R[0, 1] = 0
+    early, Ku = R.T @ E1, R @ R.T @ E1
+    apart = early[0] * late[1] - early[1] * late[0]  # sin² ∠(early, late) ‖early‖²‖late‖² = apart²
+    apart2, k, both2 = apart * apart, Ku[0], square(early) * square(late)
     return Core(
         "where they agree",
         "agree iff u is an eigenvector",
         "2 x 2",
-        (_det(R) != 0,),
-        # sin² = ‖R⁻¹(Ku − k u)‖²/(k² ‖R⁻¹u‖²), and parallel iff Ku ∥ u
-        z3.And(apart2 * k * k == square(early) * square(spread), parallel == (Ku[1] == 0)),
+        (R[0, 0] * R[1, 1] != 0, *equal(R @ late, E1), *equal(R @ opposite, Ku - E1 * k)),
+        z3.And(apart2 * k * k * square(late) == both2 * square(opposite), (apart == 0) == (Ku[1] == 0)),
         {
-            "the sine of RR'u off u": apart2 * square(Ku) == square(early) * square(late) * Ku[1] * Ku[1],
-            "the opposite side over the wrong leg, a tangent": apart2 * (k * k * square(late) - square(spread))
-            == square(early) * square(late) * square(spread),
+            "the sine of RR'u off u": apart2 * square(Ku) == both2 * Ku[1] * Ku[1],
+            "the opposite side over the wrong leg, a tangent": apart2 * (k * k * square(late) - square(opposite))
+            == both2 * square(opposite),
         },
         _instance,
     )

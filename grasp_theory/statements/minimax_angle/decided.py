@@ -56,7 +56,7 @@ def _lower() -> Core[Instance]:
 
 def _cost() -> Core[Instance]:
     """Both worlds show one matrix, and no vector y is stretched by T = ½(U₂V₂ᵀ − U₁V₁ᵀ) but by rho exactly."""
-    c, s, rho, premises, (first, second) = _worlds()
+    _, s, rho, premises, (first, second) = _worlds()
     y = reals("y", 2)
     T = (outer(second, second) - outer(first, first)) * z3.Q(1, 2)
     shown = equal(T + outer(first, first), outer(second, second) - T)

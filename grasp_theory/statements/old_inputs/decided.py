@@ -133,7 +133,8 @@ def _instance(**given: ndarray | float) -> Instance:
         i = replace(i, **turned)
         if "U" in given:
             given["R"] = i.V
-        given |= {name: np.reshape(given[name], shape) for name, shape in (("X", (3, 1)), ("Y", (1, 1))) if name in given}
+        shapes = {"X": (3, 1), "Y": (1, 1)}
+        given |= {name: np.reshape(given[name], shape) for name, shape in shapes.items() if name in given}
         i = replace(i, **given)
         i = replace(i, Sigma0=i.old @ i.old.T / i.old.shape[1])
         if not STATEMENT.broken(i):

@@ -1,8 +1,8 @@
 """posthoc-rank-gain at r = 1 for inputs of two dimensions and any number of outputs.
 
-X = M S = Σ s_i û_i v̂_iᵀ with s₁ >= s₂ >= 0; a_i = uᵀû_i, of which only a₁² + a₂² <= 1 is known. P_u X has the Gram matrix
-s_i s_j (δ_ij − a_i a_j), whose eigenvalues low <= high are given by trace and determinant; the naive run projected loses
-‖P_u s₂ û₂‖² = s₂² (1 − a₂²), the one trained behind the projection low.
+X = M S = Σ s_i û_i v̂_iᵀ with s₁ >= s₂ >= 0; a_i = uᵀû_i, of which only a₁² + a₂² <= 1 is known. P_u X has the Gram
+matrix s_i s_j (δ_ij − a_i a_j), whose eigenvalues low <= high are given by trace and determinant; the naive run
+projected loses ‖P_u s₂ û₂‖² = s₂² (1 − a₂²), the one trained behind the projection low.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def _share() -> Core[Instance]:
 
 
 def _bounds() -> Core[Instance]:
-    """u = e₁, the basis of u^⊥ such that PHP = diag(l); share · uᵀHu = Σ b_i²/l_i, from the stationarity x_i l_i = −b_i."""
+    """u = e₁, and the basis of u^⊥ such that PHP = diag(l); b = PHu. The best x is stationary, x_i l_i = −b_i."""
     h, b, l, x = z3.Real("h"), reals("b", 2), reals("l", 2), reals("x", 2)
     left = h + 2 * (b @ x) + l[0] * x[0] * x[0] + l[1] * x[1] * x[1]
     recovered = h - left

@@ -1,4 +1,4 @@
-"""scalar-output for all reals: the plane of v and Tᵀc holds the law; a projector c cᵀ leaves a 2 x 2 matrix one value."""
+"""scalar-output: the worst case in the plane of v and Tᵀc; a projector c cᵀ leaves a 2 x 2 matrix one value."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """subspace-angle: two triples at once after looking, and what is promised before for m = d = q + 1 and every q.
 
-sigma = 1 before looking. There the complements of the top q triples are one pair: Mᵀn = s r, M r = s n with s = ŝ_{q+1}.
+sigma = 1 before looking. There the complement of the top q triples is one pair: Mᵀn = s r, M r = s n, s = ŝ_{q+1}.
 """
 
 from __future__ import annotations

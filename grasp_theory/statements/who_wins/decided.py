@@ -1,7 +1,7 @@
-"""who-wins on the read side: its borders without a shift, and the floor under one, for two outputs and two or three inputs.
+"""who-wins on the read side: its borders without a shift, and the floor under one, for two or three inputs.
 
-v = e₁ and u = e₁. Two outputs hold T v and u whatever their number. Read GRASP is only said to be stationary: a row of its
-error is (−t_i, y_i), naive's is c = beta times u's, post-hoc's (−t_i, 0).
+v = e₁ and u = e₁; two outputs hold T v and u, whatever their number. Read GRASP is only said to be stationary: a row of
+its error is (−t_i, y_i); the one row of naive's is (c, 0) with c = beta, post-hoc's are (−t_i, 0).
 """
 
 from __future__ import annotations

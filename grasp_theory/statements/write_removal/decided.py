@@ -26,8 +26,8 @@ def cores() -> list[Core[Instance]]:
 
 
 def _distance() -> Core[Instance]:
-    apart2, row2, slope2, far2, near2 = square(x - M[1]), square(M[0]), *(entry * entry for entry in H[0, [1, 0]]), H[1, 1]
-    near2 = near2 * near2
+    apart2, row2 = square(x - M[1]), square(M[0])
+    slope2, far2, near2 = H[0, 1] * H[0, 1], H[0, 0] * H[0, 0], H[1, 1] * H[1, 1]
     return Core(
         "distance to post-hoc projection",
         "distance",
