@@ -25,23 +25,24 @@ def cores() -> list[Core[Instance]]:
 
 def _promise() -> Core[Instance]:
     """Off V the old inputs have mean mu and covariance C; λ I − (C + mu muᵀ) has no negative eigenvalue."""
-    a, mu, C, top, at_v = reals("a", 2), reals("m", 2), symmetric("C"), z3.Real("top"), z3.Real("v")
+    a, mu, C, (top, low, at_v) = reals("a", 2), reals("m", 2), symmetric("C"), z3.Reals("top low v")
     second = C + outer(mu, mu)
     moved = a @ second @ a
 
-    def bounded(S: ndarray) -> list[z3.BoolRef]:
-        first, last, off = top - S[0, 0], top - S[1, 1], S[0, 1]
+    def bounded(S: ndarray, value: z3.ArithRef) -> list[z3.BoolRef]:
+        """λ_max(S) <= value."""
+        first, last, off = value - S[0, 0], value - S[1, 1], S[0, 1]
         return [first >= 0, last >= 0, first * last >= off * off]
 
     return Core(
         "promise",
         "promise",
         "d = 3, k = 1",
-        (*definite(C), square(a) > 0, at_v > 0),
-        z3.Implies(z3.And(*bounded(second)), moved <= top * square(a)),
+        (*definite(C), square(a) > 0, at_v > 0, *bounded(second, top)),
+        moved <= top * square(a),
         {
-            # top is any bound of the covariance
-            "covariance for the second moment": z3.Implies(z3.And(*bounded(C)), moved <= top * square(a)),
+            # low is any bound of λ_max of the covariance
+            "covariance for the second moment": z3.Implies(z3.And(*bounded(C, low)), moved <= low * square(a)),
             "no more than the least that V holds": moved <= at_v * square(a),
         },
         _with_old,

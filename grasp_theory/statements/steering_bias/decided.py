@@ -25,16 +25,19 @@ def cores() -> list[Core[Instance]]:
 
 
 def _inference() -> Core[Instance]:
-    """The error of a row is u z − a g; g = (W0 + M) v in the plane of u, not 0."""
-    g, sine = reals("g", 2), z3.Real("sine")
+    """E‖u z − a g‖², g = (W0 + M) v ≠ 0 in the plane of u; the variance is E z² − (E z)², ‖g‖ sin ∠(u, g) is |g₁|."""
+    g, (sine, second) = reals("g", 2), z3.Reals("sine second")
     size2 = square(g)
-    risk = (variance + z * z) - 2 * a * z * g[0] + a * a * size2
+    risk = second - 2 * a * z * g[0] + a * a * size2
     return Core(
         "any strength at inference",
         "any strength",
         "all reals",
-        (variance >= 0, size2 > 0, sine >= 0, sine * sine * size2 == g[1] * g[1]),
-        risk * size2 >= variance * size2 + z * z * g[1] * g[1],
+        (
+            *(variance == second - z * z, variance >= 0),
+            *(size2 > 0, sine >= 0, sine * sine * size2 == g[1] * g[1]),
+        ),
+        risk >= variance + z * z * sine * sine,
         {
             "square of the sine forgotten": risk >= variance + z * z * sine,
             "nothing of E z² goes": risk >= variance + z * z,
