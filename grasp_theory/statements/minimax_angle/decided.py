@@ -1,12 +1,11 @@
-"""minimax-angle by its geometry: the two worlds and the cone against any answer, and the task of rank one.
+"""minimax-angle by its geometry: the two worlds and the cap against any answer, and the task of rank one.
 
-q = 1. An answer outside the plane of the worlds (or the space of the cone and the answer) is only further off, so
-that few coordinates say all of it.
+q = 1. An answer outside the plane of the worlds is only further off, and the cap is met in the plane of x and the answer,
+so that two coordinates say all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -50,7 +49,7 @@ def _lower() -> Core[Instance]:
             "lower: everything lost from rho = 1/3 on": z3.Implies(3 * rho >= 1, missed(1)),
             "value tau/(beta − tau)": missed(rho * rho, (1 - rho) * (1 - rho)),
         },
-        lambda values: _asked(values["rho"], numbers(values, "w", 2)),
+        _among_worlds,
     )
 
 
@@ -106,39 +105,43 @@ def _rank_one_upper() -> Core[Instance]:
 
 
 def _rank_one_lower() -> Core[Instance]:
-    """Every u = (cos, sin n) at sin = rho about x explains M; n is chosen orthogonal to x and to the answer w."""
+    """M = √(1−rho²) x vᵀ is T + u vᵀ for u on the other side of x from w, at arcsin rho or where it is orthogonal to w."""
     c, rho, root = z3.Reals("c rho root")
-    w, n = reals("w", 3), reals("n", 2)
-    u = np.array([c, rho * n[0], rho * n[1]], object)
-    missed = 1 - (u @ w) * (u @ w)
+    w, u = reals("w", 2), reals("u", 2)
+    missed, T = 1 - (u @ w) * (u @ w), np.array([c, 0], object) - u
+    at_rho, at_right_angle = z3.And(u[1] == -rho, rho <= w[0]), z3.And(u @ w == 0, rho >= w[0])
     return Core(
         "rank one, lower",
         "rank one, lower",
         "all reals",
         (
-            *(square(w) == 1, square(n) == 1, n @ w[1:] == 0, c >= 0, rho > 0, c * c + rho * rho == 1, 2 * rho < 1),
-            *(root >= 0, root * root == 1 - 4 * rho * rho),
+            *(square(w) == 1, w[0] >= 0, w[1] >= 0, square(u) == 1, u[0] >= 0, u[1] <= 0),
+            *(c >= 0, rho > 0, c * c + rho * rho == 1, z3.Or(at_rho, at_right_angle)),
+            *(root >= 0, z3.Implies(2 * rho < 1, root * root == 1 - 4 * rho * rho)),
         ),
-        missed >= rho * rho,
+        z3.And(missed >= rho * rho, square(T) <= rho * rho),
         {
-            "rank one: nobody does better than for any task": missed >= (1 - root) / 2,
+            "rank one: nobody does better than for any task": z3.Implies(2 * rho < 1, 2 * missed >= 1 - root),
             "rank one: tan of the cone's angle as a lower bound": missed * (1 - rho * rho) >= rho * rho,
         },
-        lambda values: _asked(values["rho"], numbers(values, "w", 3)),
+        lambda values: _asked(values["rho"], numbers(values, "w", 2)),
     )
 
 
-def _asked(rho: float, w: Sequence[float] | ndarray) -> Instance:
-    """The worlds at this rho in R³ x R², with the answer w; what w lacks to a unit vector goes out of their plane."""
-    w = np.append(w, np.sqrt(max(1 - np.sum(np.square(w)), 0.0))) if len(w) == 2 else np.asarray(w)
-    i = make(np.random.default_rng(0), 1.0, rho, np.eye(3)[:, :2], np.eye(2), 0.0)
-    W = w[:, None]
-    i = replace(i, answers=(W, W))
-    return replace(i, rank_one=i.cone()[1])
+def _asked(rho: float, w: ndarray) -> Instance:
+    """Worlds and cap at this rho in the first two dimensions, and the answer w."""
+    i = make(np.random.default_rng(0), 1.0, rho, np.eye(len(w))[:, :2], np.eye(2), 0.0)
+    return replace(i, answers=[[w[:, None]]] * 2)
+
+
+def _among_worlds(values: Values) -> Instance:
+    """What w lacks to a unit vector goes out of the plane of the worlds."""
+    w = numbers(values, "w", 2)
+    return _asked(values["rho"], np.append(w, np.sqrt(max(1 - w @ w, 0.0))))
 
 
 def _planted(values: Values) -> Instance:
     """The task of rank one in the planes of u and p, v and q."""
-    k, p = values.get("k", 0.0), np.append(numbers(values, "p", 2), 0.0)
-    T = values["rho"] * outer(p, np.array([k, np.sqrt(max(1 - k * k, 0.0))]))
-    return replace(_asked(values["rho"], [1.0, 0.0, 0.0]), rank_one=Task(T, np.eye(3)[:, :1], np.eye(2)[:, :1]))
+    k, e = values.get("k", 0.0), np.eye(2)
+    T = values["rho"] * outer(numbers(values, "p", 2), np.array([k, np.sqrt(max(1 - k * k, 0.0))]))
+    return replace(_asked(values["rho"], e[0]), rank_one=Task(T, e[:, :1], e[:, :1]))
