@@ -1,7 +1,7 @@
 """minimax-angle by its geometry: the two worlds and the cap against any answer, and the task of rank one.
 
-q = 1. An answer outside the plane of the worlds is only further off, and the cap is met in the plane of x and the answer,
-so that two coordinates say all of it.
+q = 1. An answer outside the plane of the worlds is only further off, and the cap is met in the plane of x and the
+answer, so that two coordinates say all of it.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _rank_one_upper() -> Core[Instance]:
 
 
 def _rank_one_lower() -> Core[Instance]:
-    """M = √(1−rho²) x vᵀ is T + u vᵀ for u on the other side of x from w, at arcsin rho or where it is orthogonal to w."""
+    """M = √(1−rho²) x vᵀ is T + u vᵀ for u on the other side of x from w, at arcsin rho from x or at 90° from w."""
     c, rho, root = z3.Reals("c rho root")
     w, u = reals("w", 2), reals("u", 2)
     missed, T = 1 - (u @ w) * (u @ w), np.array([c, 0], object) - u
@@ -122,7 +122,9 @@ def _rank_one_lower() -> Core[Instance]:
         z3.And(missed >= rho * rho, square(T) <= rho * rho),
         {
             "rank one: nobody does better than for any task": z3.Implies(2 * rho < 1, 2 * missed >= 1 - root),
-            "rank one: tan of the cone's angle as a lower bound": missed * (1 - rho * rho) >= rho * rho,
+            "rank one: tan of the cone's angle as a lower bound": z3.Implies(
+                2 * rho * rho < 1, missed * (1 - rho * rho) >= rho * rho
+            ),
         },
         lambda values: _asked(values["rho"], numbers(values, "w", 2)),
     )
