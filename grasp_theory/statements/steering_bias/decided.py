@@ -72,28 +72,28 @@ def _output() -> Core[Instance]:
 
 
 def _preventative() -> Core[Instance]:
-    """A row r of D − M with r Sigma' = −a g m'ᵀ, the normal equations; C k = m' and Sigma l = m' for the inverses."""
-    r, k, l, g = reals("r", 2), reals("k", 2), reals("l", 2), z3.Real("g")
-    shifted = mean + np.array([a, 0], object)
+    """A row r of D − M with r Sigma' = −b m'ᵀ, b = a g: the normal equations; C k = m' for the inverse."""
+    r, k, l, b = reals("r", 2), reals("k", 2), reals("l", 2), z3.Real("b")
+    shifted, back = (mean + np.array([sign * a, 0], object) for sign in (1, -1))
 
-    def row(k: ndarray, one: int = 1, a: z3.ArithRef = a) -> z3.BoolRef:
-        """D = M − a g kᵀ/(one + m'·k)."""
-        return every(r * (one + shifted @ k), -k * (a * g))
+    def row(k: ndarray, one: int = 1) -> z3.BoolRef:
+        """D = M − b kᵀ/(one + m'·k)."""
+        return every(r * (one + shifted @ k), -k * b)
 
     return Core(
         "preventative",
         "preventative",
         "m x 2",
         (
-            *(*definite(C), mean[0] != 0, *equal((C + outer(shifted, shifted)) @ r, -shifted * (a * g))),
-            *(*equal(C @ k, shifted), *equal((C + outer(mean, mean)) @ l, shifted)),
+            *(*definite(C), mean[0] != 0, a != 0, *equal((C + outer(shifted, shifted)) @ r, -shifted * b)),
+            *equal(C @ k, shifted),
         ),
         row(k),
         {
             "the 1 of Sherman–Morrison forgotten": row(k, 0),
-            "second moment for covariance": row(l),
+            "shift of the other sign": z3.Implies(every(C @ l, back), every(r * (1 + back @ l), l * b)),
         },
-        lambda values: _instance(values, np.array([values.get("g", 0.0), 0.0]), values.get("a", 0.0), 0.0),
+        lambda values: _instance(values, np.array([values["b"] / values["a"], 0.0]), values["a"], 0.0),
     )
 
 
