@@ -6,13 +6,15 @@ ablated it errs by (−w − t, n'). GRASP-read errs by (−t, g). Risks are sum
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import z3
 
 from ...linear.problem import LinearProblem
 from ..derivations import Core
 from ..shared.reals import Values, bordered, bordered_numbers, equal, reals
-from . import Instance
+from . import Instance, draw
 
 SIGMA, DEPLOYED = bordered("S"), bordered("R")
 n, off, g = z3.Real("n"), reals("o", 2), reals("g", 2)
@@ -64,4 +66,4 @@ def _instance(values: Values) -> Instance:
     W0, T = (np.array([[values.get(name, 0.0), 1.0, -1.0]]) for name in ("w", "t"))
     S, R = (bordered_numbers(values, name) for name in "SR")
     p = LinearProblem(W0, T, values["c"], np.ones(1), np.eye(3)[0], S, R if R.any() else S)
-    return Instance(p, np.array([[0.3, 1.0, 0.7]]))
+    return replace(draw(np.random.default_rng(0)), problem=p, Z=np.array([[0.3, 1.0, 0.7]]))

@@ -6,13 +6,15 @@ what least squares leaves: D is 0 along û (v̂), and its error M − D has no p
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import z3
 from numpy import ndarray
 
 from ..derivations import Core
 from ..shared.reals import Values, equal, numbers, reals, square, turned
-from . import Instance
+from . import Instance, draw
 
 E = np.array([[1, 0], [0, 0]], object)  # u vᵀ
 
@@ -136,4 +138,5 @@ def _instance(values: Values) -> Instance:
     frames = (np.column_stack([x, turned(x)]) for x in (left, right))
     T, e = next(frames) @ numbers(values, "R", 2, 2) @ next(frames).T, np.eye(2)[0]
     T[0] += numbers(values, "t", 2)
-    return Instance(T, e, e, values.get("beta", 1.0), np.eye(2), 2, left, right)
+    given = {"T": T, "u": e, "v": e, "beta": values.get("beta", 1.0), "Sigma": np.eye(2), "r": 2}
+    return replace(draw(np.random.default_rng(0)), **given, u_hat=left, v_hat=right)

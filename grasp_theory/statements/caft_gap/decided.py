@@ -7,13 +7,15 @@ v = e₁. A row of W0 v is w, of T v is t, of beta u is c. CAFT fits (W0 + M) x 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import z3
 
 from ...linear.problem import LinearProblem
 from ..derivations import Core
 from ..shared.reals import Values, bordered, bordered_numbers, every, reals
-from . import Instance
+from . import Instance, draw
 
 SIGMA, y, g = bordered("S"), reals("y", 2), reals("g", 2)
 w, t, c = z3.Reals("w t c")
@@ -57,4 +59,5 @@ def _instance(values: Values) -> Instance:
     W0, T = (np.array([[values.get(name, 0.0), 1.0, -1.0]]) for name in ("w", "t"))
     p = LinearProblem(W0, T, values["c"], np.ones(1), np.eye(3)[0], bordered_numbers(values, "S"))
     A0, Z = np.array([[0.5, -0.3, 0.4]]), np.array([[0.3, 1.0, 0.7]])
-    return Instance(p, A0, A0 + np.eye(3)[:1], "sgd", 1, Z)
+    given = {"problem": p, "A0": A0, "other_A0": A0 + np.eye(3)[:1], "rank": 1, "Z": Z}
+    return replace(draw(np.random.default_rng(0)), optimizer="sgd", **given)

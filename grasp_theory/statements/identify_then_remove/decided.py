@@ -6,12 +6,14 @@ those of the two angle theorems, ‖T v̂‖, ‖Tᵀû‖ <= tau with T v̂ = �
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import z3
 
 from ..derivations import Core
 from ..shared.reals import Values, no_longer, numbers, outer, plane, reals, square, turned
-from . import Instance
+from . import Instance, draw
 
 left, right = reals("a", 2), reals("e", 2)
 sigma, tau, root = z3.Reals("sigma tau root")
@@ -132,4 +134,5 @@ def _whole(values: Values) -> Instance:
 
 def _make(M: np.ndarray, tau: float) -> Instance:
     e = np.eye(2)[0]
-    return Instance(M - outer(e, e), e, e, 1.0, tau, np.eye(2), 2)
+    given = {"T": M - outer(e, e), "u": e, "v": e, "beta": 1.0, "tau": tau, "Sigma": np.eye(2), "r": 2}
+    return replace(draw(np.random.default_rng(0)), **given)

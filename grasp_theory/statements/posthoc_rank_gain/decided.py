@@ -7,12 +7,14 @@ projected loses ‖P_u s₂ û₂‖² = s₂² (1 − a₂²), the one trained 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import z3
 
 from ..derivations import Core
 from ..shared.reals import Values, numbers, reals, square
-from . import Instance
+from . import Instance, draw
 
 s, a = reals("s", 2), reals("a", 2)
 low, high = z3.Reals("low high")
@@ -64,4 +66,5 @@ def _instance(values: Values) -> Instance:
     left = np.array([[a[0], np.sqrt(max(1 - a[0] ** 2, 0.0)), 0.0, 0.0], [a[1], second, 0.0, 0.0]])
     left[1, 2] = np.sqrt(max(1 - left[1] @ left[1], 0.0))
     u, v = np.eye(4)[0], np.array([0.6, 0.8])
-    return Instance(left.T * s - np.outer(u, v), u, v, 1.0, np.eye(2), np.eye(2), np.eye(2), 1)
+    given = {"T": left.T * s - np.outer(u, v), "u": u, "v": v, "beta": 1.0, "r": 1}
+    return replace(draw(np.random.default_rng(0)), **given, **dict.fromkeys(("Sigma", "Sigma_t", "Sigma_d"), np.eye(2)))

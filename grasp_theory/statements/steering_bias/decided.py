@@ -5,6 +5,8 @@ v = e₁, u = e₁ and beta = 1.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import z3
 from numpy import ndarray
@@ -13,7 +15,7 @@ from ...linear.problem import LinearProblem
 from ...linear.solutions import inference_strength, output_strength
 from ..derivations import Core
 from ..shared.reals import Values, definite, equal, every, numbers, outer, reals, square, symmetric, symmetric_numbers
-from . import Instance
+from .instances import Instance, draw
 
 C, mean = symmetric("C"), reals("m", 2)
 a, z, variance = z3.Reals("a z variance")
@@ -107,7 +109,8 @@ def _instance(values: Values, g: ndarray, a: float, offset: float) -> Instance:
     e = np.eye(2)[0]
     p = LinearProblem(W0, np.zeros((2, 2)), 1.0, e, e, C + np.outer(mean, mean), deployed)
     z0 = 1.0 if a > 0 else -1.0
-    return Instance(p, mean, np.array([z, 0.0]), a, z0, offset, np.array([[1.0, 0.3], [0.7, 0.2]]))
+    given = {"problem": p, "mean": mean, "mean_t": np.array([z, 0.0]), "a": a, "z0": z0, "offset": offset}
+    return replace(draw(np.random.default_rng(0)), **given, Z=np.array([[1.0, 0.3], [0.7, 0.2]]))
 
 
 def _steered(values: Values) -> Instance:

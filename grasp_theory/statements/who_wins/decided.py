@@ -6,6 +6,8 @@ its error is (−t_i, y_i); the one row of naive's is (c, 0) with c = beta, post
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import z3
 from numpy import ndarray
@@ -13,7 +15,7 @@ from numpy import ndarray
 from ...linear.problem import LinearProblem
 from ..derivations import Core
 from ..shared.reals import Bordered, Values, bordered, bordered_numbers, numbers, reals, square
-from . import Instance
+from . import Instance, draw
 
 c, t = z3.Real("c"), reals("t", 2)
 
@@ -94,4 +96,4 @@ def _instance(values: Values, deployed: str, others: int = 2) -> Instance:
     D_v, W0 = T + np.column_stack([-T[:, 0], numbers(values, "x", 2, others)]), np.ones(T.shape)
     S, R = (bordered_numbers(values, name, others) for name in ("S", deployed))
     p = LinearProblem(W0, T, values["c"], np.eye(2)[0], np.eye(others + 1)[0], S, R)
-    return Instance(p, p.P_u @ T, D_v)
+    return replace(draw(np.random.default_rng(0)), problem=p, D_u=p.P_u @ T, D_v=D_v)
