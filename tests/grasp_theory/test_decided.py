@@ -12,10 +12,12 @@ import pytest
 pytest.importorskip("z3")
 
 import z3
+from tolerance import GUARANTEE
 
 from grasp_theory.statements import checks, derivations, registry
 from grasp_theory.statements.prior_angle import beyond_half, extremal
 from grasp_theory.statements.registry import ORDER, find
+from grasp_theory.statements.shared import reals
 
 FOLDER = Path(registry.__file__).parent
 KEYS = [key for key in ORDER if (FOLDER / key.replace("-", "_") / "decided.py").exists()]
@@ -135,3 +137,34 @@ def test_what_is_red_reaches_the_outcome(monkeypatch):
     outcome = checks.Outcome("prior-angle", "tight", "")
     checks.check_decided(find(["prior-angle"])[0], outcome)
     assert not outcome.stands
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_plane_has_the_given_triple_and_a_task_no_longer_than_asserted(seed):
+    rng = np.random.default_rng(seed)
+    (u_hat, v_hat), sigma, e = rng.standard_normal((2, 2)), rng.uniform(0.5, 1.5), np.eye(2)[0]
+    u_hat, v_hat = u_hat / np.linalg.norm(u_hat), v_hat / np.linalg.norm(v_hat)
+    tau = max(np.linalg.norm(sigma * u_hat - e * v_hat[0]), np.linalg.norm(sigma * v_hat - e * u_hat[0]))
+    M = reals.plane(u_hat, v_hat, sigma, tau)
+    np.testing.assert_allclose(M @ v_hat, sigma * u_hat, atol=GUARANTEE)
+    np.testing.assert_allclose(u_hat @ M, sigma * v_hat, atol=GUARANTEE)
+    assert np.linalg.norm(M - np.outer(e, e), 2) <= tau * (1 + GUARANTEE)
+
+
+def test_a_bordered_moment_is_that_of_a_matrix():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3, 9))
+    Q = np.linalg.eigh((X @ X.T)[1:, 1:])[1]
+    S = (full := np.block([[np.eye(1), np.zeros((1, 2))], [np.zeros((2, 1)), Q]])).T @ X @ X.T @ full
+    l = np.diag(S)[1:]
+    B = reals.Bordered(S[0, 0], S[0, 1:], l, S[0, 1:] / l)
+    row = rng.standard_normal(3)
+    assert B.kappa == pytest.approx(1 / np.linalg.inv(S)[0, 0], rel=GUARANTEE)
+    assert B.risk(row[0], row[1:]) == pytest.approx(row @ S @ row, rel=GUARANTEE)
+    assert all(B.definite[:2])
+
+
+def test_a_model_is_read_in_the_order_of_its_unknowns():
+    x = reals.reals("x", 2, 2)
+    values = {x[0, 1].decl().name(): 1.0, x[1, 0].decl().name(): 2.0}
+    np.testing.assert_array_equal(reals.numbers(values, "x", 2, 2), [[0, 1], [2, 0]])

@@ -10,39 +10,29 @@ from dataclasses import replace
 
 import numpy as np
 import z3
-from numpy import ndarray
 
 from ...linear.problem import LinearProblem
 from ..derivations import Core
-from ..shared.reals import Bordered, Values, bordered, bordered_numbers, numbers, reals, square
+from ..shared.reals import Values, bordered, bordered_numbers, numbers, reals, square
 from . import Instance, draw
 
 c, t = z3.Real("c"), reals("t", 2)
 
 
-def _grasp(Sigma: Bordered, y: ndarray) -> list[z3.BoolRef]:
-    """Its rows of the error off v; Sigma ≻ 0."""
-    return [*Sigma.definite, c > 0, *Sigma.fits(t[0] + c, y[0]), *Sigma.fits(t[1], y[1])]
-
-
-def _risk(Sigma: Bordered, rest: ndarray) -> z3.ArithRef:
-    """Of the error with D v = 0 and these rows off v."""
-    return Sigma.risk(-t[0], rest[0]) + Sigma.risk(-t[1], rest[1])
-
-
 def cores() -> list[Core[Instance]]:
-    """Risks are sums over the rows of the error."""
+    """Risks are sums over the rows of the error; what compares sums needs two rows, what is additive one."""
     return [_row(), _between(), _floor()]
 
 
 def _row() -> Core[Instance]:
-    Sigma, y = bordered("S"), reals("y", 2, 2)
-    risk, task2, kappa, L = _risk(Sigma, y), square(t), Sigma.kappa, Sigma.L
+    """The row along u, the others being those with c = 0."""
+    Sigma, y = bordered("S"), reals("y0", 2)
+    risk, task2, kappa, L = Sigma.risk(-t[0], y), t[0] * t[0], Sigma.kappa, Sigma.L
     return Core(
         "the row of read GRASP",
         "read GRASP, no shift",
         "m x 3",
-        tuple(_grasp(Sigma, y)),
+        (*Sigma.definite, c > 0, *Sigma.fits(t[0] + c, y)),
         risk == task2 * kappa + c * c * L,
         {
             "no shift, read GRASP: kappa and L exchanged": risk == task2 * L + c * c * kappa,
@@ -54,12 +44,12 @@ def _row() -> Core[Instance]:
 
 def _between() -> Core[Instance]:
     Sigma, y = bordered("S", 1), reals("y", 2, 1)
-    grasp, naive, posthoc = _risk(Sigma, y), c * c * Sigma.h, square(t) * Sigma.h
+    grasp, naive, posthoc = Sigma.risk(-t[0], y[0]) + Sigma.risk(-t[1], y[1]), c * c * Sigma.h, square(t) * Sigma.h
     return Core(
         "between naive and post-hoc",
         "not above both",
         "m x 2",
-        tuple(_grasp(Sigma, y)),
+        (*Sigma.definite, c > 0, *Sigma.fits(t[0] + c, y[0]), *Sigma.fits(t[1], y[1])),
         z3.And(z3.Or(grasp <= naive, grasp <= posthoc), z3.Or(grasp >= naive, grasp >= posthoc)),
         {
             "read GRASP never loses to post-hoc": grasp <= posthoc,
@@ -72,18 +62,18 @@ def _between() -> Core[Instance]:
 
 
 def _floor() -> Core[Instance]:
-    """Whatever an update with D v = 0 does off v, its rows (−t_i, x_i) cost ‖T v‖²/(vᵀSigma_t⁻¹v) at least."""
-    Sigma, deployed, x, y = bordered("S"), bordered("R"), reals("x", 2, 2), reals("y", 2, 2)
-    risk, grasp, floor = _risk(deployed, x), _risk(deployed, y), square(t) * deployed.kappa
+    """Whatever an update with D v = 0 does off v, a row (−t, x) costs t²/(vᵀSigma_t⁻¹v) at least."""
+    Sigma, deployed, x, y = bordered("S"), bordered("R"), reals("x0", 2), reals("y0", 2)
+    risk, grasp, task2 = deployed.risk(-t[0], x), deployed.risk(-t[0], y), t[0] * t[0]
     return Core(
         "read floor",
         "read floor",
         "m x 3",
-        (*_grasp(Sigma, y), *deployed.definite),
-        risk >= floor,
+        (*Sigma.definite, c > 0, *Sigma.fits(t[0] + c, y), *deployed.definite),
+        risk >= task2 * deployed.kappa,
         {
-            "read: GRASP reaches the floor": grasp <= floor,
-            "read: post-hoc is never beaten by GRASP": grasp >= square(t) * deployed.h,
+            "read: GRASP reaches the floor": grasp <= task2 * deployed.kappa,
+            "read: post-hoc is never beaten by GRASP": grasp >= task2 * deployed.h,
         },
         lambda values: _instance(values, "R"),
     )
