@@ -15,9 +15,9 @@ only, at rank r it is Eckart and Young's problem for X, minimised by [X]_r; uniq
 
 Descent: *proved* for gradient flow with Sigma = H = I and A0 A0ᵀ = alpha² I, hence for every A0 at rank one: it
 ends in [M]_r iff A0 V_r is invertible, V_r the right singular vectors to keep (``spectral-order``: the flow is a
-Riccati equation there). For other A0, Sigma and H it is *measured*, A0 of condition up to 3 in Haar bases (general position: A0
-S V_r has full rank). The strict-saddle theorem speaks of almost every (B0, A0), and B0 = 0 is a null set of
-those: no proof for almost every A0. Needed: with A0 v_1 = 0 and Sigma = I, u_1ᵀB and A v_1 stay 0 for ever.
+Riccati equation there). For other A0, Sigma and H it is *measured*, A0 of condition up to 3 in Haar bases (general
+position: A0 S V_r has full rank). The strict-saddle theorem speaks of almost every (B0, A0), and B0 = 0 is a null
+set of those: no proof for almost every A0. Needed: with A0 v_1 = 0 and Sigma = I, u_1ᵀB and A v_1 stay 0 for ever.
 """
 
 from __future__ import annotations
