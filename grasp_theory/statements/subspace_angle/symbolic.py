@@ -33,7 +33,7 @@ def residuals() -> dict[str, sp.Expr]:
     moved = _mirror(a) * M * _mirror(b) - M
     cos, sin = (_at(t).T * _at(a))[0], (_at(t).T * _across(a))[0]  # of the angle between u and û₁
     return {
-        **{f"J_L M J_R = M, ({j}, {k})": moved[j, k] for j in range(2) for k in range(2)},
+        **{f"J_L M J_R = M, ({j}, {k})": moved[j, k] for j, k in ((0, 0), (0, 1))},
         "‖P_u J u‖ = |sin 2 theta|": mirrored() ** 2 - (2 * sin * cos) ** 2,
     }
 
