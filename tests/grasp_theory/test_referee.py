@@ -1,37 +1,50 @@
-"""Counterexamples to statements as they were once worded: each refutes the old wording, and the new one survives it."""
+"""Counterexamples by which a referee refuted earlier wordings of the statements: what is said now must survive them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from grasp_theory.statements.checks import find
-
-
-def test_one_step_sketch_a_dense_direction_of_equal_coordinates_keeps_adam_exact():
-    """Dense was the old assumption: H u with all coordinates equal is as dense as can be, and |cos| is 1, not 0.798."""
-    (statement,) = find(["one-step-sketch"])
-    i = statement.draw(np.random.default_rng(0))
-    m = len(i.problem.u)
-    flat = replace(i, problem=replace(i.problem, H=np.eye(m), u=np.ones(m) / np.sqrt(m)))
-    s = statement.claims["left, Adam"].sides(flat)
-    np.testing.assert_allclose([s.measured, s.bound], 1.0, rtol=1e-12)
+from grasp_theory.statements import minimax_angle
+from grasp_theory.statements.registry import find
 
 
-def test_caft_gap_what_never_changes_is_a_v_not_d_v():
-    """D v never changes was the old wording: it is 0 at LoRA's start and moves with B, while A v stands still."""
-    (statement,) = find(["caft-gap"])
-    i = statement.draw(np.random.default_rng(0))
-    B, A = i.train(i.A0)
-    np.testing.assert_allclose(A @ i.problem.v, i.A0 @ i.problem.v, rtol=1e-12)
-    assert np.linalg.norm(i.scaling * B @ A @ i.problem.v) > 0.01
+def broken(key: str, assumption: str):
+    """The statement and an instance that breaks this assumption alone."""
+    (statement,) = find([key])
+    instance = statement.violators[assumption](np.random.default_rng(0))
+    assert statement.broken(instance) == [assumption]
+    return statement, instance
 
 
-def test_old_inputs_a_mean_without_spread_returns_the_whole_always_on_factor():
-    """C = 0 has h = muᵀC⁺mu = 0: the old wording promised that nothing returns, and everything does."""
-    (statement,) = find(["old-inputs"])
-    i = statement.draw(np.random.default_rng(0))
-    s = statement.claims["always-on"].sides(replace(i, Sigma=i.V @ i.V.T))
-    assert s.bound == 0.0
-    np.testing.assert_allclose(s.measured, np.linalg.norm(i.U @ i.R.T @ i.V @ i.w), rtol=1e-9)
+def test_posterior_angle_is_no_certificate_for_a_rank_one_fit_with_correlated_inputs():
+    statement, i = broken("posterior-angle", "the decomposed matrix is M")
+    left = statement.claims["left bound"].sides(i)
+    np.testing.assert_allclose((left.measured, left.bound), (0.545, 0.145), atol=5e-4)
+
+
+def test_whitened_angle_is_no_certificate_where_the_loss_has_another_metric():
+    statement, i = broken("whitened-angle", "the decomposed matrix is G dW S after convergence")
+    right = statement.claims["right"].sides(i)
+    np.testing.assert_allclose((right.measured, right.bound), (0.545, 0.145), atol=5e-4)
+
+
+def test_minimax_angle_a_coin_between_the_two_worlds_beats_the_bound_for_deterministic_answers():
+    statement, i = broken("minimax-angle", "the answer is deterministic")
+    lower = statement.claims["lower"].sides(i)
+    np.testing.assert_allclose(lower.measured, i.rho, rtol=1e-12)  # expected sine, the same in both worlds
+    assert lower.measured < lower.bound - 0.01
+
+
+@pytest.mark.parametrize(
+    "rho", [0.3, 0.9, 0.99, 1.2]
+)  # two lines, all that is left of a cone in the plane, fail at 0.9
+def test_minimax_angle_of_rank_one_tasks_in_the_plane(rho):
+    (statement,) = find(["minimax-angle"])
+    rng = np.random.default_rng(0)
+    i = minimax_angle.make(rng, 1.0, rho, np.eye(2), np.eye(2), 0.0)
+    for angle in np.linspace(0, np.pi, 61):
+        j = replace(i, answers=[[np.array([[np.cos(angle)], [np.sin(angle)]])]] * 2)
+        assert [n for n, claim in statement.claims.items() if n.startswith("rank one") and not claim.holds(j)] == []

@@ -47,3 +47,31 @@ def test_old_inputs_share_is_not_that_of_the_pseudo_inverse_off_the_range(vary):
         assert claim.true_of(sides)
         assert sides.measured == pytest.approx(asked, rel=1e-6)
         assert h / (1 + h) * asked < 0.9999 * sides.measured
+
+
+def test_one_step_sketch_a_dense_direction_of_equal_coordinates_keeps_adam_exact():
+    """Dense was the old assumption: H u with all coordinates equal is as dense as can be, and |cos| is 1, not 0.798."""
+    (statement,) = find(["one-step-sketch"])
+    i = statement.draw(np.random.default_rng(0))
+    m = len(i.problem.u)
+    flat = replace(i, problem=replace(i.problem, H=np.eye(m), u=np.ones(m) / np.sqrt(m)))
+    s = statement.claims["left, Adam"].sides(flat)
+    np.testing.assert_allclose([s.measured, s.bound], 1.0, rtol=1e-12)
+
+
+def test_caft_gap_what_never_changes_is_a_v_not_d_v():
+    """D v never changes was the old wording: it is 0 at LoRA's start and moves with B, while A v stands still."""
+    (statement,) = find(["caft-gap"])
+    i = statement.draw(np.random.default_rng(0))
+    B, A = i.train(i.A0)
+    np.testing.assert_allclose(A @ i.problem.v, i.A0 @ i.problem.v, rtol=1e-12)
+    assert np.linalg.norm(i.scaling * B @ A @ i.problem.v) > 0.01
+
+
+def test_old_inputs_a_mean_without_spread_returns_the_whole_always_on_factor():
+    """C = 0 has h = muᵀC⁺mu = 0: the old wording promised that nothing returns, and everything does."""
+    (statement,) = find(["old-inputs"])
+    i = statement.draw(np.random.default_rng(0))
+    s = statement.claims["always-on"].sides(replace(i, Sigma=i.V @ i.V.T))
+    assert s.bound == 0.0
+    np.testing.assert_allclose(s.measured, np.linalg.norm(i.U @ i.R.T @ i.V @ i.w), rtol=1e-9)

@@ -41,6 +41,7 @@ def _falls(column: int) -> Claim[Instance]:
 
 
 OWN: dict[str, Claim[Instance]] = {
+    "left: 2% too much": claim(0, lambda i: 1.02 * float(i.limits()[0])),
     "worst case instead of Haar": claim(
         0, lambda i: 1 - np.sin(0.5 * np.arcsin(min(2 * i.tau / i.beta, 1.0))) ** 2 if i.beta > 2 * i.tau else 0.0
     ),

@@ -4,10 +4,17 @@ from typing import Any
 
 import sympy as sp
 
+from . import Instance
+
 
 def det(matrix: Any) -> Any:
     """Determinant (sympy types it as a union that has no powers)."""
     return matrix.det()
+
+
+def energy(B: sp.Matrix, A: sp.Matrix) -> Any:
+    """tr(BᵀB AAᵀ), the sum of the squared singular values by the core."""
+    return ((B.T * B) * (A * A.T)).trace()
 
 
 def residuals() -> dict[str, sp.Expr]:
@@ -17,16 +24,18 @@ def residuals() -> dict[str, sp.Expr]:
     G = sp.Matrix(2, 2, sp.symbols("g:4", real=True))
     dW = B * A
     gram = dW * dW.T
-    core = (B.T * B) * (A * A.T)
     X, Y = B * G, G.adjugate() * A  # G⁻¹ = adjugate/det: times det(G)² both sides are polynomials
-    gauged = (X.T * X) * (Y * Y.T)
     minors = (gram.trace() ** 2 - (gram * gram).trace()) / 2  # sum of products of two eigenvalues
+    cofactors = [gram[0, j] * det(gram.minor_submatrix(0, j)) for j in range(3)]
     return {
-        "sum of s_i²": sp.expand(gram.trace() - core.trace()),
-        "sum of s_i² s_j²": sp.expand(minors - det(core)),
-        "no third value": sp.expand(det(gram)),
-        "gauge: sum": sp.expand(gauged.trace() - det(G) ** 2 * core.trace()),
-        "gauge: a product of minors": sp.expand(
-            det(X[:2, :]) * det(Y[:, :2]) - det(G) ** 2 * det(B[:2, :]) * det(A[:, :2])
-        ),
+        "sum of s_i²": gram.trace() - energy(B, A),
+        "sum of s_i² s_j²": minors - det(B.T * B) * det(A * A.T),
+        "no third value": cofactors[0] - cofactors[1] + cofactors[2],
+        "gauge: sum": energy(X, Y) - det(G) ** 2 * energy(B, A),
+        "gauge: a product of minors": det(X[:2, :]) * det(Y[:, :2]) - det(G) ** 2 * det(B[:2, :]) * det(A[:, :2]),
     }
+
+
+def twin(i: Instance) -> dict[str, float]:
+    """The sum of squares by the core, of this instance's factors."""
+    return {"sum of squares": i.scaling**2 * float(energy(sp.Matrix(i.B), sp.Matrix(i.A)))}

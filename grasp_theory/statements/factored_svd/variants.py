@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from ...lowrank import EPS, LowRank
 from ..statement import Claim, Sides
-from . import Instance, at, compare, dense_values, gauge, slack
+from . import Instance, at, compare, dense_values, gauge, rebuilt, slack
 
 
 def _cholesky(i: Instance) -> ndarray:
@@ -33,8 +33,7 @@ def _factor_by_factor(i: Instance) -> ndarray:
 def _rebuilt(values, sign=lambda i: 1.0) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         f = i.factored
-        off = np.linalg.norm((f.U * values(f.S)) @ f.Vh - sign(i) * i.dense)
-        return Sides(float(off) / max(i.K, 1e-300), 0.0, 1e-9)
+        return rebuilt(i, (f.U * values(f.S)) @ f.Vh - sign(i) * i.dense)
 
     return Claim("=", sides)
 
@@ -47,12 +46,12 @@ def _filled(count) -> Claim[Instance]:
 def _relative(i: Instance) -> Sides:
     f = i.factored
     off = np.abs(dense_values(i)[: len(f.S)] - f.S) / np.maximum(f.S, 1e-300)
-    return Sides(float(off.max()), 0.0, 4 * i.n * EPS)
+    return Sides(float(off.max()), 0.0, 2 * i.eta / max(i.K, 1e-300))
 
 
 def _transposed_gauge(i: Instance) -> Sides:
-    S = LowRank(i.B @ i.G, i.G.T @ i.A, i.scaling).svd(0).S
-    return Sides(at(S, i.index), at(i.factored.S, i.index), slack(i, 4 * i.n * EPS * i.cond * i.K))
+    S = LowRank(i.B @ i.G, i.G.T @ i.A, i.scaling).svd(0, rtol=0).S
+    return Sides(at(S, i.index), at(i.factored.S, i.index), slack(i, 2 * i.cond * EPS * i.K))
 
 
 OWN: dict[str, Claim[Instance]] = {

@@ -1,12 +1,13 @@
 """layer-in-a-product (tight). Where the factor of the whole shows in one layer, early and late.
 
 Statement. y = R (W0 + dW) L x, Sigma = E[x xᵀ] ≻ 0, and the target is M = T + beta u vᵀ beyond the pretrained product;
-R and L are frozen and invertible. One step of gradient descent from dW = 0 gives dW ∝ Rᵀ M Sigma Lᵀ, convergence
-R⁻¹ M L⁻¹. Their top left singular vectors estimate Rᵀu and R⁻¹u:
+R and L are frozen. One step of gradient descent on the whole matrix from dW = 0 (not on LoRA's factors, whose first
+step is ``one-step-sketch``) gives dW ∝ Rᵀ M Sigma Lᵀ, convergence R⁻¹ M L⁻¹. Their top singular vectors obey
 
-    early  sin ∠(û, Rᵀu) <= ‖Rᵀ T Sigma Lᵀ‖₂/ŝ₁      late  sin ∠(û, R⁻¹u) <= ‖R⁻¹ T L⁻¹‖₂/ŝ₁
+    early  sin ∠(û, Rᵀu), sin ∠(v̂, L Sigma v) <= ‖Rᵀ T Sigma Lᵀ‖₂/ŝ₁
+    late   sin ∠(û, R⁻¹u), sin ∠(v̂, L⁻ᵀv) <= ‖R⁻¹ T L⁻¹‖₂/ŝ₁
 
-and mirrored, v̂ estimates L Sigma v early and L⁻ᵀv late. These are different directions:
+These are different directions:
 
     cos² ∠(Rᵀu, R⁻¹u) = 1/((uᵀRRᵀu)(uᵀ(RRᵀ)⁻¹u)),   sin ∠(Rᵀu, R⁻¹u) = ‖R⁻¹ P_u RRᵀu‖/(uᵀRRᵀu ‖R⁻¹u‖),
     cos² ∠(L Sigma v, L⁻ᵀv) = (vᵀSigma v)²/(‖L Sigma v‖² vᵀ(LᵀL)⁻¹v).
@@ -15,7 +16,7 @@ The direction to project is the early one: uᵀR dW = 0 iff dW is orthogonal to 
 and that deletion after training removes, is R⁻¹u. All agree iff u is an eigenvector of RRᵀ; sin² is its
 ``rerouting-share``, at most ((κ−1)/(κ+1))² with κ = cond(R)².
 
-Assumes: R is invertible; L is invertible.
+Assumes: R is invertible; L is invertible; Sigma ≻ 0.
 
 Proof (here). Gradient at dW = 0: −Rᵀ M Sigma Lᵀ; at convergence R dW L = M. Both are a task plus a rank-one factor, so
 ``posterior-angle`` applies. ⟨Rᵀu, R⁻¹u⟩ = uᵀu = 1 gives cos². With k = uᵀRRᵀu: Rᵀu − k R⁻¹u = R⁻¹(RRᵀ − k)u =
@@ -34,12 +35,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..shared.draws import covariance, flip, log_uniform, orthonormal, sine, unit
-from ..statement import Claim, Sides, Statement
+from ..statement import Claim, Route, Sides, Statement
 
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """The product and its target; R and L square. Singular ones are used through the pseudo-inverse."""
+    """The product and its target; R and L square. What descent from 0 reaches is defined for singular ones as well."""
 
     R: Float[ndarray, "m m"]
     L: Float[ndarray, "d d"]
@@ -60,11 +61,12 @@ class Instance:
         return np.linalg.pinv(self.R, rcond=1e-10), np.linalg.pinv(self.L, rcond=1e-10)
 
     def seen(self, X: Float[ndarray, "m d"], late: bool) -> Float[ndarray, "m d"]:
-        """What X at the output is in the layer: Rᵀ X Sigma Lᵀ early, R⁻¹ X L⁻¹ late."""
+        """What X at the output is in the layer: Rᵀ X Sigma Lᵀ early, R⁻¹ X L⁻¹ late (R⁺ X S (L S)⁺, S Sᵀ = Sigma)."""
         if not late:
             return self.R.T @ X @ self.Sigma @ self.L.T
-        Ri, Li = self.inverses
-        return Ri @ X @ Li
+        values, Q = np.linalg.eigh(self.Sigma)
+        root = Q * np.sqrt(values.clip(0))
+        return self.inverses[0] @ X @ root @ np.linalg.pinv(self.L @ root, rcond=1e-7)
 
     def direction(self, late: bool, side: int = 0) -> Float[ndarray, " n"]:
         """Rᵀu or R⁻¹u for side 0, L Sigma v or L⁻ᵀv for side 1."""
@@ -73,10 +75,10 @@ class Instance:
             return Ri @ self.u if late else self.R.T @ self.u
         return Li.T @ self.v if late else self.L @ self.Sigma @ self.v
 
-    def sine(self, late: bool, target: bool | None = None) -> float:
-        """Sine between the layer's top left singular vector and its (or the other: ``target``) direction."""
-        U = np.linalg.svd(self.seen(self.M, late))[0]
-        return sine(U[:, 0], self.direction(late if target is None else target))
+    def sine(self, late: bool, side: int = 0, target: bool | None = None) -> float:
+        """Sine between the layer's top singular vector and its (or the other: ``target``) direction, left or right."""
+        U, _, Vh = np.linalg.svd(self.seen(self.M, late))
+        return sine(U[:, 0] if side == 0 else Vh[0], self.direction(late if target is None else target, side))
 
     def certificate(self, late: bool) -> float:
         """‖task as seen‖₂/ŝ₁."""
@@ -118,10 +120,18 @@ def singular(rng: np.random.Generator, side: int) -> Instance:
     return Instance(R, L, np.eye(5), 0.1 * rng.standard_normal((5, 5)), unit(rng, 5), unit(rng, 5), 1.0)
 
 
-def route(i: Instance) -> Sides:
-    """Late sine against training dW from 0 by conjugate gradients on E‖(M − R dW L) x‖²; W0 cancels."""
+def unseen_input(rng: np.random.Generator) -> Instance:
+    """Inputs in a hyperplane at 45° to v."""
+    Q = orthonormal(rng, 5, 5)
+    v, seen = (Q[:, 0] + Q[:, 4]) / np.sqrt(2), Q[:, :4] @ Q[:, :4].T
+    R, L = (orthonormal(rng, 5, 5) * [2.0, 1.5, 1.0, 1.0, 0.5] @ orthonormal(rng, 5, 5).T for _ in range(2))
+    return Instance(R, L, seen, 0.005 * rng.standard_normal((5, 5)), unit(rng, 5), v, 1.0)
+
+
+def _trained(i: Instance) -> tuple[float, float]:
+    """Late sine by training dW from 0 by conjugate gradients on E‖(M − R dW L) x‖² (W0 cancels), and ŝ₂/ŝ₁."""
     A, B = i.R.T @ i.R, i.L @ i.Sigma @ i.L.T
-    residual = i.R.T @ i.M @ i.Sigma @ i.L.T
+    residual = i.R.T @ (i.T + i.beta * np.outer(i.u, i.v)) @ i.Sigma @ i.L.T
     first, dW, step = residual, np.zeros_like(i.T), residual
     for _ in range(500):
         size = float(np.sum(residual**2))
@@ -132,8 +142,9 @@ def route(i: Instance) -> Sides:
         dW, residual = dW + rate * step, residual - rate * moved
         step = residual + float(np.sum(residual**2)) / size * step
     U, S, _ = np.linalg.svd(dW)
-    found = sine(U[:, 0], np.linalg.solve(i.R, i.u))
-    return Sides(i.sine(True), found, 1e-5 / (1 - S[1:2].sum() / S[0]))
+    target = np.linalg.solve(i.R, i.u)
+    off = target - U[:, 0] * (U[:, 0] @ target)
+    return float(np.linalg.norm(off) / np.linalg.norm(target)), float(S[1:2].sum() / S[0])
 
 
 def claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:
@@ -161,6 +172,12 @@ def opposite(i: Instance) -> float:
     return float(np.linalg.norm(Ri @ (Ku - k * i.u)) / (k * np.linalg.norm(Ri @ i.u)))
 
 
+def spread(i: Instance) -> float:
+    """(κ−1)/(κ+1), κ = cond(R)²."""
+    kappa = np.linalg.cond(i.R) ** 2
+    return float((kappa - 1) / (kappa + 1))
+
+
 def left_over(i: Instance, late: bool) -> float:
     """‖uᵀ R P dW‖/‖uᵀ R dW‖ for the converged dW and P = I − the early (or late) direction."""
     a, dW = i.direction(late), i.seen(i.M, True)
@@ -176,17 +193,25 @@ STATEMENT = Statement(
     assumptions={
         "R is invertible": lambda i: bool(np.linalg.cond(i.R) < 1e6),
         "L is invertible": lambda i: bool(np.linalg.cond(i.L) < 1e6),
+        "Sigma ≻ 0": lambda i: bool(np.linalg.cond(i.Sigma) < 1e6),
     },
     draw=draw,
     claims={
         "early": claim("<=", lambda i: i.sine(False), lambda i: i.certificate(False), tight=True),
         "late": claim("<=", lambda i: i.sine(True), lambda i: i.certificate(True), tight=True),
+        "early, right": claim("<=", lambda i: i.sine(False, 1), lambda i: i.certificate(False), tight=True),
+        "late, right": claim("<=", lambda i: i.sine(True, 1), lambda i: i.certificate(True), tight=True),
         "cos² left": claim("=", lambda i: cos2(i, 0), left_law),
         "cos² right": claim("=", lambda i: cos2(i, 1), _right_law),
         "agree iff u is an eigenvector": claim("=", lambda i: sine(i.R.T @ i.u, i.direction(True)), opposite),
+        "they differ by at most": claim("<=", lambda i: sine(i.R.T @ i.u, i.direction(True)), spread),
         "the early direction is the one to project": claim("=", lambda i: left_over(i, False), lambda i: 0.0),
     },
     extremal=extremal,
-    violators={"R is invertible": lambda rng: singular(rng, 0), "L is invertible": lambda rng: singular(rng, 1)},
-    route=route,
+    violators={
+        "R is invertible": lambda rng: singular(rng, 0),
+        "L is invertible": lambda rng: singular(rng, 1),
+        "Sigma ≻ 0": unseen_input,
+    },
+    route=Route("late", lambda i: _trained(i)[0], lambda i: 1e-5 / (1 - _trained(i)[1]), "measured"),
 )

@@ -14,7 +14,7 @@ def _ratio(T: np.ndarray, M: np.ndarray) -> float:
 
 
 def _right(i: Instance, late: bool) -> float:
-    """Sine between v̂ and R's mistake on the right side: L v early, L⁻¹v late."""
+    """Sine between v̂ and the wrong direction on the right side: L v early, L⁻¹v late."""
     v_hat = np.linalg.svd(i.seen(i.M, late))[2][0]
     return sine(v_hat, i.inverses[1] @ i.v if late else i.L @ i.v)
 
@@ -46,7 +46,7 @@ def _spread(i: Instance) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "late estimates Rᵀu too": claim("<=", lambda i: i.sine(True, False), lambda i: i.certificate(True)),
+    "late estimates Rᵀu too": claim("<=", lambda i: i.sine(True, target=False), lambda i: i.certificate(True)),
     "cos in place of cos²": claim("=", lambda i: np.sqrt(max(cos2(i, 0), 0.0)), left_law),
 }
 

@@ -31,8 +31,8 @@ def _costs(bound) -> Claim[Instance]:
     return claim("=", lambda i: largest_norm(i.worlds()), bound)
 
 
-def _cone_costs(bound) -> Claim[Instance]:
-    return claim("=", lambda i: largest_norm([i.cone()[1]]), bound)
+def _cap_costs(bound, relation="=") -> Claim[Instance]:
+    return claim(relation, lambda i: largest_norm([i.cap()[1]]), bound)
 
 
 OWN: dict[str, Claim[Instance]] = {
@@ -64,8 +64,8 @@ BLIND: dict[str, Claim[Instance]] = {
     "rank one: tan for sin": claim(
         "<=", lambda i: i.error(i.rank_one), lambda i: i.rho / np.hypot(1, i.rho) if i.rho < 1 else 1.0
     ),
-    "rank one: the cone costs tau at any strength": _cone_costs(lambda i: i.tau),
-    "rank one: the cone costs half of the strength at most": _cone_costs(lambda i: min(i.tau, i.beta / 2)),
+    "rank one: the cap costs tau at any strength": _cap_costs(lambda i: i.tau),
+    "rank one: the cap costs half of the strength at most": _cap_costs(lambda i: min(i.tau, i.beta / 2), "<="),
     "rank one: nobody does better than for any task": claim(">=", missed_one, lambda i: value(i.rho)),
     "rank one: tan of the cone's angle as a lower bound": claim(
         ">=", missed_one, lambda i: min(1.0, i.rho / np.sqrt(max(1 - i.rho**2, 1e-12)))

@@ -63,7 +63,7 @@ class Instance:
     def run(self) -> Run:
         """Gradient descent from the LoRA start, with momentum: plain descent takes 20 times the steps."""
         lr = stable_step(self.problem, self.A0)
-        return train(self.problem, self.A0, optimizer="momentum", lr=lr, steps=20_000, tolerance=1e-6, every=0)
+        return train(self.problem, self.A0, optimizer="momentum", lr=lr, steps=20_000, tolerance=1e-8, every=0)
 
 
 def draw(rng: np.random.Generator) -> Instance:
@@ -91,6 +91,7 @@ def plant(rng: np.random.Generator, X: ndarray, rank: int, Sigma: ndarray, H: nd
     rival = naive_solution(problem, rank)
     if rank < min(m, d):
         rival = rival @ (np.eye(d) + 0.3 * rng.random() * rng.standard_normal((d, d)))
-    A0 = 0.5 * rng.standard_normal((rank, d))  # far larger than √‖M‖ it only slows descent
+    # far larger than √‖M‖ or badly conditioned it only slows descent
+    A0 = with_spectrum(rng, rank, d, rng.uniform(0.4, 1.2, min(rank, d)))
     noise = rng.standard_normal((m, m)) @ white[d:]
     return Instance(problem, rank, A0, S, S @ white[:d], noise, rival, rng.standard_normal((m, d)))

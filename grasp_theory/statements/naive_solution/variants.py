@@ -8,7 +8,7 @@ from numpy import ndarray
 from ...linear.problem import psd_root
 from ...linear.solutions import naive_solution
 from ..statement import Claim, Sides
-from . import Instance, at_rank, by_root, full, minimum, truncated, unique
+from . import Instance, at_rank, by_root, descent, full, minimum, truncated, unique
 
 
 def _metric_unrooted(i: Instance) -> ndarray:
@@ -22,10 +22,6 @@ def _metric_forgotten(i: Instance) -> ndarray:
 
 def _no_rival(least) -> Claim[Instance]:
     return Claim(">=", lambda i: Sides.exact(i.loss(i.candidate), least(i), scale=float(i.sigma[0] ** 2)))
-
-
-def _descent(end) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides(i.loss(i.run.dW), i.loss(end(i)), 1e-6 * i.sigma[0] ** 2))
 
 
 def _gap(i: Instance, index: int) -> bool:
@@ -57,8 +53,8 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "uniqueness: a gap is needed even where nothing is missed": unique(lambda i: _gap(i, i.rank)),
     "uniqueness: the gap above the r-th value": unique(lambda i: i.rank == 1 or _gap(i, i.rank - 1)),
-    "descent stays in the row space of A0": _descent(lambda i: i.problem.M @ np.linalg.pinv(i.A0) @ i.A0),
-    "descent ends in the truncation of the full-rank update": _descent(
-        lambda i: truncated(naive_solution(i.problem), i.rank)
+    "descent stays in the row space of A0": descent(lambda i: i.loss(i.problem.M @ np.linalg.pinv(i.A0) @ i.A0)),
+    "descent ends in the truncation of the full-rank update": descent(
+        lambda i: i.loss(truncated(naive_solution(i.problem), i.rank))
     ),
 }

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import numpy as np
 import sympy as sp
+
+from . import Instance
+
+c, t, z, root = sp.symbols("c t z root", positive=True)  # t = theta², root = √((z² − 1 − c)² − 4c)
+
+# unit s√d = 1, so T has variance 1/d. e = theta⁴ − c > 0 above the threshold decides the sign: root = e/theta² there
+e = t**2 - c
+Z2 = (1 + t) * (c + t) / t
+PHI_M = (z**2 + c - 1 - root) / (2 * c * z)
+PHI_D = c * PHI_M + (1 - c) / z
+
+
+def overlap(phi: sp.Expr) -> sp.Expr:
+    """The residue −2 phi/(theta² (phi_m phi_d)'), with d root/dz = 2z (z² − 1 − c)/root."""
+    product = PHI_M * PHI_D
+    return -2 * phi / (t * (sp.diff(product, z) + sp.diff(product, root) * 2 * z * (z**2 - 1 - c) / root))
 
 
 def residuals() -> dict[str, sp.Expr]:
-    """phi_m phi_d = 1/theta² at the stated z, the residue formula for both overlaps, and what happens at theta⁴ = c.
-
-    Unit: s√d = 1, so T has variance 1/d. e = theta⁴ − c > 0 parametrises the side above the threshold, which is what
-    decides the sign of √((z² − 1 − c)² − 4c) = e/theta².
-    """
-    c, t, z = sp.symbols("c t z", positive=True)  # t = theta²
-    e = t**2 - c
-    z2 = (1 + t) * (c + t) / t
-    root = sp.Symbol("root", positive=True)  # √((z² − 1 − c)² − 4c)
-    transform_m = (z**2 + c - 1 - root) / (2 * c * z)
-    transform_d = c * transform_m + (1 - c) / z
-    # derivative of phi_m phi_d in z, with d root/dz = 2z (z² − 1 − c)/root
-    product = transform_m * transform_d
-    slope = sp.diff(product, z) + sp.diff(product, root) * 2 * z * (z**2 - 1 - c) / root
-    at = {root: e / t, z: sp.sqrt(z2)}
+    """phi_m phi_d = 1/theta² at the stated z, the residue formula for both overlaps, and where the outlier leaves."""
+    at = {root: e / t, z: sp.sqrt(Z2)}
     left, right = e / (t * (t + c)), e / (t * (t + 1))
     return {
-        "√ at the spike": (z2 - 1 - c) ** 2 - 4 * c - (e / t) ** 2,
-        "phi_m phi_d = 1/theta²": sp.simplify(product.subs(at) - 1 / t),
-        "left overlap is the residue": sp.simplify((-2 * transform_m / (t * slope)).subs(at) - left),
-        "right overlap is the residue": sp.simplify((-2 * transform_d / (t * slope)).subs(at) - right),
+        "√ at the spike": (Z2 - 1 - c) ** 2 - 4 * c - (e / t) ** 2,
+        "phi_m phi_d = 1/theta²": (PHI_M * PHI_D).subs(at) - 1 / t,
+        "left overlap is the residue": overlap(PHI_M).subs(at) - left,
+        "right overlap is the residue": overlap(PHI_D).subs(at) - right,
         "left, two forms": left - (1 - c * (1 + t) / (t * (t + c))),
         "right, two forms": right - (1 - (c + t) / (t * (t + 1))),
-        "overlap 0 at the threshold": left.subs(t, sp.sqrt(c)),
-        "ŝ₁ at the threshold is the edge": sp.simplify(z2.subs(t, sp.sqrt(c)) - (1 + sp.sqrt(c)) ** 2),
+        "ŝ₁² beyond the edge": Z2 - (1 + sp.sqrt(c)) ** 2 - (t - sp.sqrt(c)) ** 2 / t,
     }
+
+
+def twin(i: Instance) -> dict[str, float]:
+    """The residues above the threshold; z from where it touches the edge, t = √c, below."""
+    above = {c: i.m / i.d, t: (i.beta / i.s) ** 2 / i.d}
+    shown = above[t] ** 2 > above[c]
+    value = float(sp.sqrt(Z2.subs(above if shown else above | {t: np.sqrt(above[c])})))
+    at = above | {z: value, root: float((e / t).subs(above))}
+    return {"value": value} | (
+        {"left": float(overlap(PHI_M).subs(at)), "right": float(overlap(PHI_D).subs(at))} if shown else {}
+    )

@@ -50,6 +50,8 @@ def _edge(c: float) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
+    "left: 2% too much": claim(0, lambda i: 1.02 * float(i.law_values()[0]), large=True),
+    "border 3% too high": claim(0, lambda i: spike(i.beta / 1.03, i.m, i.d, s=i.s).left, large=True),
     "threshold theta² = c": _overlap(lambda t, c: t - c, lambda t, c: t + c),
     "cosine instead of its square": claim(0, lambda i: float(np.sqrt(i.law_values()[0]))),
     "ŝ₁ = theta + c/theta": claim(2, lambda i: i.beta / i.s / i.d**0.5 + i.m * i.s / i.d**0.5 / i.beta),

@@ -32,7 +32,7 @@ from numpy import ndarray
 from scipy.linalg import subspace_angles
 
 from ..shared.draws import flip, log_uniform, orthonormal, sine, unit, with_spectrum
-from ..statement import Claim, Search, Sides, Statement
+from ..statement import Border, Claim, Route, Search, Sides, Statement
 
 RESOLVED = 1e-6  # of beta + ‖T‖₂: below it a singular value is rounding
 
@@ -87,7 +87,10 @@ class Instance:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """Generic T; M with tied singular values; near the extremal plane; T orthogonal to the factor. Any triple."""
+    """Generic T; M with tied singular values; near the extremal plane; T orthogonal to the factor. Any triple.
+
+    The asserted tau is ‖T‖, up to 1.5 times it, or (outside the assumptions) down to 0.8 times it.
+    """
     m, d = (int(n) for n in rng.integers(2, 9, 2))
     u, v, beta = unit(rng, m), unit(rng, d), log_uniform(rng, 0.1, 10)
     kind = rng.integers(4)
@@ -103,8 +106,8 @@ def draw(rng: np.random.Generator) -> Instance:
         T = rng.standard_normal((m, d)) * log_uniform(rng, 0.05, 0.5) * beta
         T = T - np.outer(u, u @ T)
         T = T - np.outer(T @ v, v)
-    assert_more = 1.0 if rng.random() < 0.5 else rng.uniform(1, 1.5)
-    tau = float(np.linalg.norm(T, 2)) * assert_more
+    asserted = rng.choice([1.0, rng.uniform(1, 1.5), rng.uniform(0.8, 1)], p=[0.5, 0.35, 0.15])
+    tau = float(np.linalg.norm(T, 2) * asserted)
     return Instance(T + beta * np.outer(u, v), T, u, v, beta, tau, int(rng.integers(min(m, d))))
 
 
@@ -129,15 +132,18 @@ def rank_one_fit(rng: np.random.Generator) -> Instance:
     return Instance(left @ D @ right.T, left @ T @ right.T, left @ e, right @ e, 1.0, float(np.linalg.norm(T, 2)), 0)
 
 
-def route(i: Instance) -> Sides:
-    """The identity's right side from the SVD against the left vector from the Gram matrix M Mᵀ (another algorithm)."""
-    values, Q = np.linalg.eigh(i.M @ i.M.T)
+def _by_gram(i: Instance) -> tuple[ndarray, float]:
+    """The left vector of the triple from the eigenvectors of M Mᵀ, and the gap around it relative to size²."""
+    values, Q = np.linalg.eigh((i.T + i.beta * np.outer(i.u, i.v)) @ (i.T + i.beta * np.outer(i.u, i.v)).T)
     order = np.argsort(-values)
     others = np.delete(values, order[i.index])
-    gap = np.abs(values[order[i.index]] - others).min(initial=i.size**2) / i.size**2
-    found = float(np.sin(subspace_angles(Q[:, order[i.index], None], i.u[:, None])[0]))
-    # an eigenvector moves by rounding/gap; in a tie (gap ~ 0) the two need not choose the same vector
-    return Sides(i.pushed(0) / i.s, found, 1e-7 + 1e-14 / max(gap, 1e-15))
+    gap = np.abs(values[order[i.index]] - others).min(initial=values.max()) / values.max()
+    return Q[:, order[i.index], None], float(gap)
+
+
+def _uncertain(i: Instance) -> float:
+    """An eigenvector moves by rounding/gap; in a tie (gap ~ 0) the two need not choose the same vector."""
+    return 1e-7 + 1e-14 / max(_by_gram(i)[1], 1e-15)
 
 
 def identity(side: int, right) -> Claim[Instance]:
@@ -158,6 +164,11 @@ def _ratio(x):
     return U[1:, 0].norm() * S[0] / 0.4
 
 
+def _searched(x: Float[ndarray, " 9"]) -> Instance:
+    T, e = 0.4 * x.reshape(3, 3) / np.linalg.norm(x.reshape(3, 3), 2), np.eye(3)[0]
+    return Instance(T + np.outer(e, e), T, e, e, 1.0, 0.4, 0)
+
+
 STATEMENT = Statement(
     key="posterior-angle",
     kind="tight",
@@ -166,7 +177,7 @@ STATEMENT = Statement(
     assumptions={
         "the decomposed matrix is M": lambda i: bool(np.abs(i.D - i.M).max() <= 1e-12 * i.size),
         "ŝ_i > 0": lambda i: i.s > RESOLVED * i.size,
-        "the asserted tau is at least ‖T‖": lambda i: i.tau >= (1 - 1e-12) * float(np.linalg.norm(i.T, 2)),
+        "the asserted tau is at least ‖T‖": Border(lambda i: i.tau / float(np.linalg.norm(i.T, 2)) - 1 + 1e-12),
     },
     draw=draw,
     claims={
@@ -182,6 +193,6 @@ STATEMENT = Statement(
         "ŝ_i > 0": lambda rng: extremal(rng, index=2),  # M has rank 2: rounding over rounding
         "the asserted tau is at least ‖T‖": lambda rng: replace(i := extremal(rng), tau=0.7 * i.tau),
     },
-    search=Search("left bound", 9, _ratio, restarts=2, steps=200),
-    route=route,
+    search=Search("left bound", 9, _ratio, _searched, restarts=2, steps=200),
+    route=Route("left identity", lambda i: float(np.sin(subspace_angles(_by_gram(i)[0], i.u[:, None])[0])), _uncertain),
 )

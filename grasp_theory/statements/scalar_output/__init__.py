@@ -29,7 +29,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..shared.draws import log_uniform, orthonormal, sine, unit
-from ..statement import Claim, Sides, Statement
+from ..statement import Claim, Route, Sides, Statement
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,8 @@ def draw(rng: np.random.Generator) -> Instance:
     b = beta * float(c @ u)
     plane = orthonormal(rng, d, 2)
     v, t = plane[:, 0], unit(rng, d)
-    if rng.random() < 0.5 and rho < 1:  # cos ∠(t, v sign b) near −rho
-        phi = np.arccos(-rho) + 0.05 * rng.normal()
+    if rng.random() < 0.5:  # cos ∠(t, v sign b) near −min(rho, 1/rho)
+        phi = np.arccos(-min(rho, 1 / rho)) + 0.05 * rng.normal()
         t = plane @ [np.cos(phi) * np.sign(b), np.sin(phi)]
     others = rng.standard_normal((m, d))  # what the projector hides
     return Instance(rho * abs(b) * np.outer(c, t) + others - np.outer(c, c @ others), u, v, beta, np.outer(c, c))
@@ -107,8 +107,8 @@ def cancelled(rng: np.random.Generator) -> Instance:
     return Instance(-1.7 * v[None, :] * (1 + 1e-15 * rng.standard_normal(5)), np.ones(1), v, 1.7, np.eye(1))
 
 
-def route(i: Instance) -> Sides:
-    """The angle of v̂ against that of a least-squares fit to the contrast of outputs at random inputs."""
+def _by_fit(i: Instance) -> float:
+    """sin ∠(v̂,v) of a least-squares fit to the contrast of outputs at random inputs."""
     rng = np.random.default_rng(0)
     d = len(i.v)
     X = rng.standard_normal((4 * d, d))
@@ -116,7 +116,7 @@ def route(i: Instance) -> Sides:
     c = np.linalg.eigh(i.C)[1][:, -1]
     w = np.linalg.lstsq(X, Y @ c, rcond=None)[0]
     cos = abs(w @ i.v) / np.linalg.norm(w)
-    return Sides(i.off() / float(np.linalg.norm(i.seen)), float(np.sqrt(max(1 - cos**2, 0.0))), 1e-6)
+    return float(np.sqrt(max(1 - cos**2, 0.0)))
 
 
 def claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:
@@ -144,5 +144,6 @@ STATEMENT = Statement(
     },
     extremal=extremal,
     violators={"the loss sees one output": three_classes, "C M ≠ 0": cancelled},
-    route=route,
+    regimes={"‖Tᵀc‖ = |b|": lambda i: i.strength / i.task - 1},
+    route=Route("angle", _by_fit, 1e-6),
 )

@@ -38,10 +38,10 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.linalg import subspace_angles
+from scipy.linalg import expm, subspace_angles
 
 from ..shared.draws import log_uniform, orthonormal, sharp
-from ..statement import Claim, Search, Sides, Statement
+from ..statement import Border, Claim, Route, Search, Sides, Statement
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,14 +92,18 @@ def norm_off(X: Float[ndarray, "n k"], U: Float[ndarray, "n q"]) -> float:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """1 to 3 factors, equal strengths half of the time; generic T, or copies of either extremal instance, perturbed."""
+    """1 to 3 factors, equal strengths half of the time; generic T, or copies of either extremal instance, perturbed.
+
+    rho up to just above ½; the asserted tau is ‖T‖ or more, or (outside the assumptions) less.
+    """
     q = int(rng.integers(1, 4))
     m, d = (int(n) for n in rng.integers(2 * q, 2 * q + 5, 2))
-    beta, rho = log_uniform(rng, 0.2, 5), rng.uniform(0.05, 0.48)
+    beta, rho = log_uniform(rng, 0.2, 5), rng.uniform(0.05, 0.56)
     block = tuple(int(j) for j in rng.permutation(min(m, d))[: rng.integers(1, q + 1)])
     kind = rng.integers(4)
     if kind == 0:
-        return copies(rng, m, d, beta, rho, rho * rng.choice([1.0, 2.0], q) * rng.uniform(0.98, 1.02))
+        i = copies(rng, m, d, beta, rho, rho * rng.choice([1.0, 2.0], q) * rng.uniform(0.98, 1.02))
+        return replace(i, tau=i.tau * rng.choice([1.0, 0.9], p=[0.8, 0.2]))
     strengths = beta * (np.ones(q) if kind == 1 else rng.uniform(0.3, 3, q))
     U, V = orthonormal(rng, m, q), orthonormal(rng, d, q)
     N = strengths[:, None] * V.T
@@ -107,7 +111,7 @@ def draw(rng: np.random.Generator) -> Instance:
         N = (np.eye(q) + 0.3 * rng.standard_normal((q, q))) @ N
     T = rng.standard_normal((m, d))
     T *= rho * np.linalg.svd(N, compute_uv=False)[-1] / np.linalg.norm(T, 2)
-    return Instance(T, U, N, float(np.linalg.norm(T, 2)) * rng.choice([1.0, 1.2]), block)
+    return Instance(T, U, N, float(np.linalg.norm(T, 2)) * rng.choice([1.0, 1.1, 1.2]), block)
 
 
 def copies(rng: np.random.Generator, m: int, d: int, beta: float, rho: float, s: ndarray) -> Instance:
@@ -123,14 +127,30 @@ def extremal(rng: np.random.Generator) -> Instance:
     return replace(copies(rng, 8, 7, 1.5, 0.3, np.array([0.3, 0.3, 0.6])), block=(0, 1))
 
 
-def route(i: Instance) -> Sides:
-    """‖P_U Û_q‖₂ against the spans found by 2000 steps of subspace iteration from a random start."""
-    M, X = i.T + i.U @ i.N, np.random.default_rng(0).standard_normal((i.T.shape[1], i.q))
-    for _ in range(2000):
+def _by_iteration(i: Instance) -> float:
+    """Largest sine of the top q left vectors' span by 400 steps of subspace iteration from a random start."""
+    M, X = i.T + i.U @ i.N, np.random.default_rng(0).standard_normal((i.T.shape[1], i.U.shape[1]))
+    for _ in range(400):
         X = np.linalg.qr(M.T @ (M @ X))[0]
-    found = float(np.sin(subspace_angles(M @ X, i.U)[0]))
+    return float(np.sin(subspace_angles(M @ X, i.U)[0]))
+
+
+def _iterated(i: Instance) -> float:
+    """What 400 steps leave of the rest: (ŝ_{q+1}/ŝ_q)^800, and rounding."""
     S = np.append(i.svd[1], 0.0)
-    return Sides(i.off(0, tuple(range(i.q))), found, 1e-7 + 1e3 * float(S[i.q] / S[i.q - 1]) ** 2000)
+    return 1e-7 + 1e3 * float(S[i.q] / S[i.q - 1]) ** 800
+
+
+def _mirrored(i: Instance) -> float:
+    """‖P_U J_L U‖₂ for the top q triples."""
+    X = i.svd[0][:, : i.q]
+    return norm_off(2 * X @ (X.T @ i.U) - i.U, i.U)
+
+
+def doubled(i: Instance) -> float:
+    """The largest sin 2 theta_i of the principal angles between span(U) and the span of the top q left vectors."""
+    cosines = np.linalg.svd(i.U.T @ i.svd[0][:, : i.q], compute_uv=False).clip(0, 1)
+    return float(np.max(2 * cosines * np.sqrt(1 - cosines**2)))
 
 
 def _pushed(i: Instance) -> float:
@@ -159,6 +179,11 @@ def _ratio(x):
     return U[2, :2].norm() / sharp(0.3)
 
 
+def _searched(x: Float[ndarray, " 9"]) -> Instance:
+    S = x.reshape(3, 3)
+    return Instance(0.3 * expm(S - S.T) @ np.diag([1.0, 1.0, -1.0]), np.eye(3)[:, :2], np.eye(3)[:2], 0.3, (0, 1))
+
+
 STATEMENT = Statement(
     key="subspace-angle",
     kind="tight",
@@ -167,14 +192,15 @@ STATEMENT = Statement(
     assumptions={
         "U has orthonormal columns": lambda i: bool(np.abs(i.U.T @ i.U - np.eye(i.q)).max() < 1e-10),
         "ŝ_J > 0": lambda i: i.least > 1e-6 * i.svd[1][0],
-        "the asserted tau is at least ‖T‖": lambda i: i.tau >= (1 - 1e-12) * float(np.linalg.norm(i.T, 2)),
-        "tau < σ_q/2": lambda i: i.tau < i.sigma / 2,
+        "the asserted tau is at least ‖T‖": Border(lambda i: i.tau / float(np.linalg.norm(i.T, 2)) - 1 + 1e-12),
+        "tau < σ_q/2": Border(lambda i: i.sigma / (2 * i.tau) - 1),
     },
     draw=draw,
     claims={
         "identity": claim("=", lambda i: i.off(0, i.block), _pushed),
         "left, after": angle(0, lambda i: i.tau / i.least, tight=True),
         "right, after": angle(1, lambda i: i.tau / i.least, tight=True),
+        "mirroring doubles the angles": Claim("=", lambda i: Sides.exact(_mirrored(i), doubled(i), scale=10.0)),
         "left, before": angle(0, lambda i: sharp(i.tau / i.sigma), before=True, tight=True),
         "right, before": angle(1, lambda i: sharp(i.tau / i.sigma), before=True, tight=True),
     },
@@ -185,6 +211,6 @@ STATEMENT = Statement(
         "the asserted tau is at least ‖T‖": lambda rng: replace(i := extremal(rng), tau=0.7 * i.tau),
         "tau < σ_q/2": lambda rng: copies(rng, 7, 8, 1.0, 0.6, np.ones(2)),
     },
-    search=Search("left, before", 9, _ratio, restarts=2, steps=120),
-    route=route,
+    search=Search("left, before", 9, _ratio, _searched, restarts=2, steps=120),
+    route=Route("left, before", _by_iteration, _iterated, "measured"),
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..shared.draws import sine
 from ..statement import Claim, Sides
-from . import Instance, claim, left, off, read, read_law
+from . import Instance, claim, left, off, read, read_law, written_law
 
 
 def _certificate(i: Instance) -> float:
@@ -22,25 +22,26 @@ def _value(matrix) -> Claim[Instance]:
 
 def _cut_first(i: Instance) -> np.ndarray:
     U, values, Vh = np.linalg.svd(i.M, full_matrices=False)
-    return U[:, : i.r] * values[: i.r] @ Vh[: i.r] @ i.S
+    return i.G @ (U[:, : i.r] * values[: i.r] @ Vh[: i.r]) @ i.S
 
 
 def _whitened_law(i: Instance) -> float:
-    w = i.S.T @ i.v
-    return off(i.triple[0] @ i.T @ i.S, w / np.linalg.norm(w)) / i.triple[1]
+    return off(i.triple[0] @ i.G @ i.T @ i.S, i.S.T @ i.v) / i.triple[1]
 
 
 OWN: dict[str, Claim[Instance]] = {
     "only the factor's own variance counts": claim(
-        "<=", left, lambda i: np.linalg.norm(i.T, 2) * np.linalg.norm(i.S.T @ i.v) / i.triple[1]
+        "<=", left, lambda i: np.linalg.norm(i.G @ i.T, 2) * np.linalg.norm(i.S.T @ i.v) / i.triple[1]
     ),
+    "the metric forgotten: tau/ŝ_i with ‖T S‖": claim("<=", left, lambda i: np.linalg.norm(i.T @ i.S, 2) / i.triple[1]),
+    "û is the written direction": claim("=", lambda i: sine(i.G.T @ i.triple[0], i.u), written_law),
     "S v̂ is the read functional": claim("=", lambda i: sine(i.S @ i.triple[2], i.v), read_law),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
-    "left: the task not whitened": claim("<=", left, lambda i: np.linalg.norm(i.T, 2) / i.triple[1]),
+    "left: the task not whitened": claim("<=", left, lambda i: np.linalg.norm(i.G @ i.T, 2) / i.triple[1]),
     "left: the whitened strength for the observed value": claim(
-        "<=", left, lambda i: i.tau / (i.beta * np.linalg.norm(i.S.T @ i.v))
+        "<=", left, lambda i: i.tau / (i.beta * np.linalg.norm(i.G @ i.u) * np.linalg.norm(i.S.T @ i.v))
     ),
     "left: half of the arc": claim("<=", left, lambda i: np.sin(0.5 * np.arcsin(min(_certificate(i), 1.0)))),
     "right: the inverse of the root on v": claim(
@@ -53,13 +54,15 @@ BLIND: dict[str, Claim[Instance]] = {
     "right: the pattern estimates Sigma v within the certificate": claim(
         "<=", lambda i: sine(i.S @ i.triple[2], i.S @ i.S.T @ i.v), _certificate
     ),
-    "left push: not projected": claim("=", left, lambda i: np.linalg.norm(i.T @ i.S @ i.triple[2]) / i.triple[1]),
-    "left push: the read functional for the pattern": claim("=", left, lambda i: off(i.T @ read(i), i.u) / i.triple[1]),
+    "left push: not projected": claim("=", left, lambda i: np.linalg.norm(i.G @ i.T @ i.S @ i.triple[2]) / i.triple[1]),
+    "left push: the read functional for the pattern": claim(
+        "=", left, lambda i: off(i.G @ i.T @ read(i), i.G @ i.u) / i.triple[1]
+    ),
     "rank: truncated before whitening": _value(_cut_first),
-    "rank: Sigma for its root": _value(lambda i: i.M @ i.S @ i.S.T),
-    "rank: isotropic inputs of the same power": _value(lambda i: i.M * np.linalg.norm(i.S) / np.sqrt(len(i.v))),
+    "rank: Sigma for its root": _value(lambda i: i.G @ i.M @ i.S @ i.S.T),
+    "rank: isotropic inputs of the same power": _value(lambda i: i.G @ i.M * np.linalg.norm(i.S) / np.sqrt(len(i.v))),
     "read: divided by the singular value": claim(
-        "=", lambda i: sine(read(i), i.v), lambda i: off(i.triple[0] @ i.T, i.v) / i.triple[1]
+        "=", lambda i: sine(read(i), i.v), lambda i: off(i.triple[0] @ i.G @ i.T, i.v) / i.triple[1]
     ),
     "read: the sine of the whitened direction": claim("=", lambda i: sine(read(i), i.v), _whitened_law),
 }
