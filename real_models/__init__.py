@@ -1,7 +1,7 @@
 """What touches checkpoints and torch models; importing this package imports neither torch nor transformers.
 
-Reading, writing and auditing adapters, and directions files. ``real_models.methods`` holds the methods, ``.training`` trains with
-them, ``.evaluation`` scores.
+Reading, writing and auditing adapters, and directions files. ``real_models.methods`` holds the methods, ``.training``
+trains with them, ``.evaluation`` scores.
 """
 
 from .adapters import Adapter, find_checkpoints, read_adapter, updates_from_model, write_adapter
