@@ -138,5 +138,12 @@ def _instance(values: Values) -> Instance:
     frames = (np.column_stack([x, turned(x)]) for x in (left, right))
     T, e = next(frames) @ numbers(values, "R", 2, 2) @ next(frames).T, np.eye(2)[0]
     T[0] += numbers(values, "t", 2)
-    given = {"T": T, "u": e, "v": e, "beta": values.get("beta", 1.0), "Sigma": np.eye(2), "r": 2}
+    given = {
+        "T": T,
+        "u": e,
+        "v": e,
+        "beta": values.get("beta", 1.0),
+        **dict.fromkeys(("Sigma", "Sigma_t"), np.eye(2)),
+        "r": 2,
+    }
     return replace(draw(np.random.default_rng(0)), **given, u_hat=left, v_hat=right)

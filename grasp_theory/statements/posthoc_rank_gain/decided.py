@@ -67,4 +67,9 @@ def _instance(values: Values) -> Instance:
     left[1, 2] = np.sqrt(max(1 - left[1] @ left[1], 0.0))
     u, v = np.eye(4)[0], np.array([0.6, 0.8])
     given = {"T": left.T * s - np.outer(u, v), "u": u, "v": v, "beta": 1.0, "r": 1}
-    return replace(draw(np.random.default_rng(0)), **given, **dict.fromkeys(("Sigma", "Sigma_t", "Sigma_d"), np.eye(2)))
+    return replace(
+        draw(np.random.default_rng(0)),
+        **given,
+        H=np.eye(4),
+        **dict.fromkeys(("Sigma", "Sigma_t", "Sigma_d"), np.eye(2)),
+    )
