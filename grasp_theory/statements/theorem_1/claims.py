@@ -1,0 +1,273 @@
+"""Both sides of the claims of theorem-1; what a false variant changes is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.stats import binom
+
+from ...linear.problem import Stacked
+from ...linear.training import train
+from ..shared.draws import sharp, sine, with_spectrum
+from ..statement import Claim, Relation, Sides
+from .converse import overlaps, worlds
+from .instances import TRIALS, Instance
+
+LEVEL = 1e-6  # chance that a true probability is rejected on one instance
+
+
+def claim(relation: Relation, measured, bound, *, scale=lambda i: 1.0, tight: bool = False) -> Claim[Instance]:
+    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i), scale=scale(i)), tight)
+
+
+# 1. identification
+
+
+def angles(i: Instance) -> float:
+    """The larger of sin ∠(û,u) and sin ∠(q̂, Ŝᵀv)."""
+    return max(sine(i.top[0], i.u), sine(i.top[1], i.w))
+
+
+def share(happens: Callable[[Instance], ndarray], chance=lambda i: np.exp(-(i.t**2) / 2)) -> Claim[Instance]:
+    """How often it happens under fresh noise, against e^(−t²/2)."""
+
+    def sides(i: Instance) -> Sides:
+        p = float(chance(i))
+        return Sides(float(np.mean(happens(i))), p, float(binom.isf(LEVEL, TRIALS, p)) / TRIALS - p)
+
+    return Claim("<=", sides, slack="the binomial quantile of level 1e-6 for 300 draws of the noise")
+
+
+def missed(i: Instance, right_side: float) -> Float[ndarray, " trials"]:
+    """Whether sin 2 theta, theta <= 45°, is above it."""
+    return i.redrawn[1] > np.sin(0.5 * np.arcsin(min(right_side, 1.0))) * (1 + 1e-9)
+
+
+def hardest(i: Instance) -> float:
+    """sin theta for a task of stable rank k and energy k/10 of b² (at most 0.23 b √k) that hides the factor best."""
+    rng = np.random.default_rng(i.seed)
+    m, q, tau = *i.G.shape, hardest_norm(i)
+    extra = np.full(max(min(m, q) - 2, 0), 0.0)
+    if len(extra):
+        extra[:] = np.sqrt(max(i.k - 2, 0) / len(extra))
+    U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (m, q))
+    s = 2 * tau / i.b
+    core = np.zeros((m, q))
+    core[:2, :2] = [[-s, np.sqrt(1 - s * s)], [np.sqrt(1 - s * s), s]]
+    core[range(2, 2 + len(extra)), range(2, 2 + len(extra))] = extra
+    task = tau * U @ core @ V.T
+    top = np.linalg.svd(task + i.b * np.outer(U[:, 0], V[:, 0]))[0][:, 0]
+    return sine(top, U[:, 0])
+
+
+def hardest_norm(i: Instance) -> float:
+    """Its norm: 0.23 b, or what its energy (0.4 b)² allows."""
+    return energy(i) / np.sqrt(i.k)
+
+
+def energy(i: Instance) -> float:
+    """‖T Ŝ‖_F of the hardest task, between 0.2 b and 0.6 b."""
+    return (0.2 + 0.4 * (i.seed % 1000) / 1000) * i.b
+
+
+def complexity(bound) -> Claim[Instance]:
+    """The worst of stable rank k is at sin(½ arcsin(2 ‖T Ŝ‖_F/(√k b)))."""
+    return claim("=", hardest, bound)
+
+
+# 2. removal
+
+
+def cleaned(i: Instance) -> Float[ndarray, "m d"]:
+    """P_û dW."""
+    return i.dW - np.outer(i.top[0], i.top[0] @ i.dW)
+
+
+def answer(i: Instance) -> Float[ndarray, " m"]:
+    """D c."""
+    return cleaned(i) @ (i.S @ (i.S.T @ i.v)) / np.sum((i.S.T @ i.v) ** 2)
+
+
+def ratio(i: Instance) -> float:
+    """rho, on the event of part 1; else infinite."""
+    return i.hidden_by / i.b if i.angle < 1 else np.inf
+
+
+def response(bound: Callable[[Instance, float], float], *, along: bool) -> Claim[Instance]:
+    """|uᵀD c| or ‖D c‖ against a function of rho; without the event of part 1 against 2 (‖Ŷ‖/b + 1) beta."""
+
+    def sides(i: Instance) -> Sides:
+        found = abs(i.u @ answer(i)) if along else float(np.linalg.norm(answer(i)))
+        rho = ratio(i)
+        value = bound(i, rho) if np.isfinite(rho) else 2 * i.beta * (1 + float(np.linalg.norm(i.target)) / i.b)
+        return Sides.exact(found, value, scale=i.beta)
+
+    return Claim("<=", sides)
+
+
+def risk(i: Instance) -> float:
+    """‖(D − T) S_t‖_F²."""
+    return float(np.sum(((cleaned(i) - i.T) @ i.S_t) ** 2))
+
+
+def residual(i: Instance) -> Float[ndarray, "m q"]:
+    """R."""
+    return i.target - i.best
+
+
+def parts(i: Instance, *, truncated: bool = True, shortcut: bool = True, task: bool = True) -> float:
+    """‖ûᵀT S_t‖² + ‖beta P_û u vᵀS_t + (P_û G − R) K‖_F²."""
+    off = np.eye(len(i.u)) - np.outer(i.top[0], i.top[0])
+    rest = (off @ i.G - truncated * residual(i)) @ i.S_inverse @ i.S_t
+    rest = rest + shortcut * i.beta * np.outer(off @ i.u, i.v @ i.S_t)
+    return float(task * np.sum((i.top[0] @ i.T @ i.S_t) ** 2) + np.sum(rest**2))
+
+
+def risk_bound(i: Instance, *, angle: Callable[[Instance], float] | None = None, reach: float = 1.0) -> float:
+    """The explicit bound of part 2."""
+    sin = angle(i) if angle else i.angle
+    lost = np.linalg.norm(i.u @ i.T @ i.S_t) + sin * np.linalg.norm(i.T @ i.S_t, 2)
+    noise = np.linalg.norm(i.S_inverse @ i.S_t, 2) * (np.linalg.norm(i.G) + np.linalg.norm(residual(i)))
+    return float(lost**2 + (i.beta * sin * np.linalg.norm(i.v @ i.S_t) + reach * noise) ** 2)
+
+
+def lost(bound: Callable[[Instance, float], float]) -> Claim[Instance]:
+    """‖ûᵀT S_t‖ against a function of the angle's bound."""
+    return claim(
+        "<=",
+        lambda i: np.linalg.norm(i.top[0] @ i.T @ i.S_t),
+        lambda i: bound(i, i.angle),
+        scale=lambda i: float(np.linalg.norm(i.T @ i.S_t)),
+    )
+
+
+def scale_of_risk(i: Instance) -> float:
+    """What its rounding is relative to."""
+    return float(np.sum((i.dW @ i.S_t) ** 2) + np.sum((i.T @ i.S_t) ** 2))
+
+
+# 3. converse
+
+
+def apart(i: Instance) -> float:
+    """How far the data of the two worlds are from each other."""
+    one, two = worlds(i)
+    return float(np.linalg.norm((one.M - two.M) @ i.X)) / (i.b * np.sqrt(i.X.shape[1]))
+
+
+def numbers(i: Instance) -> float:
+    """Largest deviation of ‖T Ŝ‖/tau and beta ‖Ŝᵀv‖/b from 1 in the two worlds."""
+    found = [(np.linalg.norm(w.T @ i.S, 2) / i.task, w.beta * np.linalg.norm(i.S.T @ w.v) / i.b) for w in worlds(i)]
+    return float(np.abs(np.array(found) - 1).max())
+
+
+def errors(i: Instance) -> tuple[float, float]:
+    """Sines of the answers in the two worlds."""
+    one, two = worlds(i)
+    return sine(i.answers[0], one.u), sine(i.answers[1], two.u)
+
+
+def hidden(which: int, bound) -> Claim[Instance]:
+    """Mean ⟨û,u⟩² over layers with a hidden factor: the best estimator told v (0), the SVD told nothing (1)."""
+
+    def sides(i: Instance) -> Sides:
+        found = overlaps(*i.G.shape, i.a, i.seed)[which]
+        error = float(5 * found.std(ddof=1) / np.sqrt(len(found)))
+        return Sides(float(found.mean()), bound(*i.G.shape, i.a), error)
+
+    return Claim("<=", sides, slack="5 standard errors of 200 layers")
+
+
+# 4. training
+
+
+def update(i: Instance, optimizer) -> Float[ndarray, "m d"]:
+    """B A after all steps."""
+    B, A = i.paths[optimizer]
+    return B[-1] @ A[-1]
+
+
+def certificate(found: Callable[[ndarray, ndarray, float, ndarray], float]) -> Claim[Instance]:
+    """sin ∠(û,u) of what descent, Adam and chance made, the worst, against a function of (P_u D Ŝ, û, ŝ₁, q̂)."""
+
+    def sides(i: Instance) -> Sides:
+        gaps = []
+        for D in (update(i, "sgd"), update(i, "adam"), i.null):
+            U, s, Vh = np.linalg.svd(D @ i.S)
+            C = D @ i.S - np.outer(i.u, i.u @ D @ i.S)
+            gaps.append((sine(U[:, 0], i.u), found(C, U[:, 0], float(s[0]), Vh[0])))
+        return Sides.exact(*max(gaps, key=lambda pair: abs(pair[0] - pair[1])))
+
+    return Claim("=", sides)
+
+
+def longest(i: Instance) -> float:
+    """h."""
+    return i.run.step * max(np.linalg.norm(A @ i.S, 2) ** 2 for A in i.paths["sgd"][1][:-1])
+
+
+def off_factor(i: Instance, optimizer="sgd") -> float:
+    """‖P_u dW Ŝ‖₂ after all steps."""
+    C = update(i, optimizer) @ i.S
+    return float(np.linalg.norm(C - np.outer(i.u, i.u @ C), 2))
+
+
+def descent(time: Callable[[Instance, float], float], *, task=lambda i: 1.0) -> Claim[Instance]:
+    """Against ‖P_u (T Ŝ + G)‖ ‖A_k Ŝ‖ times the smaller of √time and eta Σ ‖A_j Ŝ‖."""
+
+    def bound(i: Instance) -> float:
+        Z = [float(np.linalg.norm(A @ i.S, 2)) for A in i.paths["sgd"][1]]
+        N = i.T @ i.S + i.G
+        kept = float(np.linalg.norm(N - np.outer(i.u, i.u @ N), 2)) * task(i)
+        t = i.run.step * i.run.steps
+        return kept * Z[-1] * min(np.sqrt(time(i, t)), i.run.step * sum(Z[:-1]))
+
+    return claim("<=", off_factor, bound, scale=lambda i: float(np.linalg.norm(i.target)))
+
+
+def entries(i: Instance) -> float:
+    """Largest entry of Adam's B in units of lr."""
+    return float(np.abs(i.paths["adam"][0][-1]).max()) / i.run.lr
+
+
+def through_entries(i: Instance) -> float:
+    """√(m r) max|B| ‖A Ŝ‖."""
+    B, A = i.paths["adam"]
+    return float(np.sqrt(B[-1].size) * np.abs(B[-1]).max() * np.linalg.norm(A[-1] @ i.S, 2))
+
+
+def first_step(bound) -> Claim[Instance]:
+    """sin ∠(û,u) of Adam's first step on beta u vᵀ alone."""
+
+    def measured(i: Instance) -> float:
+        alone = Stacked(i.beta * np.outer(i.u, i.v), i.S @ i.S.T)
+        step = train(alone, i.run.A0, optimizer="adam", lr=i.run.lr, steps=1, eps=1e-30).dW @ i.S
+        return sine(np.linalg.svd(step)[0][:, 0], i.u)
+
+    return claim("=", measured, bound)
+
+
+# 5. curation
+
+
+def taught(bound) -> Claim[Instance]:
+    """The learnt weight on z along the labels' first core and a dense probe."""
+
+    def probe(i: Instance, b: ndarray) -> float:
+        return float(np.random.default_rng(i.seed).standard_normal(len(b)) @ b)
+
+    return claim(
+        "=",
+        lambda i: probe(i, i.cores.learnt()[:, -1]),
+        lambda i: probe(i, bound(i.cores)),
+        scale=lambda i: float(np.linalg.norm(i.cores.learnt())),
+    )
+
+
+def not_explained(i: Instance) -> float:
+    """‖M − T − weight readᵀ‖."""
+    c = i.cores
+    return float(np.linalg.norm(c.learnt() - c.kept() - np.outer(c.weight(), c.read())))

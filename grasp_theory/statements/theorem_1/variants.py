@@ -1,0 +1,3 @@
+"""False variants of theorem-1, its author's own."""
+OWN = {}
+BLIND = {}
