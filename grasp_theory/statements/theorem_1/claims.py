@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from ...linear.problem import Stacked
 from ...linear.training import train
-from ..shared.draws import sharp, sine, with_spectrum
+from ..shared.draws import sine
 from ..statement import Claim, Relation, Sides
 from .converse import overlaps, worlds
 from .instances import TRIALS, Instance

@@ -49,7 +49,8 @@ def draw_run(rng: np.random.Generator, d: int, strength: float, S: Float[ndarray
     start = end * log_uniform(rng, 0.3, 5)
     A0 *= np.sqrt(start) / np.linalg.norm(A0 @ S, 2)
     step = log_uniform(rng, 0.03, 1.8) / (start + end)
-    return Run(None, A0, step, log_uniform(rng, 0.001, 0.1), int(rng.integers(2, 40)))
+    steps = 1 if rng.random() < 0.3 else int(rng.integers(2, 40))
+    return Run(None, A0, step, log_uniform(rng, 0.001, 0.1), steps)
 
 
 def adam_steps(steps: int) -> Float[ndarray, " steps"]:

@@ -1,4 +1,4 @@
-"""The instances of theorem-1: a layer, samples with noise, a deployment, a training run and what the labels came from."""
+"""The instances of theorem-1: a layer, samples with noise, a deployment, a training run, the labels' source."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ TRIALS = 300  # fresh draws of the noise behind a probability
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """n samples of y = (W0 + T + beta u vᵀ) x + noise · mix · N(0, I), an empirical optimum, and the rest of the theorem.
+    """n samples of y = (W0 + T + beta u vᵀ) x + noise · mix · N(0, I), an empirical optimum, the rest of the theorem.
 
     X, N : inputs and unit noise, one sample a column. mix : what the outputs' noises share, I by assumption.
-    rank : of the optimum dW. null : what dW is on inputs off the samples' span. off : by how much dW misses the optimum.
+    rank : of the optimum dW. null : what dW is on inputs off the samples' span. off : what dW misses the optimum by.
     t : e^(−t²/2) is the chance left. k : a stable rank. S_t : a root of Sigma_t.
     frame : two orthonormal directions of the output for the converse; answers : what is said in its two worlds.
     a : beta √n ‖Ŝᵀv‖/s of a factor that is to be hidden. run, cores : see there. seed : of what is drawn anew.
@@ -149,13 +149,14 @@ class Instance:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """The right side from 0.1 to 1.1: generic tasks with noise, or (45%) the worst ones without; n on both sides of d."""
+    """The right side from 0.1 to 1.1: generic tasks with noise, or (45%) the worst ones; n on both sides of d."""
     wide = rng.random() < 0.12
     m, d, n = (int(x) for x in (rng.integers(16, 25, 3) if wide else rng.integers(2, 9, 3)))
     n = n if rng.random() < 0.4 else 3 * n
     X = inputs(rng, d, n)
     if not wide and rng.random() < 0.45:
-        return worst(rng, m, X, rho=rng.uniform(0.05, 0.54), tilt=rng.normal(scale=0.05))
+        noisy = rng.choice([0.0, rng.uniform(0.1, 0.9)])
+        return worst(rng, m, X, rho=rng.uniform(0.05, 0.54), tilt=rng.normal(scale=0.05), noisy=noisy)
     T = with_spectrum(rng, m, d, rng.random(min(m, d)) + 0.02) * log_uniform(rng, 0.3, 3)
     v, P = unit(rng, d), np.linalg.svd(X, full_matrices=False)[0]
     v = P @ (P.T @ v) + rng.uniform(0, 1) * (v - P @ (P.T @ v))
@@ -181,16 +182,16 @@ def plant(
     """The rest drawn; beta from the right side unless given, noise from 0.1 to 3 of the task unless given."""
     (m, d), n = T.shape, X.shape[1]
     q, t = int(np.linalg.matrix_rank(X)), float(rng.uniform(0.2, 2.2))
-    S = np.linalg.svd(X / np.sqrt(n), full_matrices=False)[0] @ np.diag(
-        np.linalg.svd(X / np.sqrt(n), compute_uv=False)
-    )
+    S = np.linalg.svd(X / np.sqrt(n), full_matrices=False)[0] @ np.diag(np.linalg.svd(X / np.sqrt(n), compute_uv=False))
     task, per = np.linalg.norm(T @ S, 2), (np.sqrt(m) + np.sqrt(q) + t) / np.sqrt(n)
     noise = float(log_uniform(rng, 0.1, 3) * task / per) if noise is None else noise
     strength = np.linalg.norm(S.T @ v)
     beta = beta or float(2 * (task + noise * per) / (right_side * strength))
     seen = S @ np.linalg.pinv(S)
     frame = orthonormal(rng, m, 2) if m > 1 else np.ones((1, 2))
-    answer = frame[:, 0] + rng.choice([0, 0.1, 1]) * rng.standard_normal(m)
+    # the singular vectors' answer, one near it, or one of the two worlds'
+    turn = 0.5 * np.arcsin(min(2 * task / (beta * strength), 1.0)) if rng.random() < 0.3 else 0.0
+    answer = frame @ [np.cos(turn), np.sin(turn)] + rng.choice([0, 0, 0.1, 1]) * rng.standard_normal(m)
     answer = answer / np.linalg.norm(answer)
     return Instance(
         T=T,
@@ -216,14 +217,24 @@ def plant(
     )
 
 
-def worst(rng: np.random.Generator, m: int, X: ndarray, *, rho: float, tilt: float = 0.0) -> Instance:
-    """No noise, and T Ŝ = tau [[−s, c], [c, s]] in a plane through u and Ŝᵀv, s = 2 rho turned by ``tilt``."""
-    P, l, _ = np.linalg.svd(X / np.sqrt(X.shape[1]), full_matrices=False)
-    task, u, w = flip(rng, m, len(l), 1.0, min(2 * rho, 1.0), tilt=tilt)
-    task = task * (rho / min(2 * rho, 1.0))
+def worst(
+    rng: np.random.Generator, m: int, X: ndarray, *, rho: float, tilt: float = 0.0, noisy: float = 0.0
+) -> Instance:
+    """T Ŝ + G = tau [[−s, c], [c, s]] in a plane through u and Ŝᵀv, s = 2 rho turned by ``tilt``.
+
+    noisy : G's share of it; the largest noise that is allowed, in the worst direction.
+    """
+    n = X.shape[1]
+    P, l, Qh = np.linalg.svd(X / np.sqrt(n), full_matrices=False)
+    both, u, w = flip(rng, m, len(l), 1.0, min(2 * rho, 1.0), tilt=tilt)
+    both = both * (rho / min(2 * rho, 1.0))  # its norm is rho
     v = P @ (w / l)
     beta = float(np.linalg.norm(v))  # so that beta ‖Ŝᵀv‖ = 1
-    return plant(rng, task / l @ P.T, u, v / beta, X, beta=beta, noise=0.0)
+    i = plant(rng, (1 - noisy) * both / l @ P.T, u, v / beta, X, beta=beta, noise=0.0)
+    if not noisy:
+        return i
+    noise = noisy * rho / ((np.sqrt(m) + np.sqrt(len(l)) + i.t) / np.sqrt(n))
+    return replace(i, noise=noise, N=noisy / noise * np.sqrt(n) * both @ Qh)
 
 
 def extremal(rng: np.random.Generator) -> Instance:
