@@ -37,15 +37,15 @@ rho = (‖T Ŝ‖ + ‖G‖)/b, sharp(rho) = sin(½ arcsin 2 rho) ≈ rho, e(t) 
 
    Under Adam nothing like it holds: its first step with neither task nor noise is already off, sin ∠(û,u) =
    √(1 − ‖u‖₁²/m). There ‖P_u dW Ŝ‖ <= √(m r) max|B| ‖A Ŝ‖, max|B| <= lr Σ_t c_t, c_t = (1 − b₁)/(1 − b₁ᵗ) ·
-   √((1 − b₂ᵗ)/(1 − b₂) · (1 − xᵗ)/(1 − x)), x = b₁²/b₂: no better than ŝ₁, so measure ‖P_u dW Ŝ‖; where a run has converged part 1 holds,
-   whoever trained it.
+   √((1 − b₂ᵗ)/(1 − b₂) · (1 − xᵗ)/(1 − x)), x = b₁²/b₂. That is no smaller than ŝ₁ may be: under Adam measure
+   ‖P_u dW Ŝ‖, or train to the optimum, where part 1 holds whoever trained.
 5. Curation. Selecting for a trait t whose effect on the label is gamma u t gives beta v = gamma E[x xᵀ]⁻¹E[x t], u the
    trait's own (experiment ``curation``). Labels L c of cores seen with error, x = (c + e, z), z merely correlated:
-   g = E[c z], E z² = 1, A = (E[c cᵀ] + E[e eᵀ])⁻¹ =: (C + E)⁻¹, delta = 1 − gᵀA g. Least squares is T + beta u vᵀ, T its
-   fit of uncorrelated z, beta u vᵀ = (L E A g/delta) (−A g, 1)ᵀ: weight 0 on z without core noise; one core of variance
-   1, noise nu, correlation kappa: nu kappa/(1 + nu − kappa²) L. Then u is in col(L): no law for u independent of T
-   applies, part 1 does, but beta ‖Sᵀv‖ <= ‖T S‖ ‖A^(−½) C⁻¹E A g‖/√delta (one core: nu kappa/√(1 + nu − kappa²)), which
-   has to exceed 2: unless cores are mostly noise, such a factor is not promised by its strength.
+   g = E[c z], E z² = 1, A = (C + E)⁻¹, C = E[c cᵀ], E = E[e eᵀ], delta = 1 − gᵀA g. Least squares is T + beta u vᵀ,
+   T the fit of an uncorrelated z, beta u vᵀ = (L E A g/delta) (−A g, 1)ᵀ: weight 0 on z without core noise; one core of
+   variance 1, noise nu, correlation kappa: nu kappa/(1 + nu − kappa²) L. Then u is in col(L): no law for u independent
+   of T applies. Part 1 does, but beta ‖Sᵀv‖ <= ‖T S‖ ‖A^(−½) C⁻¹E A g‖/√delta (S Sᵀ = E[x xᵀ]; one core:
+   nu kappa/√(1 + nu − kappa²)), which has to exceed 2: unless the cores are mostly noise, part 1 is silent.
 
 Assumes: noise N(0, s² I) independent of the inputs; right side < 1; dW is an empirical optimum; deployment within the
 span of the inputs; the answer depends on the data alone; B0 = 0; step · ‖A Ŝ‖² < 1; labels see the cores alone.
@@ -260,7 +260,7 @@ STATEMENT = Statement(
         "labels see the cores alone": direct,
     },
     regimes={"the sample border": lambda i: np.sqrt(i.G.size) / i.a**2 - 1},
-    search=Search("angles", 4, _ratio, _lined, restarts=2, steps=80),
+    search=Search("angles", 4, _ratio, _lined, restarts=1, steps=60),
     route=Route("angles", alternating, 1e-8, "measured", ("Instance.Y",)),
     draws=120,
 )

@@ -15,11 +15,12 @@ from .instances import Instance, inputs, worst
 
 
 def cores() -> list[Core[Instance]]:
-    """j: an eigenvalue of K Z, h = eta ‖Z‖². L, nu, kappa: one core, core and z the solution of its normal equations."""
+    """j: an eigenvalue of K Z, h = eta ‖Z‖². core and z solve the normal equations of one core."""
     h, j = z3.Reals("h j")
     L, nu, kappa, core, z = z3.Reals("L nu kappa core z")
     gain, den = h + 2 * (1 - h) * j - (2 - h) * j * j, 1 + nu - kappa * kappa
-    equations = ((1 + nu) * core + kappa * z == L, kappa * core + z == kappa * L)
+    first, second = (1 + nu) * core + kappa * z - L, kappa * core + z - kappa * L
+    equations = (first <= 0, first >= 0, second <= 0, second >= 0)  # as equations z3 would solve them with a division
     sizes = (0.1 <= L, L <= 9, 0.1 <= kappa, kappa <= 0.9, 0.1 <= nu, nu <= 9)
     return [
         Core(
