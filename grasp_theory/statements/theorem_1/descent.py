@@ -41,16 +41,22 @@ class Run:
         return B, A
 
 
-def draw_run(rng: np.random.Generator, d: int, strength: float, S: Float[ndarray, "d q"]) -> Run:
-    """A0 from small to large beside the factor, steps from short to as long as allowed."""
-    r = int(rng.integers(1, 5))
-    A0 = rng.standard_normal((r, d))
+def draw_run(rng: np.random.Generator, strength: float, S: Float[ndarray, "d q"], rest: Float[ndarray, "m q"]) -> Run:
+    """A0 from small to large beside the factor, steps from short to longer than allowed.
+
+    A fifth takes one step from an A0 in the strongest row of ``rest``, what is to be learnt beside the factor.
+    """
+    one = rng.random() < 0.2
+    A0 = (
+        np.linalg.svd(rest)[2][:1] @ np.linalg.pinv(S)
+        if one
+        else rng.standard_normal((int(rng.integers(1, 5)), len(S)))
+    )
     end = strength * float(np.linalg.norm(S, 2))  # about ‖A Ŝ‖² of the factor, once learnt from a small start
     start = end * log_uniform(rng, 0.3, 5)
     A0 *= np.sqrt(start) / np.linalg.norm(A0 @ S, 2)
-    step = log_uniform(rng, 0.03, 1.8) / (start + end)
-    steps = 1 if rng.random() < 0.3 else int(rng.integers(2, 40))
-    return Run(None, A0, step, log_uniform(rng, 0.001, 0.1), steps)
+    step = rng.uniform(0.4, 1.1) / start if one else log_uniform(rng, 0.03, 1.8) / (start + end)
+    return Run(None, A0, step, log_uniform(rng, 0.001, 0.1), 1 if one else int(rng.integers(2, 40)))
 
 
 def adam_steps(steps: int) -> Float[ndarray, " steps"]:

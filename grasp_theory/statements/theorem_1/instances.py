@@ -181,8 +181,8 @@ def plant(
 ) -> Instance:
     """The rest drawn; beta from the right side unless given, noise from 0.1 to 3 of the task unless given."""
     (m, d), n = T.shape, X.shape[1]
-    q, t = int(np.linalg.matrix_rank(X)), float(rng.uniform(0.2, 2.2))
-    S = np.linalg.svd(X / np.sqrt(n), full_matrices=False)[0] @ np.diag(np.linalg.svd(X / np.sqrt(n), compute_uv=False))
+    P, l, _ = np.linalg.svd(X / np.sqrt(n), full_matrices=False)
+    q, t, S = len(l), float(rng.uniform(0.2, 2.2)), P * l
     task, per = np.linalg.norm(T @ S, 2), (np.sqrt(m) + np.sqrt(q) + t) / np.sqrt(n)
     noise = float(log_uniform(rng, 0.1, 3) * task / per) if noise is None else noise
     strength = np.linalg.norm(S.T @ v)
@@ -211,7 +211,7 @@ def plant(
         frame=frame,
         answers=(answer, answer),
         a=float((m * q) ** 0.25 * np.sqrt(rng.uniform(0.1, 1.15))),
-        run=draw_run(rng, d, float(beta * strength), S),
+        run=draw_run(rng, float(beta * strength), S, T @ S - np.outer(u, u @ T @ S)),
         cores=draw_cores(rng),
         seed=int(rng.integers(2**31)),
     )
