@@ -31,8 +31,8 @@ class Cell:
     """n samples of y = (T + beta u vᵀ) x + noise; T (m x d) has k singular values tau.
 
     task : random, Haar; worst, two of the k in the plane through u and v that hides u best.
-    shared : the outputs' noises are one, which the theorem excludes. steps : of LoRA of rank 8 from B = 0, where the
-    panel is time. core : variance of the noise on the k cores, where it is curation; there T has singular values
+    shared : of the noise's variance what all outputs have in common, 0 in the theorem. steps : of LoRA of rank 8 from
+    B = 0, in panel time. core : variance of the noise on the k cores, in panel curation; there T has singular values
     j^(−1/2), and z has correlation ``kappa`` with one direction of the cores.
     """
 
@@ -43,7 +43,7 @@ class Cell:
     k: int = 6
     noise: float = 1.0
     task: str = "random"
-    shared: bool = False
+    shared: float = 0.0
     optimizer: str = "none"
     core: float = 0.0
     kappa: float = 0.9
@@ -60,8 +60,9 @@ class Cell:
         for name in ("beta", "tau", "noise", "core"):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise InputError(f"{name} must be finite and not negative, got {getattr(self, name)}")
-        if not 0 < self.kappa < 1 or self.beta == 0:
-            raise InputError(f"kappa must be in (0, 1) and beta positive, got {self.kappa} and {self.beta}")
+        if not (0 < self.kappa < 1 and 0 <= self.shared <= 1) or self.beta == 0:
+            found = self.kappa, self.shared, self.beta
+            raise InputError(f"kappa must be in (0, 1), shared in [0, 1] and beta positive, got {found}")
         if self.n < (2 * self.d if self.panel in ("deployment", "time", "curation") else 2):
             raise InputError(f"n must be at least 2, or 2 d where the weights are needed, got {self.n}")
         if (self.panel == "time") != bool(self.steps) or (np.diff((0, *self.steps)) < 1).any():
@@ -76,10 +77,10 @@ class Cell:
 def cells(quick: bool) -> list[Cell]:
     """Curves over n, k, beta, n again, steps and core noise; worst tasks and shared noise beside."""
     skip = 4 if quick else 1
-    wide = {"noise": 4.0, "m": 80, "d": 60}
+    wide = {"tau": 0.5, "noise": 4.0, "m": 80, "d": 60}
     sizes = [int(n) for n in np.geomspace(50, 6400, 13).round()]
     found = [Cell("samples", n, beta, **wide) for beta in (8.0, 16.0) for n in sizes[::skip]]
-    found += [Cell("samples", n, 8.0, shared=True, **wide) for n in (sizes[::skip])]
+    found += [Cell("samples", n, 8.0, shared=1.0, **wide) for n in (sizes[::skip])]
     ranks = (2, 3, 4, 6, 9, 13, 20, 30)
     found += [Cell("complexity", 1500, 5.0, 3 / k**0.5, k, 0.3, task) for task in get_args(Task) for k in ranks[::skip]]
     strengths = (0.6, 1.0, 1.4, 1.8, 2.0, 2.2, 2.6, 3.2, 4.0, 6.0)[:: 1 + quick]
@@ -118,8 +119,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[
 def _fitted(cell: Cell, rng: np.random.Generator) -> dict[str, float]:
     task, u, v = planted(cell, rng)
     X = draw_inputs(second_moment(cell.inputs, v, rng=rng), cell.n, rng=rng)
-    N = rng.standard_normal((cell.m, cell.n))
-    Y = (task + cell.beta * np.outer(u, v)) @ X + cell.noise * (np.ones((cell.m, 1)) * N[:1] if cell.shared else N)
+    Y = (task + cell.beta * np.outer(u, v)) @ X + cell.noise * _noise(cell, rng)
     if cell.n < cell.d:
         seen = Y @ linalg.svd(X, full_matrices=False)[2].T
     else:  # dW = Y Xᵀ (X Xᵀ)⁻¹, and dW X has the left vectors of dW times a root of X Xᵀ
@@ -133,6 +133,12 @@ def _fitted(cell: Cell, rng: np.random.Generator) -> dict[str, float]:
         found["naive risk"] = float(np.sum((dW - task) ** 2))
         found["risk"] = float(np.sum((dW - np.outer(left, left @ dW) - task) ** 2))
     return found
+
+
+def _noise(cell: Cell, rng: np.random.Generator) -> Float[ndarray, "m n"]:
+    """Of variance 1 in each output."""
+    own = rng.standard_normal((cell.m, cell.n))
+    return np.sqrt(1 - cell.shared) * own + np.sqrt(cell.shared) * rng.standard_normal(cell.n) if cell.shared else own
 
 
 def _sine(a: Float[ndarray, " m"], u: Float[ndarray, " m"]) -> float:
@@ -206,8 +212,8 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     beta ‖Ŝᵀv‖ >= beta (√(n − ½) − t)/√n (vᵀ Sigma v = 1), ‖T Ŝ‖ <= tau √λ_max(Sigma) (√n + √k + t)/√n and ‖G‖ <=
     s (√m + √q + t)/√n, each but for e^(−t²/2): at most three times that, of a sine, is allowed beside the bound, and of
     the naive risk beside the risk's. Its mean: E‖uᵀT‖² = k tau²/m, and of the noise E‖G Ŝ⁻¹‖_F² = s² m tr(Sigma⁻¹)/
-    (n − d − 1), and Minkowski's inequality. Nobody, even told T and v, has a squared sine below (m − 1)/(m + n beta²/s²)
-    (u uniform). No bound is stated for shared noise or where the right side is 1 or more.
+    (n − d − 1), and Minkowski's inequality. Nobody, even told T and v, has a squared sine below
+    (m − 1)/(m + n beta²/s²) (u uniform). No bound is stated for shared noise or where the right side is 1 or more.
     """
     if cell.panel == "curation":
         return _curation_theory(cell)
@@ -261,7 +267,7 @@ def _curation_theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="theorem-1",
-    shows="The composed bound over samples, complexity, strength, deployment, training and curation, and where it ends.",
+    shows="The composed bound over samples, complexity, strength, deployment, training, curation; where it ends.",
     cells=cells,
     measure=measure,
     theory=theory,
