@@ -120,12 +120,10 @@ def _fitted(cell: Cell, rng: np.random.Generator) -> dict[str, float]:
     task, u, v = planted(cell, rng)
     X = draw_inputs(second_moment(cell.inputs, v, rng=rng), cell.n, rng=rng)
     Y = (task + cell.beta * np.outer(u, v)) @ X + cell.noise * _noise(cell, rng)
-    if cell.n < cell.d:
-        seen = Y @ linalg.svd(X, full_matrices=False)[2].T
-    else:  # dW = Y Xᵀ (X Xᵀ)⁻¹, and dW X has the left vectors of dW times a root of X Xᵀ
-        root = psd_root(X @ X.T)
-        dW = linalg.solve(X @ X.T, X @ Y.T).T
-        seen = dW @ root
+    # dW = Y X⁺; dW X has the left vectors of dW times a root of X Xᵀ
+    second, cross = X @ X.T, X @ Y.T
+    dW = linalg.solve(second, cross).T if cell.n >= cell.d else linalg.lstsq(X.T, Y.T, rcond=1e-12).T
+    seen = dW @ psd_root(second)
     left = linalg.svd(seen, full_matrices=False)[0][:, 0]
     sine = _sine(left, u)
     found = {"sine": sine, "squared sine": sine**2}

@@ -9,14 +9,14 @@ rho = (‖T Ŝ‖ + ‖G‖)/b, sharp(rho) = sin(½ arcsin 2 rho) ≈ rho, e(t) 
 
        sin 2 theta <= 2 (‖T Ŝ‖ + e(t))/(beta ‖Ŝᵀv‖),  theta = ∠(û,u) < 45°,  and the same for ∠(q̂, Ŝᵀv).
 
-   Complexity: a task of energy ‖T Ŝ‖_F and stable rank k has ‖T Ŝ‖ = ‖T Ŝ‖_F/√k; for every k >= 2 some task of that
-   energy and stable rank attains sin 2 theta = 2 ‖T Ŝ‖_F/(√k b) without noise. Gaussian inputs of moment Sigma: with
-   ‖Ŝᵀv‖ >= ‖Sigma^½v‖ (√(n − ½) − t)/√n, and for T of rank k and Sigma = I ‖T Ŝ‖ <= ‖T‖ (√n + √k + t)/√n, each but
-   for e^(−t²/2), the right side contains no random quantity.
+   Complexity: a task of energy ‖T Ŝ‖_F and stable rank k = ‖T Ŝ‖_F²/‖T Ŝ‖² has ‖T Ŝ‖ = ‖T Ŝ‖_F/√k; for every real k
+   in [2, min(m, q)] some task of both attains sin 2 theta = 2 ‖T Ŝ‖_F/(√k b) without noise. Gaussian inputs of moment
+   Sigma: with ‖Ŝᵀv‖ >= ‖Sigma^½v‖ (√(n − ½) − t)/√n, and for T of rank k and Sigma = I ‖T Ŝ‖ <= ‖T‖ (√n + √k + t)/√n,
+   each but for e^(−t²/2), nothing random is left on the right side.
 2. Removal. D = P_û dW (P_û = I − û ûᵀ). The factor in the data is the input c = Ŝ Ŝᵀv/‖Ŝᵀv‖², the regression of x on
    vᵀx. On the event of 1: |uᵀD c| <= beta rho sharp(rho)², ‖D c‖ <= beta rho sharp(rho): third and second order, where
-   a naive run has about beta. Excess risk at deployment, S_t S_tᵀ = Sigma_t with any correlation of vᵀx, R = Ŷ − dW Ŝ
-   what rank r cannot represent (0 for r >= min(m, q)), K = Ŝ⁺S_t:
+   a naive run of full rank has uᵀdW c >= beta (1 − rho). Excess risk at deployment, S_t S_tᵀ = Sigma_t with any
+   correlation of vᵀx, R = Ŷ − dW Ŝ what rank r cannot represent (0 for r >= min(m, q)), K = Ŝ⁺S_t:
 
        ‖(D − T) S_t‖_F² = ‖ûᵀT S_t‖² + ‖beta P_û u vᵀS_t + (P_û G − R) K‖_F²
                        <= (‖uᵀT S_t‖ + sharp(rho) ‖T S_t‖₂)² + (beta sharp(rho) ‖S_tᵀv‖ + ‖K‖₂ (‖G‖_F + ‖R‖_F))².
@@ -30,15 +30,17 @@ rho = (‖T Ŝ‖ + ‖G‖)/b, sharp(rho) = sin(½ arcsin 2 rho) ≈ rho, e(t) 
 
    (c) If u and the direction of Ŝᵀv are uniform and not told, below the sample border n b²/s² < √(m q), where
    kappa = a⁴/(m q) < 1: E⟨û,u⟩² <= 1/m + √(((1 − kappa)^(−3/2) − 1 − kappa/2)/m): nobody identifies as m grows.
+   Part 1 needs n > 4 s²(√m + √q + t)²/b², (b) more than about s² m/b²: for q <= m a constant apart.
 4. Training. For every update D whatever, sin ∠(û,u) = ‖P_u D Ŝ q̂‖/ŝ₁ <= ‖P_u D Ŝ‖/ŝ₁, ŝ₁ = ‖D Ŝ‖. LoRA from B = 0:
-   after k steps of size eta of descent on ½‖B A Ŝ − Ŷ‖_F² with h = max eta ‖A_j Ŝ‖² <= 1 (A may move by any rule),
+   after k steps of size eta of descent on ½‖B A Ŝ − Ŷ‖_F² with h = max_{j<k} eta ‖A_j Ŝ‖² <= 1, however A moves,
 
        ‖P_u dW Ŝ‖ <= ‖P_u (T Ŝ + G)‖ ‖A_k Ŝ‖ min(√(eta k/(2 − h)), eta Σ_{j<k} ‖A_j Ŝ‖).
 
-   Under Adam nothing like it holds: its first step with neither task nor noise is already off, sin ∠(û,u) =
-   √(1 − ‖u‖₁²/m). There ‖P_u dW Ŝ‖ <= √(m r) max|B| ‖A Ŝ‖, max|B| <= lr Σ_t c_t, c_t = (1 − b₁)/(1 − b₁ᵗ) ·
-   √((1 − b₂ᵗ)/(1 − b₂) · (1 − xᵗ)/(1 − x)), x = b₁²/b₂. That is no smaller than ŝ₁ may be: under Adam measure
-   ‖P_u dW Ŝ‖, or train to the optimum, where part 1 holds whoever trained.
+   with √(t/2) for gradient flow of time t = eta k. Under Adam no multiple of ‖P_u (T Ŝ + G)‖ bounds it: its first step
+   with neither task nor noise is already off, sin ∠(û,u) = √(1 − ‖u‖₁²/m) (no u_i = 0). There ‖P_u dW Ŝ‖ <=
+   √(m r) max|B| ‖A Ŝ‖ and max|B| <= lr Σ_t c_t, c_t = (1 − b₁)/(1 − b₁ᵗ) · √((1 − b₂ᵗ)/(1 − b₂) · (1 − xᵗ)/(1 − x)),
+   x = b₁²/b₂. That is no smaller than ŝ₁ may be: under Adam measure ‖P_u dW Ŝ‖, or train to the optimum, where part 1
+   holds whoever trained.
 5. Curation. Selecting for a trait t whose effect on the label is gamma u t gives beta v = gamma E[x xᵀ]⁻¹E[x t], u the
    trait's own (experiment ``curation``). Labels L c of cores seen with error, x = (c + e, z), z merely correlated:
    g = E[c z], E z² = 1, A = (C + E)⁻¹, C = E[c cᵀ], E = E[e eᵀ], delta = 1 − gᵀA g. Least squares is T + beta u vᵀ,
@@ -80,70 +82,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..shared.draws import orthonormal, sharp, unit
+from ..shared.draws import sharp
 from ..statement import Border, Route, Search, Statement
 from . import claims as c
-from .converse import second_moment, told_nothing, told_v, worlds
+from . import run_claims as r
+from .converse import second_moment, told_nothing, told_v
 from .descent import adam_steps
-from .instances import Instance, draw, extremal, inputs, plant, worst
-
-
-def calm(rng: np.random.Generator, *, d: int = 4, n: int = 7, rho: float = 0.3) -> Instance:
-    """One of the hardest tasks without noise, trained in short steps."""
-    i = worst(rng, 5, inputs(rng, d, n), rho=rho)
-    return replace(i, run=replace(i.run, step=i.run.step / 100))
-
-
-def shared_noise(rng: np.random.Generator) -> Instance:
-    """All outputs have one noise: ‖G‖ is √m times as large."""
-    i = plant(rng, rng.standard_normal((40, 12)), unit(rng, 40), unit(rng, 12), inputs(rng, 12, 60))
-    run = replace(i.run, step=i.run.step / 100)
-    return replace(i, mix=np.outer(np.ones(40), np.eye(40)[0]), t=1.5, run=run)
-
-
-def beyond(rng: np.random.Generator) -> Instance:
-    """‖T Ŝ‖ = 0.6 b: T Ŝ = −0.6 b (u wᵀ − u' w'ᵀ) leaves u' w'ᵀ on top."""
-    return calm(rng, rho=0.6)
-
-
-def not_optimal(rng: np.random.Generator) -> Instance:
-    """An update that points elsewhere."""
-    i = calm(rng)
-    return replace(i, off=9 * np.outer(i.frame[:, 0], unit(rng, 4) @ i.S_inverse))
-
-
-def unseen(rng: np.random.Generator) -> Instance:
-    """Three samples in R⁶, deployed on other inputs."""
-    i = calm(rng, d=6, n=3)
-    return replace(i, S_t=orthonormal(rng, 6, 6))
-
-
-def knowing(rng: np.random.Generator) -> Instance:
-    """Answers that know the world they are in."""
-    i = calm(rng)
-    one, two = worlds(i)
-    return replace(i, answers=(one.u, two.u))
-
-
-def warm(rng: np.random.Generator) -> Instance:
-    """B0 writes off the factor."""
-    i = calm(rng)
-    return replace(i, run=replace(i.run, B0=rng.standard_normal((5, len(i.run.A0))), steps=2))
-
-
-def leaping(rng: np.random.Generator) -> Instance:
-    """step ‖A Ŝ‖² = 3: a few steps overshoot."""
-    i = plant(rng, rng.standard_normal((5, 4)), unit(rng, 5), unit(rng, 4), inputs(rng, 4, 12), right_side=0.9)
-    size = np.linalg.norm(i.run.A0 @ i.S, 2) ** 2
-    return replace(i, run=replace(i.run, A0=30 * i.run.A0, step=3 / (900 * float(size)), steps=6))
-
-
-def direct(rng: np.random.Generator) -> Instance:
-    """z itself writes into the labels."""
-    i = draw(rng)
-    while STATEMENT.broken(i):
-        i = draw(rng)
-    return replace(i, cores=replace(i.cores, direct=rng.standard_normal(len(i.cores.L))))
+from .instances import Instance, draw, extremal, worst
+from .violators import VIOLATORS
 
 
 def alternating(i: Instance) -> float:
@@ -151,7 +97,7 @@ def alternating(i: Instance) -> float:
     rng, (left, values) = np.random.default_rng(0), np.linalg.eigh(i.X @ i.X.T)[::-1]
     keep = values > 1e-12 * values[-1]
     inverse = left[:, keep] / values[keep] @ left[:, keep].T
-    b = rng.standard_normal(len(i.u))
+    b, z = rng.standard_normal(len(i.u)), i.v @ i.X
     for _ in range(20_000):
         a = inverse @ (i.X @ (i.Y.T @ b)) / (b @ b)
         z = a @ i.X
@@ -186,7 +132,11 @@ def _ratio(x):
 
 def constant(i: Instance, t: float) -> float:
     """eta k/(2 − h)."""
-    return t / (2 - min(c.longest(i), 1.0))
+    return t / (2 - min(r.longest(i), 1.0))
+
+
+def _optimal(i: Instance) -> bool:
+    return bool(np.linalg.norm(i.dW @ i.S - i.best) <= 1e-9 * np.linalg.norm(i.target))
 
 
 def _sees_span(i: Instance) -> bool:
@@ -202,12 +152,12 @@ STATEMENT = Statement(
     assumptions={
         "noise N(0, s² I) independent of the inputs": lambda i: bool((i.mix == np.eye(len(i.u))).all()),
         "right side < 1": Border(lambda i: 1 / i.right_side - 1),
-        "dW is an empirical optimum": lambda i: np.linalg.norm(i.dW @ i.S - i.best) <= 1e-9 * np.linalg.norm(i.target),
+        "dW is an empirical optimum": _optimal,
         "deployment within the span of the inputs": _sees_span,
         "the answer depends on the data alone": lambda i: i.answers[0] is i.answers[1],
         "B0 = 0": lambda i: i.run.B0 is None,
         # only sufficient: up to 2 the constant 1/(2 − h) grows, and most runs stay far below it
-        "step · ‖A Ŝ‖² < 1": Border(lambda i: 1 / c.longest(i) - 1, sharp=False),
+        "step · ‖A Ŝ‖² < 1": Border(lambda i: 1 / r.longest(i) - 1, sharp=False),
         "labels see the cores alone": lambda i: not i.cores.direct.any(),
     },
     draw=draw,
@@ -215,13 +165,16 @@ STATEMENT = Statement(
         "angles": c.claim("<=", c.angles, lambda i: i.angle, tight=True),
         "noise, probability": c.share(lambda i: i.redrawn[0] > i.allowed),
         "angle, probability": c.share(lambda i: c.missed(i, i.right_side)),
+        "Gaussian inputs, strength": c.share(c.weak_inputs),
+        "Gaussian inputs, task": c.share(lambda i: c.loud_inputs(i, np.sqrt(c.rank(i)))),
         "complexity": c.complexity(lambda i: sharp(c.energy(i) / (np.sqrt(i.k) * i.b))),
         "response": c.response(lambda i, rho: i.beta * rho * sharp(rho) ** 2, along=True),
+        "naive response": c.claim(">=", c.naive, lambda i: i.beta * (1 - i.hidden_by / i.b), scale=lambda i: i.beta),
         "whole response": c.response(lambda i, rho: i.beta * rho * sharp(rho), along=False),
         "risk, parts": c.claim("=", c.risk, c.parts, scale=c.scale_of_risk),
         "risk": c.claim("<=", c.risk, c.risk_bound, scale=c.scale_of_risk),
         "task lost": c.lost(
-            lambda i, s: np.linalg.norm(i.u @ i.T @ i.S_t) + s * np.linalg.norm(i.T @ i.S_t, 2),
+            lambda i, s: float(np.linalg.norm(i.u @ i.T @ i.S_t) + s * np.linalg.norm(i.T @ i.S_t, 2)),
         ),
         "two worlds, one law": c.claim("=", c.apart, lambda i: 0.0),
         "two worlds, their numbers": c.claim("=", c.numbers, lambda i: 0.0),
@@ -234,31 +187,22 @@ STATEMENT = Statement(
         "told nothing": c.hidden(1, told_nothing),
         "told nothing, second moment": c.claim(
             "<=",
-            lambda i: min(1.0, 1 / len(i.u) + np.sqrt(second_moment(*i.G.shape, i.a))),
-            lambda i: told_nothing(*i.G.shape, i.a),
+            lambda i: min(1.0, 1 / len(i.u) + np.sqrt(second_moment(i.sizes[0], i.sizes[1], i.a))),
+            lambda i: told_nothing(i.sizes[0], i.sizes[1], i.a),
         ),
-        "every update": c.certificate(lambda C, u, s, q: float(np.linalg.norm(C @ q)) / s),
-        "descent": c.descent(constant),
-        "Adam's entries": c.claim("<=", c.entries, lambda i: float(adam_steps(i.run.steps).sum())),
-        "Adam": c.claim("<=", lambda i: c.off_factor(i, "adam"), c.through_entries),
-        "Adam's first step": c.first_step(lambda i: np.sqrt(max(1 - np.abs(i.u).sum() ** 2 / len(i.u), 0.0))),
-        "curation": c.taught(lambda cores: cores.weight()),
+        "every update": r.certificate(lambda C, u, s, q: float(np.linalg.norm(C @ q)) / s),
+        "descent": r.descent(constant),
+        "Adam's entries": c.claim("<=", r.entries, lambda i: float(adam_steps(i.run.steps).sum())),
+        "Adam": c.claim("<=", lambda i: r.off_factor(i, "adam"), r.through_entries),
+        "Adam's first step": r.first_step(lambda i: np.sqrt(max(1 - np.abs(i.u).sum() ** 2 / len(i.u), 0.0))),
+        "curation": r.taught(lambda cores: cores.weight()),
         "curation, rank one": c.claim(
-            "=", c.not_explained, lambda i: 0.0, scale=lambda i: float(np.linalg.norm(i.cores.learnt()))
+            "=", r.not_explained, lambda i: 0.0, scale=lambda i: float(np.linalg.norm(i.cores.learnt()))
         ),
         "curation, strength": c.claim("<=", lambda i: i.cores.ratio(), lambda i: i.cores.limit(), tight=True),
     },
     extremal=extremal,
-    violators={
-        "noise N(0, s² I) independent of the inputs": shared_noise,
-        "right side < 1": beyond,
-        "dW is an empirical optimum": not_optimal,
-        "deployment within the span of the inputs": unseen,
-        "the answer depends on the data alone": knowing,
-        "B0 = 0": warm,
-        "step · ‖A Ŝ‖² < 1": leaping,
-        "labels see the cores alone": direct,
-    },
+    violators=VIOLATORS,
     regimes={"the sample border": lambda i: np.sqrt(i.G.size) / i.a**2 - 1},
     search=Search("angles", 4, _ratio, _lined, restarts=1, steps=60),
     route=Route("angles", alternating, 1e-8, "measured", ("Instance.Y",)),

@@ -9,8 +9,6 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import binom
 
-from ...linear.problem import Stacked
-from ...linear.training import train
 from ..shared.draws import sine
 from ..statement import Claim, Relation, Sides
 from .converse import overlaps, worlds
@@ -46,13 +44,29 @@ def missed(i: Instance, right_side: float) -> Float[ndarray, " trials"]:
     return i.redrawn[1] > np.sin(0.5 * np.arcsin(min(right_side, 1.0))) * (1 + 1e-9)
 
 
+def rank(i: Instance) -> int:
+    """Of the task in the claims on Gaussian inputs: k rounded, at most d."""
+    return min(round(i.k), len(i.v))
+
+
+def weak_inputs(i: Instance) -> ndarray:
+    """Whether n standard normal numbers, vᵀx of the samples, have a length below √(n − ½) − t."""
+    rng, n = np.random.default_rng(i.seed), i.X.shape[1]
+    return np.sqrt(rng.chisquare(n, TRIALS)) < np.sqrt(n - 0.5) - i.t
+
+
+def loud_inputs(i: Instance, beside: float) -> ndarray:
+    """Whether a k x n Gaussian matrix has a norm above √n + ``beside`` + t."""
+    rng, n = np.random.default_rng(i.seed), i.X.shape[1]
+    drawn = rng.standard_normal((TRIALS, rank(i), n))
+    return np.linalg.svd(drawn, compute_uv=False)[:, 0] > np.sqrt(n) + beside + i.t
+
+
 def hardest(i: Instance) -> float:
-    """sin theta for a task of stable rank k and energy k/10 of b² (at most 0.23 b √k) that hides the factor best."""
-    rng = np.random.default_rng(i.seed)
-    m, q, tau = *i.G.shape, hardest_norm(i)
-    extra = np.full(max(min(m, q) - 2, 0), 0.0)
-    if len(extra):
-        extra[:] = np.sqrt(max(i.k - 2, 0) / len(extra))
+    """sin theta for the task of stable rank k and this energy that hides the factor best."""
+    rng, (m, q) = np.random.default_rng(i.seed), i.sizes
+    tau, others = energy(i) / np.sqrt(i.k), max(min(m, q) - 2, 0)
+    extra = np.full(others, np.sqrt((i.k - 2) / max(others, 1)))
     U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (m, q))
     s = 2 * tau / i.b
     core = np.zeros((m, q))
@@ -61,11 +75,6 @@ def hardest(i: Instance) -> float:
     task = tau * U @ core @ V.T
     top = np.linalg.svd(task + i.b * np.outer(U[:, 0], V[:, 0]))[0][:, 0]
     return sine(top, U[:, 0])
-
-
-def hardest_norm(i: Instance) -> float:
-    """Its norm: 0.23 b, or what its energy (0.4 b)² allows."""
-    return energy(i) / np.sqrt(i.k)
 
 
 def energy(i: Instance) -> float:
@@ -96,11 +105,16 @@ def ratio(i: Instance) -> float:
     return i.hidden_by / i.b if i.angle < 1 else np.inf
 
 
+def naive(i: Instance) -> float:
+    """uᵀdW c of full rank."""
+    return float(i.u @ i.target @ i.w / np.linalg.norm(i.S.T @ i.v))
+
+
 def response(bound: Callable[[Instance, float], float], *, along: bool) -> Claim[Instance]:
     """|uᵀD c| or ‖D c‖ against a function of rho; without the event of part 1 against 2 (‖Ŷ‖/b + 1) beta."""
 
     def sides(i: Instance) -> Sides:
-        found = abs(i.u @ answer(i)) if along else float(np.linalg.norm(answer(i)))
+        found = float(abs(i.u @ answer(i))) if along else float(np.linalg.norm(answer(i)))
         rho = ratio(i)
         value = bound(i, rho) if np.isfinite(rho) else 2 * i.beta * (1 + float(np.linalg.norm(i.target)) / i.b)
         return Sides.exact(found, value, scale=i.beta)
@@ -174,100 +188,8 @@ def hidden(which: int, bound) -> Claim[Instance]:
     """Mean ⟨û,u⟩² over layers with a hidden factor: the best estimator told v (0), the SVD told nothing (1)."""
 
     def sides(i: Instance) -> Sides:
-        found = overlaps(*i.G.shape, i.a, i.seed)[which]
+        found = overlaps(*i.sizes, i.a, i.seed)[which]
         error = float(5 * found.std(ddof=1) / np.sqrt(len(found)))
-        return Sides(float(found.mean()), bound(*i.G.shape, i.a), error)
+        return Sides(float(found.mean()), bound(*i.sizes, i.a), error)
 
     return Claim("<=", sides, slack="5 standard errors of 200 layers")
-
-
-# 4. training
-
-
-def update(i: Instance, optimizer) -> Float[ndarray, "m d"]:
-    """B A after all steps."""
-    B, A = i.paths[optimizer]
-    return B[-1] @ A[-1]
-
-
-def certificate(found: Callable[[ndarray, ndarray, float, ndarray], float]) -> Claim[Instance]:
-    """sin ∠(û,u) of what descent, Adam and chance made, the worst, against a function of (P_u D Ŝ, û, ŝ₁, q̂)."""
-
-    def sides(i: Instance) -> Sides:
-        gaps = []
-        for D in (update(i, "sgd"), update(i, "adam"), i.null):
-            U, s, Vh = np.linalg.svd(D @ i.S)
-            C = D @ i.S - np.outer(i.u, i.u @ D @ i.S)
-            gaps.append((sine(U[:, 0], i.u), found(C, U[:, 0], float(s[0]), Vh[0])))
-        return Sides.exact(*max(gaps, key=lambda pair: abs(pair[0] - pair[1])))
-
-    return Claim("=", sides)
-
-
-def longest(i: Instance) -> float:
-    """h."""
-    return i.run.step * max(np.linalg.norm(A @ i.S, 2) ** 2 for A in i.paths["sgd"][1][:-1])
-
-
-def off_factor(i: Instance, optimizer="sgd") -> float:
-    """‖P_u dW Ŝ‖₂ after all steps."""
-    C = update(i, optimizer) @ i.S
-    return float(np.linalg.norm(C - np.outer(i.u, i.u @ C), 2))
-
-
-def descent(time: Callable[[Instance, float], float], *, task=lambda i: 1.0) -> Claim[Instance]:
-    """Against ‖P_u (T Ŝ + G)‖ ‖A_k Ŝ‖ times the smaller of √time and eta Σ ‖A_j Ŝ‖."""
-
-    def bound(i: Instance) -> float:
-        Z = [float(np.linalg.norm(A @ i.S, 2)) for A in i.paths["sgd"][1]]
-        N = i.T @ i.S + i.G
-        kept = float(np.linalg.norm(N - np.outer(i.u, i.u @ N), 2)) * task(i)
-        t = i.run.step * i.run.steps
-        return kept * Z[-1] * min(np.sqrt(time(i, t)), i.run.step * sum(Z[:-1]))
-
-    return claim("<=", off_factor, bound, scale=lambda i: float(np.linalg.norm(i.target)))
-
-
-def entries(i: Instance) -> float:
-    """Largest entry of Adam's B in units of lr."""
-    return float(np.abs(i.paths["adam"][0][-1]).max()) / i.run.lr
-
-
-def through_entries(i: Instance) -> float:
-    """√(m r) max|B| ‖A Ŝ‖."""
-    B, A = i.paths["adam"]
-    return float(np.sqrt(B[-1].size) * np.abs(B[-1]).max() * np.linalg.norm(A[-1] @ i.S, 2))
-
-
-def first_step(bound) -> Claim[Instance]:
-    """sin ∠(û,u) of Adam's first step on beta u vᵀ alone."""
-
-    def measured(i: Instance) -> float:
-        alone = Stacked(i.beta * np.outer(i.u, i.v), i.S @ i.S.T)
-        step = train(alone, i.run.A0, optimizer="adam", lr=i.run.lr, steps=1, eps=1e-30).dW @ i.S
-        return sine(np.linalg.svd(step)[0][:, 0], i.u)
-
-    return claim("=", measured, bound)
-
-
-# 5. curation
-
-
-def taught(bound) -> Claim[Instance]:
-    """The learnt weight on z along the labels' first core and a dense probe."""
-
-    def probe(i: Instance, b: ndarray) -> float:
-        return float(np.random.default_rng(i.seed).standard_normal(len(b)) @ b)
-
-    return claim(
-        "=",
-        lambda i: probe(i, i.cores.learnt()[:, -1]),
-        lambda i: probe(i, bound(i.cores)),
-        scale=lambda i: float(np.linalg.norm(i.cores.learnt())),
-    )
-
-
-def not_explained(i: Instance) -> float:
-    """‖M − T − weight readᵀ‖."""
-    c = i.cores
-    return float(np.linalg.norm(c.learnt() - c.kept() - np.outer(c.weight(), c.read())))

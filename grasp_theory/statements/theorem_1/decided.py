@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import z3
@@ -16,8 +17,10 @@ from .instances import Instance, inputs, worst
 
 def cores() -> list[Core[Instance]]:
     """j: an eigenvalue of K Z, h = eta ‖Z‖². core and z solve the normal equations of one core."""
-    h, j = z3.Reals("h j")
-    L, nu, kappa, core, z = z3.Reals("L nu kappa core z")
+    step: Any = z3.Reals("h j")
+    one: Any = z3.Reals("L nu kappa core z")
+    (h, j), (L, nu, kappa, core, z) = step, one
+    half: Any = z3.Or(j != 0, h + 2 * (1 - h) * j - (2 - h) * j * j <= 0.5)  # at the first step
     gain, den = h + 2 * (1 - h) * j - (2 - h) * j * j, 1 + nu - kappa * kappa
     first, second = (1 + nu) * core + kappa * z - L, kappa * core + z - kappa * L
     equations = (first <= 0, first >= 0, second <= 0, second >= 0)  # as equations z3 would solve them with a division
@@ -29,7 +32,7 @@ def cores() -> list[Core[Instance]]:
             "all reals",
             (0 < h, h < 1),
             (2 - h) * gain <= 1,
-            {"descent, constant 1/2 for steps of any size": z3.Implies(j == 0, gain <= 0.5)},
+            {"descent, constant 1/2 for steps of any size": half},
             first_step,
         ),
         Core(

@@ -69,6 +69,11 @@ class Instance:
         """The noise that a fit sees, of entries N(0, s²/n) given X."""
         return self.noise * self.mix @ self.N @ self._svd[2].T / np.sqrt(self.X.shape[1])
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """(m, q)."""
+        return self.G.shape[0], self.G.shape[1]
+
     @cached_property
     def w(self) -> Float[ndarray, " q"]:
         """Ŝᵀv/‖Ŝᵀv‖."""

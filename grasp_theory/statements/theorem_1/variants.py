@@ -7,6 +7,7 @@ import numpy as np
 from ..shared.draws import sharp
 from ..statement import Claim
 from . import claims as c
+from . import run_claims as r
 from .converse import second_moment, told_v
 from .instances import Instance
 
@@ -23,7 +24,7 @@ def _told_nothing(bound) -> Claim[Instance]:
         m, kappa = len(i.u), i.a**4 / i.G.size
         return min(1.0, bound(m, kappa)) if kappa < 1 else 1.0
 
-    exact = "<=", lambda i: min(1.0, 1 / len(i.u) + np.sqrt(second_moment(*i.G.shape, i.a)))
+    exact = "<=", lambda i: min(1.0, 1 / len(i.u) + np.sqrt(second_moment(*i.sizes, i.a)))
     return c.claim(*exact, of)
 
 
@@ -51,6 +52,8 @@ OWN: dict[str, Claim[Instance]] = {
     "noise of norm s √m": _larger_norm(lambda m, q: np.sqrt(m)),
     "noise of norm s √(m + q)": _larger_norm(lambda m, q: np.sqrt(m + q)),
     "noise of norm s √max(m, q)": _larger_norm(lambda m, q: np.sqrt(max(m, q))),
+    "Gaussian inputs do not stretch the task": c.share(lambda i: c.loud_inputs(i, 0.0)),
+    "a naive run has all of beta": c.claim(">=", c.naive, lambda i: i.beta, scale=lambda i: i.beta),
     "the rank for the stable rank": c.complexity(lambda i: sharp(c.energy(i) / (np.sqrt(min(i.G.shape)) * i.b))),
     "the stable rank is ‖·‖_F/‖·‖": c.complexity(lambda i: sharp(c.energy(i) / (i.k * i.b))),
     "response of fourth order": c.response(lambda i, rho: i.beta * rho**2 * sharp(rho) ** 2, along=True),
@@ -78,20 +81,20 @@ OWN: dict[str, Claim[Instance]] = {
     "told nothing, the second moment of detection": _told_nothing(
         lambda m, kappa: 1 / m + np.sqrt(((1 - kappa) ** -0.5 - 1) / m)
     ),
-    "the tangent of the angle": c.certificate(
+    "the tangent of the angle": r.certificate(
         lambda C, u, s, q: float(np.tan(np.arcsin(min(np.linalg.norm(C @ q) / s, 1 - 1e-12))))
     ),
-    "descent, constant 1/2 for steps of any size": c.descent(lambda i, t: t / 2),
-    "descent, a quarter of the time": c.descent(lambda i, t: t / 4),
-    "Adam moves lr a step": c.claim("<=", c.entries, lambda i: float(i.run.steps)),
-    "Adam's first step shows u": c.first_step(lambda i: 0.0),
-    "Adam's first step, a Gaussian u": c.first_step(lambda i: np.sqrt(1 - 2 / np.pi)),
-    "weight without the cores' share of z": c.taught(lambda cores: cores.weight() * cores.rest),
-    "z explained as by exact cores": c.taught(
+    "descent, constant 1/2 for steps of any size": r.descent(lambda i, t: t / 2),
+    "descent, a quarter of the time": r.descent(lambda i, t: t / 4),
+    "Adam moves lr a step": c.claim("<=", r.entries, lambda i: float(i.run.steps)),
+    "Adam's first step shows u": r.first_step(lambda i: 0.0),
+    "Adam's first step, a Gaussian u": r.first_step(lambda i: np.sqrt(1 - 2 / np.pi)),
+    "weight without the cores' share of z": r.taught(lambda cores: cores.weight() * cores.rest),
+    "z explained as by exact cores": r.taught(
         lambda cores: cores.weight() * cores.rest / (1 - cores.g @ np.linalg.solve(cores.C, cores.g))
     ),
-    "weight of the correlation": c.taught(lambda cores: cores.L @ np.linalg.solve(cores.C, cores.g)),
-    "weight without exact cores too": c.taught(lambda cores: cores.L @ cores.g / cores.rest),
+    "weight of the correlation": r.taught(lambda cores: cores.L @ np.linalg.solve(cores.C, cores.g)),
+    "weight without exact cores too": r.taught(lambda cores: cores.L @ cores.g / cores.rest),
 }
 
 BLIND: dict[str, Claim[Instance]] = {}
