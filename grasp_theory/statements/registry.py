@@ -15,6 +15,7 @@ from .statement import Statement
 
 # The order of the theory: identification (what can be known), then removal (what can be done).
 ORDER: tuple[str, ...] = (
+    "theorem-1",
     "naive-solution",
     "factored-svd",
     "posterior-angle",
