@@ -23,6 +23,7 @@ ORDER: tuple[str, ...] = (
     "minimax-angle",
     "subspace-angle",
     "scalar-output",
+    "control-contrast",
     "layer-in-a-product",
     "complexity-law",
     "phase-transition",
