@@ -28,6 +28,7 @@ ORDER: tuple[str, ...] = (
     "complexity-law",
     "phase-transition",
     "bbp-converse",
+    "self-certificate",
     "pooled-layers",
     "sample-threshold",
     "noise-floor",
