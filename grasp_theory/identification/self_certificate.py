@@ -143,6 +143,70 @@ def estimate_range(
     return Range(left, right)
 
 
+@dataclass(frozen=True)
+class SelfCertificate:
+    """Angle between component 0 and the factor behind it, if the task's singular directions are random beside it.
+
+    degrees : the estimate, of the matrix as it stands (unknown values as if equal); low, high : one standard error to
+    either side, and what the unknown values of a pooled spectrum allow. strength : the factor's, beta.
+    if_cut : the largest estimate if the rank cut off values up to the last one; None if it cut nothing, or if
+    modules are pooled, whose cut values bound nothing here. reason : "estimated", or why all of these are None.
+    """
+
+    degrees: float | None
+    low: float | None
+    high: float | None
+    strength: float | None
+    if_cut: float | None
+    reason: str
+
+
+def self_certificate(
+    values: Float[ndarray, " k"],
+    shape: tuple[int, int],
+    *,
+    rank: int,
+    error: float,
+    energy: float | None = None,
+    whole: tuple[int, int] | None = None,
+) -> SelfCertificate:
+    """For the left side of a matrix whose leading singular values are known to within ``error``.
+
+    Parameters
+    ----------
+    shape : dimensions of the spaces in which task and factor are random: (d_out, r) for B A with A as it started.
+    rank : how many values are not 0. energy : ‖·‖_F², where not all of them are given; it bounds the others.
+    whole : (m, d) of the matrix whose spectrum the rank may have cut; None if it did not.
+    """
+    x, rank = np.asarray(values, dtype=np.float64), min(rank, *shape)
+    x = x[: rank if energy is None else len(x)]
+    if min(shape) < 2 or len(x) < 2:
+        return withheld("there is no second singular value to learn from")
+    if not x[0] - x[1] > CLEAR * x[0] + 2 * error:
+        return withheld("the top singular value is not above the next")
+    missing = rank - len(x)
+    tail = 0.0 if energy is None or missing < 1 else max(energy - float(x @ x), 0.0)
+    flat = np.full(max(missing, 0), min(np.sqrt(tail / missing), x[-1]) if missing > 0 else 0.0)
+    found = estimate(x[0], np.concatenate([x[1:], flat]), shape)
+    low = high = found.left
+    if missing > 0 and x[-1] > 0:
+        low, high = estimate_range(x[0], x[1:], shape, unknown=missing, energy=tail).left
+    cut = None
+    if whole is not None and energy is None and rank < min(whole) and x[-1] > 0:
+        cut = estimate_range(x[0], x[1:], whole, unknown=min(whole) - rank).left[0]
+    angles = (_degrees(c) for c in (found.left, high + found.left_error, low - found.left_error))
+    return SelfCertificate(*angles, found.strength, None if cut is None else _degrees(cut), "estimated")
+
+
+def withheld(reason: str) -> SelfCertificate:
+    """None, for this reason."""
+    return SelfCertificate(None, None, None, None, None, reason)
+
+
+def _degrees(cos2: float) -> float:
+    return float(np.degrees(np.arccos(np.sqrt(np.clip(cos2, 0, 1)))))
+
+
 Tail = Callable[[float], tuple[float, float, float]]  # p in [0, 1] -> (share of the first value, first w, second w)
 
 

@@ -55,7 +55,7 @@ from ..shared.spiked import finite_size
 from ..statement import Border, Claim, Rate, Relation, Route, Search, Sides, Statement
 from .instances import Exact, Instance, Row, beside_the_input, draw, quarter_circle, white
 
-MEANT = "five standard errors over the trials, and the finite-size term of phase-transition"
+MEANT = "five standard errors over the trials, twice the finite-size term of phase-transition: estimate and truth move"
 
 
 def mean(truth: Callable[[Row], float], value: Callable[[Row], float]) -> Claim[Instance]:
@@ -64,7 +64,7 @@ def mean(truth: Callable[[Row], float], value: Callable[[Row], float]) -> Claim[
     def sides(i: Instance) -> Sides:
         x, y = (np.array([get(row) for row in i.rows]) for get in (value, truth))
         noise = 5 * float(np.std(x - y, ddof=1)) / np.sqrt(len(x))
-        finite = finite_size(min(i.shape), i.beta / i.border if i.border else np.inf)
+        finite = 2 * finite_size(min(i.shape), i.beta / i.border if i.border else np.inf)
         return Sides(float(x.mean()), float(y.mean()), noise + finite)
 
     return Claim("=", sides, slack=MEANT)
@@ -75,12 +75,12 @@ def spread(error: Callable[[Row], float]) -> Claim[Instance]:
 
     def sides(i: Instance) -> Sides:
         x = np.array([((r.left - r.cos[0]) / error(r)) ** 2 for r in i.rows])
-        second = float(np.mean([r.left_error for r in i.rows]) / np.mean([r.left for r in i.rows])) ** 2
-        return Sides(float(x.mean()), 1.0, float(5 * x.std(ddof=1) / np.sqrt(len(x))) + 25 * second)
+        q = i.border / i.beta
+        second = 20 / (min(i.shape) * (1 - q * q) ** 2)
+        return Sides(float(x.mean()), 1.0, float(5 * x.std(ddof=1) / np.sqrt(len(x))) + second)
 
-    return Claim(
-        "=", sides, slack="five standard errors over the trials, 25 (relative error)² (measured) of what follows"
-    )
+    slack = "five standard errors over the trials, and 20/(n(1 − (beta_c/beta)²)²), measured, of the next order"
+    return Claim("=", sides, slack=slack)
 
 
 def exact(measured: Callable[[Exact], float], bound: Callable[[Exact], float]) -> Claim[Instance]:
