@@ -44,6 +44,7 @@ ORDER: tuple[str, ...] = (
     "posthoc-rank-gain",
     "angle-forgiveness",
     "identify-then-remove",
+    "minimax-removal",
     "old-inputs",
     "rerouting-share",
     "compensation-removes-pressure",
