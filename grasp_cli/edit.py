@@ -39,8 +39,8 @@ def edit(
     Writes a new folder; needs no base model. Write directions are taken out of all modules that write the stream, read
     directions out of the modules they were identified on. --delete and --keep count the components of each module by
     itself, before the projection; a component of a pooled decomposition is removed by its directions. --shrink takes
-    from component 0 of each module what errs least in the worst case if the task may share it: (1 − RHO²)/(2 − STRENGTH)
-    of it for a known strength, nearly all of it for an unknown one.
+    from component 0 of each module what errs least in the worst case if the task may share it: a share
+    (1 − RHO²)/(2 − STRENGTH), and nearly all of it if the strength is unknown.
     """
     from figures.tables import Table, console, number
     from figures.tables.identify import show_adapter

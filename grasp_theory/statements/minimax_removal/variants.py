@@ -32,7 +32,7 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "worst: triangle of strength and task": error(lambda i: i.n, lambda i: (abs(i.n - i.s) + i.tau) ** 2),
     "deletion: tau² is all it costs": error(_deleted, lambda i: i.tau**2),
-    "deletion: 2 tau² less the fourth power": error(_deleted, lambda i: 2 * i.tau**2 - (i.tau / i.s) ** 2 * i.tau**2),
+    "deletion: twice the square of what is left": error(_deleted, lambda i: 2 * (i.s - known(i)) ** 2 + i.tau**2),
     "known: the amount s − tau²/s at any strength": error(
         lambda i: i.s - i.tau**2 / i.s, lambda i: i.beta**2 - known(i) ** 2
     ),
