@@ -46,6 +46,7 @@ ORDER: tuple[str, ...] = (
     "identify-then-remove",
     "minimax-removal",
     "old-inputs",
+    "null-space-depth",
     "rerouting-share",
     "compensation-removes-pressure",
     "who-wins",
