@@ -26,8 +26,7 @@ MLP: φ 1-Lipschitz, twice. Frobenius norms of sequences add in squares, so all 
 (Minkowski). Unroll. ∎ Attained in the limit of small streams by aligned weights; g_Q and g_K by two opposite tokens.
 
 Not claimed: that the drift is of that size. On generic nets of five dimensions the bound is some 45, 700 and 10⁵ times
-the drift at 1, 2 and 3 blocks (medians): the Lip multiply. A bound by the gain along the drift itself, in place of Lip, is
-open.
+the drift at 1, 2 and 3 blocks (medians): the Lip multiply. A bound by the gain along the drift itself is open.
 
 Source: proved here; the Jacobian of softmax attention also in Castin, Ablin and Peyré 2024 (arXiv 2312.14820).
 """
