@@ -66,11 +66,13 @@ def write_results(
     *,
     activations: Report | None = None,
     trajectory: Sequence[Checkpoint] | None = None,
+    control: Adapter | None = None,
 ) -> None:
     """The files of an identification; to be called before anything is printed, so that a closed pipe loses none."""
     if json is not None:
         beside = {} if activations is None else {"activation_svd": activations.to_dict()}
         beside |= {} if trajectory is None else {"trajectory": [asdict(c) for c in trajectory]}
+        beside |= {} if control is None else {"control": provenance(control)}
         said = {"findings": [asdict(f) for f in found]}
         write_json(json, {**said, **report.to_dict(), **beside, "adapter": provenance(adapter)})
     if html is not None:
@@ -80,6 +82,12 @@ def write_results(
             show_components(activations, out)
         if trajectory is not None:
             show_trajectory(trajectory, out)
-        remarks = [f"Warning: {w}" for w in adapter.warnings] + [*reasons(report.decompositions), *adapter.notes]
+        against = [] if control is None else [f"Decomposed: dW − dW of the control {control.path}."]
+        remarks = [
+            *against,
+            *(f"Warning: {w}" for w in adapter.warnings),
+            *reasons(report.decompositions),
+            *adapter.notes,
+        ]
         page = identify_page(report.to_dict(), out.export_text(), summary(adapter), found, remarks)
         write_atomically(html, page.encode())

@@ -131,6 +131,7 @@ def _show_pooled(found: Decomposition, out: Console, *, short: bool) -> None:
     title = f"{found.what}\n{len(found.modules)} {found.name}"
     drop = ["if tau is", "null", "energy", "> floor", "angle"]
     out.print(Table(headers, rows, title=title, left=0, droppable=drop))
+    out.print(self_certificate(found))
     if short:
         return
     floor = "not estimated" if found.floor.value is None else number(found.floor.value)
@@ -162,6 +163,8 @@ def _show_separate(report: Report, out: Console, most: int) -> None:
     out.print(Table(headers, rows, title=title, droppable=drop))
     if len(decompositions) > len(shown):
         out.print(f"… and {len(decompositions) - len(shown)} smaller modules; --json has all of them")
+    strongest = report.decomposition()
+    out.print(f"{self_certificate(strongest)} ({strongest.name})")
     by_width = {d.width: d.components[0].agreement for d in decompositions}
     for width, found in sorted(by_width.items()):
         if found is not None:
@@ -169,6 +172,18 @@ def _show_separate(report: Report, out: Console, most: int) -> None:
                 f"agreement of the leading directions in R^{width}: {found.value:.3f} over {found.pairs} pairs, "
                 f"null {found.null_mean:.3f}, isotropic {found.isotropic_mean:.4f}, p = {found.p_value:.3f}"
             )
+
+
+def self_certificate(found: Decomposition) -> str:
+    """The angle of component 0 that its own spectrum suggests, on what condition, or why it says nothing."""
+    c = found.self_certificate
+    if c.degrees is None:
+        return f"self-certificate: none, {c.reason}"
+    cut = "" if c.if_cut is None else f"; up to {c.if_cut:.0f}° if the rank cut a longer spectrum"
+    return (
+        f"self-certificate: component 0 lies {c.degrees:.1f}° ({c.low:.1f} – {c.high:.1f}°) off its factor if the task "
+        f"is random beside it{cut}; wrong where the task uses the factor's own inputs or outputs"
+    )
 
 
 def reasons(decompositions: Sequence[Decomposition]) -> list[str]:

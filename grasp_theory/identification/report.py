@@ -13,6 +13,7 @@ from ..errors import AssumptionError, InputError
 from ..subspace import Subspace
 from ..updates import Side
 from .agreement import Agreement
+from .self_certificate import SelfCertificate
 from .start import Start
 
 SCHEMA_VERSION = 1
@@ -104,6 +105,7 @@ class Decomposition:
 
     what : the matrix that was decomposed, in words. norm : its Frobenius norm. error : bound on the error of the
     singular values. largest_module, largest_share : the module with the largest share of ‖·‖_F² and that share.
+    self_certificate : of component 0, with no asserted tau; for a task that is random beside the factor alone.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Decomposition:
     largest_share: float
     floor: Floor
     power: Power
+    self_certificate: SelfCertificate
     components: tuple[Component, ...]
     verdict: Verdict
 
