@@ -86,8 +86,7 @@ def cells(quick: bool) -> list[Cell]:
     strengths = (0.6, 1.0, 1.4, 1.8, 2.0, 2.2, 2.6, 3.2, 4.0, 6.0)[:: 1 + quick]
     found += [Cell("strength", 600, b, 1.0, noise=0.05, task=task) for task in get_args(Task) for b in strengths]
     found += [Cell("deployment", n, 6.0) for n in (90, 150, 250, 400, 700, 1200, 2500, 5000)[::skip]]
-    steps = STEPS[:6] if quick else STEPS
-    found += [Cell("time", 1000, 4.0, noise=0.3, optimizer=o, steps=steps) for o in ("sgd", "adam")]
+    found += [Cell("time", 1000, 4.0, noise=0.3, optimizer=o, steps=STEPS) for o in ("sgd", "adam")]
     cores = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)[::skip]
     return found + [Cell("curation", 2000, noise=0.1, k=8, core=c) for c in cores]
 

@@ -1,4 +1,4 @@
-"""theorem-1 (tight). From n samples: when the factor shows, what its removal leaves, when nobody finds it, and when.
+"""theorem-1 (tight). When n samples show a factor, what its removal leaves, when nobody can find it, however trained.
 
 Setting. n samples y = (W0 + T + beta u vᵀ) x + s N(0, I), u (m), v (d) unit; X their inputs, Ŝ Ŝᵀ = X Xᵀ/n with Ŝ of
 full column rank q (n >= d generic: q = d; else q = n). dW is any minimiser of ‖Y − (W0 + dW) X‖_F of rank <= r, any
