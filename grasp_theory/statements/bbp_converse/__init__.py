@@ -129,7 +129,7 @@ def potential(i: Instance) -> float:
 
 def _flat(i: Instance) -> float:
     """How far the optimum may be off: the potential flattens at the border like 1 − (beta_c/beta)⁴."""
-    return 1e-5 / min(abs(1 - i.m * i.d * (i.s / i.beta) ** 4), 1.0)
+    return 1e-6 / min(abs(1 - i.m * i.d * (i.s / i.beta) ** 4), 1.0)
 
 
 def draw(rng: np.random.Generator) -> Instance:
