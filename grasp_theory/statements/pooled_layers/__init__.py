@@ -155,7 +155,7 @@ def _error(column: int) -> Callable[[int, np.random.Generator], float]:
     def error(n: int, rng: np.random.Generator) -> float:
         profile = np.array([2, 1, 1, 0.5])
         b = 2.2 * critical_strength(n, n, layers=4) * profile / np.linalg.norm(profile)
-        i = Instance(n, n, b, np.ones(4), int(rng.integers(2**31)), trials=max(120, 6000 // n))
+        i = Instance(n, n, b, np.ones(4), int(rng.integers(2**31)), trials=240)
         return float(np.sqrt(np.mean((i.found[:, column] - (plain, optimal)[column](i)) ** 2)))
 
     return error
@@ -223,8 +223,8 @@ STATEMENT = Statement(
         ("Instance.B", "Instance.total"),
     ),
     rates=(
-        Rate("plain stack", (24, 48, 96, 160), _error(0), -1 / 2, 0.1, 0.202, (384,)),
-        Rate("weighted stack", (24, 48, 96, 160), _error(1), -1 / 2, 0.1, 0.187, (384,)),
+        Rate("plain stack", (20, 40, 80, 128), _error(0), -1 / 2, 0.12, 0.202, (256,)),
+        Rate("weighted stack", (20, 40, 80, 128), _error(1), -1 / 2, 0.12, 0.187, (256,)),
     ),
     draws=24,
 )
