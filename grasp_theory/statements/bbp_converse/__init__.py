@@ -16,10 +16,11 @@ signal-to-noise ratio A q_v, column j one of ratio B q_u; the Gaussian posterior
 are stationarity of the mutual information sup_{q_v} inf_{q_u} psi(A q_v) + (A/B) psi(B q_u) − ½A q_u q_v, psi(r) = ½(r
 − log(1 + r)) (the second route optimises it). That the potential is exact is the cited theorem. ∎ Source: proved in
 Miolane 2017 and Luneau, Macris and Barbier 2020 (spheres); that it equals the SVD's overlap is derived in
-``symbolic/bbp_converse.py``. What is checked numerically is that four estimators do not beat it, not that none does.
+``symbolic.py``. What is measured is that four estimators do not beat it, not that none does; finite-size terms as in
+``phase-transition``.
 
 Each assumption hides room for a method: one-sparse u, v are read off the largest entry, a task of two known values ±s
-off the remainder M − s sign(M), a task that carries the factor as its own top pair off the SVD: all far below beta_c.
+off the remainder M − s sign(M), a task that carries the factor as its own top pair off the SVD, at 0.6 beta_c.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from numpy import ndarray
 from ...identification.spectra import critical_strength, spike
 from ..shared.draws import log_uniform, unit
 from ..shared.spiked import average, entries, finite_size, sizes, top_triple
-from ..statement import Claim, Sides, Statement
+from ..statement import Claim, Route, Sides, Statement
 
 Prior = Literal["uniform", "one-sparse", "planted"]
 
@@ -107,7 +108,7 @@ def fixed_point(i: Instance, steps: int = 4000) -> tuple[float, float]:
     return left, B * left / (1 + B * left)
 
 
-def potential(i: Instance) -> Sides:
+def potential(i: Instance) -> float:
     """q_u as the minimiser inside the saddle point of the mutual information: nested scipy optimisation."""
     from scipy.optimize import minimize_scalar
 
@@ -123,13 +124,18 @@ def potential(i: Instance) -> Sides:
         return psi(A * y) + found.fun, found.x
 
     outer: Any = minimize_scalar(lambda y: -inner(y)[0], bounds=(0, 1), method="bounded", options={"xatol": 1e-9})
-    return Sides(inner(outer.x)[1], spike(i.beta, i.m, i.d, s=i.s).left, 1e-5)
+    return inner(outer.x)[1]
+
+
+def _flat(i: Instance) -> float:
+    """How far the optimum may be off: the potential flattens at the border like 1 − (beta_c/beta)⁴."""
+    return 1e-6 / min(abs(1 - i.m * i.d * (i.s / i.beta) ** 4), 1.0)
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """Both sides of the border, at least 10% away from it (the iteration is geometric there)."""
+    """Both sides of the border and as close as 2% to it, where the iteration still converges geometrically."""
     m, d = sizes(rng)
-    ratio = log_uniform(rng, 1.15, 4) if rng.random() < 0.6 else log_uniform(rng, 0.3, 0.9)
+    ratio = log_uniform(rng, *((0.3, 0.9), (0.85, 0.98), (1.02, 1.2), (1.15, 4), (1.15, 4))[rng.integers(5)])
     s = log_uniform(rng, 0.1, 10)
     return Instance(m, d, ratio * critical_strength(m, d, s=s), s, int(rng.integers(2**31)))
 
@@ -149,11 +155,13 @@ def largest_overlap(i: Instance) -> float:
     return fixed_point(i)[0]
 
 
+SLACK = "5 standard errors of the mean, and the finite-size term of phase-transition, measured"
+
 STATEMENT = Statement(
     key="bbp-converse",
     kind="converse",
     law="no estimator has overlap below beta_c = s (m d)^¼; above it none beats the SVD",
-    basis="proved in Miolane 2017",
+    basis="proved in Miolane 2017; that it is the SVD's overlap: derived here; the four estimators: measured",
     assumptions={
         "T Gaussian": lambda i: not i.signs,
         "u, v uniform": lambda i: i.prior != "one-sparse",
@@ -167,14 +175,17 @@ STATEMENT = Statement(
         "fixed point is the SVD's, right": Claim(
             "=", lambda i: Sides.exact(fixed_point(i)[1], spike(i.beta, i.m, i.d, s=i.s).right)
         ),
-        "no estimator beats it": Claim("<=", lambda i: best(i, largest_overlap(i))),
-        "the SVD reaches it": Claim(">=", lambda i: average(i.found["svd"], largest_overlap(i), i.finite_size)),
+        "no estimator beats it": Claim("<=", lambda i: best(i, largest_overlap(i)), slack=SLACK),
+        "the SVD reaches it": Claim(
+            "=", lambda i: average(i.found["svd"], largest_overlap(i), i.finite_size), slack=SLACK
+        ),
     },
     violators={
         "T Gaussian": hidden("uniform", signs=True),
         "u, v uniform": hidden("one-sparse"),
         "(u, v) independent of T": hidden("planted"),
     },
-    route=potential,
+    regimes={"beta = beta_c": lambda i: i.beta / critical_strength(i.m, i.d, s=i.s) - 1},
+    route=Route("fixed point is the SVD's, left", potential, _flat, "measured"),
     draws=40,
 )
