@@ -143,11 +143,10 @@ def always_on(share, *, beyond: float | None = 1.0) -> Claim[Instance]:
         return float(np.linalg.norm(D @ (i.V @ i.w + i.mu)))
 
     def bound(i: Instance) -> float:
-        h, s = i.h, beyond
-        if np.isfinite(h):
-            s = share(h)
-        elif beyond is None:
-            s = share(float(i.mu @ np.linalg.pinv(i.C, rcond=1e-10, hermitian=True) @ i.mu))
+        h = i.h
+        if np.isinf(h) and beyond is None:
+            h = float(i.mu @ np.linalg.pinv(i.C, rcond=1e-10, hermitian=True) @ i.mu)
+        s = share(h) if beyond is None or np.isfinite(h) else beyond
         return s * float(np.linalg.norm(i.U @ i.R.T @ i.V @ i.w))
 
     return claim("=", measured, bound, scale=lambda i: (1 + np.linalg.norm(i.X[:, 0])) * _size(i))

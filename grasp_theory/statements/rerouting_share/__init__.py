@@ -4,7 +4,8 @@ H ≻ 0 the metric of the loss at the stream, Sigma ≻ 0 the input moment, κ t
 
 (i) Share. Of the loss that beta u vᵀ offers, fitting it with uᵀD = 0 still recovers 1 − 1/((uᵀHu)(uᵀH⁻¹u)), between
     ‖P H u‖²/(λ_max(PHP) uᵀHu) and ‖P H u‖²/(λ_min(PHP) uᵀHu) (so 0 iff u is an eigenvector of H), <= ((κ−1)/(κ+1))²,
-    attained at u = (q_1 + q_n)/√2. Read side: the same with Sigma, v: the R² of vᵀx on the rest of x.
+    attained at u = (q_1 + q_n)/√2; all four are equal if the other eigenvalues are (λ_1 + λ_n)/2. Read side: the same
+    with Sigma, v: the R² of vᵀx on the rest of x.
 (ii) Stream GRASP (the gradient of the loss is projected by P where it enters the stream from the output) trains the
     same map for beta as for 0 if P H u = 0: any depth, nonlinearity, optimiser. In general the projected signals of
     the two targets differ at the start by beta ‖P H u‖ |vᵀx|, and plain descent at rate lr moves a linear block with
@@ -166,10 +167,11 @@ def draw(rng: np.random.Generator) -> Instance:
 
 
 def extremal(rng: np.random.Generator) -> Instance:
-    """u = (q_1 + q_n)/√2, halfway between the extreme eigenvectors of H."""
+    """u = (q_1 + q_n)/√2, all other eigenvalues of H halfway between the extreme ones: P H P is a multiple of P."""
     i = draw(rng)
-    Q = np.linalg.eigh(i.H)[1]
-    return replace(i, u=(Q[:, 0] + Q[:, -1]) / np.sqrt(2))
+    values, Q = np.linalg.eigh(i.H)
+    values[1:-1] = (values[0] + values[-1]) / 2
+    return replace(i, H=Q * values @ Q.T, u=(Q[:, 0] + Q[:, -1]) / np.sqrt(2))
 
 
 def singular(rng: np.random.Generator, name: str) -> Instance:
@@ -230,8 +232,10 @@ STATEMENT = Statement(
         "share, write": share_claim(lambda i: 1 - 1 / product(i.H, i.u)),
         "share, read": Claim("=", lambda i: Sides.exact(share(i.Sigma, i.v), 1 - 1 / product(i.Sigma, i.v))),
         "Kantorovich": Claim("<=", lambda i: Sides.exact(share(i.H, i.u), kantorovich(i.H) ** 2), tight=True),
-        "none only if P H u = 0": Claim(">=", lambda i: Sides.exact(share(i.H, i.u), share_bounds(i.H, i.u)[0])),
-        "none if P H u = 0": Claim("<=", lambda i: Sides.exact(share(i.H, i.u), share_bounds(i.H, i.u)[1])),
+        "none only if P H u = 0": Claim(
+            ">=", lambda i: Sides.exact(share(i.H, i.u), share_bounds(i.H, i.u)[0]), tight=True
+        ),
+        "none if P H u = 0": Claim("<=", lambda i: Sides.exact(share(i.H, i.u), share_bounds(i.H, i.u)[1]), tight=True),
         "beta never seen": Claim("=", lambda i: beta_seen(i, pinched(i.H, i.u, both=True))),
         "seen at once if P H u ≠ 0": Claim("=", signal_gap),
         "seen by one step of descent": Claim("=", lambda i: first_step(i, across)),

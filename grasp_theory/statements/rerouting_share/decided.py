@@ -33,7 +33,7 @@ Numbers = Callable[[Values], tuple[Float[ndarray, "k k"], Float[ndarray, " k"]]]
 
 def cores() -> list[Core[Instance]]:
     """Sigma and beta cancel in a share: the loss that is left, over the loss uᵀHu of doing nothing."""
-    return [_share(), _bounds(), _kantorovich(2), _kantorovich(3)]
+    return [_share(), _bounds(), _kantorovich(2), _kantorovich(3), _chord()]
 
 
 def _share() -> Core[Instance]:
@@ -100,6 +100,36 @@ def _kantorovich(d: int) -> Core[Instance]:
         {"condition number of H^½": at_most(root)},
         _instance(lambda values: _diagonal(values, d)),
     )
+
+
+def _chord() -> Core[Instance]:
+    """Any number of dimensions: eigenvalues in [1, κ], a = uᵀHu their mean under the weights of u, b = uᵀH⁻¹u.
+
+    1/λ lies below its chord, 1/λ <= (1 + κ − λ)/κ, so that κ b <= 1 + κ − a.
+    """
+    a, b, kappa, root = (z3.Real(name) for name in ("a", "b", "kappa", "root"))
+
+    def at_most(k: z3.ArithRef) -> z3.BoolRef:
+        return (a * b - 1) * (k + 1) * (k + 1) <= (k - 1) * (k - 1) * a * b
+
+    return Core(
+        "Kantorovich by the chord",
+        "Kantorovich",
+        "all reals",
+        (
+            *(1 <= a, a <= kappa, b > 0, kappa > 1, kappa < 1000),
+            *(kappa * b <= 1 + kappa - a, root >= 1, root * root == kappa),
+        ),
+        at_most(kappa),
+        {"condition number of H^½": at_most(root)},
+        _instance(_on_the_chord),
+    )
+
+
+def _on_the_chord(values: Values) -> tuple[Float[ndarray, "2 2"], Float[ndarray, "2"]]:
+    """Eigenvalues 1 and κ with the weights that make uᵀHu = a: its b is the largest for this a."""
+    weight = (values["a"] - 1) / (values["kappa"] - 1)
+    return np.diag([1.0, values["kappa"]]), np.sqrt([1 - weight, weight])
 
 
 def _diagonal(values: Values, d: int) -> tuple[Float[ndarray, "d d"], Float[ndarray, " d"]]:
