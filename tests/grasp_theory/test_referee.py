@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from grasp_theory.linear.problem import draw_problem
+from grasp_theory.linear.training import train
 from grasp_theory.statements.checks import find
 
 
@@ -32,6 +34,18 @@ def test_old_inputs_a_mean_without_spread_returns_the_whole_always_on_factor():
     """C = 0 has h = muᵀC⁺mu = 0: the old wording promised that nothing returns, and everything does."""
     (statement,) = find(["old-inputs"])
     i = statement.draw(np.random.default_rng(0))
-    s = statement.claims["always-on"].sides(replace(i, Sigma=i.V @ i.V.T))
+    s = statement.claims["always-on"].sides(replace(i, Sigma=0 * i.Sigma))
     assert s.bound == 0.0
-    np.testing.assert_allclose(s.measured, np.linalg.norm(i.U @ i.R.T @ i.V @ i.w), rtol=1e-9)
+    np.testing.assert_allclose(s.measured, np.linalg.norm(i.U @ i.R.T @ i.V @ i.w), rtol=1e-6)
+
+
+def test_rerouting_share_signed_descent_sees_no_small_beta_though_p_h_u_is_not_zero():
+    """The old wording was "iff P H u = 0": the signals differ, but signed descent trains identical maps."""
+    rng = np.random.default_rng(0)
+    p = draw_problem(rng, sizes=(4, 4), metric=True)
+    assert np.linalg.norm(p.P_u @ p.H @ p.u) > 0.1
+    options = {"lr": 1e-3, "steps": 20, "optimizer": "sign", "write": p.u[:, None], "stage": "gradient"}
+    A0 = rng.standard_normal((2, 4))
+    weak, none, strong = (train(replace(p, beta=beta), A0, **options).dW for beta in (1e-3, 1e-12, 1.0))
+    assert (weak == none).all()
+    assert not np.allclose(strong, none)  # the control

@@ -28,7 +28,7 @@ rank(N − C) <= rank(N_k − C) + rank(N − N_k) = k − 1 + r + 1 − k. (d) 
 1 + t e^-a = e^b (1 + b e^(−a−b)), and b e^-b <= 1/e. ∎ Derived symbolically: (d), the gap of (b), the rank in (c).
 
 Outside (the violators): a loss that is not one of y − ŷ, C inside the network (exact to first order only in what the
-later layers move), projection on top. Prediction of (d) to test: excess drift against strength is log(1 + t e^-a).
+later layers move), projection on top.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from scipy.special import wrightomega
 from ...linear.problem import psd_root
 from ..shared.draws import covariance, log_uniform, orthonormal, unit
 from ..shared.residual_net import OPTIMISERS, draw_net
-from ..statement import Claim, Sides, Statement
+from ..statement import Claim, Route, Sides, Statement
 from .compensated import (
     Compensated,
     autograd_outputs,
@@ -177,9 +177,15 @@ def learnt(value) -> Claim[Compensated]:
     return Claim("=", lambda i: Sides.exact(i.learnt, value(i), scale=10.0))
 
 
-def autograd(i: Compensated) -> Sides:
-    """(a) by torch: F + C on (x, y), against F on (x, y − C x) as above."""
-    return steps(autograd_outputs(i), i.run(i.Y - i.C @ i.X)[-1])
+def seen(i: Compensated) -> Sides:
+    """The outputs where both runs of (a) end, as the inputs see them."""
+    left, right = (float(np.sum(i.X * F[-1])) for F in (i.run(i.Y, i.C @ i.X), i.run(i.Y - i.C @ i.X)))
+    return Sides.exact(left, right, scale=float(np.linalg.norm(i.X) ** 2))
+
+
+def by_torch(i: Compensated) -> float:
+    """The first of them by torch."""
+    return float(np.sum(i.X * autograd_outputs(i)))
 
 
 STATEMENT = Statement(
@@ -197,6 +203,7 @@ STATEMENT = Statement(
     draw=draw,
     claims={
         "shifted targets, step by step": Claim("=", lambda i: steps(i.run(i.Y, i.C @ i.X), i.run(i.Y - i.C @ i.X))),
+        "shifted targets, at the end": Claim("=", seen),
         "exact C: the run of beta = 0": Claim("=", lambda i: steps(i.run(i.Y, i.shortcut @ i.X), i.run(i.Y0))),
         "error passes through": Claim("=", lambda i: error(i, delta(i), projected=i.projected)),
         "with projection": Claim("=", with_projection),
@@ -221,6 +228,13 @@ STATEMENT = Statement(
         "Sigma ≻ 0": singular,
         "σ_{r+1} > σ_{r+2}": with_tie,
     },
-    route=autograd,
+    regimes={"a = beta": lambda i: i.a / i.beta - 1},
+    route=Route(
+        "shifted targets, at the end",
+        by_torch,
+        lambda i: 1e-8 * float(np.linalg.norm(i.X) ** 2),
+        "measured",
+        ("Compensated.Y", "Compensated.shortcut"),
+    ),
     draws=60,
 )

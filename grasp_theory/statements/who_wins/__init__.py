@@ -36,7 +36,7 @@ from ...linear.problem import LinearProblem, draw_problem
 from ...linear.regimes import excess_risk, read_side, risk_table, winner
 from ...linear.solutions import SOLUTIONS, compensated, own_component, write_leak
 from ..shared.maps import definite, descend, exact_samples, map_risk, singular
-from ..statement import Claim, Relation, Sides, Statement
+from ..statement import Claim, Relation, Route, Sides, Statement
 
 READ_SIDE = ("naive", "read GRASP", "post-hoc read", "CAFT", "ablation", "CAFT + ablation")
 
@@ -118,8 +118,11 @@ def read_floor(i: Instance) -> float:
     return float(np.sum((i.problem.T @ v) ** 2) / (v @ inverse @ v))
 
 
-def route(i: Instance) -> Sides:
-    """Mean squared errors of all trained methods at deployment, summed, by descent on samples, against the table."""
+TRAINED = ("naive", "write GRASP", "read GRASP", "both GRASP", "CAFT", "CAFT + ablation")
+
+
+def by_descent(i: Instance) -> float:
+    """Mean squared errors of all trained methods at deployment, summed, by descent on samples."""
     p = i.problem
     X, X_t = (exact_samples(np.random.default_rng(0), Sigma, 2 * len(p.v)) for Sigma in (p.Sigma, p.Sigma_t))
     Y, Y_t, ablated = p.M @ X, p.T @ X_t, p.P_v @ X
@@ -127,9 +130,26 @@ def route(i: Instance) -> Sides:
     sides = ((None, None), (p.P_u, None), (None, p.P_v), (p.P_u, p.P_v))
     outputs = [D @ X_t, (p.W0 + D) @ p.P_v @ X_t - p.W0 @ X_t]
     outputs += [descend(p.H, X, Y, left=L, right=R) @ X_t for L, R in sides]
-    names = ("naive", "write GRASP", "read GRASP", "both GRASP", "CAFT", "CAFT + ablation")
-    found = sum(float(np.sum((y - Y_t) ** 2)) / X_t.shape[1] for y in outputs)
-    return Sides(found, sum(risk_table(p)[name] for name in names), 1e-7 * scale(p))
+    return sum(float(np.sum((y - Y_t) ** 2)) / X_t.shape[1] for y in outputs)
+
+
+def all_trained(i: Instance) -> Sides:
+    """Risks of the trained methods' maps, summed, against the table's."""
+    found = sum(excess_risk(i.problem, SOLUTIONS[name](i.problem)) for name in TRAINED)
+    table = risk_table(i.problem)
+    return Sides.exact(found, sum(table[name] for name in TRAINED), scale=6 * scale(i.problem))
+
+
+def against_posthoc(i: Instance) -> Sides:
+    """R(read GRASP) − R(post-hoc read) = (beta² − ‖T v‖²) L where nothing shifts."""
+    p = i.unshifted()
+    found = excess_risk(p, SOLUTIONS["read GRASP"](p)) - excess_risk(p, SOLUTIONS["post-hoc read"](p))
+    return Sides.exact(found, (p.beta**2 - task(p) ** 2) * float(p.ell @ p.Sigma @ p.ell), scale=scale(p))
+
+
+def task(p: LinearProblem) -> float:
+    """‖T v‖."""
+    return float(np.linalg.norm(p.T @ p.v))
 
 
 STATEMENT = Statement(
@@ -162,6 +182,8 @@ STATEMENT = Statement(
         "read floor": claim(">=", lambda i: excess_risk(i.problem, i.D_v), read_floor),
         "not above both": between("<=", max),
         "not below both": between(">=", min),
+        "all trained methods": Claim("=", all_trained),
+        "GRASP against post-hoc read": Claim("=", against_posthoc),
         "winner": Claim(
             "=",
             lambda i: Sides.exact(
@@ -177,6 +199,13 @@ STATEMENT = Statement(
         "H ≻ 0": lambda rng: (lambda i: singular(i, rng, "H", i.problem.u))(draw(rng, 3)),
         "Sigma_t ≻ 0": lambda rng: _with_competitors(singular(draw(rng), rng, "Sigma_t").problem, rng, 0.0),
     },
-    route=route,
-    draws=160,
+    regimes={"beta = ‖T v‖": lambda i: i.problem.beta / task(i.problem) - 1},
+    route=Route(
+        "all trained methods",
+        by_descent,
+        lambda i: 1e-7 * scale(i.problem),
+        "measured",
+        ("LinearProblem.M", "LinearProblem.P_u", "LinearProblem.P_v"),
+    ),
+    draws=100,
 )
