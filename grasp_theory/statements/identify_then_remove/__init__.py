@@ -96,13 +96,15 @@ def draw(rng: np.random.Generator) -> Instance:
     """rho around ½ and below; half in extremal planes and between; tau asserted exactly, 10% too low, 20% too high."""
     m, d = (int(n) for n in rng.integers(2, 9, 2))
     beta, rho, kind = log_uniform(rng, 0.1, 10), rng.uniform(0.02, 0.5), rng.random()
-    rho = rng.uniform(0.43, 0.57) if rng.random() < 0.2 else rho
+    rho = rng.uniform(0.43, 0.55) if rng.random() < 0.15 else rho
     if kind < 0.5:
         sine = min(rho * rng.choice([1.0, 1.55, 2.0]), 1.0)
         i = _in_plane(rng, m, d, beta, rho, np.arcsin(sine))
         return replace(i, tau=i.tau * rng.choice([1.0, 1.0, 1.0, 0.9]))
     T = with_spectrum(rng, m, d, rho * beta * np.concatenate([[1.0], rng.random(min(m, d) - 1)]))
-    return Instance(T, unit(rng, m), unit(rng, d), beta, rho * beta * rng.choice([1.0, 1.2, 0.9]), np.eye(d), min(m, d))
+    return Instance(
+        T, unit(rng, m), unit(rng, d), beta, rho * beta * rng.choice([1.0, 1.0, 1.2, 1.2, 0.9]), np.eye(d), min(m, d)
+    )
 
 
 def _in_plane(rng: np.random.Generator, m: int, d: int, beta: float, rho: float, angle: float) -> Instance:

@@ -102,7 +102,7 @@ def truncated(X: Float[ndarray, "m d"], r: int) -> Float[ndarray, "m d"]:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """Sizes, rank, spread drawn; beta around σ_r; a third with T ⟂ (u, v), a fifth with singular Sigma."""
+    """Sizes, rank, spread drawn; beta around σ_r, a fifth within 10%; a third T ⟂ (u, v), a fifth singular Sigma."""
     m, d = (int(n) for n in rng.integers(3, 8, 2))
     u, v, r = unit(rng, m), unit(rng, d), int(rng.integers(1, min(m, d)))
     T = rng.standard_normal((m, d)) * log_uniform(rng, 0.1, 3)
@@ -112,6 +112,8 @@ def draw(rng: np.random.Generator) -> Instance:
         Sigma = Q @ Q.T @ Sigma @ Q @ Q.T
     beta = float(np.linalg.svd(T, compute_uv=False)[r - 1]) * log_uniform(rng, 0.1, 30)
     i = Instance(T, u, v, beta, Sigma, Sigma, covariance(rng, d), r)
+    if rng.random() < 0.2:
+        i = replace(i, beta=i.orthogonal().sigma(r, whitened=False) * float(1 + 0.1 * rng.uniform(-1, 1)))
     if rng.random() < 1 / 3:
         i = replace(i.orthogonal(), Sigma_t=np.eye(d))
     return i

@@ -57,6 +57,7 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "the right end without T ⟂ (u, v)": Claim(">=", _general),
     "beta has to exceed σ_1": _exactly(lambda s, beta, r: s[r - 1] ** 2 if beta > s[0] else 0.0),
+    "beta has to exceed σ_r by 5%": _exactly(lambda s, beta, r: s[r - 1] ** 2 if beta > 1.05 * s[r - 1] else 0.0),
     "squares compared with the value: beta² against σ_r": _exactly(
         lambda s, beta, r: s[r - 1] ** 2 if beta**2 > s[r - 1] else 0.0
     ),
