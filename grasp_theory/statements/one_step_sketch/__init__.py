@@ -38,7 +38,7 @@ from ...linear.training import Optimizer
 from ..shared.autograd import train_by_autograd
 from ..shared.draws import orthonormal, sine, unit
 from ..statement import Claim, Rate, Route, Sides, Statement
-from .instances import TRIALS, Instance, adam_cosines, cosines, draw
+from .instances import Instance, adam_cosines, cosines, draw
 
 
 def extremal(rng: np.random.Generator) -> Instance:
@@ -90,7 +90,7 @@ FIVE = "five standard errors of the mean over the trials, from the law's own var
 
 def mean_of(seen, mean: float, square: float) -> Sides:
     """The mean over the trials, five standard errors wide by the law's mean and mean square."""
-    return Sides(float(seen.mean()), float(mean), 5 * float(np.sqrt((square - mean**2) / TRIALS)))
+    return Sides(float(seen.mean()), float(mean), 5 * float(np.sqrt((square - mean**2) / len(seen))))
 
 
 def overlap(law) -> Claim[Instance]:
@@ -115,7 +115,9 @@ def mean_square(law) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         r, d = i.wide_rank, len(i.w)
         mean = r / (r + d - 1)
-        return Sides(float(np.mean(i.seen**2)), law(r, d), 5 * np.sqrt(mean * (1 - mean) / ((r + d + 1) / 2) / TRIALS))
+        return Sides(
+            float(np.mean(i.seen**2)), law(r, d), 5 * np.sqrt(mean * (1 - mean) / ((r + d + 1) / 2) / len(i.seen))
+        )
 
     return Claim("=", sides, slack=FIVE)
 
@@ -167,7 +169,7 @@ def dense(a: ndarray) -> float:
 STATEMENT = Statement(
     key="one-step-sketch",
     kind="limit",
-    law="dW_1 ∝ G A0ᵀA0 under SGD; rank-one G: left exact, right |cos| -> √(r/(r+d)); Adam's left |cos| -> √(2/π)",
+    law="dW_1 ∝ G A0ᵀA0 under SGD; rank-one G: left exact, right |cos| -> √(r/(r+d)); Adam, uniform H u: left √(2/π)",
     basis="proved here",
     assumptions={
         "B0 = 0": lambda i: not i.B0.any(),

@@ -14,12 +14,12 @@ from ...linear.problem import LinearProblem, draw_problem
 from ...linear.training import Optimizer, train
 from ..shared.draws import log_uniform, unit
 
-TRIALS = 100
+SAMPLED = 300_000  # entries of A0 drawn for one mean
 
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """A layer and a LoRA start; and, for the law of the angle, a sketch of a wider layer, ``TRIALS`` times.
+    """A layer and a LoRA start; and, for the law of the angle, a sketch of a wider layer, many times.
 
     spread : (wide,) standard deviations of the columns of A0 there. seed : of those sketches. rows, law : of H u there.
     """
@@ -56,19 +56,20 @@ class Instance:
     @cached_property
     def seen(self) -> Float[ndarray, " trials"]:
         """|cos| of the right vector in the wider layer."""
-        return cosines(self.wide_rank, self.spread, self.w, TRIALS, np.random.default_rng(self.seed))
+        trials = int(np.clip(SAMPLED / (self.wide_rank * len(self.w)), 100, 3000))
+        return cosines(self.wide_rank, self.spread, self.w, trials, np.random.default_rng(self.seed))
 
     @cached_property
     def seen_by_adam(self) -> Float[ndarray, " trials"]:
         """|cos| of Adam's left vector with H u in the wider layer."""
-        return adam_cosines(self.rows, self.law, TRIALS, np.random.default_rng(self.seed))
+        return adam_cosines(self.rows, self.law, 500, np.random.default_rng(self.seed))
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """Small layers with a metric and coloured inputs; the law of the angle at 40 to 60 inputs, r/d from 1/20 to 1."""
+    """Small layers with a metric and coloured inputs; the law of the angle at 2 to 60 inputs, r/d from 1/20 to 3."""
     problem = draw_problem(rng, sizes=(3, 8), metric=True)
     m, d = problem.shape
-    r, wide = int(rng.integers(1, d + 3)), int(rng.integers(40, 61))
+    r, wide = int(rng.integers(1, d + 3)), round(log_uniform(rng, 2, 60))
     return Instance(
         problem=problem,
         A0=rng.standard_normal((r, d)) * log_uniform(rng, 0.1, 3),
@@ -77,7 +78,7 @@ def draw(rng: np.random.Generator) -> Instance:
         lr=log_uniform(rng, 1e-3, 1),
         optimizer="sgd",
         probe=rng.standard_normal((m, d)),
-        wide_rank=max(1, round(wide * log_uniform(rng, 0.05, 1))),
+        wide_rank=max(1, round(wide * log_uniform(rng, 0.05, 3))),
         spread=np.full(wide, log_uniform(rng, 0.1, 10)),
         w=unit(rng, wide),
         seed=int(rng.integers(2**31)),

@@ -55,6 +55,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "Adam, on the sphere: the limit √(2/π) at every size": on_sphere(lambda m: np.sqrt(2 / np.pi)),
     "Adam, on the sphere: 1/√2": on_sphere(lambda m: np.sqrt(1 / 2)),
     "Adam: cosine squared": left_claim("adam", lambda a: dense(a) ** 2),
+    "right: the limit √(r/(r + d)) at every size": overlap(lambda r, d: np.sqrt(r / (r + d))),
     "right: √(r/d)": overlap(lambda r, d: np.sqrt(r / d)),
     "right: r/(r + d), the root forgotten": overlap(lambda r, d: r / (r + d)),
     "mean square: r/d": mean_square(lambda r, d: r / d),

@@ -1,7 +1,7 @@
 """optimizer-leak (converse). Projecting the gradients only does not keep a direction out of the weights.
 
 Statement. LoRA from B = 0, gradients projected before the optimiser sees them: g_B <- P_u g_B or g_A <- g_A P_v.
-Write side. (i) SGD and momentum: no leak, uᵀdW = 0. (ii) Adam, signed descent (AdamW up to its decay): the first
+Write side. (i) SGD and momentum: no leak, uᵀdW = 0. (ii) Adam, signed descent: the first
 step is −lr sign(P_u g_B), so uᵀdW_1 = lr s uᵀsign(P_u G A0ᵀ) A0, G = H M Sigma, and each column of B_1 leaks at
 least lr delta(u), delta = min |Σ ±|u_i|| over signs not all equal: positive for u in general position. For signed
 descent and Adam the directions without leak, whatever the gradient, are *exactly* the coordinate vectors and
@@ -69,9 +69,9 @@ def least(i: Instance) -> Sides:
     return Sides.exact(float(np.abs(i.problem.u @ B).min()) / i.lr / 0.03, i.delta)
 
 
-def read_first(share: float) -> Claim[Instance]:
+def read_first(share: float, optimizer=lambda i: i.coordinatewise) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
-        one, naive = (i.run(i.coordinatewise, side, 1).dW @ i.problem.v for side in ("read", "none"))
+        one, naive = (i.run(optimizer(i), side, 1).dW @ i.problem.v for side in ("read", "none"))
         return Sides.exact(float(i.b @ one), share * float(i.b @ naive))
 
     return Claim("=", sides)
@@ -184,6 +184,7 @@ STATEMENT = Statement(
             lambda size: size.max() if len(size) > 2 else np.ptp(size)
         ),
         "read: first step is naive": read_first(1.0),
+        "read, plain: first step is naive": read_first(1.0, lambda i: i.plain),
         "read, plain: s B A0 v": read_later(lambda i, run: float(i.scaling * i.b @ run.B @ i.A0 @ i.problem.v)),
         "read, r >= d: all of it": converged(lambda i: float(i.b @ i.problem.M @ i.problem.v)),
     },
