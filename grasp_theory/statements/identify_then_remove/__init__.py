@@ -235,7 +235,7 @@ STATEMENT = Statement(
     assumptions={
         "tau < beta/2": Border(lambda i: 0.5 * i.beta / i.tau - 1),
         "dW = M": lambda i: np.allclose(i.dW, i.T + i.beta * np.outer(i.u, i.v), rtol=0, atol=1e-9 * i.beta),
-        "‖T‖₂ <= tau": Border(lambda i: i.tau / float(np.linalg.norm(i.T, 2)) - 1),
+        "‖T‖₂ <= tau": Border(lambda i: i.tau / float(np.linalg.norm(i.T, 2)) - 1 + 1e-12),
     },
     draw=draw,
     claims={
