@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -194,8 +195,14 @@ def self_certificate(
     cut = None
     if whole is not None and energy is None and rank < min(whole) and x[-1] > 0:
         cut = estimate_range(x[0], x[1:], whole, unknown=min(whole) - rank).left[0]
-    angles = (_degrees(c) for c in (found.left, high + found.left_error, low - found.left_error))
-    return SelfCertificate(*angles, found.strength, None if cut is None else _degrees(cut), "estimated")
+    return SelfCertificate(
+        degrees=_degrees(found.left),
+        low=_degrees(high + found.left_error),
+        high=_degrees(low - found.left_error),
+        strength=found.strength,
+        if_cut=None if cut is None else _degrees(cut),
+        reason="estimated",
+    )
 
 
 def withheld(reason: str) -> SelfCertificate:
@@ -236,7 +243,8 @@ def _smallest(value: Callable[[float], float]) -> float:
     values = [value(p) for p in grid]
     best = int(np.argmin(values))
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)]
-    return min(values[best], float(minimize_scalar(value, bounds=bounds, method="bounded").fun))
+    finer: Any = minimize_scalar(value, bounds=bounds, method="bounded")
+    return min(values[best], float(finer.fun))
 
 
 def _checked(top: float, rest: Float[ndarray, " k"], most: int) -> Float[ndarray, " k"]:

@@ -17,8 +17,8 @@ variance is that of the delta method in (a, a', b, b', c, c'), all of it from ŝ
 ends, attained by tails of two values and of one (``estimate_range``); a known energy of the tail narrows it.
 
 It fails where T is not invariant. A task that writes elsewhere on the same input, T ∋ sigma e vᵀ with e ⟂ u, shows one
-clean component (estimate near 1) whose cos² is beta²/(beta² + sigma²): the violator. Below beta_c it says some 0.2, not
-0. So it estimates under an assumption, and certifies nothing; a bound for every T is ``posterior-angle``.
+clean component (estimate near 1) whose cos² is beta²/(beta² + sigma²): the violator. Below beta_c it says 0.2 at 100
+rows, not 0. So it estimates under an assumption and certifies nothing; a bound for every T is ``posterior-angle``.
 
 Assumes: u and v uniform beside T; ŝ₁ > sigma₁; beta > beta_c.
 

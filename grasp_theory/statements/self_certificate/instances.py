@@ -171,8 +171,8 @@ def quarter_circle(n: int) -> Float[ndarray, " n"]:
 def draw(rng: np.random.Generator) -> Instance:
     """White noise around its border and above, an even spectrum, a plateau, a half-empty one; rectangular."""
     m = int(rng.integers(45, 71))
-    shape = (m, int(m * rng.uniform(1, 2.2)))
-    shape = shape if rng.random() < 0.5 else shape[::-1]
+    d = int(m * rng.uniform(1, 2.2))
+    shape = (m, d) if rng.random() < 0.5 else (d, m)
     kind, seed = rng.integers(6), int(rng.integers(2**31))
     known = int(rng.integers(2, 20))
     if kind < 3:
