@@ -94,9 +94,10 @@ def check_all(statement: Statement[Any], drawn: list[Any], rng: np.random.Genera
     """The checks on these draws."""
     outcome = Outcome(statement.key, statement.kind, statement.basis)
     instances = check_draws(statement, drawn, outcome)
-    check_holds(statement, instances, outcome)
+    sides = evaluated(statement, instances)
+    check_holds(statement, sides, outcome)
     check_borders(statement, drawn, outcome)
-    check_slack(statement, instances, outcome)
+    check_slack(statement, sides, outcome)
     check_attained(statement, rng, outcome, deep=deep)
     check_needed(statement, rng, outcome)
     check_variants(statement, instances, rng, outcome)
@@ -116,18 +117,22 @@ def check_draws(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -
     return inside
 
 
-def check_holds(statement: Statement[Any], instances: list[Any], outcome: Outcome) -> None:
+def evaluated(statement: Statement[Any], instances: list[Any]) -> list[dict[str, Sides]]:
+    """Both sides of every claim on every instance."""
+    return [{name: claim.sides(instance) for name, claim in statement.claims.items()} for instance in instances]
+
+
+def check_holds(statement: Statement[Any], found: list[dict[str, Sides]], outcome: Outcome) -> None:
     """*holds*: every claim on every instance, and the sides differ from instance to instance."""
     seen: list[tuple[float, ...]] = []
-    for instance in instances:
-        sides = {name: claim.sides(instance) for name, claim in statement.claims.items()}
+    for sides in found:
         failed = [name for name, claim in statement.claims.items() if not claim.true_of(sides[name])]
         outcome.held += not failed
         if failed and len(outcome.failures) < 5:
             name = failed[0]
             outcome.failures.append(f"holds: {name} is violated, {sides[name]}")
         seen.append(tuple(side for s in sides.values() for side in (s.measured, s.bound)))
-    if instances and len(set(seen)) <= len(seen) / 2:
+    if seen and len(set(seen)) <= len(seen) / 2:
         outcome.failures.append(f"holds: {len(seen)} draws are {len(set(seen))} instances")
 
 
@@ -153,10 +158,10 @@ def check_borders(statement: Statement[Any], drawn: list[Any], outcome: Outcome)
     outcome.borders = approached, len(margins)
 
 
-def check_slack(statement: Statement[Any], instances: list[Any], outcome: Outcome) -> None:
+def check_slack(statement: Statement[Any], found: list[dict[str, Sides]], outcome: Outcome) -> None:
     """*slack*: rounding in its one place, and any other slack explained and within ten times of what a draw uses."""
     for name, claim in statement.claims.items():
-        sides = [claim.sides(instance) for instance in instances]
+        sides = [each[name] for each in found]
         exact = [s for s in sides if s.scale is not None]
         if any(abs(s.slack - ROUNDING * s.scale) > 1e-3 * s.slack for s in exact):  # type: ignore[operator]
             outcome.failures.append(f"slack: {name} has another rounding than 1e-9 of the scale of its sides")

@@ -86,7 +86,7 @@ class Decided:
     sizes: tuple[str, ...] = ()
     cores: int = 0
     refuted: int = 0
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
     failures: list[str] = field(default_factory=list)
 
 

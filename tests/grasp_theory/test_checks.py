@@ -306,7 +306,7 @@ def test_verify_takes_a_statement_or_its_key():
 
 
 def test_evaluate_gives_both_sides_and_refuses_what_is_not_finite():
-    i = draw(np.random.default_rng(0))
+    i = alike(np.random.default_rng(0))
     assert sound().evaluate(i) == {"bound": Sides.exact(float(i.x @ i.y), 1.0)}
     with pytest.raises(AssumptionError, match=r"^cauchy-schwarz assumes: unit length\. The instance does not satisfy"):
         sound().evaluate(Pair(i.x, 2 * i.y))

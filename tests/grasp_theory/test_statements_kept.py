@@ -14,7 +14,7 @@ import grasp_cli
 import synthetic.runner.statements as kept
 from grasp_theory.identification.report import plain
 from grasp_theory.statements import registry
-from grasp_theory.statements.checks import Outcome, RateFound, verify
+from grasp_theory.statements.checks import Decided, Outcome, RateFound, verify
 from grasp_theory.statements.registry import ORDER, modules
 from synthetic.runner import code_version as code
 from synthetic.runner.code_version import code_version
@@ -150,8 +150,13 @@ def test_verify_alone_keeps_nothing(checks, tmp_path, monkeypatch, capsys):
 
 
 def test_outcome_is_what_its_record_says():
-    rate = RateFound("mean", (4, 16), (0.5, 0.1), -0.51, 0.01, -0.5, True)
-    full = Outcome("a", "limit", "proved here", 9, 9, 0.1, 1 - 1e-16, (1, 2), (3, 4), 5, (6, 7), 1e-300, [rate], ["x"])
+    rate = RateFound("mean", (4, 16), (0.5, 0.1), -0.51, 0.01, -0.5, 1.0, ())
+    decided = Decided(("2 x 2",), 1, 2, 0.5, ["y"])
+    pairs = {"borders": (2, 2), "needed": (1, 2), "variants": (3, 4), "derived": (6, 7)}
+    full = Outcome(
+        "a", "limit", "proved here", 9, 9, 0.1, best_ratio=1 - 1e-16, variant_draws=5, route=1e-300, rates=[rate],
+        decided=decided, failures=["x"], **pairs,
+    )  # fmt: skip
     for outcome in (full, Outcome("b", "tight", ""), verify("scalar-output")):
         assert Outcome.of(json.loads(json.dumps(plain(outcome)))) == outcome
 

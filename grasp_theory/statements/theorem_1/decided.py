@@ -16,10 +16,10 @@ from .instances import Instance, inputs, worst
 
 
 def cores() -> list[Core[Instance]]:
-    """j: an eigenvalue of K Z, h = eta ‖Z‖². core and z solve the normal equations of one core."""
-    step: Any = z3.Reals("h j")
+    """j: an eigenvalue of K Z, h = eta ‖Z‖², x = 1/(2 − h). core and z solve the normal equations of one core."""
+    step: Any = z3.Reals("h j x")
     one: Any = z3.Reals("L nu kappa core z")
-    (h, j), (L, nu, kappa, core, z) = step, one
+    (h, j, x), (L, nu, kappa, core, z) = step, one
     half: Any = z3.Or(j != 0, h + 2 * (1 - h) * j - (2 - h) * j * j <= 0.5)  # at the first step
     gain, den = h + 2 * (1 - h) * j - (2 - h) * j * j, 1 + nu - kappa * kappa
     first, second = (1 + nu) * core + kappa * z - L, kappa * core + z - kappa * L
@@ -30,8 +30,8 @@ def cores() -> list[Core[Instance]]:
             "one step of descent",
             "descent",
             "all reals",
-            (0 < h, h < 1),
-            (2 - h) * gain <= 1,
+            (0 < h, h < 1, x * (2 - h) == 1),
+            gain <= x,
             {"descent, constant 1/2 for steps of any size": half},
             first_step,
         ),
