@@ -104,9 +104,9 @@ def _audit(folder: Path, out: Console) -> None:
     import numpy as np
 
     from figures.pages.identify import write_results
-    from figures.tables.identify import show_report
+    from figures.tables.identify import show_findings, show_report
     from grasp_theory import identify as decompose
-    from real_models import read_adapter, write_adapter
+    from real_models import findings, read_adapter, write_adapter
     from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
     spec = AdapterSpec(strength=1.0)
@@ -115,7 +115,9 @@ def _audit(folder: Path, out: Console) -> None:
     write_adapter(planted, updates, r=spec.rank, lora_alpha=spec.rank, base_model_name="synthetic")
     adapter = read_adapter(planted)
     report = decompose(adapter.updates)
-    write_results(adapter, report, folder / "planted.json", folder / "planted.html")
+    found = findings(adapter, report)
+    write_results(adapter, report, found, folder / "planted.json", folder / "planted.html")
+    show_findings(found, out, explain=False)
     show_report(report, out, explain=True)
     cosine = abs(float(u @ report.component(0).subspace.basis[:, 0]))
     out.print(f"     |cos| of component 0 with the planted direction: {cosine:.4f}")
@@ -139,9 +141,9 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
     Beside it, for the comparison, those of the others.
     """
     from figures.pages.identify import write_results
-    from figures.tables.identify import show_report
+    from figures.tables.identify import show_findings, show_report
     from grasp_theory import identify as decompose
-    from real_models import read_adapter
+    from real_models import findings, read_adapter
     from real_models.organisms.alignment import alignment
     from real_models.organisms.common import one_thread
     from real_models.organisms.prepare import prepare
@@ -157,7 +159,9 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
         save_adapter(naive.model(naive.at), saved)
         adapter = read_adapter(saved)
         report = decompose(adapter.updates)
-        write_results(adapter, report, None, folder / "organism.html")
+        shown = findings(adapter, report)
+        write_results(adapter, report, shown, None, folder / "organism.html")
+        show_findings(shown, out, explain=False)
         show_report(report, out, explain=True)
         found: dict[str, Any] = {"schema_version": 1, "verdict": report.verdict, "step": naive.spec.points[naive.at]}
         scores = naive.scores[naive.at]

@@ -94,8 +94,9 @@ class Instance:
 
     @property
     def far_from_tie(self) -> float:
-        """beta/σ_r(P_u T P_v) − 1."""
-        return self.beta / self.orthogonal().sigma(self.r) - 1
+        """beta/σ_r(P_u T P_v) − 1; ∞ where there is no such value."""
+        value = self.orthogonal().sigma(self.r)
+        return self.beta / value - 1 if value else float("inf")
 
     def sigma(self, i: int, *, whitened: bool = True) -> float:
         """σ_i(P_u T Sigma^½), or of P_u T; 0 beyond the last."""
