@@ -11,6 +11,7 @@ import numpy as np
 
 from figures.catalogue import FIGURES, csv_name
 from figures.plots import headline as picture
+from figures.plots import theorem_1 as theorem
 from figures.rows import FOLDER, read_rows
 from figures.style import render
 from figures.tables import Table
@@ -27,6 +28,7 @@ from synthetic.runner.results import write_atomically
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/identify.md", "docs/lab.md", "docs/training.md", "docs/comparison.md")
 PICTURE = "docs/result.png"
+THEOREM = "docs/theorem-1.png"
 
 
 def false_alarms() -> str:
@@ -190,11 +192,12 @@ def fill(text: str) -> str:
 
 
 def main() -> int:
-    """Rewrite the pages of this checkout, and the picture."""
+    """Rewrite the pages of this checkout, and the pictures."""
     for page in PAGES:
         path = ROOT / page
         write_atomically(path, fill(path.read_text(encoding="utf-8")).encode())
     write_atomically(ROOT / PICTURE, render(picture.build(read_rows(FOLDER / "comparison.csv")), "png"))
+    write_atomically(ROOT / THEOREM, render(theorem.build(read_rows(FOLDER / "theorem_1.csv")), "png"))
     return 0
 
 

@@ -21,17 +21,26 @@ def edit(
     ] = None,
     keep: Annotated[int | None, typer.Option(min=1, help="Leading components of each module to keep.")] = None,
     scale: Annotated[float, typer.Option(help="Factor on what is left of the update.")] = 1.0,
+    shrink: Annotated[
+        float | None,
+        typer.Option(help="Shrink component 0 for a task of this norm, as a share of the component's."),
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="With --shrink: the factor's strength, as a share of component 0's.")
+    ] = None,
     same_base: Annotated[
         bool, typer.Option("--same-base", help="The base model that the directions name is this adapter's.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
     json: JsonOption = None,
 ) -> None:
-    """Edit a LoRA adapter: project directions out, delete components, keep the top ones, scale. Writes a new folder.
+    """Edit a LoRA adapter: project directions out, delete or shrink components, keep the top ones, scale.
 
-    Needs no base model. Write directions are taken out of all modules that write the stream, read directions out of
-    the modules they were identified on. --delete and --keep count the components of each module by itself, before the
-    projection; a component of a pooled decomposition is removed by its directions.
+    Writes a new folder; needs no base model. Write directions are taken out of all modules that write the stream, read
+    directions out of the modules they were identified on. --delete and --keep count the components of each module by
+    itself, before the projection; a component of a pooled decomposition is removed by its directions. --shrink takes
+    from component 0 of each module what errs least in the worst case if the task may share it: a share
+    (1 − RHO²)/(2 − STRENGTH), and nearly all of it if the strength is unknown.
     """
     from figures.tables import Table, console, number
     from figures.tables.identify import show_adapter
@@ -50,13 +59,16 @@ def edit(
     check_targets(json, inputs=inputs)
     chosen = load_directions(directions) if directions is not None else None
     notes = check_origin(chosen, found, same_base=same_base)
-    edited = edit_updates(found.updates, chosen, delete=tuple(delete or ()), keep=keep, scale=scale)
+    edited = edit_updates(
+        found.updates, chosen, delete=tuple(delete or ()), keep=keep, scale=scale, shrink=shrink, strength=strength
+    )
     changed = [new for new, old in zip(edited, found.updates, strict=True) if new is not old]
     copy_adapter(output, found, changed)
     sides = edited_sides(found.updates, chosen)
     rows = compare_edit(found.updates, read_adapter(output).updates, sides, [u.name for u in changed])
     if json is not None:
         asked = {"directions": None if directions is None else str(directions), "delete": delete or [], "keep": keep}
+        asked |= {"shrink": shrink, "strength": strength}
         record = {"schema_version": 1, "adapter": provenance(found), "output": str(output), **asked, "scale": scale}
         write_json(json, {**record, "notes": list(notes), "modules": [row.to_dict() for row in rows]})
     if json != Path("-"):

@@ -11,8 +11,13 @@ import typer
 from .options import AdapterPath, JsonOption, PoolOption, SideOption, check_targets
 
 if TYPE_CHECKING:
-    from grasp_theory.identification.trajectory import Checkpoint
+    from collections.abc import Sequence
 
+    from grasp_theory import Update
+    from grasp_theory.identification.trajectory import Checkpoint
+    from real_models import Adapter
+
+CONTRASTED = "What is decomposed is dW - dW_control; a direction that the control has as well is lost with the task."
 Checkpoints = list[tuple[int, Path]]
 
 
@@ -40,6 +45,9 @@ def identify(
         str | None,
         typer.Option(help="Which decomposition -o saves from, if there are several; default: the strongest."),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="How each finding was decided, the rule, its notes, every module.")
+    ] = False,
     json: JsonOption = None,
     html: Annotated[Path | None, typer.Option(help="Write a self-contained page with pictures.")] = None,
     output: Annotated[
@@ -49,22 +57,27 @@ def identify(
         Path | None, typer.Option(help="Folder of the base model: with --data, identify from dW X.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Unlabelled fine-tuning data (JSON lines or text).")] = None,
+    control: Annotated[
+        Path | None, typer.Option(help="An adapter that shares the task: decompose what this one has beside it.")
+    ] = None,
 ) -> None:
-    """Components of a LoRA adapter: strength, noise floor, agreement between layers, certificate, verdict.
+    """What a LoRA adapter learnt, in plain words, then its components: strength, floor, agreement, certificate.
 
     Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run; one
     that holds the final adapter too gives its report and the trajectory up to it.
     With --base and --data the same is asked of dW X, what the update writes on these data: no offset in samples, no
     dependence on the rank. -o then saves directions of that.
+    With --control, a fine-tune on neutral data of the same format, dW − dW_control is decomposed: what both share goes.
     """
     from figures.pages.identify import write_results
     from figures.tables import console
-    from figures.tables.identify import show_adapter, show_both, show_report, show_trajectory
+    from figures.tables.identify import show_adapter, show_both, show_findings, show_report, show_trajectory
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
     from real_models import find_checkpoints, read_adapter
     from real_models.adapters.folder import has_adapter
     from real_models.audit.describe import summary
+    from real_models.audit.findings import findings
 
     if output is not None and not component:
         raise InputError("-o saves an explicit choice: add --component 0 (repeat it for several components)")
@@ -76,6 +89,8 @@ def identify(
         raise InputError("--base and --data go together: the inputs of the adapted modules come from both")
     if base is not None and side is SideOption.read:
         raise InputError("dW X tells the write side; leave --side out, or --base and --data")
+    if control is not None and base is not None:
+        raise InputError("--control compares weights: leave it out, or --base and --data")
     if Path("-") in (html, output):
         raise InputError("only --json can go to standard output: name a file for --html and -o")
     check_targets(html, output, json)
@@ -84,17 +99,18 @@ def identify(
         raise InputError(f"{adapter} holds no checkpoint-N folders to draw a trajectory of; leave --trajectory out")
     single = not checkpoints or has_adapter(adapter)
     if trajectory or not single:
-        if html or output or normalize or base or pool is not PoolOption.auto:
+        if html or output or normalize or base or control or pool is not PoolOption.auto:
             last = checkpoints[-1][1]
             raise InputError(
-                "--html, -o, --pool, --base and --normalize need one adapter, and this is the trajectory of "
+                "--html, -o, --pool, --base, --control and --normalize need one adapter, and this is the trajectory of "
                 f"{len(checkpoints)} checkpoints: try {'--no-trajectory' if single else last}"
             )
         _trajectory(adapter, checkpoints, side, json, final=single)
         return
     found = read_adapter(adapter, name)
     check_targets(html, output, json, inputs=[found.weights, found.path / "adapter_config.json"])
-    report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
+    updates, beside = (found.updates, None) if control is None else _contrasted(found, control)
+    report = decompose(updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
     seen = None
     if base is not None and data is not None:
         from real_models.audit.activations import identify_activations
@@ -108,14 +124,18 @@ def identify(
         save_directions(output, choose_directions(found, chosen, tuple(component)))
         saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
     steps, trouble = (None, None) if not checkpoints else _try_trajectory(adapter, checkpoints, side)
-    write_results(found, report, json, html, activations=seen, trajectory=steps)
+    shown = findings(found, report if beside is None else decompose(found.updates, k=1))
+    write_results(found, report, shown, json, html, activations=seen, trajectory=steps, control=beside)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
-        show_report(report, out)
+        if beside is not None:
+            show_adapter([("control", str(beside.path))], beside.warnings, [CONTRASTED], out)
+        show_findings(shown, out, explain=explain)
+        show_report(report, out, explain=explain)
         if seen is not None:
             out.print()
-            show_report(seen, out)
+            show_report(seen, out, explain=explain)
             show_both(report, seen, out)
         if steps is not None:
             out.print(f"\n{_beside(adapter, checkpoints)}; --no-trajectory is without")
@@ -124,6 +144,20 @@ def identify(
             out.print(f"\n{_beside(adapter, checkpoints)}, but give no trajectory: {trouble}")
         if saved is not None:
             out.print(saved)
+
+
+def _contrasted(found: Adapter, control: Path) -> tuple[Sequence[Update], Adapter]:
+    """(dW − dW_control, the control), which must be of the same base model as far as the names say."""
+    from grasp_theory import InputError
+    from grasp_theory.identification.control import contrast
+    from real_models import read_adapter
+    from real_models.audit.describe import different_bases
+
+    other = read_adapter(control)
+    try:
+        return contrast(found.updates, other.updates), other
+    except InputError as error:
+        raise InputError("; ".join([str(error), *different_bases(found, other)])) from None
 
 
 def diff(

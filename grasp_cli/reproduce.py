@@ -116,7 +116,7 @@ def _audit(folder: Path, out: Console) -> None:
     adapter = read_adapter(planted)
     report = decompose(adapter.updates)
     write_results(adapter, report, folder / "planted.json", folder / "planted.html")
-    show_report(report, out)
+    show_report(report, out, explain=True)
     cosine = abs(float(u @ report.component(0).subspace.basis[:, 0]))
     out.print(f"     |cos| of component 0 with the planted direction: {cosine:.4f}")
 
@@ -158,7 +158,7 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
         adapter = read_adapter(saved)
         report = decompose(adapter.updates)
         write_results(adapter, report, None, folder / "organism.html")
-        show_report(report, out)
+        show_report(report, out, explain=True)
         found: dict[str, Any] = {"schema_version": 1, "verdict": report.verdict, "step": naive.spec.points[naive.at]}
         scores = naive.scores[naive.at]
         found |= {"drift": scores.drift, "task": scores.task, "base_drift": naive.scores[0].drift}

@@ -32,7 +32,7 @@ jaxtyping.install_import_hook([*_rooms, "synthetic"], f"{__name__}.contract")
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
     "ci",
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     print_blob=True,

@@ -45,18 +45,23 @@ def test_imports_of_figures_are_by_the_command_line_alone():
     assert users <= {"figures", "grasp_cli"}
 
 
-def test_imports_of_sympy_are_in_symbolic_alone():
+PROVERS = {"sympy": ("*/symbolic.py", "derivations.py"), "z3": ("*/decided.py", "shared/reals.py", "derivations.py")}
+
+
+@pytest.mark.parametrize("prover", PROVERS)
+def test_imports_of_a_prover_are_in_its_own_files_alone(prover):
     for room in ROOMS:
         for path in sources(room):
-            if "sympy" in tops(imported(path)):
-                assert path.match("grasp_theory/statements/*/symbolic.py"), path.relative_to(ROOT)
+            if prover in tops(imported(path)):
+                own = [f"grasp_theory/statements/{file}" for file in PROVERS[prover]]
+                assert any(path.match(file) for file in own), path.relative_to(ROOT)
 
 
 def test_imports_of_the_mathematics_are_numpy_and_scipy():
-    """No files, plots or models in grasp_theory; torch inside the adversarial search, sympy inside symbolic."""
+    """No files, plots or models in grasp_theory; torch inside the adversarial search, provers inside their files."""
     standard = set(sys.stdlib_module_names)
     for path in sources("grasp_theory"):
-        foreign = tops(imported(path)) - standard - {"numpy", "scipy", "jaxtyping", "grasp_theory", "sympy", "torch"}
+        foreign = tops(imported(path)) - standard - {"numpy", "scipy", "jaxtyping", "grasp_theory", "torch", *PROVERS}
         assert not foreign, f"{path.relative_to(ROOT)} imports {sorted(foreign)}"
     for path in sources("synthetic"):
         assert not tops(imported(path)) & {"torch", "transformers", "matplotlib", "sympy"}, path.relative_to(ROOT)
@@ -84,7 +89,7 @@ def loaded(statement: str, *names: str) -> list[str]:
     return run.stdout.split()
 
 
-HEAVY = ("torch", "matplotlib", "sympy", "transformers", "peft", "safetensors")
+HEAVY = ("torch", "matplotlib", "sympy", "z3", "transformers", "peft", "safetensors")
 
 
 @pytest.mark.parametrize(

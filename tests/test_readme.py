@@ -12,7 +12,7 @@ from checkout import ROOT
 from made_files import BASE
 
 import grasp_cli
-from docs.build import PAGES, PARTS, PICTURE, fill
+from docs.build import PAGES, PARTS, PICTURE, THEOREM, fill
 from figures.rows import FOLDER, read_rows
 from grasp_theory import InputError
 from real_models import write_adapter
@@ -98,6 +98,7 @@ def test_links_and_picture_are_there():
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
     assert PICTURE in README
+    assert THEOREM in README
 
 
 def test_readme_claims_hold_in_the_committed_results():

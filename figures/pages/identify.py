@@ -14,7 +14,8 @@ from synthetic.runner.results import write_atomically, write_json
 
 from ..plots.identification import SHOWN, alignment, depth, spectrum
 from ..tables.identify import reasons, show_components, show_trajectory
-from .html import facts, heading, page, paragraph, picture, preformatted
+from ..tables.table import Table
+from .html import blocks, facts, heading, page, paragraph, picture, preformatted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +23,23 @@ if TYPE_CHECKING:
     from grasp_theory import Report
     from grasp_theory.identification.trajectory import Checkpoint
     from real_models import Adapter
+    from real_models.audit.findings import Finding
 
 
-def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, str]], remarks: Sequence[str]) -> str:
+def identify_page(
+    result: dict[str, Any],
+    text: str,
+    about: Sequence[tuple[str, str]],
+    found: Sequence[Finding],
+    remarks: Sequence[str],
+) -> str:
     """A self-contained page of one report: ``result`` its JSON form, ``text`` its tables, ``about`` the adapter.
 
-    remarks : what is said beside the verdict: warnings of the reader, reasons.
+    found : what the weights show, which opens the page. remarks : what is said beside the verdict: warnings, reasons.
     """
-    parts = [facts(about), paragraph(f"Verdict: {result['verdict']}.", kind="verdict"), paragraph(result["rule"])]
+    table = Table(["finding", "scope", "decided by"], [[f.text, f.scope, f.how] for f in found], left=3)
+    parts = [facts(about), heading("Findings"), *blocks([table]), heading("Verdict")]
+    parts += [paragraph(f"Verdict: {result['verdict']}.", kind="verdict"), paragraph(result["rule"])]
     parts += [paragraph(result["caveat"]), *(paragraph(remark) for remark in remarks)]
     if result["decompositions"]:
         shown, of = min(SHOWN, len(result["decompositions"])), len(result["decompositions"])
@@ -50,17 +60,21 @@ def identify_page(result: dict[str, Any], text: str, about: Sequence[tuple[str, 
 def write_results(
     adapter: Adapter,
     report: Report,
+    found: Sequence[Finding],
     json: Path | None,
     html: Path | None,
     *,
     activations: Report | None = None,
     trajectory: Sequence[Checkpoint] | None = None,
+    control: Adapter | None = None,
 ) -> None:
     """The files of an identification; to be called before anything is printed, so that a closed pipe loses none."""
     if json is not None:
         beside = {} if activations is None else {"activation_svd": activations.to_dict()}
         beside |= {} if trajectory is None else {"trajectory": [asdict(c) for c in trajectory]}
-        write_json(json, {**report.to_dict(), **beside, "adapter": provenance(adapter)})
+        beside |= {} if control is None else {"control": provenance(control)}
+        said = {"findings": [asdict(f) for f in found]}
+        write_json(json, {**said, **report.to_dict(), **beside, "adapter": provenance(adapter)})
     if html is not None:
         out = Console(file=io.StringIO(), width=150, no_color=True, markup=False, emoji=False, record=True)
         show_components(report, out)
@@ -68,6 +82,12 @@ def write_results(
             show_components(activations, out)
         if trajectory is not None:
             show_trajectory(trajectory, out)
-        remarks = [f"Warning: {w}" for w in adapter.warnings] + [*reasons(report.decompositions), *adapter.notes]
-        page = identify_page(report.to_dict(), out.export_text(), summary(adapter), remarks)
+        against = [] if control is None else [f"Decomposed: dW − dW of the control {control.path}."]
+        remarks = [
+            *against,
+            *(f"Warning: {w}" for w in adapter.warnings),
+            *reasons(report.decompositions),
+            *adapter.notes,
+        ]
+        page = identify_page(report.to_dict(), out.export_text(), summary(adapter), found, remarks)
         write_atomically(html, page.encode())

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from grasp_theory.identification.diff import Difference, Overlap
     from grasp_theory.identification.report import Component, Decomposition, ModuleSpectrum
     from grasp_theory.identification.trajectory import Checkpoint
+    from real_models.audit.findings import Finding
 
 MODULES_SHOWN = 12
+COMPONENTS_SHOWN = 4  # on one screen
 
 
 def show_adapter(
@@ -36,10 +38,22 @@ def show_adapter(
             out.print(Text(f"{label + ':':9}{line}", style=style))
 
 
-def show_report(report: Report, out: Console) -> None:
-    """Components, modules, verdict, and what limits it."""
-    show_components(report, out)
+def show_findings(found: Sequence[Finding], out: Console, *, explain: bool) -> None:
+    """What the weights show, one sentence each; with ``explain`` its scope and how it was decided."""
     out.print()
+    for finding in found:
+        out.print(Text(f"• {finding.text}"))
+        if explain:
+            out.print(Text(f"  scope: {finding.scope}", style="dim"))
+            out.print(Text(f"  decided by: {finding.how}", style="dim"))
+    out.print()
+
+
+def show_report(report: Report, out: Console, *, explain: bool) -> None:
+    """Components and verdict; with ``explain`` modules, rule, caveat and notes too."""
+    show_components(report, out, short=not explain)
+    if explain:
+        out.print()
     pooled = any(d.pooled for d in report.decompositions)
     line = f"verdict: {report.verdict}"
     if report.decompositions and not pooled:
@@ -53,6 +67,10 @@ def show_report(report: Report, out: Console) -> None:
     if report.decompositions:
         for reason in reasons(report.decompositions):
             out.print(f"  {reason}")
+    if not explain:
+        out.print("standing out is not being spurious; --explain: rule, caveat, notes, every module", style="dim")
+        return
+    if report.decompositions:
         out.print(f"rule:    {report.rule}", style="dim")
         out.print(f"caveat:  {report.caveat}", style="dim")
     for note in report.notes:
@@ -68,17 +86,18 @@ def show_both(weights: Report, activations: Report, out: Console) -> None:
         out.print(f"|cos| between the leading directions of dW and of dW X: {', '.join(f'{c:.3f}' for c in cosines)}")
 
 
-def show_components(report: Report, out: Console) -> None:
-    """The tables of a report, without its verdict."""
+def show_components(report: Report, out: Console, *, short: bool = False) -> None:
+    """The tables of a report, without its verdict; ``short`` leaves out what one screen has no room for."""
     pooled = [d for d in report.decompositions if d.pooled]
     for found in pooled:
-        _show_pooled(found, out)
+        _show_pooled(found, out, short=short)
     if not pooled and report.decompositions:
-        _show_separate(report, out)
-    _show_modules(report.modules, out, table_wanted=bool(pooled) or not report.decompositions)
+        _show_separate(report, out, MODULES_SHOWN // 2 if short else 2 * MODULES_SHOWN)
+    if not short:
+        _show_modules(report.modules, out, table_wanted=bool(pooled) or not report.decompositions)
 
 
-def _show_pooled(found: Decomposition, out: Console) -> None:
+def _show_pooled(found: Decomposition, out: Console, *, short: bool) -> None:
     rows = [
         [
             str(c.index),
@@ -93,7 +112,7 @@ def _show_pooled(found: Decomposition, out: Console) -> None:
             *_certificate(c),
             "yes" if c.stands_out else "",
         ]
-        for c in found.components
+        for c in (found.components[:COMPONENTS_SHOWN] if short else found.components)
     ]
     headers = [
         "#",
@@ -112,6 +131,9 @@ def _show_pooled(found: Decomposition, out: Console) -> None:
     title = f"{found.what}\n{len(found.modules)} {found.name}"
     drop = ["if tau is", "null", "energy", "> floor", "angle"]
     out.print(Table(headers, rows, title=title, left=0, droppable=drop))
+    out.print(self_certificate(found))
+    if short:
+        return
     floor = "not estimated" if found.floor.value is None else number(found.floor.value)
     out.print(f"noise floor: {floor}" + ("" if found.floor.value is not None else f": {found.floor.reason}"))
     if found.power.strength is not None and found.power.per_module is not None:
@@ -125,9 +147,9 @@ def _show_pooled(found: Decomposition, out: Console) -> None:
     out.print(f"norm {number(found.norm)}, singular values within {found.error:.1e}", style="dim")
 
 
-def _show_separate(report: Report, out: Console) -> None:
+def _show_separate(report: Report, out: Console, most: int) -> None:
     decompositions = report.decompositions
-    shown = sorted(decompositions, key=lambda d: -d.norm)[: 2 * MODULES_SHOWN]
+    shown = sorted(decompositions, key=lambda d: -d.norm)[:most]
     rows = []
     for d in sorted(shown, key=lambda d: [x.name for x in decompositions].index(d.name)):
         c = d.components[0]
@@ -141,6 +163,8 @@ def _show_separate(report: Report, out: Console) -> None:
     out.print(Table(headers, rows, title=title, droppable=drop))
     if len(decompositions) > len(shown):
         out.print(f"… and {len(decompositions) - len(shown)} smaller modules; --json has all of them")
+    strongest = report.decomposition()
+    out.print(f"{self_certificate(strongest)} ({strongest.name})")
     by_width = {d.width: d.components[0].agreement for d in decompositions}
     for width, found in sorted(by_width.items()):
         if found is not None:
@@ -148,6 +172,18 @@ def _show_separate(report: Report, out: Console) -> None:
                 f"agreement of the leading directions in R^{width}: {found.value:.3f} over {found.pairs} pairs, "
                 f"null {found.null_mean:.3f}, isotropic {found.isotropic_mean:.4f}, p = {found.p_value:.3f}"
             )
+
+
+def self_certificate(found: Decomposition) -> str:
+    """The angle of component 0 that its own spectrum suggests, on what condition, or why it says nothing."""
+    c = found.self_certificate
+    if c.degrees is None:
+        return f"self-certificate: none, {c.reason}"
+    cut = "" if c.if_cut is None else f"; up to {c.if_cut:.0f}° if the rank cut a longer spectrum"
+    return (
+        f"self-certificate: component 0 lies {c.degrees:.1f}° ({c.low:.1f} – {c.high:.1f}°) off its factor if the task "
+        f"is random beside it{cut}; wrong where the task uses the factor's own inputs or outputs"
+    )
 
 
 def reasons(decompositions: Sequence[Decomposition]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from .. import linalg
 from ..errors import InputError
@@ -15,8 +17,10 @@ from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
 from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
-from .report import Alignment, Decomposition, ModuleSpectrum, Report
+from .report import Alignment, Decomposition, Floor, ModuleSpectrum, Report
 from .rule import CAVEAT, P_VALUE, RULE
+from .self_certificate import SelfCertificate, self_certificate, withheld
+from .start import start_of
 from .verdict import judge, overall
 
 NOTE_CONVERGED = (
@@ -126,7 +130,7 @@ def _scan(
         lowrank = update.lowrank
         if update.name in names:
             module = measure(update, lowrank, side, k + 1)
-            S = module.S
+            S, leading = module.S, module.U[:, 0] if module.U.shape[1] else None
             if S.size and S[0] > 0:
                 norm = linalg.length(S)
                 if norm > LARGEST:
@@ -135,9 +139,14 @@ def _scan(
                 if pooled:
                     stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=norm)
         else:
-            S = lowrank.svd(0, rtol=RTOL).S
+            svd = lowrank.svd(1 if update.side else 0, rtol=RTOL)
+            S = svd.S
+            leading = (svd.U if update.side == "write" else svd.Vh.T)[:, 0] if svd.U.shape[1] else None
         about = (update.name, update.layer, update.block, update.side, update.shape, update.rank)
-        modules.append(ModuleSpectrum(*about, S))
+        own = leading.astype(np.float32) if leading is not None and S.any() and update.side is not None else None
+        if update.name in names and update.side not in (None, side):
+            own = None  # the other side was decomposed on request
+        modules.append(ModuleSpectrum(*about, S, own, start_of(lowrank, update.zero_start)))
     require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
 
@@ -225,6 +234,7 @@ def _pooled(
         largest_share=float(shares.max()),
         floor=floor,
         power=power,
+        self_certificate=_self_certificate(group, side, svd.S, floor, error, energy),
         components=components,
         verdict=verdict,
     )
@@ -256,11 +266,41 @@ def _separate(group: Sequence[Module], side: Side, k: int, *, level: float, seed
                 largest_share=1.0,
                 floor=floor,
                 power=power,
+                self_certificate=_self_certificate([m], side, m.S, floor, m.error),
                 components=components,
                 verdict=verdict,
             )
         )
     return decompositions
+
+
+def _self_certificate(
+    group: Sequence[Module],
+    side: Side,
+    S: Float[ndarray, " k"],
+    floor: Floor,
+    error: float,
+    energy: float | None = None,
+) -> SelfCertificate:
+    """Of component 0 of these modules side by side, or why there is none; ``energy`` if S is not all there is.
+
+    The factor that started at random (A, in most) spans a space of dimension r which holds all of the update: on that
+    side the task and the factor are random in r dimensions, not in d.
+    """
+    starts = {m.zero_start for m in group}
+    if any(m.fixed for m in group):
+        return withheld("this side was fixed by construction")
+    if len(starts) > 1 or None in starts:
+        return withheld("both factors started at random: which space the update was free to use is not known")
+    trained = starts == {"B" if side == "write" else "A"}
+    if len(group) > 1 and not trained:
+        return withheld("in these modules the random start of the other factor is part of the pooled spectrum")
+    if floor.value is not None and not S[0] - error > floor.value:
+        return withheld("component 0 is not above the noise floor, where the estimate is wrong")
+    ranks, across = sum(len(m.S) for m in group), sum(m.across for m in group)
+    width = group[0].width
+    shape = (width, ranks) if trained else (ranks, across)
+    return self_certificate(S, shape, rank=ranks, error=error, energy=energy, whole=(width, across))
 
 
 def _index_agreement(modules: LeadingDirections, count: int, seed: int) -> list[Agreement | None]:

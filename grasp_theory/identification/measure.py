@@ -43,6 +43,7 @@ class Module:
     layer: int | None
     place: str | int | None
     width: int
+    across: int  # size of the other side
     S: Float[ndarray, " q"]
     U: Float[ndarray, "width k"]
     error: float
@@ -65,6 +66,7 @@ def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
         layer=update.layer,
         place=update.place,
         width=lowrank.shape[0 if side == "write" else 1],
+        across=lowrank.shape[1 if side == "write" else 0],
         S=svd.S,
         U=fix_sign(svd.U if side == "write" else svd.Vh.T).astype(np.float32),
         error=svd.error,

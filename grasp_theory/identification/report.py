@@ -13,6 +13,8 @@ from ..errors import AssumptionError, InputError
 from ..subspace import Subspace
 from ..updates import Side
 from .agreement import Agreement
+from .self_certificate import SelfCertificate
+from .start import Start
 
 SCHEMA_VERSION = 1
 
@@ -103,6 +105,7 @@ class Decomposition:
 
     what : the matrix that was decomposed, in words. norm : its Frobenius norm. error : bound on the error of the
     singular values. largest_module, largest_share : the module with the largest share of ‖·‖_F² and that share.
+    self_certificate : of component 0, with no asserted tau; for a task that is random beside the factor alone.
     """
 
     name: str
@@ -118,6 +121,7 @@ class Decomposition:
     largest_share: float
     floor: Floor
     power: Power
+    self_certificate: SelfCertificate
     components: tuple[Component, ...]
     verdict: Verdict
 
@@ -131,7 +135,12 @@ class Decomposition:
 
 @dataclass(frozen=True, eq=False)
 class ModuleSpectrum:
-    """Size of one module's update: all its singular values, whatever side was analysed. ``block`` is its path."""
+    """One module's update, whatever side was analysed.
+
+    block : its path. singular_values : all of them. leading : the leading singular vector on its own side of the
+    stream, left where it writes and right where it reads; None for a module of no side or without an update.
+    start : what its factors say about where training began.
+    """
 
     name: str
     layer: int | None
@@ -140,6 +149,8 @@ class ModuleSpectrum:
     shape: tuple[int, int]
     rank: int
     singular_values: Float[ndarray, " q"]
+    leading: Float[ndarray, " width"] | None = None
+    start: Start | None = None
 
     @property
     def norm(self) -> float:
@@ -207,7 +218,7 @@ def plain(value: Any, vectors: bool = False) -> Any:
         degrees = [[tau, float(np.degrees(angle))] for tau, angle in value.curve()]
         return {"strength": value.strength, "smallest_tau": value.smallest_tau, "curve_degrees": degrees}
     if is_dataclass(value) and not isinstance(value, type):
-        kept = [f.name for f in fields(value) if vectors or f.name != "subspace"]
+        kept = [f.name for f in fields(value) if vectors or f.name not in ("subspace", "leading")]
         return {name: plain(getattr(value, name), vectors) for name in kept}
     if isinstance(value, ndarray):
         return plain(value.tolist(), vectors)

@@ -142,7 +142,7 @@ def caft(
     Law: off v, D P = argmin over updates that do not read v, with the target M + W0 v vᵀ (the ablation also takes away
     the pretrained response W0 v, which the update must imitate): at full rank
     D P = (W0 + M) Sigma P (P Sigma P)⁺ − W0 P = GRASP-read + W0 v ell.
-    On v no gradient flows: D v is what it was at the start, so two rows:
+    On v no gradient flows to A: A v is what it was at the start, D v moves with B alone, so two rows:
 
     on_v : D v; 0 by default (full-rank training, or LoRA with A0 projected at attach time). LoRA as published keeps
         ``kept_read(B, A0, v)``.

@@ -86,8 +86,13 @@ def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0
     if isinstance(statement, str):
         (statement,) = find([statement])
     rng = np.random.default_rng([seed, zlib.crc32(statement.key.encode())])
-    outcome = Outcome(statement.key, statement.kind, statement.basis)
     drawn = [statement.draw(rng) for _ in range(statement.draws * (10 if deep else 1))]
+    return check_all(statement, drawn, rng, deep=deep)
+
+
+def check_all(statement: Statement[Any], drawn: list[Any], rng: np.random.Generator, *, deep: bool = False) -> Outcome:
+    """The checks on these draws."""
+    outcome = Outcome(statement.key, statement.kind, statement.basis)
     instances = check_draws(statement, drawn, outcome)
     check_holds(statement, instances, outcome)
     check_borders(statement, drawn, outcome)

@@ -30,8 +30,8 @@ def derive(statement: Statement[Any], instances: list[Any]) -> tuple[tuple[int, 
     algebra = symbolic(statement.key)
     if algebra is None:
         return None, []
-    failures, zero = [], 0
-    residuals = algebra.residuals()
+    zero, residuals = 0, algebra.residuals()
+    failures = [] if residuals else ["there is no identity"]
     for label, expression in residuals.items():
         if expression == 0 or not expression.free_symbols:
             failures.append(f"{label} is {expression} before it is simplified")
@@ -139,7 +139,7 @@ def _holds(claim: Claim[Any], instance: Any) -> bool:
 
 
 def _ask(premises: tuple[z3.BoolRef, ...], conclusion: z3.BoolRef) -> tuple[str, dict[str, float]]:
-    """("unsat", "sat" or "unknown" with its reason; the model's values by name)."""
+    """("unsat", "sat" or "unknown" with its reason; the values of the model's unknowns by name)."""
     import z3
 
     solver = z3.SolverFor("QF_NRA")
@@ -151,7 +151,7 @@ def _ask(premises: tuple[z3.BoolRef, ...], conclusion: z3.BoolRef) -> tuple[str,
     if answer == z3.unsat:
         return "unsat", {}
     model = solver.model()
-    return "sat", {symbol.name(): _number(model[symbol]) for symbol in model.decls()}
+    return "sat", {symbol.name(): _number(model[symbol]) for symbol in model.decls() if not symbol.arity()}
 
 
 def _number(value: Any) -> float:

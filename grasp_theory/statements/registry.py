@@ -15,6 +15,7 @@ from .statement import Statement
 
 # The order of the theory: identification (what can be known), then removal (what can be done).
 ORDER: tuple[str, ...] = (
+    "theorem-1",
     "naive-solution",
     "factored-svd",
     "posterior-angle",
@@ -23,10 +24,12 @@ ORDER: tuple[str, ...] = (
     "minimax-angle",
     "subspace-angle",
     "scalar-output",
+    "control-contrast",
     "layer-in-a-product",
     "complexity-law",
     "phase-transition",
     "bbp-converse",
+    "self-certificate",
     "pooled-layers",
     "sample-threshold",
     "noise-floor",
@@ -42,7 +45,9 @@ ORDER: tuple[str, ...] = (
     "posthoc-rank-gain",
     "angle-forgiveness",
     "identify-then-remove",
+    "minimax-removal",
     "old-inputs",
+    "null-space-depth",
     "rerouting-share",
     "compensation-removes-pressure",
     "who-wins",

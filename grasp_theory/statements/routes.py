@@ -50,7 +50,7 @@ def differences(statement: Statement[Any], instances: list[Any]) -> tuple[float,
         one, two = replace(instance), replace(instance)
         sides, first = called(lambda one=one: statement.claims[route.of].sides(one))
         other, second = called(lambda two=two: route.other(two))
-        shared = sorted({_name(code) for code in first & second} - set(route.given))
+        shared = sorted({_name(code) for code in first & second} - {"", *route.given})
         if shared:
             return largest, [f"both ways call {', '.join(shared)}"]
         slack = route.slack(instance) if callable(route.slack) else route.slack

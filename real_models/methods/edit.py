@@ -1,4 +1,4 @@
-"""Edits of a finished adapter: project either side, delete components, keep the top k, scale. Factors only."""
+"""Edits of a finished adapter: project either side, delete or shrink components, keep the top k, scale."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from grasp_theory import InputError, LowRank, Subspace, Update
+from grasp_theory.linear.shrinkage import removed_amount
 from grasp_theory.updates import Side
 
 from ..arguments import indices, real, updates_of, whole
@@ -29,10 +30,13 @@ def edit(
     delete: Sequence[int] = (),
     keep: int | None = None,
     scale: float = 1.0,
+    shrink: float | None = None,
+    strength: float | None = None,
 ) -> list[Update]:
     """dW <- scale · (I − QQᵀ) (Σ_{i in K} s_i u_i v_iᵀ) (I − VVᵀ), the rank and scaling of every module as they were.
 
-    Selecting components is a projection too, Σ_{i in K} s_i u_i v_iᵀ = U_K U_Kᵀ dW, so that all but V acts on B alone
+    With ``shrink`` s_0 is replaced by s_0 − n, n the minimax amount (statement ``minimax-removal``). Selecting
+    components is a projection too, Σ_{i in K} s_i u_i v_iᵀ = U_K U_Kᵀ dW, so that all but V acts on B alone
     and V on A alone: no dense dW, no new gauge, no factor grows.
 
     Parameters
@@ -46,6 +50,9 @@ def edit(
         ``grasp identify --pool none``). A component of a pooled decomposition is removed by its directions instead.
     keep : how many leading components of each module to keep; those in ``delete`` go from among them.
     scale : factor on what is left, of every module.
+    shrink : rho, the asserted ‖task‖₂ of a module over its s_0, at least s_1/s_0 (Weyl) and below 1: component 0 is
+        taken to be the factor's and the task's together, and loses what errs least in the worst case.
+    strength : the factor's, over s_0, if asserted too, within 1 ± rho; without it nearly all of the component goes.
 
     Returns one update per given one, the same object where nothing is done to it. A trained bias, of lora_B or of the
     base, is no part of dW and stays. Raises InputError if nothing is asked for, nothing fits the directions, widths
@@ -57,19 +64,45 @@ def edit(
     if not math.isfinite(scale) or (keep is not None and keep < 1) or any(i < 0 for i in delete):
         raise InputError(f"expected a finite scale, keep >= 1, delete >= 0, got {scale}, {keep}, {list(delete)}")
     sides = edited_sides(table.values(), directions, write=write, read=read)
-    if not sides and not delete and keep is None and scale == 1:
-        raise InputError("nothing to edit: give directions, components to delete, how many to keep, or a scale")
+    left = 1.0 if shrink is None else _left(shrink, strength, deleted=0 in delete)
+    if strength is not None and shrink is None:
+        raise InputError("strength says how much to shrink: give shrink, the asserted norm of the task, too")
+    if not sides and not delete and keep is None and scale == 1 and shrink is None:
+        raise InputError("nothing to edit: give directions, components to delete, to keep or to shrink, or a scale")
     for u in table.values():
         limit = min(*u.shape, u.rank)
         if delete and max(delete) >= limit:
             raise InputError(f"{u.name} has components 0 … {limit - 1}, there is none with index {max(delete)}")
-    everywhere = bool(delete) or keep is not None or scale != 1
+        if shrink is not None:
+            _check_share(u, shrink)
+    everywhere = bool(delete) or keep is not None or scale != 1 or shrink is not None
     return [
-        replace(u, source=partial(_edited, u, sides.get(u.name, Sides()), delete, keep, scale))
+        replace(u, source=partial(_edited, u, sides.get(u.name, Sides()), delete, keep, scale, left))
         if everywhere or u.name in sides
         else u
         for u in table.values()
     ]
+
+
+def _left(shrink: float, strength: float | None, *, deleted: bool) -> float:
+    """The share of component 0 that stays."""
+    rho, beta = real("shrink", shrink), None if strength is None else real("strength", strength)
+    if deleted:
+        raise InputError("component 0 is to be deleted and shrunk: choose one")
+    if not 0 <= rho < 1:
+        raise InputError(f"shrink is the task's norm as a share of component 0's, 0 <= shrink < 1, got {rho}")
+    if beta is not None and not abs(1 - beta) <= rho:
+        raise InputError(f"with shrink {rho:g} the strength lies in [{1 - rho:g}, {1 + rho:g}], got {beta:g}")
+    return 1 - removed_amount(1.0, rho, beta=beta)
+
+
+def _check_share(update: Update, rho: float) -> None:
+    S = update.lowrank.singular_values()
+    if S.size > 1 and S[0] > 0 and S[1] > rho * S[0] * (1 + 1e-9):
+        raise InputError(
+            f"{update.name}: shrink {rho:g} is below the next singular value, {S[1] / S[0]:.3g} of the first: "
+            "by Weyl's inequality the task is at least that large"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,13 +178,16 @@ def _span(choice: Choice, update: Update, side: Side) -> Subspace:
     return span
 
 
-def _edited(update: Update, sides: Sides, delete: tuple[int, ...], keep: int | None, scale: float) -> LowRank:
+def _edited(
+    update: Update, sides: Sides, delete: tuple[int, ...], keep: int | None, scale: float, left: float
+) -> LowRank:
     lowrank = update.lowrank
     B, A = (X.astype(np.float64) for X in (lowrank.B, lowrank.A))
-    if delete or keep is not None:
+    if delete or keep is not None or left != 1:
         U = lowrank.svd().U
         kept = [i for i in range(U.shape[1] if keep is None else min(keep, U.shape[1])) if i not in delete]
-        B = U[:, kept] @ (U[:, kept].T @ B)
+        weights = np.array([left if i == 0 else 1.0 for i in kept])
+        B = U[:, kept] * weights @ (U[:, kept].T @ B)
     if sides.Q is not None:
         B = sides.Q.reject(B)
     if sides.V is not None:

@@ -104,7 +104,7 @@ def train_net(
 ) -> NetRun:
     """Full-batch training from (0, A0) of the mean loss of ``Net``, under a removal method.
 
-    Law (statements ``rerouting-share`` and ``compensation-removes-pressure``): with stream, beta has no influence iff
+    Law (statements ``rerouting-share`` and ``compensation-removes-pressure``): with stream, beta has no influence if
     P_u H u = 0; with write and φ = identity, uᵀF never moves if u is a left eigenvector of every W_k, k >= 1, and the
     shortcut can be re-routed in full otherwise; with compensated at strength 1 and squared loss the run is that of
     beta = 0.

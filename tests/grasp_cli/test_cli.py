@@ -19,6 +19,7 @@ import pytest
 import grasp_cli
 from figures.catalogue import FIGURES
 from grasp_theory import AdapterError, LowRank, Update, identify
+from grasp_theory.identification.control import contrast
 from real_models import read_adapter, write_adapter
 from real_models.directions import load_directions
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
@@ -53,8 +54,34 @@ def test_identify_prints_the_numbers_of_the_report(planted, capsys):
     assert f"{component.singular_value:.4g}" in out
     assert f"{component.ratio:.2f}" in out
     assert "verdict: one stands out" in out
-    assert report.rule in out
-    assert report.caveat in out
+    assert "• Energy: " in out
+    assert len(out.splitlines()) <= 40  # one screen
+    explained = grasp(capsys, "identify", planted, "--explain")[1]
+    for words in (report.rule, report.caveat, *report.notes, "decided by: "):
+        assert words in explained
+        assert words not in out
+
+
+def test_identify_beside_a_control_decomposes_the_difference(planted, tmp_path, capsys):
+    control, _ = draw_adapter(AdapterSpec(layers=6, width=96, inputs=64, rank=16), rng=np.random.default_rng(1))
+    other = write_adapter(tmp_path / "control", control, r=16, lora_alpha=16)
+    code, out, err = grasp(capsys, "identify", planted, "--control", other, "--json", tmp_path / "r.json")
+    assert (code, err) == (0, "")
+    assert f"control: {other}" in out
+    found = json.loads((tmp_path / "r.json").read_text())
+    want = identify(contrast(read_adapter(planted).updates, read_adapter(other).updates))
+    np.testing.assert_allclose(
+        found["decompositions"][0]["components"][0]["singular_value"], want.component(0).singular_value, rtol=1e-9
+    )
+    assert found["control"]["path"] == str(other)
+    assert found["decompositions"][0]["self_certificate"]["reason"] == "estimated"
+    assert "self-certificate: component 0 lies" in out
+    alone = grasp(capsys, "identify", planted)[1]
+    assert f"{want.component(0).singular_value:.4g}" not in alone  # control: another matrix
+    wrong = write_adapter(tmp_path / "wrong", control[:-1], r=16, lora_alpha=16)
+    code, _, err = grasp(capsys, "identify", planted, "--control", wrong)
+    assert code == 2
+    assert "the same modules: 1" in err
 
 
 def test_identify_table_has_each_number_under_its_header(planted, capsys):
@@ -434,5 +461,6 @@ def test_figures_are_drawn_from_committed_results(tmp_path, capsys):
     assert len(out.splitlines()) == len(written)
     first = {p.name: p.read_bytes() for p in (tmp_path / "new").iterdir()}
     time.sleep(1.1)  # a date in the file would show
-    assert grasp(capsys, "figures", "--results", tmp_path / "new")[0] == 0
+    again = sorted(FIGURES)[::4]
+    assert grasp(capsys, "figures", *again, "--results", tmp_path / "new")[0] == 0
     assert {p.name: p.read_bytes() for p in (tmp_path / "new").iterdir()} == first

@@ -50,7 +50,7 @@ def allowed_of_vectors(c, svd: FactoredSVD) -> np.ndarray:
 
 
 @pytest.mark.slow
-@examples(ci=150)
+@examples(ci=80)
 @given(c=cases(), rtol=st.sampled_from([1e-10, 1e-7, 0.0]))
 def test_svd_values_equal_dense(c, rtol):
     svd = c.lowrank.svd(rtol=rtol)
@@ -68,7 +68,7 @@ def test_svd_values_equal_dense(c, rtol):
 
 
 @pytest.mark.slow
-@examples(ci=150)
+@examples(ci=80)
 @given(c=cases(), rtol=st.sampled_from([1e-10, 1e-7, 0.0]), k=st.sampled_from([None, 0, 1, 2, 5]))
 def test_svd_vectors_satisfy_their_equations(c, rtol, k):
     svd = c.lowrank.svd(k, rtol=rtol)

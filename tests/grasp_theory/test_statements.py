@@ -1,4 +1,4 @@
-"""Every statement stands, and every one of them falls when it is broken on purpose."""
+"""What every statement has, refuses and covers at its edges; that it stands and falls is test_sabotage's."""
 
 from __future__ import annotations
 
@@ -8,48 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from breaking import killed
 from strategies import rotation, with_singular_values
 
 from grasp_theory import AssumptionError, InputError
 from grasp_theory.statements import ORDER
-from grasp_theory.statements.checks import ATTAINED, find, verify
+from grasp_theory.statements.checks import assumed, find
 from grasp_theory.statements.factored_svd import Instance
+from grasp_theory.statements.routes import differences
 from grasp_theory.statements.statement import Claim, Sides
 
 KEYS = list(ORDER)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("key", KEYS)
-def test_statement_stands(key):
-    (statement,) = find([key])
-    outcome = verify(statement, seed=1)  # another seed than the command line's
-    assert outcome.failures == []
-    assert outcome.held == outcome.draws > 0
-    assert outcome.variants[0] == outcome.variants[1] >= 2
-    if statement.kind == "limit":
-        assert outcome.rates
-    if any(claim.tight for claim in statement.claims.values()):
-        assert outcome.best_ratio is not None
-        assert outcome.best_ratio >= ATTAINED
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("key", KEYS)
-def test_statement_falls_when_broken(key):
-    """One side of each claim scaled by 1 ± 0.05, tight bounds by 0.9: identities and tight bounds must notice all."""
-    (statement,) = find([key])
-    outcome = killed(statement)
-    must = {
-        label: dead
-        for label, dead in outcome.items()
-        for name, claim in statement.claims.items()
-        if label.startswith(name + " ") and (claim.relation == "=" or claim.tight)
-    }
-    if statement.kind in ("identity", "tight"):
-        assert [label for label, dead in must.items() if not dead] == []
-    assert sum(outcome.values()) >= len(outcome) / 2
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -57,7 +25,7 @@ def test_statement_is_complete(key):
     (statement,) = find([key])
     assert statement.key == key
     assert statement.basis.startswith(("proved here", "proved in", "checked numerically", "derived"))
-    assert set(statement.violators) <= set(statement.assumptions)
+    assert set(statement.violators) == set(statement.assumptions) == assumed(statement.text)
     assert len(statement.variants) >= 2
     assert statement.law
 
@@ -119,9 +87,7 @@ def test_statement_holds_with_one_row_or_one_column(key, shape):
             continue
         inside += 1
         assert [name for name, claim in statement.claims.items() if not claim.holds(instance)] == []
-        if statement.route is not None:
-            s = statement.route(instance)
-            np.testing.assert_allclose(s.measured, s.bound, rtol=0, atol=s.slack)
+        assert differences(statement, [instance])[1] == []
     assert inside >= 4
 
 
@@ -154,5 +120,5 @@ def test_claims_do_not_hold_on_nan():
 
 
 def test_unknown_statement_is_named():
-    with pytest.raises(InputError, match="no statement is called nope; there are: naive-solution"):
+    with pytest.raises(InputError, match="no statement is called nope; there are: theorem-1, naive-solution"):
         find(["nope"])

@@ -18,7 +18,7 @@ KINDS = ("generic", "deficient", "duplicated", "zero", "clustered", "ill")
 
 
 def examples(*, ci: int, dev: int = 50, nightly: int = 2000) -> settings:
-    """Decorator for a test that wants another number of examples than the profile's: ``@examples(ci=300)``."""
+    """Decorator for a test that wants another number of examples than the profile's: ``@examples(ci=120)``."""
     wanted = {"dev": dev, "ci": ci, "nightly": nightly}
     return settings(max_examples=wanted[os.environ.get("HYPOTHESIS_PROFILE", "ci")], deadline=None)
 

@@ -33,7 +33,7 @@ from ...linear.problem import LinearProblem, draw_problem
 from ...linear.regimes import excess_risk
 from ...linear.solutions import ablation_risk, grasp_read, naive_ablated
 from ..shared.maps import definite, exact_samples, same, singular
-from ..statement import Claim, Sides, Statement
+from ..statement import Claim, Route, Sides, Statement
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +105,14 @@ def correlated(p: LinearProblem) -> float:
     return (lost(p) - task(p)) * kappa + (lost(p) - p.beta**2) * (float(p.v @ p.Sigma @ p.v) - kappa)
 
 
-def route(i: Instance) -> Sides:
+def by_samples(i: Instance) -> float:
     """Least squares on curated samples, then the ablated model's mean squared error on deployment samples."""
     p, rng = i.problem, np.random.default_rng(0)
     X, X_t = (exact_samples(rng, Sigma, 2 * len(p.v)) for Sigma in (p.Sigma, p.Sigma_t))
     W = np.linalg.lstsq(X.T, ((p.W0 + p.M) @ X).T, rcond=None)[0].T
     ablated = X_t - np.outer(p.v, p.v @ X_t)
     error = W @ ablated - (p.W0 + p.T) @ X_t
-    return Sides(float(np.mean(np.sum(error**2, axis=0))), ablation_risk(p), 1e-9 * _scale(p))
+    return float(np.mean(np.sum(error**2, axis=0)))
 
 
 STATEMENT = Statement(
@@ -127,7 +127,7 @@ STATEMENT = Statement(
             lambda i: naive_ablated(i.problem) - i.problem.T,
             lambda i: -np.outer((i.problem.W0 + i.problem.T) @ i.problem.v, i.problem.v),
         ),
-        "risk": risk(lambda p: lost(p) * row(p)),
+        "risk": risk(ablation_risk),
         "against GRASP, Sigma v ∥ v": against_grasp(Instance.aligned, lambda p: (lost(p) - task(p)) * row(p)),
         "against GRASP, no shift": against_grasp(Instance.unshifted, correlated),
         "against naive": Claim(
@@ -140,5 +140,6 @@ STATEMENT = Statement(
         ),
     },
     violators={"Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma")},
-    route=route,
+    regimes={"‖(W0 + T) v‖ = beta": lambda i: np.sqrt(lost(i.problem)) / i.problem.beta - 1},
+    route=Route("risk", by_samples, lambda i: 1e-9 * _scale(i.problem), "measured", ("LinearProblem.M",)),
 )

@@ -9,19 +9,20 @@ Let F = D(beta) − D(0) be what the shortcut put into D (all of beta u vᵀ wit
     norm ‖F‖₂           beta sin θ_v              beta sin θ_u              beta sin θ_u sin θ_v
     excess risk         beta² sin²θ_v + ‖T v̂‖²    beta² sin²θ_u + ‖ûᵀT‖²    beta² sin²θ_u sin²θ_v + ‖T − P_û T P_v̂‖²
 
-Second order in the angle is the response alone; the norm is first order, and the risk beta² sin²θ at |cos θ| = 0.65 is
-58% of beta². Projecting both sides multiplies the factors, so that the norm becomes second order as well. Not to be
-confused with the response of the whole error, uᵀ(D − T) v = beta sin²θ_v − cos θ_v · uᵀT v̂ on the read side: the task
-lost along (u, v̂) enters it at order 0 (false variant), and v̂ is signed so that cos θ_v >= 0.
+Second order in the angle is the response alone; the norm is first order. Projecting both sides multiplies the factors,
+so that the norm becomes second order as well. Not to be confused with the response of the whole error,
+uᵀ(D − T) v = beta sin²θ_v − cos θ_v · uᵀT v̂ on the read side, cos θ_v = v̂ᵀv of either sign: the task lost along (u, v̂)
+enters it at order 0 (false variant).
 
-Assumes: Sigma = Sigma_t = I; full rank.
+Assumes: Sigma = I; Sigma_t = I; full rank.
 
 Proof (here). F = beta (P_û u)(P_v̂ v)ᵀ, with P_û (P_v̂) replaced by I on a side not projected; uᵀP_û u = ‖P_û u‖² =
 sin²θ_u. The error is F plus the task part P_û T P_v̂ − T; F lives on the range of the projectors, the task part
 on its complement, so their squares add. ∎
 
 Derived symbolically in the plane. With Sigma ≠ I the input correlations bring the shortcut back (read-removal:
-D = M P_v̂ + (M v̂) ell), and under a rank limit the shortcut competes with the task for ranks: the violators.
+D = M P_v̂ + (M v̂) ell), with Sigma_t ≠ I the risk weighs directions, and under a rank limit, one below full rank
+already, the shortcut competes with the task for ranks: the violators.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...linear.problem import psd_root
-from ..shared.draws import covariance, log_uniform, orthonormal, unit
-from ..statement import Claim, Sides, Statement
+from ..shared.draws import covariance, log_uniform, orthonormal
+from ..statement import Claim, Route, Sides, Statement
 
 Side = Literal["read", "write", "both"]
 SIDES: tuple[Side, ...] = ("read", "write", "both")
@@ -43,13 +44,14 @@ SIDES: tuple[Side, ...] = ("read", "write", "both")
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """Problem (T, beta, u, v, Sigma = Sigma_t), rank r of the update and the directions û, v̂ used in place of u, v."""
+    """Problem (T, beta, u, v, Sigma, Sigma_t), rank r of the update and the directions û, v̂ used in place of u, v."""
 
     T: Float[ndarray, "m d"]
     u: Float[ndarray, " m"]
     v: Float[ndarray, " d"]
     beta: float
     Sigma: Float[ndarray, "d d"]
+    Sigma_t: Float[ndarray, "d d"]
     r: int
     u_hat: Float[ndarray, " m"]
     v_hat: Float[ndarray, " d"]
@@ -103,6 +105,7 @@ def draw(rng: np.random.Generator) -> Instance:
         v=right[:, 0],
         beta=beta,
         Sigma=np.eye(d),
+        Sigma_t=np.eye(d),
         r=min(m, d),
         u_hat=np.cos(a) * left[:, 0] + np.sin(a) * left[:, 1],
         v_hat=-np.cos(b) * right[:, 0] + np.sin(b) * right[:, 1],
@@ -115,11 +118,18 @@ def correlated(rng: np.random.Generator) -> Instance:
     return replace(i, Sigma=covariance(rng, len(i.v)))
 
 
-def rank_one(rng: np.random.Generator) -> Instance:
-    """r = 1 with a task of full rank: what is kept depends on what is strongest."""
-    m, d = 5, 4
-    T, beta = rng.standard_normal((m, d)), 2.0
-    return Instance(T, unit(rng, m), unit(rng, d), beta, np.eye(d), 1, unit(rng, m), unit(rng, d))
+def shifted(rng: np.random.Generator) -> Instance:
+    """Sigma_t ≠ I."""
+    i = draw(rng)
+    return replace(i, Sigma_t=covariance(rng, len(i.v)))
+
+
+def one_rank_less(rng: np.random.Generator) -> Instance:
+    """r one below full with m > d, so that projecting off û alone leaves a target of full rank."""
+    i = draw(rng)
+    while i.T.shape[0] <= i.T.shape[1]:
+        i = draw(rng)
+    return replace(i, r=i.T.shape[1] - 1)
 
 
 def response(side: Side, value) -> Claim[Instance]:
@@ -135,7 +145,7 @@ def norm(side: Side, value) -> Claim[Instance]:
 def risk_claim(side: Side, value) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         E = i.trained(side) - i.T
-        return Sides.exact(np.trace(E @ i.Sigma @ E.T), value(i), scale=i.scale**2)
+        return Sides.exact(float(np.trace(E @ i.Sigma_t @ E.T)), value(i), scale=i.scale**2)
 
     return Claim("=", sides)
 
@@ -144,16 +154,15 @@ def error_response(value) -> Claim[Instance]:
     return Claim("=", lambda i: Sides.exact(float(i.u @ (i.trained("read") - i.T) @ i.v), value(i), scale=i.scale))
 
 
-def simulated(i: Instance) -> Sides:
-    """Risk, both sides: least squares on sampled inputs in a basis off v̂, outputs off û, against the table."""
-    rng, m, d = np.random.default_rng(0), len(i.u), len(i.v)
+def simulated(i: Instance) -> float:
+    """Risk, both sides: least squares on sampled inputs in a basis off v̂, outputs off û."""
+    rng, d = np.random.default_rng(0), len(i.v)
     X = np.linalg.qr(rng.standard_normal((3 * d, d)))[0] * np.sqrt(3 * d)  # rows are inputs, second moment exactly I
     Y = X @ i.T.T + i.beta * np.outer(X @ i.v, i.u)
     off_v, off_u = np.linalg.svd(i.v_hat[None])[2][1:].T, np.linalg.svd(i.u_hat[None])[2][1:].T
     W = np.linalg.lstsq(X @ off_v, Y @ off_u, rcond=None)[0]
     fitted = X @ off_v @ W @ off_u.T
-    risk = float(np.sum((fitted - X @ i.T.T) ** 2)) / (3 * d)
-    return Sides.exact(risk, i.beta**2 * i.sines("both") ** 2 + i.task_lost("both"), scale=10 * m * i.scale**2)
+    return float(np.sum((fitted - X @ i.T.T) ** 2)) / (3 * d)
 
 
 STATEMENT = Statement(
@@ -162,7 +171,8 @@ STATEMENT = Statement(
     law="off by θ: response left beta sin²θ, norm left beta sin θ, risk beta² sin²θ + ‖T v̂‖²; both sides: products",
     basis="proved here",
     assumptions={
-        "Sigma = Sigma_t = I": lambda i: np.array_equal(i.Sigma, np.eye(len(i.v))),
+        "Sigma = I": lambda i: np.array_equal(i.Sigma, np.eye(len(i.v))),
+        "Sigma_t = I": lambda i: np.array_equal(i.Sigma_t, np.eye(len(i.v))),
         "full rank": lambda i: i.r >= min(i.T.shape),
     },
     draw=draw,
@@ -174,6 +184,6 @@ STATEMENT = Statement(
             lambda i: i.beta * i.sines("read") ** 2 - (i.v @ i.v_hat) * (i.u @ i.T @ i.v_hat)
         ),
     },
-    violators={"Sigma = Sigma_t = I": correlated, "full rank": rank_one},
-    route=simulated,
+    violators={"Sigma = I": correlated, "Sigma_t = I": shifted, "full rank": one_rank_less},
+    route=Route("risk, both", simulated, lambda i: 1e-12 * i.scale**2, "measured"),
 )

@@ -17,6 +17,7 @@ from . import (
     ablated_error,
     deployed,
     difference,
+    mean_read,
     off_v,
     on_v,
     risk,
@@ -70,6 +71,7 @@ BLIND: dict[str, Claim[Instance]] = {
         lambda i: grasp_read(i.problem, i.rank) + np.outer(W0v(i), _reversed(i)),
     ),
     "D v forgets A0 v": same(on_v, lambda i: on_v(replace(i, A0=i.other_A0))),
+    "the mean read counts scaling once": mean_read(lambda i, B2: i.s**2 * i.scaling * B2),
     "the kept read is compensated by the rest: D v (vᵀ − ell)": risk(
         lambda i: deployed(i) - np.outer(on_v(i) @ i.problem.v, i.problem.ell)
     ),

@@ -143,8 +143,8 @@ def own_component(N: Float[ndarray, "n n"]) -> Float[ndarray, "n n"]:
     return np.outer(u, u @ N)
 
 
-def autograd_outputs(i: Compensated) -> Float[ndarray, "n N"]:
-    """Outputs after training F + C on (x, y) with torch's autograd and optimisers, C dropped."""
+def autograd_outputs(i: Compensated) -> float:
+    """‖F‖ on the inputs after training F + C on (x, y) with torch's autograd and optimisers, C dropped."""
     import torch
 
     def tensor(x):
@@ -152,7 +152,8 @@ def autograd_outputs(i: Compensated) -> Float[ndarray, "n N"]:
 
     A = tensor(i.net.A0).requires_grad_()
     B = torch.zeros(A.shape[0], A.shape[2], A.shape[1], dtype=torch.float64, requires_grad=True)
-    W, X, Y, CX, R = tensor(i.net.W), tensor(i.X), tensor(i.Y), tensor(i.C @ i.X), tensor(i.R)
+    W, X, CX, R = tensor(i.net.W), tensor(i.X), tensor(i.C @ i.X), tensor(i.R)
+    Y = tensor(i.Y0 + i.beta * np.outer(i.u, i.v @ i.X))
 
     def forward():
         h = X
@@ -169,4 +170,4 @@ def autograd_outputs(i: Compensated) -> Float[ndarray, "n N"]:
         loss = 0.5 * (E**2).sum() if i.loss == "squared" else torch.log(torch.cosh(E)).sum()
         (loss / X.shape[1]).backward()
         optimiser.step()
-    return forward().detach().numpy()
+    return float(torch.linalg.norm(forward().detach()))

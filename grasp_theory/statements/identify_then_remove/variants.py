@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import Instance, norm, one_edit, reliance, response, risk_claim, sharp
+from . import Instance, norm, one_edit, reliance, response, risk_claim, sharp, whole_error
 
 
 def _rho(i: Instance) -> float:
@@ -29,10 +29,8 @@ def _true_directions(i: Instance) -> Sides:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "response of the whole error <= beta (tau/ŝ1)²": Claim(
-        "<=",
-        lambda i: Sides.exact(float(abs(i.u @ (i.deleted() - i.T) @ i.v)), i.beta * i.slope**2, scale=i.beta),
-    ),
+    "response of the whole error <= beta (tau/ŝ1)²": whole_error(lambda i: i.beta * i.slope**2),
+    "response of the whole error <= |uᵀT v|": whole_error(lambda i: abs(i.u @ i.T @ i.v)),
     "response, a priori: tau²/beta": response(lambda i: i.tau**2 / i.beta),
     "reliance left in all: fourth order": reliance(lambda i: i.s2 * i.slope**3),
 }

@@ -14,8 +14,9 @@ P = I − V Vᵀ; updates with dW V = 0.
     response along any v_j, whatever the u_j, their number and the curated moment Sigma; nothing on the write side has
     to be identified. Projecting all u_j but u_q out on the write side leaves beta_q ‖P_Û u_q‖ (v_qᵀ Sigma v_q)^½ of
     the factor on curated inputs. What returns on the read side is what the rest of x predicts: D = M P + (M V) L with
-    L = Vᵀ Sigma P (P Sigma P)⁺. For an always-on factor, Vᵀx = w constant, P x of mean mu and covariance C, this is, at
-    the mean input, the share h/(1 + h) of Σ beta_j u_j v_jᵀ V w, h = muᵀ C⁺ mu; nothing if mu = 0.
+    L = Vᵀ Sigma P (P Sigma P)⁺. For an always-on factor, Vᵀx = w constant, P x of mean mu and covariance C (which may
+    be singular), this is, at the mean input, the share s of Σ beta_j u_j v_jᵀ V w: s = h/(1 + h) with h = muᵀ C⁺ mu if
+    mu lies in the range of C, and s = 1, all of it, if not; s = 0 iff mu = 0.
 (iv) Together, after learning Y at X: (E‖dW x‖²)^½ <= ‖Y‖_F √λ_max(P Sigma_0 P)/σ_n(P X), for one input
     ‖y‖ √λ_max(P Sigma_0 P)/‖P x‖; attained where P x is the top eigenvector.
 
@@ -28,8 +29,9 @@ span of the k + 1 leading eigenvectors has Vᵀx = 0, so xᵀ P Sigma_0 P x = x�
 by rows orthogonal to that space. The rows that dW P X can take are those orthogonal to the kernel of P X; with the
 extra input it is spanned by (a, −1). (iii) D v_j = D V Vᵀv_j = 0. D = M P + (M V) L solves the normal equations
 (M − D) Sigma P = 0 (read-removal, k directions). On the write side least squares gives P_Û M on the curated inputs, and
-P_Û keeps the last term of the sum alone. Always-on: L = w muᵀ (C + mu muᵀ)⁺, and muᵀ (C + mu muᵀ)⁺ mu = h/(1 + h)
-(Sherman–Morrison). (iv) is (i) with ‖Y (P X)⁺‖_F <= ‖Y‖_F/σ_n(P X). ∎ Derived symbolically: d = 3.
+P_Û keeps the last term of the sum alone. Always-on: L = w muᵀ (C + mu muᵀ)⁺; muᵀ (C + mu muᵀ)⁺ mu = h/(1 + h) on the
+range of C (Sherman–Morrison), and where mu has a part off it, that part tells w exactly: 1. (iv) is (i) with
+‖Y (P X)⁺‖_F <= ‖Y‖_F/σ_n(P X). ∎ Derived symbolically: d = 3.
 
 Not claimed: that Y (P X)⁺ moves the old answers least among the updates that learn (false variant), or that the
 covariance could stand for Sigma_0: it lacks the mean input, and with it an always-on factor.
@@ -47,14 +49,8 @@ from numpy import ndarray
 from scipy.linalg import orth, subspace_angles
 
 from ...linear.problem import psd_root
-from ..statement import Claim, Search, Sides, Statement
-from .instances import Instance, draw, extremal, in_span, least_norm, null_off_span, top
-
-
-def route(i: Instance) -> Sides:
-    """How far the least update moves the old answers: over the old inputs, and as the trace."""
-    D = i.least
-    return Sides.exact(i.drift(least_norm(i)), float(np.trace(D @ i.Sigma0 @ D.T)), scale=moved(i, D))
+from ..statement import Claim, Route, Search, Sides, Statement
+from .instances import Instance, draw, extremal, in_span, moved_by_lagrange, null_off_span, ratio, searched, top
 
 
 def moved(i: Instance, D: Float[ndarray, "m d"]) -> float:
@@ -89,8 +85,7 @@ def one_input(reach) -> Claim[Instance]:
     """‖least update for the first new input alone‖ reach = ‖y‖/‖x‖."""
 
     def measured(i: Instance) -> float:
-        alone = replace(i, X=i.X[:, :1], Y=i.Y[:, :1])
-        return float(np.linalg.norm(least_norm(alone))) * reach(i)
+        return float(np.linalg.norm(replace(i, X=i.X[:, :1], Y=i.Y[:, :1]).least)) * reach(i)
 
     return claim("=", measured, lambda i: np.linalg.norm(i.Y[:, 0]) / np.linalg.norm(i.X[:, 0]), scale=measured)
 
@@ -125,7 +120,7 @@ def response(V) -> Claim[Instance]:
 
 
 def _size(i: Instance) -> float:
-    return 10 * float(np.linalg.norm(i.M))
+    return float(np.linalg.norm(i.M))
 
 
 def learnt(right) -> Claim[Instance]:
@@ -137,17 +132,22 @@ def _returns(i: Instance) -> Float[ndarray, "m d"]:
     return i.M @ i.P + i.M @ i.V @ i.regression(i.Sigma)
 
 
-def always_on(share) -> Claim[Instance]:
-    """Response at the mean always-on input that the factor adds, against share(h) of what it asks for there."""
+def always_on(share, *, beyond: float | None = 1.0) -> Claim[Instance]:
+    """Response at the mean always-on input that the factor adds, against share(h) of what it asks for there.
+
+    beyond : the share where mu is not in the range of C; share(muᵀ C⁺ mu) if None.
+    """
 
     def measured(i: Instance) -> float:
         D = i.trained(i.M, i.always_on) - i.trained(i.T, i.always_on)
-        return float(np.linalg.norm(D @ (i.V @ i.w + i.P @ i.X[:, 0])))
+        return float(np.linalg.norm(D @ (i.V @ i.w + i.mu)))
 
     def bound(i: Instance) -> float:
-        mu = i.Q.T @ i.X[:, 0]
-        h = float(mu @ np.linalg.pinv(i.Q.T @ i.Sigma @ i.Q, rcond=1e-10) @ mu)
-        return share(h) * float(np.linalg.norm(i.U @ i.R.T @ i.V @ i.w))
+        h = i.h
+        if np.isinf(h) and beyond is None:
+            h = float(i.mu @ np.linalg.pinv(i.C, rcond=1e-10, hermitian=True) @ i.mu)
+        s = share(h) if beyond is None or np.isfinite(h) else beyond
+        return s * float(np.linalg.norm(i.U @ i.R.T @ i.V @ i.w))
 
     return claim("=", measured, bound, scale=lambda i: (1 + np.linalg.norm(i.X[:, 0])) * _size(i))
 
@@ -176,17 +176,6 @@ def together(bound, *, tight: bool = False) -> Claim[Instance]:
 
 def smallest(X: Float[ndarray, "d n"]) -> float:
     return float(np.linalg.svd(X, compute_uv=False)[-1])
-
-
-def _ratio(x):
-    """rms movement over its bound of (iv): d = 4, k = 1, two new inputs, two outputs, any Sigma_0."""
-    import torch
-
-    v, A, X, Y = x[:4, None], x[4:20].reshape(4, 4), x[20:28].reshape(4, 2), x[28:].reshape(2, 2)
-    P = torch.eye(4, dtype=x.dtype) - v @ v.T / (v**2).sum()
-    D = Y @ torch.linalg.pinv(P @ X)
-    worst = torch.linalg.matrix_norm(P @ A, 2) / torch.linalg.svdvals(P @ X)[-1]
-    return (D @ A).norm() / (Y.norm() * worst)
 
 
 def centred(i: Instance) -> Float[ndarray, "d d"]:
@@ -243,6 +232,6 @@ STATEMENT = Statement(
         "v_j in span V": lambda rng: replace(i := draw(rng), R=i.Q[:, :1] @ np.ones((1, i.R.shape[1]))),
         "P Sigma P ≻ 0 off span V": null_off_span,
     },
-    search=Search("together", 32, _ratio, restarts=3, steps=200),
-    route=route,
+    search=Search("together", 32, ratio, searched, restarts=3, steps=200),
+    route=Route("together", moved_by_lagrange, lambda i: 1e-10 * np.sqrt(moved(i, i.least)), "measured"),
 )

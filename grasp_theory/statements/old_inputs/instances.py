@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +13,9 @@ from scipy.linalg import null_space
 
 from ...linear.problem import psd_root
 from ..shared.draws import covariance, log_uniform, orthonormal, unit
+
+Vary = Literal["everywhere", "where the mean is", "not where the mean is", "nowhere"]
+VARY: tuple[Vary, ...] = get_args(Vary)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +26,8 @@ class Instance:
     X, Y : new inputs and the change wanted there. Z : what a rival of the least update differs by, before projection.
     T, U, R, Sigma : curated target T + U Rᵀ with factors (columns of U) beta_j u_j and unit v_j (of R), curated moment.
     a, w, y : one more new input X a + V w, and what is wanted there. w, X[:, 0] : level of Vᵀx and, off V, mean of the
-    always-on inputs.
+    always-on inputs, which vary off V as Sigma does: in every direction, in all but one off their mean, in all but one
+    of which the mean has a part, or not at all.
     """
 
     old: Float[ndarray, "d N"]
@@ -39,6 +44,7 @@ class Instance:
     a: Float[ndarray, " n"]
     w: Float[ndarray, " k"]
     y: Float[ndarray, " m"]
+    vary: Vary = "everywhere"
 
     @property
     def P(self) -> Float[ndarray, "d d"]:
@@ -90,10 +96,35 @@ class Instance:
         return self.T + self.U @ self.R.T
 
     @property
+    def mu(self) -> Float[ndarray, " d"]:
+        """Mean of P x of the always-on inputs."""
+        return self.P @ self.X[:, 0]
+
+    @cached_property
+    def C(self) -> Float[ndarray, "d d"]:
+        """Covariance of P x of the always-on inputs, singular off V unless they vary everywhere."""
+        G, n = self.P @ self.Sigma @ self.P, self.Q.sum(axis=1)
+        if self.vary == "everywhere":
+            return G
+        if self.vary == "nowhere":
+            return 0 * G
+        if self.vary == "where the mean is":
+            n = n - self.mu * (self.mu @ n) / (self.mu @ self.mu)
+        N = np.eye(len(n)) - np.outer(n, n) / (n @ n)
+        return N @ G @ N
+
+    @property
     def always_on(self) -> Float[ndarray, "d d"]:
-        """Second moment of inputs with Vᵀx = w always, P x of mean P x₁ and of covariance P Sigma P."""
-        mean = self.V @ self.w + self.P @ self.X[:, 0]
-        return np.outer(mean, mean) + self.P @ self.Sigma @ self.P
+        """Second moment of inputs with Vᵀx = w always and P x of mean mu and covariance C."""
+        mean = self.V @ self.w + self.mu
+        return np.outer(mean, mean) + self.C
+
+    @property
+    def h(self) -> float:
+        """muᵀ C⁺ mu, infinite unless mu lies in the range of C."""
+        solved, *_ = np.linalg.lstsq(self.C, self.mu, rcond=1e-10)
+        inside = np.linalg.norm(self.C @ solved - self.mu) <= 1e-6 * np.linalg.norm(self.mu)
+        return float(self.mu @ solved) if inside else float("inf")
 
     def drift(self, D: Float[ndarray, "m d"]) -> float:
         """E‖D x‖² over the old inputs."""
@@ -158,6 +189,7 @@ def draw(rng: np.random.Generator) -> Instance:
         a=a,
         w=rng.standard_normal(k),
         y=Y @ a if rng.random() < 0.5 else rng.standard_normal(m),
+        vary=VARY[int(rng.integers(4))],
     )
 
 
@@ -184,10 +216,31 @@ def null_off_span(rng: np.random.Generator) -> Instance:
     return replace(i, Sigma=N @ i.Sigma @ N)
 
 
-def least_norm(i: Instance) -> Float[ndarray, "m d"]:
-    """min ‖D‖_F under D [V X] = [0 Y] by its Lagrange system, without P."""
+def moved_by_lagrange(i: Instance) -> float:
+    """Root mean square of D x over the old inputs, D the min ‖D‖_F under D [V X] = [0 Y] by its Lagrange system."""
     C = np.column_stack([i.V, i.X])
     d, c = C.shape
-    wanted = np.vstack([np.zeros((d + i.k, len(i.Y))), i.Y.T])
+    wanted = np.vstack([np.zeros((d + i.V.shape[1], len(i.Y))), i.Y.T])
     system = np.block([[np.eye(d), C], [C.T, np.zeros((c, c))]])
-    return np.linalg.lstsq(system, wanted, rcond=1e-12)[0][:d].T
+    D = np.linalg.lstsq(system, wanted, rcond=1e-12)[0][:d].T
+    return float(np.linalg.norm(D @ i.old) / np.sqrt(i.old.shape[1]))
+
+
+def ratio(x):
+    """rms movement over its bound of (iv): d = 4, k = 1, two new inputs, two outputs, any Sigma_0."""
+    import torch
+
+    v, A, X, Y = x[:4, None], x[4:20].reshape(4, 4), x[20:28].reshape(4, 2), x[28:].reshape(2, 2)
+    P = torch.eye(4, dtype=x.dtype) - v @ v.T / (v**2).sum()
+    D = Y @ torch.linalg.pinv(P @ X)
+    worst = torch.linalg.matrix_norm(P @ A, 2) / torch.linalg.svdvals(P @ X)[-1]
+    return (D @ A).norm() / (Y.norm() * worst)
+
+
+def searched(x: Float[ndarray, " 32"]) -> Instance:
+    """The instance that ``ratio`` is of: four old inputs, no task and one factor."""
+    v, A, X, Y = x[:4, None], x[4:20].reshape(4, 4), x[20:28].reshape(4, 2), x[28:].reshape(2, 2)
+    V = v / np.linalg.norm(v)
+    dW = np.ones((2, 4)) @ (np.eye(4) - V @ V.T)
+    zero = np.zeros((2, 4))
+    return Instance(2 * A, A @ A.T, V, dW, X, Y, zero, zero, np.ones((2, 1)), V, np.eye(4), x[:2], x[:1], x[:2])

@@ -86,7 +86,7 @@ def _share(h) -> Claim[Instance]:
     """The share h/(1 + h) with this h of the instance, its mean mu in V^⊥ and the covariance C there."""
 
     def sides(i: Instance):
-        mu, C = i.Q.T @ i.X[:, 0], i.Q.T @ i.Sigma @ i.Q
+        mu, C = i.Q.T @ i.mu, i.Q.T @ i.C @ i.Q
         value = float(h(mu, C))
         asked = float(np.linalg.norm(i.U @ i.R.T @ i.V @ i.w))
         return replace(STATEMENT.claims["always-on"].sides(i), bound=value / (1 + value) * asked)
@@ -173,6 +173,8 @@ BLIND: dict[str, Claim[Instance]] = {
     "always-on: root of the share": always_on(lambda h: np.sqrt(h / (1 + h))),
     "always-on: uncentred moment for C, h/(1 + 2h)": always_on(lambda h: h / (1 + 2 * h)),
     "always-on: nothing returns, whatever the mean": always_on(lambda h: 0.0),
+    "always-on: h/(1 + h) with C⁺, mean in its range or not": always_on(lambda h: h / (1 + h), beyond=None),
+    "always-on: nothing returns of a mean off the range": always_on(lambda h: h / (1 + h), beyond=0.0),
     "always-on: h = ‖mu‖²": _share(lambda mu, C: mu @ mu),
     "always-on: h = muᵀ C mu": _share(lambda mu, C: mu @ C @ mu),
     "write side: u_q kept whole": write_side(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import Instance, certificate, dense, left_claim, mean_square, overlap, sine, sketch
+from . import Instance, certificate, dense, left_claim, mean_square, on_sphere, overlap, sine, sketch
 
 
 def _task(i: Instance) -> np.ndarray:
@@ -52,7 +52,10 @@ BLIND: dict[str, Claim[Instance]] = {
     "the left vector is u": Claim("=", _exact_in_u),
     "Adam: √(2/π) at every size": left_claim("adam", lambda a: np.sqrt(2 / np.pi)),
     "Adam: left exact as under SGD": left_claim("adam", lambda a: 1.0),
+    "Adam, on the sphere: the limit √(2/π) at every size": on_sphere(lambda m: np.sqrt(2 / np.pi)),
+    "Adam, on the sphere: 1/√2": on_sphere(lambda m: np.sqrt(1 / 2)),
     "Adam: cosine squared": left_claim("adam", lambda a: dense(a) ** 2),
+    "right: the limit √(r/(r + d)) at every size": overlap(lambda r, d: np.sqrt(r / (r + d))),
     "right: √(r/d)": overlap(lambda r, d: np.sqrt(r / d)),
     "right: r/(r + d), the root forgotten": overlap(lambda r, d: r / (r + d)),
     "mean square: r/d": mean_square(lambda r, d: r / d),

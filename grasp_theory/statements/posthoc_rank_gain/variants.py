@@ -35,19 +35,19 @@ def _both_sides(i: Instance) -> float:
 def _general(i: Instance) -> Sides:
     """The right end for every T: σ_r² as soon as the shortcut exceeds it."""
     s = i.sigma(i.r) ** 2
-    return Sides.exact(i.gain(), s if _strength(i) > s else 0.0, scale=10 * i.scale)
+    return Sides.exact(i.gain(), s if _strength(i) > s else 0.0, scale=i.scale)
 
 
 OWN: dict[str, Claim[Instance]] = {
     "right end for every beta": Claim("=", lambda i: exact(i, lambda s, beta, r: s[r - 1] ** 2)),
-    "always the right end": Claim("=", lambda i: Sides.exact(i.gain(), i.sigma(i.r) ** 2, scale=10 * i.scale)),
+    "always the right end": Claim("=", lambda i: Sides.exact(i.gain(), i.sigma(i.r) ** 2, scale=i.scale)),
     "gain <= σ_r²/2": upper(lambda i: i.sigma(i.r) ** 2 / 2),
     "gain <= σ_r, not squared": upper(lambda i: i.sigma(i.r)),
-    "post-hoc is as good": Claim("=", lambda i: Sides.exact(i.gain(), 0.0, scale=10 * i.scale)),
+    "post-hoc is as good": Claim("=", lambda i: Sides.exact(i.gain(), 0.0, scale=i.scale)),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
-    "converse: projecting afterwards never loses": Claim("<=", lambda i: Sides.exact(*i.risks(), scale=10 * i.scale)),
+    "converse: projecting afterwards never loses": Claim("<=", lambda i: Sides.exact(*i.risks(), scale=i.scale)),
     "gap of squares: σ_r² − σ_{r+1}²": upper(lambda i: i.sigma(i.r) ** 2 - i.sigma(i.r + 1) ** 2),
     "Sigma forgotten: σ_r(P_u T)²": upper(lambda i: i.sigma(i.r, whitened=False) ** 2),
     "both sides projected in the bound": upper(_both_sides),
@@ -61,6 +61,9 @@ BLIND: dict[str, Claim[Instance]] = {
         lambda s, beta, r: s[r - 1] ** 2 if beta**2 > s[r - 1] else 0.0
     ),
     "a weak shortcut costs its own beta²": _exactly(lambda s, beta, r: min(beta, s[r - 1]) ** 2),
+    "beta has to exceed σ_r by a twentieth": _exactly(
+        lambda s, beta, r: s[r - 1] ** 2 if beta > 1.05 * s[r - 1] else 0.0
+    ),
     "index off by one: σ_{r+1}": _exactly(
         lambda s, beta, r: s[min(r, len(s) - 1)] ** 2 if beta > s[min(r, len(s) - 1)] else 0.0
     ),

@@ -29,15 +29,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.linalg import null_space
 
 from ...linear.problem import LinearProblem, draw_problem, psd_root
 from ...linear.regimes import excess_risk
 from ...linear.solutions import grasp_read, posthoc_read
 from ..shared.maps import (
+    alternating_loss,
     complement,
     definite,
     exact_samples,
-    factored_loss,
     fit_loss,
     map_risk,
     off,
@@ -46,7 +47,7 @@ from ..shared.maps import (
     singular,
     with_null,
 )
-from ..statement import Claim, Sides, Statement
+from ..statement import Claim, Route, Sides, Statement
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +140,10 @@ def whitened(i: Instance) -> Float[ndarray, "m k"]:
     return psd_root(p.H) @ p.M @ p.Sigma @ Q @ np.linalg.inv(np.linalg.cholesky(Q.T @ p.Sigma @ Q)).T
 
 
-def route(i: Instance) -> Sides:
-    """The smallest loss that quasi-Newton descent on B A P_v finds on samples, against the loss of the closed form."""
+def by_factors(i: Instance) -> float:
+    """The loss that alternating least squares on the factors of B A P_v ends at."""
     p = i.problem
-    X = exact_samples(np.random.default_rng(0), p.Sigma, 2 * len(p.v))
-    found = factored_loss(p.H, X, p.M @ X, i.rank, right=p.P_v)
-    return Sides(found, fit_loss(p, grasp_read(p, i.rank)), 1e-6 * fit_loss(p, 0 * p.M))
+    return alternating_loss(p.H, p.Sigma, p.M, i.rank, right=null_space(p.v[None]))
 
 
 def onto(p: LinearProblem, a: Float[ndarray, " d"]) -> Float[ndarray, "d d"]:
@@ -173,5 +172,10 @@ STATEMENT = Statement(
         "rank r": rank_loss(lambda i: grasp_read(i.problem, i.rank), whitened),
     },
     violators={"Sigma ≻ 0 on v^⊥": singular_moment, "H ≻ 0": lambda rng: singular(draw(rng), rng, "H")},
-    route=route,
+    route=Route(
+        "rank r",
+        by_factors,
+        lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M),
+        given=("LinearProblem.M",),
+    ),
 )

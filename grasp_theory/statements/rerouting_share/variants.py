@@ -10,7 +10,7 @@ from ...linear.problem import psd_root
 from ..shared.maps import complement
 from ..shared.residual_net import closed, cross_entropy, pinched, rerouted
 from ..statement import Claim, Relation, Sides
-from . import Instance, beta_seen, difference, flips_seen, moved, share_claim, signal_gap
+from . import Instance, beta_seen, difference, first_step, flips_seen, moved, share_claim, signal_gap
 from .metric import kantorovich, product, share, share_bounds
 
 
@@ -61,6 +61,9 @@ def _closed_reaches(i: Instance) -> Sides:
 
 
 OWN: dict[str, Claim[Instance]] = {
+    "one step of descent sees ‖H u‖, projector forgotten": Claim(
+        "=", lambda i: first_step(i, lambda i: float(np.linalg.norm(i.H @ i.u)))
+    ),
     "share = ((κ−1)/(κ+1))² for every u": share_claim(lambda i: kantorovich(i.H) ** 2),
     "beta never seen, whatever H": Claim("=", lambda i: beta_seen(i, i.H)),
     "label flips never seen, whatever u": Claim("=", lambda i: flips_seen(i, aligned=False)),

@@ -33,6 +33,17 @@ def complement(v: Float[ndarray, " n"]) -> Float[ndarray, "n k"]:
     return np.linalg.svd(v[None])[2][1:].T
 
 
+def plane(
+    matrix: Float[ndarray, "n n"], v: Float[ndarray, " n"]
+) -> tuple[tuple[float, float, float], Float[ndarray, " n"]]:
+    """(vᵀSv, nᵀSn, nᵀSv) and n, the unit direction ⟂ v that imitates v best in the metric S: 2 x 2 is enough."""
+    P = np.eye(len(v)) - np.outer(v, v)
+    best = P @ np.linalg.lstsq(P @ matrix @ P, P @ matrix @ v, rcond=1e-10)[0]
+    size = np.linalg.norm(best)
+    n = best / size if size > 1e-9 else P[0] / np.linalg.norm(P[0])
+    return (float(v @ matrix @ v), float(n @ matrix @ n), float(n @ matrix @ v)), n
+
+
 def fit_loss(p: LinearProblem, D: Float[ndarray, "m d"]) -> float:
     """‖H^½ (D − M) Sigma^½‖_F²."""
     return float(np.sum((p.H @ (D - p.M)) * ((D - p.M) @ p.Sigma)))
@@ -145,3 +156,33 @@ def factored_loss(
         for _ in range(2)
     ]
     return float(min(found)) * scale
+
+
+def alternating_loss(
+    H: Float[ndarray, "m m"],
+    Sigma: Float[ndarray, "d d"],
+    M: Float[ndarray, "m d"],
+    rank: int,
+    *,
+    left: Float[ndarray, "m k"] | None = None,
+    right: Float[ndarray, "d l"] | None = None,
+    sweeps: int = 2000,
+) -> float:
+    """‖H^½ (L B A Rᵀ − M) Sigma^½‖² after least squares for A given B and for B given A in turn, from a generic B.
+
+    L, R : bases of what the update may write and read. Neither a root nor a decomposition is taken.
+    """
+    L = np.eye(len(H)) if left is None else left
+    R = np.eye(len(Sigma)) if right is None else right
+    G, S, c = L.T @ H @ L, R.T @ Sigma @ R, L.T @ H @ M @ Sigma @ R
+    total, rank = float(np.sum((H @ M) * (M @ Sigma))), min(rank, *c.shape)
+    B, before = np.random.default_rng(0).standard_normal((L.shape[1], rank)), -1.0
+    for _ in range(sweeps):
+        A = np.linalg.lstsq(B.T @ G @ B, B.T @ np.linalg.solve(S, c.T).T, rcond=1e-13)[0]
+        B = np.linalg.lstsq(A @ S @ A.T, A @ np.linalg.solve(G, c).T, rcond=1e-13)[0].T
+        explained = float(np.sum((B @ A) * c))
+        if abs(explained - before) <= 1e-15 * total:
+            break
+        before = explained
+    E = L @ B @ A @ R.T - M
+    return float(np.sum((H @ E) * (E @ Sigma)))

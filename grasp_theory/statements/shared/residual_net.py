@@ -105,6 +105,18 @@ def cross_entropy(E: Float[ndarray, "K n"], labels: Int[ndarray, " N"]) -> Calla
     return signal
 
 
+def after_norm(signal: Callable) -> Callable:
+    """The signal with the stream divided by its length before: J(F)ᵀ signal(F/‖F‖), J = (I − x xᵀ)/‖F‖, x = F/‖F‖."""
+
+    def through(F: Float[ndarray, "n N"]) -> Float[ndarray, "n N"]:
+        length = np.linalg.norm(F, axis=0)
+        x = F / length
+        g = signal(x)
+        return (g - x * (x * g).sum(axis=0)) / length
+
+    return through
+
+
 def pinched(M: Float[ndarray, "n n"], u: Float[ndarray, " n"], *, both: bool = False) -> Float[ndarray, "n n"]:
     """M less the part of uᵀM off u, so that u is a left eigenvector; if ``both``, less that of M u as well."""
     P = np.eye(len(u)) - np.outer(u, u)

@@ -8,12 +8,15 @@ by kappa = √(alpha⁴/4 + s²), S, C = sinh, cosh(kappa t):
 (iii) The same with v_i anywhere, so *every A0 at rank one*: K = [[−alpha²/2 I, M], [Mᵀ, alpha²/2 I]], Q0 = [0;
 A0ᵀ],
     dW(t) = upper right block of e^{Kt} Q0 (I + Q0ᵀ (∫₀ᵗ e^{2Ks} ds) Q0)⁻¹ Q0ᵀ e^{Kt};
-with q rows, σ_q > σ_{q+1} or σ_{q+1} = 0, **dW -> [M]_q iff A0 is injective on the right singular vectors kept**.
+with q rows and no tie (σ_q > σ_{q+1} or σ_{q+1} = 0), **dW -> [M]_q iff A0 is injective on the right singular
+vectors kept**.
 (iv) No order at high rank: progress x = a/s obeys 1 − x_weak <= (1 − x_strong)^{alpha²/√(alpha⁴ + 4 s_strong²)}:
-for alpha² >> s all modes grow alike; alpha -> 0 is Saxe. (v) Any A0, while ‖BA‖ << s: B = U sinh(St) Vᵀ A0ᵀ, A =
-A0 (V cosh(St) Vᵀ + I − VVᵀ), of relative error O(‖A0‖²) (the rate). With inputs the modes are those of M Sigma.
+for alpha² >> s all modes grow alike; alpha -> 0 is Saxe. (v) Any A0: B_1 = U sinh(St) Vᵀ A0ᵀ, A_1 =
+A0 (V cosh(St) Vᵀ + I − VVᵀ) have ‖dW − B_1 A_1‖_F <= √2 ‖A0‖_F⁴ e^{2 s_1 t} (e^{2 s_1 t} − 1)/(4 s_1): a
+relative error of order ‖A0‖² (the rate; its constant is measured).
 
-Assumes: Sigma = I; B0 = 0; A0 A0ᵀ = alpha² I; modes inside row(A0); balanced; aligned; A0 meets the modes to keep.
+Assumes: Sigma = I; B0 = 0; A0 A0ᵀ = alpha² I; modes inside row(A0); balanced; aligned; A0 meets the modes to
+keep; no tie with the next mode.
 
 Proof (here; (i) Saxe, McClelland, Ganguli 2014; (ii) is the lambda-balanced case of Dominé et al. 2025). The flow
 B' = (M − BA) Aᵀ, A' = Bᵀ(M − BA) conserves BᵀB − AAᵀ. In one mode a = b·g: a' = (s − a)(b² + g²), and g² − b² =
@@ -22,7 +25,9 @@ solves the Riccati equation P' = KP + PK − P², with the solution above; one r
 eigenvalues are kappa_i, with eigenvectors e_i = (s_i u_i, (kappa_i + alpha²/2) v_i): P tends to the sum of 2
 kappa e eᵀ over the q leading ones iff Q0 meets them all, i.e. A0 (v_1 .. v_q) has full rank; the upper right
 block of 2 kappa e eᵀ is s_i u_i v_iᵀ. (iv) −d log(1−x)/dt = √(alpha⁴ + 4 s²x²) is between alpha² and √(alpha⁴ +
-4s²). (v) drop BA. ∎  Adam does otherwise.
+4s²). (v) Q' = F Q − N(Q), F = [[0, M], [Mᵀ, 0]], ‖N(Q)‖ = ‖(B AAᵀ, BᵀB A)‖ <= ‖Q‖³/2, and (½‖Q‖²)' = 2⟨M − BA, BA⟩
+<= s_1 ‖Q‖² gives ‖Q‖ <= R = ‖A0‖ e^{s_1 t}: by Duhamel ‖Q − Q_1‖ <= ‖A0‖³ e^{s_1 t} (e^{2 s_1 t} − 1)/(4 s_1), and
+BA − B_1 A_1 = (B − B_1) A + B_1 (A − A_1) is at most √2 R times that. ∎
 """
 
 from __future__ import annotations
@@ -32,10 +37,9 @@ from dataclasses import replace
 import numpy as np
 from numpy import ndarray
 
-from ...linear.problem import LinearProblem
-from ...linear.training import flow, lora_curve, riccati_flow, saxe_curve, train
-from ..shared.draws import covariance, orthonormal, unit
-from ..statement import Claim, Rate, Sides, Statement
+from ...linear.training import flow, lora_curve, riccati_flow, saxe_curve
+from ..shared.draws import covariance, orthonormal
+from ..statement import Claim, Rate, Route, Sides, Statement
 from .instances import Instance, draw, make
 
 
@@ -49,20 +53,32 @@ def balanced_flow(i: Instance) -> ndarray:
     return flow(i.M, i.Sigma, *i.balanced, i.t)
 
 
-def seen(measured, bound, slack: float = 1e-7) -> Claim[Instance]:
-    """Two updates as the probe sees them; the integrator is good to 1e-7."""
+def seen(measured, bound) -> Claim[Instance]:
+    """Two updates as the probe sees them; the integrator is good to 1e-10 a step."""
 
-    return Claim("=", lambda i: Sides(float(np.sum(i.probe * measured(i))), float(np.sum(i.probe * bound(i))), slack))
+    def sides(i: Instance) -> Sides:
+        scale = float(np.linalg.norm(i.probe) * np.linalg.norm(i.M))
+        return Sides.exact(np.sum(i.probe * measured(i)), np.sum(i.probe * bound(i)), scale=scale)
+
+    return Claim("=", sides)
 
 
 def mode(law) -> Claim[Instance]:
     return seen(lambda i: i.at_inside, lambda i: i.U * law(i.s, i.alpha, i.t) @ i.V.T)
 
 
+END = 10.0  # the flow is looked at when the slowest mode to be kept leads the next by e^10
+
+
 def ended(i: Instance) -> ndarray:
     """dW when the slowest mode to be kept has had time to win."""
-    q, kappa = min(len(i.anywhere), len(i.s)), np.sqrt(i.alpha**4 / 4 + np.append(i.s, 0.0) ** 2)
-    return i.from_lora(i.anywhere, 16 / float(kappa[q - 1] - kappa[q]))
+    return i.from_lora(i.anywhere, END / (_kappas(i)[1] or _kappas(i)[0]))
+
+
+def _kappas(i: Instance) -> tuple[float, float]:
+    """(kappa_q, kappa_q − kappa_{q+1})."""
+    q, kappa = min(len(i.anywhere), len(i.s)), np.hypot(i.alpha**2 / 2, np.append(i.s, 0.0))
+    return float(kappa[q - 1]), float(kappa[q - 1] - kappa[q])
 
 
 def kept(i: Instance) -> ndarray:
@@ -71,36 +87,81 @@ def kept(i: Instance) -> ndarray:
     return i.U[:, :q] * i.s[:q] @ i.V[:, :q].T
 
 
+def end(bound) -> Claim[Instance]:
+    """The end of the flow, seen by the probe."""
+
+    def sides(i: Instance) -> Sides:
+        measured, value = (float(np.sum(i.probe * D(i))) for D in (ended, bound))
+        return Sides(measured, value, left_over(i) + 1e-9 * float(np.linalg.norm(i.probe) * np.linalg.norm(i.M)))
+
+    return Claim(
+        "=",
+        sides,
+        slack="three standard deviations of what the probe sees of K's other eigenvectors, to first order in e^-10",
+    )
+
+
+def left_over(i: Instance) -> float:
+    """Three standard deviations of what a Gaussian probe sees of dW's distance to its end, at most √6 kappa_1 share.
+
+    share = e^-10 alpha ‖c⁻¹‖, c the coordinates of Q0 in the q leading eigenvectors e_i of K: the others have at most
+    ‖Q0‖ = alpha. K's largest 2 kappa_1 meets it from either side, once through the upper part of e_i, below 1/√2.
+    """
+    q, half = min(len(i.anywhere), len(i.s)), i.alpha**2 / 2
+    kappa = np.hypot(half, i.s[:q])
+    c = (kappa + half) / np.hypot(i.s[:q], kappa + half) * (i.anywhere @ i.V[:, :q])
+    share = np.exp(-END) * i.alpha * np.linalg.norm(np.linalg.pinv(c))
+    return float(3 * np.sqrt(6) * kappa[0] * share)
+
+
 def weakest(power) -> Claim[Instance]:
     """Progress of the weakest mode, given that of the strongest."""
 
     def sides(i: Instance) -> Sides:
         progress = np.einsum("mk,md,dk->k", i.U, i.at_inside, i.V) / i.s
-        return Sides(float(progress[-1]), float(1 - (1 - progress[0]) ** power(i)), 1e-7)
+        return Sides.exact(progress[-1], 1 - (1 - progress[0]) ** power(i))
 
     return Claim(">=", sides, tight=True)
 
 
-def by_steps(i: Instance) -> Sides:
-    """Two routes: plain descent with two small steps, extrapolated to none, against (iii)."""
-    (m, d), n = i.M.shape, 400
-    u, v = unit(np.random.default_rng(0), m), unit(np.random.default_rng(1), d)
-    problem = LinearProblem(np.zeros((m, d)), i.M - np.outer(u, v), 1.0, u, v, i.Sigma)
-    # the loss of ``train`` has no ½
-    coarse, fine = (train(problem, i.anywhere, lr=i.t / (2 * k), steps=k, every=0).dW for k in (n, 2 * n))
-    closed = riccati_flow(i.M, i.anywhere, i.t)
-    return Sides(float(np.sum(i.probe * (2 * fine - coarse))), float(np.sum(i.probe * closed)), 1e-3 * i.s[0])
+def by_steps(i: Instance) -> float:
+    """Plain descent on the factors with small steps and half as small ones, extrapolated to none."""
+    ends = []
+    for steps in (400, 800):
+        B, A, h = np.zeros((len(i.M), len(i.anywhere))), i.anywhere, i.t / steps
+        for _ in range(steps):
+            E = i.M - B @ A
+            B, A = B + h * E @ A.T, A + h * B.T @ E
+        ends.append(float(np.sum(i.probe * (B @ A))))
+    return 2 * ends[1] - ends[0]
+
+
+def early(i: Instance, A0: ndarray, t: float, turned: float = 1.0) -> ndarray:
+    """B_1 A_1 of (v)."""
+    grown = i.V * (turned * (np.cosh(i.s * t) - 1)) @ i.V.T
+    return i.U * np.sinh(i.s * t) @ i.V.T @ A0.T @ A0 @ (np.eye(len(i.V)) + grown)
+
+
+def early_claim(predicted) -> Claim[Instance]:
+    """‖dW − predicted(i, A0, t)‖_F from a small A0 of no particular shape, against the bound of (v)."""
+
+    def sides(i: Instance) -> Sides:
+        A0 = 0.03 * i.anywhere * np.linspace(0.5, 1, len(i.anywhere))[:, None]
+        dW = flow(i.M, i.Sigma, np.full((len(i.U), len(A0)), i.lora_B), A0, i.t)
+        s1 = float(i.s[0])
+        bound = np.sqrt(2) * np.linalg.norm(A0) ** 4 * np.exp(2 * s1 * i.t) * np.expm1(2 * s1 * i.t) / (4 * s1)
+        return Sides.exact(np.linalg.norm(dW - predicted(i, A0, i.t)), bound, scale=float(np.linalg.norm(dW)))
+
+    return Claim("<=", sides)
 
 
 def _early_error(size: int, rng: np.random.Generator) -> float:
     """Relative error of (v) at ‖A0‖ ~ 1/size; the same Gaussian A0 at each size, so that only its length varies."""
     fixed = np.random.default_rng(0)
     i, errors = make(fixed, 4, 5, np.array([1.2, 0.8, 0.5]), 3, 3, 1.0), []
-    sinh, cosh = np.sinh(i.s), np.cosh(i.s)
     for A0 in fixed.standard_normal((10, 3, 5)) / size:
-        early = i.U * sinh @ i.V.T @ A0.T @ A0 @ (np.eye(5) + i.V * (cosh - 1) @ i.V.T)
         exact = flow(i.M, i.Sigma, np.zeros((4, 3)), A0, 1.0)
-        errors.append(np.linalg.norm(early - exact) / np.linalg.norm(exact))
+        errors.append(np.linalg.norm(early(i, A0, 1.0) - exact) / np.linalg.norm(exact))
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
@@ -129,11 +190,17 @@ def _blind(i: Instance, rng: np.random.Generator) -> dict:
     return {"U": I4[:, :3], "V": I5[:, :3], "anywhere": A0, "inside": 0.8 * I5[:4], "balanced": (B, A)}
 
 
+def tied(rng: np.random.Generator) -> Instance:
+    """Two modes of one strength and a single row: which direction of their plane is kept, A0 says."""
+    i = make(rng, 4, 5, np.array([1.2, 1.2, 0.5]), 4, 1, 0.8)
+    return replace(i, t=1.0)
+
+
 STATEMENT = Statement(
     key="spectral-order",
     kind="identity",
     law="LoRA's start: da/dt = √(alpha⁴ + 4a²)(s − a), not 2a(s − a); the flow ends in [M]_q iff A0 V_q is regular",
-    basis="proved here; (i) in Saxe et al. 2014",
+    basis="proved here, (i) first by Saxe et al. 2014; the constant of the early rate is measured",
     assumptions={
         "Sigma = I": lambda i: np.allclose(i.Sigma, np.eye(len(i.Sigma)), atol=1e-9),
         "B0 = 0": lambda i: i.lora_B == 0,
@@ -142,14 +209,16 @@ STATEMENT = Statement(
         "balanced": lambda i: np.allclose(i.balanced[0].T @ i.balanced[0], i.balanced[1] @ i.balanced[1].T, atol=1e-9),
         "aligned": lambda i: np.allclose(i.balanced[0] @ i.balanced[1], i.U * i.a0 @ i.V.T, atol=1e-9),
         "A0 meets the modes to keep": _met,
+        "no tie with the next mode": lambda i: _kappas(i)[1] > 1e-3,
     },
     draw=draw,
     claims={
         "Saxe": seen(balanced_flow, lambda i: i.U * saxe_curve(i.s, i.a0, i.t) @ i.V.T),
         "LoRA": mode(lora_curve),
         "Riccati": seen(lambda i: i.from_lora(i.anywhere), lambda i: riccati_flow(i.M, i.anywhere, i.t)),
-        "end": seen(ended, kept, 1e-3),
+        "end": end(kept),
         "no order": weakest(lambda i: i.alpha**2 / np.hypot(i.alpha**2, 2 * i.s[0])),
+        "early": early_claim(early),
     },
     extremal=extremal,
     violators={
@@ -160,8 +229,14 @@ STATEMENT = Statement(
         "balanced": _violator(lambda i, rng: {"balanced": (2 * i.balanced[0], i.balanced[1] / 2)}),
         "aligned": _violator(lambda i, rng: {"balanced": (orthonormal(rng, 4, 4) @ i.balanced[0], i.balanced[1])}),
         "A0 meets the modes to keep": _violator(_blind),
+        "no tie with the next mode": tied,
     },
-    route=by_steps,
-    rates=(Rate("early", (8, 16, 32, 64), _early_error, -2.0, 0.1, deep_sizes=(128, 256)),),
+    route=Route(
+        "Riccati",
+        by_steps,
+        lambda i: 2e-6 * float(np.linalg.norm(i.probe) * np.linalg.norm(i.M)),
+        given=("Instance.M",),
+    ),
+    rates=(Rate("early", (8, 16, 32, 64), _early_error, -2.0, 0.1, 11.53, deep_sizes=(128, 256), exact=True),),
     draws=30,
 )

@@ -49,10 +49,10 @@ class Instance:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """Strengths 25 to 50% apart, small and large A0, rank below and above that of M."""
+    """Strengths 10 to 50% apart, small and large A0, rank below and above that of M."""
     m, d = (int(n) for n in rng.integers(2, 6, 2))
     k = int(rng.integers(1, min(m, d) + 1))
-    s = log_uniform(rng, 0.7, 2) * np.append(1.0, np.cumprod(rng.uniform(0.5, 0.75, k - 1)))
+    s = log_uniform(rng, 0.7, 2) * np.append(1.0, np.cumprod(rng.uniform(0.5, 0.9, k - 1)))
     return make(rng, m, d, s, int(rng.integers(k, d + 1)), int(rng.integers(1, d + 1)), log_uniform(rng, 0.3, 1.5))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...linear.training import lora_curve, riccati_flow, saxe_curve
 from ..statement import Claim
-from . import Instance, balanced_flow, ended, kept, mode, seen, weakest
+from . import Instance, balanced_flow, early, early_claim, end, kept, mode, seen, weakest
 
 
 def _saxe(curve) -> Claim[Instance]:
@@ -15,10 +15,6 @@ def _saxe(curve) -> Claim[Instance]:
 
 def _riccati(bound) -> Claim[Instance]:
     return seen(lambda i: i.from_lora(i.anywhere), bound)
-
-
-def _end(bound) -> Claim[Instance]:
-    return seen(ended, bound, 1e-3)
 
 
 def _row_space(i: Instance) -> np.ndarray:
@@ -66,10 +62,11 @@ BLIND: dict[str, Claim[Instance]] = {
     "anywhere: what inside says, seen by row(A0)": _riccati(
         lambda i: i.U * lora_curve(i.s, i.alpha, i.t) @ i.V.T @ _row_space(i),
     ),
-    "end: M as row(A0) sees it": _end(lambda i: i.M @ _row_space(i)),
-    "end: M whatever the number of rows": _end(lambda i: i.M),
-    "end: the kept modes as row(A0) sees them": _end(lambda i: kept(i) @ _row_space(i)),
-    "end: strengths kappa − alpha²/2": _end(_short),
+    "end: M as row(A0) sees it": end(lambda i: i.M @ _row_space(i)),
+    "end: M whatever the number of rows": end(lambda i: i.M),
+    "end: the kept modes as row(A0) sees them": end(lambda i: kept(i) @ _row_space(i)),
+    "end: strengths kappa − alpha²/2": end(_short),
+    "early: A stays A0": early_claim(lambda i, A0, t: early(i, A0, t, 0.0)),
     "order: all modes alike": weakest(lambda i: 1.0),
     "order: the weak mode's strength in the exponent": weakest(
         lambda i: i.alpha**2 / np.hypot(i.alpha**2, 2 * i.s[-1])

@@ -37,7 +37,7 @@ from numpy import ndarray
 from ...linear.regimes import excess_risk
 from ...linear.solutions import inference_risk, inference_strength, output_side, output_strength, preventative
 from ..shared.maps import definite, descend, exact_samples, same
-from ..statement import Claim, Relation, Sides, Statement
+from ..statement import Claim, Relation, Route, Sides, Statement
 from .instances import Instance, cancelling, draw, singular_covariance, without_mean
 
 
@@ -102,15 +102,14 @@ def varying(i: Instance) -> float:
     return p.beta * float(p.v @ p.Sigma @ p.v) / z if abs(z) > 1e-9 else 0.0
 
 
-def route(i: Instance) -> Sides:
-    """Descent on samples with the steered input, against the closed form."""
-    p, d = i.problem, i.problem.shape[1]
-    centred = exact_samples(np.random.default_rng(0), i.Cov, d + 2)
-    X = np.hstack([i.mean[:, None] + centred, i.mean[:, None] - centred])
+def simulated(i: Instance) -> float:
+    """⟨Z, D⟩ by descent on samples with the steered input."""
+    p, d = i.problem, len(i.mean)
+    mean, centred = i.mean[:, None], exact_samples(np.random.default_rng(0), p.Sigma - np.outer(i.mean, i.mean), d + 2)
+    X = np.hstack([mean + centred, mean - centred])
     steered = X + i.a * p.v[:, None]
-    D = descend(p.H, steered, (p.W0 + p.M) @ X - p.W0 @ steered, steps=100_000)
-    closed = preventative(p, i.mean, i.a)
-    return Sides(float(np.sum(i.Z * D)), float(np.sum(i.Z * closed)), 1e-6 * float(np.linalg.norm(closed)))
+    Y = (p.W0 + p.T) @ X + p.beta * np.outer(p.u, p.v @ X)
+    return float(np.sum(i.Z * descend(p.H, steered, Y - p.W0 @ steered, steps=100_000)))
 
 
 STATEMENT = Statement(
@@ -140,5 +139,5 @@ STATEMENT = Statement(
     },
     extremal=lambda rng: replace(draw(rng), offset=0.0),
     violators={"Cov x ≻ 0": singular_covariance, "z0 + a ≠ 0": cancelling, "E z ≠ 0": without_mean},
-    route=route,
+    route=Route("preventative", simulated, lambda i: 1e-8 * float(np.linalg.norm(i.Z) * np.linalg.norm(i.problem.M))),
 )

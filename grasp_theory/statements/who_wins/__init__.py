@@ -12,9 +12,10 @@ Statement. ‖a‖_t² = a Sigma_t aᵀ; w = P_u (P_u H P_u)⁺ P_u H u (write-r
 Write side: no update with uᵀD = 0 has less risk than post-hoc projection, ‖uᵀT‖_t², whatever H, Sigma and Sigma_t.
 Read side: none with D v = 0 has less than ‖T v‖²/(vᵀ Sigma_t⁻¹ v), which neither GRASP nor post-hoc reaches in general.
 If nothing shifts (Sigma_t = Sigma) every read-side row is a kappa + b L, kappa = 1/(vᵀ Sigma⁻¹ v), L = ell Sigma ellᵀ
-(``regimes.read_side``), and **read GRASP lies between naive and post-hoc read**: never the only best of the three; for
-L > 0 it beats post-hoc iff beta < ‖T v‖, and then naive beats both. Trained projection has to earn its place by rank
-(posthoc-rank-gain), by a shift in Sigma, or by depth (rerouting-share); compensation by H, depth and saturating losses.
+(``regimes.read_side``): post-hoc − GRASP = (‖T v‖² − beta²) L and GRASP − naive = (‖T v‖² − beta²) kappa. So **read
+GRASP lies between naive and post-hoc read**, never the only best of the three; for L > 0 it beats post-hoc iff
+beta < ‖T v‖, and then naive beats both. Under a shift none of this holds. Trained projection has to earn its place by
+such a shift, by rank (posthoc-rank-gain) or by depth (rerouting-share).
 
 Assumes: Sigma ≻ 0; H ≻ 0; Sigma_t ≻ 0.
 
@@ -33,11 +34,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...linear.problem import LinearProblem, draw_problem
-from ...linear.regimes import excess_risk, read_side, risk_table, winner
+from ...linear.regimes import excess_risk, explained, read_side, risk_table, winner
 from ...linear.solutions import SOLUTIONS, compensated, own_component, write_leak
 from ..shared.maps import definite, descend, exact_samples, map_risk, singular
-from ..statement import Claim, Relation, Sides, Statement
+from ..statement import Claim, Relation, Route, Sides, Statement
 
+TRAINED = ("naive", "write GRASP", "read GRASP", "both GRASP", "CAFT", "CAFT + ablation")
 READ_SIDE = ("naive", "read GRASP", "post-hoc read", "CAFT", "ablation", "CAFT + ablation")
 
 
@@ -118,18 +120,41 @@ def read_floor(i: Instance) -> float:
     return float(np.sum((i.problem.T @ v) ** 2) / (v @ inverse @ v))
 
 
-def route(i: Instance) -> Sides:
-    """Mean squared errors of all trained methods at deployment, summed, by descent on samples, against the table."""
+def apart(worse: str, better: str, share: int) -> Claim[Instance]:
+    """No shift: R(worse) − R(better), risks of the maps, against (‖T v‖² − beta²) of (kappa, L)[share]."""
+
+    def sides(i: Instance) -> Sides:
+        p = i.unshifted()
+        risks = [excess_risk(p, SOLUTIONS[name](p)) for name in (worse, better)]
+        bound = (float(np.sum((p.T @ p.v) ** 2)) - p.beta**2) * explained(p)[share]
+        return Sides.exact(risks[0] - risks[1], bound, scale=scale(p))
+
+    return Claim("=", sides)
+
+
+def summed(i: Instance) -> Sides:
+    """Risks of all trained methods, those of the maps against those of the table."""
     p = i.problem
-    X, X_t = (exact_samples(np.random.default_rng(0), Sigma, 2 * len(p.v)) for Sigma in (p.Sigma, p.Sigma_t))
-    Y, Y_t, ablated = p.M @ X, p.T @ X_t, p.P_v @ X
+    found, table = sum(excess_risk(p, SOLUTIONS[name](p)) for name in TRAINED), risk_table(p)
+    return Sides.exact(found, sum(table[name] for name in TRAINED), scale=scale(p))
+
+
+def simulated(i: Instance) -> float:
+    """Mean squared errors of all trained methods at deployment, summed, by descent on samples."""
+    p, m, d = i.problem, len(i.problem.u), len(i.problem.v)
+    P_u, P_v = np.eye(m) - np.outer(p.u, p.u), np.eye(d) - np.outer(p.v, p.v)
+    X, X_t = (exact_samples(np.random.default_rng(0), Sigma, 2 * d) for Sigma in (p.Sigma, p.Sigma_t))
+    Y, Y_t, ablated = p.T @ X + p.beta * np.outer(p.u, p.v @ X), p.T @ X_t, P_v @ X
     D = descend(p.H, ablated, Y + p.W0 @ (X - ablated))
-    sides = ((None, None), (p.P_u, None), (None, p.P_v), (p.P_u, p.P_v))
-    outputs = [D @ X_t, (p.W0 + D) @ p.P_v @ X_t - p.W0 @ X_t]
+    sides = ((None, None), (P_u, None), (None, P_v), (P_u, P_v))
+    outputs = [D @ X_t, (p.W0 + D) @ P_v @ X_t - p.W0 @ X_t]
     outputs += [descend(p.H, X, Y, left=L, right=R) @ X_t for L, R in sides]
-    names = ("naive", "write GRASP", "read GRASP", "both GRASP", "CAFT", "CAFT + ablation")
-    found = sum(float(np.sum((y - Y_t) ** 2)) / X_t.shape[1] for y in outputs)
-    return Sides(found, sum(risk_table(p)[name] for name in names), 1e-7 * scale(p))
+    return sum(float(np.sum((y - Y_t) ** 2)) / X_t.shape[1] for y in outputs)
+
+
+def far_from_tie(i: Instance) -> float:
+    """beta/‖T v‖ − 1: at 0 naive, read GRASP and post-hoc read are equal without a shift."""
+    return i.problem.beta / float(np.linalg.norm(i.problem.T @ i.problem.v)) - 1
 
 
 STATEMENT = Statement(
@@ -146,6 +171,9 @@ STATEMENT = Statement(
     claims={
         **{name: risk_claim(name) for name in SOLUTIONS},
         **{f"{n}, no shift": risk_claim(n, lambda p, n=n: read_side(p)[n], Instance.unshifted) for n in READ_SIDE},
+        "post-hoc less read GRASP, no shift": apart("post-hoc read", "read GRASP", 1),
+        "read GRASP less naive, no shift": apart("read GRASP", "naive", 0),
+        "all trained, summed": Claim("=", summed),
         "compensated = deletion": Claim(
             "=",
             lambda i: Sides.exact(
@@ -167,7 +195,7 @@ STATEMENT = Statement(
             lambda i: Sides.exact(
                 excess_risk(i.problem, SOLUTIONS[winner(i.problem)](i.problem)),
                 min(excess_risk(i.problem, of(i.problem)) for of in SOLUTIONS.values()),
-                scale=10 * scale(i.problem),
+                scale=scale(i.problem),
             ),
         ),
     },
@@ -177,6 +205,7 @@ STATEMENT = Statement(
         "H ≻ 0": lambda rng: (lambda i: singular(i, rng, "H", i.problem.u))(draw(rng, 3)),
         "Sigma_t ≻ 0": lambda rng: _with_competitors(singular(draw(rng), rng, "Sigma_t").problem, rng, 0.0),
     },
-    route=route,
-    draws=160,
+    regimes={"beta = ‖T v‖": far_from_tie},
+    route=Route("all trained, summed", simulated, lambda i: 1e-10 * scale(i.problem)),
+    draws=100,
 )

@@ -70,7 +70,7 @@ def _deletion(bound) -> Claim[Instance]:
 def _wins(choice) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         risks = {name: excess_risk(i.problem, of(i.problem)) for name, of in SOLUTIONS.items()}
-        return Sides.exact(risks[choice(i)], min(risks.values()), scale=10 * scale(i.problem))
+        return Sides.exact(risks[choice(i)], min(risks.values()), scale=scale(i.problem))
 
     return Claim("=", sides)
 

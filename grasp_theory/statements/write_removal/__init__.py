@@ -20,8 +20,8 @@ Eckart–Young gives D_r, and at full rank S cancels. P_u (P_u H P_u)⁺ P_u H i
 D = P_u M + w uᵀM. It annihilates H⁻¹u, hence is I − h uᵀ with h = H⁻¹u/(uᵀH⁻¹u) and w = −P_u h, ‖P_u h‖ = tan ∠(u, h).
 The two parts of the error, −u uᵀT and w uᵀM, are orthogonal. ∎ Symbolic twin: the oblique projector and the leak.
 
-Only H definite on u^⊥ is needed (with a null direction there, that part of M is never learnt), and Sigma ≻ 0 (else
-descent from 0 learns M on the range of Sigma alone).
+Only H definite on u^⊥ is needed: a null direction of H outside u^⊥ takes the place of H⁻¹u; with one inside, that part
+of M is never learnt. Sigma ≻ 0 is needed, else descent from 0 learns M on the range of Sigma alone.
 """
 
 from __future__ import annotations
@@ -31,22 +31,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.linalg import null_space
 
 from ...linear.problem import LinearProblem, draw_problem, psd_root
 from ...linear.regimes import excess_risk
 from ...linear.solutions import grasp_write, posthoc_write, write_leak
 from ..shared.maps import (
+    alternating_loss,
     complement,
     definite,
-    exact_samples,
-    factored_loss,
     fit_loss,
     map_risk,
+    off,
     rank_loss,
     same,
     singular,
+    with_null,
 )
-from ..statement import Claim, Sides, Statement
+from ..statement import Claim, Route, Sides, Statement
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +67,19 @@ class Instance:
         return Q @ np.linalg.pinv(root @ Q, 1e-6) @ root @ p.M @ S @ np.linalg.pinv(S, 1e-6)
 
     def tangent(self) -> float:
-        """tan ∠(u, H⁻¹u)."""
-        u, h = self.problem.u, np.linalg.pinv(self.problem.H, 1e-12, hermitian=True) @ self.problem.u
+        """tan ∠(u, H⁻¹u), with a null direction of H for H⁻¹u."""
+        u, (values, Q) = self.problem.u, np.linalg.eigh(self.problem.H)
+        h = Q[:, 0] if values[0] < 1e-10 * values[-1] else np.linalg.solve(self.problem.H, self.problem.u)
         return float(np.linalg.norm(h - u * (u @ h)) / abs(u @ h))
 
 
 def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
-    """H generic, or with u as an eigenvector, or I; in a fifth of the draws uᵀM = 0."""
+    """H generic, or with u as an eigenvector, or I, or singular though not on u^⊥; in a fifth of the draws uᵀM = 0."""
     p = draw_problem(rng, sizes=(smallest, 6), metric=rng.random() < 0.8)
-    if rng.random() < 0.3:
+    kind = rng.random()
+    if kind > 0.9:
+        p = replace(p, H=with_null(p.H, np.sqrt(0.5) * (p.u + off(rng, p.u))))
+    if kind < 0.3:
         p = replace(p, H=p.P_u @ p.H @ p.P_u + (p.u @ p.H @ p.u) * np.outer(p.u, p.u))
     if rng.random() < 0.2:
         p = replace(p, T=p.P_u @ p.T - p.beta * np.outer(p.u, p.v))
@@ -111,12 +117,10 @@ def distance(bound) -> Claim[Instance]:
     )
 
 
-def route(i: Instance) -> Sides:
-    """The smallest loss that quasi-Newton descent on P_u B A finds on samples, against the loss of the closed form."""
+def by_factors(i: Instance) -> float:
+    """The loss that alternating least squares on the factors of P_u B A ends at."""
     p = i.problem
-    X = exact_samples(np.random.default_rng(0), p.Sigma, 2 * len(p.v))
-    found = factored_loss(p.H, X, p.M @ X, i.rank, left=p.P_u)
-    return Sides(found, fit_loss(p, grasp_write(p, i.rank)), 1e-6 * fit_loss(p, 0 * p.M))
+    return alternating_loss(p.H, p.Sigma, p.M, i.rank, left=null_space(p.u[None]))
 
 
 def u_row(i: Instance) -> Float[ndarray, " d"]:
@@ -150,5 +154,10 @@ STATEMENT = Statement(
         "rank r": rank_loss(lambda i: grasp_write(i.problem, i.rank), whitened),
     },
     violators={"Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma"), "H ≻ 0 on u^⊥": singular_metric},
-    route=route,
+    route=Route(
+        "rank r",
+        by_factors,
+        lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M),
+        given=("LinearProblem.M",),
+    ),
 )

@@ -115,6 +115,56 @@ def test_edit_refuses_directions_of_a_side_that_no_module_is_on():
         edit(updates(np.random.default_rng(0), ("q_proj",)), write=np.ones(20))
 
 
+@pytest.mark.parametrize("strength", [None, 0.8, 1.3])
+def test_edit_shrinks_component_0_alone_by_the_minimax_amount(strength):
+    rng = np.random.default_rng(0)
+    left, right = strategies.rotation(rng, 20, 3), strategies.rotation(rng, 24, 3)
+    update = Update.of("model.layers.0.mlp.down_proj", LowRank(left * [5.0, 2.0, 1.0], right.T, 0.5), side="write")
+    rho, amount = 0.45, None if strength is None else (1 - 0.45**2) / (2 - strength)
+    if amount is None:  # the largest cost over all strengths is least
+        n, beta = np.linspace(0.5, 1.2, 1401)[:, None], np.linspace(1 - rho, 1 + rho, 2001)
+        amount = float(n[np.argmin(np.max(n * n + beta**2 - 2 * n * (1 - rho**2) / (2 - beta), axis=1)), 0])
+    (new,) = edit([update], shrink=rho, strength=strength)
+    expected = left * [2.5 * (1 - amount), 1.0, 0.5] @ right.T
+    np.testing.assert_allclose(dense(new), expected, rtol=0, atol=3e-3 if strength is None else 1e-12)
+    (deleted,) = edit([update], delete=[0])  # control: nearly that if the strength is unknown, else another update
+    assert (np.linalg.norm(dense(new) - dense(deleted)) < 0.1) == (strength is None)
+
+
+def test_edit_that_shrinks_errs_less_than_deletion_in_the_worst_case():
+    """The worst task of ‖T‖ = 0.4 at strength 0.8 s: the whole point of shrinking."""
+    s, beta, tau = 1.0, 0.8, 0.4
+    kappa = (s**2 - tau**2) / (beta * (2 * s - beta))
+    p, r = np.sqrt(kappa), np.sqrt(1 - kappa)
+    M = np.diag([s, s - beta])
+    T = M - beta * np.outer([p, r], [p, -r])
+    np.testing.assert_allclose(np.linalg.svd(T, compute_uv=False), tau, rtol=1e-12)
+    update = Update.of("model.layers.0.mlp.down_proj", LowRank(M, np.eye(2)), side="write")
+    shrunk, deleted = (dense(edit([update], **o)[0]) for o in ({"shrink": tau, "strength": beta}, {"delete": [0]}))
+    np.testing.assert_allclose(np.sum((shrunk - T) ** 2), beta**2 * (1 - kappa**2), rtol=1e-12)
+    gain = np.sum((deleted - T) ** 2) - np.sum((shrunk - T) ** 2)
+    np.testing.assert_allclose(gain, (s - beta * kappa) ** 2, rtol=1e-9)
+    assert gain > 0.08 * s**2
+
+
+@pytest.mark.parametrize(
+    ("asked", "match"),
+    [
+        ({"shrink": 0.3}, "below the next singular value, 0.4 of the first: by Weyl"),
+        ({"shrink": 1.0}, "0 <= shrink < 1"),
+        ({"shrink": float("nan")}, "0 <= shrink < 1"),
+        ({"shrink": 0.5, "strength": 1.6}, r"lies in \[0.5, 1.5\]"),
+        ({"strength": 1.0}, "give shrink"),
+        ({"shrink": 0.5, "delete": [0]}, "choose one"),
+    ],
+)
+def test_edit_refuses_a_shrinkage_that_nothing_supports(asked, match):
+    rng = np.random.default_rng(0)
+    factors = LowRank(strategies.rotation(rng, 20, 2) * [5.0, 2.0], strategies.rotation(rng, 24, 2).T)
+    with pytest.raises(InputError, match=match):
+        edit([Update.of("model.layers.0.mlp.down_proj", factors, side="write")], **asked)
+
+
 # --- folders ---------------------------------------------------------------------------------------------------
 
 WORDS, WIDTH = 30, 16
@@ -296,6 +346,23 @@ def test_edit_of_a_bfloat16_bin_is_exact_in_float32(small, tmp_path, capsys):
         size = np.linalg.norm(dense(old))
         assert np.linalg.norm(basis.T @ dense(new)) < 1e-6 * size < 1e-5 * np.linalg.norm(basis.T @ dense(old))
         np.testing.assert_array_equal(new.lowrank.A, old.lowrank.A)
+
+
+def test_edit_command_shrinks_and_says_so(small, tmp_path, capsys):
+    report = tmp_path / "out.json"
+    asked = ("--shrink", 0.999, "--strength", 1.0, "--json", report)
+    code, _, err = grasp(capsys, "edit", small, *asked, "-o", tmp_path / "new")
+    assert (code, err) == (0, "")
+    found = json.loads(report.read_text())
+    assert (found["shrink"], found["strength"]) == (0.999, 1.0)
+    for old, new in zip(read_adapter(small).updates, read_adapter(tmp_path / "new").updates, strict=True):
+        S = old.lowrank.singular_values()
+        want = np.sort(np.append(S[1:], S[0] * 0.999**2))[::-1]  # s − (s² − tau²)/(2s − beta) = tau²/s at beta = s
+        np.testing.assert_allclose(new.lowrank.singular_values(), want, rtol=1e-5)
+    code, _, err = grasp(capsys, "edit", small, "--shrink", 0.01, "-o", tmp_path / "other")
+    assert code == 2
+    assert "by Weyl" in err
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.slow

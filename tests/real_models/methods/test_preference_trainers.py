@@ -161,8 +161,74 @@ def dpo(folder: Path, name: str, *, ref: bool) -> np.ndarray:
 def test_dpo_asks_the_reference_that_it_would_ask_without_the_method(tmp_path, monkeypatch, ref):
     monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
     expected = dpo(tmp_path, "naive", ref=ref)
-    for name in METHODS:
+    # how the reference is asked matters to edits of the stream alone; every method trains once, with a frozen adapter
+    for name in METHODS if ref else ON_THE_STREAM:
         np.testing.assert_allclose(dpo(tmp_path, name, ref=ref), expected, rtol=0, atol=1e-5, err_msg=name)
     monkeypatch.setattr(Policy, "runs", lambda *_: True)
-    for name in ON_THE_STREAM:
+    for name in ON_THE_STREAM[:1] if ref else ON_THE_STREAM[1:]:
         assert np.abs(dpo(tmp_path, name, ref=ref) - expected).max() > MOVED, name
+
+
+def kto(folder: Path) -> Any:
+    import datasets
+    import trl as module
+
+    trl: Any = module
+    rows = [{"prompt": "w3 w4 w5", "completion": f" w{n} w9", "label": bool(n % 2)} for n in range(10, 18)]
+    return trl.KTOTrainer(
+        policy(), args=trl.KTOConfig(str(folder), per_device_train_batch_size=4, **SHORT),
+        train_dataset=datasets.Dataset.from_list(rows), processing_class=word_tokenizer(),
+    )  # fmt: skip
+
+
+def grpo(folder: Path) -> Any:
+    import datasets
+    import trl as module
+
+    trl: Any = module
+    settings = {"num_generations": 2, "max_completion_length": 6, "beta": 0.1, "per_device_train_batch_size": 4}
+    return trl.GRPOTrainer(
+        policy(), reward_funcs=lambda completions, **_: [float(len(c) % 3) for c in completions],
+        args=trl.GRPOConfig(str(folder), **settings, **SHORT),
+        train_dataset=datasets.Dataset.from_list([{"prompt": f"w3 w{n} w5"} for n in range(10, 18)]),
+        processing_class=word_tokenizer(),
+    )  # fmt: skip
+
+
+SHORT: dict[str, Any] = {
+    "max_steps": 2, "learning_rate": 1e-2, "report_to": [], "use_cpu": True, "bf16": False, "save_strategy": "no",
+    "gradient_checkpointing": False, "disable_tqdm": True,
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [False, True], ids=["", "control"])
+@pytest.mark.parametrize("trainer", [kto, grpo])
+def test_kto_and_grpo_ask_a_reference_that_no_method_moves(tmp_path, monkeypatch, trainer, wrong):
+    """What the frozen adapter answered during the run is what it answers afterwards, on the same tokens."""
+    monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
+    run = trainer(tmp_path)
+    model, asked = run.model, []
+    layer = next(m for m in model.modules() if hasattr(m, "adapter_layer_names"))
+
+    def look(module: Any, args: Any, given: dict[str, Any], output: Any) -> None:
+        if layer.active_adapters == ["ref"]:
+            score = output.log_probs if hasattr(output, "log_probs") else output.logits
+            asked.append((args, dict(given), score.detach().clone()))
+
+    handle = model.get_base_model().register_forward_hook(look, with_kwargs=True)
+    if wrong:  # without asking whose turn it is, the reference is moved too
+        monkeypatch.setattr(Policy, "runs", lambda *_: True)
+    run.add_callback(METHODS["preventative-steering"](model).callback())
+    run.train()
+    seen = list(asked)
+    assert len(seen) >= 2
+    asked.clear()
+    model.set_adapter("ref")
+    with torch.no_grad():
+        for args, given, _ in seen:
+            model.get_base_model()(*args, **given)
+    handle.remove()
+    off = max(float((a[2] - b[2]).abs().max()) for a, b in zip(seen, asked, strict=True))
+    assert (off > MOVED) is wrong
+    assert wrong or off < 1e-5

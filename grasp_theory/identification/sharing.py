@@ -1,0 +1,78 @@
+"""Is the leading direction of a module shared with the same kind of module in other layers? With its effect size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from .. import linalg
+
+DRAWS = 4000
+
+
+@dataclass(frozen=True, eq=False)
+class Sharing:
+    """The test of one kind of module over the layers.
+
+    cosines : of each module with the others, root mean square |cos|. expected : the same under the null. p_values :
+        of each module, corrected for their number (Holm). common : the direction nearest to all of them.
+    explained : share of ‖dW‖_F² of these modules that lies along ``common``.
+    """
+
+    cosines: Float[ndarray, " L"]
+    expected: Float[ndarray, " L"]
+    p_values: Float[ndarray, " L"]
+    common: Float[ndarray, " d"]
+    explained: float
+
+
+def sharing(
+    directions: Float[ndarray, "d L"],
+    along: Float[ndarray, " L"],
+    energies: Float[ndarray, " L"],
+    *,
+    seed: int = 0,
+) -> Sharing:
+    """The leading directions of L >= 3 modules of one kind, one a layer, tested against random signs of coordinates.
+
+    Statistic of module l: Σ_{l' ≠ l} ⟨u_l, u_l'⟩². Null: the signs of u_l's coordinates are random. What all layers
+    share because the stream has a few large coordinates is in the null too (an isotropic null, and one that permutes
+    components, call that sharing). Then ⟨ε∘u_l, u_l'⟩ = Σ_i ε_i u_li u_l'i, and the statistic is the quadratic form
+    εᵀ W Wᵀ ε with W = diag(u_l) U'; it is drawn as Σ_j lambda_j g_j², lambda_j the eigenvalues of WᵀW, g normal. That
+    is its limit for directions that are spread over many coordinates; where one coordinate dominates, the form is less
+    variable than the draws (a sign squared is 1) and p is too large, never too small. Rank 1 is enough.
+
+    along : largest singular value of each module. energies : ‖dW_l‖_F². Cost: O(d L²) a module.
+    """
+    L = directions.shape[1]
+    U = directions.astype(np.float64)
+    rng = np.random.default_rng(seed)
+    gram = U.T @ U
+    statistic = np.sum(gram**2, axis=1) - np.diag(gram) ** 2
+    expected, p = np.zeros(L), np.ones(L)
+    squares = rng.standard_normal((DRAWS, L - 1)) ** 2
+    for l in range(L):
+        W = np.delete(U, l, axis=1) * U[:, l : l + 1]
+        lam = np.maximum(linalg.eigh(W.T @ W)[0], 0)
+        expected[l] = lam.sum()
+        draws = squares @ lam
+        p[l] = (1 + np.count_nonzero(draws >= statistic[l])) / (1 + DRAWS)
+    common = linalg.svd(U * along)[0][:, 0]
+    inside = (along * (common @ U)) ** 2
+    return Sharing(
+        np.sqrt(statistic / (L - 1)), np.sqrt(expected / (L - 1)), holm(p), common, float(inside.sum() / energies.sum())
+    )
+
+
+def holm(p: Sequence[float] | Float[ndarray, " n"]) -> Float[ndarray, " n"]:
+    """p-values corrected for their number by Holm's step-down rule."""
+    values = np.asarray(p, dtype=float)
+    order = np.argsort(values)
+    steps = values[order] * np.arange(len(values), 0, -1)
+    corrected = np.empty_like(values)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected

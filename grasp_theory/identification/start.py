@@ -1,0 +1,80 @@
+"""What the factors of a module say about where its training began and how far it has gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ..lowrank import LowRank
+
+Law = Literal["uniform", "gaussian", "unknown"]
+UNIFORM, GAUSSIAN = 1.8, 3.0  # kurtosis E x⁴/(E x²)²
+WIDEST = 4.0  # mean square over the uniform law's, up to which a trained factor's start can be told
+INSIDE = 1.005  # of the interval's end: an entry beyond has moved; below that it may be rounding to bfloat16
+
+
+@dataclass(frozen=True)
+class Start:
+    """The factor that started at random (A for LoRA) and the one that started at zero, in four numbers.
+
+    law : distribution of the first factor's start: "uniform" is peft's default, on ±1/√d_in for A, told by the width
+        *and* the kurtosis of the entries; "gaussian" by the kurtosis; else "unknown".
+    moved : how far its entries have moved on average, in units of 1/√d_in: twice the share of entries outside the
+        interval. (Of entries uniform on ±b that move by delta each, E|delta|/(2 b) leave it; for the share found this
+        is a lower bound once they move by more than b.) None unless uniform.
+    grown : root mean square of the zero-start factor over that of the other one; 0 is the start itself.
+    kurtosis : of the zero-start factor's entries; None where it is 0. Adam's first step gives every entry the same
+        size, hence 1 exactly; measured on two language models, ranks 4 and 16, rates 1e-4 and 1e-3: 1.00, 1.30, 1.7,
+        2.0, 2.5 after 1, 2, 5, 10, 50 steps, the same for all of them to 0.1.
+
+    Cost: one pass over the factors.
+    """
+
+    law: Law
+    moved: float | None
+    grown: float
+    kurtosis: float | None
+
+
+def start_of(lowrank: LowRank, zero_start: Literal["B", "A"] | None) -> Start | None:
+    """The start of one module; None where both factors started at random or one is empty."""
+    if zero_start is None or not lowrank.B.size or not lowrank.A.size:
+        return None
+    facing = lowrank if zero_start == "B" else lowrank.T
+    random, trained = facing.A, facing.B
+    square, kurtosis = _moments(random)
+    grown, own = _moments(trained)
+    fan_in = lowrank.shape[1] if zero_start == "B" else lowrank.rank
+    law = _law(square * 3 * fan_in, kurtosis)
+    moved = None
+    if law == "uniform":
+        moved = 2 * float(np.count_nonzero(np.abs(random) > INSIDE / np.sqrt(fan_in)) / random.size)
+    return Start(law, moved, float(np.sqrt(grown / square)) if square else float("inf"), own)
+
+
+def _moments(X: Float[ndarray, "m r"]) -> tuple[float, float | None]:
+    """(mean square, kurtosis about 0); the entries are scaled first, so that no power leaves the range."""
+    largest = float(np.abs(X).max())
+    if largest == 0 or not np.isfinite(largest):
+        return 0.0, None
+    squares = (X.astype(np.float64) / largest) ** 2
+    mean = float(squares.mean())
+    return mean * largest**2, float(np.mean(squares**2)) / mean**2
+
+
+def _law(width: float, kurtosis: float | None) -> Law:
+    """width : mean square in units of the uniform law's.
+
+    A uniform start plus a displacement has width 1 + s and, were the displacement normal, kurtosis 3 − 1.2/(1 + s)²;
+    trained ones were found at and up to 0.5 below that. From width 4 on it cannot be told from a Gaussian start.
+    """
+    if kurtosis is None:
+        return "unknown"
+    normal = GAUSSIAN - (GAUSSIAN - UNIFORM) / max(width, 1.0) ** 2
+    if 0.7 <= width <= WIDEST and normal - 0.5 <= kurtosis <= normal + 0.2:
+        return "uniform"
+    return "gaussian" if abs(kurtosis - GAUSSIAN) <= 0.3 and not 0.7 <= width <= 12 else "unknown"

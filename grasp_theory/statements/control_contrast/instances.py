@@ -1,0 +1,251 @@
+"""The two runs of control-contrast: what they learn, what their difference holds, and instances of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ..shared.draws import covariance, log_uniform, orthonormal, sharp, sine, unit
+
+ESTIMATORS = ("the difference", "the first run", "the first run off the control", "the control")
+TRIALS = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Inputs of the two runs, the noise of their labels, and whether both runs see the same samples."""
+
+    X1: Float[ndarray, "d n1"]
+    X0: Float[ndarray, "d n0"]
+    s: float
+    seed: int
+    same: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """Two runs; beta0 : the factor's strength in the control. Sigma0 : moment of the control's inputs."""
+
+    T: Float[ndarray, "m d"]
+    C1: Float[ndarray, "m d"]
+    C0: Float[ndarray, "m d"]
+    u: Float[ndarray, " m"]
+    v: Float[ndarray, " d"]
+    beta: float
+    Sigma: Float[ndarray, "d d"]
+    Sigma0: Float[ndarray, "d d"]
+    t1: float
+    t0: float
+    samples: Samples
+    estimator: str
+    frames: tuple[Float[ndarray, "m 2"], Float[ndarray, "d 2"]]
+    beta0: float = 0.0
+
+    @cached_property
+    def gains(self) -> tuple[Float[ndarray, "d d"], Float[ndarray, "d d"]]:
+        """(I − E₁, I − E₀)."""
+        return learned(self.Sigma, self.t1), learned(self.Sigma0, self.t0)
+
+    @cached_property
+    def difference(self) -> Float[ndarray, "m d"]:
+        """dW₁ − dW₀."""
+        factor = np.outer(self.u, self.v)
+        one, nought = self.gains
+        return (self.T + self.C1 + self.beta * factor) @ one - (self.T + self.C0 + self.beta0 * factor) @ nought
+
+    @cached_property
+    def Delta(self) -> Float[ndarray, "m d"]:
+        """What the difference holds beside the factor."""
+        one, nought = self.gains
+        return self.T @ (one - nought) + self.C1 @ one - self.C0 @ nought
+
+    @cached_property
+    def delta(self) -> float:
+        """‖Delta‖₂."""
+        return float(np.linalg.norm(self.Delta, 2))
+
+    @property
+    def right(self) -> Float[ndarray, " d"]:
+        """beta' v'."""
+        return self.beta * self.gains[0] @ self.v
+
+    @property
+    def rho(self) -> float:
+        """delta/beta'."""
+        return self.delta / float(np.linalg.norm(self.right))
+
+    @cached_property
+    def top(self) -> tuple[Float[ndarray, " m"], float, Float[ndarray, " d"]]:
+        """(û, ŝ, v̂) of the difference."""
+        U, S, Vh = np.linalg.svd(self.difference)
+        return U[:, 0], float(S[0]), Vh[0]
+
+    @cached_property
+    def estimates(self) -> Float[ndarray, "trials m d"]:
+        """dW₁ − dW₀ of least squares with labels T x + noise in both runs."""
+        p = self.samples
+        rng = np.random.default_rng(p.seed)
+        Y1 = self.T @ p.X1 + p.s * rng.standard_normal((TRIALS, len(self.T), p.X1.shape[1]))
+        Y0 = Y1 if p.same else self.T @ p.X0 + p.s * rng.standard_normal((TRIALS, len(self.T), p.X0.shape[1]))
+        return Y1 @ np.linalg.pinv(p.X1) - Y0 @ np.linalg.pinv(p.X1 if p.same else p.X0)
+
+    @property
+    def K(self) -> Float[ndarray, "d d"]:
+        """(X₁X₁ᵀ)⁻¹ + (X₀X₀ᵀ)⁻¹."""
+        return np.linalg.inv(self.samples.X1 @ self.samples.X1.T) + np.linalg.inv(self.samples.X0 @ self.samples.X0.T)
+
+    def missed(self) -> float:
+        """The larger sine of the two worlds that show the same pair of updates, which are those with this control."""
+        half, control = float(np.linalg.norm(self.right)) / 2, self.T + self.C0
+        theta, (L, R) = np.arcsin(sharp(self.rho)), self.frames
+        worlds = [(L @ [np.cos(theta), a], R @ [np.cos(theta), a]) for a in (np.sin(theta), -np.sin(theta))]
+        shown = half * sum(np.outer(u, v) for u, v in worlds)
+        return max(sine(answer(self.estimator, control + shown, control, u), u) for u, _ in worlds)
+
+
+def learned(Sigma: Float[ndarray, "d d"], t: float) -> Float[ndarray, "d d"]:
+    """I − e^(−t Sigma)."""
+    values, Q = np.linalg.eigh(Sigma)
+    return Q * -np.expm1(-t * values) @ Q.T
+
+
+def answer(name: str, first: ndarray, control: ndarray, truth: ndarray) -> Float[ndarray, " m"]:
+    """What an estimator says of the two updates; the oracle says the truth."""
+    if name == "oracle":
+        return truth
+    if name == "the first run off the control":
+        lead = np.linalg.svd(control)[0][:, :1]
+        first = first - lead @ (lead.T @ first)
+    seen = {"the difference": first - control, "the control": control}.get(name, first)
+    return np.linalg.svd(seen)[0][:, 0]
+
+
+def left_over(kappa: float) -> float:
+    """g(κ), the largest share of the task that a control of another length leaves."""
+    return float((1 - kappa) * kappa ** (kappa / (1 - kappa))) if kappa < 1 else 0.0
+
+
+def kappa(i: Instance) -> float:
+    return min(i.t1, i.t0) / max(i.t1, i.t0)
+
+
+def norm(matrix: ndarray) -> float:
+    return float(np.linalg.norm(matrix, 2))
+
+
+def saturation(i: Instance, t: float) -> float:
+    """1 − e^(−t ‖Sigma‖)."""
+    return float(-np.expm1(-t * norm(i.Sigma)))
+
+
+def share(i: Instance) -> float:
+    """What is left of the shared task, ‖T (E₀ − E₁)‖."""
+    return norm(i.T @ (i.gains[0] - i.gains[1]))
+
+
+def budget(i: Instance) -> float:
+    own = saturation(i, i.t1) * norm(i.C1) + saturation(i, i.t0) * norm(i.C0)
+    return left_over(kappa(i)) * norm(i.T) + own
+
+
+def size(i: Instance) -> float:
+    """The scale of rounding in differences of updates."""
+    return norm(i.T) + norm(i.C1) + norm(i.C0) + i.beta
+
+
+def saturating(kappa: float) -> float:
+    """(longer t) * lambda at which that share is left."""
+    return float(-np.log(kappa) / (1 - kappa)) if kappa < 1 else 1.0
+
+
+def draw(rng: np.random.Generator) -> Instance:
+    """delta/beta' up to just above ½, near the extremal plane half of the time; near the worst Sigma in a third.
+
+    The control's content is what makes Delta so; shared task up to ten times the factor.
+    """
+    m, d = (int(n) for n in rng.integers(2, 7, 2))
+    beta, t1 = log_uniform(rng, 0.1, 10), log_uniform(rng, 0.3, 5)
+    kappa = (1.0, rng.uniform(0.05, 0.95), rng.uniform(0.8, 1))[rng.integers(3)]
+    t0 = t1 * kappa if rng.random() < 0.5 else t1 / kappa
+    Sigma = covariance(rng, d, condition=30)
+    if rng.random() < 0.3:
+        Sigma = saturating(kappa) / max(t0, t1) * covariance(rng, d, condition=1.1)
+    T = beta * log_uniform(rng, 0.01, 10) * rng.standard_normal((m, d))
+    i = _made(rng, T, beta, Sigma, t1, t0)
+    if rng.random() < 0.3:  # each content its own, whatever delta comes of it
+        one, nought = (beta * log_uniform(rng, 0.01, 0.2) * rng.standard_normal((m, d)) for _ in range(2))
+        return replace(i, C1=one, C0=-one if rng.random() < 0.3 else nought, T=T * log_uniform(rng, 0.01, 1))
+    strength, rho = float(np.linalg.norm(i.right)), rng.uniform(0.02, 0.53)
+    Delta = rng.standard_normal((m, d))
+    Delta = rho * strength * Delta / np.linalg.norm(Delta, 2)
+    if rng.random() < 0.6:
+        theta = 0.5 * np.arcsin(min(2 * rho, 1.0)) + float(rng.normal(scale=0.03))
+        Delta = rho * strength * reflection(rng, i, 2 * theta)
+    return replace(i, C0=np.linalg.solve(i.gains[1], (i.T @ (i.gains[0] - i.gains[1]) + i.C1 @ i.gains[0] - Delta).T).T)
+
+
+def _made(rng: np.random.Generator, T: ndarray, beta: float, Sigma: ndarray, t1: float, t0: float) -> Instance:
+    (m, d), n = T.shape, (T.shape[1] + 3 + rng.integers(0, 20, 2)).tolist()
+    X1, X0 = (np.linalg.cholesky(Sigma) @ rng.standard_normal((d, k)) for k in n)
+    samples = Samples(X1, X0, log_uniform(rng, 0.1, 1), int(rng.integers(2**31)))
+    frames, name = (orthonormal(rng, m, 2), orthonormal(rng, d, 2)), ESTIMATORS[rng.integers(len(ESTIMATORS))]
+    C1 = beta * log_uniform(rng, 0.01, 1) * rng.standard_normal((m, d))
+    return Instance(T, C1, 0 * C1, unit(rng, m), unit(rng, d), beta, Sigma, Sigma, t1, t0, samples, name, frames)
+
+
+def reflection(rng: np.random.Generator, i: Instance, angle: float) -> Float[ndarray, "m d"]:
+    """[[−sin, cos], [cos, sin]] in planes through u and v'."""
+    left, right = (aside(rng, x) for x in (i.u, i.right))
+    s, c = np.sin(angle), np.cos(angle)
+    return left @ np.array([[-s, c], [c, s]]) @ right.T
+
+
+def aside(rng: np.random.Generator, x: Float[ndarray, " n"]) -> Float[ndarray, "n 2"]:
+    """An orthonormal pair, x first."""
+    Q, R = np.linalg.qr(np.stack([x, rng.standard_normal(len(x))], axis=1))
+    return Q * np.sign(np.diag(R))
+
+
+def extremal(rng: np.random.Generator) -> Instance:
+    """T, C₁ and −C₀ multiples of the reflection at rho = 0.3, Sigma isotropic at the worst time for κ = 0.4."""
+    t1, kappa, beta = 2.0, 0.4, 1.5
+    Sigma = saturating(kappa) / t1 * np.eye(4)
+    i = replace(_made(rng, np.zeros((5, 4)), beta, Sigma, t1, kappa * t1), estimator="the difference")
+    parts = np.array([0.5, 0.2, 0.3]) * 0.3 * float(np.linalg.norm(i.right))
+    R = reflection(rng, i, np.arcsin(0.6))
+    one, nought = (1 - np.exp(-t * Sigma[0, 0]) for t in (t1, kappa * t1))
+    return replace(i, T=parts[0] / left_over(kappa) * R, C1=parts[1] / one * R, C0=-parts[2] / nought * R)
+
+
+def factor_in_control(rng: np.random.Generator) -> Instance:
+    """The control has all of the factor, after the same time: nothing of it is left in the difference."""
+    i = replace(extremal(rng), t0=2.0)
+    return replace(i, beta0=i.beta, C1=0.1 * rng.standard_normal((5, 4)), C0=0.1 * rng.standard_normal((5, 4)))
+
+
+def beyond_half(rng: np.random.Generator) -> Instance:
+    """delta = 0.6 beta': Delta = −0.6 beta' (u v'ᵀ − u'v''ᵀ) leaves another pair on top."""
+    i = replace(extremal(rng), t0=2.0)
+    C = 0.6 * i.beta * reflection(rng, i, np.pi / 2)
+    return replace(i, C1=C, C0=0 * C)
+
+
+def other_inputs(rng: np.random.Generator) -> Instance:
+    """After the same time a control with other inputs leaves a part of the task: more than g(1) = 0."""
+    i = replace(extremal(rng), t0=2.0)
+    return replace(i, T=0.1 * rng.standard_normal((5, 4)), C1=0 * i.C1, C0=0 * i.C0, Sigma0=covariance(rng, 4))
+
+
+def same_samples(rng: np.random.Generator) -> Instance:
+    """Both runs see the same samples: their errors cancel, and the formula promises less than that."""
+    i = extremal(rng)
+    return replace(i, samples=replace(i.samples, same=True))
+
+
+def oracle(rng: np.random.Generator) -> Instance:
+    """An answer that knows more than the two updates."""
+    return replace(extremal(rng), estimator="oracle")

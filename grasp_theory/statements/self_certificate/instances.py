@@ -1,0 +1,204 @@
+"""Matrices with one factor beside a task of known singular values: what is seen, what is true, what is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...identification.self_certificate import Range, estimate, estimate_range
+from ..shared.draws import log_uniform, unit
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One trial: all singular values of M, the true squared overlaps and strength, and the estimates."""
+
+    shape: tuple[int, int]
+    S: Float[ndarray, " q"]
+    cos: tuple[float, float]
+    beta: float
+    left: float
+    right: float
+    strength: float
+    left_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Exact:
+    """a, b, c and their derivatives at z = ŝ₁ of one trial; f : f(sigma_i) descending; others : Σ_{i>=2} f(ŝ_i)."""
+
+    z: float
+    beta: float
+    cos: tuple[float, float]
+    a: float
+    b: float
+    c: float
+    a1: float
+    b1: float
+    c1: float
+    f: Float[ndarray, " q"]
+    others: float
+
+    @property
+    def g(self) -> float:
+        """√(ab) + c."""
+        return float(np.sqrt(self.a * self.b)) + self.c
+
+    @property
+    def g1(self) -> float:
+        """Its derivative in z."""
+        return (self.a1 * self.b + self.a * self.b1) / (2 * float(np.sqrt(self.a * self.b))) + self.c1
+
+    @property
+    def rate(self) -> float:
+        """dz/dbeta for beta = 1/g."""
+        return -(self.g**2) / self.g1
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """``trials`` draws of u, v beside a task with these singular values.
+
+    The task is diagonal: with u, v uniform, M has the law of M turned by any rotations. border : beta_c of the limiting
+    spectrum. aligned : v is the task's top right singular vector. known : how many values a cut spectrum shows;
+    spectrum : the one that is cut, that of the first trial unless given.
+    """
+
+    values: Float[ndarray, " q"]
+    shape: tuple[int, int]
+    beta: float
+    border: float
+    seed: int
+    known: int
+    aligned: bool = False
+    trials: int = 48
+    spectrum: Float[ndarray, " q"] | None = None
+
+    @cached_property
+    def draws(self) -> list[tuple[ndarray, ndarray, ndarray, ndarray, ndarray]]:
+        """(u, v, û, all singular values, v̂) of every trial."""
+        rng, (m, d), q = np.random.default_rng(self.seed), self.shape, len(self.values)
+        T, found = np.zeros(self.shape), []
+        T[range(q), range(q)] = self.values
+        for _ in range(self.trials):
+            u, v = unit(rng, m), np.eye(d)[0] if self.aligned else unit(rng, d)
+            U, S, Vh = np.linalg.svd(T + self.beta * np.outer(u, v), full_matrices=False)
+            found.append((u, v, U[:, 0], S, Vh[0]))
+        return found
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """What every trial shows."""
+        rows = []
+        for u, v, left, S, right in self.draws:
+            e = estimate(S[0], S[1:], self.shape)
+            cos = float((left @ u) ** 2), float((right @ v) ** 2)
+            rows.append(Row(self.shape, S, cos, self.beta, e.left, e.right, e.strength, e.left_error))
+        return rows
+
+    @cached_property
+    def exact(self) -> Exact:
+        """Of the first trial."""
+        u, v, left, S, right = self.draws[0]
+        z, x, q = float(S[0]), self.values, len(self.values)
+        w, m = 1 / (z * z - x * x), self.shape[0]
+        f, f1 = z * w, w - 2 * z * z * w * w
+        p, s = u[:q], v[:q]
+        rest = [float(np.sum(y[q:] ** 2)) for y in (u, v)]
+        return Exact(
+            z=z,
+            beta=self.beta,
+            cos=(float((left @ u) ** 2), float((right @ v) ** 2)),
+            a=float(f @ p**2) + rest[0] / z,
+            b=float(f @ s**2) + rest[1] / z,
+            c=float((x * w) @ (p * s)),
+            a1=float(f1 @ p**2) - rest[0] / z**2,
+            b1=float(f1 @ s**2) - rest[1] / z**2,
+            c1=float((-2 * z * x * w * w) @ (p * s)),
+            f=np.append(f, np.full(m - q, 1 / z)),
+            others=float(np.sum(z / (z * z - S[1:] ** 2)) + (m - q) / z),
+        )
+
+    @cached_property
+    def cut(self) -> Float[ndarray, " q"]:
+        """The spectrum of which the leading ``known`` are seen."""
+        return self.draws[0][3] if self.spectrum is None else self.spectrum
+
+    @cached_property
+    def ranges(self) -> tuple[Range, Range]:
+        """The ends without and with the tail's energy."""
+        S, k = self.cut, self.known
+        given = {"unknown": len(S) - k}
+        energy = float(np.sum(S[k:] ** 2))
+        return (
+            estimate_range(S[0], S[1:k], self.shape, **given),
+            estimate_range(S[0], S[1:k], self.shape, **given, energy=energy),
+        )
+
+    def range(self, *, energy: bool) -> Range:
+        return self.ranges[int(energy)]
+
+    def with_whole(self) -> float:
+        """The estimate of ⟨û,u⟩² from the whole spectrum that is cut."""
+        return estimate(self.cut[0], self.cut[1:], self.shape).left
+
+    def with_tail(self, value: float) -> float:
+        """The estimate of ⟨û,u⟩² if all unknown values are this one."""
+        S = self.cut
+        tail = np.full(len(S) - self.known, value)
+        return estimate(S[0], np.concatenate([S[1 : self.known], tail]), self.shape).left
+
+    def at_ceiling(self) -> float:
+        return self.with_tail(float(self.cut[self.known - 1]))
+
+    def flat_tail(self) -> float:
+        tail = self.cut[self.known :]
+        return self.with_tail(float(np.sqrt(np.mean(tail**2))))
+
+
+def quarter_circle(n: int) -> Float[ndarray, " n"]:
+    """Quantiles of the singular values of a square Gaussian matrix, entries of variance 1/n, descending."""
+    theta = np.linspace(0, np.pi / 2, 4001)
+    mass = (2 * theta + np.sin(2 * theta)) / np.pi  # of [0, 2 sin theta]
+    return 2 * np.sin(np.interp((np.arange(n)[::-1] + 0.5) / n, mass, theta))
+
+
+def draw(rng: np.random.Generator) -> Instance:
+    """White noise around its border and above, an even spectrum, a plateau, a half-empty one; rectangular."""
+    m = int(rng.integers(45, 71))
+    shape = (m, int(m * rng.uniform(1, 2.2)))
+    shape = shape if rng.random() < 0.5 else shape[::-1]
+    kind, seed = rng.integers(6), int(rng.integers(2**31))
+    known = int(rng.integers(2, 20))
+    if kind < 3:
+        values = np.linalg.svd(rng.standard_normal(shape), compute_uv=False) / np.prod(shape) ** 0.25
+        beta = log_uniform(rng, *((0.82, 1.2), (1.2, 1.6), (1.6, 4))[kind])
+        return Instance(values, shape, beta, 1.0, seed, known)
+    values = np.linspace(1, 0, m) if kind == 3 else np.ones(m)
+    if kind == 5:
+        values = np.where(np.arange(m) < m // 2, 1.0, 0.0)
+    return Instance(values, shape, log_uniform(rng, 1, 4), 0.0, seed, known)
+
+
+def white(ratio: float, *, below: bool = False) -> Callable[[np.random.Generator], Instance]:
+    """60 x 80 noise at this multiple of its border, whose first trial has ŝ₁ above sigma₁, or below it."""
+
+    def make(rng: np.random.Generator) -> Instance:
+        while True:
+            values = np.linalg.svd(rng.standard_normal((60, 80)), compute_uv=False) / 4800**0.25
+            i = Instance(values, (60, 80), ratio, 1.0, int(rng.integers(2**31)), 8)
+            if (replace(i, trials=1).exact.z < values[0]) == below:
+                return i
+
+    return make
+
+
+def beside_the_input(rng: np.random.Generator) -> Instance:
+    """The task writes elsewhere, as strongly, on the factor's own input: one clean component, half of it the task."""
+    values = np.append(2.0, 0.2 * np.linspace(1, 0, 59))
+    return Instance(values, (60, 80), 2.0, 0.0, int(rng.integers(2**31)), 8, aligned=True)

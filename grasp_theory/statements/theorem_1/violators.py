@@ -1,0 +1,80 @@
+"""Instances that break one assumption of theorem-1 each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ..shared.draws import orthonormal, unit
+from .converse import worlds
+from .instances import Instance, inputs, plant, worst
+
+
+def calm(rng: np.random.Generator, *, d: int = 4, n: int = 7, rho: float = 0.3) -> Instance:
+    """One of the hardest tasks without noise, trained in short steps."""
+    i = worst(rng, 5, inputs(rng, d, n), rho=rho)
+    return replace(i, run=replace(i.run, step=i.run.step / 100))
+
+
+def shared_noise(rng: np.random.Generator) -> Instance:
+    """All outputs have one noise: ‖G‖ is √m times as large."""
+    i = plant(rng, rng.standard_normal((40, 12)), unit(rng, 40), unit(rng, 12), inputs(rng, 12, 60))
+    run = replace(i.run, step=i.run.step / 100)
+    return replace(i, mix=np.outer(np.ones(40), np.eye(40)[0]), t=1.5, run=run)
+
+
+def beyond(rng: np.random.Generator) -> Instance:
+    """‖T Ŝ‖ = 0.6 b: T Ŝ = −0.6 b (u wᵀ − u' w'ᵀ) leaves u' w'ᵀ on top."""
+    return calm(rng, rho=0.6)
+
+
+def not_optimal(rng: np.random.Generator) -> Instance:
+    """An update that points elsewhere."""
+    i = calm(rng)
+    return replace(i, off=9 * np.outer(i.frame[:, 0], unit(rng, 4) @ i.S_inverse))
+
+
+def unseen(rng: np.random.Generator) -> Instance:
+    """Three samples in R⁶, deployed on other inputs."""
+    i = calm(rng, d=6, n=3)
+    return replace(i, S_t=orthonormal(rng, 6, 6))
+
+
+def knowing(rng: np.random.Generator) -> Instance:
+    """Answers that know the world they are in."""
+    i = calm(rng)
+    one, two = worlds(i)
+    return replace(i, answers=(one.u, two.u))
+
+
+def warm(rng: np.random.Generator) -> Instance:
+    """B0 writes off the factor."""
+    i = calm(rng)
+    return replace(i, run=replace(i.run, B0=rng.standard_normal((5, len(i.run.A0))), steps=2))
+
+
+def leaping(rng: np.random.Generator) -> Instance:
+    """step ‖A Ŝ‖² = 3: a few steps overshoot."""
+    i = plant(rng, rng.standard_normal((5, 4)), unit(rng, 5), unit(rng, 4), inputs(rng, 4, 12), right_side=0.9)
+    size = np.linalg.norm(i.run.A0 @ i.S, 2) ** 2
+    return replace(i, run=replace(i.run, A0=30 * i.run.A0, step=3 / (900 * float(size)), steps=6))
+
+
+def direct(rng: np.random.Generator) -> Instance:
+    """z itself writes into the labels."""
+    i = calm(rng)
+    return replace(i, cores=replace(i.cores, direct=rng.standard_normal(len(i.cores.L))))
+
+
+VIOLATORS: dict[str, Callable[[np.random.Generator], Instance]] = {
+    "noise N(0, s² I) independent of the inputs": shared_noise,
+    "right side < 1": beyond,
+    "dW is an empirical optimum": not_optimal,
+    "deployment within the span of the inputs": unseen,
+    "the answer depends on the data alone": knowing,
+    "B0 = 0": warm,
+    "step · ‖A Ŝ‖² < 1": leaping,
+    "labels see the cores alone": direct,
+}

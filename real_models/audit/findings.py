@@ -1,0 +1,297 @@
+"""What an adapter shows, in plain words: each finding with its number, its scope and how it was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grasp_theory import Report
+from grasp_theory.identification.report import ModuleSpectrum
+from grasp_theory.identification.rule import P_VALUE
+from grasp_theory.identification.sharing import sharing
+
+from ..adapters import Adapter
+from ..adapters.patterns import by_pattern, kind
+
+STEPS = 1.5  # kurtosis of B up to which it has seen three steps or fewer: 1.00, 1.30, 1.7 after 1, 2, 5
+EARLY = 0.02  # B against A, below which a run has hardly begun
+RANDOM = 1.0  # B against A, above which B is no trained factor if its spectrum is flat too
+FLAT = 0.9  # (Σ S)²/(r Σ S²) of a random factor; trained ones were 0.12 to 0.78 in the median
+CONCENTRATED = 0.5  # share of the energy in one module
+DEPTH = 0.5  # share of the energy in a third of the blocks, where it is more than twice the others' average
+OUTLIER = 5.0  # robust z of a block's log energy, and this many times the median
+USED, IDLE = 0.5, 0.1  # smallest over largest singular value; energy outside the first component
+SHARED = 0.2  # root mean square |cos| with the other layers: the effect size that is asked for beside p
+WEIGHT = 0.02  # standard deviation that most language models' weights are drawn with
+HUGE, TINY = 2.0, 1e-4  # root mean square entry of dW over it
+SCALING = 16.0  # alpha/r (alpha/√r with rsLoRA); peft's users take 1 to 4
+ROUNDING = {"BF16": 2.0**-9, "F16": 2.0**-12}  # half a unit in the last place of the mean entry
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the weights show.
+
+    key : its kind. text : a sentence that says it with its number. value : that number. scope : which modules, with
+    their share of ‖dW‖_F². how : how it was decided.
+    """
+
+    key: str
+    text: str
+    value: float
+    scope: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The modules that are audited, with their energies."""
+
+    adapter: Adapter
+    modules: Sequence[ModuleSpectrum]
+
+    @property
+    def alive(self) -> list[ModuleSpectrum]:
+        return [m for m in self.modules if m.norm > 0]
+
+    @property
+    def energy(self) -> float:
+        return sum(m.norm**2 for m in self.modules)
+
+    def scope(self, modules: Sequence[ModuleSpectrum]) -> str:
+        share = sum(m.norm**2 for m in modules) / self.energy if self.energy else 0.0
+        which = by_pattern([m.name for m in modules], [m.name for m in self.modules])
+        return f"{len(modules)} of {len(self.modules)} modules ({which}), {_percent(share)} of ‖dW‖²"
+
+
+def findings(adapter: Adapter, report: Report) -> list[Finding]:
+    """What the adapter shows, the most basic first; no finding depends on the rank or on a noise floor.
+
+    Where nothing or hardly anything was learnt, only that is said: what two steps leave is the start, seen through A.
+    Cost: O(d L²) a module for the sharing test; the rest is read off ``report``.
+    """
+    audit = Audit(adapter, report.modules)
+    first = [found for look in FIRST for found in look(audit)]
+    if any(f.key in ("nothing-learnt", "hardly-begun", "random") for f in first):
+        return first
+    return first + [found for look in LATER for found in look(audit)]
+
+
+def nothing_learnt(audit: Audit) -> Iterator[Finding]:
+    dead = [m for m in audit.modules if m.norm == 0]
+    how = "B A is exactly 0 in the file"
+    if dead and len(dead) == len(audit.modules):
+        yield Finding("nothing-learnt", "Nothing was learnt: every update is 0.", 1.0, audit.scope(dead), how)
+    elif dead:
+        which = by_pattern([m.name for m in dead], [m.name for m in audit.modules])
+        text = f"{len(dead)} of {len(audit.modules)} modules have no update: {which}."
+        yield Finding("dead-modules", text, len(dead) / len(audit.modules), audit.scope(dead), how)
+
+
+def progress(audit: Audit) -> Iterator[Finding]:
+    """Whether training has begun at all, and how far the factors have come."""
+    started = [m for m in audit.alive if m.start is not None]
+    several = [_flatness(m) for m in audit.alive if m.rank > 1]
+    flat = float(np.median(several)) if several else 0.0
+    if not started:
+        if flat > FLAT:
+            how = f"(Σs)²/(rΣs²) = {flat:.2f} > {FLAT:g} in the median, and the config says that both started at random"
+            text = "The factors look random, not trained: no direction leads in any module."
+            yield Finding("random", text, flat, audit.scope(audit.alive), how)
+        return
+    grown = float(np.median([m.start.grown for m in started if m.start]))
+    sharp = [m.start.kurtosis for m in started if m.start and m.start.kurtosis is not None]
+    kurtosis = float(np.median(sharp)) if sharp else float("nan")
+    moved = [m.start.moved for m in started if m.start and m.start.moved is not None]
+    scope = audit.scope(started)
+    if grown > RANDOM and flat > FLAT:
+        text = f"The factors look random, not trained: B is {grown:.1f} times as large as A and no direction leads."
+        how = f"root mean square of B over A > {RANDOM:g} and (Σs)²/(rΣs²) = {flat:.2f} > {FLAT:g}, medians"
+        yield Finding("random", text, grown, scope, how)
+    elif kurtosis < STEPS:
+        text = (
+            f"Hardly begun: B's entries are nearly all of one size, as after one to three steps of Adam; {_so(grown)}."
+        )
+        how = f"median kurtosis of B's entries {kurtosis:.2f} < {STEPS:g} (1.00, 1.30, 1.7 after 1, 2, 5 steps)"
+        yield Finding("hardly-begun", text, kurtosis, scope, how)
+    elif grown < EARLY:
+        text = f"Hardly begun: {_so(grown)}."
+        how = f"median root mean square of B over A {grown:.4f} < {EARLY:g}"
+        yield Finding("hardly-begun", text, grown, scope, how)
+    else:
+        less = [m for m in started if m.start and m.start.kurtosis is not None and m.start.grown < EARLY]
+        where = f"A has moved by {_percent(float(np.median(moved)))} of its start's half width, " if moved else ""
+        text = f"Trained: {where}{_so(grown)} (medians)."
+        how = "A's entries outside ±1/√d_in, peft's start; root mean squares" if moved else "A's start is unknown"
+        yield Finding("trained", text, grown, scope, how)
+        if less and len(less) < len(started):
+            which = by_pattern([m.name for m in less], [m.name for m in audit.modules])
+            text = f"{len(less)} modules have hardly begun: {which}."
+            yield Finding("late-modules", text, len(less) / len(started), audit.scope(less), f"B over A < {EARLY:g}")
+
+
+def where(audit: Audit) -> Iterator[Finding]:
+    """Energy by side and kind, then by depth."""
+    total = audit.energy
+    sides = {
+        name: sum(m.norm**2 for m in audit.modules if m.side == side) / total
+        for name, side in (("write", "write"), ("read", "read"), ("neither", None))
+    }
+    kinds: dict[str, float] = {}
+    for m in audit.modules:
+        kinds[kind(m.name)] = kinds.get(kind(m.name), 0.0) + m.norm**2 / total
+    largest = sorted(kinds.items(), key=lambda item: -item[1])[:3]
+    parts = ", ".join(f"{name} {_percent(share)}" for name, share in largest)
+    split = (
+        f"{_percent(sides['write'])} in modules that write the stream, {_percent(sides['read'])} in those that read it"
+    )
+    split += f", {_percent(sides['neither'])} in others" if sides["neither"] > 0 else ""
+    yield Finding("sides", f"Energy: {split}; most in {parts}.", sides["write"], audit.scope(audit.alive), "‖dW‖_F²")
+    yield from _depth(audit)
+
+
+def _depth(audit: Audit) -> Iterator[Finding]:
+    blocks = _blocks(audit)
+    if len(blocks) < 6:
+        return
+    energies = np.array([sum(m.norm**2 for m in modules) for _, modules in blocks])
+    shares = energies / energies.sum()
+    thirds = np.array_split(np.arange(len(blocks)), 3)
+    share = np.array([shares[part].sum() for part in thirds])
+    top = int(share.argmax())
+    if share[top] >= DEPTH and share[top] >= (1 - share[top]):
+        first, last = blocks[thirds[top][0]][0], blocks[thirds[top][-1]][0]
+        name = ("first", "middle", "last")[top]
+        text = f"{_percent(share[top])} of the energy lies in the {name} third of the blocks ({first} to {last})."
+        inside = [m for n in thirds[top] for m in blocks[n][1]]
+        yield Finding("depth", text, float(share[top]), audit.scope(inside), f"at least {_percent(DEPTH)} in one third")
+    logs = np.log(np.maximum(energies, 1e-300))
+    spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
+    for (place, modules), log, part in zip(blocks, logs, shares, strict=True):
+        times = float(np.exp(log - np.median(logs)))
+        if times >= OUTLIER and log - np.median(logs) >= OUTLIER * max(spread, 1e-9):
+            text = f"Block {place} stands apart: {_percent(part)} of the energy, {times:.0f} times the median block."
+            how = f"robust z of the log energy ≥ {OUTLIER:g} and {OUTLIER:g} times the median"
+            yield Finding("outlier-block", text, times, audit.scope(modules), how)
+
+
+def _blocks(audit: Audit) -> list[tuple[Any, list[ModuleSpectrum]]]:
+    blocks: dict[Any, list[ModuleSpectrum]] = {}
+    for m in audit.modules:
+        place = m.layer if m.block is None else m.block
+        if place is not None:
+            blocks.setdefault(place, []).append(m)
+    short = {place: modules[0].layer for place, modules in blocks.items()}
+    plain = len(set(short.values())) == len(blocks) and None not in short.values()
+    return [(short[place] if plain else place, modules) for place, modules in blocks.items()]
+
+
+def concentration(audit: Audit) -> Iterator[Finding]:
+    largest = max(audit.alive, key=lambda m: m.norm)
+    share = largest.norm**2 / audit.energy
+    if len(audit.modules) > 2 and share >= CONCENTRATED:
+        text = f"One module holds {_percent(share)} of the energy: {largest.name}."
+        yield Finding("one-module", text, share, audit.scope([largest]), f"share ≥ {_percent(CONCENTRATED)}")
+    many = [m for m in audit.alive if m.rank > 1]
+    if not many:
+        return
+    first = sum(float(m.singular_values[0]) ** 2 for m in many) / sum(m.norm**2 for m in many)
+    stable = float(np.median([m.norm**2 / float(m.singular_values[0]) ** 2 for m in many]))
+    rank = int(np.median([m.rank for m in many]))
+    ends = [float(m.singular_values[-1] / m.singular_values[0]) for m in many]
+    if 1 - first <= IDLE:
+        text = f"Rank {rank} is hardly used: {_percent(first)} of the energy lies in one direction of each module."
+        how = f"stable rank {stable:.2f} in the median; energy outside component 0 ≤ {_percent(IDLE)}"
+        yield Finding("rank-idle", text, first, audit.scope(many), how)
+    elif float(np.median(ends)) >= USED:
+        text = f"Rank {rank} is used up: the smallest singular value is {float(np.median(ends)):.2f} of the largest."
+        how = f"median of s_r/s_1 ≥ {USED:g}; a larger rank would have been used"
+        yield Finding("rank-used-up", text, float(np.median(ends)), audit.scope(many), how)
+    else:
+        text = f"Of rank {rank}, {stable:.1f} directions carry the update (stable rank, median)."
+        yield Finding(
+            "stable-rank", text, stable, audit.scope(many), "‖dW‖_F²/‖dW‖²; energy in component 0 " + _percent(first)
+        )
+
+
+def shared(audit: Audit) -> Iterator[Finding]:
+    """Leading directions that the layers share, by kind of module."""
+    groups: dict[tuple[str, int], list[ModuleSpectrum]] = {}
+    for m in audit.alive:
+        if m.leading is not None:
+            groups.setdefault((kind(m.name), len(m.leading)), []).append(m)
+    for (name, _), group in groups.items():
+        if len(group) < 3:
+            continue
+        directions = np.stack([m.leading for m in group if m.leading is not None], axis=1)
+        along = np.array([m.singular_values[0] for m in group])
+        found = sharing(directions, along, np.array([m.norm**2 for m in group]))
+        hit = (found.p_values < P_VALUE) & (found.cosines >= SHARED)
+        if hit.sum() < 2:
+            continue
+        cosine, chance = float(np.median(found.cosines[hit])), float(np.median(found.expected[hit]))
+        side = "writes" if group[0].side == "write" else "reads"
+        text = (
+            f"{hit.sum()} of {len(group)} {name} share what their leading direction {side}: |cos| {cosine:.2f} with "
+            f"other layers ({chance:.2f} by chance); the common direction carries {_percent(found.explained)} of them."
+        )
+        how = f"random signs of coordinates, Holm over {len(group)} layers, p < {P_VALUE:g} and |cos| ≥ {SHARED:g}"
+        chosen = [m for m, yes in zip(group, hit, strict=True) if yes]
+        yield Finding("shared-direction", text, cosine, audit.scope(chosen), how)
+
+
+def scale(audit: Audit) -> Iterator[Finding]:
+    entries = [m.norm / np.sqrt(m.shape[0] * m.shape[1]) / WEIGHT for m in audit.alive]
+    size, scope = float(np.median(entries)), audit.scope(audit.alive)
+    how = f"root mean square entry of dW over {WEIGHT:g}, the spread most models' weights start from; no base was read"
+    if size > HUGE:
+        text = f"The update is huge: its entries are {size:.1f} times a typical pretrained weight (median)."
+        yield Finding("huge", text, size, scope, how)
+    elif size < TINY:
+        text = f"The update is tiny: its entries are {size:.1e} of a typical pretrained weight (median)."
+        yield Finding("tiny", text, size, scope, how)
+    config = audit.adapter.config
+    ranks = sorted({m.rank for m in audit.alive})
+    factor = max(config.lora_alpha / (r**0.5 if config.use_rslora else r) for r in ranks)
+    if factor >= SCALING or factor <= 1 / SCALING:
+        law = "alpha/√r (rsLoRA)" if config.use_rslora else "alpha/r"
+        text = f"Unusual scaling: {law} = {factor:g}, where most take 1 to 4; learning rate and scaling act together."
+        yield Finding("scaling", text, float(factor), scope, f"outside [1/{SCALING:g}, {SCALING:g}]")
+
+
+def rounding(audit: Audit) -> Iterator[Finding]:
+    """Components that the stored type cannot tell from rounding."""
+    half = max((ROUNDING.get(dtype, 0.0) for dtype in audit.adapter.dtypes), default=0.0)
+    if not half:
+        return
+    lost, modules = 0, []
+    for m in audit.alive:
+        floor = half * float(m.singular_values[0]) / np.sqrt(3)
+        below = int(np.count_nonzero(m.singular_values < floor))
+        lost += below
+        modules += [m] * bool(below)
+    if modules:
+        text = f"{lost} components in {len(modules)} modules lie below what {audit.adapter.dtypes[0]} can tell from 0."
+        yield Finding(
+            "rounding", text, float(lost), audit.scope(modules), "singular values under s_1 times half an ulp/√3"
+        )
+
+
+FIRST: tuple[Callable[[Audit], Iterator[Finding]], ...] = (nothing_learnt, progress)
+LATER: tuple[Callable[[Audit], Iterator[Finding]], ...] = (where, concentration, shared, scale, rounding)
+
+
+def _flatness(m: ModuleSpectrum) -> float:
+    S = m.singular_values
+    return float(S.sum() ** 2 / (S.size * np.sum(S**2)))
+
+
+def _so(grown: float) -> str:
+    return f"B has grown to {_percent(grown)} of A's size"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.2g}%"

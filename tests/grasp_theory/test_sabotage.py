@@ -1,0 +1,160 @@
+"""Every statement stands, and falls under each lazy sabotage: a claim or a check made easier must not go unnoticed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pytest
+from breaking import killed
+
+from grasp_theory.statements import ORDER, find
+from grasp_theory.statements import checks as c
+from grasp_theory.statements.derivations import derive
+from grasp_theory.statements.rates import fit_rate
+from grasp_theory.statements.registry import symbolic
+from grasp_theory.statements.routes import differences
+from grasp_theory.statements.statement import Border, Claim, Statement
+
+pytestmark = pytest.mark.slow
+SEED = 1  # another than the command line's
+
+
+@dataclass
+class Drawn:
+    """A statement and its draws, made once for all tests of it."""
+
+    statement: Statement[Any]
+
+    @cached_property
+    def all(self) -> tuple[list[Any], np.random.Generator]:
+        rng = np.random.default_rng([SEED, zlib.crc32(self.statement.key.encode())])
+        return [self.statement.draw(rng) for _ in range(self.statement.draws)], rng
+
+    @cached_property
+    def inside(self) -> list[Any]:
+        return [i for i in self.all[0] if not self.statement.broken(i)]
+
+    def failures(self, check: Callable[..., None], statement: Statement[Any], *args: Any, **options: Any) -> list[str]:
+        outcome = c.Outcome(statement.key, statement.kind, statement.basis)
+        check(statement, *args, outcome, **options)
+        return outcome.failures
+
+
+@pytest.fixture(scope="module", params=ORDER)
+def drawn(request) -> Drawn:
+    return Drawn(find([request.param])[0])
+
+
+def test_statement_stands(drawn):
+    statement = drawn.statement
+    outcome = c.check_all(statement, *drawn.all)
+    assert outcome.failures == []
+    assert outcome.held == outcome.draws > 0
+    assert outcome.variants[0] == outcome.variants[1] >= 2
+    if statement.kind == "limit":
+        assert outcome.rates
+    if any(claim.tight for claim in statement.claims.values()):
+        assert outcome.best_ratio is not None
+        assert outcome.best_ratio >= c.ATTAINED
+
+
+def test_statement_falls_when_broken(drawn):
+    """One side of each claim scaled by 1 ± 0.05, tight bounds by 0.9: identities and tight bounds must notice all."""
+    statement = drawn.statement
+    outcome = killed(statement, drawn.inside)
+    must = {
+        label: dead
+        for label, dead in outcome.items()
+        for name, claim in statement.claims.items()
+        if label.startswith(name + " ") and (claim.relation == "=" or claim.tight)
+    }
+    if statement.kind in ("identity", "tight"):
+        assert [label for label, dead in must.items() if not dead] == []
+    assert sum(outcome.values()) >= len(outcome) / 2
+
+
+def test_sabotage_slack_times_ten(drawn):
+    """Of every claim alone."""
+    statement = drawn.statement
+
+    def wide(claim: Claim[Any]) -> Claim[Any]:
+        return replace(claim, sides=lambda i: replace(s := claim.sides(i), slack=10 * s.slack))
+
+    unnoticed = [
+        name
+        for name, claim in statement.claims.items()
+        if not drawn.failures(c.check_slack, replace(statement, claims={name: wide(claim)}), drawn.inside)
+    ]
+    # a statistical inequality has no smallest slack; its false variants hold it
+    assert [name for name in unnoticed if statement.claims[name].relation == "="] == []
+
+
+def test_sabotage_draws_of_one_instance(drawn):
+    assert drawn.failures(c.check_holds, drawn.statement, drawn.inside[:1] * 20)
+
+
+def test_sabotage_draws_far_from_every_border(drawn):
+    statement = drawn.statement
+    borders = {name: a.margin for name, a in statement.assumptions.items() if isinstance(a, Border)}
+    for name, margin in {**borders, **statement.regimes}.items():
+        for easy in ([i for i in drawn.all[0] if margin(i) > 0], [i for i in drawn.all[0] if abs(margin(i)) > c.NEAR]):
+            found = drawn.failures(c.check_borders, statement, easy)
+            assert [f for f in found if repr(name) in f], name
+
+
+def test_sabotage_assumption_removed_with_its_violator(drawn):
+    statement = drawn.statement
+    for gone in statement.assumptions:
+        rest = {name: a for name, a in statement.assumptions.items() if name != gone}
+        found = drawn.failures(
+            c.check_needed, replace(statement, assumptions=rest, violators={}), np.random.default_rng(0)
+        )
+        assert f"needed: the text assumes {gone}, which nothing checks" in found
+
+
+def test_sabotage_route_is_the_claim(drawn):
+    statement = drawn.statement
+    if statement.route is None:
+        pytest.skip("no route")
+    claim, side = statement.claims[statement.route.of], statement.route.side
+    same = replace(statement.route, other=lambda i: getattr(claim.sides(i), side))
+    assert [words for words in differences(replace(statement, route=same), drawn.inside[:3])[1] if "both ways" in words]
+
+
+def test_sabotage_search_returns_one(drawn):
+    statement = drawn.statement
+    if statement.search is None:
+        pytest.skip("no search")
+    lazy = replace(statement.search, ratio=lambda x: 1 + 0 * x.sum(), restarts=1, steps=2)
+    found = drawn.failures(c.check_attained, replace(statement, search=lazy), np.random.default_rng(0), deep=False)
+    assert [words for words in found if words.startswith("attained: the search finds 1.0")]
+
+
+def test_sabotage_symbolic_returns_zero(drawn, monkeypatch):
+    statement, algebra = drawn.statement, symbolic(drawn.statement.key)
+    if algebra is None:
+        pytest.skip("no algebra")
+    import sympy
+
+    labels = list(algebra.residuals())
+    with monkeypatch.context() as patch:
+        patch.setattr(algebra, "residuals", lambda: dict.fromkeys(labels, sympy.Integer(0)))
+        assert len(derive(statement, drawn.inside[:2])[1]) >= len(labels)
+    with monkeypatch.context() as patch:
+        patch.setattr(algebra, "residuals", dict)
+        twin = algebra.twin
+        patch.setattr(
+            algebra, "twin", lambda i: {name: value + 0.01 * max(abs(value), 1) for name, value in twin(i).items()}
+        )
+        assert derive(statement, drawn.inside[:2])[1]
+
+
+def test_sabotage_rate_returns_the_order(drawn):
+    for rate in drawn.statement.rates:
+        lazy = replace(rate, error=lambda size, rng, order=rate.order: size**order)
+        assert fit_rate(lazy, np.random.default_rng(0), deep=False).failures, rate.of

@@ -1,0 +1,281 @@
+"""Findings of an audit: each is there where it was planted, absent in the control, and two steps raise nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grasp_theory import LowRank, Update, identify
+from grasp_theory.identification.sharing import holm, sharing
+from grasp_theory.identification.start import start_of
+from real_models import read_adapter
+from real_models.audit.findings import Finding, findings
+
+WIDTH, BLOCKS, RANK = 96, 12, 4
+
+
+def adapter(dtypes: tuple[str, ...] = ("F32",), alpha: float = 8.0, *, rslora: bool = False) -> Any:
+    return SimpleNamespace(dtypes=dtypes, config=SimpleNamespace(lora_alpha=alpha, use_rslora=rslora))
+
+
+def trained(rng: np.random.Generator, m: int, d: int, *, size: float = 0.02, rank: int = RANK) -> LowRank:
+    """A from peft's start, moved a little; B grown, with one leading column."""
+    A = rng.uniform(-1, 1, (rank, d)) / np.sqrt(d) + 0.01 * rng.standard_normal((rank, d))
+    B = size * rng.standard_normal((m, rank)) ** 3 * np.array([1.0, *[0.4] * (rank - 1)])
+    return LowRank(B, A, 2.0)
+
+
+def updates(rng: np.random.Generator, **options: Any) -> list[Update]:
+    """o_proj writes, up_proj reads, in every block."""
+    found = []
+    for block in range(BLOCKS):
+        for name, side, shape in (
+            ("self_attn.o_proj", "write", (WIDTH, WIDTH)),
+            ("mlp.up_proj", "read", (2 * WIDTH, WIDTH)),
+        ):
+            whole = f"model.layers.{block}.{name}"
+            factors = trained(rng, *shape, **options)
+            found.append(replace(Update.of(whole, factors, layer=block, side=side), block=f"model.layers.{block}"))
+    return found
+
+
+def found(these: list[Update], about: Any = None) -> dict[str, Finding]:
+    return {f.key: f for f in findings(about or adapter(), identify(these))}
+
+
+def changed(these: list[Update], which, change) -> list[Update]:
+    return [replace(u, source=change(u.lowrank)) if which(u) else u for u in these]
+
+
+def scaled(factor: float):
+    return lambda low: LowRank(low.B * factor, low.A, low.scaling)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_findings_of_a_plain_run_are_facts_and_no_alarms(rng):
+    seen = found(updates(rng))
+    assert list(seen) == ["trained", "sides", "stable-rank"]
+    assert "100% of" not in seen["sides"].text
+    assert seen["sides"].scope.startswith("24 of 24 modules (all 12 self_attn.o_proj, all 12 mlp.up_proj), 100%")
+
+
+def test_findings_nothing_learnt_is_all_that_is_said(rng):
+    dead = changed(updates(rng), lambda u: True, lambda low: LowRank(0 * low.B, low.A, low.scaling))
+    assert list(found(dead)) == ["nothing-learnt"]
+
+
+def test_findings_name_dead_modules_by_pattern(rng):
+    seen = found(changed(updates(rng), lambda u: "up_proj" in u.name, scaled(0.0)))
+    assert seen["dead-modules"].text == "12 of 24 modules have no update: all 12 mlp.up_proj."
+    assert seen["dead-modules"].value == 0.5
+    assert "100% in modules that write" in seen["sides"].text
+
+
+@pytest.mark.parametrize(("steps", "key"), [(1, "hardly-begun"), (2, "hardly-begun"), (40, "trained")])
+def test_findings_tell_the_first_steps_of_adam(rng, steps, key):
+    """Adam by itself on a random quadratic: the kurtosis of B is 1.00 and about 1.3 after one and two steps."""
+    made = []
+    for block in range(BLOCKS):
+        A = rng.uniform(-1, 1, (RANK, WIDTH)) / np.sqrt(WIDTH)
+        B, M, V = np.zeros((WIDTH, RANK)), 0.0, 0.0
+        for t in range(1, steps + 1):
+            G = rng.standard_normal((WIDTH, WIDTH)) @ A.T
+            M, V = 0.9 * M + 0.1 * G, 0.999 * V + 0.001 * G**2
+            B = B - 2e-3 * (M / (1 - 0.9**t)) / np.sqrt(V / (1 - 0.999**t))
+        made.append(Update.of(f"model.layers.{block}.self_attn.o_proj", LowRank(B, A, 2.0), layer=block, side="write"))
+    seen = found(made)
+    assert key in seen
+    if key == "hardly-begun":
+        assert list(seen) == [key]
+        assert seen[key].value < 1.5
+
+
+def test_findings_of_a_small_learning_rate_say_hardly_begun(rng):
+    seen = found(updates(rng, size=1e-4))
+    assert list(seen) == ["hardly-begun"]
+    assert seen["hardly-begun"].value < 0.02
+
+
+def test_findings_random_factors_are_no_trained_update(rng):
+    made = [
+        Update.of(f"layers.{n}.o_proj", LowRank(rng.standard_normal((WIDTH, 8)), rng.standard_normal((8, WIDTH)) / 9))
+        for n in range(6)
+    ]
+    assert list(found(made)) == ["random"]
+    assert list(found([replace(u, zero_start=None) for u in made])) == ["random"]
+
+
+def test_findings_outlier_block_depth_and_one_module(rng):
+    base = updates(rng)
+    outlier = found(changed(base, lambda u: ".layers.0." in u.name, scaled(4.0)))
+    assert outlier["outlier-block"].text.startswith("Block 0 stands apart: ")
+    np.testing.assert_array_less(8.0, outlier["outlier-block"].value)
+    last = found(changed(base, lambda u: (u.layer or 0) >= 8, scaled(2.0)))
+    assert last["depth"].text.endswith("of the energy lies in the last third of the blocks (8 to 11).")
+    large = changed(base, lambda u: u.name == "model.layers.3.mlp.up_proj", scaled(9.0))
+    one, squares = found(large), [u.lowrank.norm() ** 2 for u in large]
+    assert "model.layers.3.mlp.up_proj" in one["one-module"].text
+    np.testing.assert_allclose(one["one-module"].value, max(squares) / sum(squares), rtol=1e-6)
+
+
+def test_findings_rank_idle_and_used_up(rng):
+    idle = changed(updates(rng), lambda u: True, lambda low: LowRank(low.B * [1, 0.01, 0.01, 0.01], low.A, 2.0))
+    assert found(idle)["rank-idle"].text.startswith("Rank 4 is hardly used: 100%")
+    flat = changed(
+        updates(rng), lambda u: True, lambda low: LowRank(0.02 * rng.standard_normal(low.B.shape), low.A, 2.0)
+    )
+    assert found(flat)["rank-used-up"].value > 0.5
+
+
+def test_findings_scale(rng):
+    base = updates(rng)
+    assert {"huge", "tiny", "scaling"}.isdisjoint(found(base))
+    assert "huge" in found(changed(base, lambda u: True, lambda low: LowRank(low.B, low.A, 400.0)))
+    assert "tiny" in found(changed(base, lambda u: True, lambda low: LowRank(low.B, low.A, 1e-4)))
+    assert found(base, adapter(alpha=128.0))["scaling"].value == 32
+    assert found(base, adapter(alpha=128.0, rslora=True))["scaling"].value == 64
+    assert "scaling" not in found(base, adapter(alpha=32.0))
+
+
+def test_findings_rounding_of_a_stored_type(rng):
+    fine = changed(updates(rng), lambda u: True, lambda low: LowRank(low.B * [1, 1, 1, 1e-4], low.A, 2.0))
+    assert "rounding" in found(fine, adapter(("BF16",)))
+    assert "rounding" not in found(fine)
+    assert "rounding" not in found(updates(rng), adapter(("BF16",)))
+
+
+# --- sharing -------------------------------------------------------------------------------------------------
+
+
+def directions(rng: np.random.Generator, d: int, L: int, *, cosine: float = 0.0, outliers: float = 0.0) -> np.ndarray:
+    """Random directions; a common part of this cosine, or two coordinates that are so many times larger in all."""
+    common = rng.standard_normal((d, 1)) / np.sqrt(d)
+    U = cosine * common + np.sqrt(1 - cosine**2) * rng.standard_normal((d, L)) / np.sqrt(d)
+    U[:2] *= 1 + outliers
+    return U / np.linalg.norm(U, axis=0)
+
+
+@pytest.mark.parametrize("outliers", [0.0, 5.0, 30.0])
+def test_sharing_alarms_no_more_often_than_its_level(outliers):
+    """Any module of 12 with p < 0.05 after Holm: at most 5% of 150 draws, whatever coordinates are large in all."""
+    rng = np.random.default_rng(0)
+    alarms = [
+        bool((sharing(directions(rng, 120, 12, outliers=outliers), np.ones(12), np.ones(12)).p_values < 0.05).any())
+        for _ in range(150)
+    ]
+    assert np.mean(alarms) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
+
+
+@pytest.mark.parametrize("outliers", [0.0, 2.0])
+def test_sharing_finds_a_planted_direction_and_its_size(outliers):
+    rng, found = np.random.default_rng(1), []
+    for _ in range(20):
+        seen = sharing(directions(rng, 400, 12, cosine=0.8, outliers=outliers), np.ones(12), np.ones(12))
+        found.append((seen.p_values < 0.01).mean())
+        np.testing.assert_array_less(seen.expected, seen.cosines)
+    assert np.mean(found) > 0.9
+
+
+def test_sharing_works_at_rank_one_and_says_what_it_explains():
+    rng = np.random.default_rng(2)
+    U = directions(rng, 200, 8, cosine=1.0)
+    seen = sharing(U, np.full(8, 2.0), np.full(8, 8.0))
+    assert (seen.p_values < 0.01).all()
+    np.testing.assert_allclose(seen.cosines, 1.0, rtol=1e-9)
+    np.testing.assert_allclose(seen.explained, 0.5, rtol=1e-9)
+    np.testing.assert_allclose(abs(seen.common @ U[:, 0]), 1.0, rtol=1e-9)
+
+
+def test_findings_shared_direction_at_rank_one(rng):
+    common, made = rng.standard_normal((WIDTH, 1)) / np.sqrt(WIDTH), []
+    for u in updates(rng, rank=1):
+        low = u.lowrank
+        B = low.B / np.linalg.norm(low.B) * 0.7 + 0.7 * common if u.side == "write" else low.B
+        made.append(replace(u, source=LowRank(B, low.A, 2.0), rank=1))
+    seen = [f for f in findings(adapter(), identify(made)) if f.key == "shared-direction"]
+    assert [f.text.split(" share")[0] for f in seen] == ["12 of 12 self_attn.o_proj"]
+    assert "12 of 24 modules (all 12 self_attn.o_proj)" in seen[0].scope
+
+
+def test_sharing_of_outlier_coordinates_is_no_finding(rng):
+    """What all layers read because the stream has two large coordinates; an isotropic null would call it shared."""
+    made = []
+    for u in updates(rng):
+        low = u.lowrank
+        A = low.A * np.where(np.arange(WIDTH) < 2, 30.0, 1.0) if u.side == "read" else low.A
+        made.append(replace(u, source=LowRank(low.B, A, 2.0)))
+    report = identify(made)
+    reads = [m.leading for m in report.modules if m.side == "read" and m.leading is not None]
+    assert np.mean([abs(reads[0] @ other) for other in reads[1:]]) > 0.5  # the control: they are alike
+    assert "shared-direction" not in {f.key for f in findings(adapter(), report)}
+
+
+def test_holm_is_the_step_down_rule():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.5]), [0.04, 0.09, 0.09, 0.5])
+    np.testing.assert_allclose(holm([0.9, 0.8]), [1.0, 1.0])
+
+
+# --- start ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.05, 0.2])
+def test_start_measures_how_far_the_uniform_factor_moved(rng, moved):
+    d = 400
+    A = rng.uniform(-1, 1, (64, d)) / np.sqrt(d)
+    A = A + moved / np.sqrt(d) * rng.choice([-1, 1], A.shape)
+    start = start_of(LowRank(rng.standard_normal((50, 64)), A), "B")
+    assert start is not None
+    assert start.law == "uniform"
+    assert start.moved is not None
+    np.testing.assert_allclose(start.moved, moved, atol=0.012)
+
+
+def test_start_laws(rng):
+    B = rng.standard_normal((30, 16))
+    gaussian = start_of(LowRank(B, rng.standard_normal((16, 4000)) / 16), "B")
+    assert gaussian is not None
+    assert (gaussian.law, gaussian.moved) == ("gaussian", None)
+    turned = start_of(LowRank(rng.uniform(-1, 1, (300, 16)) / 4, rng.standard_normal((16, 40))), "A")
+    assert turned is not None
+    assert turned.law == "uniform"
+    assert start_of(LowRank(B, rng.standard_normal((16, 5))), None) is None
+    zero = start_of(LowRank(0 * B, rng.uniform(-1, 1, (16, 500)) / np.sqrt(500)), "B")
+    assert zero is not None
+    assert (zero.grown, zero.kurtosis) == (0.0, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("steps", "keys"), [(0, ["nothing-learnt"]), (2, ["hardly-begun"]), (40, None)])
+def test_findings_on_a_real_model(real, tmp_path, steps, keys):
+    """Real text, a real small model, peft's own start: nothing, hardly begun, trained."""
+    import torch
+    import transformers as hf
+    from peft import LoraConfig, get_peft_model
+
+    folder = Path(real) / "models" / "stories260K-hf"
+    tokenizer: Any = hf.AutoTokenizer.from_pretrained(folder)
+    text = (Path(real) / "datasets" / "tinystories_v2_valid_sample.txt").read_text(encoding="utf-8")[:20_000]
+    ids = tokenizer(text)["input_ids"]
+    torch.manual_seed(0)
+    model: Any = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear"))
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    rng = np.random.default_rng(0)
+    for _ in range(steps):
+        batch = torch.tensor([ids[n : n + 48] for n in rng.integers(0, len(ids) - 48, 4)])
+        optimizer.zero_grad()
+        model(input_ids=batch, labels=batch).loss.backward()
+        optimizer.step()
+    model.save_pretrained(tmp_path)
+    read = read_adapter(tmp_path)
+    seen = [f.key for f in findings(read, identify(read.updates))]
+    assert seen == keys if keys is not None else seen[0] == "trained"
