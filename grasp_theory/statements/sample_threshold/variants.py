@@ -28,9 +28,7 @@ def _base(i: Instance) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "whitened, n < d: noise as wide as there are inputs": interpolating(
-        lambda beta, m, n, s: spike(beta, m, 2 * n, s=s).left
-    ),
+    "whitened, n < d: noise as wide as there are inputs": interpolating(lambda i: i.d),
     "no offset": expansion(lambda beta, m, d, s: s**2 * np.sqrt(m * d) / beta**2),
     "c is 1/c": expansion(lambda beta, m, d, s: sample_threshold(beta, d, m, s=s)),
     "whitened pays the offset": white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s)),
