@@ -126,7 +126,7 @@ def draw(rng: np.random.Generator) -> Instance:
     )
     if kind == "few outputs":  # beta moderately above the border of dW
         m, d, n = 60, 240, 360
-        beta = log_uniform(rng, 1.4, 1.75) * sample_law(n, m, d, 1.0, s)[2]
+        beta = log_uniform(rng, 1.6, 2.1) * sample_law(n, m, d, 1.0, s)[2]
     elif kind == "few inputs":  # beta moderately above the border of dW X
         m, d, n = 240, 60, 240
         beta = log_uniform(rng, 1.4, 1.9) * critical_strength(m, d, s=s) / np.sqrt(n)
