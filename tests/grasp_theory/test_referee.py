@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from grasp_theory.identification.floor import factored_edge
 from grasp_theory.statements import minimax_angle
 from grasp_theory.statements.registry import find
 
@@ -48,3 +49,10 @@ def test_minimax_angle_of_rank_one_tasks_in_the_plane(rho):
     for angle in np.linspace(0, np.pi, 61):
         j = replace(i, answers=[[np.array([[np.cos(angle)], [np.sin(angle)]])]] * 2)
         assert [n for n, claim in statement.claims.items() if n.startswith("rank one") and not claim.holds(j)] == []
+
+
+def test_noise_floor_of_one_long_row_lies_below_tracy_widom():
+    _, i = broken("noise-floor", "regular edge")
+    edge = factored_edge(i.m, i.lam, s=i.s)
+    mean = float(np.mean((i.values[0][:, 0] ** 2 - edge.centre) / edge.width))
+    assert -2.2 < mean < -1.7  # 1,000 draws gave −1.93; the law says −1.21

@@ -27,7 +27,7 @@ def _edge(centre) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         edge = factored_edge(i.m, i.lam, s=i.s)
         width = edge.width / edge.centre
-        finite = (1.5 if i.law == "gaussian" else 2.5) * min(i.m, len(i.lam)) ** (-1 / 3) * width
+        finite = (1.0 if i.law == "gaussian" else 2.5) * min(i.m, len(i.lam)) ** (-1 / 3) * width
         wrong = i.s**2 * float(centre(i.m, i.lam)) / edge.centre
         return average(i.values[0][:, 0] ** 2 / edge.centre, wrong + MEAN1 * width, finite)
 
@@ -75,7 +75,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "s: width r for the larger side": scale(lambda S, m, r: float(np.median(S)) / np.sqrt(r * _mu(m, r))),
     "s: mean of the singular values over √m": scale(lambda S, m, r: float(np.mean(S)) / max(m, r) ** 0.5),
     "quantile of a normal law of the same two moments": Claim(
-        "=", lambda i: Sides(tracy_widom(MEAN1 + SD1 * float(ndtri(i.level))), i.level, 1e-4)
+        "=", lambda i: Sides(tracy_widom(MEAN1 + SD1 * float(ndtri(i.level))), i.level, 1e-5)
     ),
     "edge at most s‖A‖√(m + r)": _norm(lambda m, l: l.max() * (m + len(l))),
     "edge at most the white one with ‖A‖_F/√r": _norm(lambda m, l: l.mean() * _white(m, len(l))),

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import sympy as sp
 
+from . import Instance
+
+a, k, t = sp.symbols("a k t", positive=True)  # white noise l = 1: theta² = t, c = k, unit d = 1, m = k
+AT = k / (k + t)
+EDGE = 1 - a**2 / k / (1 - a) ** 2
+SLOPE = t / k / (1 - a) ** 2
+LEFT = (EDGE / (a * SLOPE)).subs(a, AT)
+
 
 def residuals() -> dict[str, sp.Expr]:
     """lambda_j = n(1 + e_j) with mean e = 0, mean e² = y = d/n and higher moments O(y²) (Marchenko-Pastur)."""
@@ -22,21 +30,18 @@ def residuals() -> dict[str, sp.Expr]:
     # beta_c² = (s² √(m d)/n)(1 + kappa d/n): n = s²√(m d)/beta² + kappa d + O(d²/n)
     kappa = (1 + r) * (3 + r) / 2
 
-    # white noise l = 1 against phase-transition: theta² = t, c = k, unit d = 1, m = k
-    a, k, t = sp.symbols("a k t", positive=True)
-    at = k / (k + t)
-    edge = 1 - a**2 / k / (1 - a) ** 2
-    slope = t / k / (1 - a) ** 2
     x = k / a + 1 / (1 - a)
     return {
-        "leading order of a": sp.simplify(first.coeff(y, 0)),
-        "leading order of beta_c²": sp.simplify(expanded.coeff(y, 0) - r),
-        "offset": sp.simplify(expanded.coeff(y, 1) / r - kappa),
-        "square layer: 4 d": kappa.subs(r, 1) - 4,
-        "narrow layer: 1.5 d": kappa.subs(r, 0) - sp.Rational(3, 2),
-        "white: D = 1": sp.simplify((t * a / k / (1 - a)).subs(a, at) - 1),
-        "white: left overlap": sp.simplify((edge / (a * slope)).subs(a, at) - (t**2 - k) / (t * (t + k))),
-        "white: right overlap": sp.simplify(
-            ((k / a) ** 2 * edge / (t * slope * a * x)).subs(a, at) - (t**2 - k) / (t * (t + 1))
-        ),
+        "leading order of a": first.coeff(y, 0),
+        "leading order of beta_c²": expanded.coeff(y, 0) - r,
+        "offset": expanded.coeff(y, 1) / r - kappa,
+        "white: D = 1": (t * a / k / (1 - a)).subs(a, AT) - 1,
+        "white: left overlap": LEFT - (t**2 - k) / (t * (t + k)),
+        "white: right overlap": ((k / a) ** 2 * EDGE / (t * SLOPE * a * x)).subs(a, AT) - (t**2 - k) / (t * (t + 1)),
     }
+
+
+def twin(i: Instance) -> dict[str, float]:
+    """The overlap for white noise, 0 up to theta⁴ = c."""
+    at = {k: i.m / min(i.n, i.d), t: (i.beta / i.s) ** 2 * i.n / min(i.n, i.d)}
+    return {"whitened left": float(LEFT.subs(at)) if at[t] ** 2 > at[k] else 0.0}

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...identification.spectra import Spike, critical_strength, sample_threshold, spike
 from ..statement import Claim, Sides
-from . import Instance, claim, expansion, white_border
+from . import Instance, claim, expansion, interpolating, white_border
 
 
 def _white(i: Instance, samples: float, width: int | None = None) -> Spike:
@@ -28,6 +28,7 @@ def _base(i: Instance) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
+    "whitened, n < d: noise as wide as there are inputs": interpolating(lambda i: i.d),
     "no offset": expansion(lambda beta, m, d, s: s**2 * np.sqrt(m * d) / beta**2),
     "c is 1/c": expansion(lambda beta, m, d, s: sample_threshold(beta, d, m, s=s)),
     "whitened pays the offset": white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s)),
@@ -45,7 +46,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "whitened: the right overlap": claim(2, lambda i: _white(i, i.n).right),
     "border of white noise, λ = n": _border(lambda i: critical_strength(i.m, i.d, s=i.s) / np.sqrt(i.n)),
     "border of white noise of the mean variance": _border(
-        lambda i: critical_strength(i.m, i.d, s=i.s) * np.sqrt(np.mean(1 / i.fits[1][0]))
+        lambda i: critical_strength(i.m, i.d, s=i.s) * np.sqrt(np.mean(1 / i.spectrum))
     ),
     "raw n_c: ½ forgotten in the offset": _offset(lambda root: (1 + root) * (3 + root)),
     "raw n_c: c for √c in the offset": _offset(lambda root: 0.5 * (1 + root**2) * (3 + root**2)),
