@@ -6,7 +6,7 @@ import numpy as np
 
 from ..statement import Claim
 from . import gain, lipschitz, moved, norm, one_step, output, promised, site, step_claim
-from .instances import Instance, Step
+from .instances import Instance, Step, moments
 
 
 def _values(step: Step, index: int) -> float:
@@ -17,6 +17,45 @@ OWN: dict[str, Claim[Instance]] = {
     "output: the drift that comes in does not count": output(lambda s, j, e: promised(s, j), lipschitz, gain),
     "output: nothing is passed on": output(moved, lambda s: 0.0, gain),
 }
+
+
+def _covariance(step: Step) -> float:
+    """λ_{k+1} of the inputs' covariance."""
+    return float(max(moments(step.base, centred=True)[0][step.k], 0.0))
+
+
+def _attention(step: Step, spread: float, logits: float) -> float:
+    """Lip with other factors of ‖O V‖ and of rho² ‖O V‖‖QᵀK‖/√h; an MLP has its own."""
+    w = step.weights
+    if "U" in w:
+        return lipschitz(step)
+    slope = step.rho**2 * norm(w["Q"].T @ w["K"]) / np.sqrt(len(w["Q"]))
+    return 1 + norm(w["O"] @ w["V"]) * (spread + logits * slope)
+
+
+def _width(step: Step) -> int:
+    """h, or w of an MLP."""
+    return step.weights["W" if "U" in step.weights else "O"].shape[1]
+
+
+def _mlp(step: Step, slope) -> float:
+    """Lip with another function of W, U for an MLP."""
+    return 1 + slope(step.weights["W"], step.weights["U"]) if "U" in step.weights else lipschitz(step)
+
+
+def _old_queries(step: Step, j: str) -> float:
+    """g_K with the base's Q."""
+    w = step.weights
+    if j != "K":
+        return gain(step, j)
+    return step.rho**2 * norm(w["O"] @ w["V"]) * norm(w["Q"]) / (2 * float(np.sqrt(len(w["Q"]))))
+
+
+def _in_squares(step: Step) -> float:
+    """The sites of a step at right angles."""
+    moves = [gain(step, j) * moved(step, j, step.before) for j in step.sites]
+    return lipschitz(step) * step.before + float(np.linalg.norm(moves))
+
 
 BLIND: dict[str, Claim[Instance]] = {
     "site: spectral for Frobenius norm": site(
@@ -46,4 +85,70 @@ BLIND: dict[str, Claim[Instance]] = {
     "output: the drift of one site each": output(
         lambda s, j, e: max(promised(s, j), norm(s.deltas[j]) * e), lipschitz, gain
     ),
+    "site: 5% less": site(lambda s, j: 0.95 * promised(s, j)),
+    "site: the covariance's eigenvalue": site(
+        lambda s, j: float(np.linalg.norm(s.deltas[j])) * float(np.sqrt(_covariance(s)))
+    ),
+    "site: geometric mean of the next two values": site(
+        lambda s, j: (
+            float(np.linalg.norm(s.deltas[j]))
+            * float(np.sqrt(_values(s, s.k) * _values(s, min(s.k + 1, len(s.values) - 1))))
+        )
+    ),
+    "site: the last eigenvalue": site(lambda s, j: float(np.linalg.norm(s.deltas[j])) * _values(s, -1)),
+    "site: an average entry of the update": site(
+        lambda s, j: promised(s, j) * float(np.sqrt((len(s.values) - s.k) / len(s.values)))
+    ),
+    "step: sites at right angles": step_claim(_in_squares),
+    "step: the update does not see the drift": step_claim(
+        lambda s: lipschitz(s) * s.before + sum(gain(s, j) * promised(s, j) for j in s.sites)
+    ),
+    "step: the drift alone": step_claim(lambda s: lipschitz(s) * s.before),
+    "step: what comes in is not passed on": step_claim(
+        lambda s: sum(gain(s, j) * moved(s, j, s.before) for j in s.sites)
+    ),
+    "step: without the skip": step_claim(lambda s: one_step(s) - s.before),
+    "output: 5% less": output(moved, lipschitz, lambda s, j: 0.95 * gain(s, j)),
+    "output: Lip in root, as squares add": output(moved, lambda s: float(np.sqrt(lipschitz(s))), gain),
+    "output: a slope of one half, as a sigmoid": output(
+        moved, lambda s: _mlp(s, lambda W, U: norm(W) * norm(U) / 2), lambda s, j: gain(s, j) / (2 if j == "U" else 1)
+    ),
+    "output: ‖W U‖ for ‖W‖‖U‖": output(moved, lambda s: _mlp(s, lambda W, U: norm(W @ U)), gain),
+    "output: attention averages, ‖P‖ = 1": output(
+        moved,
+        lambda s: _attention(s, 1.0, 1.0),
+        lambda s, j: gain(s, j) / (np.sqrt(s.tokens) if j == "V" else 1),
+    ),
+    "output: the tokens' √n forgotten in g_V": output(
+        moved, lipschitz, lambda s, j: gain(s, j) / (np.sqrt(s.tokens) if j == "V" else 1)
+    ),
+    "output: attention's weights do not move": output(moved, lambda s: _attention(s, np.sqrt(s.tokens), 0.0), gain),
+    "output: attention without V's path": output(moved, lambda s: _attention(s, 0.0, 1.0), gain),
+    "output: h for √h": output(
+        moved,
+        lambda s: _attention(s, np.sqrt(s.tokens), 1 / np.sqrt(_width(s))),
+        lambda s, j: gain(s, j) / (np.sqrt(len(s.weights[j])) if j in "QK" else 1),
+    ),
+    "output: g_K with the base's queries": output(moved, lipschitz, _old_queries),
+    "output: rms norms of the stream, rho²/n": output(
+        moved,
+        lambda s: _attention(s, np.sqrt(s.tokens), 1 / s.tokens),
+        lambda s, j: gain(s, j) / (s.tokens if j in "QK" else 1),
+    ),
+    "output: rho for rho²": output(
+        moved,
+        lambda s: _attention(s, np.sqrt(s.tokens), min(1.0, 1 / s.rho)),
+        lambda s, j: gain(s, j) * (min(1.0, 1 / s.rho) if j in "QK" else 1),
+    ),
+    "output: spectral for Frobenius norm": output(
+        lambda s, j, e: norm(s.deltas[j]) * (float(np.sqrt(s.next_value)) + e), lipschitz, gain
+    ),
+    "output: the covariance's eigenvalue": output(
+        lambda s, j, e: float(np.linalg.norm(s.deltas[j])) * float(np.sqrt(_covariance(s))) + norm(s.deltas[j]) * e,
+        lipschitz,
+        gain,
+    ),
+    "output: values do not count": output(moved, lipschitz, lambda s, j: gain(s, j) * (j != "V")),
+    "output: queries and keys do not count": output(moved, lipschitz, lambda s, j: gain(s, j) * (j not in "QK")),
+    "output: MLPs do not count": output(moved, lipschitz, lambda s, j: gain(s, j) * (j != "U")),
 }
