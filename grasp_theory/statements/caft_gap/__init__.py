@@ -166,7 +166,7 @@ def mean_read(share) -> Claim[Instance]:
         A0, r = i.A0 @ i.problem.P_v, len(i.A0)
         runs = [i.train(A0 + i.s * np.sqrt(r) * np.outer(e, i.problem.v)) for e in np.eye(r)]
         found = [float(np.sum((i.scaling * B @ A @ i.problem.v) ** 2)) for B, A in runs]
-        return Sides.exact(np.mean(found), share(i, float(np.sum(i.train(i.A0)[0] ** 2))))
+        return Sides.exact(float(np.mean(found)), share(i, float(np.sum(i.train(i.A0)[0] ** 2))))
 
     return Claim("=", sides)
 

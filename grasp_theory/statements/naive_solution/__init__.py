@@ -142,7 +142,7 @@ def _alternating(i: Instance) -> float:
     Its loss falls by (σ_{r+1}/σ_r)² or more a round, and at a tie too.
     """
     M, H, white = i.problem.M, i.problem.H, i.inputs / np.sqrt(i.inputs.shape[1])
-    A, before = np.random.default_rng(0).standard_normal((i.rank, M.shape[1])), np.inf
+    A, before, loss = np.random.default_rng(0).standard_normal((i.rank, M.shape[1])), np.inf, np.inf
     for _ in range(2000):
         B = np.linalg.lstsq(white.T @ A.T, white.T @ M.T, rcond=1e-9)[0].T
         A = np.linalg.pinv(B.T @ H @ B, rcond=1e-9, hermitian=True) @ B.T @ H @ M

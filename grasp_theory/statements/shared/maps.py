@@ -176,7 +176,7 @@ def alternating_loss(
     R = np.eye(len(Sigma)) if right is None else right
     G, S, c = L.T @ H @ L, R.T @ Sigma @ R, L.T @ H @ M @ Sigma @ R
     total, rank = float(np.sum((H @ M) * (M @ Sigma))), min(rank, *c.shape)
-    B, before = np.random.default_rng(0).standard_normal((L.shape[1], rank)), -1.0
+    B, A, before = np.random.default_rng(0).standard_normal((L.shape[1], rank)), np.zeros((rank, R.shape[1])), -1.0
     for _ in range(sweeps):
         A = np.linalg.lstsq(B.T @ G @ B, B.T @ np.linalg.solve(S, c.T).T, rcond=1e-13)[0]
         B = np.linalg.lstsq(A @ S @ A.T, A @ np.linalg.solve(G, c).T, rcond=1e-13)[0].T

@@ -150,7 +150,9 @@ def early_claim(predicted) -> Claim[Instance]:
         dW = flow(i.M, i.Sigma, np.full((len(i.U), len(A0)), i.lora_B), A0, i.t)
         s1 = float(i.s[0])
         bound = np.sqrt(2) * np.linalg.norm(A0) ** 4 * np.exp(2 * s1 * i.t) * np.expm1(2 * s1 * i.t) / (4 * s1)
-        return Sides.exact(np.linalg.norm(dW - predicted(i, A0, i.t)), bound, scale=float(np.linalg.norm(dW)))
+        return Sides.exact(
+            float(np.linalg.norm(dW - predicted(i, A0, i.t))), float(bound), scale=float(np.linalg.norm(dW))
+        )
 
     return Claim("<=", sides)
 
