@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...linear.shrinkage import hardest_strength
 from ..shared.draws import sharp
 from ..statement import Claim, Sides
-from . import averaged, error, kappa, known, lower, nobody, operator, overlap, unknown, unknown_cost
+from . import averaged, error, kappa, known, lower, nobody, operator, overlap, unknown_cost
 from .instances import Instance
 
 
@@ -21,10 +20,6 @@ def _each(bound) -> Claim[Instance]:
         ">=",
         lambda i: Sides.exact(float(min(abs(i.top[0] @ i.u), abs(i.top[2] @ i.v))), bound(i)),
     )
-
-
-def _hardest(i: Instance) -> float:
-    return float(hardest_strength(i.s, min(i.tau, i.s)))
 
 
 def _averaged_here(i: Instance) -> Sides:
@@ -42,11 +37,12 @@ def _fraction(i: Instance, k: float) -> float:
 
 OWN: dict[str, Claim[Instance]] = {
     "nobody: one component is minimax at every k": nobody(lambda i: i.beta**2 * (1 - kappa(i) ** 2)),
+    "overlap: s² − tau² over beta s": overlap(lambda i: (i.s**2 - i.tau**2) / (i.beta * i.s)),
+    "overlap: from the planted strength, 1 − (tau/beta)²": overlap(lambda i: 1 - (i.tau / i.beta) ** 2),
     "overlap: the worst of both angles apart": overlap(lambda i: 1 - sharp(min(i.tau / i.beta, 0.5)) ** 2),
     "worst: triangle of strength and task": error(lambda i: i.n, lambda i: (abs(i.n - i.s) + i.tau) ** 2),
     "deletion: twice the square of what is left": error(_deleted, lambda i: 2 * (i.s - known(i)) ** 2 + i.tau**2),
     "unknown: removing s − tau costs no more": error(lambda i: i.s - i.tau, unknown_cost),
-    "unknown: the cost of the known strength s": error(_deleted, lambda i: 2 * i.tau**2 - i.tau**4 / i.s**2),
     "nobody: other values cost in full": nobody(
         lambda i: lower(i) + i.beta**2 * (1 - kappa(i)) ** 2 * (1 / i.left.shape[1] - 1 / (1 + i.left.shape[1]))
     ),
@@ -66,7 +62,6 @@ BLIND: dict[str, Claim[Instance]] = {
     "unknown: two terms of the series as exact": error(lambda i: i.s - i.tau**4 / (2 * i.s**3), unknown_cost),
     "unknown: the amount √(s² − tau²)": error(lambda i: np.sqrt(max(i.s**2 - i.tau**2, 0.0)), unknown_cost),
     "unknown: deletion costs no more": error(_deleted, unknown_cost),
-    "unknown: costs beta*² − s²": error(unknown, lambda i: _hardest(i) ** 2 - i.s**2),
     "nobody: k² for k": nobody(lambda i: _fraction(i, i.left.shape[1] ** 2) if i.left.shape[1] > 1 else 0.0),
     "nobody: (1 − kappa)² kappa": nobody(
         lambda i: i.beta**2 * (1 - kappa(i) ** 2 - kappa(i) * (1 - kappa(i)) ** 2 / i.left.shape[1])
