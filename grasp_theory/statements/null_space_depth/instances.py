@@ -10,8 +10,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import log_uniform, orthonormal
-
 Weights = Mapping[str, ndarray]
 
 
@@ -135,86 +133,3 @@ def projected(i: Instance) -> Instance:
             deltas[j] = D - (D @ N) @ N.T
         blocks.append(replace(block, deltas=deltas))
     return replace(i, blocks=tuple(blocks))
-
-
-def draw(rng: np.random.Generator) -> Instance:
-    """Generic nets, coherent chains in which every inequality is nearly attained, and opposite tokens."""
-    kind = rng.integers(3)
-    if kind == 0:
-        return generic(rng)
-    return chain(rng, int(rng.integers(1, 4))) if kind == 1 else opposite(rng)
-
-
-def generic(rng: np.random.Generator) -> Instance:
-    """Two or three blocks, four to six dimensions, causal or not."""
-    d, h, w, n, s = 5, 3, 6, int(rng.integers(2, 5)), 6
-    shapes = {"Q": (h, d), "K": (h, d), "V": (h, d), "O": (d, h), "U": (w, d), "W": (d, w)}
-    size, blocks = log_uniform(rng, 0.01, 0.5), []
-    for _ in range(rng.integers(1, 4)):
-        weights = {name: 0.4 * rng.standard_normal(shape) for name, shape in shapes.items()}
-        deltas = {name: size * rng.standard_normal(shapes[name]) for name in "QKVU"}
-        blocks.append(Block(weights, deltas))
-    scales = np.exp(-0.7 * np.arange(d))[:, None] * rng.standard_normal((d, 1))
-    X = orthonormal(rng, d, d) @ (scales * rng.standard_normal((s, d, n)) + scales)
-    site = int(rng.integers(2 * len(blocks)))
-    name = "U" if site % 2 else "QKV"[rng.integers(3)]
-    return projected(Instance(tuple(blocks), X, int(rng.integers(1, 3)), (site, name), bool(rng.random() < 0.5)))
-
-
-def chain(rng: np.random.Generator, depth: int, *, reads: int = 1, mean: bool = False) -> Instance:
-    """All weights and updates along one direction b of the stream, tokens along a (most) or b, small: tanh is linear.
-
-    reads : the direction that the updates read, 0 for a, the leading one. mean : tokens of a all alike, so that the
-    covariance does not see them.
-    """
-    d = int(rng.integers(3, 6))
-    a, b = orthonormal(rng, d, 2).T
-    read, write = (a, b)[reads], np.outer(b, b)
-    X = np.zeros((4, d, 1))
-    X[:3, :, 0] = 1e-4 * a * (np.ones((3, 1)) if mean else np.array([[1.0], [-1.0], [1.0]]))
-    X[3, :, 0] = 1e-4 * b * rng.uniform(0.2, 0.4)
-    blocks = []
-    for _ in range(depth):
-        v, o, u, w, x, y = rng.uniform(0.1, 0.6, 6)
-        zero = np.zeros((d, d))
-        weights = {"Q": zero, "K": zero, "V": v * write, "O": o * write, "U": u * write, "W": w * write}
-        blocks.append(Block(weights, {"Q": zero, "K": zero, "V": x * np.outer(b, read), "U": y * np.outer(b, read)}))
-    site = int(rng.integers(2 * depth))
-    return Instance(tuple(blocks), X, 1, (site, "U" if site % 2 else "V"))
-
-
-def opposite(rng: np.random.Generator) -> Instance:
-    """One attention without queries (or keys), two opposite tokens along b: their update has all of softmax's slope."""
-    d = int(rng.integers(3, 6))
-    a, b = orthonormal(rng, d, 2).T
-    X = np.zeros((4, d, 2))
-    X[:3] = a[:, None]
-    X[3] = np.outer(b, [1.0, -1.0])
-    out, zero = orthonormal(rng, d, 1)[:, 0], np.zeros((d, d))
-    v, o, fixed = rng.uniform(0.3, 1.5, 3)
-    moved, other = ("Q", "K") if rng.random() < 0.5 else ("K", "Q")
-    weights = dict.fromkeys("QKUW", zero) | {"V": v * np.outer(b, b), "O": o * np.outer(b, b)}
-    weights |= {other: fixed * np.outer(out, b)}
-    deltas = dict.fromkeys("QKVU", zero) | {moved: log_uniform(rng, 1e-4, 1e-2) * np.outer(out, b)}
-    return Instance((Block(weights, deltas),), X, 1, (0, moved))
-
-
-def extremal(rng: np.random.Generator) -> Instance:
-    """A chain of two blocks."""
-    return chain(rng, 2)
-
-
-def unprojected(rng: np.random.Generator) -> Instance:
-    """The updates read the leading direction."""
-    return chain(rng, 2, reads=0)
-
-
-def without_the_mean(rng: np.random.Generator) -> Instance:
-    """The covariance in place of the second moment: the common token is not seen, and the updates read it."""
-    i = replace(chain(rng, 2, reads=0, mean=True), centred=True)
-    return projected(i)
-
-
-def steep(rng: np.random.Generator) -> Instance:
-    """φ = 3 tanh."""
-    return replace(chain(rng, 1), slope=3.0)
