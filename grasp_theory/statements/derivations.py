@@ -118,6 +118,9 @@ def _questions(statement: Statement[Any], core: Core[Any]) -> list[str]:
     if not core.false:
         wrong.append("no false variant is asked")
     for name, conclusion in core.false.items():
+        if name not in statement.variants:
+            wrong.append(f"{name!r} is no false variant of the statement")
+            continue
         answer, values = _ask(core.premises, conclusion)
         if answer != "sat":
             wrong.append(f"the false variant {name!r} is not refuted, {answer}")

@@ -118,6 +118,9 @@ class Instance:
         return sample_critical_strength(self.spectrum, self.m, s=self.s)
 
 
+TRIALS = {"close": 8, "alike": 40, "few outputs": 16, "few inputs": 24}
+
+
 def draw(rng: np.random.Generator) -> Instance:
     """beta on both sides of the exact border; n close to d; or few outputs or inputs, which tell the overlaps apart."""
     kind, s = (
@@ -125,8 +128,8 @@ def draw(rng: np.random.Generator) -> Instance:
         log_uniform(rng, 0.1, 10),
     )
     if kind == "few outputs":  # beta moderately above the border of dW
-        m, d, n = 60, 240, 360
-        beta = log_uniform(rng, 1.6, 2.1) * sample_law(n, m, d, 1.0, s)[2]
+        m, d, n = 60, 360, 540
+        beta = log_uniform(rng, 1.7, 2.2) * sample_law(n, m, d, 1.0, s)[2]
     elif kind == "few inputs":  # beta moderately above the border of dW X
         m, d, n = 240, 60, 240
         beta = log_uniform(rng, 1.4, 1.9) * critical_strength(m, d, s=s) / np.sqrt(n)
@@ -141,7 +144,7 @@ def draw(rng: np.random.Generator) -> Instance:
         * critical_strength(m, k, s=s)
         / np.sqrt(k),
     )
-    i = Instance(m, d, n, float(beta), s, int(rng.integers(2**31)), few, trials={"close": 8, "alike": 40}.get(kind, 24))
+    i = Instance(m, d, n, float(beta), s, int(rng.integers(2**31)), few, trials=TRIALS[kind])
     if np.isnan(beta):  # both sides of the border, half of the time close to it
         span = (0.84, 1.19) if rng.random() < 0.5 else (0.5, 4) if kind == "close" else (1.35, 1.6)
         return replace(i, beta=i.border * log_uniform(rng, *span))
