@@ -207,5 +207,5 @@ STATEMENT = Statement(
     regimes={"the sample border": lambda i: np.sqrt(i.G.size) / i.a**2 - 1},
     search=Search("angles", 4, _ratio, _lined, restarts=1, steps=60),
     route=Route("angles", alternating, 1e-8, "measured", ("Instance.Y",)),
-    draws=140,
+    draws=132,
 )

@@ -16,7 +16,7 @@ from .instances import Instance
 
 def draw(rng: np.random.Generator) -> Instance:
     """The right side from 0.1 to 1.1: generic tasks with noise, the worst ones, or level ones; n on both sides of d."""
-    kind = rng.choice(["narrow", "wide", "tall", "many", "worst", "level"], p=[0.24, 0.05, 0.1, 0.07, 0.36, 0.18])
+    kind = rng.choice(["narrow", "wide", "tall", "many", "worst", "level"], p=[0.23, 0.05, 0.1, 0.07, 0.35, 0.2])
     low, high = {"wide": (16, 25), "tall": (2, 4), "many": (2, 6), "level": (9, 14)}.get(kind, (2, 9))
     m, d, n = (int(x) for x in rng.integers(low, high, 3))
     m = int(rng.integers(16, 25)) if kind == "tall" else m
@@ -34,9 +34,9 @@ def draw(rng: np.random.Generator) -> Instance:
 
 
 def hard(rng: np.random.Generator, m: int, X: ndarray) -> Instance:
-    """The worst, or (a quarter) what leaves the largest response, at the border and turned further."""
-    if rng.random() < 0.25:
-        i = worst(rng, m, X, rho=rng.uniform(0.47, 0.5), tilt=rng.uniform(0.03, 0.15))
+    """The worst, or (30%) what leaves the largest response, on both sides of the border and turned further."""
+    if rng.random() < 0.3:
+        i = worst(rng, m, X, rho=rng.uniform(0.47, 0.52), tilt=rng.uniform(0.03, 0.15))
         return replace(i, rank=2)
     noisy = rng.choice([0.0, rng.uniform(0.1, 0.9)])
     return worst(rng, m, X, rho=rng.uniform(0.05, 0.54), tilt=rng.normal(scale=0.05), noisy=noisy)
@@ -109,19 +109,21 @@ def worst(
 
 
 def level(rng: np.random.Generator, m: int, X: ndarray, *, rho: float) -> Instance:
-    """T Ŝ + G off u and Ŝᵀv, of norm rho, with what makes each term of the risk's bound matter.
+    """T Ŝ + G off u, of norm rho, with what makes each term of the risk's bound matter.
 
     All its singular values are equal and nearly all is noise, deployed on inputs like the samples; or nearly all is
-    task, fitted with rank one; or it is noise along one direction, which alone is deployed.
+    task, fitted with rank one; or it is noise along one direction, which alone is deployed;
+    or the task writes what it does along Ŝᵀv alone, off u, and turns û there.
     """
     P, l, _ = np.linalg.svd(X / np.sqrt(X.shape[1]), full_matrices=False)
     q = len(l)
     left, right = orthonormal(rng, m, min(m, q)), orthonormal(rng, q, min(m, q))
     K, u = orthonormal(rng, len(P), q).T, left[:, 0]
     w = np.sqrt(1 - 0.01**2) * right[:, 0] + 0.01 * right[:, 1]  # what learns T Ŝ alone sees a little of the factor
-    term = rng.choice(["noise", "rank", "gain"])
+    term = rng.choice(["noise", "rank", "gain", "lost"])
     many = slice(1, 2 if term == "gain" else None)
-    i = shared(rng, X, rho * left[:, many] @ right[:, many].T, u, w, noisy=0.02 if term == "rank" else 0.98)
+    both = np.outer(left[:, 1], w) if term == "lost" else left[:, many] @ right[:, many].T
+    i = shared(rng, X, rho * both, u, w, noisy=0.02 if term in ("rank", "lost") else 0.98)
     if term == "gain":
         K = 0.03 * K + right[:, many] @ (right[:, many].T @ K)
     return replace(i, rank=1 if term == "rank" else min(m, q), S_t=P * l @ K)
