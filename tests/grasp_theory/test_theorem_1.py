@@ -13,7 +13,7 @@ from grasp_theory.statements.theorem_1 import STATEMENT, claims
 from grasp_theory.statements.theorem_1.converse import overlaps, second_moment, told_nothing, told_v
 from grasp_theory.statements.theorem_1.cores import draw_cores, errors_in_variables
 from grasp_theory.statements.theorem_1.descent import adam_steps
-from grasp_theory.statements.theorem_1.instances import inputs, plant, worst
+from grasp_theory.statements.theorem_1.draws import inputs, plant, worst
 
 IDENTIFICATION = ("angles", "noise, probability", "angle, probability", "every update", "descent", "Adam's first step")
 REMOVAL = ("response", "whole response", "risk, parts", "risk", "task lost")

@@ -37,7 +37,7 @@ rho = (‖T Ŝ‖ + ‖G‖)/b, sharp(rho) = sin(½ arcsin 2 rho) ≈ rho, e(t) 
        ‖P_u dW Ŝ‖ <= ‖P_u (T Ŝ + G)‖ ‖A_k Ŝ‖ min(√(eta k/(2 − h)), eta Σ_{j<k} ‖A_j Ŝ‖).
 
    with √(t/2) for gradient flow of time t = eta k. Under Adam no multiple of ‖P_u (T Ŝ + G)‖ bounds it: its first step
-   with neither task nor noise is already off, sin ∠(û,u) = √(1 − ‖u‖₁²/m) (no u_i = 0). There ‖P_u dW Ŝ‖ <=
+   with neither task nor noise is already off, sin ∠(û,u) = √(1 − ‖u‖₁²/m) (u_i, A₀Ŝ Ŝᵀv ≠ 0). There ‖P_u dW Ŝ‖ <=
    √(m r) max|B| ‖A Ŝ‖ and max|B| <= lr Σ_t c_t, c_t = (1 − b₁)/(1 − b₁ᵗ) · √((1 − b₂ᵗ)/(1 − b₂) · (1 − xᵗ)/(1 − x)),
    x = b₁²/b₂. That is no smaller than ŝ₁ may be: under Adam measure ‖P_u dW Ŝ‖, or train to the optimum, where part 1
    holds whoever trained.
@@ -88,7 +88,8 @@ from . import claims as c
 from . import run_claims as r
 from .converse import second_moment, told_nothing, told_v
 from .descent import adam_steps
-from .instances import Instance, draw, extremal, worst
+from .draws import draw, extremal, worst
+from .instances import Instance
 from .violators import VIOLATORS
 
 
@@ -206,5 +207,5 @@ STATEMENT = Statement(
     regimes={"the sample border": lambda i: np.sqrt(i.G.size) / i.a**2 - 1},
     search=Search("angles", 4, _ratio, _lined, restarts=1, steps=60),
     route=Route("angles", alternating, 1e-8, "measured", ("Instance.Y",)),
-    draws=120,
+    draws=132,
 )

@@ -72,15 +72,16 @@ class Cores:
 
 
 def draw_cores(rng: np.random.Generator) -> Cores:
-    """Dense moments, or (half) the isotropic ones, where one number of noise and one of correlation say it all."""
+    """Dense moments, half of them with the labels that attain ``limit``, or (a third) isotropic ones."""
     m, k = (int(x) for x in rng.integers(1, 6, 2))
     L, a = rng.standard_normal((m, k)), unit(rng, k)
     kappa, nu = rng.uniform(0.2, 0.97), log_uniform(rng, 0.05, 20)
-    if rng.random() < 0.5:
+    if rng.random() < 1 / 3:
         return Cores(L, np.eye(k), nu * np.eye(k), kappa * a, np.zeros(m))
     C = covariance(rng, k)
     root = np.linalg.cholesky(C)
-    return Cores(L, C, nu * covariance(rng, k), kappa * root @ a, np.zeros(m))
+    cores = Cores(L, C, nu * covariance(rng, k), kappa * root @ a, np.zeros(m))
+    return cores.aligned() if rng.random() < 0.5 else cores
 
 
 def errors_in_variables(nu: float, kappa: float, *, norm: float = 1.0) -> Cores:

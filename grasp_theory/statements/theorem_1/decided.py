@@ -12,7 +12,8 @@ import z3
 from ..derivations import Core
 from .cores import errors_in_variables
 from .descent import Run
-from .instances import Instance, inputs, worst
+from .draws import inputs, worst
+from .instances import Instance
 
 
 def cores() -> list[Core[Instance]]:

@@ -44,19 +44,21 @@ class Run:
 def draw_run(rng: np.random.Generator, strength: float, S: Float[ndarray, "d q"], rest: Float[ndarray, "m q"]) -> Run:
     """A0 from small to large beside the factor, steps from short to longer than allowed.
 
-    A fifth takes one step from an A0 in the strongest row of ``rest``, what is to be learnt beside the factor.
+    A fifth takes one or two steps from an A0 in the strongest row of ``rest``, what is to be learnt beside the factor.
+    Of the others a fifth takes one to three from rows that are nearly alike.
     """
-    one = rng.random() < 0.2
-    A0 = (
-        np.linalg.svd(rest)[2][:1] @ np.linalg.pinv(S)
-        if one
-        else rng.standard_normal((int(rng.integers(1, 5)), len(S)))
-    )
+    short, alike = rng.random() < 0.2, rng.random() < 0.2
+    A0 = rng.standard_normal((int(rng.integers(1, 5)), len(S)))
+    if short:
+        A0 = np.linalg.svd(rest)[2][:1] @ np.linalg.pinv(S)
+    elif alike:
+        A0 = A0[:1] + 0.1 * rng.standard_normal((int(rng.integers(3, 6)), len(S)))
     end = strength * float(np.linalg.norm(S, 2))  # about ‖A Ŝ‖² of the factor, once learnt from a small start
-    start = end * log_uniform(rng, 0.3, 5)
+    start = end * log_uniform(rng, 0.1 if short else 0.3, 5)
     A0 *= np.sqrt(start) / np.linalg.norm(A0 @ S, 2)
-    step = rng.uniform(0.4, 1.1) / start if one else log_uniform(rng, 0.03, 1.8) / (start + end)
-    return Run(None, A0, step, log_uniform(rng, 0.001, 0.1), 1 if one else int(rng.integers(2, 40)))
+    step = rng.uniform(0.3, 1.25) / start if short else log_uniform(rng, 0.03, 1.2) / (start + end)
+    steps = int(rng.integers(*((1, 3) if short else (1, 4) if alike else (2, 40))))
+    return Run(None, A0, step, log_uniform(rng, 0.001, 0.1), steps)
 
 
 def adam_steps(steps: int) -> Float[ndarray, " steps"]:

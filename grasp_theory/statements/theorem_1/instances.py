@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import covariance, flip, log_uniform, orthonormal, sharp, unit, with_spectrum
-from .cores import Cores, draw_cores
-from .descent import Run, draw_run
+from ..shared.draws import sharp
+from .cores import Cores
+from .descent import Run
 
 TRIALS = 300  # fresh draws of the noise behind a probability
 
@@ -151,99 +151,3 @@ class Instance:
         U = np.linalg.svd(self.target - self.G + G, full_matrices=False)[0]
         norms = np.linalg.svd(G, compute_uv=False)[:, 0]
         return norms, np.sqrt(np.clip(1 - (U[:, :, 0] @ self.u) ** 2, 0, None))
-
-
-def draw(rng: np.random.Generator) -> Instance:
-    """The right side from 0.1 to 1.1: generic tasks with noise, or (45%) the worst ones; n on both sides of d."""
-    wide = rng.random() < 0.12
-    m, d, n = (int(x) for x in (rng.integers(16, 25, 3) if wide else rng.integers(2, 9, 3)))
-    n = n if rng.random() < 0.4 else 3 * n
-    X = inputs(rng, d, n)
-    if not wide and rng.random() < 0.45:
-        noisy = rng.choice([0.0, rng.uniform(0.1, 0.9)])
-        return worst(rng, m, X, rho=rng.uniform(0.05, 0.54), tilt=rng.normal(scale=0.05), noisy=noisy)
-    T = with_spectrum(rng, m, d, rng.random(min(m, d)) + 0.02) * log_uniform(rng, 0.3, 3)
-    v, P = unit(rng, d), np.linalg.svd(X, full_matrices=False)[0]
-    v = P @ (P.T @ v) + rng.uniform(0, 1) * (v - P @ (P.T @ v))
-    return plant(rng, T, unit(rng, m), v / np.linalg.norm(v), X, right_side=rng.uniform(0.1, 1.1))
-
-
-def inputs(rng: np.random.Generator, d: int, n: int) -> Float[ndarray, "d n"]:
-    """Gaussian samples of a dense covariance; at least two."""
-    return covariance(rng, d, condition=4.0) @ rng.standard_normal((d, max(n, 2)))
-
-
-def plant(
-    rng: np.random.Generator,
-    T: ndarray,
-    u: ndarray,
-    v: ndarray,
-    X: ndarray,
-    *,
-    right_side: float = 0.6,
-    beta: float = 0.0,
-    noise: float | None = None,
-) -> Instance:
-    """The rest drawn; beta from the right side unless given, noise from 0.1 to 3 of the task unless given."""
-    (m, d), n = T.shape, X.shape[1]
-    P, l, _ = np.linalg.svd(X / np.sqrt(n), full_matrices=False)
-    q, t, S = len(l), float(rng.uniform(0.2, 2.2)), P * l
-    task, per = np.linalg.norm(T @ S, 2), (np.sqrt(m) + np.sqrt(q) + t) / np.sqrt(n)
-    noise = float(log_uniform(rng, 0.1, 3) * task / per) if noise is None else noise
-    strength = np.linalg.norm(S.T @ v)
-    beta = beta or float(2 * (task + noise * per) / (right_side * strength))
-    seen = S @ np.linalg.pinv(S)
-    frame = orthonormal(rng, m, 2) if m > 1 else np.ones((1, 2))
-    # the singular vectors' answer, one near it, or one of the two worlds'
-    turn = 0.5 * np.arcsin(min(2 * task / (beta * strength), 1.0)) if rng.random() < 0.3 else 0.0
-    answer = frame @ [np.cos(turn), np.sin(turn)] + rng.choice([0, 0, 0.1, 1]) * rng.standard_normal(m)
-    answer = answer / np.linalg.norm(answer)
-    return Instance(
-        T=T,
-        u=u,
-        v=v,
-        beta=beta,
-        X=X,
-        N=rng.standard_normal((m, n)),
-        noise=noise,
-        mix=np.eye(m),
-        rank=int(rng.integers(1, min(m, q) + 2)),
-        null=rng.standard_normal((m, d)),
-        off=np.zeros((m, d)),
-        t=t,
-        k=float(rng.uniform(2, min(m, q))) if min(m, q) > 2 else 2.0,
-        S_t=seen @ covariance(rng, d),
-        frame=frame,
-        answers=(answer, answer),
-        a=float((m * q) ** 0.25 * np.sqrt(rng.uniform(0.1, 1.15))),
-        run=draw_run(rng, float(beta * strength), S, T @ S - np.outer(u, u @ T @ S)),
-        cores=draw_cores(rng),
-        seed=int(rng.integers(2**31)),
-    )
-
-
-def worst(
-    rng: np.random.Generator, m: int, X: ndarray, *, rho: float, tilt: float = 0.0, noisy: float = 0.0
-) -> Instance:
-    """T Ŝ + G = tau [[−s, c], [c, s]] in a plane through u and Ŝᵀv, s = 2 rho turned by ``tilt``.
-
-    noisy : G's share of it; the largest noise that is allowed, in the worst direction.
-    """
-    n = X.shape[1]
-    P, l, Qh = np.linalg.svd(X / np.sqrt(n), full_matrices=False)
-    both, u, w = flip(rng, m, len(l), 1.0, min(2 * rho, 1.0), tilt=tilt)
-    both = both * (rho / min(2 * rho, 1.0))  # its norm is rho
-    v = P @ (w / l)
-    beta = float(np.linalg.norm(v))  # so that beta ‖Ŝᵀv‖ = 1
-    i = plant(rng, (1 - noisy) * both / l @ P.T, u, v / beta, X, beta=beta, noise=0.0)
-    if not noisy:
-        return i
-    noise = noisy * rho / ((np.sqrt(m) + np.sqrt(len(l)) + i.t) / np.sqrt(n))
-    return replace(i, noise=noise, N=noisy / noise * np.sqrt(n) * both @ Qh)
-
-
-def extremal(rng: np.random.Generator) -> Instance:
-    """rho = 0.3 in R⁵ x R⁴ with six samples, and what makes the other tight claims attained."""
-    i = worst(rng, 5, inputs(rng, 4, 6), rho=0.3)
-    singular = i.frame[:, 0]  # what the SVD answers in both worlds
-    return replace(i, answers=(singular, singular), cores=i.cores.aligned())

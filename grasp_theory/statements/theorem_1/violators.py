@@ -9,7 +9,8 @@ import numpy as np
 
 from ..shared.draws import orthonormal, unit
 from .converse import worlds
-from .instances import Instance, inputs, plant, worst
+from .draws import inputs, plant, worst
+from .instances import Instance
 
 
 def calm(rng: np.random.Generator, *, d: int = 4, n: int = 7, rho: float = 0.3) -> Instance:
