@@ -165,7 +165,7 @@ def saturating(kappa: float) -> float:
 def draw(rng: np.random.Generator) -> Instance:
     """delta/beta' up to just above ½, near the extremal plane half of the time; near the worst Sigma in a third.
 
-    The control's content is what makes Delta so; shared task up to ten times the factor.
+    The control's content is what makes Delta so, with a shared task up to ten times the factor, or the parts are drawn.
     """
     m, d = (int(n) for n in rng.integers(2, 7, 2))
     beta, t1 = log_uniform(rng, 0.1, 10), log_uniform(rng, 0.3, 5)
@@ -176,20 +176,30 @@ def draw(rng: np.random.Generator) -> Instance:
         Sigma = saturating(kappa) / max(t0, t1) * covariance(rng, d, condition=1.1)
     T = beta * log_uniform(rng, 0.01, 10) * rng.standard_normal((m, d))
     i = _made(rng, T, beta, Sigma, t1, t0)
-    if rng.random() < 0.3:  # each content its own, whatever delta comes of it
-        one, nought = (beta * log_uniform(rng, 0.01, 0.2) * rng.standard_normal((m, d)) for _ in range(2))
-        return replace(i, C1=one, C0=-one if rng.random() < 0.3 else nought, T=T * log_uniform(rng, 0.01, 1))
+    if rng.random() < 0.4:
+        return replace(i, **parts(rng, m, d, beta))
     strength, rho = float(np.linalg.norm(i.right)), rng.uniform(0.02, 0.53)
     Delta = rng.standard_normal((m, d))
     Delta = rho * strength * Delta / np.linalg.norm(Delta, 2)
     if rng.random() < 0.6:
         theta = 0.5 * np.arcsin(min(2 * rho, 1.0)) + float(rng.normal(scale=0.03))
         Delta = rho * strength * reflection(rng, i, 2 * theta)
+        if rng.random() < 0.3:  # less of it off u, which turns û less but the norm not at all
+            Delta -= rng.uniform(0, 0.4) * (Delta - np.outer(i.u, i.u @ Delta))
     return replace(i, C0=np.linalg.solve(i.gains[1], (i.T @ (i.gains[0] - i.gains[1]) + i.C1 @ i.gains[0] - Delta).T).T)
 
 
+def parts(rng: np.random.Generator, m: int, d: int, beta: float) -> dict[str, Float[ndarray, "m d"]]:
+    """T, C₁ and C₀, some of them small: multiples of one matrix with drawn signs, or each its own."""
+    own = rng.random(3) * np.where(rng.random(3) < 0.5, 1, 0.003) * beta * log_uniform(rng, 0.02, 0.4)
+    X = rng.standard_normal((3, m, d))
+    if rng.random() < 0.6:
+        X = rng.choice([-1.0, 1.0], 3)[:, None, None] * X[0]
+    return dict(zip(("T", "C1", "C0"), own[:, None, None] * X, strict=True))
+
+
 def _made(rng: np.random.Generator, T: ndarray, beta: float, Sigma: ndarray, t1: float, t0: float) -> Instance:
-    (m, d), n = T.shape, (T.shape[1] + 3 + rng.integers(0, 20, 2)).tolist()
+    (m, d), n = T.shape, (T.shape[1] + 3 + rng.integers(0, 40, 2)).tolist()
     X1, X0 = (np.linalg.cholesky(Sigma) @ rng.standard_normal((d, k)) for k in n)
     samples = Samples(X1, X0, log_uniform(rng, 0.1, 1), int(rng.integers(2**31)))
     frames, name = (orthonormal(rng, m, 2), orthonormal(rng, d, 2)), ESTIMATORS[rng.integers(len(ESTIMATORS))]

@@ -51,11 +51,10 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import expit
 
-from ..shared.spiked import finite_size
 from ..statement import Border, Claim, Rate, Relation, Route, Search, Sides, Statement
 from .instances import Exact, Instance, Row, beside_the_input, draw, quarter_circle, white
 
-MEANT = "five standard errors over the trials, twice the finite-size term of phase-transition: estimate and truth move"
+MEANT = "five standard errors over the trials, and min((1 + 2q²)/(n(1 − q²)²), 2n^(−⅓)), q = beta_c/beta, measured"
 
 
 def mean(truth: Callable[[Row], float], value: Callable[[Row], float]) -> Claim[Instance]:
@@ -64,8 +63,10 @@ def mean(truth: Callable[[Row], float], value: Callable[[Row], float]) -> Claim[
     def sides(i: Instance) -> Sides:
         x, y = (np.array([get(row) for row in i.rows]) for get in (value, truth))
         noise = 5 * float(np.std(x - y, ddof=1)) / np.sqrt(len(x))
-        finite = 2 * finite_size(min(i.shape), i.beta / i.border if i.border else np.inf)
-        return Sides(float(x.mean()), float(y.mean()), noise + finite)
+        n, q = min(i.shape), i.border / i.beta
+        return Sides(
+            float(x.mean()), float(y.mean()), noise + min((1 + 2 * q * q) / (n * (1 - q * q) ** 2), 2 * n ** (-1 / 3))
+        )
 
     return Claim("=", sides, slack=MEANT)
 
@@ -76,10 +77,10 @@ def spread(error: Callable[[Row], float]) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         x = np.array([((r.left - r.cos[0]) / error(r)) ** 2 for r in i.rows])
         q = i.border / i.beta
-        second = 20 / (min(i.shape) * (1 - q * q) ** 2)
+        second = (6 + 30 * q * q) / (min(i.shape) * (1 - q * q) ** 2)
         return Sides(float(x.mean()), 1.0, float(5 * x.std(ddof=1) / np.sqrt(len(x))) + second)
 
-    slack = "five standard errors over the trials, and 20/(n(1 − (beta_c/beta)²)²), measured, of the next order"
+    slack = "five standard errors over the trials, and (6 + 30q²)/(n(1 − q²)²), q = beta_c/beta, measured"
     return Claim("=", sides, slack=slack)
 
 
@@ -168,7 +169,8 @@ def by_complex_step(i: Instance) -> float:
     """The mean estimate as −2 phi_m/(beta̅² (phi_m phi_d)'), the derivative from a step into the complex plane."""
 
     def phi(z: complex, S: Float[ndarray, " q"], n: int) -> complex:
-        return complex(np.mean([z / (z * z - x * x) for x in [*S[1:], *[0.0] * (n - len(S))]]))
+        x = np.append(S[1:], np.zeros(n - len(S)))
+        return complex(np.mean(z / (z * z - x * x)))
 
     found = []
     for *_, S, _ in i.draws:
@@ -196,11 +198,11 @@ STATEMENT = Statement(
         "ŝ₁ > sigma₁": white(1.05, below=True),
         "beta > beta_c": white(0.4),
     },
-    search=Search("rank, at least", UNKNOWN, _ratio, _searched, restarts=2, steps=150),
+    search=Search("rank, at least", UNKNOWN, _ratio, _searched, restarts=3, steps=250),
     route=Route("left", by_complex_step, 1e-9, side="measured", given=("Instance.draws",)),
     rates=(
         Rate("left", (24, 48, 96, 192), lambda n, r: _error(n, r, strength=False), -0.5, 0.15, LEFT),
         Rate("strength", (24, 48, 96, 192), lambda n, r: _error(n, r, strength=True), -0.5, 0.15, STRENGTH),
     ),
-    draws=32,
+    draws=38,
 )

@@ -13,8 +13,18 @@ from . import end, exact, interlaced, mean, spread
 from .instances import Instance, Row
 
 OWN: dict[str, Claim[Instance]] = {
-    "left: as if the other side did not matter, dz/dbeta squared": mean(lambda r: r.cos[0], lambda r: r.left * r.right),
     "rank, at least: every unknown value at the last known": end(">=", lambda i: 1.0001 * i.at_ceiling()),
+    "right: as white noise of that size": mean(
+        lambda r: r.cos[1],
+        lambda r: (
+            spike(r.strength, *r.shape, s=float(np.linalg.norm(r.S[1:]) / np.sqrt(r.shape[0] * r.shape[1]))).right
+        ),
+    ),
+    "exact: ⟨v̂,v⟩² without the derivative of c": exact(
+        lambda e: e.cos[1], lambda e: np.sqrt(e.b / e.a) * (-(e.g**2) / (e.g1 - e.c1))
+    ),
+    "interlacing, above: two values less": interlaced(lambda e: -e.f[-1] - e.f[-2], "<="),
+    "energy, at most: the tail is one value": end("<=", lambda i: i.flat_tail()),
 }
 
 
@@ -39,12 +49,6 @@ def _one_side(r: Row) -> float:
     return -(phi**2) / slope
 
 
-def _other_fixed(r: Row) -> float:
-    """−2 phi_m² phi_d/(phi_m' phi_d + phi_m phi_m')."""
-    (m, m1), d = _phi(r, r.shape[0]), _phi(r, r.shape[1])[0]
-    return -2 * m * m * d / (m1 * d + m * m1)
-
-
 def _white_square_error(r: Row) -> float:
     """√(2(x⁴ + 1)/(x⁴(x⁴ − 1)m)), x of the edge."""
     x4 = max(2 * r.strength / r.S[1], 1.01) ** 4
@@ -52,87 +56,32 @@ def _white_square_error(r: Row) -> float:
 
 
 BLIND: dict[str, Claim[Instance]] = {
-    "left: the other side's": mean(lambda r: r.cos[0], lambda r: r.right),
-    "left: the sine is the ratio of the first two values": mean(
-        lambda r: r.cos[0], lambda r: 1 - (r.S[1] / r.S[0]) ** 2
-    ),
-    "right: as white noise of that size": mean(
-        lambda r: r.cos[1],
-        lambda r: (
-            spike(r.strength, *r.shape, s=float(np.linalg.norm(r.S[1:]) / np.sqrt(r.shape[0] * r.shape[1]))).right
-        ),
-    ),
-    "right: the share of the energy": mean(lambda r: r.cos[1], lambda r: float(r.S[0] ** 2 / np.sum(r.S**2))),
-    "strength: the top value itself": mean(lambda r: 1.0, lambda r: r.S[0] / r.beta),
-    "strength: the top value less the next": mean(lambda r: 1.0, lambda r: (r.S[0] - r.S[1]) / r.beta),
-    "strength: squares subtract": mean(lambda r: 1.0, lambda r: float(np.sqrt(r.S[0] ** 2 - r.S[1] ** 2)) / r.beta),
-    "exact: 1/beta = √(ab), c forgotten": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b)),
-    "exact: 1/beta = √(ab) − c": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b) - e.c),
-    "exact: ⟨û,u⟩² with sides exchanged": exact(lambda e: e.cos[0], lambda e: np.sqrt(e.b / e.a) * e.rate),
-    "exact: ⟨v̂,v⟩² without the derivative of c": exact(
-        lambda e: e.cos[1], lambda e: np.sqrt(e.b / e.a) * (-(e.g**2) / (e.g1 - e.c1))
-    ),
-    "exact: the overlaps are equal, dz/dbeta": exact(lambda e: e.cos[0], lambda e: e.rate),
-    "interlacing: one value less": interlaced(lambda e: -e.f[0] + 1 / e.z, ">="),
-    "interlacing: nothing is lost": interlaced(lambda e: 0.0, ">="),
-    "interlacing, above: two values less": interlaced(lambda e: -e.f[-1] - e.f[-2], "<="),
-    "error: a third": spread(lambda r: r.left_error / 3),
-    "error: twice": spread(lambda r: 2 * r.left_error),
-    "rank, at most: all unknown values at the last known": end("<=", lambda i: i.at_ceiling()),
-    "rank, at most: the least estimate": end("<=", lambda i: i.range(energy=False).left[0]),
-    "energy, at least: the tail is one value": end(">=", lambda i: i.flat_tail()),
-    "energy, at most: the tail is one value": end("<=", lambda i: i.flat_tail()),
-    "left: the root of it, cos for cos²": mean(lambda r: r.cos[0], lambda r: np.sqrt(r.left)),
-    "left: factor two of the derivative forgotten": mean(lambda r: r.cos[0], lambda r: r.left / 2),
     "left: the geometric mean of both sides": mean(lambda r: r.cos[0], lambda r: np.sqrt(r.left * r.right)),
     "left: zeros beyond min(m, d) forgotten": mean(lambda r: r.cos[0], lambda r: _square(r).left),
     "right: zeros beyond min(m, d) forgotten": mean(lambda r: r.cos[1], lambda r: _square(r).right),
     "left: from its own side alone, −phi_m²/phi_m'": mean(lambda r: r.cos[0], _one_side),
-    "left: phi_d' taken as phi_m'": mean(lambda r: r.cos[0], _other_fixed),
-    "left: 1 − (beta_c/beta)², beta_c half the edge": mean(
-        lambda r: r.cos[0], lambda r: 1 - (r.S[1] / (2 * r.strength)) ** 2
-    ),
     "right: the sines share as the sizes": mean(
         lambda r: r.cos[1], lambda r: 1 - (1 - r.left) * r.shape[1] / r.shape[0]
     ),
     "right: 5% less": mean(lambda r: r.cos[1], lambda r: 0.95 * r.right),
     "strength: zeros beyond min(m, d) forgotten": mean(lambda r: 1.0, lambda r: _square(r).strength / r.beta),
     "strength: one side, 1/phi_m": mean(lambda r: 1.0, lambda r: 1 / _phi(r, r.shape[0])[0] / r.beta),
-    "strength: square white noise, (z + √(z² − edge²))/2": mean(
-        lambda r: 1.0, lambda r: (r.S[0] + np.sqrt(r.S[0] ** 2 - r.S[1] ** 2)) / 2 / r.beta
-    ),
-    "strength: √phi forgotten, 1/(phi_m phi_d)": mean(
-        lambda r: 1.0, lambda r: 1 / (_phi(r, r.shape[0])[0] * _phi(r, r.shape[1])[0]) / r.beta
-    ),
     "strength: shrunk by both overlaps, z √(cos² cos²)": mean(
         lambda r: 1.0, lambda r: r.S[0] * np.sqrt(r.left * r.right) / r.beta
     ),
-    "exact: 1/beta = (a + b)/2 + c": exact(lambda e: 1 / e.beta, lambda e: (e.a + e.b) / 2 + e.c),
-    "exact: 1/beta = √(ab + c²)": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b + e.c**2)),
-    "exact: 1/beta = √(ab) + |c|": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b) + abs(e.c)),
-    "exact: 1/beta = √(ab) + 2c, from the square": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b) + 2 * e.c),
-    "exact: ⟨û,u⟩² = (a/b) dz/dbeta": exact(lambda e: e.cos[0], lambda e: e.a / e.b * e.rate),
-    "exact: ⟨û,u⟩² = −√(a/b) g/g'": exact(lambda e: e.cos[0], lambda e: -np.sqrt(e.a / e.b) * e.g / e.g1),
-    "exact: the overlaps' quotient is √(a/b)": exact(lambda e: e.cos[0] / e.cos[1], lambda e: np.sqrt(e.a / e.b)),
-    "exact: the squared overlaps' product is dz/dbeta": exact(lambda e: e.cos[0] * e.cos[1], lambda e: e.rate),
-    "exact: ⟨û,u⟩² with the derivative of c of other sign": exact(
-        lambda e: e.cos[0], lambda e: np.sqrt(e.a / e.b) * (-(e.g**2) / (e.g1 - 2 * e.c1))
+    "strength: square white noise, (z + √(z² − edge²))/2": mean(
+        lambda r: 1.0, lambda r: (r.S[0] + np.sqrt(r.S[0] ** 2 - r.S[1] ** 2)) / 2 / r.beta
     ),
-    "interlacing: the largest alone is lost": interlaced(lambda e: -e.f[0], ">="),
-    "interlacing: the second alone is lost": interlaced(lambda e: -e.f[1], ">="),
-    "interlacing, above: the largest is lost": interlaced(lambda e: -e.f[0], "<="),
+    "exact: 1/beta = √(ab) + |c|": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b) + abs(e.c)),
+    "exact: 1/beta = √(ab + c²)": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b + e.c**2)),
     "interlacing: two zeros come in": interlaced(lambda e: 2 / e.z - e.f[0] - e.f[1], ">="),
-    "error: the variance": spread(lambda r: r.left_error**2),
+    "interlacing: the largest alone is lost": interlaced(lambda e: -e.f[0], ">="),
     "error: √2 too large": spread(lambda r: np.sqrt(2) * r.left_error),
     "error: √2 too small": spread(lambda r: r.left_error / np.sqrt(2)),
     "error: as square white noise": spread(_white_square_error),
-    "rank, at least: nothing beyond the known values": end(">=", lambda i: i.with_tail(0.0)),
-    "rank, at most: the middle of the ends": end("<=", lambda i: sum(i.range(energy=False).left) / 2),
-    "rank, at least: the middle of the ends": end(">=", lambda i: sum(i.range(energy=False).left) / 2),
     "rank, at most: unknown values at half the last known": end(
         "<=", lambda i: i.with_tail(float(i.cut[i.known - 1]) / 2)
     ),
-    "energy, at most: the middle of the ends": end("<=", lambda i: sum(i.range(energy=True).left) / 2),
-    "energy, at least: the middle of the ends": end(">=", lambda i: sum(i.range(energy=True).left) / 2),
+    "rank, at least: the middle of the ends": end(">=", lambda i: sum(i.range(energy=False).left) / 2),
     "energy, at least: the tail at its mean value": end(">=", lambda i: i.with_tail(float(np.mean(i.cut[i.known :])))),
 }
