@@ -14,11 +14,11 @@ from .options import Jobs, JsonOption, check_targets
 def verify(
     keys: Annotated[list[str] | None, typer.Argument(help="Which statements; all by default.")] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Ten times the draws, larger sizes, longer searches.")] = False,
-    explain: Annotated[str | None, typer.Option(help="Show one: proof, assumptions, an instance.")] = None,
+    explain: Annotated[str | None, typer.Option(help="One in full: proof, what each check found.")] = None,
     jobs: Jobs = 2,
     json: JsonOption = None,
 ) -> None:
-    """Check every statement of the theory: holds, attained, needed, derived, rate, two routes, false variants.
+    """Check every statement of the theory by each way that applies; the legend below the table names them.
 
     Exit code 1 if one fails, with what failed. Always anew: only `grasp reproduce` keeps what was checked.
     """
