@@ -16,18 +16,18 @@ def compare(
         Path | None, typer.Argument(help="TOML file with a [compare] or a [text] table; the full study if none.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="One variant, three seeds, the main rows at their presets.")
+        bool, typer.Option("--quick", help="One variant, three seeds, the main methods at their presets.")
     ] = False,
     jobs: Jobs = 2,
     results: Results = Path("results"),
     json: JsonOption = None,
-    list_rows: Annotated[bool, typer.Option("--list", help="List the rows and exit.")] = False,
+    list_methods: Annotated[bool, typer.Option("--list", help="List the methods and exit.")] = False,
 ) -> None:
     """Compare removal methods on organisms: drift where each run first reaches the task.
 
     [compare] is of persona organisms (variants, seeds, methods, presets_only). [text] is of a model of your own: base,
     data, pairs, and neutral, heldout, task, context, target, every; a [train] table beside it holds the settings of
-    grasp train. Rows are ranked within the information they use. The runs of RESULTS are kept, so an interrupted
+    grasp train. Methods are ranked within the information they use. The runs of RESULTS are kept, so an interrupted
     comparison goes on where it was.
     """
     from figures.pages.comparison import write_pages
@@ -41,7 +41,7 @@ def compare(
     from synthetic.runner.results import write_json
 
     out = console()
-    if list_rows:
+    if list_methods:
         for method in COMPARED.values():
             knobs = ", ".join(f"{k:g}{'*' if k == method.preset else ''}" for k in method.knobs)
             out.print(f"{method.name} ({'control' if method.control else method.information}): {method.knob} {knobs}")
@@ -160,7 +160,7 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     left_out = missing(spec, methods)
     kept = [name for name in methods if name not in left_out]
     if not kept:
-        raise InputError(f"{path}: all rows are left out; they need {', '.join(dict.fromkeys(left_out.values()))}")
+        raise InputError(f"{path}: all methods are left out; they need {', '.join(dict.fromkeys(left_out.values()))}")
     spec.check()
     notes = [
         "text: one organism. Seeds redraw the LoRA start and the data order alone, so intervals are over runs, not "
@@ -172,9 +172,7 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
         notes.append(f"left out for want of {need}: {', '.join(x for x in left_out if left_out[x] == need)}")
     cells, unfit = make_text_cells(spec, seeds, kept, presets_only=presets_only)
     if spec.target is None and not any(cell.method == "naive" for cell in cells):
-        raise InputError(
-            f"{path}: the task score to match is the naive run's: add the row naive to methods, or give a target"
-        )
+        raise InputError(f"{path}: the task score to match is the naive run's: add naive to methods, or give a target")
     return cells, notes + [f"left out: {why}" for why in unfit]
 
 

@@ -74,7 +74,7 @@ def _run(row: Mapping[str, Any]) -> Run:
 def _from_naive(run: Run, of: Curves) -> float:
     naive = next((of[other] for other in of if other[:3] == (*run[:2], "naive")), None)
     if naive is None:
-        raise InputError("the task score to match is that of the naive run: add the row naive, or give a target")
+        raise InputError("the task score to match is that of the naive run: add the method naive, or give a target")
     return most_of_the_way([naive["task"][step] for step in sorted(naive["task"])])
 
 

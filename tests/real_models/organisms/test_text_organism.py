@@ -231,7 +231,7 @@ def test_matched_score_is_nine_tenths_of_the_naive_way_or_the_target():
 
 
 def test_matched_refuses_a_score_that_no_naive_run_gives():
-    with pytest.raises(InputError, match="add the row naive, or give a target"):
+    with pytest.raises(InputError, match="add the method naive, or give a target"):
         matched(rows("edit", (0.0, 0.5, 1.0)))
     with pytest.raises(InputError, match="learns nothing"):
         matched(rows("naive", (0.4, 0.5, 0.4)))
@@ -260,7 +260,7 @@ BAD = {
     NEEDED + "target = 1.5": "target must lie between 0 and 1",
     NEEDED + "context = 3": "context must be text",
     NEEDED + 'methods = ["nothing"]': "no method of the comparison is called 'nothing'",
-    NEEDED + 'methods = ["kl"]': "all rows are left out; they need neutral",
+    NEEDED + 'methods = ["kl"]': "all methods are left out; they need neutral",
     NEEDED + "seeds = -1": "seeds must be a list",
     NEEDED + "[compare]": "a [compare] and a [text] table",
     NEEDED.replace("data.jsonl", "none.jsonl"): "cannot read",
