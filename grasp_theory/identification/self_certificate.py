@@ -66,7 +66,7 @@ def estimate(top: float, rest: Float[ndarray, " k"], shape: tuple[int, int]) -> 
         of_b = np.array([(1 - sign / 2) / b - a1 / (2 * h * h1) + 1 / (2 * b), -a / (2 * h * h1)])
         of_c = np.array([2 / h, -1 / h1])
         variance = of_a @ left.covariance @ of_a + of_b @ right.covariance @ of_b + of_c @ cross @ of_c
-        errors.append(float(np.sqrt(variance)))
+        errors.append(float(np.sqrt(max(variance, 0.0))))  # below 0 by rounding where nothing is left
     value = left.covariance[0, 0] / (4 * a * a) + right.covariance[0, 0] / (4 * b * b) + cross[0, 0] / h**2
     on_left, on_right = float(np.sqrt(a / b) * rate), float(np.sqrt(b / a) * rate)
     return Estimate(
