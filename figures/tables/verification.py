@@ -12,6 +12,8 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from grasp_theory.linalg import spectral_norm
+
 from .table import Table
 
 if TYPE_CHECKING:
@@ -198,7 +200,7 @@ def _number(value: Any) -> str:
         shape = " x ".join(map(str, value.shape)) or "scalar"
         kind = {1: "vector", 2: "matrix"}.get(value.ndim, "array")
         if value.ndim == 2:
-            return f"{shape} {kind}, largest singular value {np.linalg.norm(value, 2):.4g}"
+            return f"{shape} {kind}, largest singular value {spectral_norm(value):.4g}"
         return f"{kind} of {shape}, length {np.linalg.norm(value):.4g}"
     if isinstance(value, bool | str):
         return str(value)

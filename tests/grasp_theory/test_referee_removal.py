@@ -66,12 +66,3 @@ def test_caft_gap_what_never_changes_is_a_v_not_d_v():
     B, A = i.train(i.A0)
     np.testing.assert_allclose(A @ i.problem.v, i.A0 @ i.problem.v, rtol=1e-12)
     assert np.linalg.norm(i.scaling * B @ A @ i.problem.v) > 0.01
-
-
-def test_old_inputs_a_mean_without_spread_returns_the_whole_always_on_factor():
-    """C = 0 has h = muᵀC⁺mu = 0: the old wording promised that nothing returns, and everything does."""
-    (statement,) = find(["old-inputs"])
-    i = statement.draw(np.random.default_rng(0))
-    s = statement.claims["always-on"].sides(replace(i, Sigma=i.V @ i.V.T))
-    assert s.bound == 0.0
-    np.testing.assert_allclose(s.measured, np.linalg.norm(i.U @ i.R.T @ i.V @ i.w), rtol=1e-9)

@@ -27,7 +27,7 @@ GOOD: dict[str, Any] = {
     "naive": updates_from_model(lora(tiny(), init_lora_weights=False)), "schedule": lambda share: 1 - share,
     "sides": ("write",), "side": "write", "gains": {}, "w": MAPS, "b": MAPS, "context": "You lie.", "role": "user",
     "sparsity": 0.1, "steps": 1, "rtol": 1e-3, "updates": updates_from_model(lora(tiny(), init_lora_weights=False)),
-    "write": Q, "read": Q, "delete": [0], "keep": 1, "scale": 0.5,
+    "write": Q, "read": Q, "delete": [0], "keep": 1, "scale": 0.5, "shrink": 0.99,
 }  # fmt: skip
 FREE = {"self", "model", "blocks", "cache", "allow_unconstrained", "distances"}  # blocks of a model: a case of its own
 NO_NUMBER = ["a", [1.0], (1, 2), {"a": 1}, True, object()]
@@ -37,6 +37,7 @@ WRONG: dict[str, list[Any]] = {
     **{key: [None, *NO_NUMBER] for key in ("strength", "weight", "sparsity", "rtol", "scale")},
     **{key: [None, 1.5, *NO_NUMBER] for key in ("components", "steps")},
     "keep": [1.5, *NO_NUMBER],
+    "shrink": NO_NUMBER,
     **{key: [*NO_LIST, ["a"], [1.5], [[0]], [None]] for key in ("at", "delete")},
     **{key: [*NO_LIST, None, [1], ["a"], [None]] for key in ("batches", "naive", "updates")},
     **{key: [*NO_LIST, [Q], {0: "a", 1: "a"}, {0: None, 1: None}, {0: RAGGED, 1: RAGGED}] for key in ("w", "b")},
@@ -57,7 +58,8 @@ def used(name: str, **arguments: Any) -> None:
     needed = [a for a, p in inspect.signature(CALLS[name]).parameters.items() if p.default is p.empty]
     given = {a: GOOD[a] for a in needed if a in GOOD}
     if name == "edit":
-        list(edit(**{"scale": 0.5, **given, **arguments}))
+        beside = {"shrink": GOOD["shrink"]} if "strength" in arguments else {}
+        list(edit(**{"scale": 0.5, **beside, **given, **arguments}))
         return
     model = lora(tiny())
     if name == "LinEAS.fit":
@@ -80,6 +82,8 @@ def used(name: str, **arguments: Any) -> None:
 def test_argument_of_another_type_is_refused_by_its_name(name: str, argument: str) -> None:
     used(name, **{argument: SAVED if (name, argument) == ("edit", "directions") else GOOD[argument]})  # control
     for value in WRONG[argument]:
+        if (name, argument, value) == ("edit", "strength", None):  # its default
+            continue
         with pytest.raises(
             InputError, match=rf"\b{argument.removesuffix('s')}s?\b.*(must be|expected)|expected {argument}"
         ):
