@@ -90,11 +90,18 @@ def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0
     return check_all(statement, drawn, rng, deep=deep)
 
 
-def check_all(statement: Statement[Any], drawn: list[Any], rng: np.random.Generator, *, deep: bool = False) -> Outcome:
-    """The checks on these draws."""
+def check_all(
+    statement: Statement[Any],
+    drawn: list[Any],
+    rng: np.random.Generator,
+    *,
+    deep: bool = False,
+    sides: list[dict[str, Sides]] | None = None,
+) -> Outcome:
+    """The checks on these draws; ``sides``, of those inside the assumptions, where they are evaluated already."""
     outcome = Outcome(statement.key, statement.kind, statement.basis)
     instances = check_draws(statement, drawn, outcome)
-    sides = evaluated(statement, instances)
+    sides = evaluated(statement, instances) if sides is None else sides
     check_holds(statement, sides, outcome)
     check_borders(statement, drawn, outcome)
     check_slack(statement, sides, outcome)

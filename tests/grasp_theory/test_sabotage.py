@@ -56,7 +56,7 @@ def drawn(request) -> Drawn:
 
 def test_statement_stands(drawn):
     statement = drawn.statement
-    outcome = c.check_all(statement, *drawn.all)
+    outcome = c.check_all(statement, *drawn.all, sides=drawn.sides)
     assert outcome.failures == []
     assert outcome.held == outcome.draws > 0
     assert outcome.variants[0] == outcome.variants[1] >= 2
