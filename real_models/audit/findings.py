@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ EARLY = 0.02  # B against A, below which a run has hardly begun
 RANDOM = 1.0  # B against A, above which B is no trained factor if its spectrum is flat too
 FLAT = 0.9  # (Σ S)²/(r Σ S²) of a random factor; trained ones were 0.12 to 0.78 in the median
 CONCENTRATED = 0.5  # share of the energy in one module
-DEPTH = 0.5  # share of the energy in a third of the blocks, where it is more than twice the others' average
+DEPTH = 0.5  # share of the energy in a third of the blocks
 OUTLIER = 5.0  # robust z of a block's log energy, and this many times the median
 USED, IDLE = 0.5, 0.1  # smallest over largest singular value; energy outside the first component
 SHARED = 0.2  # root mean square |cos| with the other layers: the effect size that is asked for beside p
@@ -53,18 +54,20 @@ class Audit:
     adapter: Adapter
     modules: Sequence[ModuleSpectrum]
 
-    @property
+    @cached_property
     def alive(self) -> list[ModuleSpectrum]:
         return [m for m in self.modules if m.norm > 0]
 
-    @property
+    @cached_property
     def energy(self) -> float:
         return sum(m.norm**2 for m in self.modules)
 
+    def which(self, modules: Sequence[ModuleSpectrum]) -> str:
+        return by_pattern([m.name for m in modules], [m.name for m in self.modules])
+
     def scope(self, modules: Sequence[ModuleSpectrum]) -> str:
         share = sum(m.norm**2 for m in modules) / self.energy if self.energy else 0.0
-        which = by_pattern([m.name for m in modules], [m.name for m in self.modules])
-        return f"{len(modules)} of {len(self.modules)} modules ({which}), {_percent(share)} of ‖dW‖²"
+        return f"{len(modules)} of {len(self.modules)} modules ({self.which(modules)}), {_percent(share)} of ‖dW‖²"
 
 
 def findings(adapter: Adapter, report: Report) -> list[Finding]:
@@ -86,8 +89,7 @@ def nothing_learnt(audit: Audit) -> Iterator[Finding]:
     if dead and len(dead) == len(audit.modules):
         yield Finding("nothing-learnt", "Nothing was learnt: every update is 0.", 1.0, audit.scope(dead), how)
     elif dead:
-        which = by_pattern([m.name for m in dead], [m.name for m in audit.modules])
-        text = f"{len(dead)} of {len(audit.modules)} modules have no update: {which}."
+        text = f"{len(dead)} of {len(audit.modules)} modules have no update: {audit.which(dead)}."
         yield Finding("dead-modules", text, len(dead) / len(audit.modules), audit.scope(dead), how)
 
 
@@ -128,8 +130,7 @@ def progress(audit: Audit) -> Iterator[Finding]:
         how = "A's entries outside ±1/√d_in, peft's start; root mean squares" if moved else "A's start is unknown"
         yield Finding("trained", text, grown, scope, how)
         if less and len(less) < len(started):
-            which = by_pattern([m.name for m in less], [m.name for m in audit.modules])
-            text = f"{len(less)} modules have hardly begun: {which}."
+            text = f"{len(less)} modules have hardly begun: {audit.which(less)}."
             yield Finding("late-modules", text, len(less) / len(started), audit.scope(less), f"B over A < {EARLY:g}")
 
 
@@ -162,7 +163,7 @@ def _depth(audit: Audit) -> Iterator[Finding]:
     thirds = np.array_split(np.arange(len(blocks)), 3)
     share = np.array([shares[part].sum() for part in thirds])
     top = int(share.argmax())
-    if share[top] >= DEPTH and share[top] >= (1 - share[top]):
+    if share[top] >= DEPTH:
         first, last = blocks[thirds[top][0]][0], blocks[thirds[top][-1]][0]
         name = ("first", "middle", "last")[top]
         text = f"{_percent(share[top])} of the energy lies in the {name} third of the blocks ({first} to {last})."
