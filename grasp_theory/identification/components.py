@@ -144,8 +144,6 @@ def _scan(
             leading = (svd.U if update.side == "write" else svd.Vh.T)[:, 0] if svd.U.shape[1] else None
         about = (update.name, update.layer, update.block, update.side, update.shape, update.rank)
         own = leading.astype(np.float32) if leading is not None and S.any() and update.side is not None else None
-        if update.name in names and update.side not in (None, side):
-            own = None  # the other side was decomposed on request
         modules.append(ModuleSpectrum(*about, S, own, start_of(lowrank, update.zero_start)))
     require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
