@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import cast
 
@@ -40,9 +42,17 @@ def check_statements(
     found = dict(zip(places, kept, strict=True))
     missing = [key for key, outcome in found.items() if outcome is None]
     if missing:
-        stream = in_workers([delayed(_check)(key, deep, store, places[key]) for key in missing], n_jobs)
+        tasks = [delayed(_check)(key, deep, store, places[key]) for key in missing]
+        stream = in_workers(tasks, n_jobs, prepare=_prepare)
         found |= zip(missing, progress(stream, len(missing)) if progress else stream, strict=True)
     return [cast("Outcome", found[key]) for key in keys]
+
+
+def _prepare() -> None:
+    """What the checks import late: in the middle, joblib would take it for a memory leak and start a new worker."""
+    for name in ("scipy.optimize", "scipy.stats", "sympy", "torch", "z3"):
+        with suppress(ImportError):
+            import_module(name)
 
 
 def _check(key: str, deep: bool, store: Store | None, place: Place) -> Outcome:

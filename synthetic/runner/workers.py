@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +13,10 @@ from typing import Any
 SAYS = ("A worker stopped while some jobs were given", r".*You could benefit from adjusting the input task iterator")
 
 
-def in_workers(tasks: Sequence[Any], n_jobs: int) -> Iterator[Any]:
+def in_workers(tasks: Sequence[Any], n_jobs: int, *, prepare: Callable[[], None] | None = None) -> Iterator[Any]:
     """Results of ``joblib.delayed`` tasks in their order, from as many processes with one BLAS thread each.
+
+    prepare : called once in each process before its first task, for imports that all tasks need.
 
     A terminal sends Ctrl-C to all its processes. Workers are started with it blocked, so that none of them, still
     importing, prints where it was: this process is interrupted, and ends them. One job or one task: in this process.
@@ -27,7 +29,7 @@ def in_workers(tasks: Sequence[Any], n_jobs: int) -> Iterator[Any]:
         return
     for message in SAYS:
         warnings.filterwarnings("ignore", message=message)
-    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1, initializer=prepare):
         with _without_interrupts():
             stream = Parallel(return_as="generator")(tasks)
         yield from stream

@@ -10,6 +10,7 @@ import pytest
 
 import grasp_cli
 from figures.catalogue import FIGURES, csv_name
+from figures.pages import summary
 from figures.pages.summary import failures, write_report
 from figures.rows import FOLDER, read_rows
 from grasp_theory.identification.report import plain
@@ -25,7 +26,7 @@ def grasp(capsys, *arguments):
 
 @pytest.mark.slow
 def test_reproduce_runs_stages_once(tmp_path, capsys):
-    command = ("reproduce", "--results", tmp_path, "--trials", 2, "--jobs", 1, "--only", "audit", "--only", "verdict")
+    command = ("reproduce", "--results", tmp_path, "--trials", 1, "--jobs", 1, "--only", "audit", "--only", "verdict")
     code, out, _ = grasp(capsys, *command)
     assert code == 0
     assert {"planted-adapter", "planted.json", "planted.html", "verdict_rates.csv"} <= {
@@ -73,11 +74,13 @@ def results(tmp_path_factory):
     return folder, made
 
 
-def test_report_is_whole_and_self_contained(results):
+def test_report_is_whole_and_self_contained(results, monkeypatch):
     folder, made = results
+    some = dict(list(FIGURES.items())[::6])  # each of them is drawn by test_figures
+    monkeypatch.setattr(summary, "FIGURES", some)
     html, text = write_report(folder)
     page = html.read_text()
-    assert page.count("data:image/png;base64,") == len(FIGURES)
+    assert page.count("data:image/png;base64,") == len(some) > 2
     assert "http" not in page.replace("http://www.w3.org", "")
     for sentence in ("1 of 1 statements stand", "0.10, 0.70", "from 0.100 to 0.900"):
         assert sentence in page
