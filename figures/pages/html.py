@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from ..style import render
+from ..style import COLUMN, render
 from ..tables import Block, Table
 
 if TYPE_CHECKING:
@@ -45,8 +45,14 @@ def facts(rows: Sequence[tuple[str, str]]) -> Part:
 
 
 def picture(figure: Figure, caption: str) -> Part:
-    """The figure as an embedded PNG with its caption."""
-    return "picture", {"png": base64.b64encode(render(figure)).decode(), "caption": caption}
+    """The figure as an embedded PNG with its caption; a wide one scrolls where a screen is narrow."""
+    png = base64.b64encode(render(figure)).decode()
+    return "picture", {"png": png, "caption": caption, "wide": figure.get_figwidth() > COLUMN}
+
+
+def statements(rows: Sequence[tuple[str, str]]) -> Part:
+    """Sentences, each with what stands behind it in small print."""
+    return "statements", rows
 
 
 def preformatted(text: str) -> Part:

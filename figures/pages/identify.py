@@ -12,10 +12,10 @@ from rich.console import Console
 from real_models.audit.describe import provenance, summary
 from synthetic.runner.results import write_atomically, write_json
 
-from ..plots.identification import SHOWN, alignment, depth, spectrum
+from ..plots.adapter_map import adapter_map
+from ..plots.identification import SHOWN, alignment, spectrum
 from ..tables.identify import reasons, show_components, show_trajectory
-from ..tables.table import Table
-from .html import blocks, facts, heading, page, paragraph, picture, preformatted
+from .html import facts, heading, page, paragraph, picture, preformatted, statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from grasp_theory.identification.trajectory import Checkpoint
     from real_models import Adapter
     from real_models.audit.findings import Finding
+
+
+MAP = (
+    "Every adapted module by depth and kind. Colour: root mean square entry of dW; cross: no update. Dot: stable rank "
+    "over rank, full size where all of it is used. Frame: leading direction shared with other layers. Bars: share of "
+    "‖dW‖²."
+)
 
 
 def identify_page(
@@ -37,8 +44,10 @@ def identify_page(
 
     found : what the weights show, which opens the page. remarks : what is said beside the verdict: warnings, reasons.
     """
-    table = Table(["finding", "scope", "decided by"], [[f.text, f.scope, f.how] for f in found], left=3)
-    parts = [facts(about), heading("Findings"), *blocks([table]), heading("Verdict")]
+    shared = {name for f in found if f.key == "shared-direction" for name in f.modules}
+    said = [(f.text, f"{f.scope}. Decided by: {f.how}.") for f in found]
+    parts = [facts(about), heading("Findings"), statements(said), picture(adapter_map(result["modules"], shared), MAP)]
+    parts += [heading("Verdict")]
     parts += [paragraph(f"Verdict: {result['verdict']}.", kind="verdict"), paragraph(result["rule"])]
     parts += [paragraph(result["caveat"]), *(paragraph(remark) for remark in remarks)]
     if result["decompositions"]:
@@ -46,7 +55,6 @@ def identify_page(
         which = "" if shown == of else f" of the {shown} largest of {of} modules"
         caption = f"Singular values{which}. Filled: stands out by the rule above; dashed: what noise alone would reach."
         parts += [heading("Spectra"), picture(spectrum(result), caption)]
-        parts += [heading("Over depth"), picture(depth(result), "Size of the update of every adapted module.")]
         matrix = alignment(result)
         if matrix is not None:
             caption = (

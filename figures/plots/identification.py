@@ -1,4 +1,4 @@
-"""Pictures of one identification report: spectra with floors, strength over depth, agreement between modules."""
+"""Pictures of one identification report: spectra with floors, agreement between modules."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from real_models.adapters.patterns import kind
 from real_models.adapters.sides import natural_key
 
-from ..style import BLUE, COLUMN, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
+from ..style import BLUE, COLUMN, ORANGE, PAGE, RED, SKY, new_figure, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from matplotlib.figure import Figure
 
@@ -53,40 +53,14 @@ def spectrum(report: dict[str, Any]) -> Figure:
     return figure
 
 
-@styled
-def depth(report: dict[str, Any]) -> Figure:
-    """Frobenius norm (bars) and leading singular value (dots) of every module over its layer."""
-    modules = [m for m in report["modules"] if m["singular_values"]]
-    kinds = sorted({kind(m["name"]) for m in modules}, key=natural_key)
-    places, labels, label = _places(report["modules"])
-    figure = new_figure(PAGE, 2.4 + 0.13 * (-(-len(kinds) // 4)))
-    axis = figure.subplots()
-    colours = [BLUE, ORANGE, GREEN, RED, SKY, GREY, PURPLE, "#F0E442"]
-    width = 0.8 / max(1, len(kinds))
-    for n, name in enumerate(kinds):
-        of_kind = [m for m in modules if kind(m["name"]) == name]
-        at = np.array([places[_place(m)] for m in of_kind]) + (n - (len(kinds) - 1) / 2) * width
-        norms = [float(np.linalg.norm(m["singular_values"])) for m in of_kind]
-        colour = colours[n % len(colours)]
-        axis.bar(at, norms, width, color=colour, alpha=0.45, label=name)
-        axis.plot(at, [m["singular_values"][0] for m in of_kind], ".", color=colour)
-    step = max(1, -(-len(labels) // 16))
-    axis.set_xticks(range(0, len(labels), step), labels[::step])
-    axis.set_xlabel(label)
-    axis.set_ylabel("update size")
-    axis.set_title("Frobenius norm (bars) and leading singular value (dots)", loc="left")
-    figure.legend(ncols=4, loc="outside lower center")
-    return figure
-
-
 def _place(module: dict[str, Any]) -> str:
     """The path of its block, its index where no path is known, "" outside the blocks."""
     at = module["layer"] if module["block"] is None else module["block"]
     return "" if at is None else str(at)
 
 
-def _places(modules: Sequence[dict[str, Any]]) -> tuple[dict[str, int], list[str], str]:
-    """(position of every block, its label, what they count): layer numbers, or running ones where several lists are."""
+def places(modules: Sequence[dict[str, Any]]) -> tuple[Callable[[dict[str, Any]], int], list[str], str]:
+    """(position of a module's block, labels, what they count): layer numbers, or running ones of several lists."""
     blocks = sorted({_place(m) for m in modules}, key=natural_key)
     number = {_place(m): m["layer"] for m in modules}
     lists = {block.rpartition(".")[0] for block in blocks if block}
@@ -96,7 +70,8 @@ def _places(modules: Sequence[dict[str, Any]]) -> tuple[dict[str, int], list[str
     else:
         numbers = iter(range(len(blocks)))
         labels, what = [outside or "" if not b else str(next(numbers)) for b in blocks], "block, in order of name"
-    return {block: n for n, block in enumerate(blocks)}, labels, what
+    position = {block: n for n, block in enumerate(blocks)}
+    return lambda module: position[_place(module)], labels, what
 
 
 @styled
@@ -113,8 +88,8 @@ def alignment(report: dict[str, Any]) -> Figure | None:
     axis.set_title("cos² of leading directions\n(modules by depth)")
     step = max(1, len(cos2) // 12)
     ticks = range(0, len(cos2), step)
-    places, numbers, _ = _places(report["modules"])
-    at = {m["name"]: numbers[places[_place(m)]] for m in report["modules"]}
+    place, numbers, _ = places(report["modules"])
+    at = {m["name"]: numbers[place(m)] for m in report["modules"]}
     labels = [f"{at[name]} {kind(name)}" for name in (found["modules"][t] for t in ticks)]
     axis.set_xticks(ticks, labels, rotation=90)
     axis.set_yticks(ticks, labels)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from figures.catalogue import FIGURES, builder, csv_name, draw
-from figures.plots.identification import alignment, depth, kind, spectrum
+from figures.plots.adapter_map import adapter_map
+from figures.plots.identification import alignment, kind, spectrum
 from figures.rows import FOLDER, read_rows
 from figures.style import render
 from grasp_theory import InputError, identify
@@ -69,12 +70,33 @@ def test_spectrum_says_when_there_is_no_floor():
     assert not axis.get_legend()
 
 
-def test_depth_draws_every_module(result):
-    axis = depth(result).axes[0]
-    np.testing.assert_allclose(
-        sorted(p.get_height() for p in axis.patches),
-        sorted(float(np.linalg.norm(m["singular_values"])) for m in result["modules"]),
+def test_map_shows_size_rank_and_sharing_of_every_module(result):
+    shared = result["modules"][1]["name"]
+    figure = adapter_map(result["modules"], {shared})
+    _, _, cells, right, *_ = figure.axes
+    rms = [np.linalg.norm(m["singular_values"]) / np.sqrt(np.prod(m["shape"])) for m in result["modules"]]
+    shown = np.ma.getdata(cells.images[0].get_array())
+    np.testing.assert_allclose(np.sort(shown.ravel()), np.sort(rms))
+    assert [label.get_text() for label in cells.get_yticklabels()] == sorted(
+        {kind(m["name"]) for m in result["modules"]}
     )
+    (dots,) = cells.collections
+    assert len(dots.get_offsets()) == len(rms)
+    (frame,) = cells.patches
+    np.testing.assert_allclose(
+        frame.get_x() + frame.get_width() / 2, next(m["layer"] for m in result["modules"] if m["name"] == shared)
+    )
+    np.testing.assert_allclose(sum(bar.get_width() for bar in right.patches), 1.0)
+
+
+def test_map_marks_modules_without_update(result):
+    dead = [m | {"singular_values": [0.0] * m["rank"]} for m in result["modules"]]
+    some = adapter_map([*result["modules"][1:], dead[0]]).axes[2]
+    assert [line.get_marker() for line in some.lines] == ["x"]
+    assert len(some.collections[0].get_offsets()) == len(dead) - 1
+    every = adapter_map(dead).axes[2]
+    assert len(every.lines) == len(dead)
+    assert not every.images
 
 
 def test_alignment_shows_cos2_off_the_diagonal(result):
