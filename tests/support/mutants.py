@@ -236,19 +236,17 @@ def mutant_agreement(*, terms: str = "each component", lowest: bool = True) -> C
         d, L, k = m.U.shape
         cos2 = np.einsum("dli,dmj->lmij", m.U, m.U) ** 2
         a, b = np.tril_indices(L, -1)
-        value, null = np.mean(cos2[a, b, 0, 0]), []
-        for _ in range(99):
-            j, turn = rng.integers(0, k, L), rng.random(len(a)) < 0.5
-            other = 1 + j % (k - 1)
-            null.append(
-                {
-                    "each component": np.mean(cos2[a, b, j[a], j[b]]),
-                    "leading against others": np.mean(np.where(turn, cos2[a, b, 0, other[b]], cos2[a, b, other[a], 0])),
-                    "ordered pairs": np.mean([cos2[a, b, 0, other[b]], cos2[a, b, other[a], 0]]),
-                    "isotropic mean": 1 / d,
-                }[terms]
-            )
-        return max((1 + np.count_nonzero(np.array(null) >= value)) / 100, float(k) ** -L if lowest else 0)
+        value = np.mean(cos2[a, b, 0, 0])
+        j, turn = rng.integers(0, k, (99, L)), rng.random((99, len(a))) < 0.5
+        other = 1 + j % (k - 1)
+        i, o = (j[:, a], j[:, b]), (other[:, a], other[:, b])
+        null = {
+            "each component": lambda: cos2[a, b, i[0], i[1]],
+            "leading against others": lambda: np.where(turn, cos2[a, b, 0, o[1]], cos2[a, b, o[0], 0]),
+            "ordered pairs": lambda: (cos2[a, b, 0, o[1]] + cos2[a, b, o[0], 0]) / 2,
+            "isotropic mean": lambda: np.full((99, 1), 1 / d),
+        }[terms]().mean(axis=1)
+        return max((1 + np.count_nonzero(null >= value)) / 100, float(k) ** -L if lowest else 0)
 
     return p
 
