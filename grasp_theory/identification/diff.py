@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -34,6 +34,8 @@ class Overlap:
     mean_cos2 : mean squared cosine of these angles: 0 orthogonal, 1 the same subspace.
     random_mean_cos2 : its mean max(k, k')/width for independent isotropic subspaces.
     random_99 : its 99% quantile under the same law (simulated, fixed seed).
+    start_cosine, trained_cosine : of the factors themselves (the one that started at random, the one that started at 0)
+        as vectors; near 0 for independent starts, whatever was learnt. None where ranks or starts differ, or pooled.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Overlap:
     mean_cos2: float | None
     random_mean_cos2: float | None
     random_99: float | None
+    start_cosine: float | None = None
+    trained_cosine: float | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,9 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
     for name in compared:
         loaded = a[name].lowrank, b[name].lowrank
         pair = _pair(*loaded, side=chosen, k=k)
-        overlaps.append(_overlap(name, a[name].layer, [pair], pair.svds))
+        start, trained = factor_cosines((a[name], loaded[0]), (b[name], loaded[1]))
+        own = _overlap(name, a[name].layer, [pair], pair.svds)
+        overlaps.append(replace(own, start_cosine=start, trained_cosine=trained))
         width = loaded[0].shape[0 if chosen == "write" else 1]
         pairs.setdefault(width, []).append(pair)
         both = stacks.setdefault(width, (Stack(chosen), Stack(chosen)))
@@ -159,7 +165,7 @@ def _overlap(
 ) -> Overlap:
     norms = tuple(float(np.linalg.norm([p.norms[i] for p in pairs])) for i in (0, 1))
     width = leading[0][0].shape[0]
-    a, b = (_numerical_span(U, S) for U, S in leading)
+    a, b = (numerical_span(U, S) for U, S in leading)
     angles = np.sort(a.angles(b))
     mean, high = random_overlap(width, a.dimension, b.dimension) if angles.size else (None, None)
     return Overlap(
@@ -176,11 +182,32 @@ def _overlap(
     )
 
 
+def factor_cosines(
+    first: tuple[Update, LowRank], second: tuple[Update, LowRank]
+) -> tuple[float | None, float | None]:
+    """(cosine of the factors that started at random, of those that started at 0), of two loaded updates.
+
+    Law: two independent starts with r x d entries have cosine 0 with standard deviation 1/√(r d); one seed and few
+    steps leave it near 1. The factors are compared as stored: a decomposition rewritten in another gauge loses it.
+    """
+    (a, one), (b, other) = first, second
+    if a.zero_start is None or a.zero_start != b.zero_start or one.rank != other.rank:
+        return None, None
+    B, A = _cosine(one.B, other.B), _cosine(one.A, other.A)
+    return (A, B) if a.zero_start == "B" else (B, A)
+
+
+def _cosine(X: ndarray, Y: ndarray) -> float | None:
+    x, y = (Z.ravel().astype(np.float64) / (float(np.abs(Z).max(initial=0.0)) or 1.0) for Z in (X, Y))
+    size = float(np.linalg.norm(x)) * float(np.linalg.norm(y))
+    return float(x @ y) / size if size else None
+
+
 def _largest(S: Float[ndarray, " q"]) -> float:
     return float(S[0]) if S.size else 0.0
 
 
-def _numerical_span(U: Float[ndarray, "width k"], S: Float[ndarray, " q"]) -> Subspace:
+def numerical_span(U: Float[ndarray, "width k"], S: Float[ndarray, " q"]) -> Subspace:
     """Span of the directions whose singular values are not zero to rounding; the others are arbitrary."""
     return Subspace.span(U[:, S[: U.shape[1]] > 1e-9 * max(_largest(S), np.finfo(float).tiny)])
 
