@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from real_models.audit.describe import provenance, summary
+from real_models.audit.describe import different_bases, provenance, summary
 from synthetic.runner.results import write_atomically, write_json
 
 from ..plots.identification import SHOWN, alignment, depth, spectrum
+from ..tables.against import against_blocks
 from ..tables.identify import reasons, show_components, show_trajectory
-from ..tables.table import Table
+from ..tables.table import Block, Table
 from .html import blocks, facts, heading, page, paragraph, picture, preformatted
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from grasp_theory import Report
     from grasp_theory.identification.trajectory import Checkpoint
     from real_models import Adapter
+    from real_models.audit.against import Against
     from real_models.audit.findings import Finding
 
 
@@ -32,13 +34,18 @@ def identify_page(
     about: Sequence[tuple[str, str]],
     found: Sequence[Finding],
     remarks: Sequence[str],
+    *,
+    beside: Sequence[Block] = (),
 ) -> str:
     """A self-contained page of one report: ``result`` its JSON form, ``text`` its tables, ``about`` the adapter.
 
     found : what the weights show, which opens the page. remarks : what is said beside the verdict: warnings, reasons.
+    beside : what is said of control runs.
     """
     table = Table(["finding", "scope", "decided by"], [[f.text, f.scope, f.how] for f in found], left=3)
-    parts = [facts(about), heading("Findings"), *blocks([table]), heading("Verdict")]
+    parts = [facts(about), heading("Findings"), *blocks([table])]
+    parts += [heading("Beside the controls"), *blocks(beside)] if beside else []
+    parts += [heading("Verdict")]
     parts += [paragraph(f"Verdict: {result['verdict']}.", kind="verdict"), paragraph(result["rule"])]
     parts += [paragraph(result["caveat"]), *(paragraph(remark) for remark in remarks)]
     if result["decompositions"]:
@@ -66,13 +73,13 @@ def write_results(
     *,
     activations: Report | None = None,
     trajectory: Sequence[Checkpoint] | None = None,
-    control: Adapter | None = None,
+    against: Against | None = None,
 ) -> None:
     """The files of an identification; to be called before anything is printed, so that a closed pipe loses none."""
     if json is not None:
         beside = {} if activations is None else {"activation_svd": activations.to_dict()}
         beside |= {} if trajectory is None else {"trajectory": [asdict(c) for c in trajectory]}
-        beside |= {} if control is None else {"control": provenance(control)}
+        beside |= {} if against is None else {"against": against.to_dict()}
         said = {"findings": [asdict(f) for f in found]}
         write_json(json, {**said, **report.to_dict(), **beside, "adapter": provenance(adapter)})
     if html is not None:
@@ -82,12 +89,14 @@ def write_results(
             show_components(activations, out)
         if trajectory is not None:
             show_trajectory(trajectory, out)
-        against = [] if control is None else [f"Decomposed: dW − dW of the control {control.path}."]
         remarks = [
-            *against,
             *(f"Warning: {w}" for w in adapter.warnings),
             *reasons(report.decompositions),
             *adapter.notes,
         ]
-        page = identify_page(report.to_dict(), out.export_text(), summary(adapter), found, remarks)
+        controls = () if against is None else against.controls
+        remarks += [f"Warning: {w}" for control in controls for w in different_bases(adapter, control)]
+        about = [*summary(adapter), *(("control", str(control.path)) for control in controls)]
+        beside = [] if against is None else against_blocks(against, explain=True)
+        page = identify_page(report.to_dict(), out.export_text(), about, found, remarks, beside=beside)
         write_atomically(html, page.encode())

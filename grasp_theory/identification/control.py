@@ -147,9 +147,7 @@ def contrast(
     return [_contrasted(u, [c[u.name] for c in by_name], bases, side) for u in updates]
 
 
-def _contrasted(
-    update: Update, controls: Sequence[Update], bases: Mapping[str, Subspace], side: Side
-) -> Update:
+def _contrasted(update: Update, controls: Sequence[Update], bases: Mapping[str, Subspace], side: Side) -> Update:
     everyone = [update, *controls]
     fixed, starts = {u.fixed for u in everyone}, {u.zero_start for u in everyone}
     return replace(

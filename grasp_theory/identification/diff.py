@@ -165,7 +165,7 @@ def _overlap(
 ) -> Overlap:
     norms = tuple(float(np.linalg.norm([p.norms[i] for p in pairs])) for i in (0, 1))
     width = leading[0][0].shape[0]
-    a, b = (numerical_span(U, S) for U, S in leading)
+    a, b = (_numerical_span(U, S) for U, S in leading)
     angles = np.sort(a.angles(b))
     mean, high = random_overlap(width, a.dimension, b.dimension) if angles.size else (None, None)
     return Overlap(
@@ -182,9 +182,7 @@ def _overlap(
     )
 
 
-def factor_cosines(
-    first: tuple[Update, LowRank], second: tuple[Update, LowRank]
-) -> tuple[float | None, float | None]:
+def factor_cosines(first: tuple[Update, LowRank], second: tuple[Update, LowRank]) -> tuple[float | None, float | None]:
     """(cosine of the factors that started at random, of those that started at 0), of two loaded updates.
 
     Law: two independent starts with r x d entries have cosine 0 with standard deviation 1/√(r d); one seed and few
@@ -207,7 +205,7 @@ def _largest(S: Float[ndarray, " q"]) -> float:
     return float(S[0]) if S.size else 0.0
 
 
-def numerical_span(U: Float[ndarray, "width k"], S: Float[ndarray, " q"]) -> Subspace:
+def _numerical_span(U: Float[ndarray, "width k"], S: Float[ndarray, " q"]) -> Subspace:
     """Span of the directions whose singular values are not zero to rounding; the others are arbitrary."""
     return Subspace.span(U[:, S[: U.shape[1]] > 1e-9 * max(_largest(S), np.finfo(float).tiny)])
 

@@ -13,9 +13,8 @@ from numpy import ndarray
 from .. import linalg
 from ..errors import GraspError, InputError
 from ..lowrank import LowRank
-from ..subspace import Subspace
 from ..updates import Side, Update, require_size
-from .diff import factor_cosines, numerical_span
+from .diff import factor_cosines
 from .report import SCHEMA_VERSION, plain
 
 
@@ -23,8 +22,9 @@ from .report import SCHEMA_VERSION, plain
 class OverlapMatrix:
     """Result of :func:`overlap_matrix`; entry (i, j) is of runs i and j, NaN where they have no common module.
 
-    names : of the runs. overlap : mean cos² of the k leading directions, the modules weighted by ‖dW_i‖‖dW_j‖.
-    random, spread : mean and standard deviation of the same for independent isotropic subspaces.
+    names : of the runs. overlap : mean cos² of the k leading directions, weighted by their energies, the modules by
+    ‖dW_i‖‖dW_j‖: 1 the same directions in the same proportions, 0 orthogonal.
+    random, spread : mean and standard deviation of the same where the directions are independent and isotropic.
     start_cosine : median cosine of the factors that started at random; near 1 from one seed.
     modules : number of common modules with an update in both. norms : Frobenius norm of each run on this side.
     mismatched : pairs (i, j) with modules of one name and different shapes, which are left out.
@@ -52,17 +52,20 @@ class _Loaded:
 
     update: Update
     lowrank: LowRank
-    space: Subspace
+    U: Float[ndarray, "d k"]
+    S: Float[ndarray, " k"]
     norm: float
 
 
 def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: Side | None = None, k: int = 8) -> OverlapMatrix:
     """Overlap of the k leading directions of every pair of runs, on one side, over their common modules.
 
-    Left singular vectors on the write side, right ones on the read side; None takes write if any module writes the
-    stream or no side is known, else read. Law: for independent uniform subspaces of dimensions k and k' in R^d the mean
-    cos² over the q = min(k, k') principal angles has mean k k'/(q d) and variance 2 k k'(d−k)(d−k')/(q² d²(d−1)(d+2))
-    (the first two moments of tr(P P'), P' uniform).
+    Left singular vectors on the write side, right ones on the read side; None takes the side on which more pairs have a
+    module in common, write if as many. Law: the overlap of a module is tr(M N)/(‖M‖_F‖N‖_F) of M = U S² Uᵀ and N alike,
+    that is Σ s_i² s'_j² cos²(u_i, u'_j) over √(Σ s⁴ Σ s'⁴). For a uniformly rotated N in R^d, tr(M N) has mean
+    tr M tr N/d and variance 2 ‖M₀‖²‖N₀‖²/((d − 1)(d + 2)), M₀ = M − (tr M/d) I. Proof: E of R⊗R⊗R⊗R, R orthogonal,
+    leaves tr M tr N/d of the part along I, and the traceless matrices are one irreducible space, of dimension
+    (d − 1)(d + 2)/2, in which N₀ has a uniform direction as far as second moments go. ∎ (Escoufier's RV coefficient.)
 
     Raises InputError for fewer than two runs, no common module at all, factors that are not finite (saying whose).
     Cost: every module of every run is decomposed once, then O(d k²) a pair and module; memory: one module of all runs.
@@ -71,9 +74,9 @@ def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: Side | None = 
         raise InputError(f"k must be a positive number of directions, got {k!r}")
     if len(runs) < 2:
         raise InputError(f"needs two or more runs to compare, got {len(runs)}")
-    sides = {u.side for updates in runs.values() for u in updates}
-    chosen: Side = side or ("read" if sides - {None} == {"read"} else "write")
-    tables = [{u.name: u for u in updates if u.side == chosen or sides == {None}} for updates in runs.values()]
+    chosen = side or _side(runs)
+    known = any(u.side for updates in runs.values() for u in updates)
+    tables = [{u.name: u for u in updates if u.side == chosen or not known} for updates in runs.values()]
     n, names = len(runs), tuple(runs)
     weight, sums, means, variances = (np.zeros((n, n)) for _ in range(4))
     starts: dict[tuple[int, int], list[float]] = {}
@@ -91,14 +94,16 @@ def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: Side | None = 
             starts.setdefault((i, j), []).extend([] if cosine is None else [cosine])
             if one.norm and other.norm:
                 w = one.norm * other.norm
-                cos2, mean, variance = _compared(one.space, other.space)
+                cos2, mean, variance = _compared(one, other)
                 weight[i, j] += w
                 sums[i, j] += w * cos2
                 means[i, j] += w * mean
                 variances[i, j] += w**2 * variance
                 counts[i, j] += 1
     if not counts.any():
-        raise InputError(f"no two of the {n} runs have a module in common on the {chosen} side; are the bases different?")
+        raise InputError(
+            f"no two of the {n} runs have a module in common on the {chosen} side; are the bases different?"
+        )
     cosines = np.full((n, n), np.nan)
     for pair, values in starts.items():
         cosines[pair] = np.median(values) if values else np.nan
@@ -116,6 +121,14 @@ def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: Side | None = 
     )
 
 
+def _side(runs: Mapping[str, Sequence[Update]]) -> Side:
+    def pairs(side: Side) -> int:
+        names = [{u.name for u in updates if u.side == side} for updates in runs.values()]
+        return sum(bool(a & b) for a, b in combinations(names, 2))
+
+    return "read" if pairs("read") > pairs("write") else "write"
+
+
 def _load(
     module: str, names: Sequence[str], tables: Sequence[Mapping[str, Update]], side: Side, k: int
 ) -> Iterator[tuple[int, _Loaded]]:
@@ -130,21 +143,20 @@ def _load(
                 require_size({module: norm})
         except GraspError as error:
             raise InputError(f"{names[i]}, {module}: {error}") from None
-        yield i, _Loaded(table[module], lowrank, numerical_span(svd.U, svd.S), norm)
+        yield i, _Loaded(table[module], lowrank, svd.U, svd.S[: svd.U.shape[1]], norm)
 
 
-def _compared(one: Subspace, other: Subspace) -> tuple[float, float, float]:
-    """(mean cos², its mean and variance for independent uniform subspaces)."""
-    d, a, b = one.ambient, one.dimension, other.dimension
-    q = min(a, b)
-    cos2 = float(np.sum((one.basis.T @ other.basis) ** 2)) / q
-    variance = 2 * a * b * (d - a) * (d - b) / (q * d) ** 2 / ((d - 1) * (d + 2)) if d > 1 else 0.0
-    return cos2, max(a, b) / d, variance
+def _compared(one: _Loaded, other: _Loaded) -> tuple[float, float, float]:
+    """(overlap, its mean and variance by chance) of one module of two runs."""
+    d = one.U.shape[0]
+    a, b = ((x.S / x.S[0]) ** 2 for x in (one, other))  # eigenvalues of M and N
+    size = linalg.length(a) * linalg.length(b)
+    overlap = float(a @ (one.U.T @ other.U) ** 2 @ b) / size
+    rest = (1 - a.sum() ** 2 / (d * (a @ a))) * (1 - b.sum() ** 2 / (d * (b @ b)))  # ‖M₀‖²‖N₀‖²/(‖M‖²‖N‖²)
+    return overlap, float(a.sum() * b.sum() / d) / size, 2 * float(rest) / ((d - 1) * (d + 2)) if d > 1 else 0.0
 
 
-def _symmetric(
-    upper: Float[ndarray, "n n"], weight: Float[ndarray, "n n"], diagonal: float
-) -> Float[ndarray, "n n"]:
+def _symmetric(upper: Float[ndarray, "n n"], weight: Float[ndarray, "n n"], diagonal: float) -> Float[ndarray, "n n"]:
     """upper/weight above the diagonal, mirrored; NaN where nothing was weighed."""
     with np.errstate(invalid="ignore", divide="ignore"):
         found = np.triu(upper / weight, 1)

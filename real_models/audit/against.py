@@ -37,7 +37,9 @@ class Against:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, without the two reports."""
-        strengths = {(d.name, c.index): (c.singular_value, c.energy) for d in self.own.decompositions for c in d.components}
+        strengths = {
+            (d.name, c.index): (c.singular_value, c.energy) for d in self.own.decompositions for c in d.components
+        }
         named = ("singular_value", "energy")
         components = [
             {**asdict(c), **dict(zip(named, strengths[c.decomposition, c.index], strict=True))} for c in self.covered

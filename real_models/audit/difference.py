@@ -39,26 +39,28 @@ def difference_findings(found: Difference) -> list[Finding]:
 
 def same_start(cosines: Sequence[float | None]) -> bool | None:
     """Whether at least half of the random factors are those of one start; None where none can be compared."""
-    known = [c for c in cosines if c is not None]
-    return bool(np.median(known) >= SAME_START) if known else None
+    return _median(cosines) >= SAME_START if any(c is not None for c in cosines) else None
+
+
+def _median(values: Sequence[float | None]) -> float:
+    return float(np.median([v for v in values if v is not None]))
 
 
 def _lineage(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
     starts = [o.start_cosine for o in both if o.start_cosine is not None]
-    trained = [o.trained_cosine for o in both if o.trained_cosine is not None]
     scope = _scope([o for o in both if o.start_cosine is not None], found)
     same = same_start(starts)
     if same is None:
         return
-    start = float(np.median(starts))
+    start, trained = _median(starts), _median([o.trained_cosine for o in both])
     hit = sum(s >= SAME_START for s in starts)
     how = f"median cosine of the factors that started at random, as stored; the same start from {SAME_START:g}"
-    cosine = float(np.median([o.cosine for o in both if o.cosine is not None]))
-    if same and trained and min(float(np.median(trained)), cosine) >= CONTINUED:
+    cosine = _median([o.cosine for o in both])
+    if same and min(trained, cosine) >= CONTINUED:
         a, b = _norms(both)
         text = (
             f"One continues the other, or both are runs of one seed on the same data: their factors have cosine "
-            f"{start:.2f} and {np.median(trained):.2f}, the updates {cosine:.2f}; B's norm is {b / a:.3g} times A's."
+            f"{start:.2f} and {trained:.2f}, the updates {cosine:.2f}; B's norm is {b / a:.3g} times A's."
         )
         yield Finding("continuation", text, cosine, scope, f"medians, each at least {CONTINUED:g}; {how}")
     elif same:
@@ -70,8 +72,8 @@ def _lineage(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
         yield Finding("same-start", text, start, scope, how)
     else:
         text = (
-            f"They started from different random factors (median cosine {start:.2f}): the cosine of the updates is near "
-            "rank/width even where they learnt the same. Compare directions on the side that started at 0 (for B: write)."
+            f"They started from different random factors (median cosine {start:.2f}): the cosine of the updates stays "
+            "near rank/width even where both learnt the same; what the trained factors write compares better."
         )
         yield Finding("other-start", text, start, scope, how)
 
@@ -81,16 +83,21 @@ def _directions(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]
     if not tested:
         return
     hit = [o for o in tested if _above(o)]
-    cos2 = float(np.median([o.mean_cos2 for o in hit or tested]))
-    chance = float(np.median([o.random_mean_cos2 for o in hit or tested]))
+    cos2 = _median([o.mean_cos2 for o in hit or tested])
+    chance = _median([o.random_mean_cos2 for o in hit or tested])
     numbers = f"mean cos² {cos2:.2f} in {len(hit)} of {len(tested)} modules ({chance:.2f} by chance)"
     k = found.k
     how = f"{k} leading directions; above 99% of random subspaces and {EFFECT:g} above their mean; medians"
     if len(hit) < len(tested) / 2 and _by_chance(len(hit), len(tested)) >= RARE:
-        text = f"Nothing in common beyond chance: mean cos² {cos2:.2f} ({chance:.2f} by chance)."
-        if hit:
-            text = f"Nothing in common beyond chance: only {numbers}."
-        yield Finding("nothing-in-common", text, cos2, _scope(tested, found), how)
+        pooled = [o for o in found.pooled if (o.mean_cos2 or 0.0) > (o.random_99 or 1.0)]
+        what = f"only {numbers}" if hit else f"mean cos² {cos2:.2f} in {len(tested)} modules ({chance:.2f} by chance)"
+        if pooled:
+            o = pooled[0]
+            more = f"{o.name} {o.mean_cos2:.2f} ({o.random_mean_cos2:.2f} by chance)"
+            yield Finding("little-in-common", f"Little in common: {what}; {more}.", cos2, _scope(tested, found), how)
+        else:
+            text = f"Nothing in common beyond chance: {what}."
+            yield Finding("nothing-in-common", text, cos2, _scope(tested, found), how)
         return
     start = found.side == "read" and same_start([o.start_cosine for o in tested])
     verb = "have" if start else "learnt"
@@ -102,7 +109,7 @@ def _directions(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]
         text = f"They {verb} part of their leading directions in common: {numbers}."
     text += " With one start on this side that says nothing of the data." if start else ""
     yield Finding("same-directions", text, cos2, _scope(hit, found), f"{how}; one base model makes more than 0 likely")
-    least = sorted(hit, key=lambda o: (o.mean_cos2 or 0.0))[:3]
+    least = sorted(hit, key=lambda o: o.mean_cos2 or 0.0)[:3]
     values = [o.mean_cos2 or 0.0 for o in least]
     if len(hit) >= 6 and values[0] < 0.5 * cos2:
         names = ", ".join(f"{o.name} ({v:.2f})" for o, v in zip(least, values, strict=True))
@@ -134,10 +141,11 @@ def _size(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
     logs = {o.name: float(np.log(o.norms[1] / o.norms[0]) - np.log(b / a)) for o in both}
     name = max(logs, key=lambda n: abs(logs[n]))
     if abs(logs[name]) > np.log(UNEQUAL):
-        by = float(np.exp(abs(logs[name])))
-        text = f"{name} departs from that most: B's is another {by:.3g} times {'larger' if logs[name] > 0 else 'smaller'}."
+        by = float(np.exp(logs[name]))
+        how = f"B's norm over A's, {UNEQUAL:g} times more or less than over all modules"
+        text = f"The sizes differ most in {name}: there B's over A's is {by:.3g} times what it is over all modules."
         one = [o for o in both if o.name == name]
-        yield Finding("unequal-module", text, by, _scope(one, found), f"ratio of norms beyond {UNEQUAL:g} times")
+        yield Finding("unequal-module", text, by, _scope(one, found), how)
 
 
 def _alone(found: Difference) -> Iterator[Finding]:
@@ -148,7 +156,7 @@ def _alone(found: Difference) -> Iterator[Finding]:
 
 
 def matrix_findings(found: OverlapMatrix) -> list[Finding]:
-    """Near duplicates, runs that stand apart, pairs from one start, pairs that cannot be compared; else what is typical."""
+    """What is typical, near duplicates, runs that stand apart, pairs from one start, pairs that cannot be compared."""
     n = len(found.names)
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
     known = [p for p in pairs if np.isfinite(found.overlap[p])]
@@ -156,7 +164,8 @@ def matrix_findings(found: OverlapMatrix) -> list[Finding]:
     middle = float(np.median(values))
     chance = float(np.median([found.random[p] for p in known]))
     scope = f"{len(known)} of {len(pairs)} pairs, {found.side} side, {found.k} leading directions"
-    text = f"Overlap of two runs: {middle:.2f} in the median, {min(values):.2f} to {max(values):.2f} ({chance:.2f} by chance)."
+    spread = f"{min(values):.2f} to {max(values):.2f}"
+    text = f"Overlap of two runs: {middle:.2f} in the median, {spread} ({chance:.2f} by chance)."
     out = [Finding("overlap", text, middle, scope, "mean cos² of the leading directions, weighted by energy")]
     double = [p for p in known if found.overlap[p] >= max(DUPLICATE, found.random[p] + EFFECT)]
     if double:
@@ -176,12 +185,14 @@ def matrix_findings(found: OverlapMatrix) -> list[Finding]:
     out += _starts(found, known, scope)
     if len(known) < len(pairs):
         missing = [p for p in pairs if p not in known]
-        text = f"{len(missing)} pairs have no common module with an update: {_pair(found, missing[0])}{_more(missing, 1)}."
+        text = (
+            f"{len(missing)} pairs have no common module with an update: {_pair(found, missing[0])}{_more(missing, 1)}."
+        )
         out.append(Finding("not-compared", text, float(len(missing)), f"{len(missing)} pairs", "names of the modules"))
     if found.mismatched:
         text = (
-            f"In {len(found.mismatched)} pairs modules of one name differ in shape and were left out: another base? "
-            f"{_pair(found, found.mismatched[0])}{_more(found.mismatched, 1)}."
+            f"Modules of one name differ in shape, and were left out, in {len(found.mismatched)} of {len(pairs)} pairs "
+            f"(another base model?): {_pair(found, found.mismatched[0])}{_more(found.mismatched, 1)}."
         )
         out.append(Finding("shapes", text, float(len(found.mismatched)), scope, "shapes of the updates"))
     return out

@@ -148,9 +148,7 @@ def deviations(run: Sequence[Measurement], controls: Sequence[Sequence[Measureme
     found = [_deviation(m, [o[m.key] for o in others]) for m in run if all(m.key in o for o in others)]
     tested = [d for d in found if d.p_value is not None]
     corrected = dict(zip([d.key for d in tested], holm([d.p_value or 0.0 for d in tested]), strict=True))
-    return [
-        Deviation(**{**vars(d), "p_value": float(corrected[d.key]) if d.key in corrected else None}) for d in found
-    ]
+    return [Deviation(**{**vars(d), "p_value": float(corrected[d.key]) if d.key in corrected else None}) for d in found]
 
 
 def _deviation(m: Measurement, controls: Sequence[float]) -> Deviation:
