@@ -172,7 +172,7 @@ def _many(paths: Sequence[Path]) -> tuple[dict[str, Adapter], list[str]]:
     warnings = []
     places = find_runs(paths[0])
     for place in places:
-        label = place.relative_to(paths[0]).as_posix()
+        label = place.name if place == paths[0] else place.relative_to(paths[0]).as_posix()
         try:
             runs[label] = read_adapter(place)
         except GraspError as error:

@@ -19,17 +19,17 @@ COLUMNS = 8  # runs that a matrix fits 80 columns with
 
 def show_difference(found: Difference, out: Console) -> None:
     """Pooled overlap first, then the modules."""
-    headers = ["", "norm A", "norm B", "cosine", "angles (°)", "mean cos²"]
-    headers += ["random", "random 99%"]
+    headers = ["", "norm A", "norm B", "cosine", "overlap", "angles (°)", "mean cos²", "random", "random 99%"]
     side = "left" if found.side == "write" else "right"
     title = f"{side} singular vectors, {found.k} leading directions"
     rows = [_overlap(o) for o in (*found.pooled, *found.modules)]
-    out.print(Table(headers, rows, title=title, droppable=["norm A", "norm B", "random", "mean cos²"]))
+    out.print(Table(headers, rows, title=title, droppable=["norm A", "norm B", "random", "mean cos²", "random 99%"]))
     for which, names in (("first", found.only_first), ("second", found.only_second)):
         if names:
             out.print(f"only in the {which}: {len(names)} modules, e.g. {names[0]}")
     out.print(
-        "random: independent isotropic subspaces of the same dimensions; one base model makes more than that likely",
+        "overlap: mean cos² weighted by energy; random: of independent isotropic subspaces; one base model makes more "
+        "than that likely",
         style="dim",
     )
 
@@ -37,6 +37,7 @@ def show_difference(found: Difference, out: Console) -> None:
 def _overlap(o: Overlap) -> list[str]:
     shown = [f"{a:.0f}" for a in o.angles[:4]] + (["…", f"{o.angles[-1]:.0f}"] if len(o.angles) > 4 else [])
     row = [o.name, number(o.norms[0]), number(o.norms[1]), "–" if o.cosine is None else f"{o.cosine:+.3f}"]
+    row.append("–" if o.overlap is None else f"{o.overlap:.2f}")
     row.append(" ".join(shown) or "–")
     return row + ["–" if v is None else f"{v:.4f}" for v in (o.mean_cos2, o.random_mean_cos2, o.random_99)]
 
@@ -57,7 +58,7 @@ def matrix_blocks(found: OverlapMatrix) -> list[Block]:
         others = np.where(np.arange(n) == i, np.nan, found.overlap[i])
         known = np.isfinite(others).any()
         nearest = found.names[int(np.nanargmax(others))] if known else "–"
-        values = (np.nanmax(others), np.nanmean(others)) if known else (np.nan, np.nan)
+        values = (float(np.nanmax(others)), float(np.nanmean(others))) if known else (float("nan"), float("nan"))
         rows.append([found.names[i], nearest, *map(_two, values), number(float(found.norms[i]))])
     headers = ["run", "nearest", "overlap", "mean", "norm"]
     whole = f"The whole matrix of {n} runs: --csv, --json, or --html for a picture."

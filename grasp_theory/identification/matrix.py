@@ -14,7 +14,7 @@ from .. import linalg
 from ..errors import GraspError, InputError
 from ..lowrank import LowRank
 from ..updates import Side, Update, require_size
-from .diff import factor_cosines
+from .diff import factor_cosines, weighted_overlap
 from .report import SCHEMA_VERSION, plain
 
 
@@ -61,11 +61,7 @@ def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: Side | None = 
     """Overlap of the k leading directions of every pair of runs, on one side, over their common modules.
 
     Left singular vectors on the write side, right ones on the read side; None takes the side on which more pairs have a
-    module in common, write if as many. Law: the overlap of a module is tr(M N)/(‖M‖_F‖N‖_F) of M = U S² Uᵀ and N alike,
-    that is Σ s_i² s'_j² cos²(u_i, u'_j) over √(Σ s⁴ Σ s'⁴). For a uniformly rotated N in R^d, tr(M N) has mean
-    tr M tr N/d and variance 2 ‖M₀‖²‖N₀‖²/((d − 1)(d + 2)), M₀ = M − (tr M/d) I. Proof: E of R⊗R⊗R⊗R, R orthogonal,
-    leaves tr M tr N/d of the part along I, and the traceless matrices are one irreducible space, of dimension
-    (d − 1)(d + 2)/2, in which N₀ has a uniform direction as far as second moments go. ∎ (Escoufier's RV coefficient.)
+    module in common, write if as many. Law: that of :func:`weighted_overlap`.
 
     Raises InputError for fewer than two runs, no common module at all, factors that are not finite (saying whose).
     Cost: every module of every run is decomposed once, then O(d k²) a pair and module; memory: one module of all runs.
@@ -94,7 +90,7 @@ def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: Side | None = 
             starts.setdefault((i, j), []).extend([] if cosine is None else [cosine])
             if one.norm and other.norm:
                 w = one.norm * other.norm
-                cos2, mean, variance = _compared(one, other)
+                cos2, mean, variance = weighted_overlap((one.U, one.S), (other.U, other.S))
                 weight[i, j] += w
                 sums[i, j] += w * cos2
                 means[i, j] += w * mean
@@ -144,16 +140,6 @@ def _load(
         except GraspError as error:
             raise InputError(f"{names[i]}, {module}: {error}") from None
         yield i, _Loaded(table[module], lowrank, svd.U, svd.S[: svd.U.shape[1]], norm)
-
-
-def _compared(one: _Loaded, other: _Loaded) -> tuple[float, float, float]:
-    """(overlap, its mean and variance by chance) of one module of two runs."""
-    d = one.U.shape[0]
-    a, b = ((x.S / x.S[0]) ** 2 for x in (one, other))  # eigenvalues of M and N
-    size = linalg.length(a) * linalg.length(b)
-    overlap = float(a @ (one.U.T @ other.U) ** 2 @ b) / size
-    rest = (1 - a.sum() ** 2 / (d * (a @ a))) * (1 - b.sum() ** 2 / (d * (b @ b)))  # ‖M₀‖²‖N₀‖²/(‖M‖²‖N‖²)
-    return overlap, float(a.sum() * b.sum() / d) / size, 2 * float(rest) / ((d - 1) * (d + 2)) if d > 1 else 0.0
 
 
 def _symmetric(upper: Float[ndarray, "n n"], weight: Float[ndarray, "n n"], diagonal: float) -> Float[ndarray, "n n"]:

@@ -14,8 +14,9 @@ from .findings import Finding
 
 SAME_START = 0.5  # cosine of the random factors; independent ones have 0 with standard deviation 1/√(r d)
 CONTINUED = 0.7  # cosine of both factors and of dW
-SAME = 0.5  # mean cos² from which directions are called the same
-EFFECT = 0.1  # mean cos² above chance that is asked for beside the 99% quantile
+SAME = 0.5  # overlap from which directions are called the same
+EFFECT = 0.1  # overlap above chance that is asked for beside SPREADS
+SPREADS = 4  # standard deviations above chance: 1% even where one direction is all (χ² of one degree of freedom)
 RARE = 0.01  # probability of as many modules above it by chance
 UNEQUAL = 3.0  # ratio of a module's norms over the overall one
 DUPLICATE, APART = 0.9, 0.5  # overlap of near duplicates; of a run over the median of the others' overlaps
@@ -59,7 +60,7 @@ def _lineage(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
     if same and min(trained, cosine) >= CONTINUED:
         a, b = _norms(both)
         text = (
-            f"One continues the other, or both are runs of one seed on the same data: their factors have cosine "
+            f"One continues the other, or both are runs of one seed on much the same data: their factors have cosine "
             f"{start:.2f} and {trained:.2f}, the updates {cosine:.2f}; B's norm is {b / a:.3g} times A's."
         )
         yield Finding("continuation", text, cosine, scope, f"medians, each at least {CONTINUED:g}; {how}")
@@ -79,51 +80,54 @@ def _lineage(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
 
 
 def _directions(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
-    tested = [o for o in both if o.mean_cos2 is not None]
+    tested = [o for o in both if o.overlap is not None]
     if not tested:
         return
     hit = [o for o in tested if _above(o)]
-    cos2 = _median([o.mean_cos2 for o in hit or tested])
-    chance = _median([o.random_mean_cos2 for o in hit or tested])
-    numbers = f"mean cos² {cos2:.2f} in {len(hit)} of {len(tested)} modules ({chance:.2f} by chance)"
-    k = found.k
-    how = f"{k} leading directions; above 99% of random subspaces and {EFFECT:g} above their mean; medians"
+    overlap, chance = (_median([getattr(o, field) for o in hit or tested]) for field in ("overlap", "random_overlap"))
+    by_chance = f"({chance:.2f} by chance)"
+    numbers = f"mean cos² {overlap:.2f} in {len(hit)} of {len(tested)} modules {by_chance}"
+    how = (
+        f"{found.k} leading directions weighted by energy; {SPREADS} standard deviations and {EFFECT:g} above the mean "
+        "of isotropic ones; medians"
+    )
     if len(hit) < len(tested) / 2 and _by_chance(len(hit), len(tested)) >= RARE:
-        pooled = [o for o in found.pooled if (o.mean_cos2 or 0.0) > (o.random_99 or 1.0)]
-        what = f"only {numbers}" if hit else f"mean cos² {cos2:.2f} in {len(tested)} modules ({chance:.2f} by chance)"
-        if pooled:
-            o = pooled[0]
-            more = f"{o.name} {o.mean_cos2:.2f} ({o.random_mean_cos2:.2f} by chance)"
-            yield Finding("little-in-common", f"Little in common: {what}; {more}.", cos2, _scope(tested, found), how)
-        else:
-            text = f"Nothing in common beyond chance: {what}."
-            yield Finding("nothing-in-common", text, cos2, _scope(tested, found), how)
+        what = f"only {numbers}" if hit else f"mean cos² {overlap:.2f} in {len(tested)} modules {by_chance}"
+        beyond = [o for o in found.pooled if _above(o, effect=0.0)]
+        key, text = "nothing-in-common", f"Nothing in common beyond chance: {what}."
+        if beyond:
+            o = beyond[0]
+            key = "little-in-common"
+            text = f"Little in common: {what}; {o.name} {o.overlap:.2f} ({o.random_overlap:.2f} by chance)."
+        yield Finding(key, text, overlap, _scope(tested, found), how)
         return
     start = found.side == "read" and same_start([o.start_cosine for o in tested])
     verb = "have" if start else "learnt"
     if len(hit) < len(tested) / 2:
         text = f"They {verb} some directions in common, in few modules: {numbers}: {_which(hit, found)}."
-    elif cos2 >= SAME:
+    elif overlap >= SAME:
         text = f"They {verb} the same leading directions: {numbers}."
     else:
         text = f"They {verb} part of their leading directions in common: {numbers}."
     text += " With one start on this side that says nothing of the data." if start else ""
-    yield Finding("same-directions", text, cos2, _scope(hit, found), f"{how}; one base model makes more than 0 likely")
-    least = sorted(hit, key=lambda o: o.mean_cos2 or 0.0)[:3]
-    values = [o.mean_cos2 or 0.0 for o in least]
-    if len(hit) >= 6 and values[0] < 0.5 * cos2:
-        names = ", ".join(f"{o.name} ({v:.2f})" for o, v in zip(least, values, strict=True))
-        text = f"They differ most in {names} (mean cos²; {cos2:.2f} in the median)."
-        yield Finding("differ-most", text, values[0], _scope(least, found), "lowest mean cos², under half the median")
+    how += "; one base model makes more than chance likely"
+    yield Finding("same-directions", text, overlap, _scope(hit, found), how)
+    least = sorted(hit, key=lambda o: o.overlap or 0.0)[:3]
+    if len(hit) >= 6 and (least[0].overlap or 0.0) < 0.5 * overlap:
+        names = ", ".join(f"{o.name} ({o.overlap:.2f})" for o in least)
+        text = f"They differ most in {names} (mean cos²; {overlap:.2f} in the median)."
+        value = least[0].overlap or 0.0
+        yield Finding("differ-most", text, value, _scope(least, found), "lowest mean cos², under half the median")
 
 
-def _above(o: Overlap) -> bool:
-    cos2, mean, high = o.mean_cos2, o.random_mean_cos2, o.random_99
-    return cos2 is not None and mean is not None and high is not None and cos2 > high and cos2 >= mean + EFFECT
+def _above(o: Overlap, effect: float = EFFECT) -> bool:
+    if o.overlap is None or o.random_overlap is None or o.random_spread is None:
+        return False
+    return o.overlap > o.random_overlap + max(SPREADS * o.random_spread, effect)
 
 
 def _by_chance(hits: int, tested: int) -> float:
-    """P(as many of ``tested`` modules above their 99% quantile, by chance)."""
+    """P(as many of ``tested`` independent modules above, by chance), were it 1% for each."""
     from scipy.special import bdtrc
 
     return 1.0 if hits == 0 else float(bdtrc(hits - 1, tested, 0.01))
