@@ -18,7 +18,7 @@ SAME = 0.5  # overlap from which directions are called the same
 EFFECT = 0.1  # overlap above chance that is asked for beside SPREADS
 SPREADS = 4  # standard deviations above chance: 1% even where one direction is all (χ² of one degree of freedom)
 RARE = 0.01  # probability of as many modules above it by chance
-UNEQUAL = 3.0  # ratio of a module's norms over the overall one
+UNEQUAL = 3.0  # ratio of a module's norms over the median one
 DUPLICATE, APART = 0.9, 0.5  # overlap of near duplicates; of a run over the median of the others' overlaps
 
 
@@ -142,12 +142,13 @@ def _size(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
     if times < 1.05:
         text = f"Both updates are of one size ({a:.3g} and {b:.3g})."
     yield Finding("size", text, b / a, scope, how)
-    logs = {o.name: float(np.log(o.norms[1] / o.norms[0]) - np.log(b / a)) for o in both}
-    name = max(logs, key=lambda n: abs(logs[n]))
-    if abs(logs[name]) > np.log(UNEQUAL):
-        by = float(np.exp(logs[name]))
-        how = f"B's norm over A's, {UNEQUAL:g} times more or less than over all modules"
-        text = f"The sizes differ most in {name}: there B's over A's is {by:.3g} times what it is over all modules."
+    logs = {o.name: float(np.log(o.norms[1] / o.norms[0])) for o in both}
+    middle = float(np.median(list(logs.values())))
+    name = max(logs, key=lambda n: abs(logs[n] - middle))
+    by = float(np.exp(logs[name] - middle))
+    if max(by, 1 / by) > UNEQUAL:
+        how = f"B's norm over A's, {UNEQUAL:g} times more or less than in the median"
+        text = f"The sizes differ most in {name}: there B's over A's is {by:.3g} times what it is in the median module."
         one = [o for o in both if o.name == name]
         yield Finding("unequal-module", text, by, _scope(one, found), how)
 
