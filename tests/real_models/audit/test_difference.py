@@ -92,11 +92,11 @@ def test_identical_and_empty_updates_are_said_so_and_nothing_else():
 def test_size_and_the_modules_that_differ_are_named():
     a, b = run(0, start=0), run(0, start=1, size=3.0)
     last = b[-1].name
-    found = said(a, scaled(b, lambda u: u.name == last, 10.0))
+    found = said(a, scaled(b, lambda u: u.name == last, 100.0))
     assert last in found["unequal-module"].text
     np.testing.assert_allclose(
         found["size"].value,
-        np.linalg.norm([u.lowrank.norm() * (10 if u.name == last else 1) for u in b])
+        np.linalg.norm([u.lowrank.norm() * (100 if u.name == last else 1) for u in b])
         / np.linalg.norm([u.lowrank.norm() for u in a]),
     )
     assert "unequal-module" not in said(a, b)
