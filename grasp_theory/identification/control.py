@@ -129,12 +129,12 @@ def contrast(
     times as strong as the factor, four seeds): |cos| of component 0 with the factor
 
         starts, length      controls    alone        difference   projection   both
-        the same            1 to 5      0.02, 0.04   0.94 – 0.97  0.05 – 0.96  0.90 – 0.95
-        half as long        1 to 5      0.02, 0.04   0.07, 0.08   0.08 – 0.96  0.74 – 0.94
+        the same            1 to 5      0.02, 0.04   0.94 – 0.97  0.05 – 0.96  0.90 – 0.94
+        half as long        1 to 5      0.02, 0.04   0.07, 0.08   0.08 – 0.95  0.74 – 0.94
         other starts        3, 5        0.02, 0.04   0.02 – 0.04  0.80 – 0.93  0.79 – 0.93
 
-    (other starts and one control: 0.96 where the task has rank 3, 0.07 where its 12 directions exceed the 8 removed); tests/grasp_theory/test_control.py
-    repeats it smaller.
+    (other starts and one control: 0.96 where the task has rank 3, 0.07 where its 12 directions exceed the 8 removed);
+    tests/grasp_theory/test_control.py repeats it smaller.
 
     Raises InputError unless all adapt the same modules, in the same shapes, and there is a control. Cost: that of
     loading all; ranks add up.
