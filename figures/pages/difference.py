@@ -13,7 +13,6 @@ from synthetic.runner.results import write_atomically
 
 from ..plots.overlap import heat_map
 from ..tables.difference import matrix_blocks, show_difference
-from ..tables.table import Table
 from .html import Part, blocks, facts, heading, page, paragraph, picture, preformatted
 
 if TYPE_CHECKING:
@@ -41,5 +40,6 @@ def write_matrix(target: Path, found: OverlapMatrix, said: Sequence[Finding], wa
 
 
 def _opening(about: Sequence[tuple[str, str]], said: Sequence[Finding], warnings: Sequence[str]) -> list[Part]:
-    table = Table(["finding", "scope", "decided by"], [[f.text, f.scope, f.how] for f in said], left=3)
-    return [facts(about), *(paragraph(f"Warning: {w}") for w in warnings), heading("Findings"), *blocks([table])]
+    lines = [(paragraph(f.text), paragraph(f"Scope: {f.scope}. Decided by: {f.how}.", kind="aside")) for f in said]
+    findings = [part for pair in lines for part in pair]
+    return [facts(about), *(paragraph(f"Warning: {w}") for w in warnings), heading("Findings"), *findings]

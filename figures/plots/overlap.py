@@ -34,7 +34,7 @@ def heat_map(found: OverlapMatrix) -> Figure:
         for i, j in zip(*np.nonzero(np.isfinite(shown)), strict=True):
             colour = "white" if shown[i, j] < 0.5 else "black"
             axis.text(j, i, f"{shown[i, j]:.2f}", ha="center", va="center", color=colour, fontsize=6)
-    axis.set_title(f"mean cos² of the {found.k} leading directions, {found.side} side")
+    axis.set_title(f"mean cos² of the {found.k} leading directions, weighted by energy, {found.side} side")
     figure.colorbar(image, shrink=0.8)
     return figure
 
