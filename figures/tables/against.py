@@ -100,6 +100,9 @@ def _numbers(found: Against, explain: bool) -> list[Block]:
     blocks: list[Block] = [Table(headers, rows, title=f"the run beside {_controls(n)}", droppable=["spread"])]
     left = len(order) + len(rest) - len(shown)
     more = f" {left} more with --explain or --json." if left else ""
+    if found.one_run:
+        named = ", ".join(f"{i + 1} and {j + 1}" for i, j in found.one_run)
+        blocks.append(f"Controls {named} look like one run: their spread is too small, and z too large.")
     if n < NEEDED:
         return [
             *blocks,

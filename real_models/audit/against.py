@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any, Literal
 
 from grasp_theory import InputError, Report, identify
@@ -13,7 +14,7 @@ from grasp_theory.identification.report import plain
 
 from ..adapters import Adapter
 from .describe import different_bases, provenance
-from .difference import same_start
+from .difference import CONTINUED, same_start
 from .measurements import Deviation, deviations, measurements
 
 
@@ -24,7 +25,8 @@ class Against:
     report : components of (I − QQᵀ)(dW − mean of the controls' dW). own : the run's components by themselves.
     covered : how much of each of these lies in the controls' leading directions. dimension : of these, the most in one
     decomposition. starts : whether the run and each control started from one random factor, None where that cannot be
-    told. deviations : the run's numbers beside the controls'.
+    told. one_run : pairs of controls that are of one run, whose spread says too little. deviations : the run's numbers
+    beside the controls'.
     """
 
     controls: tuple[Adapter, ...]
@@ -33,6 +35,7 @@ class Against:
     covered: tuple[Covered, ...]
     dimension: int
     starts: tuple[bool | None, ...]
+    one_run: tuple[tuple[int, int], ...]
     deviations: tuple[Deviation, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,6 +52,7 @@ class Against:
                 {**provenance(control), "same_start": start}
                 for control, start in zip(self.controls, self.starts, strict=True)
             ],
+            "controls_of_one_run": plain(self.one_run),
             "removed_directions": self.dimension,
             "components": plain(components),
             "measurements": plain(self.deviations),
@@ -80,7 +84,8 @@ def against(
         report=identify(left, **options),
         covered=covered(report, spaces),
         dimension=max((s.together.dimension for s in spaces), default=0),
-        starts=tuple(_same_start(adapter, control) for control in controls),
+        starts=tuple(same_start([c[0] for c in _cosines(adapter, control)]) for control in controls),
+        one_run=tuple((i, j) for i, j in combinations(range(len(controls)), 2) if _one_run(controls[i], controls[j])),
         deviations=tuple(deviations(measurements(report), [measurements(other) for other in others])),
     )
 
@@ -99,7 +104,12 @@ def _check(adapter: Adapter, controls: Sequence[Adapter]) -> None:
         seen[control.sha256] = str(control.path)
 
 
-def _same_start(adapter: Adapter, control: Adapter) -> bool | None:
-    others = {u.name: u for u in control.updates}
-    pairs = ((u, others[u.name]) for u in adapter.updates)
-    return same_start([factor_cosines((a, a.lowrank), (b, b.lowrank))[0] for a, b in pairs])
+def _cosines(one: Adapter, other: Adapter) -> list[tuple[float | None, float | None]]:
+    others = {u.name: u for u in other.updates}
+    return [factor_cosines((u, u.lowrank), (others[u.name], others[u.name].lowrank)) for u in one.updates]
+
+
+def _one_run(one: Adapter, other: Adapter) -> bool:
+    """Whether one continues the other, as far as their factors tell: both point the same way in half of the modules."""
+    kin = [start >= CONTINUED and trained >= CONTINUED for start, trained in _cosines(one, other) if start and trained]
+    return sum(kin) > len(kin) / 2

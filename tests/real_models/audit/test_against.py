@@ -74,6 +74,15 @@ def test_against_one_control_has_no_p_values(adapters):
     np.testing.assert_array_less(0.8, found.covered[0].together)
 
 
+def test_against_names_controls_that_are_one_run(adapters, tmp_path, found):
+    run, _, first, *others = adapters.values()
+    longer = [replace(u, source=LowRank(1.2 * u.lowrank.B, u.lowrank.A)) for u in first.updates]
+    again = read_adapter(write_adapter(tmp_path / "longer", longer, r=RANK, lora_alpha=RANK))
+    report = identify(run.updates, k=4)
+    assert against(run, report, [first, others[0], again], k=4).one_run == ((0, 2),)
+    assert found.one_run == ()  # control: four runs
+
+
 def test_against_decomposes_every_adapter_once(adapters, monkeypatch):
     """One report for each control and one of what is left; the run's own is handed in."""
     import real_models.audit.against as module
