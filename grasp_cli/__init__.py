@@ -14,10 +14,11 @@ from typing import Annotated, Any
 import typer
 
 from .compare import compare
+from .diff import diff
 from .edit import edit
 from .evaluate import evaluate
 from .explain import explain
-from .identify import diff, identify
+from .identify import identify
 from .lab import figures, sweep
 from .linearity import linearity
 from .methods import methods

@@ -1,4 +1,4 @@
-"""``grasp identify`` and ``grasp diff``: what LoRA weights say by themselves."""
+"""``grasp identify``: what LoRA weights say by themselves, and beside those of control runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,8 @@ import typer
 from .options import AdapterPath, JsonOption, PoolOption, SideOption, check_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from grasp_theory import Update
     from grasp_theory.identification.trajectory import Checkpoint
-    from real_models import Adapter
 
-CONTRASTED = "What is decomposed is dW - dW_control; a direction that the control has as well is lost with the task."
 Checkpoints = list[tuple[int, Path]]
 
 
@@ -57,8 +52,9 @@ def identify(
         Path | None, typer.Option(help="Folder of the base model: with --data, identify from dW X.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Unlabelled fine-tuning data (JSON lines or text).")] = None,
-    control: Annotated[
-        Path | None, typer.Option(help="An adapter that shares the task: decompose what this one has beside it.")
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="A control run, without what one looks for: show what this one has beside it (repeatable)."),
     ] = None,
 ) -> None:
     """What a LoRA adapter learnt, in plain words, then its components: strength, floor, agreement, certificate.
@@ -67,16 +63,18 @@ def identify(
     that holds the final adapter too gives its report and the trajectory up to it.
     With --base and --data the same is asked of dW X, what the update writes on these data: no offset in samples, no
     dependence on the rank. -o then saves directions of that.
-    With --control, a fine-tune on neutral data of the same format, dW − dW_control is decomposed: what both share goes.
+    With --against, fine-tunes on neutral data of the same format: how much of each component these learnt too, which
+    numbers are unlike theirs, and the components of what is left once the controls are taken away.
     """
     from figures.pages.identify import write_results
-    from figures.tables import console
+    from figures.tables import console, show
+    from figures.tables.against import against_blocks
     from figures.tables.identify import show_adapter, show_both, show_findings, show_report, show_trajectory
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
     from real_models import find_checkpoints, read_adapter
     from real_models.adapters.folder import has_adapter
-    from real_models.audit.describe import summary
+    from real_models.audit.describe import different_bases, summary
     from real_models.audit.findings import findings
 
     if output is not None and not component:
@@ -89,8 +87,8 @@ def identify(
         raise InputError("--base and --data go together: the inputs of the adapted modules come from both")
     if base is not None and side is SideOption.read:
         raise InputError("dW X tells the write side; leave --side out, or --base and --data")
-    if control is not None and base is not None:
-        raise InputError("--control compares weights: leave it out, or --base and --data")
+    if against and base is not None:
+        raise InputError("--against compares weights: leave it out, or --base and --data")
     if Path("-") in (html, output):
         raise InputError("only --json can go to standard output: name a file for --html and -o")
     check_targets(html, output, json)
@@ -99,18 +97,24 @@ def identify(
         raise InputError(f"{adapter} holds no checkpoint-N folders to draw a trajectory of; leave --trajectory out")
     single = not checkpoints or has_adapter(adapter)
     if trajectory or not single:
-        if html or output or normalize or base or control or pool is not PoolOption.auto:
+        if html or output or normalize or base or against or pool is not PoolOption.auto:
             last = checkpoints[-1][1]
             raise InputError(
-                "--html, -o, --pool, --base, --control and --normalize need one adapter, and this is the trajectory of "
+                "--html, -o, --pool, --base, --against and --normalize need one adapter, and this is the trajectory of "
                 f"{len(checkpoints)} checkpoints: try {'--no-trajectory' if single else last}"
             )
         _trajectory(adapter, checkpoints, side, json, final=single)
         return
     found = read_adapter(adapter, name)
     check_targets(html, output, json, inputs=[found.weights, found.path / "adapter_config.json"])
-    updates, beside = (found.updates, None) if control is None else _contrasted(found, control)
-    report = decompose(updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
+    report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
+    shown = findings(found, report)
+    beside = None
+    if against:
+        from real_models.audit.against import against as compare
+
+        beside = compare(found, report, [read_adapter(path) for path in against], k=top, pool=pool.value)
+        report = beside.report
     seen = None
     if base is not None and data is not None:
         from real_models.audit.activations import identify_activations
@@ -124,14 +128,17 @@ def identify(
         save_directions(output, choose_directions(found, chosen, tuple(component)))
         saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
     steps, trouble = (None, None) if not checkpoints else _try_trajectory(adapter, checkpoints, side)
-    shown = findings(found, report if beside is None else decompose(found.updates, k=1))
-    write_results(found, report, shown, json, html, activations=seen, trajectory=steps, control=beside)
+    write_results(found, report, shown, json, html, activations=seen, trajectory=steps, against=beside)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
-        if beside is not None:
-            show_adapter([("control", str(beside.path))], beside.warnings, [CONTRASTED], out)
+        for control in () if beside is None else beside.controls:
+            bases = different_bases(found, control)
+            show_adapter([("control", str(control.path))], [*bases, *control.warnings], control.notes, out)
         show_findings(shown, out, explain=explain)
+        if beside is not None:
+            show(against_blocks(beside, explain=explain), out)
+            out.print()
         show_report(report, out, explain=explain)
         if seen is not None:
             out.print()
@@ -144,63 +151,6 @@ def identify(
             out.print(f"\n{_beside(adapter, checkpoints)}, but give no trajectory: {trouble}")
         if saved is not None:
             out.print(saved)
-
-
-def _contrasted(found: Adapter, control: Path) -> tuple[Sequence[Update], Adapter]:
-    """(dW − dW_control, the control), which must be of the same base model as far as the names say."""
-    from grasp_theory import InputError
-    from grasp_theory.identification.control import contrast
-    from real_models import read_adapter
-    from real_models.audit.describe import different_bases
-
-    other = read_adapter(control)
-    try:
-        return contrast(found.updates, other.updates), other
-    except InputError as error:
-        raise InputError("; ".join([str(error), *different_bases(found, other)])) from None
-
-
-def diff(
-    first: Annotated[Path, typer.Argument(help="A PEFT adapter folder.")],
-    second: Annotated[Path, typer.Argument(help="Another one, or another checkpoint.")],
-    side: Annotated[
-        SideOption, typer.Option(help="auto: write modules if there are any, else read.")
-    ] = SideOption.auto,
-    top: Annotated[int, typer.Option(min=1, max=64, help="Leading directions to compare.")] = 8,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(help="Which adapter, if a folder holds several: one for both folders, or twice."),
-    ] = None,
-    json: JsonOption = None,
-) -> None:
-    """Principal angles between two adapters, per module and pooled, beside what random subspaces would show."""
-    from figures.tables import console
-    from figures.tables.identify import show_adapter, show_difference
-    from grasp_theory import InputError
-    from grasp_theory import diff as compare
-    from real_models import read_adapter
-    from real_models.audit.describe import different_bases, provenance, summary
-    from synthetic.runner.results import write_json
-
-    if name and len(name) > 2:
-        raise InputError(f"--name goes with the first and the second adapter, got {len(name)} names")
-    names = (name[0], name[-1]) if name else (None, None)
-    a, b = (read_adapter(path, chosen) for path, chosen in zip((first, second), names, strict=True))
-    check_targets(json, inputs=[a.weights, b.weights, a.path / "adapter_config.json", b.path / "adapter_config.json"])
-    bases = different_bases(a, b)
-    try:
-        found = compare(a.updates, b.updates, side=None if side is SideOption.auto else side.value, k=top)
-    except InputError as error:
-        raise InputError("; ".join([str(error), *bases])) from None
-    if json is not None:
-        both = {"first": provenance(a), "second": provenance(b), "warnings": bases}
-        write_json(json, {**found.to_dict(), **both})
-    if json != Path("-"):
-        out = console()
-        for letter, adapter in (("A", a), ("B", b)):
-            show_adapter([(letter, str(adapter.path)), *summary(adapter)[1:]], adapter.warnings, adapter.notes, out)
-        show_adapter([], bases, [], out)
-        show_difference(found, out)
 
 
 def _beside(folder: Path, checkpoints: Checkpoints) -> str:

@@ -17,6 +17,8 @@ from ..tables import Block, Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from real_models import Finding
+
 Part = tuple[str, Any]
 
 
@@ -50,9 +52,9 @@ def picture(figure: Figure, caption: str) -> Part:
     return "picture", {"png": png, "caption": caption, "wide": figure.get_figwidth() > COLUMN}
 
 
-def statements(rows: Sequence[tuple[str, str]]) -> Part:
-    """Sentences, each with what stands behind it in small print."""
-    return "statements", rows
+def findings_part(found: Sequence[Finding]) -> Part:
+    """Findings, each with its scope and how it was decided in small print."""
+    return "findings", found
 
 
 def preformatted(text: str) -> Part:

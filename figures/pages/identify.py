@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from real_models.audit.describe import provenance, summary
+from real_models.audit.describe import different_bases, provenance, summary
 from synthetic.runner.results import write_atomically, write_json
 
 from ..plots.adapter_map import adapter_map
 from ..plots.identification import SHOWN, alignment, spectrum
+from ..tables.against import against_blocks
 from ..tables.identify import reasons, show_components, show_trajectory
-from .html import facts, heading, page, paragraph, picture, preformatted, statements
+from ..tables.table import Block
+from .html import blocks, facts, findings_part, heading, page, paragraph, picture, preformatted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from grasp_theory import Report
     from grasp_theory.identification.trajectory import Checkpoint
     from real_models import Adapter
+    from real_models.audit.against import Against
     from real_models.audit.findings import Finding
 
 
@@ -39,14 +42,18 @@ def identify_page(
     about: Sequence[tuple[str, str]],
     found: Sequence[Finding],
     remarks: Sequence[str],
+    *,
+    beside: Sequence[Block] = (),
 ) -> str:
     """A self-contained page of one report: ``result`` its JSON form, ``text`` its tables, ``about`` the adapter.
 
     found : what the weights show, which opens the page. remarks : what is said beside the verdict: warnings, reasons.
+    beside : what is said of control runs.
     """
     shared = {name for f in found if f.key == "shared-direction" for name in f.modules}
-    said = [(f.text, f"{f.scope}. Decided by: {f.how}.") for f in found]
-    parts = [facts(about), heading("Findings"), statements(said), picture(adapter_map(result["modules"], shared), MAP)]
+    parts = [facts(about), heading("Findings"), findings_part(found)]
+    parts += [picture(adapter_map(result["modules"], shared), MAP)]
+    parts += [heading("Beside the controls"), *blocks(beside)] if beside else []
     parts += [heading("Verdict")]
     parts += [paragraph(f"Verdict: {result['verdict']}.", kind="verdict"), paragraph(result["rule"])]
     parts += [paragraph(result["caveat"]), *(paragraph(remark) for remark in remarks)]
@@ -74,13 +81,13 @@ def write_results(
     *,
     activations: Report | None = None,
     trajectory: Sequence[Checkpoint] | None = None,
-    control: Adapter | None = None,
+    against: Against | None = None,
 ) -> None:
     """The files of an identification; to be called before anything is printed, so that a closed pipe loses none."""
     if json is not None:
         beside = {} if activations is None else {"activation_svd": activations.to_dict()}
         beside |= {} if trajectory is None else {"trajectory": [asdict(c) for c in trajectory]}
-        beside |= {} if control is None else {"control": provenance(control)}
+        beside |= {} if against is None else {"against": against.to_dict()}
         said = {"findings": [asdict(f) for f in found]}
         write_json(json, {**said, **report.to_dict(), **beside, "adapter": provenance(adapter)})
     if html is not None:
@@ -90,12 +97,14 @@ def write_results(
             show_components(activations, out)
         if trajectory is not None:
             show_trajectory(trajectory, out)
-        against = [] if control is None else [f"Decomposed: dW − dW of the control {control.path}."]
         remarks = [
-            *against,
             *(f"Warning: {w}" for w in adapter.warnings),
             *reasons(report.decompositions),
             *adapter.notes,
         ]
-        page = identify_page(report.to_dict(), out.export_text(), summary(adapter), found, remarks)
+        controls = () if against is None else against.controls
+        remarks += [f"Warning: {w}" for control in controls for w in different_bases(adapter, control)]
+        about = [*summary(adapter), *(("control", str(control.path)) for control in controls)]
+        beside = [] if against is None else against_blocks(against, explain=True)
+        page = identify_page(report.to_dict(), out.export_text(), about, found, remarks, beside=beside)
         write_atomically(html, page.encode())

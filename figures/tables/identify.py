@@ -1,4 +1,4 @@
-"""Tables of ``grasp identify`` and ``grasp diff``: components, modules, verdict, overlaps, checkpoints."""
+"""Tables of ``grasp identify``: components, modules, verdict, checkpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from .terminal import number
 
 if TYPE_CHECKING:
     from grasp_theory import Report
-    from grasp_theory.identification.diff import Difference, Overlap
     from grasp_theory.identification.report import Component, Decomposition, ModuleSpectrum
     from grasp_theory.identification.trajectory import Checkpoint
     from real_models.audit.findings import Finding
@@ -228,30 +227,6 @@ def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_want
     if empty:
         which = by_pattern([m.name for m in empty], [m.name for m in modules])
         out.print(f"{len(empty)} of {len(modules)} modules have no update (B A = 0): {which}")
-
-
-def show_difference(found: Difference, out: Console) -> None:
-    """Pooled overlap first, then the modules."""
-    headers = ["", "norm A", "norm B", "cosine", "angles (°)", "mean cos²"]
-    headers += ["random", "random 99%"]
-    side = "left" if found.side == "write" else "right"
-    title = f"{side} singular vectors, {found.k} leading directions"
-    rows = [_overlap(o) for o in (*found.pooled, *found.modules)]
-    out.print(Table(headers, rows, title=title, droppable=["norm A", "norm B", "random", "mean cos²"]))
-    for which, names in (("first", found.only_first), ("second", found.only_second)):
-        if names:
-            out.print(f"only in the {which}: {len(names)} modules, e.g. {names[0]}")
-    out.print(
-        "random: independent isotropic subspaces of the same dimensions; one base model makes more than that likely",
-        style="dim",
-    )
-
-
-def _overlap(o: Overlap) -> list[str]:
-    shown = [f"{a:.0f}" for a in o.angles[:4]] + (["…", f"{o.angles[-1]:.0f}"] if len(o.angles) > 4 else [])
-    row = [o.name, number(o.norms[0]), number(o.norms[1]), "–" if o.cosine is None else f"{o.cosine:+.3f}"]
-    row.append(" ".join(shown) or "–")
-    return row + ["–" if v is None else f"{v:.4f}" for v in (o.mean_cos2, o.random_mean_cos2, o.random_99)]
 
 
 def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -34,6 +34,10 @@ class Overlap:
     mean_cos2 : mean squared cosine of these angles: 0 orthogonal, 1 the same subspace.
     random_mean_cos2 : its mean max(k, k')/width for independent isotropic subspaces.
     random_99 : its 99% quantile under the same law (simulated, fixed seed).
+    overlap : mean cos² weighted by the directions' energies (:func:`weighted_overlap`): noise at the end of the rank
+        does not dilute it. random_overlap, random_spread : its mean and standard deviation by chance.
+    start_cosine, trained_cosine : of the factors themselves (the one that started at random, the one that started at 0)
+        as vectors; near 0 for independent starts, whatever was learnt. None where ranks or starts differ, or pooled.
     """
 
     name: str
@@ -46,6 +50,11 @@ class Overlap:
     mean_cos2: float | None
     random_mean_cos2: float | None
     random_99: float | None
+    overlap: float | None
+    random_overlap: float | None
+    random_spread: float | None
+    start_cosine: float | None = None
+    trained_cosine: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,30 @@ def random_overlap(width: int, k: int, other: int, *, draws: int = DRAWS, seed: 
     return k / width, float(np.quantile(np.trace(cos2, axis1=1, axis2=2) / other, 0.99))
 
 
+def weighted_overlap(
+    first: tuple[Float[ndarray, "d k"], Float[ndarray, " q"]],
+    second: tuple[Float[ndarray, "d l"], Float[ndarray, " p"]],
+) -> tuple[float, float, float]:
+    """(overlap, its mean and its variance by chance) of the leading singular vectors (U, S) of two matrices.
+
+    Law: the overlap is tr(M N)/(‖M‖_F‖N‖_F) of M = U S² Uᵀ and N alike, Σ s_i² s'_j² cos²(u_i, u'_j)/√(Σ s⁴ Σ s'⁴): 1
+    for the same directions in the same proportions, 0 for orthogonal ones. For a uniformly rotated N in R^d tr(M N)
+    has mean tr M tr N/d and variance 2 ‖M₀‖²‖N₀‖²/((d − 1)(d + 2)), M₀ = M − (tr M/d) I. Proof (here): rotating N₀ acts
+    irreducibly on the traceless symmetric matrices, of dimension (d − 1)(d + 2)/2, so that E (tr M₀ R N₀ Rᵀ)² is
+    ‖M₀‖²‖N₀‖² over that dimension; the mean is that of the parts along I. ∎ Cost: O(d k²).
+
+    Source: Escoufier 1973 (the RV coefficient). Raises InputError where a matrix is 0.
+    """
+    (U, s), (V, t) = ((X, S[: X.shape[1]]) for X, S in (first, second))
+    if not _largest(s) or not _largest(t):
+        raise InputError("the overlap of a matrix that is 0 is not defined")
+    d, a, b = len(U), (s / s[0]) ** 2, (t / t[0]) ** 2  # a, b: eigenvalues of M and N
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    rest = (1 - a.sum() ** 2 / (d * (a @ a))) * (1 - b.sum() ** 2 / (d * (b @ b)))  # ‖M₀‖²‖N₀‖²/(‖M‖²‖N‖²)
+    variance = 2 * max(float(rest), 0.0) / ((d - 1) * (d + 2)) if d > 1 else 0.0
+    return float(a @ (U.T @ V) ** 2 @ b) / size, float(a.sum() * b.sum()) / d / size, variance
+
+
 def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None = None, k: int = 8) -> Difference:
     """Compare two adapters module by module and pooled: principal angles of their k leading directions.
 
@@ -117,7 +150,9 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
     for name in compared:
         loaded = a[name].lowrank, b[name].lowrank
         pair = _pair(*loaded, side=chosen, k=k)
-        overlaps.append(_overlap(name, a[name].layer, [pair], pair.svds))
+        start, trained = factor_cosines((a[name], loaded[0]), (b[name], loaded[1]))
+        own = _overlap(name, a[name].layer, [pair], pair.svds)
+        overlaps.append(replace(own, start_cosine=start, trained_cosine=trained))
         width = loaded[0].shape[0 if chosen == "write" else 1]
         pairs.setdefault(width, []).append(pair)
         both = stacks.setdefault(width, (Stack(chosen), Stack(chosen)))
@@ -162,6 +197,7 @@ def _overlap(
     a, b = (_numerical_span(U, S) for U, S in leading)
     angles = np.sort(a.angles(b))
     mean, high = random_overlap(width, a.dimension, b.dimension) if angles.size else (None, None)
+    weighted, chance, variance = weighted_overlap(*leading) if angles.size else (None, None, None)
     return Overlap(
         name=name,
         layer=layer,
@@ -173,7 +209,29 @@ def _overlap(
         mean_cos2=float(np.mean(np.cos(angles) ** 2)) if angles.size else None,
         random_mean_cos2=mean,
         random_99=high,
+        overlap=weighted,
+        random_overlap=chance,
+        random_spread=None if variance is None else variance**0.5,
     )
+
+
+def factor_cosines(first: tuple[Update, LowRank], second: tuple[Update, LowRank]) -> tuple[float | None, float | None]:
+    """(cosine of the factors that started at random, of those that started at 0), of two loaded updates.
+
+    Law: two independent starts with r x d entries have cosine 0 with standard deviation 1/√(r d); one seed and few
+    steps leave it near 1. The factors are compared as stored: a decomposition rewritten in another gauge loses it.
+    """
+    (a, one), (b, other) = first, second
+    if a.zero_start is None or a.zero_start != b.zero_start or one.rank != other.rank:
+        return None, None
+    B, A = _cosine(one.B, other.B), _cosine(one.A, other.A)
+    return (A, B) if a.zero_start == "B" else (B, A)
+
+
+def _cosine(X: ndarray, Y: ndarray) -> float | None:
+    x, y = (Z.ravel().astype(np.float64) / (float(np.abs(Z).max(initial=0.0)) or 1.0) for Z in (X, Y))
+    size = float(np.linalg.norm(x)) * float(np.linalg.norm(y))
+    return float(x @ y) / size if size else None
 
 
 def _largest(S: Float[ndarray, " q"]) -> float:

@@ -20,6 +20,7 @@ SAFETENSORS = "adapter_model.safetensors"
 TORCH = "adapter_model.bin"
 MLX = "adapters.safetensors"
 DIFFUSERS = "pytorch_lora_weights.safetensors"
+CHECKPOINT = re.compile(r"checkpoint-([0-9]{1,18})")
 MAX_CONFIG = 50_000_000
 FULL_MODELS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json")
 
@@ -87,10 +88,28 @@ def find_checkpoints(path: str | os.PathLike[str]) -> list[tuple[int, Path]]:
     """
     try:
         folder = _folder_of(Path(path))
-        found = [(re.fullmatch(r"checkpoint-([0-9]{1,18})", p.name), p) for p in folder.iterdir()]
+        found = [(CHECKPOINT.fullmatch(p.name), p) for p in folder.iterdir()]
         return sorted((int(m[1]), p) for m, p in found if m and _is_file(p / CONFIG))
     except (OSError, TypeError) as e:
         raise AdapterError(f"{path!r} cannot be listed: {getattr(e, 'strerror', None) or e}") from None
+
+
+def find_runs(path: str | os.PathLike[str]) -> list[Path]:
+    """The folders below ``path`` that hold an adapter, in natural order; of a run's checkpoints only the last one.
+
+    A folder that holds an adapter of its own stands for the checkpoint-N folders in it. Raises AdapterError if
+    ``path`` is no folder that can be listed.
+    """
+    top = _folder_of(Path(path))
+    try:
+        found = {p.parent for name in (CONFIG, DIFFUSERS) for p in top.rglob(name) if _is_file(p)}
+    except OSError as e:
+        raise AdapterError(f"{path!r} cannot be listed: {e.strerror or e}") from None
+    by_run: dict[Path, list[Path]] = {}
+    for folder in found:
+        by_run.setdefault(folder.parent if CHECKPOINT.fullmatch(folder.name) else folder, []).append(folder)
+    kept = [run if run in found else max(parts, key=lambda p: natural_key(p.name)) for run, parts in by_run.items()]
+    return sorted(kept, key=lambda p: natural_key(str(p)))
 
 
 def has_adapter(path: str | os.PathLike[str]) -> bool:

@@ -19,7 +19,7 @@ import pytest
 import grasp_cli
 from figures.catalogue import FIGURES
 from grasp_theory import AdapterError, LowRank, Update, identify
-from grasp_theory.identification.control import contrast
+from grasp_theory.identification.control import contrast, control_spaces
 from real_models import read_adapter, write_adapter
 from real_models.directions import load_directions
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
@@ -62,24 +62,25 @@ def test_identify_prints_the_numbers_of_the_report(planted, capsys):
         assert words not in out
 
 
-def test_identify_beside_a_control_decomposes_the_difference(planted, tmp_path, capsys):
+def test_identify_beside_a_control_decomposes_what_is_left(planted, tmp_path, capsys):
     control, _ = draw_adapter(AdapterSpec(layers=6, width=96, inputs=64, rank=16), rng=np.random.default_rng(1))
     other = write_adapter(tmp_path / "control", control, r=16, lora_alpha=16)
-    code, out, err = grasp(capsys, "identify", planted, "--control", other, "--json", tmp_path / "r.json")
+    code, out, err = grasp(capsys, "identify", planted, "--against", other, "--json", tmp_path / "r.json")
     assert (code, err) == (0, "")
     assert f"control: {other}" in out
     found = json.loads((tmp_path / "r.json").read_text())
-    want = identify(contrast(read_adapter(planted).updates, read_adapter(other).updates))
+    run, beside = read_adapter(planted).updates, read_adapter(other).updates
+    want = identify(contrast(run, [beside], spaces=control_spaces(identify(run), [identify(beside)])))
     np.testing.assert_allclose(
         found["decompositions"][0]["components"][0]["singular_value"], want.component(0).singular_value, rtol=1e-9
     )
-    assert found["control"]["path"] == str(other)
+    assert [c["path"] for c in found["against"]["controls"]] == [str(other)]
     assert found["decompositions"][0]["self_certificate"]["reason"] == "estimated"
     assert "self-certificate: component 0 lies" in out
     alone = grasp(capsys, "identify", planted)[1]
     assert f"{want.component(0).singular_value:.4g}" not in alone  # control: another matrix
     wrong = write_adapter(tmp_path / "wrong", control[:-1], r=16, lora_alpha=16)
-    code, _, err = grasp(capsys, "identify", planted, "--control", wrong)
+    code, _, err = grasp(capsys, "identify", planted, "--against", wrong)
     assert code == 2
     assert "the same modules: 1" in err
 
@@ -291,7 +292,7 @@ def test_diff_with_itself_and_with_another(planted, tmp_path, capsys):
         (["identify", "{planted}", "--json", "{tmp}/a", "--html", "{tmp}/a"], "twice"),
         (["identify", "{planted}", "--json", "{tmp}/a", "-o", "{tmp}/b", "--component", "99"], "components 0"),
         (["identify", "{planted}", "--json", "/dev/full"], "no regular file"),
-        (["diff", "{planted}"], "Missing argument"),
+        (["diff", "{planted}"], "1 readable adapters"),
         (["diff", "{planted}", "{tmp}"], "empty"),
         (["figures", "no-such-figure"], "no figure is called"),
         (["no-such-command"], "No such command"),

@@ -1,0 +1,101 @@
+"""Tables of ``grasp diff``: overlaps of two adapters, module by module, and of all pairs of many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+
+from .table import Block, Table
+from .terminal import number
+
+if TYPE_CHECKING:
+    from grasp_theory.identification.diff import Difference, Overlap
+    from grasp_theory.identification.matrix import OverlapMatrix
+
+COLUMNS = 8  # runs that a matrix fits 80 columns with
+
+
+def show_difference(found: Difference, out: Console) -> None:
+    """Pooled overlap first, then the modules."""
+    headers = ["", "norm A", "norm B", "cosine", "overlap", "angles (°)", "mean cos²", "random", "random 99%"]
+    side = "left" if found.side == "write" else "right"
+    title = f"{side} singular vectors, {found.k} leading directions"
+    rows = [_overlap(o) for o in (*found.pooled, *found.modules)]
+    out.print(Table(headers, rows, title=title, droppable=["norm A", "norm B", "random", "mean cos²", "random 99%"]))
+    for which, names in (("first", found.only_first), ("second", found.only_second)):
+        if names:
+            out.print(f"only in the {which}: {len(names)} modules, e.g. {names[0]}")
+    out.print(
+        "overlap: mean cos² weighted by energy; random: of independent isotropic subspaces; one base model makes more "
+        "than that likely",
+        style="dim",
+    )
+
+
+def _overlap(o: Overlap) -> list[str]:
+    shown = [f"{a:.0f}" for a in o.angles[:4]] + (["…", f"{o.angles[-1]:.0f}"] if len(o.angles) > 4 else [])
+    row = [o.name, number(o.norms[0]), number(o.norms[1]), "–" if o.cosine is None else f"{o.cosine:+.3f}"]
+    row.append("–" if o.overlap is None else f"{o.overlap:.2f}")
+    row.append(" ".join(shown) or "–")
+    return row + ["–" if v is None else f"{v:.4f}" for v in (o.mean_cos2, o.random_mean_cos2, o.random_99)]
+
+
+def matrix_blocks(found: OverlapMatrix) -> list[Block]:
+    """The matrix of up to eight runs; of more, each run's nearest and its mean, the matrix being in the files."""
+    n = len(found.names)
+    title = f"mean cos² of the {found.k} leading directions, weighted by energy, {found.side} side"
+    letters = [letter(i) for i in range(n)]
+    if n <= COLUMNS:
+        rows = [
+            [f"{letters[i]} {found.names[i]}", *("·" if i == j else _two(found.overlap[i, j]) for j in range(n))]
+            for i in range(n)
+        ]
+        return [Table(["", *letters], rows, title=title), _chance(found)]
+    rows = []
+    for i in range(n):
+        others = np.where(np.arange(n) == i, np.nan, found.overlap[i])
+        known = np.isfinite(others).any()
+        nearest = found.names[int(np.nanargmax(others))] if known else "–"
+        values = (float(np.nanmax(others)), float(np.nanmean(others))) if known else (float("nan"), float("nan"))
+        rows.append([found.names[i], nearest, *map(_two, values), number(float(found.norms[i]))])
+    headers = ["run", "nearest", "overlap", "mean", "norm"]
+    whole = f"The whole matrix of {n} runs: --csv, --json, or --html for a picture."
+    return [Table(headers, rows, title=title, left=2, droppable=["norm"]), _chance(found), whole]
+
+
+def _chance(found: OverlapMatrix) -> str:
+    upper = np.triu_indices(len(found.names), 1)
+    random, spread = np.nanmedian(found.random[upper]), np.nanmedian(found.spread[upper])
+    return f"By chance {random:.3f} ± {spread:.3f} (isotropic directions); one base model makes more likely."
+
+
+def letter(index: int) -> str:
+    """A, B, … Z, A1, B1, …"""
+    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[index % 26] + (str(index // 26) if index >= 26 else "")
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "–"
+
+
+def matrix_rows(found: OverlapMatrix) -> list[dict[str, str | int | float | None]]:
+    """One row a pair, for a CSV file."""
+
+    def cell(values: np.ndarray, i: int, j: int) -> float | None:
+        return float(values[i, j]) if np.isfinite(values[i, j]) else None
+
+    return [
+        {
+            "first": found.names[i],
+            "second": found.names[j],
+            "overlap": cell(found.overlap, i, j),
+            "random": cell(found.random, i, j),
+            "random_sd": cell(found.spread, i, j),
+            "start_cosine": cell(found.start_cosine, i, j),
+            "modules": int(found.modules[i, j]),
+        }
+        for i in range(len(found.names))
+        for j in range(i + 1, len(found.names))
+    ]
