@@ -142,7 +142,7 @@ def _scan(
             svd = lowrank.svd(1 if update.side else 0, rtol=RTOL)
             S = svd.S
             leading = (svd.U if update.side == "write" else svd.Vh.T)[:, 0] if svd.U.shape[1] else None
-        about = (update.name, update.layer, update.block, update.side, update.shape, update.rank)
+        about = (update.name, update.layer, update.block, update.side, update.shape, update.rank, lowrank.scaling)
         own = leading.astype(np.float32) if leading is not None and S.any() and update.side is not None else None
         modules.append(ModuleSpectrum(*about, S, own, start_of(lowrank, update.zero_start)))
     require_size({m.name: linalg.length(m.S) for m in measured})

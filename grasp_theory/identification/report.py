@@ -137,9 +137,9 @@ class Decomposition:
 class ModuleSpectrum:
     """One module's update, whatever side was analysed.
 
-    block : its path. singular_values : all of them. leading : the leading singular vector on its own side of the
-    stream, left where it writes and right where it reads; None for a module of no side or without an update.
-    start : what its factors say about where training began.
+    block : its path. scaling : the factor before B A, as it was used. singular_values : all of them.
+    leading : the leading singular vector on its own side of the stream, left where it writes and right where it reads;
+    None for a module of no side or without an update. start : what its factors say about where training began.
     """
 
     name: str
@@ -148,6 +148,7 @@ class ModuleSpectrum:
     side: Side | None
     shape: tuple[int, int]
     rank: int
+    scaling: float
     singular_values: Float[ndarray, " q"]
     leading: Float[ndarray, " width"] | None = None
     start: Start | None = None

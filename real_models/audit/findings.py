@@ -28,7 +28,7 @@ USED, IDLE = 0.5, 0.1  # smallest over largest singular value; energy outside th
 SHARED = 0.2  # root mean square |cos| with the other layers: the effect size that is asked for beside p
 WEIGHT = 0.02  # standard deviation that most language models' weights are drawn with
 HUGE, TINY = 2.0, 1e-4  # root mean square entry of dW over it
-SCALING = 16.0  # alpha/r (alpha/√r with rsLoRA); peft's users take 1 to 4
+SCALING = 16.0  # the factor before B A; peft's users take 1 to 4
 ROUNDING = {"BF16": 2.0**-9, "F16": 2.0**-12}  # half a unit in the last place of the mean entry
 
 
@@ -254,13 +254,17 @@ def scale(audit: Audit) -> Iterator[Finding]:
     elif size < TINY:
         text = f"The update is tiny: its entries are {size:.1e} of a typical pretrained weight (median)."
         yield Finding("tiny", text, size, scope, how)
-    config = audit.adapter.config
-    ranks = sorted({m.rank for m in audit.alive})
-    factor = max(config.lora_alpha / (r**0.5 if config.use_rslora else r) for r in ranks)
-    if factor >= SCALING or factor <= 1 / SCALING:
-        law = "alpha/√r (rsLoRA)" if config.use_rslora else "alpha/r"
-        text = f"Unusual scaling: {law} = {factor:g}, where most take 1 to 4; learning rate and scaling act together."
-        yield Finding("scaling", text, float(factor), scope, f"outside [1/{SCALING:g}, {SCALING:g}]")
+    outside = [m for m in audit.alive if not 1 / SCALING < abs(m.scaling) < SCALING]
+    if outside:
+        used = [m.scaling for m in outside]
+        span = f"{min(used):g}" if min(used) == max(used) else f"{min(used):g} to {max(used):g}"
+        where = "all modules" if len(outside) == len(audit.alive) else audit.which(outside)
+        text = (
+            f"Unusual scaling: B A is multiplied by {span} in {where}; most take 1 to 4. Its effect is the rate's too."
+        )
+        furthest = max(used, key=lambda x: abs(np.log(abs(x))))
+        how = f"the scaling of each module, as it is used, outside [1/{SCALING:g}, {SCALING:g}]"
+        yield Finding("scaling", text, float(furthest), audit.scope(outside), how)
 
 
 def rounding(audit: Audit) -> Iterator[Finding]:

@@ -14,13 +14,14 @@ from grasp_theory import LowRank, Update, identify
 from grasp_theory.identification.sharing import holm, sharing
 from grasp_theory.identification.start import start_of
 from real_models import read_adapter
+from real_models.adapters.config import LoraSettings
 from real_models.audit.findings import Finding, findings
 
 WIDTH, BLOCKS, RANK = 96, 12, 4
 
 
-def adapter(dtypes: tuple[str, ...] = ("F32",), alpha: float = 8.0, *, rslora: bool = False) -> Any:
-    return SimpleNamespace(dtypes=dtypes, config=SimpleNamespace(lora_alpha=alpha, use_rslora=rslora))
+def adapter(dtypes: tuple[str, ...] = ("F32",)) -> Any:
+    return SimpleNamespace(dtypes=dtypes)
 
 
 def trained(rng: np.random.Generator, m: int, d: int, *, size: float = 0.02, rank: int = RANK) -> LowRank:
@@ -141,9 +142,38 @@ def test_findings_scale(rng):
     assert {"huge", "tiny", "scaling"}.isdisjoint(found(base))
     assert "huge" in found(changed(base, lambda u: True, lambda low: LowRank(low.B, low.A, 400.0)))
     assert "tiny" in found(changed(base, lambda u: True, lambda low: LowRank(low.B, low.A, 1e-4)))
-    assert found(base, adapter(alpha=128.0))["scaling"].value == 32
-    assert found(base, adapter(alpha=128.0, rslora=True))["scaling"].value == 64
-    assert "scaling" not in found(base, adapter(alpha=32.0))
+
+
+def test_findings_scaling_is_the_one_that_is_used(rng):
+    """By module, whatever the config's alpha and rank are; the size of the update has no part in it."""
+    base = updates(rng)
+    assert "scaling" not in found(base)
+    moved = found(changed(base, lambda u: "up_proj" in u.name, lambda low: LowRank(low.B / 16, low.A, 32.0)))["scaling"]
+    assert moved.value == 32
+    assert "multiplied by 32 in all 12 mlp.up_proj;" in moved.text
+    assert moved.scope.startswith("12 of 24 modules (all 12 mlp.up_proj)")
+    several = changed(base, lambda u: True, lambda low: LowRank(low.B * 64, low.A, 1 / 32))
+    several = changed(several, lambda u: u.layer == 3, lambda low: LowRank(low.B / 1024, low.A, 32.0 * 20))
+    both = found(several)["scaling"]
+    assert "multiplied by 0.03125 to 640 in all modules;" in both.text
+    assert both.value == 640
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ({"scale": 20.0}, 20.0),
+        ({"alpha_pattern": {"o_proj": 200}}, 25.0),
+        ({"alphas": {"model.layers.3.mlp.up_proj": 0.25}}, 1 / 32),
+    ],
+)
+def test_findings_scaling_of_mlx_and_of_patterns(rng, options, value):
+    """lora_alpha / r is 2 in both: MLX stores the scaling itself, a pattern sets alpha by module."""
+    settings = LoraSettings(r=8, lora_alpha=16, **options)
+    made = [
+        replace(u, source=LowRank(u.lowrank.B, u.lowrank.A, settings.scaling(u.name, 8))) for u in updates(rng, rank=8)
+    ]
+    assert found(made)["scaling"].value == value
 
 
 def test_findings_rounding_of_a_stored_type(rng):
