@@ -14,7 +14,7 @@ from synthetic.runner.results import write_atomically, write_json
 
 from ..plots.adapter_map import adapter_map
 from ..plots.identification import SHOWN, alignment, spectrum
-from ..tables.identify import reasons, show_components, show_trajectory
+from ..tables.identify import beyond_start, reasons, show_components, show_trajectory
 from .html import facts, heading, page, paragraph, picture, preformatted, statements
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def write_results(
             *against,
             *(f"Warning: {w}" for w in adapter.warnings),
             *reasons(report.decompositions),
+            *(f"A, width {read.width}: {beyond_start(read)}." for read in report.read_start),
             *adapter.notes,
         ]
         page = identify_page(report.to_dict(), out.export_text(), summary(adapter), found, remarks)

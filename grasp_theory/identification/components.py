@@ -17,6 +17,7 @@ from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
 from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
+from .read_start import ReadStack
 from .report import Alignment, Decomposition, Floor, ModuleSpectrum, Report
 from .rule import CAVEAT, P_VALUE, RULE
 from .self_certificate import SelfCertificate, self_certificate, withheld
@@ -83,7 +84,8 @@ def identify(
     chosen_side, selected, notes = _choose(updates, side)
     names = {u.name for u in selected}
     pooled = pool == "layers" or (pool == "auto" and chosen_side == "write" and any(u.side for u in selected))
-    modules, measured, stacks = _scan(updates, names, chosen_side, k, pooled)
+    reading = ReadStack(updates)
+    modules, measured, stacks = _scan(updates, names, chosen_side, k, pooled, reading)
     uninformative = [u.name for u in selected if u.fixed == chosen_side]
     if uninformative:
         notes.append(
@@ -116,11 +118,12 @@ def identify(
         alignments=tuple(alignments),
         modules=tuple(modules),
         notes=tuple(notes),
+        read_start=reading.results(level=level, seed=seed),
     )
 
 
 def _scan(
-    updates: Sequence[Update], names: Collection[str], side: Side, k: int, pooled: bool
+    updates: Sequence[Update], names: Collection[str], side: Side, k: int, pooled: bool, reading: ReadStack
 ) -> tuple[list[ModuleSpectrum], list[Module], dict[tuple[int, bool], Stack]]:
     """One pass: the spectrum of every module, what the named ones that are not zero leave, their stacks by group."""
     modules: list[ModuleSpectrum] = []
@@ -144,7 +147,9 @@ def _scan(
             leading = (svd.U if update.side == "write" else svd.Vh.T)[:, 0] if svd.U.shape[1] else None
         about = (update.name, update.layer, update.block, update.side, update.shape, update.rank, lowrank.scaling)
         own = leading.astype(np.float32) if leading is not None and S.any() and update.side is not None else None
-        modules.append(ModuleSpectrum(*about, S, own, start_of(lowrank, update.zero_start)))
+        start = start_of(lowrank, update.zero_start)
+        reading.add(update, lowrank, start=start)
+        modules.append(ModuleSpectrum(*about, S, own, start))
     require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
 

@@ -13,6 +13,7 @@ from ..errors import AssumptionError, InputError
 from ..subspace import Subspace
 from ..updates import Side
 from .agreement import Agreement
+from .read_start import ReadStart
 from .self_certificate import SelfCertificate
 from .start import Start
 
@@ -170,7 +171,11 @@ class Alignment:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Result of :func:`grasp_theory.identify`."""
+    """Result of :func:`grasp_theory.identify`.
+
+    read_start : what the modules that read the stream read beyond A's start, one record a width of the stream;
+    empty where none started at random.
+    """
 
     side: Side
     pool: Literal["layers", "none"]
@@ -182,6 +187,7 @@ class Report:
     alignments: tuple[Alignment, ...]
     modules: tuple[ModuleSpectrum, ...]
     notes: tuple[str, ...]
+    read_start: tuple[ReadStart, ...] = ()
 
     def decomposition(self, name: str | None = None) -> Decomposition:
         """The decomposition of that name; without a name, the one whose leading component is the strongest.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from grasp_theory import Report
+from grasp_theory.identification.read_start import ReadStart
 from grasp_theory.identification.report import ModuleSpectrum
 from grasp_theory.identification.rule import P_VALUE
 from grasp_theory.identification.sharing import sharing
@@ -53,6 +54,7 @@ class Audit:
 
     adapter: Adapter
     modules: Sequence[ModuleSpectrum]
+    read_start: Sequence[ReadStart] = ()
 
     @cached_property
     def alive(self) -> list[ModuleSpectrum]:
@@ -76,7 +78,7 @@ def findings(adapter: Adapter, report: Report) -> list[Finding]:
     Where nothing or hardly anything was learnt, only that is said: what two steps leave is the start, seen through A.
     Cost: O(d L²) a module for the sharing test; the rest is read off ``report``.
     """
-    audit = Audit(adapter, report.modules)
+    audit = Audit(adapter, report.modules, report.read_start)
     first = [found for look in FIRST for found in look(audit)]
     if any(f.key in ("nothing-learnt", "hardly-begun", "random") for f in first):
         return first
@@ -244,6 +246,33 @@ def shared(audit: Audit) -> Iterator[Finding]:
         yield Finding("shared-direction", text, cosine, audit.scope(chosen), how)
 
 
+def read_directions(audit: Audit) -> Iterator[Finding]:
+    """Directions that A reads beyond its known random start, with what the modules' leading components make of them."""
+    for read in audit.read_start:
+        if read.subspace is None or read.visible is None:
+            continue
+        names = set(read.modules)
+        modules = [m for m in audit.alive if m.name in names]
+        leading = [(float(m.singular_values[0]) ** 2, m.leading) for m in modules if m.leading is not None]
+        inside = sum(s2 * float(np.sum((read.subspace.basis.T @ v) ** 2)) for s2, v in leading)
+        share, chance = inside / sum(s2 for s2, _ in leading), read.subspace.basis.shape[1] / read.width
+        count = len(read.values)
+        many = f"{count} directions" if count > 1 else "a direction"
+        first = "the first" if count > 1 else "it"
+        text = (
+            f"Beyond its random start, A reads {many} of the stream (width {read.width}): {first} {read.gains[0]:.1f} "
+            f"times as strongly; {_percent(share)} of what leading components read lies there ({_percent(chance)} by "
+            "chance)."
+        )
+        least = np.sqrt(1 + read.visible**2 / read.rows)
+        how = (
+            f"{read.law} start; largest singular value of {read.rows} stacked rows of A {read.values[0]:.1f}, floor "
+            f"{read.floor:.1f} ({_percent(read.level)}, widened {read.widening:.2f} times) in units of the start; "
+            f"visible from {least:.1f} times on"
+        )
+        yield Finding("read-directions", text, float(read.gains[0]), audit.scope(modules), how)
+
+
 def scale(audit: Audit) -> Iterator[Finding]:
     entries = [m.norm / np.sqrt(m.shape[0] * m.shape[1]) / WEIGHT for m in audit.alive]
     size, scope = float(np.median(entries)), audit.scope(audit.alive)
@@ -286,7 +315,14 @@ def rounding(audit: Audit) -> Iterator[Finding]:
 
 
 FIRST: tuple[Callable[[Audit], Iterator[Finding]], ...] = (nothing_learnt, progress)
-LATER: tuple[Callable[[Audit], Iterator[Finding]], ...] = (where, concentration, shared, scale, rounding)
+LATER: tuple[Callable[[Audit], Iterator[Finding]], ...] = (
+    where,
+    concentration,
+    shared,
+    read_directions,
+    scale,
+    rounding,
+)
 
 
 def _flatness(m: ModuleSpectrum) -> float:
