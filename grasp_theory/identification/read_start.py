@@ -19,7 +19,7 @@ from .start import WIDEST, Law, Start, law_of
 
 ROWS = 512  # of a stack; further ones are added to these
 DIRECTIONS = 8  # that are kept
-DRAWS = 2  # of random signs
+DRAWS = 3  # of random signs; the largest counts
 MEAN = -1.2065  # of the Tracy-Widom law of order 1
 NARROWEST = 0.9  # mean square of a Gaussian start over that of peft's
 
@@ -94,7 +94,7 @@ class _Stack:
             return "orthonormal", None, why
         width = float(np.median([s.width for s in self.starts]))
         tails = float(np.median([s.tails for s in self.starts if s.tails is not None]))
-        law, rank = law_of(width, tails), min(self.ranks)
+        law, rank = law_of(width, tails, self.place * d), min(self.ranks)
         if law == "uniform":
             return law, 1 / np.sqrt(3 * d), ""
         about = f"mean square {width:.3g} times that of peft's uniform start and kurtosis {tails:.2f}"
@@ -157,14 +157,14 @@ def stacked(X: Float[ndarray, "m d"], about: ReadStart, *, seed: int = 0) -> Rea
     Training also moves entries without a common direction, by about (rate · steps) each under Adam, and not all
     coordinates alike. That widens the bulk, and is no direction. It shows in ‖ε ∘ A‖₂ with ε random signs, which keeps
     the size of every entry and undoes every direction that spreads over many: where its square is more than the
-    start's, the floor is widened by the ratio. What lies in a few coordinates alone is in this null too, and one row
-    cannot tell a direction from a drift. Cost: O(m d min(m, d)).
+    start's, the floor is widened by the ratio. What lies in a few coordinates or a few rows alone is in this null too.
+    Cost: O(m d min(m, d)).
     """
     m, d = X.shape
     edge = white_edge(m, d)
     rng = np.random.default_rng(seed)
     signs = (rng.integers(0, 2, X.shape, dtype=np.int8) * np.int8(2) - np.int8(1) for _ in range(DRAWS))
-    flipped = float(np.mean([linalg.eigvalsh(_gram(X * e))[-1] for e in signs]))
+    flipped = max(float(linalg.eigvalsh(_gram(X * e))[-1]) for e in signs)
     widening = max(1.0, flipped / (edge.centre + MEAN * edge.width))
     gram = _gram(X)
     values = np.sqrt(linalg.eigvalsh(gram)[::-1].clip(0))
@@ -174,11 +174,15 @@ def stacked(X: Float[ndarray, "m d"], about: ReadStart, *, seed: int = 0) -> Rea
     tested = replace(about, widening=widening, floor=floor, visible=spike_strength(floor, m, d, s=s))
     if not above.size:
         return tested
-    if m > 2 and 2 * above.size >= m:
+    n = min(m, d)
+    if n > 2 and above.size * (4 if n >= 16 else 2) >= n:  # few directions are what the law is about
         why = f"{above.size} of {m} singular values exceed the floor: modules, or a control, began at the same A"
         return replace(about, widening=widening, reason=why)
     U = linalg.eigh(gram)[1][:, ::-1][:, : min(above.size, DIRECTIONS)]
     V = linalg.qr(X.T.astype(np.float64) @ U)[0] if m <= d else U
+    # The rows that hold a strong factor are longer, which widens the floor; its strength is told beside the rest alone.
+    rest = (np.sum(values**2) - np.sum(above**2)) / ((m - above.size) * (d - above.size))
+    s = float(np.clip(np.sqrt(rest), 1.0, s))
     strengths = np.array([spike_strength(float(y), m, d, s=s) for y in above])
     return replace(
         tested,

@@ -60,7 +60,7 @@ def start_of(lowrank: LowRank, zero_start: Literal["B", "A"] | None) -> Start | 
     of_b, of_a = lowrank.factor_spectra()
     eigenvalues = of_a if zero_start == "B" else of_b**2
     orthonormal = lowrank.rank > 1 and float(np.abs(eigenvalues - 1).max()) <= ORTHONORMAL
-    law = "orthonormal" if orthonormal else law_of(square * 3 * fan_in, tails)
+    law = "orthonormal" if orthonormal else law_of(square * 3 * fan_in, tails, random.size)
     moved = None
     if law == "uniform":
         moved = 2 * float(np.count_nonzero(np.abs(random) > INSIDE / np.sqrt(fan_in)) / random.size)
@@ -83,15 +83,16 @@ def _moments(X: Float[ndarray, "m r"]) -> tuple[float, float | None]:
     return mean * largest**2, float(np.mean(squares**2)) / mean**2
 
 
-def law_of(width: float, tails: float | None) -> Law:
-    """The law of a random start from the mean square (over the uniform law's) and the kurtosis of entries.
+def law_of(width: float, tails: float | None, entries: int) -> Law:
+    """The law of a random start from the mean square (over the uniform law's) and the kurtosis of that many entries.
 
     A uniform start plus a displacement has width 1 + s and, were the displacement normal, kurtosis 3 − 1.2/(1 + s)²;
     trained ones were found at and up to 0.5 below that. From width 4 on it cannot be told from a Gaussian start.
+    Three standard errors of width and kurtosis, √(0.8/n) and about 1/√n at the uniform law, come on top.
     """
     if tails is None:
         return "unknown"
-    normal = GAUSSIAN - (GAUSSIAN - UNIFORM) / max(width, 1.0) ** 2
-    if 0.7 <= width <= WIDEST and normal - 0.5 <= tails <= normal + 0.2:
+    normal, error = GAUSSIAN - (GAUSSIAN - UNIFORM) / max(width, 1.0) ** 2, 3 / entries**0.5
+    if 0.7 - error <= width <= WIDEST and normal - 0.5 - error <= tails <= normal + 0.2 + error:
         return "uniform"
-    return "gaussian" if abs(tails - GAUSSIAN) <= 0.3 and not 0.7 <= width <= 12 else "unknown"
+    return "gaussian" if abs(tails - GAUSSIAN) <= 0.3 + error and not 0.7 <= width <= 12 else "unknown"

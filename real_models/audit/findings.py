@@ -257,12 +257,11 @@ def read_directions(audit: Audit) -> Iterator[Finding]:
         inside = sum(s2 * float(np.sum((read.subspace.basis.T @ v) ** 2)) for s2, v in leading)
         share, chance = inside / sum(s2 for s2, _ in leading), read.subspace.basis.shape[1] / read.width
         count = len(read.values)
-        many = f"{count} directions" if count > 1 else "a direction"
-        first = "the first" if count > 1 else "it"
+        many = f"{count} directions of the stream" if count > 1 else "a direction of the stream"
+        first = ", the first" if count > 1 else ","
         text = (
-            f"Beyond its random start, A reads {many} of the stream (width {read.width}): {first} {read.gains[0]:.1f} "
-            f"times as strongly; {_percent(share)} of what leading components read lies there ({_percent(chance)} by "
-            "chance)."
+            f"Beyond its random start, A reads {many} (width {read.width}){first} {read.gains[0]:.1f} times as "
+            f"strongly; {_percent(share)} of what leading components read lies there ({_percent(chance)} by chance)."
         )
         least = np.sqrt(1 + read.visible**2 / read.rows)
         how = (

@@ -137,6 +137,31 @@ def test_findings_rank_idle_and_used_up(rng):
     assert found(flat)["rank-used-up"].value > 0.5
 
 
+def test_findings_read_directions_beyond_the_start(rng):
+    """One direction added to A of every module that reads; the control is the plain run, which has none."""
+    v = rng.standard_normal(WIDTH) / np.sqrt(WIDTH)
+    base = updates(rng)
+    assert "read-directions" not in found(base)
+    report = identify(
+        changed(
+            base,
+            lambda u: "up_proj" in u.name,
+            lambda low: LowRank(low.B, low.A + 0.5 * np.outer(rng.choice([-1, 1], RANK), v), 2.0),
+        )
+    )
+    seen = {f.key: f for f in findings(adapter(), report)}["read-directions"]
+    (read,) = report.read_start
+    assert read.subspace is not None
+    np.testing.assert_array_less(0.8, abs(read.subspace.basis[:, 0] @ v) / np.linalg.norm(v))
+    assert f"A reads a direction of the stream (width 96), {seen.value:.1f} times as strongly" in seen.text
+    assert seen.value == read.gains[0]
+    assert seen.scope.startswith("12 of 24 modules (all 12 mlp.up_proj)")
+    share = [m.singular_values[0] ** 2 * (read.subspace.basis[:, 0] @ m.leading) ** 2 for m in report.modules[1::2]]
+    share = 100 * sum(share) / sum(m.singular_values[0] ** 2 for m in report.modules[1::2])
+    assert f"{share:.0f}% of what leading components read lies there (1% by chance)" in seen.text
+    assert "uniform start; largest singular value of 48 stacked rows" in seen.how
+
+
 def test_findings_scale(rng):
     base = updates(rng)
     assert {"huge", "tiny", "scaling"}.isdisjoint(found(base))
