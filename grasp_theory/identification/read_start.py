@@ -33,8 +33,8 @@ class ReadStart:
 
     law : of the start, told from the entries of all modules together; "unknown" where they fit none. deviation : s.
     rows : m. folded : how many rows of A make one.
-    widening : ‖A‖₂² under random signs of the entries over that of the start: 1 at the start, more where entries moved
-        without a common direction; the floor is widened by it.
+    widening : ‖A‖₂² under random signs of the entries over that of the start, more than 1 where entries moved without a
+        common direction; the floor is widened by it. 1 where no value is above the start's floor as it is.
     floor : a singular value, in units of s. visible : the weakest strength beta of an added factor beta u vᵀ that comes
         out above it, in the same units. Both None where nothing was tested; ``reason`` says why.
     values : those above it. strengths : beta of each (:func:`spike_strength`). gains : how many times as strongly as
@@ -162,12 +162,14 @@ def stacked(X: Float[ndarray, "m d"], about: ReadStart, *, seed: int = 0) -> Rea
     """
     m, d = X.shape
     edge = white_edge(m, d)
-    rng = np.random.default_rng(seed)
-    signs = (rng.integers(0, 2, X.shape, dtype=np.int8) * np.int8(2) - np.int8(1) for _ in range(DRAWS))
-    flipped = max(float(linalg.eigvalsh(_gram(X * e))[-1]) for e in signs)
-    widening = max(1.0, flipped / (edge.centre + MEAN * edge.width))
     gram = _gram(X)
     values = np.sqrt(linalg.eigvalsh(gram)[::-1].clip(0))
+    widening = 1.0
+    if values[0] > edge.floor(about.level):
+        rng = np.random.default_rng(seed)
+        signs = (rng.integers(0, 2, X.shape, dtype=np.int8) * np.int8(2) - np.int8(1) for _ in range(DRAWS))
+        flipped = max(float(linalg.eigvalsh(_gram(X * e))[-1]) for e in signs)
+        widening = max(1.0, flipped / (edge.centre + MEAN * edge.width))
     s = widening**0.5
     floor = edge.floor(about.level) * s
     above = values[values > floor]
