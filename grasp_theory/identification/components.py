@@ -205,7 +205,7 @@ def _pooled(
     scales = 1 / norms if normalize else np.ones_like(norms)
     stack = stack.scaled(scales) if normalize else stack
     energy = float(np.sum((norms * scales) ** 2))
-    svd = leading_svd(stack, k + 1, rtol=1e-5)
+    svd = leading_svd(stack.panels(), k + 1, rtol=1e-5)
     # Lanczos, the modules, and the float32 that the stack is kept in
     error = svd.error + float(np.linalg.norm([m.error * c for m, c in zip(group, scales, strict=True)]))
     error += float(np.finfo(np.float32).eps) * energy**0.5

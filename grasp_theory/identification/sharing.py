@@ -56,8 +56,8 @@ def sharing(
     expected, p = np.zeros(L), np.ones(L)
     squares = rng.standard_normal((DRAWS, L - 1)) ** 2
     for l in range(L):
-        W = np.delete(U, l, axis=1)
-        lam = np.maximum(linalg.eigvalsh(W.T @ (squared[:, l : l + 1] * W)), 0)
+        form = U.T @ (squared[:, l : l + 1] * U)
+        lam = np.maximum(linalg.eigvalsh(np.delete(np.delete(form, l, axis=0), l, axis=1)), 0)
         expected[l] = lam.sum()
         draws = squares @ lam
         p[l] = (1 + np.count_nonzero(draws >= statistic[l])) / (1 + DRAWS)
