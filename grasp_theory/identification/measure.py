@@ -211,7 +211,7 @@ class Panels:
         self._stack = stack
 
     def __iter__(self) -> Iterator[Float[ndarray, "width q"]]:
-        waiting: list[tuple[Float[ndarray, "width q"], float]] = []
+        waiting: list[tuple[ndarray, float]] = []
         for piece in self._stack.pieces():
             waiting.append(piece)
             if sum(W.shape[1] for W, _ in waiting) >= PANEL:
@@ -221,7 +221,7 @@ class Panels:
             yield _panel(waiting)
 
 
-def _panel(pieces: Sequence[tuple[Float[ndarray, "width q"], float]]) -> Float[ndarray, "width q"]:
+def _panel(pieces: Sequence[tuple[ndarray, float]]) -> ndarray:
     ends = np.cumsum([W.shape[1] for W, _ in pieces])
     panel = np.empty((len(pieces[0][0]), int(ends[-1])))
     for (W, scale), end in zip(pieces, ends, strict=True):
