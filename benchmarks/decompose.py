@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from grasp_theory import LowRank
+from grasp_theory import LowRank, identify
 from real_models import Adapter, read_adapter
+from real_models.audit.findings import findings
 
 from . import adapters
 from .timing import Claim, at_least, at_most, interleaved
@@ -45,6 +46,7 @@ def claims(folder: Path, rank: int, bound: float, repeats: int = 5) -> list[Clai
             20,
             f"{1e3 * peer:.0f} ms against {1e3 * ours:.1f} ms",
         ),
+        _all(name, adapter, read),
         *_accuracy(name, sample),
     ]
 
@@ -57,6 +59,13 @@ def _read(adapter: Adapter) -> None:
 def _decompose(adapter: Adapter) -> None:
     for update in adapter.updates:
         update.lowrank.svd(VECTORS, rtol=1e-7)
+
+
+def _all(name: str, adapter: Adapter, read: float) -> Claim:
+    """Everything that ``grasp identify`` computes, the tests of its findings included."""
+    (everything,) = interleaved(1, lambda: findings(adapter, identify(adapter.updates)))
+    what = f"{name}: reading, identify and findings / reading"
+    return Claim(what, everything / read, "reported", True, f"{everything:.3f} s against {read:.3f} s")
 
 
 def _accuracy(name: str, sample: list[LowRank]) -> list[Claim]:

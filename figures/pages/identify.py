@@ -15,7 +15,7 @@ from synthetic.runner.results import write_atomically, write_json
 from ..plots.adapter_map import adapter_map
 from ..plots.identification import SHOWN, alignment, spectrum
 from ..tables.against import against_blocks
-from ..tables.identify import reasons, show_components, show_trajectory
+from ..tables.identify import beyond_start, reasons, show_components, show_trajectory
 from ..tables.table import Block
 from .html import blocks, facts, findings_part, heading, page, paragraph, picture, preformatted
 
@@ -100,6 +100,7 @@ def write_results(
         remarks = [
             *(f"Warning: {w}" for w in adapter.warnings),
             *reasons(report.decompositions),
+            *(f"A, width {read.width}: {beyond_start(read)}." for read in report.read_start),
             *adapter.notes,
         ]
         controls = () if against is None else against.controls

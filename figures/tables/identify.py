@@ -18,6 +18,7 @@ from .terminal import number
 
 if TYPE_CHECKING:
     from grasp_theory import Report
+    from grasp_theory.identification.read_start import ReadStart
     from grasp_theory.identification.report import Component, Decomposition, ModuleSpectrum
     from grasp_theory.identification.trajectory import Checkpoint
     from real_models.audit.findings import Finding
@@ -72,8 +73,25 @@ def show_report(report: Report, out: Console, *, explain: bool) -> None:
     if report.decompositions:
         out.print(f"rule:    {report.rule}", style="dim")
         out.print(f"caveat:  {report.caveat}", style="dim")
+    for read in report.read_start:
+        out.print(f"A, width {read.width}: {beyond_start(read)}", style="dim")
     for note in report.notes:
         out.print(f"note:    {note}", style="dim")
+
+
+def beyond_start(read: ReadStart) -> str:
+    """What the test of A against its random start said of the modules that read one stream."""
+    if read.floor is None:
+        return f"not tested against its start; {read.reason}"
+    found = f"{len(read.values)} directions" if len(read.values) else "no direction"
+    gains = ", ".join(f"{gain:.1f}" for gain in read.gains[:COMPONENTS_SHOWN])
+    strength = f" (read {gains} times as strongly as at the start)" if gains else ""
+    fold = f", {read.folded:.1f} rows of A in each" if read.folded > 1 else ""
+    drift = f"; without direction A widened {read.widening:.2f} times" if read.widening > 1.1 else ""
+    return (
+        f"{found} beyond its {read.law} start{strength}; {read.rows} rows of {len(read.modules)} modules{fold}, floor "
+        f"{number(read.floor)}, weakest visible {number(read.visible)} in units of the start's entries{drift}"
+    )
 
 
 def show_both(weights: Report, activations: Report, out: Console) -> None:

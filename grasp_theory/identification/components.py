@@ -17,6 +17,7 @@ from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
 from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
+from .read_start import ReadStack
 from .report import Alignment, Decomposition, Floor, ModuleSpectrum, Report
 from .rule import CAVEAT, P_VALUE, RULE
 from .self_certificate import SelfCertificate, self_certificate, withheld
@@ -83,7 +84,8 @@ def identify(
     chosen_side, selected, notes = _choose(updates, side)
     names = {u.name for u in selected}
     pooled = pool == "layers" or (pool == "auto" and chosen_side == "write" and any(u.side for u in selected))
-    modules, measured, stacks = _scan(updates, names, chosen_side, k, pooled)
+    reading = ReadStack(updates)
+    modules, measured, stacks = _scan(updates, names, chosen_side, k, pooled, reading)
     uninformative = [u.name for u in selected if u.fixed == chosen_side]
     if uninformative:
         notes.append(
@@ -116,11 +118,12 @@ def identify(
         alignments=tuple(alignments),
         modules=tuple(modules),
         notes=tuple(notes),
+        read_start=reading.results(level=level, seed=seed),
     )
 
 
 def _scan(
-    updates: Sequence[Update], names: Collection[str], side: Side, k: int, pooled: bool
+    updates: Sequence[Update], names: Collection[str], side: Side, k: int, pooled: bool, reading: ReadStack
 ) -> tuple[list[ModuleSpectrum], list[Module], dict[tuple[int, bool], Stack]]:
     """One pass: the spectrum of every module, what the named ones that are not zero leave, their stacks by group."""
     modules: list[ModuleSpectrum] = []
@@ -142,9 +145,11 @@ def _scan(
             svd = lowrank.svd(1 if update.side else 0, rtol=RTOL)
             S = svd.S
             leading = (svd.U if update.side == "write" else svd.Vh.T)[:, 0] if svd.U.shape[1] else None
-        about = (update.name, update.layer, update.block, update.side, update.shape, update.rank)
+        about = (update.name, update.layer, update.block, update.side, update.shape, update.rank, lowrank.scaling)
         own = leading.astype(np.float32) if leading is not None and S.any() and update.side is not None else None
-        modules.append(ModuleSpectrum(*about, S, own, start_of(lowrank, update.zero_start)))
+        start = start_of(lowrank, update.zero_start)
+        reading.add(update, lowrank, start=start)
+        modules.append(ModuleSpectrum(*about, S, own, start))
     require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
 
@@ -200,7 +205,7 @@ def _pooled(
     scales = 1 / norms if normalize else np.ones_like(norms)
     stack = stack.scaled(scales) if normalize else stack
     energy = float(np.sum((norms * scales) ** 2))
-    svd = leading_svd(stack, k + 1, rtol=1e-5)
+    svd = leading_svd(stack.panels(), k + 1, rtol=1e-5)
     # Lanczos, the modules, and the float32 that the stack is kept in
     error = svd.error + float(np.linalg.norm([m.error * c for m, c in zip(group, scales, strict=True)]))
     error += float(np.finfo(np.float32).eps) * energy**0.5

@@ -22,6 +22,7 @@ from .spectra import factored_visible_strength
 
 LARGEST = 1e140
 KEPT = 8  # leading directions kept of every module, for the agreement test
+PANEL = 64  # columns of the stack that are multiplied at once
 RTOL = 1e-7  # accuracy of a module's singular values, in units of its largest
 CACHED_BYTES = 3 << 22  # of a pooled stack; what goes beyond is read again and again
 
@@ -177,9 +178,17 @@ class Stack:
 
     def __iter__(self) -> Iterator[Float[ndarray, "width q"]]:
         """The matrices in float64, one by one."""
-        for n, (update, scale) in enumerate(zip(self._updates, self._scales, strict=True)):
-            W = self._kept[n] if n in self._kept else self._product(update.lowrank, self._mixing[n])
+        for W, scale in self.pieces():
             yield W.astype(np.float64) * scale
+
+    def panels(self) -> Panels:
+        """The same matrices, several side by side."""
+        return Panels(self)
+
+    def pieces(self) -> Iterator[tuple[Float[ndarray, "width q"], float]]:
+        """(matrix in float32, its scale), one by one."""
+        for n, (update, scale) in enumerate(zip(self._updates, self._scales, strict=True)):
+            yield self._kept[n] if n in self._kept else self._product(update.lowrank, self._mixing[n]), float(scale)
 
     def _product(self, lowrank: LowRank, mixing: Float[ndarray, "r q"]) -> Float[ndarray, "width q"]:
         factor = lowrank.B if self.side == "write" else lowrank.A.T
@@ -190,3 +199,31 @@ class Stack:
         parts = np.array([np.sum((U.T @ W) ** 2, axis=1) for W in self])
         by_layer = np.array([parts[layers == layer].sum(axis=0) for layer in np.unique(layers)])
         return by_layer / np.maximum(by_layer.sum(axis=0), np.finfo(np.float64).tiny)
+
+
+class Panels:
+    """A stack in float64 as matrices of at least PANEL columns, to be iterated over: a product with each is one call.
+
+    Memory: one panel.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def __iter__(self) -> Iterator[Float[ndarray, "width q"]]:
+        waiting: list[tuple[ndarray, float]] = []
+        for piece in self._stack.pieces():
+            waiting.append(piece)
+            if sum(W.shape[1] for W, _ in waiting) >= PANEL:
+                yield _panel(waiting)
+                waiting = []
+        if waiting:
+            yield _panel(waiting)
+
+
+def _panel(pieces: Sequence[tuple[ndarray, float]]) -> ndarray:
+    ends = np.cumsum([W.shape[1] for W, _ in pieces])
+    panel = np.empty((len(pieces[0][0]), int(ends[-1])))
+    for (W, scale), end in zip(pieces, ends, strict=True):
+        np.multiply(W, scale, out=panel[:, end - W.shape[1] : end])
+    return panel

@@ -13,6 +13,7 @@ from ..errors import AssumptionError, InputError
 from ..subspace import Subspace
 from ..updates import Side
 from .agreement import Agreement
+from .read_start import ReadStart
 from .self_certificate import SelfCertificate
 from .start import Start
 
@@ -137,9 +138,9 @@ class Decomposition:
 class ModuleSpectrum:
     """One module's update, whatever side was analysed.
 
-    block : its path. singular_values : all of them. leading : the leading singular vector on its own side of the
-    stream, left where it writes and right where it reads; None for a module of no side or without an update.
-    start : what its factors say about where training began.
+    block : its path. scaling : the factor before B A, as it was used. singular_values : all of them.
+    leading : the leading singular vector on its own side of the stream, left where it writes and right where it reads;
+    None for a module of no side or without an update. start : what its factors say about where training began.
     """
 
     name: str
@@ -148,6 +149,7 @@ class ModuleSpectrum:
     side: Side | None
     shape: tuple[int, int]
     rank: int
+    scaling: float
     singular_values: Float[ndarray, " q"]
     leading: Float[ndarray, " width"] | None = None
     start: Start | None = None
@@ -169,7 +171,11 @@ class Alignment:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Result of :func:`grasp_theory.identify`."""
+    """Result of :func:`grasp_theory.identify`.
+
+    read_start : what the modules that read the stream read beyond A's start, one record a width of the stream;
+    empty where none started at random.
+    """
 
     side: Side
     pool: Literal["layers", "none"]
@@ -181,6 +187,7 @@ class Report:
     alignments: tuple[Alignment, ...]
     modules: tuple[ModuleSpectrum, ...]
     notes: tuple[str, ...]
+    read_start: tuple[ReadStart, ...] = ()
 
     def decomposition(self, name: str | None = None) -> Decomposition:
         """The decomposition of that name; without a name, the one whose leading component is the strongest.

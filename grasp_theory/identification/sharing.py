@@ -51,17 +51,17 @@ def sharing(
     L = directions.shape[1]
     U = directions.astype(np.float64)
     rng = np.random.default_rng(seed)
-    gram = U.T @ U
+    gram, squared = U.T @ U, U * U
     statistic = np.sum(gram**2, axis=1) - np.diag(gram) ** 2
     expected, p = np.zeros(L), np.ones(L)
     squares = rng.standard_normal((DRAWS, L - 1)) ** 2
     for l in range(L):
-        W = np.delete(U, l, axis=1) * U[:, l : l + 1]
-        lam = np.maximum(linalg.eigh(W.T @ W)[0], 0)
+        form = U.T @ (squared[:, l : l + 1] * U)
+        lam = np.maximum(linalg.eigvalsh(np.delete(np.delete(form, l, axis=0), l, axis=1)), 0)
         expected[l] = lam.sum()
         draws = squares @ lam
         p[l] = (1 + np.count_nonzero(draws >= statistic[l])) / (1 + DRAWS)
-    common = linalg.svd(U * along)[0][:, 0]
+    common = linalg.svd(U * along, full_matrices=False)[0][:, 0]
     inside = (along * (common @ U)) ** 2
     return Sharing(
         np.sqrt(statistic / (L - 1)), np.sqrt(expected / (L - 1)), holm(p), common, float(inside.sum() / energies.sum())

@@ -52,6 +52,22 @@ def spike(beta: float, m: int, d: int, *, s: float = 1.0) -> Spike:
     return Spike(float(gain / (theta2 * (theta2 + c))), float(gain / (theta2 * (theta2 + 1))), float(value))
 
 
+def spike_strength(value: float, m: int, d: int, *, s: float = 1.0) -> float:
+    """Strength beta of the factor that comes out at the singular value ``value``: the inverse of :func:`spike`.
+
+    With y² = value²/(s² d): **theta² = ½ (y² − 1 − c + √((y² − 1 − c)² − 4 c))**, the larger root of
+    (1 + theta²)(c + theta²) = y² theta², beta = s√d theta. Proved here: the smaller one has theta⁴ <= c.
+    InputError for a value below the edge s(√m + √d), where the value does not tell the strength.
+    """
+    _positive(m=m, d=d, s=s, value=value)
+    edge = s * (np.sqrt(m) + np.sqrt(d))
+    if value < edge * (1 - 1e-12):
+        raise InputError(f"a factor shows only above the noise edge {edge:.4g}, got the value {value:.4g}")
+    c = m / d
+    b = (value / s) ** 2 / d - 1 - c
+    return float(s * np.sqrt(d * (b + np.sqrt(max(b * b - 4 * c, 0.0))) / 2))
+
+
 def finite_size(n: int, ratio: float) -> float:
     """How far a mean squared overlap may be from its limit at size n and beta/beta_c = ratio.
 

@@ -11,19 +11,24 @@ from numpy import ndarray
 
 from ..lowrank import LowRank
 
-Law = Literal["uniform", "gaussian", "unknown"]
+Law = Literal["uniform", "gaussian", "orthonormal", "unknown"]
 UNIFORM, GAUSSIAN = 1.8, 3.0  # kurtosis E x⁴/(E x²)²
 WIDEST = 4.0  # mean square over the uniform law's, up to which a trained factor's start can be told
 ENTRIES = 1 << 14  # of a factor that are looked at: evenly spaced rows or columns of a larger one
 INSIDE = 1.005  # of the interval's end: an entry beyond has moved; below that it may be rounding to bfloat16
+ORTHONORMAL = 0.1  # largest distance from 1 of the eigenvalues of A Aᵀ
 
 
 @dataclass(frozen=True)
 class Start:
-    """The factor that started at random (A for LoRA) and the one that started at zero, in four numbers.
+    """The factor that started at random (A for LoRA) and the one that started at zero, in a few numbers.
 
-    law : distribution of the first factor's start: "uniform" is peft's default, on ±1/√d_in for A, told by the width
-        *and* the kurtosis of the entries; "gaussian" by the kurtosis; else "unknown".
+    law : of the first factor's start. "orthonormal" where A Aᵀ = 1 to ORTHONORMAL and the rank is 2 or more (EVA and
+        other starts that take singular vectors of the data; a random A has A Aᵀ ≈ 1/3 or d/r²). "uniform" is peft's
+        default, on ±1/√d_in for A, told by the width *and* the kurtosis of the entries; "gaussian" by the kurtosis;
+        else "unknown".
+    width, tails : mean square of the first factor's entries over that of the uniform start; their kurtosis (None
+        where all are 0).
     moved : how far its entries have moved on average, in units of 1/√d_in: twice the share of entries outside the
         interval. (Of entries uniform on ±b that move by delta each, E|delta|/(2 b) leave it; for the share found this
         is a lower bound once they move by more than b.) None unless uniform.
@@ -32,10 +37,12 @@ class Start:
         size, hence 1 exactly; measured on two language models, ranks 4 and 16, rates 1e-4 and 1e-3: 1.00, 1.30, 1.7,
         2.0, 2.5 after 1, 2, 5, 10, 50 steps, the same for all of them to 0.1.
 
-    Cost: 16,384 entries of each factor.
+    Cost: 16,384 entries of each factor, and the Gram matrices that the decomposition has computed.
     """
 
     law: Law
+    width: float
+    tails: float | None
     moved: float | None
     grown: float
     kurtosis: float | None
@@ -47,14 +54,18 @@ def start_of(lowrank: LowRank, zero_start: Literal["B", "A"] | None) -> Start | 
         return None
     facing = lowrank if zero_start == "B" else lowrank.T
     random, trained = _spaced(facing.A.T).T, _spaced(facing.B)
-    square, kurtosis = _moments(random)
+    square, tails = _moments(random)
     grown, own = _moments(trained)
     fan_in = lowrank.shape[1] if zero_start == "B" else lowrank.rank
-    law = _law(square * 3 * fan_in, kurtosis)
+    of_b, of_a = lowrank.factor_spectra()
+    eigenvalues = of_a if zero_start == "B" else of_b**2
+    orthonormal = lowrank.rank > 1 and float(np.abs(eigenvalues - 1).max()) <= ORTHONORMAL
+    law = "orthonormal" if orthonormal else law_of(square * 3 * fan_in, tails, random.size)
     moved = None
     if law == "uniform":
         moved = 2 * float(np.count_nonzero(np.abs(random) > INSIDE / np.sqrt(fan_in)) / random.size)
-    return Start(law, moved, float(np.sqrt(grown / square)) if square else float("inf"), own)
+    size = float(np.sqrt(grown / square)) if square else float("inf")
+    return Start(law, square * 3 * fan_in, tails, moved, size, own)
 
 
 def _spaced(X: Float[ndarray, "n r"]) -> Float[ndarray, "some r"]:
@@ -72,15 +83,16 @@ def _moments(X: Float[ndarray, "m r"]) -> tuple[float, float | None]:
     return mean * largest**2, float(np.mean(squares**2)) / mean**2
 
 
-def _law(width: float, kurtosis: float | None) -> Law:
-    """width : mean square in units of the uniform law's.
+def law_of(width: float, tails: float | None, entries: int) -> Law:
+    """The law of a random start from the mean square (over the uniform law's) and the kurtosis of that many entries.
 
     A uniform start plus a displacement has width 1 + s and, were the displacement normal, kurtosis 3 − 1.2/(1 + s)²;
     trained ones were found at and up to 0.5 below that. From width 4 on it cannot be told from a Gaussian start.
+    Three standard errors of width and kurtosis, √(0.8/n) and about 1/√n at the uniform law, come on top.
     """
-    if kurtosis is None:
+    if tails is None:
         return "unknown"
-    normal = GAUSSIAN - (GAUSSIAN - UNIFORM) / max(width, 1.0) ** 2
-    if 0.7 <= width <= WIDEST and normal - 0.5 <= kurtosis <= normal + 0.2:
+    normal, error = GAUSSIAN - (GAUSSIAN - UNIFORM) / max(width, 1.0) ** 2, 3 / entries**0.5
+    if 0.7 - error <= width <= WIDEST and normal - 0.5 - error <= tails <= normal + 0.2 + error:
         return "uniform"
-    return "gaussian" if abs(kurtosis - GAUSSIAN) <= 0.3 and not 0.7 <= width <= 12 else "unknown"
+    return "gaussian" if abs(tails - GAUSSIAN) <= 0.3 + error and not 0.7 <= width <= 12 else "unknown"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .sides import block_of
 from .text import listing
@@ -12,6 +13,7 @@ from .text import listing
 PATTERNS_SHOWN = 6
 
 
+@lru_cache(maxsize=1 << 14)  # an audit asks for the same names in every finding
 def kind(name: str) -> str:
     """What follows the block in a module's name: mlp.c_proj of transformer.h.3.mlp.c_proj; experts are one kind.
 

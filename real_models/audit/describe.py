@@ -14,11 +14,14 @@ def summary(adapter: Adapter) -> list[tuple[str, str]]:
     layers = {u.place for u in adapter.updates if u.place is not None}
     ranks = ", ".join(map(str, sorted({u.rank for u in adapter.updates})))
     what = f"{len(adapter.updates)} modules ({', '.join(kinds)}) in {len(layers)} layers"
-    scale = f"rank {ranks}, alpha {config.lora_alpha:g}" + (", rsLoRA" if config.use_rslora else "")
+    alpha = f"alpha {config.lora_alpha:g}" + (
+        ", other alphas by module" if config.alpha_pattern or config.alphas else ""
+    )
+    scale = alpha + (", rsLoRA" if config.use_rslora else "") if config.scale is None else f"scaling {config.scale:g}"
     return [
         ("adapter", str(adapter.path)),
         ("base", config.base_model_name or "not named"),
-        ("update", f"{what}; {scale}; stored as {', '.join(adapter.dtypes)}"),
+        ("update", f"{what}; rank {ranks}, {scale}; stored as {', '.join(adapter.dtypes)}"),
     ]
 
 

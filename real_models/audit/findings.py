@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from grasp_theory import Report
+from grasp_theory.identification.read_start import ReadStart
 from grasp_theory.identification.report import ModuleSpectrum
 from grasp_theory.identification.rule import P_VALUE
 from grasp_theory.identification.sharing import sharing
@@ -28,7 +29,7 @@ USED, IDLE = 0.5, 0.1  # smallest over largest singular value; energy outside th
 SHARED = 0.2  # root mean square |cos| with the other layers: the effect size that is asked for beside p
 WEIGHT = 0.02  # standard deviation that most language models' weights are drawn with
 HUGE, TINY = 2.0, 1e-4  # root mean square entry of dW over it
-SCALING = 16.0  # alpha/r (alpha/√r with rsLoRA); peft's users take 1 to 4
+SCALING = 16.0  # the factor before B A; peft's users take 1 to 4
 ROUNDING = {"BF16": 2.0**-9, "F16": 2.0**-12}  # half a unit in the last place of the mean entry
 
 
@@ -37,7 +38,7 @@ class Finding:
     """One thing that the weights show.
 
     key : its kind. text : a sentence that says it with its number. value : that number. scope : which modules, with
-    their share of ‖dW‖_F². how : how it was decided.
+    their share of ‖dW‖_F². how : how it was decided. modules : the names of these modules.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Finding:
     value: float
     scope: str
     how: str
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Audit:
 
     adapter: Adapter
     modules: Sequence[ModuleSpectrum]
+    read_start: Sequence[ReadStart] = ()
 
     @cached_property
     def alive(self) -> list[ModuleSpectrum]:
@@ -65,9 +68,11 @@ class Audit:
     def which(self, modules: Sequence[ModuleSpectrum]) -> str:
         return by_pattern([m.name for m in modules], [m.name for m in self.modules])
 
-    def scope(self, modules: Sequence[ModuleSpectrum]) -> str:
+    def finding(self, key: str, text: str, value: float, modules: Sequence[ModuleSpectrum], how: str) -> Finding:
+        """One about these modules."""
         share = sum(m.norm**2 for m in modules) / self.energy if self.energy else 0.0
-        return f"{len(modules)} of {len(self.modules)} modules ({self.which(modules)}), {_percent(share)} of ‖dW‖²"
+        scope = f"{len(modules)} of {len(self.modules)} modules ({self.which(modules)}), {_percent(share)} of ‖dW‖²"
+        return Finding(key, text, value, scope, how, tuple(m.name for m in modules))
 
 
 def findings(adapter: Adapter, report: Report) -> list[Finding]:
@@ -76,7 +81,7 @@ def findings(adapter: Adapter, report: Report) -> list[Finding]:
     Where nothing or hardly anything was learnt, only that is said: what two steps leave is the start, seen through A.
     Cost: O(d L²) a module for the sharing test; the rest is read off ``report``.
     """
-    audit = Audit(adapter, report.modules)
+    audit = Audit(adapter, report.modules, report.read_start)
     first = [found for look in FIRST for found in look(audit)]
     if any(f.key in ("nothing-learnt", "hardly-begun", "random") for f in first):
         return first
@@ -87,10 +92,10 @@ def nothing_learnt(audit: Audit) -> Iterator[Finding]:
     dead = [m for m in audit.modules if m.norm == 0]
     how = "B A is exactly 0 in the file"
     if dead and len(dead) == len(audit.modules):
-        yield Finding("nothing-learnt", "Nothing was learnt: every update is 0.", 1.0, audit.scope(dead), how)
+        yield audit.finding("nothing-learnt", "Nothing was learnt: every update is 0.", 1.0, dead, how)
     elif dead:
         text = f"{len(dead)} of {len(audit.modules)} modules have no update: {audit.which(dead)}."
-        yield Finding("dead-modules", text, len(dead) / len(audit.modules), audit.scope(dead), how)
+        yield audit.finding("dead-modules", text, len(dead) / len(audit.modules), dead, how)
 
 
 def progress(audit: Audit) -> Iterator[Finding]:
@@ -102,36 +107,35 @@ def progress(audit: Audit) -> Iterator[Finding]:
         if flat > FLAT:
             how = f"(Σs)²/(rΣs²) = {flat:.2f} > {FLAT:g} in the median, and the config says that both started at random"
             text = "The factors look random, not trained: no direction leads in any module."
-            yield Finding("random", text, flat, audit.scope(audit.alive), how)
+            yield audit.finding("random", text, flat, audit.alive, how)
         return
     grown = float(np.median([m.start.grown for m in started if m.start]))
     sharp = [m.start.kurtosis for m in started if m.start and m.start.kurtosis is not None]
     kurtosis = float(np.median(sharp)) if sharp else float("nan")
     moved = [m.start.moved for m in started if m.start and m.start.moved is not None]
-    scope = audit.scope(started)
     if grown > RANDOM and flat > FLAT:
         text = f"The factors look random, not trained: B is {grown:.1f} times as large as A and no direction leads."
         how = f"root mean square of B over A > {RANDOM:g} and (Σs)²/(rΣs²) = {flat:.2f} > {FLAT:g}, medians"
-        yield Finding("random", text, grown, scope, how)
+        yield audit.finding("random", text, grown, started, how)
     elif kurtosis < STEPS:
         text = (
             f"Hardly begun: B's entries are nearly all of one size, as after one to three steps of Adam; {_so(grown)}."
         )
         how = f"median kurtosis of B's entries {kurtosis:.2f} < {STEPS:g} (1.00, 1.30, 1.7 after 1, 2, 5 steps)"
-        yield Finding("hardly-begun", text, kurtosis, scope, how)
+        yield audit.finding("hardly-begun", text, kurtosis, started, how)
     elif grown < EARLY:
         text = f"Hardly begun: {_so(grown)}."
         how = f"median root mean square of B over A {grown:.4f} < {EARLY:g}"
-        yield Finding("hardly-begun", text, grown, scope, how)
+        yield audit.finding("hardly-begun", text, grown, started, how)
     else:
         less = [m for m in started if m.start and m.start.kurtosis is not None and m.start.grown < EARLY]
         where = f"A has moved by {_percent(float(np.median(moved)))} of its start's half width, " if moved else ""
         text = f"Trained: {where}{_so(grown)} (medians)."
         how = "A's entries outside ±1/√d_in, peft's start; root mean squares" if moved else "A's start is unknown"
-        yield Finding("trained", text, grown, scope, how)
+        yield audit.finding("trained", text, grown, started, how)
         if less and len(less) < len(started):
             text = f"{len(less)} modules have hardly begun: {audit.which(less)}."
-            yield Finding("late-modules", text, len(less) / len(started), audit.scope(less), f"B over A < {EARLY:g}")
+            yield audit.finding("late-modules", text, len(less) / len(started), less, f"B over A < {EARLY:g}")
 
 
 def where(audit: Audit) -> Iterator[Finding]:
@@ -150,7 +154,7 @@ def where(audit: Audit) -> Iterator[Finding]:
         f"{_percent(sides['write'])} in modules that write the stream, {_percent(sides['read'])} in those that read it"
     )
     split += f", {_percent(sides['neither'])} in others" if sides["neither"] > 0 else ""
-    yield Finding("sides", f"Energy: {split}; most in {parts}.", sides["write"], audit.scope(audit.alive), "‖dW‖_F²")
+    yield audit.finding("sides", f"Energy: {split}; most in {parts}.", sides["write"], audit.alive, "‖dW‖_F²")
     yield from _depth(audit)
 
 
@@ -168,7 +172,7 @@ def _depth(audit: Audit) -> Iterator[Finding]:
         name = ("first", "middle", "last")[top]
         text = f"{_percent(share[top])} of the energy lies in the {name} third of the blocks ({first} to {last})."
         inside = [m for n in thirds[top] for m in blocks[n][1]]
-        yield Finding("depth", text, float(share[top]), audit.scope(inside), f"at least {_percent(DEPTH)} in one third")
+        yield audit.finding("depth", text, float(share[top]), inside, f"at least {_percent(DEPTH)} in one third")
     logs = np.log(np.maximum(energies, 1e-300))
     spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
     for (place, modules), log, part in zip(blocks, logs, shares, strict=True):
@@ -176,7 +180,7 @@ def _depth(audit: Audit) -> Iterator[Finding]:
         if times >= OUTLIER and log - np.median(logs) >= OUTLIER * max(spread, 1e-9):
             text = f"Block {place} stands apart: {_percent(part)} of the energy, {times:.0f} times the median block."
             how = f"robust z of the log energy ≥ {OUTLIER:g} and {OUTLIER:g} times the median"
-            yield Finding("outlier-block", text, times, audit.scope(modules), how)
+            yield audit.finding("outlier-block", text, times, modules, how)
 
 
 def _blocks(audit: Audit) -> list[tuple[Any, list[ModuleSpectrum]]]:
@@ -195,7 +199,7 @@ def concentration(audit: Audit) -> Iterator[Finding]:
     share = largest.norm**2 / audit.energy
     if len(audit.modules) > 2 and share >= CONCENTRATED:
         text = f"One module holds {_percent(share)} of the energy: {largest.name}."
-        yield Finding("one-module", text, share, audit.scope([largest]), f"share ≥ {_percent(CONCENTRATED)}")
+        yield audit.finding("one-module", text, share, [largest], f"share ≥ {_percent(CONCENTRATED)}")
     many = [m for m in audit.alive if m.rank > 1]
     if not many:
         return
@@ -206,16 +210,15 @@ def concentration(audit: Audit) -> Iterator[Finding]:
     if 1 - first <= IDLE:
         text = f"Rank {rank} is hardly used: {_percent(first)} of the energy lies in one direction of each module."
         how = f"stable rank {stable:.2f} in the median; energy outside component 0 ≤ {_percent(IDLE)}"
-        yield Finding("rank-idle", text, first, audit.scope(many), how)
+        yield audit.finding("rank-idle", text, first, many, how)
     elif float(np.median(ends)) >= USED:
         text = f"Rank {rank} is used up: the smallest singular value is {float(np.median(ends)):.2f} of the largest."
         how = f"median of s_r/s_1 ≥ {USED:g}; a larger rank would have been used"
-        yield Finding("rank-used-up", text, float(np.median(ends)), audit.scope(many), how)
+        yield audit.finding("rank-used-up", text, float(np.median(ends)), many, how)
     else:
         text = f"Of rank {rank}, {stable:.1f} directions carry the update (stable rank, median)."
-        yield Finding(
-            "stable-rank", text, stable, audit.scope(many), "‖dW‖_F²/‖dW‖²; energy in component 0 " + _percent(first)
-        )
+        how = "‖dW‖_F²/‖dW‖²; energy in component 0 " + _percent(first)
+        yield audit.finding("stable-rank", text, stable, many, how)
 
 
 def shared(audit: Audit) -> Iterator[Finding]:
@@ -241,26 +244,56 @@ def shared(audit: Audit) -> Iterator[Finding]:
         )
         how = f"random signs of coordinates, Holm over {len(group)} layers, p < {P_VALUE:g} and |cos| ≥ {SHARED:g}"
         chosen = [m for m, yes in zip(group, hit, strict=True) if yes]
-        yield Finding("shared-direction", text, cosine, audit.scope(chosen), how)
+        yield audit.finding("shared-direction", text, cosine, chosen, how)
+
+
+def read_directions(audit: Audit) -> Iterator[Finding]:
+    """Directions that A reads beyond its known random start, with what the modules' leading components make of them."""
+    for read in audit.read_start:
+        if read.subspace is None or read.visible is None:
+            continue
+        names = set(read.modules)
+        modules = [m for m in audit.alive if m.name in names]
+        leading = [(float(m.singular_values[0]) ** 2, m.leading) for m in modules if m.leading is not None]
+        inside = sum(s2 * float(np.sum((read.subspace.basis.T @ v) ** 2)) for s2, v in leading)
+        share, chance = inside / sum(s2 for s2, _ in leading), read.subspace.basis.shape[1] / read.width
+        count = len(read.values)
+        many = f"{count} directions of the stream" if count > 1 else "a direction of the stream"
+        first = ", the first" if count > 1 else ","
+        text = (
+            f"Beyond its random start, A reads {many} (width {read.width}){first} {read.gains[0]:.1f} times as "
+            f"strongly; {_percent(share)} of what leading components read lies there ({_percent(chance)} by chance)."
+        )
+        least = np.sqrt(1 + read.visible**2 / read.rows)
+        how = (
+            f"{read.law} start; largest singular value of {read.rows} stacked rows of A {read.values[0]:.1f}, floor "
+            f"{read.floor:.1f} ({_percent(read.level)}, widened {read.widening:.2f} times) in units of the start; "
+            f"visible from {least:.1f} times on"
+        )
+        yield audit.finding("read-directions", text, float(read.gains[0]), modules, how)
 
 
 def scale(audit: Audit) -> Iterator[Finding]:
     entries = [m.norm / np.sqrt(m.shape[0] * m.shape[1]) / WEIGHT for m in audit.alive]
-    size, scope = float(np.median(entries)), audit.scope(audit.alive)
+    size = float(np.median(entries))
     how = f"root mean square entry of dW over {WEIGHT:g}, the spread most models' weights start from; no base was read"
     if size > HUGE:
         text = f"The update is huge: its entries are {size:.1f} times a typical pretrained weight (median)."
-        yield Finding("huge", text, size, scope, how)
+        yield audit.finding("huge", text, size, audit.alive, how)
     elif size < TINY:
         text = f"The update is tiny: its entries are {size:.1e} of a typical pretrained weight (median)."
-        yield Finding("tiny", text, size, scope, how)
-    config = audit.adapter.config
-    ranks = sorted({m.rank for m in audit.alive})
-    factor = max(config.lora_alpha / (r**0.5 if config.use_rslora else r) for r in ranks)
-    if factor >= SCALING or factor <= 1 / SCALING:
-        law = "alpha/√r (rsLoRA)" if config.use_rslora else "alpha/r"
-        text = f"Unusual scaling: {law} = {factor:g}, where most take 1 to 4; learning rate and scaling act together."
-        yield Finding("scaling", text, float(factor), scope, f"outside [1/{SCALING:g}, {SCALING:g}]")
+        yield audit.finding("tiny", text, size, audit.alive, how)
+    outside = [m for m in audit.alive if not 1 / SCALING < abs(m.scaling) < SCALING]
+    if outside:
+        used = [m.scaling for m in outside]
+        span = f"{min(used):g}" if min(used) == max(used) else f"{min(used):g} to {max(used):g}"
+        where = "all modules" if len(outside) == len(audit.alive) else audit.which(outside)
+        text = (
+            f"Unusual scaling: B A is multiplied by {span} in {where}; most take 1 to 4. Its effect is the rate's too."
+        )
+        furthest = max(used, key=lambda x: abs(np.log(abs(x))))
+        how = f"the scaling of each module, as it is used, outside [1/{SCALING:g}, {SCALING:g}]"
+        yield audit.finding("scaling", text, float(furthest), outside, how)
 
 
 def rounding(audit: Audit) -> Iterator[Finding]:
@@ -276,13 +309,19 @@ def rounding(audit: Audit) -> Iterator[Finding]:
         modules += [m] * bool(below)
     if modules:
         text = f"{lost} components in {len(modules)} modules lie below what {audit.adapter.dtypes[0]} can tell from 0."
-        yield Finding(
-            "rounding", text, float(lost), audit.scope(modules), "singular values under s_1 times half an ulp/√3"
-        )
+        how = "singular values under s_1 times half an ulp/√3"
+        yield audit.finding("rounding", text, float(lost), modules, how)
 
 
 FIRST: tuple[Callable[[Audit], Iterator[Finding]], ...] = (nothing_learnt, progress)
-LATER: tuple[Callable[[Audit], Iterator[Finding]], ...] = (where, concentration, shared, scale, rounding)
+LATER: tuple[Callable[[Audit], Iterator[Finding]], ...] = (
+    where,
+    concentration,
+    shared,
+    read_directions,
+    scale,
+    rounding,
+)
 
 
 def _flatness(m: ModuleSpectrum) -> float:

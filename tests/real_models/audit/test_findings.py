@@ -14,13 +14,14 @@ from grasp_theory import LowRank, Update, identify
 from grasp_theory.identification.sharing import holm, sharing
 from grasp_theory.identification.start import start_of
 from real_models import read_adapter
+from real_models.adapters.config import LoraSettings
 from real_models.audit.findings import Finding, findings
 
 WIDTH, BLOCKS, RANK = 96, 12, 4
 
 
-def adapter(dtypes: tuple[str, ...] = ("F32",), alpha: float = 8.0, *, rslora: bool = False) -> Any:
-    return SimpleNamespace(dtypes=dtypes, config=SimpleNamespace(lora_alpha=alpha, use_rslora=rslora))
+def adapter(dtypes: tuple[str, ...] = ("F32",)) -> Any:
+    return SimpleNamespace(dtypes=dtypes)
 
 
 def trained(rng: np.random.Generator, m: int, d: int, *, size: float = 0.02, rank: int = RANK) -> LowRank:
@@ -136,14 +137,68 @@ def test_findings_rank_idle_and_used_up(rng):
     assert found(flat)["rank-used-up"].value > 0.5
 
 
+def test_findings_read_directions_beyond_the_start(rng):
+    """One direction added to A of every module that reads; the control is the plain run, which has none."""
+    v = rng.standard_normal(WIDTH) / np.sqrt(WIDTH)
+    base = updates(rng)
+    assert "read-directions" not in found(base)
+    report = identify(
+        changed(
+            base,
+            lambda u: "up_proj" in u.name,
+            lambda low: LowRank(low.B, low.A + 0.5 * np.outer(rng.choice([-1, 1], RANK), v), 2.0),
+        )
+    )
+    seen = {f.key: f for f in findings(adapter(), report)}["read-directions"]
+    (read,) = report.read_start
+    assert read.subspace is not None
+    np.testing.assert_array_less(0.8, abs(read.subspace.basis[:, 0] @ v) / np.linalg.norm(v))
+    assert f"A reads a direction of the stream (width 96), {seen.value:.1f} times as strongly" in seen.text
+    assert seen.value == read.gains[0]
+    assert seen.scope.startswith("12 of 24 modules (all 12 mlp.up_proj)")
+    share = [m.singular_values[0] ** 2 * (read.subspace.basis[:, 0] @ m.leading) ** 2 for m in report.modules[1::2]]
+    share = 100 * sum(share) / sum(m.singular_values[0] ** 2 for m in report.modules[1::2])
+    assert f"{share:.0f}% of what leading components read lies there (1% by chance)" in seen.text
+    assert "uniform start; largest singular value of 48 stacked rows" in seen.how
+
+
 def test_findings_scale(rng):
     base = updates(rng)
     assert {"huge", "tiny", "scaling"}.isdisjoint(found(base))
     assert "huge" in found(changed(base, lambda u: True, lambda low: LowRank(low.B, low.A, 400.0)))
     assert "tiny" in found(changed(base, lambda u: True, lambda low: LowRank(low.B, low.A, 1e-4)))
-    assert found(base, adapter(alpha=128.0))["scaling"].value == 32
-    assert found(base, adapter(alpha=128.0, rslora=True))["scaling"].value == 64
-    assert "scaling" not in found(base, adapter(alpha=32.0))
+
+
+def test_findings_scaling_is_the_one_that_is_used(rng):
+    """By module, whatever the config's alpha and rank are; the size of the update has no part in it."""
+    base = updates(rng)
+    assert "scaling" not in found(base)
+    moved = found(changed(base, lambda u: "up_proj" in u.name, lambda low: LowRank(low.B / 16, low.A, 32.0)))["scaling"]
+    assert moved.value == 32
+    assert "multiplied by 32 in all 12 mlp.up_proj;" in moved.text
+    assert moved.scope.startswith("12 of 24 modules (all 12 mlp.up_proj)")
+    several = changed(base, lambda u: True, lambda low: LowRank(low.B * 64, low.A, 1 / 32))
+    several = changed(several, lambda u: u.layer == 3, lambda low: LowRank(low.B / 1024, low.A, 32.0 * 20))
+    both = found(several)["scaling"]
+    assert "multiplied by 0.03125 to 640 in all modules;" in both.text
+    assert both.value == 640
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ({"scale": 20.0}, 20.0),
+        ({"alpha_pattern": {"o_proj": 200}}, 25.0),
+        ({"alphas": {"model.layers.3.mlp.up_proj": 0.25}}, 1 / 32),
+    ],
+)
+def test_findings_scaling_of_mlx_and_of_patterns(rng, options, value):
+    """lora_alpha / r is 2 in both: MLX stores the scaling itself, a pattern sets alpha by module."""
+    settings = LoraSettings(r=8, lora_alpha=16, **options)
+    made = [
+        replace(u, source=LowRank(u.lowrank.B, u.lowrank.A, settings.scaling(u.name, 8))) for u in updates(rng, rank=8)
+    ]
+    assert found(made)["scaling"].value == value
 
 
 def test_findings_rounding_of_a_stored_type(rng):
