@@ -6,6 +6,7 @@ they are. Seconds of processor time: a second job on the machine does not count.
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -55,18 +56,15 @@ def _lean(folder: Path) -> tuple[float, list[float]]:
     from real_models.methods import Naive
     from real_models.training.run import Prepared, train
 
-    model, losses = _model(), {}
-
     class Tokenizer:
         pad_token_id = PAD
 
-    def watch(step: int, _: int, logs: Any) -> None:
-        losses.setdefault(step, logs["loss"]) if "loss" in logs else None
-
+    model = _model()
     start = time.process_time()
     prepared = Prepared(tuple(_rows()), 0, 0, 128)
-    train(model, Tokenizer(), prepared, methods=[Naive()], config=_config(), out=folder, watch=watch)
-    return time.process_time() - start, [losses[step] for step in sorted(losses)]
+    train(model, Tokenizer(), prepared, methods=[Naive()], config=_config(), out=folder)
+    seconds = time.process_time() - start
+    return seconds, _losses(json.loads((folder / "log.json").read_text())["history"])
 
 
 def _plain(folder: Path) -> tuple[float, list[float]]:
@@ -84,7 +82,12 @@ def _plain(folder: Path) -> tuple[float, list[float]]:
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    return time.process_time() - start, [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return time.process_time() - start, _losses(trainer.state.log_history)
+
+
+def _losses(history: list[dict[str, float]]) -> list[float]:
+    """Of every step."""
+    return [entry["loss"] for entry in history if "loss" in entry]
 
 
 def _scoring(what: str) -> list[Claim]:
