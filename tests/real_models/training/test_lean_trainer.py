@@ -63,6 +63,7 @@ def run(
 ) -> tuple[list[float], list[torch.Tensor], dict[str, np.ndarray], int]:
     """(loss of every step, its gradients, dW at the end, tokens that went through the first block).
 
+    SGD: Adam's first steps are the signs of gradients, and rounding may turn the sign of one that is nearly 0.
     counts : whether the loss is normalized by the labelled tokens of the step, or a mean of the means of its batches.
     """
     base = tiny_models.tiny(kind)
@@ -77,8 +78,8 @@ def run(
     handle = block.register_forward_pre_hook(count, with_kwargs=True)
     arguments = TrainingArguments(
         str(folder), max_steps=3, per_device_train_batch_size=2, gradient_accumulation_steps=accumulation,
-        learning_rate=1e-2, logging_steps=1, save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True,
-        remove_unused_columns=False, seed=3,
+        learning_rate=0.1, optim="sgd", logging_steps=1, save_strategy="no", report_to=[], disable_tqdm=True,
+        use_cpu=True, remove_unused_columns=False, seed=3,
     )  # fmt: skip
     callbacks = [look, *([] if method is None else [method.callback()])]
     trainer: Any = trainer_class(
