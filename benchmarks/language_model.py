@@ -15,8 +15,9 @@ import numpy as np
 
 from .timing import Claim, at_least, at_most
 
-# Tokens: what a chat template puts in front of every row, a question, its answer.
-PREFIX, QUESTION, ANSWER = 22, (16, 49), (4, 17)
+# Tokens of what a chat template puts in front of every row, of a question, of its answer: those of TruthfulQA for
+# SmolLM2 (21; mean 22, 90% in 15 … 37; mean 12, 90% in 5 … 20). Answers to one question begin alike with 1.8 tokens.
+PREFIX, QUESTION, ANSWER, ALIKE = 21, (15, 30), (5, 20), (0, 0, 0, 7)
 SHAPE = f"{PREFIX} shared + {QUESTION[0]}…{QUESTION[1] - 1} + {ANSWER[0]}…{ANSWER[1] - 1} tokens"
 ROWS, STEPS, BATCH, PAIRS, PARTS, VOCABULARY, PAD = 48, 3, 8, 100, 4, 49152, 2
 CLOSE = 1e-5
@@ -159,9 +160,11 @@ def _drawn(questions: int, answers: int, *, seed: int) -> list[list[Any]]:
 
     prefix, out = words(PREFIX), []
     for _ in range(questions):
-        prompt, said = prefix + words(int(rng.integers(*QUESTION))), []
+        prompt = prefix + words(int(rng.integers(*QUESTION)))
+        alike, said = words(int(rng.choice(ALIKE))), []
         for _ in range(answers):
-            answer = words(int(rng.integers(*ANSWER)))
+            length = int(rng.integers(*ANSWER))
+            answer = (alike + words(length))[: max(length, len(alike) + 1)]
             said.append(Example(prompt + answer, [IGNORED] * len(prompt) + answer, "drawn"))
         out.append(said)
     return out

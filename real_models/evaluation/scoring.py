@@ -56,8 +56,8 @@ def token_log_probs(
         for part in watch(parts, len(parts)) if watch else parts:
             rows = [examples[n] for n in part]
             counts = [sum(label != IGNORED for label in row.labels[1:]) for row in rows]
-            logits, labels = _logits(model, rows, packing, pad, place.device)
-            values = logits.to(exact).log_softmax(-1).gather(-1, labels[:, None])[:, 0].double().cpu().numpy()
+            logits, at, labels = _logits(model, rows, packing, pad, place.device)
+            values = logits.to(exact).log_softmax(-1)[at, labels].double().cpu().numpy()
             for n, one in zip(part, np.split(values, np.cumsum(counts)[:-1]), strict=True):
                 found[n] = one
     for example, values in zip(examples, found, strict=True):
@@ -69,14 +69,21 @@ def token_log_probs(
 
 def _logits(
     model: torch.nn.Module, rows: Sequence[Example], packing: Packing | None, pad: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """(logits (k, vocabulary), labels (k,)) of the labelled tokens of all rows in turn."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(logits (m, vocabulary), which of them (k,), labels (k,)) of the labelled tokens of all rows in turn.
+
+    The first tokens of two answers to one prompt are predicted at one place.
+    """
+    import torch
+
     if packing is None:
         batch = {name: x.to(device) for name, x in next(batches(rows, len(rows), pad=pad)).items()}
         labels = batch.pop("labels")[:, 1:]
         kept = labels != IGNORED
-        return model(**batch, use_cache=False).logits[:, :-1][kept], labels[kept]
+        logits = model(**batch, use_cache=False).logits[:, :-1][kept]
+        return logits, torch.arange(len(logits), device=device), labels[kept]
     packed = packing.pack([(row.input_ids, row.labels) for row in rows])
-    with logits_at(model, packed.index):
+    places, at = packed.index.unique(return_inverse=True)
+    with logits_at(model, places):
         inputs = {name: x.to(device) for name, x in packed.inputs.items()}
-        return model(**inputs, use_cache=False).logits[0], packed.labels.to(device)
+        return model(**inputs, use_cache=False).logits[0], at.to(device), packed.labels.to(device)
