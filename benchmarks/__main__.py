@@ -11,7 +11,7 @@ import numpy as np
 
 from figures.tables import Table, console
 
-from . import decompose, kills, lab, methods, processes, training
+from . import decompose, kills, lab, language_model, methods, processes, training
 
 
 def main() -> int:
@@ -21,6 +21,7 @@ def main() -> int:
         found = decompose.claims(folder, 16, 8) + decompose.claims(folder, 64, 20, repeats=3) + processes.claims(folder)
         found += lab.claims(folder)
         found += training.claims(folder)
+        found += language_model.claims(folder)
         found += kills.claims(folder / "kills")
     found += methods.claims()
     rows = [[c.name, f"{c.measured:.3g}", c.bound, "yes" if c.holds else "NO", c.detail] for c in found]

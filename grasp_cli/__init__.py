@@ -22,6 +22,7 @@ from .identify import identify
 from .lab import figures, sweep
 from .linearity import linearity
 from .methods import methods
+from .model import model
 from .options import as_options
 from .pairs import pairs
 from .reproduce import reproduce
@@ -65,6 +66,7 @@ for command in (
     explain,
     linearity,
     methods,
+    model,
     train,
     compare,
     evaluate,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def explain(
     directions: Annotated[Path, typer.Argument(help="A directions file of `grasp identify -o`, write side.")],
     base: Annotated[Path, typer.Option(help="Folder of the base model, safetensors.")],
-    data: Annotated[Path | None, typer.Option(help="Rows to project and to take prompts from.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Rows to project, and to take prompts from; else neutral questions.")
+    ] = None,
     amount: Annotated[
         float | None, typer.Option(help="a of ±a q at every block; default: 0.4 of the stream's norm over the blocks.")
     ] = None,

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from grasp_theory import InputError, Subspace
 
-from ..data import Example, Row, render
+from ..data import Example, Row, render, with_begin
 from ..directions import Directions
 from ..tokens import special_tokens
 
@@ -28,6 +28,7 @@ CAVEAT = (
     "tokens, rows and text that go along with a direction are correlations, not its meaning: a random direction has "
     "a list too (last entry), and a name for it is a hypothesis to test, by training without it and evaluating"
 )
+QUESTIONS = ("What should I do this weekend?", "How do plants grow?", "Tell me about your favourite book.")
 PROMPTS, NEW_TOKENS, PROMPT_TOKENS = 3, 24, 8
 TOTAL = 0.4  # of ‖h‖ added over all blocks by default; at 1 a random direction, too, breaks the text of a small model
 
@@ -163,7 +164,8 @@ def explain(
 
     Parameters
     ----------
-    base : folder of the base model. data : rows to project (:func:`~real_models.data.read_rows`), the prompts.
+    base : folder of the base model. data : rows to project (:func:`~real_models.data.read_rows`), and
+        whose prompts are asked; without them a few neutral questions by the chat template, if there is one.
     amount : a of ±a q at every block; by default TOTAL times the typical ‖h‖ over the number of blocks.
     top : tokens and rows on each side. seed : of the random direction. watch : (stream, total) -> stream.
     block : whose output h is read at; by default the middle one of those the directions were made of.
@@ -270,21 +272,33 @@ def _rows(
 
 
 def _prompts(rows: Sequence[Row], tokenizer: Any, limit: int) -> list[list[int]]:
-    """What comes before the first completion, of the first rows where it fits; for texts, their first few tokens."""
-    tokens = special_tokens(tokenizer=tokenizer)
-    begin = [tokens.begin, *tokens.ends][0 if tokens.begin is not None else 1]
+    """What comes before the first completion, of the first rows where it fits; for texts, their first few tokens.
+
+    Without rows QUESTIONS by the chat template; where there is no template either, nothing but a begin or end token.
+    """
+    begin = special_tokens(tokenizer=tokenizer).begin
+    first = special_tokens(tokenizer=tokenizer).ends[0] if begin is None else begin
     found: list[list[int]] = []
-    for row in rows:
+    for row in rows or _neutral(tokenizer):
         pieces = render(row, tokenizer)
         asked = "".join(text for text, _ in takewhile(lambda piece: not piece[1], pieces))
         text = asked or pieces[0][0][:400]
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        ids = [begin, *(token for token in (ids if asked else ids[:PROMPT_TOKENS]) if token != begin)]
+        ids = with_begin(ids if asked else ids[:PROMPT_TOKENS], tokenizer)
+        ids = ids if ids[:1] == [first] else [first, *ids]
         if len(ids) + NEW_TOKENS <= limit and ids not in found:
             found.append(ids)
         if len(found) == PROMPTS:
             break
-    return found or [[begin]]
+    return found or [[first]]
+
+
+def _neutral(tokenizer: Any) -> list[Row]:
+    """QUESTIONS as rows, if the tokenizer has a template to ask them by."""
+    if not getattr(tokenizer, "chat_template", None):
+        return []
+    turns = [({"role": "user", "content": q}, {"role": "assistant", "content": "…"}) for q in QUESTIONS]
+    return [Row("a neutral question", messages=both) for both in turns]
 
 
 def _greedy(model: Any, prompt: Sequence[int], tokenizer: Any) -> list[int]:

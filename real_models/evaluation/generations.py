@@ -14,7 +14,8 @@ from grasp_theory import InputError
 from synthetic.runner.results import write_atomically
 
 from ..data import read_objects, render, text_field, with_begin
-from .judge import DRAWS, Estimate, Prompt, Sample, Watch, estimate, read_prompt
+from .judge import DRAWS, Estimate, Prompt, Sample, estimate, read_prompt
+from .scoring import Watch
 
 if TYPE_CHECKING:
     from ..sampling import Say

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,14 +16,14 @@ from scipy.special import expit
 from grasp_theory import InputError
 from synthetic.runner.results import write_atomically
 
-from ..data import FORMATS, IGNORED, ROLES, Example, Row, batches, encode, read_objects, read_rows, text_field
+from ..data import FORMATS, IGNORED, ROLES, Example, Row, encode, read_objects, read_rows, text_field
+from .scoring import token_log_probs
 
 if TYPE_CHECKING:
     import torch
 
 PAIRS = '{"prompt": text or [{"role": …, "content": …}, …], "without": …, "with": …}'
 DRAWS = 2000
-Watch = Callable[[Iterable[Any], int], Iterable[Any]]  # (stream, total) -> stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,48 +245,6 @@ class TextScores:
         columns = (self.sources, self.questions, self.loss.tolist(), self.probability.tolist(), self.tokens.tolist())
         names = ("source", "question", "loss", "probability", "tokens")
         return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
-
-
-def token_log_probs(
-    model: torch.nn.Module,
-    examples: Sequence[Example],
-    *,
-    pad: int,
-    batch_size: int = 8,
-    watch: Watch | None = None,
-) -> list[Float[ndarray, " tokens"]]:
-    """ln p of every labelled token given all before it, a row each in the order given; nats, float64.
-
-    Right-padded batches of rows of similar length, in evaluation mode, softmax in float32 or better; padding changes a
-    row by rounding alone. Raises InputError for a row without a labelled token after the first, for one whose
-    probabilities are not finite, and for offloaded models. Cost: a forward pass, and the logits of one batch in memory.
-    """
-    import torch
-
-    from ..hooks.gains import evaluating
-    from ..hooks.targets import refuse_offloaded
-
-    refuse_offloaded(model)
-    found: list[ndarray] = [np.empty(0)] * len(examples)
-    order = sorted(range(len(examples)), key=lambda n: -len(examples[n].input_ids))  # the most memory first
-    groups = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
-    place = next(model.parameters())
-    exact = torch.promote_types(place.dtype, torch.float32)
-    with torch.no_grad(), evaluating(model):
-        for group in watch(groups, len(groups)) if watch else groups:
-            batch = next(batches([examples[n] for n in group], batch_size, pad=pad))
-            batch = {name: tensor.to(place.device) for name, tensor in batch.items()}
-            labels = batch.pop("labels")[:, 1:]
-            kept = labels != IGNORED
-            logits = model(**batch, use_cache=False).logits[:, :-1][kept].to(exact)
-            values = logits.log_softmax(-1).gather(-1, labels[kept][:, None])[:, 0].double().cpu().numpy()
-            for n, part in zip(group, np.split(values, kept.sum(1).cumsum(0)[:-1].tolist()), strict=True):
-                found[n] = part
-    for example, values in zip(examples, found, strict=True):
-        if not len(values) or not np.isfinite(values).all():
-            what = "probabilities that are not finite" if len(values) else "no token to be scored"
-            raise InputError(f"{example.source}: {what}; check this row, and the weights of the model")
-    return found
 
 
 def judge_pairs(

@@ -205,9 +205,12 @@ def _trainer(
     kind: type, model: Any, arguments: Any, examples: Sequence[Example], *, pad: int, callbacks: list[Any], **more: Any
 ) -> Any:
     """The one way in which a model is trained here."""
-    from transformers import PrinterCallback
+    from transformers import PrinterCallback, Trainer
 
-    trainer: Any = kind(
+    from ..prefix_tree import Packing
+    from .trainer import LeanTrainer
+
+    trainer: Any = (LeanTrainer if kind is Trainer else kind)(
         model=model,
         args=arguments,
         train_dataset=_dataset(examples, trl=_is_trl(kind)),
@@ -215,6 +218,9 @@ def _trainer(
         callbacks=callbacks,
         **more,
     )
+    if kind is Trainer:
+        longest = max(len(example.input_ids) for example in examples)
+        trainer.packing = Packing.of(model, pad=pad, longest=longest, training=True)
     trainer.remove_callback(PrinterCallback)  # what is told goes to a callback of ours
     return trainer
 

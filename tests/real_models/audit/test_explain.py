@@ -14,9 +14,9 @@ from tiny_models import BLOCKS, WIDTH, batch, hooks, subspace, tiny
 
 import grasp_cli
 from grasp_theory import InputError
-from real_models.audit.explain import CAVEAT, NEW_TOKENS, explain, lens, project, random_direction
+from real_models.audit.explain import CAVEAT, NEW_TOKENS, QUESTIONS, _prompts, explain, lens, project, random_direction
 from real_models.base import load_base, load_tokenizer
-from real_models.data import encode, read_rows
+from real_models.data import Row, encode, read_rows
 from real_models.directions import HOOK_POINT, Directions, save_directions
 from real_models.hooks.stream import find_stream
 
@@ -191,3 +191,23 @@ def test_command_shows_what_its_json_holds(setting, tmp_path, capsys):
         for text in one["texts"]:
             assert repr(text["plus"]) in out
     assert repr(found["directions"][0]["texts"][0]["prompt"][-60:]) in out
+
+
+TURNS = "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
+ASKED = "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+
+
+def test_prompts_without_data_are_neutral_questions_where_there_is_a_template(made):
+    tokenizer = load_tokenizer(made / BASE)
+    assert _prompts([], tokenizer, 512) == [[tokenizer.bos_token_id]]
+    tokenizer.chat_template = TURNS + ASKED
+    found = _prompts([], tokenizer, 512)
+    assert [sum(question in tokenizer.decode(ids) for question in QUESTIONS) for ids in found] == [1, 1, 1]
+    for ids in found:  # the begin token is there as often as the template writes it: it may open every turn
+        assert tokenizer.decode(ids).rstrip().endswith("assistant:")
+        assert ids[0] == tokenizer.bos_token_id
+        assert ids.count(tokenizer.bos_token_id) == 2
+    asked = [Row("here", messages=({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}))]
+    (mine,) = _prompts(asked, tokenizer, 512)
+    assert "user: Hi" in tokenizer.decode(mine)
+    assert "Hello" not in tokenizer.decode(mine)
