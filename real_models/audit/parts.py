@@ -247,10 +247,10 @@ def _groups(updates: Sequence[Update], side: Which) -> list[Part]:
     if side == "both":
         blocks = block_names(updates)
         order = sorted(set(blocks.values()), key=natural_key)
-        for half, chosen in (("lower", order[: len(order) // 2]), ("upper", order[len(order) // 2 :])):
-            named[f"{half} half of the blocks"] = [name for name, block in blocks.items() if block in chosen]
         for block in order:
             named[block] = [name for name, at in blocks.items() if at == block]
+        for half, chosen in (("lower", order[: len(order) // 2]), ("upper", order[len(order) // 2 :])):
+            named[f"{half} half of the blocks"] = [name for name, block in blocks.items() if block in chosen]
     whole, seen, found = {u.name for u in updates}, set[frozenset[str]](), []
     for name, members in named.items():
         key = frozenset(members)

@@ -159,11 +159,13 @@ def logits(model: Any) -> torch.Tensor:
     return model(input_ids=torch.arange(3, 13)[None]).logits
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2"])
-def test_every_variant_is_exact_in_the_model_and_leaves_it_as_it_was(kind):
+@pytest.mark.parametrize(
+    ("kind", "scopes"), [("llama", ("pooled", "block", "module", "group")), ("gpt2", ("pooled", "group"))]
+)
+def test_every_variant_is_exact_in_the_model_and_leaves_it_as_it_was(kind, scopes):
     model = adapted(kind)
     updates = updates_from_model(model)
-    parts, factors = parts_of(updates, scopes=("pooled", "block", "module", "group"), top=2, draws=1)
+    parts, factors = parts_of(updates, scopes=scopes, top=1, draws=1)
     naive, before = deltas(model), everything(model)
     exact = tolerance.backward((40,), np.float32, max(float(np.linalg.norm(dW)) for dW in naive.values()))
     by_name = {part.name: part for part in parts}
@@ -300,7 +302,7 @@ def test_command_tells_shares_of_the_weights_without_a_model(planted, tmp_path, 
     listed = json.loads(target.read_text())["parts"]
     assert [(part["name"], part["energy"]) for part in listed] == [(part.name, part.energy) for part in parts]
     for part in (part for part in parts if part.draw is None):
-        (line,) = [line for line in out.splitlines() if line.startswith(part.name + " ")]
+        (line,) = [line for line in out.splitlines() if line.strip().startswith(part.name + " ")]
         assert f"{100 * part.energy:.2f}%" in line
         assert f"{100 * (1 - part.energy):.2f}%" in line
 
