@@ -56,6 +56,7 @@ def _single(found: Effects, single: Sequence[Effect]) -> tuple[Held, list[str]]:
     beaten = random is None or share(first, "drift") > random
     highs = [high for e in single if (high := _drift(e).high) is not None]
     said = f"{title(first.part)} holds {_shares(first)}"
+    said += f"; alone it keeps {percent(first.kept['drift'])} of the drift"
     if random is not None:
         said += f" (random directions: at most {100 * random:.0f}% of the drift)"
     if low is not None and low >= HOLDS and beaten:
