@@ -38,7 +38,8 @@ def effects_page(found: Effects, said: Verdict, about: list[tuple[str, str]]) ->
     if moved(found.excess["drift"]):
         caption = (
             "Share of the excess over the base that goes when a part is deleted (dots, 95% intervals over questions), "
-            "and that is there with the part alone (bars). Crosses: random directions of the same number."
+            "and that is there with the part alone (bars). Crosses: random directions of the same number. "
+            "Intervals may leave the frame; the table has them."
         )
         parts += [heading("What holds the most"), picture(plots.largest(found), caption)]
         chosen = plots.selective(found)

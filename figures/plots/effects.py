@@ -45,6 +45,7 @@ def largest(found: Effects) -> Figure:
     axis.set_yticks(at, [_label(e) for e in shown])
     axis.set_ylim(len(shown) - 0.4, -0.6)
     axis.axvline(0, color=GREY, linewidth=0.6)
+    axis.set_xlim(*_frame([v for e in shown for v in (*e.removed.values(), e.kept["drift"])]))
     axis.set_xlabel("% of the excess over the base")
     axis.grid(axis="x", linewidth=0.3)
     figure.legend(ncols=2, loc="outside lower center")
@@ -78,7 +79,7 @@ def selective(found: Effects) -> Figure | None:
 
 @styled
 def depth(found: Effects) -> Figure | None:
-    """What setting each block's update to zero removes; None if fewer than three blocks were."""
+    """What setting each block's update to zero removes, and its share of ‖dW‖²; None for less than three."""
     blocks = [e for e in found.effects if e.part.scope == "group" and e.part.place.startswith("block ")]
     blocks.sort(key=lambda e: natural_key(e.part.place))
     if len(blocks) < 3:
@@ -94,6 +95,7 @@ def depth(found: Effects) -> Figure | None:
     axis.set_xticks(at[::step], [e.part.place.removeprefix("block ")[-12:] for e in blocks][::step])
     axis.axhline(0, color=GREY, linewidth=0.6)
     axis.set_xlabel("block whose update is set to zero")
+    axis.set_ylim(*_frame([v for e in blocks for v in e.removed.values()]))
     axis.set_ylabel("% of the excess")
     figure.legend(ncols=3, loc="outside lower center")
     return figure
@@ -116,6 +118,13 @@ def _points(found: list[Estimate | None], at: Any) -> tuple[list[float], list[fl
     """(values in percent, where) of those that there are."""
     told = [(100 * e.value, p) for e, p in zip(found, at, strict=True) if e is not None and e.value is not None]
     return [value for value, _ in told], [place for _, place in told]
+
+
+def _frame(found: list[Estimate | None]) -> tuple[float, float]:
+    """Limits that hold every value in percent; an interval that says little may leave them."""
+    values = _points(found, found)[0]
+    low, high = min([0.0, *values]), max([20.0, *values])
+    return low - 0.1 * (high - low), high + 0.1 * (high - low)
 
 
 def _label(effect: Effect) -> str:

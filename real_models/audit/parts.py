@@ -21,7 +21,7 @@ Factors = Mapping[str, LowRank]  # module -> its update, loaded
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 DEFAULT_TOP = 8
 SMALLEST = 1e-6  # of the largest singular value of a place: below, a direction is made of rounding
-WRITE_PREFIX, READ_PREFIX = "modules that write: ", "modules that read: "
+WRITE_PREFIX, READ_PREFIX = "write modules: ", "read modules: "
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,17 +120,17 @@ def test_random_controls_are_as_many_and_as_large_as_asked():
 def test_groups_are_sides_kinds_halves_and_blocks_each_once():
     names = {part.place: part.modules for part in parts_of(adapter(), scopes=["group"])[0]}
     assert set(names) == {
-        "modules that write: all",
-        "modules that write: self_attn",
-        "modules that write: mlp",
-        "modules that read: all",
-        "modules that read: self_attn",
-        "modules that read: mlp",
+        "write modules: all",
+        "write modules: self_attn",
+        "write modules: mlp",
+        "read modules: all",
+        "read modules: self_attn",
+        "read modules: mlp",
         "lower half of the blocks",
         "upper half of the blocks",
         *(f"block {n}" for n in range(BLOCKS)),
     }
-    assert len(names["modules that write: all"]) == 2 * BLOCKS
+    assert len(names["write modules: all"]) == 2 * BLOCKS
     assert len(set(names["lower half of the blocks"]) | set(names["upper half of the blocks"])) == 5 * BLOCKS
     two = {part.place for part in parts_of(adapter(blocks=2), scopes=["group"])[0]}
     assert {"block 0", "block 1"} < two
