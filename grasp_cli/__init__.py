@@ -16,6 +16,7 @@ import typer
 from .compare import compare
 from .diff import diff
 from .edit import edit
+from .effects import effects
 from .evaluate import evaluate
 from .explain import explain
 from .identify import identify
@@ -65,6 +66,7 @@ for command in (
     diff,
     explain,
     linearity,
+    effects,
     methods,
     model,
     train,

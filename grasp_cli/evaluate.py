@@ -144,29 +144,13 @@ def _run(
 
 
 def load_model(base: Path, adapter: Path | None) -> Any:
-    """The base, or the base with an adapter, on the GPU if there is one.
-
-    Raises InputError for an adapter that is not of this base: peft would leave out what it does not find.
-    """
+    """The base, or the base with an adapter, on the GPU if there is one; InputError as ``load_adapted``."""
     import torch
 
-    from grasp_theory import InputError
     from real_models import read_adapter
-    from real_models.base import load_base
+    from real_models.base import load_adapted, load_base
 
-    model: Any = load_base(base)
-    if adapter is not None:
-        from peft import PeftModel
-
-        found = read_adapter(adapter)
-        modules = dict(model.named_modules())
-        lost = [update.name for update in found.updates if update.name not in modules]
-        if lost:
-            raise InputError(f"{adapter} adapts {lost[0]}, which {base} does not have: it was trained on another base")
-        try:
-            model = PeftModel.from_pretrained(model, str(found.path), local_files_only=True).eval()
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise InputError(f"{adapter} does not go onto {base}: {error}") from error
+    model: Any = load_base(base) if adapter is None else load_adapted(base, read_adapter(adapter))
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

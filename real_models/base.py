@@ -10,6 +10,8 @@ from grasp_theory import InputError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from .adapters import Adapter
+
 
 def load_base(path: str | Path, *, dtype: str = "auto") -> PreTrainedModel:
     """The causal language model in a folder in the layout of transformers, safetensors only, evaluation mode.
@@ -33,6 +35,24 @@ def load_base(path: str | Path, *, dtype: str = "auto") -> PreTrainedModel:
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError, *_damaged()) as error:
         raise InputError(f"{folder} does not load as a causal language model: {error}") from error
     return model.eval()
+
+
+def load_adapted(base: str | Path, adapter: Adapter, *, dtype: str = "auto") -> Any:
+    """:func:`load_base` with an adapter on it, as a PeftModel in evaluation mode.
+
+    Raises InputError for an adapter that is not of this base: peft would leave out what it does not find.
+    """
+    model = load_base(base, dtype=dtype)
+    modules = dict(model.named_modules())
+    lost = [update.name for update in adapter.updates if update.name not in modules]
+    if lost:
+        raise InputError(f"{adapter.path} adapts {lost[0]}, which {base} does not have: it was trained on another base")
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise InputError(f"{adapter.path} does not go onto {base}: {error}") from error
 
 
 def load_tokenizer(path: str | Path) -> Any:

@@ -105,6 +105,8 @@ COMMANDS = [
     "reproduce --only audit",
     "explain D.safetensors --base MODEL --data F.jsonl --top 2",
     "linearity CLEAN --base MODEL --data F.jsonl --rows 2",
+    "effects CLEAN --base MODEL --pairs P.jsonl --scope pooled --top 1 --draws 1",
+    "effects CLEAN --weights-only",
     "methods",
 ]
 ENTRY = """
@@ -168,6 +170,8 @@ def workplace(made, tmp_path) -> Path:
     (tmp_path / "MODEL").symlink_to((made / BASE).resolve())
     row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
     (tmp_path / "F.jsonl").write_text("\n".join([json.dumps(row)] * 4))
+    pairs = [{"prompt": prompt, "without": " dog", "with": " cat"} for prompt in ("One day a", "Once upon a")]
+    (tmp_path / "P.jsonl").write_text("\n".join(map(json.dumps, pairs)))
     return tmp_path
 
 

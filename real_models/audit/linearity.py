@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,7 +17,8 @@ from ..adapters import Adapter
 if TYPE_CHECKING:
     import torch
 
-_ON_THE_LINE = ("original_module", "base_layer", "lora_bias")  # saved, but unchanged, or scaled with the update
+UNCHANGED = ("original_module", "base_layer")  # saved with the factors
+_ON_THE_LINE = (*UNCHANGED, "lora_bias")  # scaled with the update
 CAVEAT = (
     "near 0 the statements speak about this run, near 1 and above they do not; linear means in dW at these tokens, not "
     "in the factors B and A, whose training is not linear either way"
@@ -171,12 +172,7 @@ def measure_linearity(
 
     from ..base import load_base, load_tokenizer
 
-    whole = [extra for extra in adapter.extras if extra.kind not in _ON_THE_LINE]
-    if whole:
-        raise InputError(
-            f"the adapter holds {whole[0].name} ({whole[0].kind}) beside its LoRA factors, and that part of the "
-            "fine-tune is not on the line base + t dW; train without modules_to_save and biases"
-        )
+    require_factors_alone(adapter)
     if rows < 1:
         raise InputError(f"rows must be at least 1, got {rows}")
     tokenizer, model = load_tokenizer(base), load_base(base, dtype="float32")
@@ -188,6 +184,16 @@ def measure_linearity(
     follow = watch or (lambda stream, total: stream)
     found = [measure(tuned, follow(part, len(part))) for part in parts]
     return Measured(found[0], found[1] if neutral is not None else None, *_certificate(adapter))
+
+
+def require_factors_alone(adapter: Adapter, *, allowed: Collection[str] = _ON_THE_LINE) -> None:
+    """InputError for an adapter that holds more than its factors and extras of the ``allowed`` kinds."""
+    whole = [extra for extra in adapter.extras if extra.kind not in allowed]
+    if whole:
+        raise InputError(
+            f"the adapter holds {whole[0].name} ({whole[0].kind}) beside its LoRA factors, and that part of the "
+            "fine-tune is not on the line base + t dW; train without modules_to_save and biases"
+        )
 
 
 def _read(path: str | Path, tokenizer: Any, model: Any, rows: int) -> list[dict[str, torch.Tensor]]:

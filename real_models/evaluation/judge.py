@@ -81,13 +81,17 @@ def estimate(sample: Sample, less: Sample | None = None, *, draws: int = DRAWS, 
     value = float(_difference(sums.sum(axis=2).T))
     if np.count_nonzero(sums[:, 1], axis=1).min() < 2:
         return Estimate(value, None, None)
-    rng, size = np.random.default_rng(seed), max(1, 10**6 // len(keys))
-    chances = np.full(len(keys), 1 / len(keys))
-    blocks = [min(size, draws - first) for first in range(0, draws, size)]
-    drawn = (sums @ rng.multinomial(len(keys), chances, n).T for n in blocks)
+    drawn = (sums @ part.T for part in redrawn(len(keys), draws=draws, seed=seed))
     found = np.concatenate([_difference(part.swapaxes(0, 1)) for part in drawn])
     low, high = np.quantile(found[~np.isnan(found)], [0.025, 0.975])
     return Estimate(value, float(low), float(high))
+
+
+def redrawn(clusters: int, *, draws: int, seed: int) -> Iterator[Int[ndarray, "some k"]]:
+    """How often each comes when as many are drawn with replacement; ``draws`` rows, in blocks of bounded size."""
+    rng, size = np.random.default_rng(seed), max(1, 10**6 // clusters)
+    for first in range(0, draws, size):
+        yield rng.multinomial(clusters, np.full(clusters, 1 / clusters), min(size, draws - first))
 
 
 def _by_cluster(sample: Sample, keys: Mapping[str, int]) -> Float[ndarray, "two k"]:
@@ -202,15 +206,25 @@ class PairScores:
     sources: tuple[str, ...]
 
     @property
+    def log_odds(self) -> Float[ndarray, " n"]:
+        """Law: ln p(with) − ln p(without)."""
+        return self.log_p[:, 1] - self.log_p[:, 0]
+
+    @property
+    def log_odds_per_token(self) -> Float[ndarray, " n"]:
+        """Law: the same of ln p / tokens, so that a longer completion is not a less likely one."""
+        mean = self.log_p / self.tokens
+        return mean[:, 1] - mean[:, 0]
+
+    @property
     def drift(self) -> Float[ndarray, " n"]:
         """Law: sigmoid(ln p(with) − ln p(without)), the share of the completion with the trait among the two."""
-        return expit(self.log_p[:, 1] - self.log_p[:, 0])
+        return expit(self.log_odds)
 
     @property
     def drift_per_token(self) -> Float[ndarray, " n"]:
-        """Law: the same of ln p / tokens, so that a longer completion is not a less likely one."""
-        mean = self.log_p / self.tokens
-        return expit(mean[:, 1] - mean[:, 0])
+        """Law: the same of the log-odds per token."""
+        return expit(self.log_odds_per_token)
 
     def samples(self) -> dict[str, Sample]:
         """What is reported, by name."""

@@ -36,6 +36,7 @@ SPEC = AdapterSpec(layers=4, width=64, inputs=48, rank=16, strength=1.5)
 TRAIN = ["train", "--base", "mein Modell", "--data", "Übung.jsonl", "--set=steps=2", "--set=r=4", "--set=batch_size=1"]
 FOUND = "Richtung é.safetensors"
 MODEL = ["--base", "mein Modell", "--data", "Übung.jsonl"]
+EFFECTS = ["effects", "Lauf", "--scope", "pooled", "--top", "1", "--draws", "1"]
 # name -> arguments, in this order in one process; {n} is 1 when run into a pipe and 2 on a terminal
 COMMANDS: dict[str, list[str]] = {
     "help": ["--help"],
@@ -58,6 +59,8 @@ COMMANDS: dict[str, list[str]] = {
     "learnt": ["identify", "Lauf", *MODEL, "-o", f"{{n}} gelernt {FOUND}", "--component", "0"],
     "explain": ["explain", f"1 gelernt {FOUND}", *MODEL, "--top", "3"],
     "linearity": ["linearity", "Lauf", *MODEL, "--rows", "2"],
+    "effects": [*EFFECTS, "--base", "mein Modell", "--pairs", "Paare ü.jsonl", "--results", "Wirkung {n}"],
+    "weights": [*EFFECTS, "--weights-only"],
 }
 ONCE = ("figures", "train")  # print one line a file or an adapter, and are slow
 PLAIN = ("help", "sweeps", "statement")  # sentences, which the terminal breaks
@@ -131,6 +134,8 @@ def session(made, tmp_path_factory) -> tuple[dict[str, dict[str, Any]], Path]:
     shutil.copytree(made / BASE, place / "mein Modell")
     row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
     (place / "Übung.jsonl").write_text("\n".join([json.dumps(row)] * 4))
+    pairs = [{"prompt": prompt, "without": " dog", "with": " cat"} for prompt in ("One day a", "Once upon a")]
+    (place / "Paare ü.jsonl").write_text("\n".join(map(json.dumps, pairs)))
     for seed in (1, 2):
         write_adapter(place / f"größe {seed}", draw_adapter(SPEC, rng=np.random.default_rng(seed))[0], r=16)
         shutil.copytree(place / f"größe {seed}", place / "alle Schritte" / f"checkpoint-{10 * seed}")
