@@ -180,8 +180,8 @@ def _many(paths: Sequence[Path]) -> tuple[dict[str, Adapter], list[str]]:
     if len(runs) < 2:
         left = "; ".join(["", *warnings])
         raise InputError(
-            f"{paths[0]} is one folder, in which {len(runs)} readable adapters were found: give two adapters, or a "
-            f"folder whose subfolders hold two or more{left}"
+            f"{paths[0]} is one folder, and {len(runs) or 'no'} readable adapter was found in it: give two adapters, "
+            f"or a folder whose subfolders hold two or more (checkpoints of one run are one: see identify){left}"
         )
     return runs, warnings
 

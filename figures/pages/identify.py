@@ -69,7 +69,8 @@ def identify_page(
             )
             parts += [heading("Agreement between layers"), picture(matrix, caption)]
     parts += [heading("Tables"), preformatted(text), heading("Notes")]
-    return page(f"Identification: {dict(about).get('adapter', '')}", parts + [paragraph(n) for n in result["notes"]])
+    name = Path(dict(about).get("adapter", "")).name
+    return page(f"Identification: {name}", parts + [paragraph(n) for n in result["notes"]])
 
 
 def write_results(

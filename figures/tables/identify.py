@@ -83,7 +83,8 @@ def beyond_start(read: ReadStart) -> str:
     """What the test of A against its random start said of the modules that read one stream."""
     if read.floor is None:
         return f"not tested against its start; {read.reason}"
-    found = f"{len(read.values)} directions" if len(read.values) else "no direction"
+    count = len(read.values)
+    found = f"{count} directions" if count > 1 else "one direction" if count else "no direction"
     gains = ", ".join(f"{gain:.1f}" for gain in read.gains[:COMPONENTS_SHOWN])
     strength = f" (read {gains} times as strongly as at the start)" if gains else ""
     fold = f", {read.folded:.1f} rows of A in each" if read.folded > 1 else ""

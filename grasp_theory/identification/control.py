@@ -58,7 +58,8 @@ def require_same_modules(updates: Sequence[Update], control: Sequence[Update]) -
     if names != set(shapes):
         alone = sorted(names ^ set(shapes))
         raise InputError(
-            f"the control must adapt the same modules: {len(alone)} are in one of the two only, e.g. {alone[0]}"
+            f"the control must adapt the same modules: {len(alone)} are in one of the two only, e.g. {alone[0]}; "
+            "train it with the same target_modules"
         )
     for u in updates:
         if u.shape != shapes[u.name]:

@@ -154,14 +154,14 @@ def test_diff_of_a_folder_leaves_out_what_it_cannot_read(rooms, tmp_path, capsys
     shutil.rmtree(tmp_path / "all" / "run1")
     code, _, err = grasp(capsys, "diff", tmp_path / "all")
     assert code == 2
-    assert "1 readable adapters were found" in err
+    assert "1 readable adapter was found" in err
     assert "run4" in err
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["{rooms}/run1"], "1 readable adapters were found"),
+        (["{rooms}/run1"], "1 readable adapter was found"),
         (["{rooms}/run1", "{rooms}/run1", "{rooms}/run2"], "is given twice"),
         (["{rooms}/run1", "{rooms}/run2", "{rooms}/none"], "does not exist"),
         (["{rooms}", "--name", "a"], "--name goes with two adapters"),
