@@ -19,7 +19,8 @@ from synthetic.runner.store import Place, Store, digest
 
 from ..adapters import Adapter
 from ..data import Example
-from ..evaluation.judge import Estimate, PairScores, Sample, Watch, encode_pairs, estimate, judge_pairs, read_pairs
+from ..evaluation.judge import Estimate, PairScores, Sample, encode_pairs, estimate, judge_pairs, read_pairs
+from ..evaluation.scoring import Watch
 from ..evaluation.shares import shares
 from .linearity import UNCHANGED, require_factors_alone
 from .parts import Factors, Part
