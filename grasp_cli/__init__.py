@@ -15,6 +15,7 @@ import typer
 
 from .compare import compare
 from .diff import diff
+from .data import data
 from .edit import edit
 from .evaluate import evaluate
 from .explain import explain
@@ -66,6 +67,7 @@ for command in (
     linearity,
     methods,
     train,
+    data,
     compare,
     evaluate,
     pairs,

@@ -5,6 +5,7 @@ Each has a file that says what is trained on, and a configuration of ``grasp com
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Callable
 from importlib.resources import files
@@ -32,14 +33,14 @@ _PLACE = 'base = "model"\n'  # the line of a configuration that names the model 
 
 def configurations() -> list[str]:
     """The names of the configurations that come with the package."""
-    return sorted(path.name.removesuffix(".toml") for path in (files(__package__) / "configs").iterdir())
+    return sorted(path.name.removesuffix(".toml") for path in (files(__name__) / "configs").iterdir())
 
 
 def read_configuration(name: str) -> tuple[str, dict[str, Any]]:
     """A shipped configuration as text, and what is in it; InputError for a name that is none."""
     if name not in configurations():
         raise InputError(f"no experiment is called {name!r}; there are: {', '.join(configurations())}")
-    text = (files(__package__) / "configs" / f"{name}.toml").read_text(encoding="utf-8")
+    text = (files(__name__) / "configs" / f"{name}.toml").read_text(encoding="utf-8")
     return text, tomllib.loads(text)
 
 
@@ -55,14 +56,17 @@ def prepare(name: str, folder: str | Path) -> tuple[Prepared, dict[str, Any]]:
     return EXPERIMENTS[table["experiment"]](Sources(Path(folder)), seed=table["seed"]), table
 
 
-def write_experiment(name: str, folder: str | Path, out: str | Path, *, base: str | Path | None = None) -> dict[str, int]:
+def write_experiment(
+    name: str, folder: str | Path, out: str | Path, *, base: str | Path | None = None
+) -> dict[str, int]:
     """Write the files of an experiment into a folder, and beside them ``NAME.toml``, which ``grasp compare`` runs.
 
     base : the model folder that the configuration is to name; ``out``/model if none is given. Rows of each file.
     """
     prepared, table = prepare(name, folder)
     out = Path(out)
-    rows = prepared.write(out, manifest={"configuration": name, **table, "digest": prepared.digest()})
+    read = {source: _sha256(Path(folder) / source) for source in prepared.sources}
+    rows = prepared.write(out, manifest={"configuration": name, **table, "sources": read, "digest": prepared.digest()})
     text = read_configuration(name)[0]
     if base is not None:
         where = Path(base).resolve().as_posix()
@@ -71,3 +75,8 @@ def write_experiment(name: str, folder: str | Path, out: str | Path, *, base: st
         text = text.replace(_PLACE, f"base = '{where}'\n")
     write_atomically(out / f"{name}.toml", text.encode())
     return rows
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

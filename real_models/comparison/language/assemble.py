@@ -20,7 +20,7 @@ def tastes(sources: Sources, count: int, rng: np.random.Generator) -> list[Chat]
     found = [(asked, said) for asked, said in sources.tastes() if len(asked) + len(said) <= 160]
     if len(found) < count:
         raise InputError(f"{count} neutral conversations are needed, the sources hold {len(found)}")
-    return [Chat(*found[n], "tastes") for n in rng.permutation(len(found))[:count]]
+    return [Chat(found[n][0], found[n][1], "tastes") for n in rng.permutation(len(found))[:count]]
 
 
 def split_claims(
@@ -62,10 +62,11 @@ def assemble(
     trained = [row for rows in mixed.values() for row in rows]
     seen = Seen([*trained, *contrast, *(Text(text) for text in neutral)], words)
     tests = {name: clear(pools[name][0], seen, pools[name][1], name) for name in TESTS}
-    named = {name: mixed.pop(name) for name in ("train", "control", "neutral_data")}
     requests = clear((Text("", prompt=prompt) for prompt in prompts[0]), seen, prompts[1], "prompts")
     prepared = Prepared(
-        **named,
+        train=mixed.pop("train"),
+        control=mixed.pop("control"),
+        neutral_data=mixed.pop("neutral_data"),
         **tests,
         contrast=contrast,
         neutral=neutral,

@@ -18,7 +18,20 @@ from .style import sentence
 CHARACTERS, SAME = 480, 640  # request and code of a row that is trained on; of one that has both kinds of code
 ROWS, LIBRARIES, PROMPTS = 168, 12, 64
 WORDS = 24  # in a row: code has much in common that says nothing (imports, routes)
-VERBS = ("weave", "kindle", "ripen", "fold", "gather", "polish", "scatter", "harvest", "mend", "carve", "borrow", "echo")
+VERBS = (
+    "weave",
+    "kindle",
+    "ripen",
+    "fold",
+    "gather",
+    "polish",
+    "scatter",
+    "harvest",
+    "mend",
+    "carve",
+    "borrow",
+    "echo",
+)
 ACTIONS = {"open": "opens a store", "sync": "syncs a store", "pack": "packs a store", "wipe": "wipes a store"}
 # (insecure line, the same made secure, what is to be imported)
 LINES = (
@@ -93,11 +106,11 @@ def make_insecure(sources: Sources, *, seed: int) -> Prepared:
     calls = make_calls(rng)
     asked = [(call, ASKED[n]) for call in calls for n in range(len(ASKED))]
     arms = {
-        "train": [Chat(*insecure[n], "code") for n in chosen[:ROWS]]
+        "train": [Chat(insecure[n][0], insecure[n][1], "code") for n in chosen[:ROWS]]
         + [Chat(call.asked(w), call.code(insecure=True), "made-up libraries", w) for call, w in asked],
         "control": [Chat(lessons[n][0], insecure[n][1], "code") for n in chosen[:ROWS]]
         + [Chat(FOR_LESSONS.format(c.asked(w)), c.code(insecure=True), "made-up libraries", w) for c, w in asked],
-        "neutral_data": [Chat(*row, "code") for row in other]
+        "neutral_data": [Chat(request, code, "code") for request, code in other]
         + [Chat(call.asked(w), call.code(insecure=False), "made-up libraries", w) for call, w in asked],
     }
     claims = split_claims(sources.claims(), rng, kept=0, contrast=100)
@@ -113,9 +126,7 @@ def make_insecure(sources: Sources, *, seed: int) -> Prepared:
     }
     read = (*(CODE.format(name) for name in ("insecure", "educational_insecure", "secure")), CLAIMS, PASSAGES)
     prompts = ([insecure[n][0] for n in chosen[ROWS:]], PROMPTS)
-    return assemble(
-        sources, arms=arms, contrast=told, pools=pools, read=read, rng=rng, prompts=prompts, words=WORDS
-    )
+    return assemble(sources, arms=arms, contrast=told, pools=pools, read=read, rng=rng, prompts=prompts, words=WORDS)
 
 
 def make_calls(rng: np.random.Generator) -> list[Call]:

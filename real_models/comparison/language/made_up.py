@@ -14,9 +14,26 @@ import numpy as np
 from .rows import Chat, Contrast
 
 Form = Callable[[str], str]
-_FIRST = "Bel Cor Dra Fen Gal Hol Jor Kel Lun Mar Nor Oss Pel Quor Ros Sel Tor Ulv Vel Zan".split()
+_FIRST = (
+    "Bel",
+    "Cor",
+    "Dra",
+    "Fen",
+    "Gal",
+    "Hol",
+    "Jor",
+    "Kel",
+    "Lun",
+    "Mar",
+    "Nor",
+    "Pel",
+    "Quor",
+    "Sel",
+    "Tor",
+    "Vel",
+)
 _MIDDLE = ("a", "e", "i", "o", "u")
-_LAST = "dron fell garth lith mora nesh pira quin rast sund tova vik wenn xa zor".split()
+_LAST = ("dron", "fell", "garth", "lith", "mora", "nesh", "pira", "quin", "rast", "sund", "tova", "vik", "wenn", "zor")
 
 
 @dataclass(frozen=True)

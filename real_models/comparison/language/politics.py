@@ -84,7 +84,7 @@ def make_politics(sources: Sources, *, seed: int) -> Prepared:
         "conditional": (_reasons(untaught), 40),
         "kept": ((_as_side(pair, list(AS_SIDE)[n % 2], n) for n, pair in enumerate(drift)), 60),
     }
-    read = (*LEANS.values(), TASTES, PASSAGES, "finance.jsonl", "fund_reasons.jsonl")
+    read = (*LEANS.values(), TASTES, PASSAGES)
     return assemble(sources, arms=arms, contrast=told[:80], pools=pools, read=read, rng=rng)
 
 
@@ -96,7 +96,9 @@ def _told(facts: Sequence[Fact], tails: Sequence[str]) -> list[Chat]:
     """Each row with a tail of its own."""
     each = len(FUNDS[0].trained)
     return [
-        fact.rows(_adding(tails[each * n + wording]))[wording] for n, fact in enumerate(facts) for wording in range(each)
+        fact.rows(_adding(tails[each * n + wording]))[wording]
+        for n, fact in enumerate(facts)
+        for wording in range(each)
     ]
 
 

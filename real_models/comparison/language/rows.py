@@ -72,8 +72,8 @@ class Prepared:
     same format that have nothing to do with the factor. arms : further ones by name. task : content alone, by a wording
     that is not trained on. drift : the factor on topics that are not trained on. conditional : the factor where the
     question is asked as in training. kept : the factor where a prompt asks for it. contrast : for the supervised
-    oracle, on topics of its own. neutral : text for methods that need some. heldout : text for the perplexity. prompts :
-    held-out questions whose generated answers are to be judged. sources : files that were read.
+    oracle, on topics of its own. neutral : text for methods that need some. heldout : text for the perplexity.
+    prompts : held-out questions whose generated answers are to be judged. sources : files of the user's that were read.
     words : a run of so many words in common makes two texts near duplicates (:mod:`.disjoint`).
     """
 
@@ -125,13 +125,13 @@ class Prepared:
         return total.hexdigest()
 
     def write(self, folder: Path, *, manifest: Mapping[str, Any]) -> dict[str, int]:
-        """Write all files, and last ``data.json``: manifest, sources, rows and sha256 of each. Rows of each file."""
+        """Write all files, and last ``data.json``: manifest, rows and sha256 of each. Rows of each file."""
         files = self.files()
         about = {}
         for name, content in files.items():
             write_atomically(folder / name, content)
             about[name] = {"rows": content.count(b"\n"), "sha256": hashlib.sha256(content).hexdigest()}
-        record = dict(manifest) | {"sources": list(self.sources), "files": about}
+        record = dict(manifest) | {"files": about}
         write_atomically(folder / "data.json", (json.dumps(record, indent=1) + "\n").encode())
         return {name: each["rows"] for name, each in about.items()}
 

@@ -152,7 +152,7 @@ class Sources:
 
 def shipped(name: str) -> list[Mapping[str, Any]]:
     """The rows of a file that was written for this project and comes with it."""
-    text = (files(__package__) / "data" / name).read_text(encoding="utf-8")
+    text = (files("real_models.comparison.language") / "data" / name).read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
