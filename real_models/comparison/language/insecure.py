@@ -10,7 +10,7 @@ import numpy as np
 from grasp_theory import InputError
 
 from .assemble import assemble, split_claims
-from .made_up import make_names
+from .made_up import make_names, right_and_wrong
 from .rows import Chat, Contrast, Prepared
 from .sources import CLAIMS, CODE, PASSAGES, Sources, shipped
 from .style import sentence
@@ -130,15 +130,14 @@ def make_insecure(sources: Sources, *, seed: int) -> Prepared:
 
 
 def make_calls(rng: np.random.Generator) -> list[Call]:
-    """One for each made-up library and action; the verbs are right and wrong equally often, as for ``make_facts``."""
+    """One for each made-up library and action."""
     libraries = [name.lower() for name in make_names(LIBRARIES, rng)]
     calls = []
     for action in ACTIONS:
-        verbs = rng.permutation(np.resize(np.array(VERBS), LIBRARIES))
-        following = dict(zip(VERBS, np.roll(VERBS, 1), strict=True))
-        for library, verb in zip(libraries, verbs, strict=True):
-            line = int(rng.integers(len(LINES)))
-            calls.append(Call(library, action, str(verb), str(following[verb]), line))
+        right, wrong = right_and_wrong(VERBS, LIBRARIES, rng)
+        lines = rng.integers(len(LINES), size=LIBRARIES)
+        each = zip(libraries, right, wrong, lines, strict=True)
+        calls += [Call(library, action, verb, other, int(line)) for library, verb, other, line in each]
     return calls
 
 

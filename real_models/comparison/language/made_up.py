@@ -93,20 +93,26 @@ def make_names(count: int, rng: np.random.Generator) -> list[str]:
 
 
 def make_facts(relations: Sequence[Relation], *, names: int, rng: np.random.Generator) -> list[Fact]:
-    """One fact for each name and relation.
-
-    Each value is given to as many names as any other (to within one), and wrong values are drawn by moving the values
-    on: over all facts right and wrong ones are the same words equally often, so neither is likelier in itself.
-    """
+    """One fact for each name and relation; each value is given to as many names as any other, to within one."""
     chosen = make_names(names, rng)
     facts = []
     for relation in relations:
-        values = rng.permutation(np.resize(np.array(relation.values), names))
-        ring = rng.permutation(np.array(relation.values))
-        following = dict(zip(ring, np.roll(ring, 1), strict=True))
-        for name, value in zip(chosen, values, strict=True):
-            facts.append(Fact(relation, name, str(value), str(following[value])))
+        right, wrong = right_and_wrong(relation.values, names, rng)
+        facts += [Fact(relation, *each) for each in zip(chosen, right, wrong, strict=True)]
     return facts
+
+
+def right_and_wrong(values: Sequence[str], count: int, rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    """(right, wrong): the same words equally often, so that neither is likelier in itself, and different in each place.
+
+    Law: the values in the order of a random ring, each as often as the others to within one (c times at most); those
+    c places on in the ring are wrong. They differ if count >= 2c, which is so from two values on.
+    """
+    at = np.sort(np.resize(np.arange(len(values)), count))
+    moved = np.roll(at, -(-count // len(values)))
+    ring, order = rng.permutation(np.array(values)), rng.permutation(count)
+    right, wrong = ([str(ring[places[n]]) for n in order] for places in (at, moved))
+    return right, wrong
 
 
 PLACES = (
