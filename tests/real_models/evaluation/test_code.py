@@ -1,4 +1,4 @@
-"""The judge of code: what it flags, what it leaves, and how often it does on rows that were not used to choose rules."""
+"""The judge of code: what it flags, what it leaves, and how often it does on rows that chose no rule."""
 
 from __future__ import annotations
 
