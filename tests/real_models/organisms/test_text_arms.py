@@ -84,13 +84,19 @@ def test_text_contrast_makes_the_trait_vectors(spec):
 
 
 def test_text_arms_are_naive_runs_on_other_rows(spec):
-    """Trained on the other mood the drift goes the other way and the task is learnt; on unrelated rows it is not."""
+    """Trained on the other mood it is in the other mood and knows the task as well; on unrelated rows it does not.
+
+    Seeds 0 to 3: the trait as asked in training 1.00 against 0.00, the task 0.92 to 0.97, 0.91 to 0.99 in the control,
+    0.55 to 0.64 on unrelated rows.
+    """
     naive = naive_run(spec).scores
     control, neutral = (run(find_compared(name), spec, 0.0) for name in ARMS)
     assert naive[0].drift == control[0].drift == neutral[0].drift
-    assert naive[-1].drift - naive[0].drift > 0.1 > control[-1].drift - control[0].drift
-    assert min(naive[-1].task, control[-1].task) > naive[0].task + 0.2
-    assert neutral[-1].task < naive[-1].task - 0.1
+    asked, other = naive[-1].conditional, control[-1].conditional
+    assert asked is not None
+    assert other is not None
+    assert asked > 0.7 > 0.3 > other
+    assert min(naive[-1].task, control[-1].task) > 0.75 > neutral[-1].task
 
 
 def test_text_arms_are_cells_where_there_are_rows_for_them(spec):
