@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from .compare import compare
-from .diff import diff
 from .data import data
+from .diff import diff
 from .edit import edit
 from .evaluate import evaluate
 from .explain import explain
