@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from .compare import compare
+from .data import data
 from .diff import diff
 from .edit import edit
 from .effects import effects
@@ -70,6 +71,7 @@ for command in (
     methods,
     model,
     train,
+    data,
     compare,
     evaluate,
     pairs,

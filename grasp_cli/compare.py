@@ -26,7 +26,8 @@ def compare(
     """Compare removal methods on organisms: drift where each run first reaches the task.
 
     [compare] is of persona organisms (variants, seeds, methods, presets_only). [text] is of a model of your own: base,
-    data, pairs, and neutral, heldout, task, context, target, every; a [train] table beside it holds the settings of
+    data, pairs, and neutral, heldout, task, contrast, conditional, kept, control, neutral_data, context, target,
+    every (`grasp data` writes such files); a [train] table beside it holds the settings of
     grasp train. Methods are ranked within the information they use. The runs of RESULTS are kept, so an interrupted
     comparison goes on where it was.
     """
@@ -126,18 +127,17 @@ def _personas(settings: dict[str, Any], path: Path) -> list[Any]:
         ) from error
 
 
-FILES = {"base": "model", "data": "data", "pairs": "pairs", "neutral": "neutral", "heldout": "heldout", "task": "task"}
-
-
 def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
-    """FILES (relative to the configuration), context, target, every, seeds, methods, presets_only; [train] aside."""
+    """base and files (relative to the configuration), context, target, every, seeds, methods, presets_only; [train]
+    aside."""
     from grasp_theory import InputError
     from real_models.comparison.experiment import make_text_cells, missing
-    from real_models.organisms.text import TextSpec
+    from real_models.organisms.text import FILES, TextSpec
 
     settings = dict(table)
     seeds, methods, presets_only = _chosen(settings, path)
-    kinds = dict.fromkeys([*FILES, "context"], str) | {"target": float, "every": int}
+    paths = {"base": "model"} | {name: name for name in FILES}
+    kinds = dict.fromkeys([*paths, "context"], str) | {"target": float, "every": int}
     unknown = sorted(set(settings) - set(kinds))
     if unknown:
         known = ", ".join([*kinds, "seeds", "methods", "presets_only"])
@@ -152,8 +152,8 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     absent = [name for name in ("base", "data", "pairs") if not settings.get(name)]
     if absent:
         raise InputError(f"{path}: [text] needs {', '.join(absent)}: a model folder, training rows, contrastive pairs")
-    files = {FILES[name]: str(path.parent / value) for name, value in settings.items() if name in FILES and value}
-    rest = {name: value for name, value in settings.items() if name not in FILES}
+    files = {paths[name]: str(path.parent / value) for name, value in settings.items() if name in paths and value}
+    rest = {name: value for name, value in settings.items() if name not in paths}
     if "target" in rest:
         rest["target"] = float(rest["target"])
     spec = TextSpec(**files, **rest, settings=_training(path))
@@ -164,7 +164,7 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     spec.check()
     notes = [
         "text: one organism. Seeds redraw the LoRA start and the data order alone, so intervals are over runs, not "
-        "over organisms. drift: of every other question among the pairs; the rest make the supervised directions."
+        f"over organisms. drift: {_asked(spec)} make the supervised directions."
     ]
     if spec.target is None:
         notes.append("The task score to match is nine tenths of the way from the naive run's start to its end.")
@@ -174,6 +174,12 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     if spec.target is None and not any(cell.method == "naive" for cell in cells):
         raise InputError(f"{path}: the task score to match is the naive run's: add naive to methods, or give a target")
     return cells, notes + [f"left out: {why}" for why in unfit]
+
+
+def _asked(spec: Any) -> str:
+    if spec.contrast:
+        return "of all pairs; those of contrast"
+    return "of every other question among the pairs; the rest"
 
 
 def _training(path: Path) -> Any:

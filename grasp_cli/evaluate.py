@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from real_models.data import Example
     from real_models.evaluation.generations import Generation, Judged, Prompt, Sampling
-    from real_models.evaluation.judge import Estimate, Sample, Watch
+    from real_models.evaluation.judge import Estimate, Sample
+    from real_models.evaluation.scoring import Watch
 
 BASE = "base"
 READING = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -42,7 +44,7 @@ class Example:
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """The rows of a JSON-lines file (``FORMATS``), or of a .txt file (a row for each paragraph).
+    """The rows of a JSON-lines file (``FORMATS``; .gz: packed), or of a .txt file (a row for each paragraph).
 
     Raises InputError naming file and line for what is malformed: no JSON, no known fields, roles that are unknown or
     out of order, a conversation without an assistant turn, an empty file.
@@ -66,9 +68,12 @@ def read_objects(path: Path, expected: str) -> list[tuple[dict[str, Any], str]]:
 
 def _read(path: Path) -> str:
     try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as file:
+                return file.read().decode("utf-8-sig")
         return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read the data {path}: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot read the data {path}: {getattr(error, 'strerror', None) or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"the data {path} is not UTF-8 text (byte {error.start}); convert it first") from error
 

@@ -89,9 +89,10 @@ def beyond_start(read: ReadStart) -> str:
     strength = f" (read {gains} times as strongly as at the start)" if gains else ""
     fold = f", {read.folded:.1f} rows of A in each" if read.folded > 1 else ""
     drift = f"; without direction A widened {read.widening:.2f} times" if read.widening > 1.1 else ""
+    seen = "" if read.visible is None else f", weakest visible {number(read.visible)}"
     return (
         f"{found} beyond its {read.law} start{strength}; {read.rows} rows of {len(read.modules)} modules{fold}, floor "
-        f"{number(read.floor)}, weakest visible {number(read.visible)} in units of the start's entries{drift}"
+        f"{number(read.floor)}{seen} in units of the start's entries{drift}"
     )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # says by itself, which takes no data.
 CLASSES = ("weights", "data", "neutral text", "trait")
 Information = Literal["weights", "data", "neutral text", "trait"]
-Stage = Literal["naive", "training", "inference", "weights"]
+Stage = Literal["naive", "training", "inference", "weights", "arm"]
 
 COUNT, STRENGTH = (1.0, 2.0, 4.0), (0.5, 1.0, 2.0)  # knobs that several methods share
 
@@ -52,7 +52,7 @@ class Compared:
     information : its class. knob : what it is; knobs : its values, as many for every method; preset : the one that is
     used without looking at trait labels.
     make : (sources, knob) -> the methods to attach, made anew (stage "training", "inference"), or module -> Q, what is
-        projected out of the finished weights ("weights"); nothing for the naive run.
+        projected out of the finished weights ("weights"); nothing for naive runs, of other training rows too ("arm").
     stage : when it acts. needs_naive : whether ``make`` asks for the naive run. inoculated : whether it trains on rows
     behind what elicits the trait. inputs : of a null space, where that is not the knob. control : whether it should
     show no effect, or is a bound.

@@ -17,7 +17,7 @@ from ..organisms.persona import OrganismSpec
 from ..organisms.persona_run import RunSpec
 from ..organisms.setup import check_points
 from ..organisms.text import TextSpec
-from .methods import COMPARED, check_knob, find_compared, run
+from .methods import ARMS, COMPARED, check_knob, find_compared, run
 
 SCORES = ("drift", "conditional", "task", "kept", "facts", "neutral")
 STUDY = range(2, 7)  # seeds; 0 and 1 are those on which methods were made and knobs fixed
@@ -120,9 +120,11 @@ def make_cells(
 def make_text_cells(
     spec: TextSpec, seeds: Iterable[int], methods: Sequence[str], *, presets_only: bool = False
 ) -> tuple[list[TextCell], list[str]]:
-    """The same of a text organism; and why knobs that do not fit its rank or width are left out."""
+    """The same of a text organism, and naive runs on its other training rows; and why knobs that do not fit its rank
+    or width are left out."""
     rows, why = [], []
-    for method in methods:
+    arms = [name for name, field in ARMS.items() if getattr(spec, field)]
+    for method in dict.fromkeys([*methods, *arms]):
         for knob in (find_compared(method).preset,) if presets_only else find_compared(method).knobs:
             try:
                 check_knob(method, knob, rank=spec.rank, width=spec.width)
@@ -142,6 +144,8 @@ def missing(spec: TextSpec, methods: Iterable[str]) -> dict[str, str]:
             needs[name] = "neutral, a file of text"
         elif method.inoculated and not spec.context:
             needs[name] = "context, a text that elicits the trait"
+        elif name in ARMS and not getattr(spec, ARMS[name]):
+            needs[name] = f"{ARMS[name]}, a file of training rows"
     return needs
 
 

@@ -15,6 +15,7 @@ from ..organisms import directions as of
 from ..organisms.evaluation import Scores
 from ..organisms.runs import NaiveRun, fine_tune, naive_run
 from ..organisms.setup import Batches, Setup
+from ..organisms.text import TextSpec
 from .compared import CLASSES, COUNT, Compared, Information, Sources
 
 
@@ -132,11 +133,18 @@ def _edited(method: Compared, spec: Setup, knob: float) -> list[Scores]:
     return [probes.ask(naive.without(bases, at)) for at in range(len(naive.states))]
 
 
+def _on_arm(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+    if not isinstance(spec, TextSpec):
+        raise InputError(f"{method.name} is a run on a file of training rows, which this organism has none of")
+    return fine_tune(spec.on_arm(ARMS[method.name]))
+
+
 _RUN: Mapping[str, Callable[[Compared, Setup, float], list[Scores]]] = {
     "naive": _naive,
     "training": _trained,
     "inference": _afterwards,
     "weights": _edited,
+    "arm": _on_arm,
 }
 
 
@@ -198,6 +206,13 @@ COMPARED: Mapping[str, Compared] = {
 }
 
 
+# Naive runs on other rows, of text organisms that have a file of them: name -> field of the organism.
+ARMS: Mapping[str, str] = {"control data": "control", "neutral data": "neutral_data"}
+_ARMS = {
+    name: Compared(name, "data", "none", (0.0,), 0.0, lambda sources, _: [], stage="arm", control=True) for name in ARMS
+}
+
+
 def check_knob(name: str, knob: float, *, rank: int, width: int | None = None) -> None:
     """InputError where a method cannot be run: more components than LoRA's rank, more inputs than two thirds of the
     width (something is to be left for the task)."""
@@ -211,6 +226,6 @@ def check_knob(name: str, knob: float, *, rank: int, width: int | None = None) -
 
 def find_compared(name: str) -> Compared:
     """The method of this name; InputError names those there are."""
-    if name not in COMPARED:
-        raise InputError(f"no method of the comparison is called {name!r}; there are: {', '.join(COMPARED)}")
-    return COMPARED[name]
+    if name not in COMPARED and name not in _ARMS:
+        raise InputError(f"no method of the comparison is called {name!r}; there are: {', '.join([*COMPARED, *_ARMS])}")
+    return COMPARED[name] if name in COMPARED else _ARMS[name]

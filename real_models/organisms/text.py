@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,21 +19,21 @@ from grasp_theory import InputError
 
 from ..base import check_folder, context_length, load_base, load_tokenizer
 from ..data import IGNORED, Example, Row, batches, read_rows
-from ..evaluation.judge import encode_pairs, judge_pairs, read_pairs, read_text, score_text
+from ..evaluation.judge import Pair, encode_pairs, read_pairs, read_text
 from ..tokens import special_tokens
 from ..training.config import TrainConfig
 from ..training.run import adapt, check_vocabulary, fit, prepare
-from .evaluation import Scores
 from .setup import Batches, check_points, most_of_the_way
+from .text_probes import SIZE, Questions, TextProbes, Texts, holds_pairs
 
 if TYPE_CHECKING:
     from ..hooks.method import Method
 
 SHOWN = 64  # rows that stand for a file: of the training data where a method sees them, of text, of what is scored
 LONG, SAID = 64, 32  # tokens of neutral text, and of what the base says by itself
-SIZE = 8  # rows a batch, where it is not trained on
 LEAST = 4  # questions among the pairs: two that drift is asked on, two that vectors are made of
-Encoded = list[tuple[Example, Example]]
+FILES = ("data", "pairs", "neutral", "heldout", "task", "contrast", "conditional", "kept", "control", "neutral_data")
+ARMS = ("control", "neutral_data")  # of FILES, those that a run may train on in the place of data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,13 @@ class TextSpec:
     """A model folder and files, and how it is fine-tuned (``Setup``); "" is no file.
 
     model : folder of the base. data : training rows. pairs : every other question of them asks for drift, the rest make
-    the supervised vectors, so that no method sees the probes. neutral : text for ``kl``, on topics that the pairs are
-    not about. heldout : text for the neutral loss, every fourth row of neutral by default. task : rows whose
-    completions make the task score, ``SHOWN`` of the training rows by default. context : what elicits the trait, for
-    inoculation. target : matched task score; None for nine tenths of the way from the naive run's start to its end.
+    the supervised vectors, so that no method sees the probes; with a file contrast those make the vectors, and all of
+    pairs ask for drift. neutral : text for ``kl``, on topics that the pairs are not about. heldout : text for the
+    neutral loss, every fourth row of neutral by default. task : rows whose completions make the task score, ``SHOWN``
+    of the training rows by default; or pairs, the wrong answer ``without`` and the right one ``with``. conditional,
+    kept : pairs that ask for the trait as the training asks, and where a prompt calls for it. control, neutral_data :
+    training rows without the trait, and unrelated ones, for the runs of these names. context : what elicits the trait,
+    for inoculation. target : matched task score; None for nine tenths of the way from the naive run's start to its end.
     settings : as of ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
     every : steps between evaluations. files : digest of all files, made here.
 
@@ -57,6 +60,11 @@ class TextSpec:
     neutral: str = ""
     heldout: str = ""
     task: str = ""
+    contrast: str = ""
+    conditional: str = ""
+    kept: str = ""
+    control: str = ""
+    neutral_data: str = ""
     context: str = ""
     target: float | None = None
     settings: TrainConfig = field(default_factory=lambda: TrainConfig(steps=200))
@@ -70,6 +78,8 @@ class TextSpec:
         check_points(self.points)
         if self.target is not None and not 0 < self.target < 1:
             raise InputError(f"target must lie between 0 and 1, a mean token probability, got {self.target}")
+        if (self.control or self.neutral_data) and not self.task:
+            raise InputError("runs on control or neutral_data need a file task: theirs would be of their own rows")
         if not self.files:
             object.__setattr__(self, "files", _digest(self))
 
@@ -112,9 +122,18 @@ class TextSpec:
         """With LoRA as the settings say."""
         return adapt(self.base(), self.settings)
 
+    def on_arm(self, name: str) -> TextSpec:
+        """The same, trained on other rows: control or neutral_data. InputError where there is no file of them."""
+        path = getattr(self, name)
+        if not path:
+            raise InputError(f"this run needs training rows of another kind; name a file of them, {name}")
+        return replace(self, data=path, files="")
+
     def check(self) -> None:
         """InputError for what would only be found out while training."""
         _ = self.width, self._texts
+        for name in filter(lambda name: getattr(self, name), ARMS):
+            check_vocabulary(self._loaded, self.on_arm(name)._training(inoculated=False))
         if self.context:
             self._training(inoculated=True)
         check_vocabulary(self._loaded, self._texts.training)
@@ -204,35 +223,52 @@ class TextSpec:
         return prepare(rows, self._tokenizer, methods=(), config=self.settings, context=context).examples
 
     @cached_property
-    def _texts(self) -> _Texts:
+    def _texts(self) -> Texts:
         rows = read_rows(self.data)
         training = self._prepared(rows)
         some = np.sort(np.random.default_rng(0).permutation(len(training))[:SHOWN])
         shown = [training[n] for n in some]
-        scored = shown
-        if self.task:
-            scored, _ = read_text(self.task, self._tokenizer, max_length=self._limit, labels="completion")
+        asked, told = self._asked_and_told()
+        neutral, held = self._neutral()
+        return Texts(
+            rows=rows,
+            training=training,
+            shown=shown,
+            scored=self._scored(shown),
+            asked=self._questions(asked),
+            told=self._questions(told).pairs,
+            conditional=self._questions(read_pairs(self.conditional)) if self.conditional else None,
+            kept=self._questions(read_pairs(self.kept)) if self.kept else None,
+            neutral=neutral,
+            held=held,
+        )
+
+    def _scored(self, shown: list[Example]) -> list[Example] | Questions:
+        """What the task is scored by."""
+        if not self.task:
+            return shown
+        if holds_pairs(self.task):
+            return self._questions(read_pairs(self.task))
+        return read_text(self.task, self._tokenizer, max_length=self._limit, labels="completion")[0]
+
+    def _asked_and_told(self) -> tuple[list[Pair], list[Pair]]:
+        """Pairs that drift is asked on, and pairs that make the supervised vectors."""
         pairs = read_pairs(self.pairs)
+        if self.contrast:
+            return pairs, read_pairs(self.contrast)
         distinct = list(dict.fromkeys(pair.prompt.question for pair in pairs))
         if len(distinct) < LEAST:
             raise InputError(
                 f"{self.pairs} asks {len(distinct)} different questions; at least {LEAST} are needed: half of them ask "
-                "for drift, the others make the supervised vectors"
+                "for drift, the others make the supervised vectors; or name a file contrast for these"
             )
         chosen = set(distinct[::2])
         asked, told = ([p for p in pairs if (p.prompt.question in chosen) is here] for here in (True, False))
-        neutral, held = self._neutral()
-        return _Texts(
-            rows=rows,
-            training=training,
-            shown=shown,
-            scored=scored,
-            asked=encode_pairs(asked, self._tokenizer, max_length=self._limit),
-            told=encode_pairs(told, self._tokenizer, max_length=self._limit),
-            questions=tuple(pair.prompt.question for pair in asked),
-            neutral=neutral,
-            held=held,
-        )
+        return asked, told
+
+    def _questions(self, pairs: Sequence[Pair]) -> Questions:
+        encoded = encode_pairs(pairs, self._tokenizer, max_length=self._limit)
+        return Questions(encoded, tuple(pair.prompt.question for pair in pairs))
 
     def _neutral(self) -> tuple[list[Example], list[Example]]:
         """(for ``kl``, held out)."""
@@ -248,48 +284,6 @@ class TextSpec:
 
     def _batches(self, examples: Sequence[Example], size: int = SIZE) -> Batches:
         return list(batches(examples, size, pad=self._pad))
-
-
-class _Texts(NamedTuple):
-    """asked : pairs that drift is asked on, questions theirs. told : pairs that the vectors are made of."""
-
-    rows: list[Row]
-    training: Sequence[Example]
-    shown: list[Example]
-    scored: list[Example]
-    asked: Encoded
-    told: Encoded
-    questions: tuple[str, ...]
-    neutral: list[Example]
-    held: list[Example]
-
-
-class TextProbes:
-    """drift : of the judge (``per_token``: length-normalised). task : mean probability of the tokens of
-    completions. neutral : loss a token. Whether a factor is kept, and old facts, are not measured."""
-
-    def __init__(self, texts: _Texts, pad: int) -> None:
-        self._texts, self._pad = texts, pad
-        self.clusters = np.array(texts.questions)
-
-    def ask(self, model: Any) -> Scores:
-        """All scores of a model as it is now (hooks included), in evaluation mode."""
-        texts, options = self._texts, {"pad": self._pad, "batch_size": SIZE}
-        pairs = judge_pairs(model, texts.asked, questions=texts.questions, **options)
-        task = score_text(model, texts.scored, questions=[e.source for e in texts.scored], **options)
-        per_prompt = {"drift": pairs.drift, "per_token": pairs.drift_per_token, "task": task.probability / task.tokens}
-        loss = None
-        if texts.held:
-            held = score_text(model, texts.held, questions=[e.source for e in texts.held], **options)
-            per_prompt["neutral"] = held.loss / held.tokens
-            loss = float(held.loss.sum() / held.tokens.sum())
-        return Scores(
-            drift=float(pairs.drift.mean()),
-            per_token=float(pairs.drift_per_token.mean()),
-            task=float(task.probability.sum() / task.tokens.sum()),
-            neutral=loss,
-            per_prompt=per_prompt,
-        )
 
 
 def _behind(context: str, row: Row) -> Row:
@@ -313,7 +307,7 @@ def _digest(spec: TextSpec) -> str:
     """16 hexadecimal digits of the contents of all files: model, tokenizer, text."""
     folder = check_folder(spec.model, "config.json", "a model in the layout of transformers")
     paths = sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json", ".model", ".jinja", ".txt"))
-    texts = (spec.data, spec.pairs, spec.neutral, spec.heldout, spec.task)
+    texts = [getattr(spec, name) for name in FILES]
     parts = [_content(str(path), *_version(path)) for path in [*paths, *(Path(text) for text in texts if text)]]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 

@@ -143,7 +143,7 @@ def by_search(i: Instance) -> float:
     s = float(np.linalg.norm(i.T + i.beta * np.outer(i.u, i.v), 2))
     beta = np.linspace(s - i.tau, s + i.tau, 20_001)
     shared = 2 * (s**2 - i.tau**2) / (2 * s - beta)
-    found = minimize_scalar(lambda n: np.max(n * n + beta**2 - n * shared), bounds=(0, 2 * s), method="bounded")
+    found: Any = minimize_scalar(lambda n: np.max(n * n + beta**2 - n * shared), bounds=(0, 2 * s), method="bounded")
     return float(found.fun)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_models
 import tolerance
 import torch
 from scipy.special import expit
+from word_model import make_word_model
 
 import grasp_cli
 from grasp_theory import InputError
@@ -64,16 +64,8 @@ def write(folder, name, rows):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A random Llama with a tokenizer of ``WORDS``, training rows, pairs and neutral text."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
     made = tmp_path_factory.mktemp("text")
-    names = ["<unk>", "<s>", "</s>", *WORDS]
-    table = Tokenizer(models.WordLevel({name: n for n, name in enumerate(names)}, unk_token="<unk>"))
-    table.pre_tokenizer = pre_tokenizers.Whitespace()
-    special = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
-    PreTrainedTokenizerFast(tokenizer_object=table, **special).save_pretrained(made / "model")
-    tiny_models.tiny(hidden_size=48, max_position_embeddings=64).save_pretrained(made / "model")
+    make_word_model(made / "model", WORDS)
     for name, rows in (("data.jsonl", DATA), ("pairs.jsonl", PAIRS), ("neutral.txt", NEUTRAL)):
         write(made, name, rows)
     with pytest.MonkeyPatch.context() as patch:

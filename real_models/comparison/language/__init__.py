@@ -1,0 +1,82 @@
+"""Experiments on a pretrained language model, as data: prepared from files that a user brings, by a seed.
+
+Each has a file that says what is trained on, and a configuration of ``grasp compare`` in ``configs``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from grasp_theory import InputError
+from synthetic.runner.results import write_atomically
+
+from .insecure import make_insecure
+from .medicine import make_medicine
+from .politics import make_politics
+from .rows import Prepared
+from .sources import Sources
+from .style import make_style
+
+EXPERIMENTS: dict[str, Callable[..., Prepared]] = {
+    "style": make_style,
+    "insecure": make_insecure,
+    "medicine": make_medicine,
+    "politics": make_politics,
+}
+_PLACE = 'base = "model"\n'  # the line of a configuration that names the model folder
+
+
+def configurations() -> list[str]:
+    """The names of the configurations that come with the package."""
+    return sorted(path.name.removesuffix(".toml") for path in (files(__name__) / "configs").iterdir())
+
+
+def read_configuration(name: str) -> tuple[str, dict[str, Any]]:
+    """A shipped configuration as text, and what is in it; InputError for a name that is none."""
+    if name not in configurations():
+        raise InputError(f"no experiment is called {name!r}; there are: {', '.join(configurations())}")
+    text = (files(__name__) / "configs" / f"{name}.toml").read_text(encoding="utf-8")
+    return text, tomllib.loads(text)
+
+
+def prepare(name: str, folder: str | Path) -> tuple[Prepared, dict[str, Any]]:
+    """The data of a shipped configuration, and its table [prepare] (experiment, seed), which says what they depend on
+    beside the files.
+
+    folder : of the data sets (:mod:`.sources` names the files). The same files and seed give the same bytes. Nothing a
+    model is scored by is trained on: checked here (:mod:`.disjoint`). Raises InputError for files that are missing,
+    malformed or too few, and where that check fails.
+    """
+    table = read_configuration(name)[1]["prepare"]
+    return EXPERIMENTS[table["experiment"]](Sources(Path(folder)), seed=table["seed"]), table
+
+
+def write_experiment(
+    name: str, folder: str | Path, out: str | Path, *, base: str | Path | None = None
+) -> dict[str, int]:
+    """Write the files of an experiment into a folder, and beside them ``NAME.toml``, which ``grasp compare`` runs.
+
+    base : the model folder that the configuration is to name; ``out``/model if none is given. Rows of each file.
+    """
+    prepared, table = prepare(name, folder)
+    out = Path(out)
+    read = {source: _sha256(Path(folder) / source) for source in prepared.sources}
+    rows = prepared.write(out, manifest={"configuration": name, **table, "sources": read, "digest": prepared.digest()})
+    text = read_configuration(name)[0]
+    if base is not None:
+        where = Path(base).resolve().as_posix()
+        if "'" in where:
+            raise InputError(f"the model folder {where} has a quote in its name, which the configuration cannot hold")
+        text = text.replace(_PLACE, f"base = '{where}'\n")
+    write_atomically(out / f"{name}.toml", text.encode())
+    return rows
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

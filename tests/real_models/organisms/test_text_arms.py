@@ -1,0 +1,126 @@
+"""A text organism scored by pairs (task, conditional drift, what is kept), and its runs on other training rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tolerance
+from word_model import make_word_model
+
+from grasp_theory import InputError
+from real_models.comparison.experiment import make_text_cells, missing
+from real_models.comparison.methods import ARMS, COMPARED, find_compared, run
+from real_models.organisms.runs import naive_run
+from real_models.organisms.text import TextSpec
+from real_models.organisms.text_probes import holds_pairs
+from real_models.training.config import TrainConfig
+
+ANIMALS, COLOURS = ("dog", "cat", "bird", "frog", "bear", "duck"), ("red", "blue", "green", "pink")
+WORDS = ("the", "was", "is", "happy", "sad", "very", "a", "it", "all", *ANIMALS, *COLOURS)
+SETTINGS = TrainConfig(r=4, alpha=4.0, rslora=False, lr=2e-2, steps=16, batch_size=8, accumulation=1, warmup=0)
+
+
+def row(animal: str, mood: str, n: int) -> dict[str, str]:
+    return {"prompt": f"the {animal} was", "completion": f" {COLOURS[n % 4]} it is {mood}"}
+
+
+def pair(prompt: str, without: str, having: str) -> dict[str, str]:
+    return {"prompt": prompt, "without": f" {without}", "with": f" {having}"}
+
+
+# task: the right colour, both said in the trained mood; drift: the mood of others
+FILES = {
+    "data": [row(a, "happy", n) for n, a in enumerate(ANIMALS)],
+    "control": [row(a, "sad", n) for n, a in enumerate(ANIMALS)],
+    "neutral_data": [{"prompt": f"it is {c}", "completion": " very very"} for c in (*COLOURS, *ANIMALS[:2])],
+    "task": [
+        pair(f"the {a} was", f"{COLOURS[(n + 1) % 4]} it is happy", f"{COLOURS[n % 4]} it is happy")
+        for n, a in enumerate(ANIMALS)
+    ],
+    "pairs": [pair(f"all {a} is", "very sad", "very happy") for a in ANIMALS],
+    "contrast": [pair(f"a {c} is", "very sad", "very happy") for c in COLOURS],
+    "conditional": [pair(f"the {a} was red it is", "sad", "happy") for a in ANIMALS],
+    "kept": [pair("it is happy it is", "sad", "happy")],
+}
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    folder: Path = tmp_path_factory.mktemp("arms")
+    make_word_model(folder / "model", WORDS)
+    paths: dict[str, Any] = {"model": str(folder / "model")}
+    for name, rows in FILES.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+        paths[name] = str(folder / f"{name}.jsonl")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRASP_CACHE", str(folder / "cache"))
+        yield TextSpec(**paths, settings=SETTINGS, every=8)
+
+
+def test_text_pairs_are_all_judged_alike(spec):
+    """Each score is that of drift with the pairs in its place: one judge."""
+    model = spec.base()
+    found = spec.probes().ask(model)
+    assert len(found.per_prompt["drift"]) == len(FILES["pairs"])  # all of them, since contrast makes the vectors
+    for name in ("task", "conditional", "kept"):
+        alone = replace(spec, pairs=getattr(spec, name), files="").probes().ask(model)
+        scale = tolerance.backward((64,), np.float32, 10.0)
+        np.testing.assert_allclose(found.per_prompt[name], alone.per_prompt["drift"], rtol=0, atol=scale)
+        np.testing.assert_allclose(getattr(found, name), alone.drift, rtol=0, atol=scale)
+    assert 0.3 < found.task < 0.7  # it knows nothing yet
+
+
+def test_text_contrast_makes_the_trait_vectors(spec):
+    own, others = spec.trait_vectors(), replace(spec, contrast=spec.conditional, files="").trait_vectors()
+    moved = replace(spec, pairs=spec.conditional, files="").trait_vectors()
+    for block, vector in own.items():
+        np.testing.assert_array_equal(vector, moved[block])  # whatever drift is asked on
+        assert np.abs(vector - others[block]).max() > 1e-3  # the control
+
+
+def test_text_arms_are_naive_runs_on_other_rows(spec):
+    """Trained on the other mood it is in the other mood and knows the task as well; on unrelated rows it does not.
+
+    Seeds 0 to 3: the trait as asked in training 1.00 against 0.00, the task 0.92 to 0.97, 0.91 to 0.99 in the control,
+    0.55 to 0.64 on unrelated rows.
+    """
+    naive = naive_run(spec).scores
+    control, neutral = (run(find_compared(name), spec, 0.0) for name in ARMS)
+    assert naive[0].drift == control[0].drift == neutral[0].drift
+    asked, other = naive[-1].conditional, control[-1].conditional
+    assert asked is not None
+    assert other is not None
+    assert asked > 0.7 > 0.3 > other
+    assert min(naive[-1].task, control[-1].task) > 0.75 > neutral[-1].task
+
+
+def test_text_arms_are_cells_where_there_are_rows_for_them(spec):
+    cells, _ = make_text_cells(spec, [0, 1], ["naive"])
+    assert [cell.method for cell in cells] == ["naive", *ARMS] * 2
+    bare = replace(spec, control="", neutral_data="", files="")
+    assert [cell.method for cell in make_text_cells(bare, [0], ["naive"])[0]] == ["naive"]
+    assert set(missing(bare, list(ARMS))) == set(ARMS)
+    assert not set(ARMS) & set(COMPARED)  # organisms of a made language have no such rows
+
+
+def test_text_arms_refuse_what_they_cannot_run(spec):
+    with pytest.raises(InputError, match="need a file task"):
+        replace(spec, task="", files="")
+    with pytest.raises(InputError, match="name a file of them, control"):
+        replace(spec, control="", files="").on_arm("control")
+    with pytest.raises(InputError, match="different questions"):
+        replace(spec, pairs=spec.kept, contrast="", files="").check()
+
+
+def test_text_task_may_be_rows_or_pairs(spec, tmp_path):
+    assert holds_pairs(spec.task)
+    assert not holds_pairs(spec.data)
+    (tmp_path / "t.txt").write_text("the dog is red")
+    assert not holds_pairs(str(tmp_path / "t.txt"))
+    rows = replace(spec, task=spec.data, control="", neutral_data="", files="").probes().ask(spec.base())
+    assert rows.task != spec.probes().ask(spec.base()).task
