@@ -13,7 +13,12 @@ from .options import Jobs, JsonOption, Results, check_targets, make_folder
 
 def compare(
     config: Annotated[
-        Path | None, typer.Argument(help="TOML file with a [compare] or a [text] table; the full study if none.")
+        Path | None,
+        typer.Argument(help="TOML file with a [compare] or a [text] table, or smollm2-…; the full study if none."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data sets that smollm2-… is made from.")] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="Model folder for smollm2-…; default: that of `grasp model smollm2`.")
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="One variant, three seeds, the main methods at their presets.")
@@ -27,9 +32,9 @@ def compare(
 
     [compare] is of persona organisms (variants, seeds, methods, presets_only). [text] is of a model of your own: base,
     data, pairs, and neutral, heldout, task, contrast, conditional, kept, control, neutral_data, context, target,
-    every (`grasp data` writes such files); a [train] table beside it holds the settings of
-    grasp train. Methods are ranked within the information they use. The runs of RESULTS are kept, so an interrupted
-    comparison goes on where it was.
+    every; a [train] table beside it holds the settings of grasp train. The name of an experiment that comes with the
+    package (`grasp data --list`) prepares its files in RESULTS/data first. Methods are ranked within the information
+    they use. The runs of RESULTS are kept, so an interrupted comparison goes on where it was.
     """
     from figures.pages.comparison import write_pages
     from figures.tables import console, progress, show
@@ -50,6 +55,7 @@ def compare(
     check_targets(json)
     if quick and config is not None:
         raise InputError("--quick chooses the runs itself: leave it out, or the configuration")
+    config = _prepared(config, data, base, results)
     chosen, notes = (cells(quick), []) if config is None else _cells(config)
     make_folder(results)
     made = study(chosen, results, jobs=jobs, progress=lambda label: progress(label, out))
@@ -62,6 +68,27 @@ def compare(
         for note in notes:
             out.print(note, highlight=False, markup=False)
         out.print(f"{results / 'comparison.html'}: the same with pictures")
+
+
+def _prepared(config: Path | None, datasets: Path | None, base: Path | None, results: Path) -> Path | None:
+    """The configuration file; where an experiment of the package is named, its files are written first."""
+    from grasp_theory import InputError
+    from real_models.comparison.language import configurations, write_experiment
+    from real_models.language_model import model_folder
+
+    if config is None or str(config) not in configurations() or config.is_file():
+        if datasets is not None or base is not None:
+            raise InputError(f"--data and --base go with an experiment by name: {', '.join(configurations())}")
+        return config
+    name = str(config)
+    if datasets is None:
+        raise InputError(f"{name} is made from public data sets: name their folder, --data FOLDER")
+    base = base or model_folder()
+    if not base.is_dir():
+        raise InputError(f"there is no model in {base}: run `grasp model smollm2`, or name one with --base")
+    make_folder(results / "data")
+    write_experiment(name, datasets, results / "data", base=base)
+    return results / "data" / f"{name}.toml"
 
 
 def _cells(path: Path) -> tuple[list[Any], list[str]]:

@@ -290,6 +290,24 @@ def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
     assert len(spec._texts.asked.pairs) == 100
 
 
+def test_compare_prepares_an_experiment_by_its_name(datasets, made, tmp_path, capsys, monkeypatch):
+    from grasp_cli.compare import _prepared
+
+    found = _prepared(Path("smollm2-politics"), datasets, made / BASE, tmp_path)
+    assert found == tmp_path / "data/smollm2-politics.toml"
+    assert (made / BASE).resolve().as_posix() in found.read_text()
+    assert (tmp_path / "data/train.jsonl").is_file()
+    monkeypatch.setenv("GRASP_CACHE", str(tmp_path / "empty"))
+    for arguments, message in (
+        (["smollm2-politics"], "--data FOLDER"),
+        (["smollm2-politics", "--data", datasets], "grasp model smollm2"),
+        ([found, "--data", datasets], "--data and --base go with an experiment by name"),
+    ):
+        assert run("compare", *arguments, "--results", tmp_path / "new") == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_data_command_lists_and_refuses(tmp_path, capsys):
     assert run("data", "--list") == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == language.configurations()
