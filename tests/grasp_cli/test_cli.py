@@ -292,7 +292,7 @@ def test_diff_with_itself_and_with_another(planted, tmp_path, capsys):
         (["identify", "{planted}", "--json", "{tmp}/a", "--html", "{tmp}/a"], "twice"),
         (["identify", "{planted}", "--json", "{tmp}/a", "-o", "{tmp}/b", "--component", "99"], "components 0"),
         (["identify", "{planted}", "--json", "/dev/full"], "no regular file"),
-        (["diff", "{planted}"], "1 readable adapters"),
+        (["diff", "{planted}"], "1 readable adapter"),
         (["diff", "{planted}", "{tmp}"], "empty"),
         (["figures", "no-such-figure"], "no figure is called"),
         (["no-such-command"], "No such command"),
