@@ -21,7 +21,7 @@ from .read_start import ReadStack
 from .report import Alignment, Decomposition, Floor, ModuleSpectrum, Report
 from .rule import CAVEAT, P_VALUE, RULE
 from .self_certificate import SelfCertificate, self_certificate, withheld
-from .start import start_of
+from .start import progress, start_of
 from .verdict import judge, overall
 
 NOTE_CONVERGED = (
@@ -38,6 +38,10 @@ NOTE_READ = (
 )
 NOTE_SEPARATE = (
     "Every module is decomposed by itself; one test of agreement, over all modules of a width, serves them all."
+)
+NOTE_EARLY = (
+    "No verdict: training has hardly begun. The first steps of Adam leave the signs of one gradient, which the layers "
+    "share, far above a floor of independent noise."
 )
 NOTE_UNKNOWN = "The module names tell neither the write nor the read side: {} directions of each module by itself."
 
@@ -86,6 +90,8 @@ def identify(
     pooled = pool == "layers" or (pool == "auto" and chosen_side == "write" and any(u.side for u in selected))
     reading = ReadStack(updates)
     modules, measured, stacks = _scan(updates, names, chosen_side, k, pooled, reading)
+    reached = progress(m.start for m in modules)
+    begun = reached is None or reached.begun
     uninformative = [u.name for u in selected if u.fixed == chosen_side]
     if uninformative:
         notes.append(
@@ -97,12 +103,13 @@ def identify(
         group = [m for m in measured if _group(m) == key]
         alignments.append(_alignment(group))
         decompositions += (
-            [_pooled(group, stacks.pop(key), k, normalize=normalize, level=level, seed=seed)]
+            [_pooled(group, stacks.pop(key), k, normalize=normalize, level=level, seed=seed, begun=begun)]
             if pooled
-            else _separate(group, chosen_side, k, level=level, seed=seed)
+            else _separate(group, chosen_side, k, level=level, seed=seed, begun=begun)
         )
     if decompositions:
         estimated = any(d.floor.value is not None for d in decompositions)
+        notes += [] if begun else [NOTE_EARLY]
         notes += [NOTE_CONVERGED] if estimated else []
         notes += [NOTE_CERTIFICATE]
         notes += [NOTE_READ] if chosen_side == "read" else []
@@ -197,7 +204,7 @@ def _alignment(group: Sequence[Module]) -> Alignment:
 
 
 def _pooled(
-    group: Sequence[Module], stack: Stack, k: int, *, normalize: bool, level: float, seed: int
+    group: Sequence[Module], stack: Stack, k: int, *, normalize: bool, level: float, seed: int, begun: bool
 ) -> Decomposition:
     """Components of the modules side by side."""
     side, directions = stack.side, leading_directions(group)
@@ -222,6 +229,7 @@ def _pooled(
         floor=floor,
         agreements=agreement(directions, U[:, : k - 1], seed=seed),
         layers=[float(1 / max(np.sum(share**2), 1e-12)) for share in layer_shares.T],
+        begun=begun,
     )
     return Decomposition(
         name=f"{side} modules, width {group[0].width}" + (" (embeddings)" if group[0].zero_start == "A" else ""),
@@ -243,7 +251,9 @@ def _pooled(
     )
 
 
-def _separate(group: Sequence[Module], side: Side, k: int, *, level: float, seed: int) -> list[Decomposition]:
+def _separate(
+    group: Sequence[Module], side: Side, k: int, *, level: float, seed: int, begun: bool
+) -> list[Decomposition]:
     """Components of every module by itself; their agreement is that of equal indices over the group."""
     directions = leading_directions(group)
     shared = _index_agreement(directions, min(k, KEPT), seed)
@@ -252,7 +262,14 @@ def _separate(group: Sequence[Module], side: Side, k: int, *, level: float, seed
         floor, power = floor_and_power(m.noise, level, 1, directions)
         energy = float(np.sum(m.S**2))
         components, verdict = judge(
-            m.S, m.U[:, :k], energy=energy, error=m.error, floor=floor, agreements=shared, layers=[None] * k
+            m.S,
+            m.U[:, :k],
+            energy=energy,
+            error=m.error,
+            floor=floor,
+            agreements=shared,
+            layers=[None] * k,
+            begun=begun,
         )
         decompositions.append(
             Decomposition(

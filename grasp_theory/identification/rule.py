@@ -11,7 +11,7 @@ RULE = (
     f"leading directions of the layers agree with p < {P_VALUE:g} once stronger components are taken out, and, if "
     f"pooled, it is made of at least {SPREAD:g} layers (effective number). Stronger components of the same group that "
     "pass all but the ratio count with it. What was not estimated is not passed; agreement is not estimated after a "
-    "component that fails it."
+    "component that fails it. Where training has hardly begun nothing counts."
 )
 CAVEAT = (
     "Standing out is not being spurious: the spectrum cannot tell a shortcut from the task, and a weak shortcut sits "

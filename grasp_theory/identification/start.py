@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,8 @@ UNIFORM, GAUSSIAN = 1.8, 3.0  # kurtosis E x⁴/(E x²)²
 WIDEST = 4.0  # mean square over the uniform law's, up to which a trained factor's start can be told
 ENTRIES = 1 << 14  # of a factor that are looked at: evenly spaced rows or columns of a larger one
 INSIDE = 1.005  # of the interval's end: an entry beyond has moved; below that it may be rounding to bfloat16
+STEPS = 1.5  # kurtosis of the zero-start factor, below which it has seen three steps or fewer
+EARLY = 0.02  # its size over the random factor's, below which a run has hardly begun
 ORTHONORMAL = 0.1  # largest distance from 1 of the eigenvalues of A Aᵀ
 
 
@@ -66,6 +69,38 @@ def start_of(lowrank: LowRank, zero_start: Literal["B", "A"] | None) -> Start | 
         moved = 2 * float(np.count_nonzero(np.abs(random) > INSIDE / np.sqrt(fan_in)) / random.size)
     size = float(np.sqrt(grown / square)) if square else float("inf")
     return Start(law, square * 3 * fan_in, tails, moved, size, own)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come, in the medians of the modules with an update.
+
+    grown, kurtosis : see Start. known : whether the law of the random factor's start is known in most of them, so that
+    ``grown`` compares with a size that the initialisation chose.
+    """
+
+    grown: float
+    kurtosis: float
+    known: bool
+
+    @property
+    def begun(self) -> bool:
+        """False while the trained factor shows the first three steps of Adam, or is below 2% of a known start.
+
+        Reason: Adam's first step moves every entry by the rate, whatever its gradient. The update is then the sign
+        pattern of one gradient, of few directions that the layers share: far above a floor of independent noise in
+        about half of all two-step runs (docs/identify.md), and nothing that was learnt.
+        """
+        return self.kurtosis >= STEPS and not (self.known and self.grown < EARLY)
+
+
+def progress(starts: Iterable[Start | None]) -> Progress | None:
+    """Of these modules; None where no start is known or nothing was learnt."""
+    found = [(s.grown, s.kurtosis, s.law in ("uniform", "gaussian")) for s in starts if s is not None and s.kurtosis]
+    if not found:
+        return None
+    grown, kurtosis, known = np.median(np.array(found, dtype=float), axis=0)
+    return Progress(float(grown), float(kurtosis), bool(known > 0.5))
 
 
 def _spaced(X: Float[ndarray, "n r"]) -> Float[ndarray, "some r"]:

@@ -25,11 +25,13 @@ def judge(
     floor: Floor,
     agreements: Sequence[Agreement | None],
     layers: Sequence[float | None],
+    begun: bool = True,
 ) -> tuple[tuple[Component, ...], Verdict]:
     """The records of the leading components, and the verdict by the rule (see rule.py).
 
     energy : ‖·‖_F² of the decomposed matrix. error : bound on the error of S; whatever depends on S takes the side
     that promises less. layers : effective number of layers of each component, None where that does not apply.
+    begun : whether training has begun; nothing stands out before.
     """
     count = min(U.shape[1], int(np.count_nonzero(S > max(1e-9 * S.max(initial=0.0), error))))
     above = [None if floor.value is None else bool(S[i] - error > floor.value) for i in range(count)]
@@ -42,7 +44,11 @@ def judge(
     for i in reversed(range(count)):
         test, spread = agree[i], layers[i]
         passes = (
-            above[i] is True and test is not None and test.p_value < P_VALUE and (spread is None or spread >= SPREAD)
+            begun
+            and above[i] is True
+            and test is not None
+            and test.p_value < P_VALUE
+            and (spread is None or spread >= SPREAD)
         )
         outstanding[i] = passes and (separated[i] is True or (i + 1 < count and outstanding[i + 1]))
     components = tuple(

@@ -14,12 +14,11 @@ from grasp_theory.identification.read_start import ReadStart
 from grasp_theory.identification.report import ModuleSpectrum
 from grasp_theory.identification.rule import P_VALUE
 from grasp_theory.identification.sharing import sharing
+from grasp_theory.identification.start import EARLY, STEPS
 
 from ..adapters import Adapter
 from ..adapters.patterns import by_pattern, kind
 
-STEPS = 1.5  # kurtosis of B up to which it has seen three steps or fewer: 1.00, 1.30, 1.7 after 1, 2, 5
-EARLY = 0.02  # B against A, below which a run has hardly begun
 RANDOM = 1.0  # B against A, above which B is no trained factor if its spectrum is flat too
 FLAT = 0.9  # (Σ S)²/(r Σ S²) of a random factor; trained ones were 0.12 to 0.78 in the median
 CONCENTRATED = 0.5  # share of the energy in one module
