@@ -39,7 +39,7 @@ class Cell:
     rank: int
     rate: float
     warmup: int = 0
-    points: tuple[int, ...] = (0, 2, 10, 50)
+    points: tuple[int, ...] = (0, 2, 10)
 
     def __post_init__(self) -> None:
         if not self.points or list(self.points) != sorted({max(0, p) for p in self.points}) or not self.points[-1]:
@@ -54,15 +54,20 @@ class Cell:
 def cells(quick: bool) -> list[Cell]:
     """Two models of 5 blocks, three sets of modules, ranks 1, 4, 16 at two rates, rank 64 at the larger one.
 
-    At rank 16 and rate 1e-3 also with warm-up, and the run goes on to 200 steps. SmolLM2 (30 blocks) for 10 steps.
+    Rank 16 at the larger rate goes on to 50 steps, with all modules to 200, and is also run with warm-up. SmolLM2 (30
+    blocks) for 2 steps.
     """
     if quick:
         return [Cell(SMALL[0], "q, v", 4, 1e-3)]
-    made = [Cell(m, s, r, rate) for m in SMALL for s in MODULES for r in (1, 4, 16) for rate in (2e-4, 1e-3)]
-    made = [replace(c, points=(*c.points, 200)) if (c.rank, c.rate) == (16, 1e-3) else c for c in made]
-    made += [Cell(m, s, 64, 1e-3) for m in SMALL for s in MODULES]
+    kinds = [(r, rate) for r in (1, 4, 16) for rate in (2e-4, 1e-3)] + [(64, 1e-3)]
+    made = [Cell(m, s, r, rate) for m in SMALL for s in MODULES for r, rate in kinds]
+    made = [replace(c, points=_longer(c)) if (c.rank, c.rate) == (16, 1e-3) else c for c in made]
     made += [Cell(m, s, 16, 1e-3, warmup=5) for m in SMALL for s in MODULES]
-    return made + [Cell(SMOLLM2, s, 16, 1e-3, points=(0, 2, 10)) for s in ("q, v", "all")]
+    return made + [Cell(SMOLLM2, "all", 16, 1e-3, points=(0, 2))]
+
+
+def _longer(cell: Cell) -> tuple[int, ...]:
+    return (*cell.points, 50, 200) if cell.modules == "all" else (*cell.points, 50)
 
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, ndarray]:
