@@ -63,7 +63,7 @@ def cells(quick: bool) -> list[Cell]:
     made = [Cell(m, s, r, rate) for m in SMALL for s in MODULES for r, rate in kinds]
     made = [replace(c, points=_longer(c)) if (c.rank, c.rate) == (16, 1e-3) else c for c in made]
     made += [Cell(m, s, 16, 1e-3, warmup=5) for m in SMALL for s in MODULES]
-    return made + [Cell(SMOLLM2, "all", 16, 1e-3, points=(0, 2))]
+    return [*made, Cell(SMOLLM2, "all", 16, 1e-3, points=(0, 2))]
 
 
 def _longer(cell: Cell) -> tuple[int, ...]:
