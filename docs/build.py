@@ -12,6 +12,7 @@ import numpy as np
 from figures.catalogue import FIGURES, csv_name
 from figures.plots import headline as picture
 from figures.plots import theorem_1 as theorem
+from figures.rates import COSINE, FACTS, MEAN, NOT_YET, Rate, alarms, rate
 from figures.rows import FOLDER, read_rows
 from figures.style import render
 from figures.tables import Table
@@ -47,6 +48,66 @@ def hits() -> str:
     cells = [[setting, *(rates[setting, strength] for strength in strengths)] for setting in settings]
     made = Table(["strength / weakest that could be seen", *(f"{s:g}" for s in strengths)], cells)
     return f"{made.markdown()}\n\n({rows[0]['trials']} adapters a cell.)"
+
+
+def early_findings() -> str:
+    """What fires on real fine-tunes after few steps, of all runs together."""
+    rows = read_rows(FOLDER / "finding_rates.csv")
+    at = {steps: [r for r in rows if r["points"] == steps] for steps in sorted({r["points"] for r in rows})}
+    names = [*NOT_YET, *FACTS, *alarms(rows)]
+    cells = [[_finding(name), *(_counted(rate(part, name)) for part in at.values())] for name in names]
+    head = [f"{steps} steps, {rate(part, 'verdict').trials} runs" for steps, part in at.items()]
+    return Table(["fires", *head], cells).markdown()
+
+
+def early_findings_by() -> str:
+    """The same after two and ten steps by model, modules, rank and rate."""
+    rows = read_rows(FOLDER / "finding_rates.csv")
+    names = ["hardly-begun", *alarms(rows)]
+    cells = []
+    for steps in (2, 10):
+        for key, label in (
+            ("model", ""),
+            ("modules", ""),
+            ("rank", "rank "),
+            ("rate", "rate "),
+            ("warmup", "warm-up "),
+        ):
+            for value in dict.fromkeys(r[key] for r in rows):
+                part = [r for r in rows if r["points"] == steps and r[key] == value]
+                if part:
+                    found = [_percent(rate(part, name).value) for name in names]
+                    cells.append([f"{steps}", f"{label}{value}", str(rate(part, "verdict").trials), *found])
+    return Table(["steps", "which", "runs", *map(_finding, names)], cells).markdown()
+
+
+def mean_input() -> str:
+    """Whether the first direction that A reads beyond its start is the mean input."""
+    rows = [r for r in read_rows(FOLDER / "finding_rates.csv") if r["points"]]
+    fired = rate(rows, "read-directions")
+    same, cosines = rate(rows, MEAN), sum(r["mean"] * r["trials"] for r in rows if r["quantity"] == COSINE)
+    return (
+        f"Of {fired.fired} audits of these runs with such a finding the first direction had |cos| above 0.9 with the "
+        f"mean of what the modules read in {same.fired}; the mean |cos| was {cosines / fired.fired:.2f}."
+    )
+
+
+def planted() -> str:
+    """How often a direction planted inside real trained adapters is found, over its strength."""
+    rows = read_rows(FOLDER / "planted_rates.csv")
+    strengths = sorted({r["strengths"] for r in rows})
+    shown = {
+        "finding": "the finding fires and its common direction is the planted one",
+        "component 0": "component 0 of the pooled modules is",
+        "any of 8": "one of components 0 to 7 is",
+        "fires": "the finding fires, whatever for",
+        "verdict": "the verdict fires, whatever for",
+    }
+    cells = []
+    for name, part in (("public", [r for r in rows if not r["steps"]]), ("own", [r for r in rows if r["steps"]])):
+        at = [[r for r in part if r["strengths"] == s] for s in strengths]
+        cells += [[name, label, *(_counted(rate(x, key)) for x in at)] for key, label in shown.items()]
+    return Table(["adapters", "strength", *(f"{s:g}" for s in strengths)], cells).markdown()
 
 
 def statements() -> str:
@@ -171,9 +232,22 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:.3g}%"
 
 
+def _counted(found: Rate) -> str:
+    low, high = (f"{100 * end:.2g}" for end in found.interval)
+    return f"{_percent(found.value)} ({low} – {high})"
+
+
+def _finding(name: str) -> str:
+    return "the verdict" if name == "verdict" else f"`{name}`"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "false-alarms": false_alarms,
     "hits": hits,
+    "early-findings": early_findings,
+    "early-findings-by": early_findings_by,
+    "mean-input": mean_input,
+    "planted-real": planted,
     "statements": statements,
     "experiments": experiments,
     "headline": headline,
