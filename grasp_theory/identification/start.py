@@ -88,8 +88,8 @@ class Progress:
         """False while the trained factor shows the first three steps of Adam, or is below 2% of a known start.
 
         Reason: Adam's first step moves every entry by the rate, whatever its gradient. The update is then the sign
-        pattern of one gradient, of few directions that the layers share: far above a floor of independent noise in
-        about half of all two-step runs (docs/identify.md), and nothing that was learnt.
+        pattern of one gradient, of few directions that the layers share, and nothing that was learnt: its component 0
+        stood out in 44 of 96 real two-step runs (ranks 16 and 64).
         """
         return self.kurtosis >= STEPS and not (self.known and self.grown < EARLY)
 

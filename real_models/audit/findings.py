@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from grasp_theory import Report
+from grasp_theory.identification import start
 from grasp_theory.identification.read_start import ReadStart
 from grasp_theory.identification.report import ModuleSpectrum
 from grasp_theory.identification.rule import P_VALUE
@@ -100,17 +101,16 @@ def nothing_learnt(audit: Audit) -> Iterator[Finding]:
 def progress(audit: Audit) -> Iterator[Finding]:
     """Whether training has begun at all, and how far the factors have come."""
     started = [m for m in audit.alive if m.start is not None]
+    reached = start.progress(m.start for m in started)
     several = [_flatness(m) for m in audit.alive if m.rank > 1]
     flat = float(np.median(several)) if several else 0.0
-    if not started:
+    if reached is None:
         if flat > FLAT:
             how = f"(Σs)²/(rΣs²) = {flat:.2f} > {FLAT:g} in the median, and the config says that both started at random"
             text = "The factors look random, not trained: no direction leads in any module."
             yield audit.finding("random", text, flat, audit.alive, how)
         return
-    grown = float(np.median([m.start.grown for m in started if m.start]))
-    sharp = [m.start.kurtosis for m in started if m.start and m.start.kurtosis is not None]
-    kurtosis = float(np.median(sharp)) if sharp else float("nan")
+    grown, kurtosis = reached.grown, reached.kurtosis
     moved = [m.start.moved for m in started if m.start and m.start.moved is not None]
     if grown > RANDOM and flat > FLAT:
         text = f"The factors look random, not trained: B is {grown:.1f} times as large as A and no direction leads."
