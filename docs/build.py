@@ -106,7 +106,10 @@ def planted() -> str:
     cells = []
     for name, part in (("public", [r for r in rows if not r["steps"]]), ("own", [r for r in rows if r["steps"]])):
         at = [[r for r in part if r["strengths"] == s] for s in strengths]
-        cells += [[name, label, *(_counted(rate(x, key)) for x in at)] for key, label in shown.items()]
+        for key, label in shown.items():
+            found = [rate(x, key) for x in at]  # what fires for other reasons is the same in every plant of an adapter
+            told = [_percent(f.value) if "whatever" in label else _counted(f) for f in found]
+            cells.append([name, label, *told])
     return Table(["adapters", "strength", *(f"{s:g}" for s in strengths)], cells).markdown()
 
 
@@ -233,7 +236,7 @@ def _percent(rate: float) -> str:
 
 
 def _counted(found: Rate) -> str:
-    low, high = (f"{100 * end:.2g}" for end in found.interval)
+    low, high = (f"{100 * end:.3g}" if end > 0.995 else f"{100 * end:.2g}" for end in found.interval)
     return f"{_percent(found.value)} ({low} – {high})"
 
 
