@@ -61,24 +61,16 @@ def early_findings() -> str:
 
 
 def early_findings_by() -> str:
-    """The same after two and ten steps by model, modules, rank and rate."""
+    """The same after ten steps by model, modules, rank, rate and warm-up."""
     rows = read_rows(FOLDER / "finding_rates.csv")
     names = ["hardly-begun", *alarms(rows)]
     cells = []
-    for steps in (2, 10):
-        for key, label in (
-            ("model", ""),
-            ("modules", ""),
-            ("rank", "rank "),
-            ("rate", "rate "),
-            ("warmup", "warm-up "),
-        ):
-            for value in dict.fromkeys(r[key] for r in rows):
-                part = [r for r in rows if r["points"] == steps and r[key] == value]
-                if part:
-                    found = [_percent(rate(part, name).value) for name in names]
-                    cells.append([f"{steps}", f"{label}{value}", str(rate(part, "verdict").trials), *found])
-    return Table(["steps", "which", "runs", *map(_finding, names)], cells).markdown()
+    for key, label in (("model", ""), ("modules", ""), ("rank", "rank "), ("rate", "rate "), ("warmup", "warm-up ")):
+        for value in dict.fromkeys(r[key] for r in rows):
+            part = [r for r in rows if r["points"] == 10 and r[key] == value]
+            found = [_percent(rate(part, name).value) for name in names]
+            cells.append([f"{label}{value}", str(rate(part, "verdict").trials), *found])
+    return Table(["after 10 steps", "runs", *map(_finding, names)], cells).markdown()
 
 
 def mean_input() -> str:
