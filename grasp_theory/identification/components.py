@@ -24,6 +24,8 @@ from .self_certificate import SelfCertificate, self_certificate, withheld
 from .start import start_of
 from .verdict import judge, overall
 
+BULK = 5e-3  # error of a pooled value that is followed by no gap, in units of itself
+
 NOTE_CONVERGED = (
     "The noise floor takes B to be signal plus independent noise and A as it stands, as early in training; "
     "after a converged fit the floor and the strength that could have been seen are indicative only."
@@ -203,22 +205,23 @@ def _pooled(
     side, directions = stack.side, leading_directions(group)
     norms = np.array([np.linalg.norm(m.S) for m in group])
     scales = 1 / norms if normalize else np.ones_like(norms)
-    stack = stack.scaled(scales) if normalize else stack
     energy = float(np.sum((norms * scales) ** 2))
-    svd = leading_svd(stack.panels(), k + 1, rtol=1e-5)
+    panels = stack.panels(scales)
+    svd = leading_svd(panels, k + 1, rtol=1e-5, bulk=BULK)
+    S = svd.S * panels.unit
     # Lanczos, the modules, and the float32 that the stack is kept in
-    error = svd.error + float(np.linalg.norm([m.error * c for m, c in zip(group, scales, strict=True)]))
-    error += float(np.finfo(np.float32).eps) * energy**0.5
+    errors = svd.errors * panels.unit + float(np.linalg.norm([m.error * c for m, c in zip(group, scales, strict=True)]))
+    errors += float(np.finfo(np.float32).eps) * energy**0.5
     shares = (norms * scales) ** 2 / energy
     floor, power = floor_and_power(pooled_noise(group, side, scales), level, len(group), directions)
     U = fix_sign(svd.U)
-    layer_shares = stack.layer_shares(U[:, :k], directions.layers)
+    layer_shares = panels.layer_shares(U[:, :k], directions.layers)
     what = "[dW_1 … dW_L], left" if side == "write" else "[dW_1; …; dW_L], right"
     components, verdict = judge(
-        svd.S,
+        S,
         U[:, :k],
         energy=energy,
-        error=error,
+        errors=errors,
         floor=floor,
         agreements=agreement(directions, U[:, : k - 1], seed=seed),
         layers=[float(1 / max(np.sum(share**2), 1e-12)) for share in layer_shares.T],
@@ -232,12 +235,12 @@ def _pooled(
         layers=tuple(m.layer for m in group),
         width=group[0].width,
         norm=energy**0.5,
-        error=error,
+        error=float(errors.max()),
         largest_module=group[int(shares.argmax())].name,
         largest_share=float(shares.max()),
         floor=floor,
         power=power,
-        self_certificate=_self_certificate(group, side, svd.S, floor, error, energy),
+        self_certificate=_self_certificate(group, side, S, floor, float(errors.max()), energy),
         components=components,
         verdict=verdict,
     )
@@ -252,7 +255,7 @@ def _separate(group: Sequence[Module], side: Side, k: int, *, level: float, seed
         floor, power = floor_and_power(m.noise, level, 1, directions)
         energy = float(np.sum(m.S**2))
         components, verdict = judge(
-            m.S, m.U[:, :k], energy=energy, error=m.error, floor=floor, agreements=shared, layers=[None] * k
+            m.S, m.U[:, :k], energy=energy, errors=m.error, floor=floor, agreements=shared, layers=[None] * k
         )
         decompositions.append(
             Decomposition(
