@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from .. import linalg
 from ..errors import InputError
+from ..lowrank import LowRank, decompose
 from ..subspace import fix_sign
 from ..updates import LARGEST, Side, Update, require_size
 from .agreement import Agreement, LeadingDirections, agreement
@@ -24,6 +25,7 @@ from .self_certificate import SelfCertificate, self_certificate, withheld
 from .start import start_of
 from .verdict import judge, overall
 
+TOGETHER = 1 << 22  # bytes of factors that are decomposed at once
 BULK = 5e-3  # error of a pooled value that is followed by no gap, in units of itself
 
 NOTE_CONVERGED = (
@@ -131,8 +133,7 @@ def _scan(
     modules: list[ModuleSpectrum] = []
     measured: list[Module] = []
     stacks: dict[tuple[int, bool], Stack] = {}
-    for update in updates:
-        lowrank = update.lowrank
+    for update, lowrank in _decomposed(updates):
         if update.name in names:
             module = measure(update, lowrank, side, k + 1)
             S, leading = module.S, module.U[:, 0] if module.U.shape[1] else None
@@ -144,9 +145,12 @@ def _scan(
                 if pooled:
                     stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=norm)
         else:
-            svd = lowrank.svd(1 if update.side else 0, rtol=RTOL)
+            svd = lowrank.svd(
+                1 if update.side else 0, rtol=RTOL, vectors="left" if update.side == "write" else "right"
+            )
             S = svd.S
-            leading = (svd.U if update.side == "write" else svd.Vh.T)[:, 0] if svd.U.shape[1] else None
+            own = svd.U if update.side == "write" else svd.Vh.T
+            leading = own[:, 0] if own.shape[1] else None
         about = (update.name, update.layer, update.block, update.side, update.shape, update.rank, lowrank.scaling)
         own = leading.astype(np.float32) if leading is not None and S.any() and update.side is not None else None
         start = start_of(lowrank, update.zero_start)
@@ -154,6 +158,23 @@ def _scan(
         modules.append(ModuleSpectrum(*about, S, own, start))
     require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
+
+
+def _decomposed(updates: Iterable[Update]) -> Iterator[tuple[Update, LowRank]]:
+    """The updates with their factors, a few at a time, decomposed together."""
+    waiting: list[tuple[Update, LowRank]] = []
+    size = 0
+    for update in updates:
+        lowrank = update.lowrank
+        waiting.append((update, lowrank))
+        size += lowrank.B.nbytes + lowrank.A.nbytes
+        if size >= TOGETHER:
+            decompose([lowrank for _, lowrank in waiting])
+            while waiting:
+                yield waiting.pop(0)
+            size = 0
+    decompose([lowrank for _, lowrank in waiting])
+    yield from waiting
 
 
 def _group(module: Module) -> tuple[int, bool]:

@@ -99,9 +99,9 @@ def leading_svd(
     start = np.random.default_rng(0).standard_normal((m, width))
     limit = min(m, n) - width
     if not blocks:
-        rough = _Basis(k, ROUNDING)
-        _extend(rough, start, lambda X: products.gram(X, quick=True), enough, max_steps, limit)
-        start = rough.ritz(width)
+        rough, quick = _Basis(k, ROUNDING), start.astype(np.float32)
+        _extend(rough, quick, lambda X: products.gram(X, quick=True), enough, max_steps, limit)
+        start = rough.ritz(width).astype(np.float64)
     basis = _Basis(k, 0.0)
     _extend(basis, start, lambda X: products.gram(X, quick=False), enough, max_steps, limit)
     return basis.leading()
@@ -130,7 +130,7 @@ def _extend(
 class _Basis:
     """The Krylov space so far: orthonormal vectors, their images under W Wᵀ, and its projection on their span.
 
-    rounding : of the images, in units of s_1²; a residual below that is not seen.
+    All are of the type of the blocks. rounding : of the images, in units of s_1²; a residual below that is not seen.
     """
 
     def __init__(self, k: int, rounding: float) -> None:
@@ -146,7 +146,7 @@ class _Basis:
         size = np.linalg.norm(image)
         image = self._outside(self._outside(image))  # one sweep leaves a component of size eps * size; two are enough
         U, S, _ = linalg.svd(image, full_matrices=False)
-        return linalg.qr(self._outside(U[:, S > (self.rounding + 100 * np.finfo(np.float64).eps) * size]))[0]
+        return linalg.qr(self._outside(U[:, S > 100 * np.finfo(image.dtype).eps * size]))[0]
 
     def _outside(self, X: Float[ndarray, "m w"]) -> Float[ndarray, "m w"]:
         Q = self._vectors[:, : self.size]
@@ -157,7 +157,7 @@ class _Basis:
         start, self.size, self._found = self.size, self.size + block.shape[1], None
         self._vectors = _room(self._vectors, block, start)
         self._images = _room(self._images, image, start)
-        grown = np.zeros((self.size, self.size))
+        grown = np.zeros((self.size, self.size), block.dtype)
         grown[:start, :start] = self._projected
         grown[:, start:] = self._vectors[:, : self.size].T @ image
         grown[start:, :start] = grown[:start, start:].T
@@ -167,9 +167,10 @@ class _Basis:
         """The best k triples of W within the space, with the residual they leave."""
         if self._found is None:
             lam, Y = self._eigen(self.k)
-            U, S = self._vectors[:, : self.size] @ Y, np.sqrt(lam)
+            U = self._vectors[:, : self.size] @ Y
             residual = np.linalg.norm(self._images[:, : self.size] @ Y - U * lam, axis=0)
-            rho = np.maximum(residual - self.rounding * lam[0], 0.0)
+            lam = lam.astype(np.float64)
+            S, rho = np.sqrt(lam), np.maximum(residual - self.rounding * lam[0], 0.0)
             # An eigenvalue of W Wᵀ lies within rho of lam; rho/(S + √(…)) is S − √(lam − rho) without cancellation.
             inside = rho / np.maximum(S + np.sqrt(np.maximum(lam - rho, 0.0)), np.finfo(np.float64).tiny)
             self._found = LeadingSVD(U, S, np.where(rho <= lam, inside, np.sqrt(lam + rho)))
@@ -188,7 +189,7 @@ def _room(held: ndarray, more: Float[ndarray, "m w"], start: int) -> ndarray:
     """The first ``start`` columns with further ones after them; storage is doubled when it is full."""
     end = start + more.shape[1]
     if end > held.shape[1]:
-        larger = np.empty((len(more), max(2 * start, 4 * more.shape[1])), order="F")
+        larger = np.empty((len(more), max(2 * start, 4 * more.shape[1])), more.dtype, order="F")
         if start:
             larger[:, :start] = held[:, :start]
         held = larger

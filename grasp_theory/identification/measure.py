@@ -55,7 +55,7 @@ class Module:
 
 def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
     """Decompose one module, keeping at least KEPT leading directions; ``lowrank`` is the update's, loaded."""
-    svd = lowrank.svd(max(kept, KEPT), rtol=RTOL)
+    svd = lowrank.svd(max(kept, KEPT), rtol=RTOL, vectors="left" if side == "write" else "right")
     largest = float(svd.S.max(initial=0.0))
     if largest and not 1 / LARGEST < largest < LARGEST:
         raise InputError(
@@ -211,7 +211,7 @@ class Panels:
     def gram(self, X: Float[ndarray, "width k"], *, quick: bool = False) -> Float[ndarray, "width k"]:
         """W Wᵀ X in float64, or in float32 where ``quick``."""
         kind = np.float32 if quick else np.float64
-        X = X.astype(kind)
+        X = X.astype(kind, copy=False)
         image = np.zeros_like(X)
         for W, weights in zip(self._stack.kept, self._weights, strict=True):
             W = W.astype(kind, copy=False)
@@ -219,7 +219,7 @@ class Panels:
         for _, factor, mixing in self._loaded():
             factor, mixing = factor.astype(kind, copy=False), mixing.astype(kind)
             image += factor @ (mixing @ (mixing.T @ (factor.T @ X)))
-        return image.astype(np.float64)
+        return image
 
     def layer_shares(self, U: Float[ndarray, "width k"], layers: Int[ndarray, " L"]) -> Float[ndarray, "layers k"]:
         """‖u_iᵀ W_l‖² summed over the modules of each layer, as a share of its sum: what component i is made of."""
