@@ -15,6 +15,7 @@ from . import linalg
 from .errors import InputError
 
 EPS = float(np.finfo(np.float64).eps)
+ROWS = 2048  # of a factor that are widened to float64 at once
 UNDERFLOW = 1e-250  # squares that small have lost digits
 
 
@@ -25,14 +26,14 @@ class FactoredSVD:
     Attributes
     ----------
     S : (q,) every singular value that the factors allow, q = min(m, r, d), in descending order.
-    U, Vh : (m, k) and (k, d), the leading k left and right singular vectors.
+    U, Vh : (m, k) and (l, d), the leading left and right singular vectors; k = l where both were asked for.
     error : bound on the error of every entry of S, in the units of S.
     route : "gram" or "qr", the route that was taken.
     """
 
     U: Float[ndarray, "m k"]
     S: Float[ndarray, " q"]
-    Vh: Float[ndarray, "k d"]
+    Vh: Float[ndarray, "l d"]
     error: float
     route: Literal["gram", "qr"]
 
@@ -163,9 +164,8 @@ class LowRank:
 
     def _factor_grams(self) -> Float[ndarray, "2 r r"]:
         """BᵀB and AAᵀ."""
-        B, A = self.B.astype(np.float64, copy=False), self.A.astype(np.float64, copy=False)
         with np.errstate(all="ignore"):
-            grams = np.stack([B.T @ B, A @ A.T])
+            grams = np.stack([_gram_of(self.B), _gram_of(self.A.T)])
         for name, gram in zip("BA", grams, strict=True):
             if not np.isfinite(gram).all():
                 raise InputError(f"factor {name} holds NaN, Inf or values whose squares overflow; nothing to decompose")
@@ -279,6 +279,15 @@ def decompose(terms: Sequence[LowRank]) -> None:
             vars(term)["_eigen"] = lb, Qb, la, Qa
         for term, route in zip(same, _gram_routes(same), strict=True):
             vars(term)["_gram"] = route
+
+
+def _gram_of(X: Float[ndarray, "m r"]) -> Float[ndarray, "r r"]:
+    """XᵀX in float64, ROWS rows at a time: what is widened stays in the cache."""
+    gram = np.zeros((X.shape[1],) * 2)
+    for start in range(0, len(X), ROWS):
+        rows = X[start : start + ROWS].astype(np.float64, copy=False)
+        gram += rows.T @ rows
+    return gram
 
 
 def _eigen_of(grams: Float[ndarray, "*n r r"]) -> tuple[Float[ndarray, "*n r"], Float[ndarray, "*n r r"]]:

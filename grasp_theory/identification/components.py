@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -25,7 +26,7 @@ from .self_certificate import SelfCertificate, self_certificate, withheld
 from .start import start_of
 from .verdict import judge, overall
 
-TOGETHER = 1 << 22  # bytes of factors that are decomposed at once
+TOGETHER = 3 << 20  # bytes of factors that are decomposed at once
 BULK = 5e-3  # error of a pooled value that is followed by no gap, in units of itself
 
 NOTE_CONVERGED = (
@@ -97,14 +98,20 @@ def identify(
         )
     decompositions: list[Decomposition] = []
     alignments: list[Alignment] = []
-    for key in sorted({_group(m) for m in measured}, reverse=True):
-        group = [m for m in measured if _group(m) == key]
+    read_start = reading.results(level=level, seed=seed)
+    groups: dict[tuple[int, bool], list[Module]] = {}
+    while measured:
+        groups.setdefault(_group(measured[0]), []).append(measured.pop(0))
+    for key in sorted(groups, reverse=True):
+        group = groups.pop(key)
         alignments.append(_alignment(group))
-        decompositions += (
-            [_pooled(group, stacks.pop(key), k, normalize=normalize, level=level, seed=seed)]
-            if pooled
-            else _separate(group, chosen_side, k, level=level, seed=seed)
-        )
+        directions = leading_directions(group)
+        if pooled:
+            group = [replace(m, U=m.U[:, :0]) for m in group]  # they are all in ``directions``
+            stack = stacks.pop(key)
+            decompositions += [_pooled(group, stack, directions, k, normalize=normalize, level=level, seed=seed)]
+        else:
+            decompositions += _separate(group, directions, chosen_side, k, level=level, seed=seed)
     if decompositions:
         estimated = any(d.floor.value is not None for d in decompositions)
         notes += [NOTE_CONVERGED] if estimated else []
@@ -122,7 +129,7 @@ def identify(
         alignments=tuple(alignments),
         modules=tuple(modules),
         notes=tuple(notes),
-        read_start=reading.results(level=level, seed=seed),
+        read_start=read_start,
     )
 
 
@@ -135,7 +142,7 @@ def _scan(
     stacks: dict[tuple[int, bool], Stack] = {}
     for update, lowrank in _decomposed(updates):
         if update.name in names:
-            module = measure(update, lowrank, side, k + 1)
+            module = measure(update, lowrank, side, 1 if pooled else k)
             S, leading = module.S, module.U[:, 0] if module.U.shape[1] else None
             if S.size and S[0] > 0:
                 norm = linalg.length(S)
@@ -145,9 +152,7 @@ def _scan(
                 if pooled:
                     stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=norm)
         else:
-            svd = lowrank.svd(
-                1 if update.side else 0, rtol=RTOL, vectors="left" if update.side == "write" else "right"
-            )
+            svd = lowrank.svd(1 if update.side else 0, rtol=RTOL, vectors="left" if update.side == "write" else "right")
             S = svd.S
             own = svd.U if update.side == "write" else svd.Vh.T
             leading = own[:, 0] if own.shape[1] else None
@@ -166,13 +171,13 @@ def _decomposed(updates: Iterable[Update]) -> Iterator[tuple[Update, LowRank]]:
     size = 0
     for update in updates:
         lowrank = update.lowrank
-        waiting.append((update, lowrank))
         size += lowrank.B.nbytes + lowrank.A.nbytes
-        if size >= TOGETHER:
+        if size > TOGETHER:
             decompose([lowrank for _, lowrank in waiting])
             while waiting:
                 yield waiting.pop(0)
-            size = 0
+            size = lowrank.B.nbytes + lowrank.A.nbytes
+        waiting.append((update, lowrank))
     decompose([lowrank for _, lowrank in waiting])
     yield from waiting
 
@@ -220,10 +225,17 @@ def _alignment(group: Sequence[Module]) -> Alignment:
 
 
 def _pooled(
-    group: Sequence[Module], stack: Stack, k: int, *, normalize: bool, level: float, seed: int
+    group: Sequence[Module],
+    stack: Stack,
+    directions: LeadingDirections,
+    k: int,
+    *,
+    normalize: bool,
+    level: float,
+    seed: int,
 ) -> Decomposition:
     """Components of the modules side by side."""
-    side, directions = stack.side, leading_directions(group)
+    side = stack.side
     norms = np.array([np.linalg.norm(m.S) for m in group])
     scales = 1 / norms if normalize else np.ones_like(norms)
     energy = float(np.sum((norms * scales) ** 2))
@@ -267,9 +279,10 @@ def _pooled(
     )
 
 
-def _separate(group: Sequence[Module], side: Side, k: int, *, level: float, seed: int) -> list[Decomposition]:
+def _separate(
+    group: Sequence[Module], directions: LeadingDirections, side: Side, k: int, *, level: float, seed: int
+) -> list[Decomposition]:
     """Components of every module by itself; their agreement is that of equal indices over the group."""
-    directions = leading_directions(group)
     shared = _index_agreement(directions, min(k, KEPT), seed)
     decompositions = []
     for m in group:

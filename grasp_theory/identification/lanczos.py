@@ -15,8 +15,10 @@ from ..errors import InputError
 
 DENSE_BELOW = 400  # a full SVD is as quick up to this size
 OVERSAMPLING = 3  # vectors beside the k; more need fewer steps, but more products in all
+GROWTH = 8  # blocks that storage is made for at a time
 CHECK_EVERY = 2  # steps between two looks at the residual
 GAP = 1.1  # a value this many times the next one, and all before it, are no bulk
+ROUGH = 0.7  # of the allowed error that is asked for in float32, so that one step in float64 is enough
 ROUNDING = 8 * float(np.finfo(np.float32).eps)  # of the residual of a product in float32, in units of s_1²
 
 
@@ -89,19 +91,20 @@ def leading_svd(
         U, S, _ = linalg.svd(products.dense(), full_matrices=False)
         return LeadingSVD(U[:, :k], S[:k], np.full(k, max(m, n) * np.finfo(np.float64).eps * S[0]))
 
-    def enough(found: LeadingSVD) -> bool:
+    def enough(found: LeadingSVD, share: float = 1.0) -> bool:
         gaps = np.flatnonzero(found.S[:-1] > GAP * found.S[1:])
         first = k if bulk is None else int(gaps[-1]) + 1 if gaps.size else 0
         allowed = np.full(k, rtol * found.S[0])
         allowed[first:] = np.maximum(allowed[first:], (bulk or 0.0) * found.S[first:])
-        return bool((found.errors <= allowed).all())
+        return bool((found.errors <= share * allowed).all())
 
     start = np.random.default_rng(0).standard_normal((m, width))
     limit = min(m, n) - width
     if not blocks:
         rough, quick = _Basis(k, ROUNDING), start.astype(np.float32)
-        _extend(rough, quick, lambda X: products.gram(X, quick=True), enough, max_steps, limit)
+        _extend(rough, quick, lambda X: products.gram(X, quick=True), lambda f: enough(f, ROUGH), max_steps, limit)
         start = rough.ritz(width).astype(np.float64)
+        del rough, quick
     basis = _Basis(k, 0.0)
     _extend(basis, start, lambda X: products.gram(X, quick=False), enough, max_steps, limit)
     return basis.leading()
@@ -109,18 +112,17 @@ def leading_svd(
 
 def _extend(
     basis: _Basis,
-    image: Float[ndarray, "m w"],
+    start: Float[ndarray, "m w"],
     product: Callable[[ndarray], ndarray],
     enough: Callable[[LeadingSVD], bool],
     max_steps: int,
     limit: int,
 ) -> None:
     """Add blocks until what was found is enough, or the space is exhausted or full: it then holds all that W has."""
-    width = image.shape[1]
+    width = start.shape[1]
     for step in range(max_steps):
-        block = basis.new_directions(image)
-        image = product(block)
-        basis.add(block, image)
+        block = basis.new_directions() if step else basis.start(start)
+        basis.add(block, product(block))
         if block.shape[1] < width or basis.size > limit:
             break
         if step % CHECK_EVERY == 0 and enough(basis.leading()):
@@ -128,25 +130,28 @@ def _extend(
 
 
 class _Basis:
-    """The Krylov space so far: orthonormal vectors, their images under W Wᵀ, and its projection on their span.
+    """The Krylov space so far: orthonormal vectors Q, QᵀW WᵀQ, and what the last block's image has outside the space.
 
     All are of the type of the blocks. rounding : of the images, in units of s_1²; a residual below that is not seen.
     """
 
     def __init__(self, k: int, rounding: float) -> None:
-        self.k, self.rounding, self.size = k, rounding, 0
-        self._vectors, self._images, self._projected = np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((0, 0))
+        self.k, self.rounding, self.size, self.last = k, rounding, 0, 0
+        self._vectors, self._projected, self._rest = np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((0, 0))
         self._found: LeadingSVD | None = None
 
-    def new_directions(self, image: Float[ndarray, "m w"]) -> Float[ndarray, "m _"]:
-        """An orthonormal basis of what the image adds to the space.
+    def start(self, X: Float[ndarray, "m w"]) -> Float[ndarray, "m _"]:
+        """The first block: an orthonormal basis of these columns."""
+        self._rest, self._size = X, float(np.linalg.norm(X))
+        return self.new_directions()
+
+    def new_directions(self) -> Float[ndarray, "m _"]:
+        """An orthonormal basis of what the last image adds to the space.
 
         Columns that are rounding beside the image are dropped: normalised, they would point back into the space.
         """
-        size = np.linalg.norm(image)
-        image = self._outside(self._outside(image))  # one sweep leaves a component of size eps * size; two are enough
-        U, S, _ = linalg.svd(image, full_matrices=False)
-        return linalg.qr(self._outside(U[:, S > 100 * np.finfo(image.dtype).eps * size]))[0]
+        U, S, _ = linalg.svd(self._rest, full_matrices=False)
+        return linalg.qr(self._outside(U[:, S > 100 * np.finfo(U.dtype).eps * self._size]))[0]
 
     def _outside(self, X: Float[ndarray, "m w"]) -> Float[ndarray, "m w"]:
         Q = self._vectors[:, : self.size]
@@ -154,26 +159,30 @@ class _Basis:
 
     def add(self, block: Float[ndarray, "m w"], image: Float[ndarray, "m w"]) -> None:
         """Append a block of directions and its image."""
-        start, self.size, self._found = self.size, self.size + block.shape[1], None
-        self._vectors = _room(self._vectors, block, start)
-        self._images = _room(self._images, image, start)
+        before, self.last, self._found = self.size, block.shape[1], None
+        self._vectors = _room(self._vectors, block, before)
+        self.size += self.last
         grown = np.zeros((self.size, self.size), block.dtype)
-        grown[:start, :start] = self._projected
-        grown[:, start:] = self._vectors[:, : self.size].T @ image
-        grown[start:, :start] = grown[:start, start:].T
-        self._projected = grown
+        grown[:before, :before] = self._projected
+        grown[:, before:] = self._vectors[:, : self.size].T @ image
+        grown[before:, :before] = grown[:before, before:].T
+        self._projected, self._size = grown, float(np.linalg.norm(image))
+        self._rest = self._outside(self._outside(image))  # one sweep leaves a component of eps * size; two are enough
 
     def leading(self) -> LeadingSVD:
-        """The best k triples of W within the space, with the residual they leave."""
+        """The best k triples of W within the space, with the residual they leave.
+
+        The images of all blocks but the last lie in the space, so that what W WᵀQy has outside of it is the last one's.
+        """
         if self._found is None:
             lam, Y = self._eigen(self.k)
-            U = self._vectors[:, : self.size] @ Y
-            residual = np.linalg.norm(self._images[:, : self.size] @ Y - U * lam, axis=0)
+            residual = np.linalg.norm(self._rest @ Y[self.size - self.last :], axis=0)
             lam = lam.astype(np.float64)
             S, rho = np.sqrt(lam), np.maximum(residual - self.rounding * lam[0], 0.0)
             # An eigenvalue of W Wᵀ lies within rho of lam; rho/(S + √(…)) is S − √(lam − rho) without cancellation.
             inside = rho / np.maximum(S + np.sqrt(np.maximum(lam - rho, 0.0)), np.finfo(np.float64).tiny)
-            self._found = LeadingSVD(U, S, np.where(rho <= lam, inside, np.sqrt(lam + rho)))
+            errors = np.where(rho <= lam, inside, np.sqrt(lam + rho))
+            self._found = LeadingSVD(self._vectors[:, : self.size] @ Y, S, errors)
         return self._found
 
     def ritz(self, count: int) -> Float[ndarray, "m w"]:
@@ -186,10 +195,10 @@ class _Basis:
 
 
 def _room(held: ndarray, more: Float[ndarray, "m w"], start: int) -> ndarray:
-    """The first ``start`` columns with further ones after them; storage is doubled when it is full."""
+    """The first ``start`` columns with further ones after them; storage grows by GROWTH blocks when it is full."""
     end = start + more.shape[1]
     if end > held.shape[1]:
-        larger = np.empty((len(more), max(2 * start, 4 * more.shape[1])), more.dtype, order="F")
+        larger = np.empty((len(more), start + GROWTH * more.shape[1]), more.dtype, order="F")
         if start:
             larger[:, :start] = held[:, :start]
         held = larger

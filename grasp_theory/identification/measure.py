@@ -235,5 +235,5 @@ class Panels:
     def _loaded(self) -> Iterator[tuple[int, Float[ndarray, "width r"], Float[ndarray, "r q"]]]:
         """(module, factor, mixing) of those that are not kept, W = factor @ mixing."""
         for n, (update, mixing) in self._stack.loaded.items():
-            lowrank = update.lowrank
-            yield n, lowrank.B if self._stack.side == "write" else lowrank.A.T, mixing * self._scales[n]
+            factor = update.factor("B") if self._stack.side == "write" else update.factor("A").T
+            yield n, factor, mixing * self._scales[n]
