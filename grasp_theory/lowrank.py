@@ -298,10 +298,6 @@ def _eigen_of(grams: Float[ndarray, "*n r r"]) -> tuple[Float[ndarray, "*n r"], 
 
 def _gram_routes(terms: Sequence[LowRank]) -> list[_Gram | None]:
     """The Gram route of updates of one rank; None for a zero, underflowing or overflowing product."""
-
-    def turned(X: ndarray) -> ndarray:
-        return np.swapaxes(X, -1, -2)
-
     routes: list[_Gram | None] = [None] * len(terms)
     usable, norms = [], []
     for n, term in enumerate(terms):
@@ -316,11 +312,11 @@ def _gram_routes(terms: Sequence[LowRank]) -> list[_Gram | None]:
         return routes
     lb, Qb, la, Qa = (np.stack(part) for part in zip(*(terms[n]._eigen for n in usable), strict=True))
     root_b, root_a = np.sqrt(lb), np.sqrt(la)
-    x, cores, yh = linalg.svd(root_b[:, :, None] * (turned(Qb) @ Qa) * root_a[:, None, :])
+    x, cores, yh = linalg.svd(root_b[:, :, None] * (Qb.transpose(0, 2, 1) @ Qa) * root_a[:, None, :])
     scalings = np.array([terms[n].scaling for n in usable])[:, None, None]
     with np.errstate(over="ignore", invalid="ignore"):
-        lefts = scalings * Qa @ (root_a[:, :, None] * turned(yh))
-        rights = abs(scalings) * (turned(x) * root_b[:, None, :]) @ turned(Qb)
+        lefts = scalings * Qa @ (root_a[:, :, None] * yh.transpose(0, 2, 1))
+        rights = abs(scalings) * (x.transpose(0, 2, 1) * root_b[:, None, :]) @ Qb.transpose(0, 2, 1)
     for n, K, core, left, right in zip(usable, norms, cores, lefts, rights, strict=True):
         term = terms[n]
         limit = min(*term.shape, term.rank)

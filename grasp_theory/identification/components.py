@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -12,13 +12,22 @@ from numpy import ndarray
 
 from .. import linalg
 from ..errors import InputError
-from ..lowrank import LowRank, decompose
 from ..subspace import fix_sign
 from ..updates import LARGEST, Side, Update, require_size
 from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
-from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
+from .measure import (
+    KEPT,
+    RTOL,
+    Module,
+    Stack,
+    decomposed,
+    floor_and_power,
+    leading_directions,
+    measure,
+    pooled_noise,
+)
 from .read_start import ReadStack
 from .report import Alignment, Decomposition, Floor, ModuleSpectrum, Report
 from .rule import CAVEAT, P_VALUE, RULE
@@ -26,7 +35,6 @@ from .self_certificate import SelfCertificate, self_certificate, withheld
 from .start import start_of
 from .verdict import judge, overall
 
-TOGETHER = 3 << 20  # bytes of factors that are decomposed at once
 BULK = 5e-3  # error of a pooled value that is followed by no gap, in units of itself
 
 NOTE_CONVERGED = (
@@ -140,7 +148,7 @@ def _scan(
     modules: list[ModuleSpectrum] = []
     measured: list[Module] = []
     stacks: dict[tuple[int, bool], Stack] = {}
-    for update, lowrank in _decomposed(updates):
+    for update, lowrank in decomposed(updates):
         if update.name in names:
             module = measure(update, lowrank, side, 1 if pooled else k)
             S, leading = module.S, module.U[:, 0] if module.U.shape[1] else None
@@ -163,23 +171,6 @@ def _scan(
         modules.append(ModuleSpectrum(*about, S, own, start))
     require_size({m.name: linalg.length(m.S) for m in measured})
     return modules, measured, stacks
-
-
-def _decomposed(updates: Iterable[Update]) -> Iterator[tuple[Update, LowRank]]:
-    """The updates with their factors, a few at a time, decomposed together."""
-    waiting: list[tuple[Update, LowRank]] = []
-    size = 0
-    for update in updates:
-        lowrank = update.lowrank
-        size += lowrank.B.nbytes + lowrank.A.nbytes
-        if size > TOGETHER:
-            decompose([lowrank for _, lowrank in waiting])
-            while waiting:
-                yield waiting.pop(0)
-            size = lowrank.B.nbytes + lowrank.A.nbytes
-        waiting.append((update, lowrank))
-    decompose([lowrank for _, lowrank in waiting])
-    yield from waiting
 
 
 def _group(module: Module) -> tuple[int, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ..errors import InputError
-from ..lowrank import LowRank
+from ..lowrank import LowRank, decompose
 from ..subspace import fix_sign
 from ..updates import Side, Update
 from .agreement import LeadingDirections, lowest_p
@@ -23,6 +23,7 @@ from .spectra import factored_visible_strength
 LARGEST = 1e140
 KEPT = 8  # leading directions kept of every module, for the agreement test
 PANEL = 128  # columns of the stack that are multiplied at once
+TOGETHER = 3 << 20  # bytes of factors that are decomposed at once
 RTOL = 1e-7  # accuracy of a module's singular values, in units of its largest
 CACHED_BYTES = 1 << 24  # of a pooled stack; what goes beyond is read again and again
 
@@ -51,6 +52,23 @@ class Module:
     noise: Noise
     zero_start: Literal["B", "A"] | None
     fixed: bool  # the side that is analysed was fixed by construction
+
+
+def decomposed(updates: Iterable[Update]) -> Iterator[tuple[Update, LowRank]]:
+    """The updates with their factors, a few at a time, decomposed together."""
+    waiting: list[tuple[Update, LowRank]] = []
+    size = 0
+    for update in updates:
+        lowrank = update.lowrank
+        size += lowrank.B.nbytes + lowrank.A.nbytes
+        if size > TOGETHER:
+            decompose([lowrank for _, lowrank in waiting])
+            while waiting:
+                yield waiting.pop(0)
+            size = lowrank.B.nbytes + lowrank.A.nbytes
+        waiting.append((update, lowrank))
+    decompose([lowrank for _, lowrank in waiting])
+    yield from waiting
 
 
 def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:

@@ -38,7 +38,7 @@ def judge(
     # The last component that the LoRA rank allows has no measured follower: its gap is the rank's doing.
     following = [float(S[i + 1]) if i + 1 < S.size else None for i in range(count)]
     off = [float(error[min(i + 1, S.size - 1)]) for i in range(count)]  # the error of these
-    ratios = [float(S[i]) / f if f is not None and f > e else None for i, (f, e) in enumerate(zip(following, off))]
+    ratios = [float(S[i]) / f if f is not None and f > off[i] else None for i, f in enumerate(following)]
     separated = [None if f is None else bool(S[i] >= RATIO * f) for i, f in enumerate(following)]
     outstanding = [False] * count
     for i in reversed(range(count)):
