@@ -80,10 +80,10 @@ def test_estimate_range_is_what_scipy_finds(monkeypatch):
     cases = []
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        shape = (int(rng.integers(12, 60)), int(rng.integers(12, 60)))
-        values = np.sort(rng.uniform(0.05, 1, int(rng.integers(3, 9))))[::-1]
+        shape = (int(rng.integers(12, 400)), int(rng.integers(12, 400)))
+        values = np.sort(rng.uniform(0.05, 1, int(rng.integers(1, 5))))[::-1]
         unknown = int(rng.integers(1, min(shape) - len(values)))
-        top = values[0] * (1 + rng.exponential(0.5) + 0.01)
+        top = values[0] * (1.001 + 0.1 * rng.exponential())
         energy = unknown * values[-1] ** 2 * rng.random()
         cases += [(top, values, shape, unknown, energy), (top, values, shape, unknown, None)]
 
@@ -100,7 +100,7 @@ def test_estimate_range_is_what_scipy_finds(monkeypatch):
         "_smallest",
         lambda value: float(np.min(value(np.array([0.0, 1.0])))),
     )
-    assert np.abs(ranges() / ours - 1).max() > 1e-3
+    assert np.count_nonzero(np.abs(ranges() / ours - 1).max(axis=1) > 1e-3) >= 5
 
 
 def test_estimate_of_a_tail_of_known_energy_is_narrower():
