@@ -72,7 +72,7 @@ def identify(
 
     Parameters
     ----------
-    updates : loaded one at a time; those of a large stack once more in every Lanczos step.
+    updates : loaded a few at a time; of those of a large stack one factor once more in every Lanczos step.
     side : "auto" takes write if any module writes, else read.
     pool : "auto" pools the write side over layers and leaves read modules apart.
     k : components to report of each decomposition.
@@ -84,8 +84,9 @@ def identify(
     ------
     InputError : no update, no module of the side asked for, options out of range, factors that are not finite.
 
-    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: one module, 16 MB of a stack,
-    and the leading directions.
+    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 16 MB of a
+    stack, and the leading directions. A pooled value that no gap follows has an error of up to BULK times itself;
+    ``error`` says it.
     """
     _check_options(side, pool, k, level)
     updates = list(updates)
