@@ -84,7 +84,7 @@ def identify(
     ------
     InputError : no update, no module of the side asked for, options out of range, factors that are not finite.
 
-    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 16 MB of a
+    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 10 MB of a
     stack, and the leading directions. A pooled value that no gap follows has an error of up to BULK times itself;
     ``error`` says it.
     """
