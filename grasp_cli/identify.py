@@ -66,9 +66,7 @@ def identify(
     With --against, fine-tunes on neutral data of the same format: how much of each component these learnt too, which
     numbers are unlike theirs, and the components of what is left once the controls are taken away.
     """
-    from figures.pages.identify import write_results
     from figures.tables import console, show
-    from figures.tables.against import against_blocks
     from figures.tables.identify import show_adapter, show_both, show_findings, show_report, show_trajectory
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
@@ -128,7 +126,10 @@ def identify(
         save_directions(output, choose_directions(found, chosen, tuple(component)))
         saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
     steps, trouble = (None, None) if not checkpoints else _try_trajectory(adapter, checkpoints, side)
-    write_results(found, report, shown, json, html, activations=seen, trajectory=steps, against=beside)
+    if json is not None or html is not None:
+        from figures.pages.identify import write_results
+
+        write_results(found, report, shown, json, html, activations=seen, trajectory=steps, against=beside)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
@@ -137,6 +138,8 @@ def identify(
             show_adapter([("control", str(control.path))], [*bases, *control.warnings], control.notes, out)
         show_findings(shown, out, explain=explain)
         if beside is not None:
+            from figures.tables.against import against_blocks
+
             show(against_blocks(beside, explain=explain), out)
             out.print()
         show_report(report, out, explain=explain)

@@ -4,9 +4,9 @@
 ``statements``. What else there is lies in the modules, such as ``grasp_theory.identification.floor``.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from . import statements
 from .errors import AdapterError, AssumptionError, GraspError, InputError, UnsupportedAdapterError
 from .identification.components import identify
 from .identification.diff import diff
@@ -15,14 +15,21 @@ from .identification.trajectory import trajectory
 from .lowrank import LowRank
 from .moved import install as _install_moved
 from .moved import old_name as _old_name
-from .statements import verify
 from .subspace import Subspace
 from .updates import Update
+
+if TYPE_CHECKING:
+    from . import statements
+    from .statements import verify
 
 _install_moved()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "statements":  # an identification needs none of them, and they take a tenth of a second to import
+        return import_module("grasp_theory.statements")
+    if name == "verify":
+        return import_module("grasp_theory.statements").verify
     return _old_name(name)
 
 

@@ -15,6 +15,7 @@ from . import linalg
 from .errors import InputError
 
 EPS = float(np.finfo(np.float64).eps)
+ROWS = 2048  # of a factor that are widened to float64 at once
 UNDERFLOW = 1e-250  # squares that small have lost digits
 
 
@@ -25,14 +26,14 @@ class FactoredSVD:
     Attributes
     ----------
     S : (q,) every singular value that the factors allow, q = min(m, r, d), in descending order.
-    U, Vh : (m, k) and (k, d), the leading k left and right singular vectors.
+    U, Vh : (m, k) and (l, d), the leading left and right singular vectors; k = l where both were asked for.
     error : bound on the error of every entry of S, in the units of S.
     route : "gram" or "qr", the route that was taken.
     """
 
     U: Float[ndarray, "m k"]
     S: Float[ndarray, " q"]
-    Vh: Float[ndarray, "k d"]
+    Vh: Float[ndarray, "l d"]
     error: float
     route: Literal["gram", "qr"]
 
@@ -108,7 +109,9 @@ class LowRank:
 
     # --- decomposition -----------------------------------------------------------------------------------
 
-    def svd(self, k: int | None = None, *, rtol: float = 1e-10) -> FactoredSVD:
+    def svd(
+        self, k: int | None = None, *, rtol: float = 1e-10, vectors: Literal["both", "left", "right"] = "both"
+    ) -> FactoredSVD:
         """Singular value decomposition from the factors: dW v_i = s_i u_i.
 
         Law ``factored-svd``: with B = Qb Rb and Aᵀ = Qa Ra, the singular values of scaling * Rb @ Raᵀ are those of
@@ -125,6 +128,7 @@ class LowRank:
         ----------
         k : how many singular vectors to return, all of them by default; 0 for singular values alone.
         rtol : error allowed in a singular value, relative to the largest one.
+        vectors : the side they are wanted of; the other comes back with 0 of them.
 
         Cost: O((m + d) r²) time, O((m + d)(r + k)) memory.
         """
@@ -137,11 +141,15 @@ class LowRank:
             m, d = self.shape
             return FactoredSVD(np.zeros((m, 0)), np.zeros(0), np.zeros((0, d)), 0.0, "gram")
         gram = self._gram
+        left, right = (k if vectors in ("both", side) else 0 for side in ("left", "right"))
         if gram is None or not gram.serves(k, rtol):
-            return self._svd_qr(k)
+            return self._svd_qr(left, right)
         # dW v_i = s_i u_i = B @ left_i: divides by s_i only, never by a small eigenvalue.
-        U = self.B.astype(np.float64, copy=False) @ (gram.left[:, :k] / gram.S[:k])
-        Vh = (gram.right[:k] / gram.S[:k, None]) @ self.A.astype(np.float64, copy=False)
+        U, Vh = np.zeros((self.shape[0], 0)), np.zeros((0, self.shape[1]))
+        if left:
+            U = self.B.astype(np.float64, copy=False) @ (gram.left[:, :left] / gram.S[:left])
+        if right:
+            Vh = (gram.right[:right] / gram.S[:right, None]) @ self.A.astype(np.float64, copy=False)
         return FactoredSVD(U, gram.S, Vh, gram.error, "gram")
 
     def singular_values(self, *, rtol: float = 1e-10) -> Float[ndarray, " q"]:
@@ -151,14 +159,17 @@ class LowRank:
     @cached_property
     def _eigen(self) -> tuple[ndarray, ndarray, ndarray, ndarray]:
         """(lb, Qb, la, Qa): BᵀB = Qb diag(lb) Qbᵀ and AAᵀ = Qa diag(la) Qaᵀ, ascending, clipped at 0."""
-        B, A = self.B.astype(np.float64, copy=False), self.A.astype(np.float64, copy=False)
+        ((lb, la), (Qb, Qa)) = _eigen_of(self._factor_grams())
+        return lb, Qb, la, Qa
+
+    def _factor_grams(self) -> Float[ndarray, "2 r r"]:
+        """BᵀB and AAᵀ."""
         with np.errstate(all="ignore"):
-            grams = B.T @ B, A @ A.T
+            grams = np.stack([_gram_of(self.B), _gram_of(self.A.T)])
         for name, gram in zip("BA", grams, strict=True):
             if not np.isfinite(gram).all():
                 raise InputError(f"factor {name} holds NaN, Inf or values whose squares overflow; nothing to decompose")
-        (lb, Qb), (la, Qa) = (linalg.eigh(gram) for gram in grams)
-        return lb.clip(0), Qb, la.clip(0), Qa
+        return grams
 
     def factor_spectra(self) -> tuple[Float[ndarray, " r"], Float[ndarray, " r"]]:
         """(singular values of B, eigenvalues of AAᵀ), both descending: what the noise floor is made of.
@@ -171,28 +182,9 @@ class LowRank:
     @cached_property
     def _gram(self) -> _Gram | None:
         """The Gram route, or None for a zero, underflowing or overflowing product."""
-        lb, Qb, la, Qa = self._eigen
-        if not lb.size or min(lb[-1], la[-1]) < UNDERFLOW:
-            return None
-        root_b, root_a = np.sqrt(lb), np.sqrt(la)
-        K = float(self.scaling) * float(root_b[-1]) * float(root_a[-1])  # plain floats overflow without a warning
-        if not K * K < np.inf:
-            return None
-        x, core, yh = linalg.svd(root_b[:, None] * (Qb.T @ Qa) * root_a)
-        limit = min(*self.shape, self.rank)
-        S = abs(self.scaling) * core[:limit]
-        if S[0] == 0:
-            return None
-        with np.errstate(over="ignore", invalid="ignore"):
-            left = self.scaling * Qa @ (root_a[:, None] * yh[:limit].T)
-            right = abs(self.scaling) * (x[:, :limit].T * root_b) @ Qb.T
-        if not (np.isfinite(left).all() and np.isfinite(right).all()):
-            return None
-        # Rounding of a dot product of length n grows like √n; the eigendecomposition adds a multiple of r.
-        eta = (np.sqrt(max(self.shape)) + self.rank) * EPS
-        return _Gram(S, left, right, float(eta) * (K * K))
+        return _gram_routes([self])[0]
 
-    def _svd_qr(self, k: int) -> FactoredSVD:
+    def _svd_qr(self, left: int, right: int) -> FactoredSVD:
         _ = self._eigen  # refuses factors that are not finite
         Qb, Rb = linalg.qr(self.B.astype(np.float64, copy=False))
         Qa, Ra = linalg.qr(self.A.T.astype(np.float64, copy=False))
@@ -206,7 +198,7 @@ class LowRank:
         S = S[: min(*self.shape, self.rank)]
         K = abs(float(self.scaling)) * linalg.spectral_norm(Rb) * linalg.spectral_norm(Ra)
         error = float((np.sqrt(max(self.shape)) + self.rank) * EPS * K)
-        return FactoredSVD(Qb @ x[:, :k], S, yh[:k] @ Qa.T, error, "qr")
+        return FactoredSVD(Qb @ x[:, :left], S, yh[:right] @ Qa.T, error, "qr")
 
     # --- norms and products ------------------------------------------------------------------------------
 
@@ -269,6 +261,72 @@ class LowRank:
         """C with B @ C = U diag(S), or None where the factors are too ill-conditioned for that to be accurate."""
         gram = self._gram
         return gram.left if gram is not None and gram.serves(0, rtol) else None
+
+
+def decompose(terms: Sequence[LowRank]) -> None:
+    """Compute what the decompositions of these updates start from, those of one rank at once; each keeps its own.
+
+    Call overhead is most of what LAPACK takes for matrices of size r: a stack of them is one call. Errors as in
+    :meth:`LowRank.svd`. Cost O((m + d) r²) each.
+    """
+    ranks: dict[int, list[LowRank]] = {}
+    for term in terms:
+        if "_gram" not in vars(term):
+            ranks.setdefault(term.rank, []).append(term)
+    for same in ranks.values():
+        values, vectors = _eigen_of(np.stack([term._factor_grams() for term in same]))
+        for term, (lb, la), (Qb, Qa) in zip(same, values, vectors, strict=True):
+            vars(term)["_eigen"] = lb, Qb, la, Qa
+        for term, route in zip(same, _gram_routes(same), strict=True):
+            vars(term)["_gram"] = route
+
+
+def _gram_of(X: Float[ndarray, "m r"]) -> Float[ndarray, "r r"]:
+    """XᵀX in float64, ROWS rows at a time: what is widened stays in the cache."""
+    gram = np.zeros((X.shape[1],) * 2)
+    for start in range(0, len(X), ROWS):
+        rows = X[start : start + ROWS].astype(np.float64, copy=False)
+        gram += rows.T @ rows
+    return gram
+
+
+def _eigen_of(grams: Float[ndarray, "*n r r"]) -> tuple[Float[ndarray, "*n r"], Float[ndarray, "*n r r"]]:
+    """(eigenvalues, ascending, clipped at 0; eigenvectors)."""
+    values, vectors = linalg.eigh(grams)
+    return values.clip(0), vectors
+
+
+def _gram_routes(terms: Sequence[LowRank]) -> list[_Gram | None]:
+    """The Gram route of updates of one rank; None for a zero, underflowing or overflowing product."""
+    routes: list[_Gram | None] = [None] * len(terms)
+    usable, norms = [], []
+    for n, term in enumerate(terms):
+        lb, _, la, _ = term._eigen
+        if lb.size and min(lb[-1], la[-1]) >= UNDERFLOW:
+            # plain floats overflow without a warning
+            K = float(term.scaling) * float(np.sqrt(lb[-1])) * float(np.sqrt(la[-1]))
+            if K * K < np.inf:
+                usable.append(n)
+                norms.append(K)
+    if not usable:
+        return routes
+    lb, Qb, la, Qa = (np.stack(part) for part in zip(*(terms[n]._eigen for n in usable), strict=True))
+    root_b, root_a = np.sqrt(lb), np.sqrt(la)
+    x, cores, yh = linalg.svd(root_b[:, :, None] * (Qb.transpose(0, 2, 1) @ Qa) * root_a[:, None, :])
+    scalings = np.array([terms[n].scaling for n in usable])[:, None, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        lefts = scalings * Qa @ (root_a[:, :, None] * yh.transpose(0, 2, 1))
+        rights = abs(scalings) * (x.transpose(0, 2, 1) * root_b[:, None, :]) @ Qb.transpose(0, 2, 1)
+    for n, K, core, left, right in zip(usable, norms, cores, lefts, rights, strict=True):
+        term = terms[n]
+        limit = min(*term.shape, term.rank)
+        S, left, right = abs(term.scaling) * core[:limit], left[:, :limit], right[:limit]
+        if S[0] == 0 or not (np.isfinite(left).all() and np.isfinite(right).all()):
+            continue
+        # Rounding of a dot product of length n grows like √n; the eigendecomposition adds a multiple of r.
+        eta = (np.sqrt(max(term.shape)) + term.rank) * EPS
+        routes[n] = _Gram(S, left, right, float(eta) * (K * K))
+    return routes
 
 
 def add(terms: Sequence[LowRank]) -> LowRank:

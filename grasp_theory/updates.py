@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from numpy import ndarray
+
 from .errors import InputError
 from .lowrank import LowRank
 
@@ -56,6 +58,10 @@ class Update:
     def lowrank(self) -> LowRank:
         """The factors; loaded afresh at every access when ``source`` is a function."""
         return self.source if isinstance(self.source, LowRank) else self.source()
+
+    def factor(self, name: Literal["B", "A"]) -> ndarray:
+        """One factor; the other is not loaded where the source has a method ``factor``, as that of a file has."""
+        return getattr(self.source, "factor", lambda name: getattr(self.lowrank, name))(name)
 
 
 def require_size(norms: Mapping[str, float]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,13 +17,25 @@ from ..updates import LARGEST, Side, Update, require_size
 from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
-from .measure import KEPT, RTOL, Module, Stack, floor_and_power, leading_directions, measure, pooled_noise
+from .measure import (
+    KEPT,
+    RTOL,
+    Module,
+    Stack,
+    decomposed,
+    floor_and_power,
+    leading_directions,
+    measure,
+    pooled_noise,
+)
 from .read_start import ReadStack
 from .report import Alignment, Decomposition, Floor, ModuleSpectrum, Report
 from .rule import CAVEAT, P_VALUE, RULE
 from .self_certificate import SelfCertificate, self_certificate, withheld
 from .start import progress, start_of
 from .verdict import judge, overall
+
+BULK = 5e-3  # error of a pooled value that is followed by no gap, in units of itself
 
 NOTE_CONVERGED = (
     "The noise floor takes B to be signal plus independent noise and A as it stands, as early in training; "
@@ -63,7 +76,7 @@ def identify(
 
     Parameters
     ----------
-    updates : loaded one at a time; those of a large stack once more in every Lanczos step.
+    updates : loaded a few at a time; of those of a large stack one factor once more in every Lanczos step.
     side : "auto" takes write if any module writes, else read.
     pool : "auto" pools the write side over layers and leaves read modules apart.
     k : components to report of each decomposition.
@@ -75,8 +88,9 @@ def identify(
     ------
     InputError : no update, no module of the side asked for, options out of range, factors that are not finite.
 
-    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: one module, 16 MB of a stack,
-    and the leading directions.
+    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 10 MB of a
+    stack, and the leading directions. A pooled value that no gap follows has an error of up to BULK times itself;
+    ``error`` says it.
     """
     _check_options(side, pool, k, level)
     updates = list(updates)
@@ -99,14 +113,22 @@ def identify(
         )
     decompositions: list[Decomposition] = []
     alignments: list[Alignment] = []
-    for key in sorted({_group(m) for m in measured}, reverse=True):
-        group = [m for m in measured if _group(m) == key]
+    read_start = reading.results(level=level, seed=seed)
+    groups: dict[tuple[int, bool], list[Module]] = {}
+    while measured:
+        groups.setdefault(_group(measured[0]), []).append(measured.pop(0))
+    for key in sorted(groups, reverse=True):
+        group = groups.pop(key)
         alignments.append(_alignment(group))
-        decompositions += (
-            [_pooled(group, stacks.pop(key), k, normalize=normalize, level=level, seed=seed, begun=begun)]
-            if pooled
-            else _separate(group, chosen_side, k, level=level, seed=seed, begun=begun)
-        )
+        directions = leading_directions(group)
+        if pooled:
+            group = [replace(m, U=m.U[:, :0]) for m in group]  # they are all in ``directions``
+            stack = stacks.pop(key)
+            decompositions += [
+                _pooled(group, stack, directions, k, normalize=normalize, level=level, seed=seed, begun=begun)
+            ]
+        else:
+            decompositions += _separate(group, directions, chosen_side, k, level=level, seed=seed, begun=begun)
     if decompositions:
         estimated = any(d.floor.value is not None for d in decompositions)
         notes += [] if begun else [NOTE_EARLY]
@@ -125,7 +147,7 @@ def identify(
         alignments=tuple(alignments),
         modules=tuple(modules),
         notes=tuple(notes),
-        read_start=reading.results(level=level, seed=seed),
+        read_start=read_start,
     )
 
 
@@ -136,10 +158,9 @@ def _scan(
     modules: list[ModuleSpectrum] = []
     measured: list[Module] = []
     stacks: dict[tuple[int, bool], Stack] = {}
-    for update in updates:
-        lowrank = update.lowrank
+    for update, lowrank in decomposed(updates):
         if update.name in names:
-            module = measure(update, lowrank, side, k + 1)
+            module = measure(update, lowrank, side, 1 if pooled else k)
             S, leading = module.S, module.U[:, 0] if module.U.shape[1] else None
             if S.size and S[0] > 0:
                 norm = linalg.length(S)
@@ -149,9 +170,10 @@ def _scan(
                 if pooled:
                     stacks.setdefault(_group(module), Stack(side)).add(update, lowrank, norm=norm)
         else:
-            svd = lowrank.svd(1 if update.side else 0, rtol=RTOL)
+            svd = lowrank.svd(1 if update.side else 0, rtol=RTOL, vectors="left" if update.side == "write" else "right")
             S = svd.S
-            leading = (svd.U if update.side == "write" else svd.Vh.T)[:, 0] if svd.U.shape[1] else None
+            own = svd.U if update.side == "write" else svd.Vh.T
+            leading = own[:, 0] if own.shape[1] else None
         about = (update.name, update.layer, update.block, update.side, update.shape, update.rank, lowrank.scaling)
         own = leading.astype(np.float32) if leading is not None and S.any() and update.side is not None else None
         start = start_of(lowrank, update.zero_start)
@@ -204,28 +226,37 @@ def _alignment(group: Sequence[Module]) -> Alignment:
 
 
 def _pooled(
-    group: Sequence[Module], stack: Stack, k: int, *, normalize: bool, level: float, seed: int, begun: bool
+    group: Sequence[Module],
+    stack: Stack,
+    directions: LeadingDirections,
+    k: int,
+    *,
+    normalize: bool,
+    level: float,
+    seed: int,
+    begun: bool,
 ) -> Decomposition:
     """Components of the modules side by side."""
-    side, directions = stack.side, leading_directions(group)
+    side = stack.side
     norms = np.array([np.linalg.norm(m.S) for m in group])
     scales = 1 / norms if normalize else np.ones_like(norms)
-    stack = stack.scaled(scales) if normalize else stack
     energy = float(np.sum((norms * scales) ** 2))
-    svd = leading_svd(stack.panels(), k + 1, rtol=1e-5)
+    panels = stack.panels(scales)
+    svd = leading_svd(panels, k + 1, rtol=1e-5, bulk=BULK)
+    S = svd.S * panels.unit
     # Lanczos, the modules, and the float32 that the stack is kept in
-    error = svd.error + float(np.linalg.norm([m.error * c for m, c in zip(group, scales, strict=True)]))
-    error += float(np.finfo(np.float32).eps) * energy**0.5
+    errors = svd.errors * panels.unit + float(np.linalg.norm([m.error * c for m, c in zip(group, scales, strict=True)]))
+    errors += float(np.finfo(np.float32).eps) * energy**0.5
     shares = (norms * scales) ** 2 / energy
     floor, power = floor_and_power(pooled_noise(group, side, scales), level, len(group), directions)
     U = fix_sign(svd.U)
-    layer_shares = stack.layer_shares(U[:, :k], directions.layers)
+    layer_shares = panels.layer_shares(U[:, :k], directions.layers)
     what = "[dW_1 … dW_L], left" if side == "write" else "[dW_1; …; dW_L], right"
     components, verdict = judge(
-        svd.S,
+        S,
         U[:, :k],
         energy=energy,
-        error=error,
+        errors=errors,
         floor=floor,
         agreements=agreement(directions, U[:, : k - 1], seed=seed),
         layers=[float(1 / max(np.sum(share**2), 1e-12)) for share in layer_shares.T],
@@ -240,22 +271,21 @@ def _pooled(
         layers=tuple(m.layer for m in group),
         width=group[0].width,
         norm=energy**0.5,
-        error=error,
+        error=float(errors.max()),
         largest_module=group[int(shares.argmax())].name,
         largest_share=float(shares.max()),
         floor=floor,
         power=power,
-        self_certificate=_self_certificate(group, side, svd.S, floor, error, energy),
+        self_certificate=_self_certificate(group, side, S, floor, float(errors.max()), energy),
         components=components,
         verdict=verdict,
     )
 
 
 def _separate(
-    group: Sequence[Module], side: Side, k: int, *, level: float, seed: int, begun: bool
+    group: Sequence[Module], directions: LeadingDirections, side: Side, k: int, *, level: float, seed: int, begun: bool
 ) -> list[Decomposition]:
     """Components of every module by itself; their agreement is that of equal indices over the group."""
-    directions = leading_directions(group)
     shared = _index_agreement(directions, min(k, KEPT), seed)
     decompositions = []
     for m in group:
@@ -265,7 +295,7 @@ def _separate(
             m.S,
             m.U[:, :k],
             energy=energy,
-            error=m.error,
+            errors=m.error,
             floor=floor,
             agreements=shared,
             layers=[None] * k,

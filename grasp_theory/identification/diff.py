@@ -160,9 +160,10 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
             stack.add(update, lowrank, norm=norm)
     pooled = []
     for width, both in sorted(stacks.items(), reverse=True):
-        svds = [leading_svd(stack, k, rtol=1e-5) for stack in both]
-        name = f"pooled over {len(pairs[width])} modules"
-        pooled.append(_overlap(name, None, pairs[width], [(svd.U, svd.S) for svd in svds]))
+        panels = [stack.panels() for stack in both]
+        svds = [leading_svd(p, k, rtol=1e-5) for p in panels]
+        found = [(svd.U, svd.S * p.unit) for svd, p in zip(svds, panels, strict=True)]
+        pooled.append(_overlap(f"pooled over {len(pairs[width])} modules", None, pairs[width], found))
     return Difference(
         side=chosen,
         k=k,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -13,125 +14,220 @@ from .. import linalg
 from ..errors import InputError
 
 DENSE_BELOW = 400  # a full SVD is as quick up to this size
-OVERSAMPLING = 8
-CHECK_EVERY = 4  # steps between two looks at the residual
+OVERSAMPLING = 3  # vectors beside the k; more need fewer steps, but more products in all
+GROWTH = 8  # blocks that storage is made for at a time
+CHECK_EVERY = 2  # steps between two looks at the residual
+GAP = 1.1  # a value this many times the next one, and all before it, are no bulk
+ROUGH = 0.7  # of the allowed error that is asked for in float32, so that one step in float64 is enough
+ROUNDING = 8 * float(np.finfo(np.float32).eps)  # of the residual of a product in float32, in units of s_1²
+
+
+@runtime_checkable
+class Products(Protocol):
+    """A matrix W (m, n) that is known by its products, in float64 or, where ``quick``, in float32."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def dense(self) -> Float[ndarray, "m n"]: ...
+
+    def gram(self, X: Float[ndarray, "m k"], *, quick: bool) -> Float[ndarray, "m k"]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class LeadingSVD:
     """The leading left singular vectors U (m, k) and singular values S (k,) of a matrix.
 
-    error : every entry of S has a singular value of the matrix within ``error``: the largest of min(√rho, rho/s) over
-        the residuals rho = ‖WWᵀu − s²u‖.
+    errors : S[i] has a singular value of the matrix within errors[i]: s − √(s² − rho), or √(s² + rho) where rho > s²,
+        rho the residual ‖WWᵀu − s²u‖. error : the largest of them.
     """
 
     U: Float[ndarray, "m k"]
     S: Float[ndarray, " k"]
-    error: float
+    errors: Float[ndarray, " k"]
+
+    @property
+    def error(self) -> float:
+        return float(self.errors.max(initial=0.0))
 
 
 def leading_svd(
-    blocks: Iterable[Float[ndarray, "m _"]], k: int, *, rtol: float = 1e-6, max_steps: int = 40
+    W: Iterable[Float[ndarray, "m _"]] | Products,
+    k: int,
+    *,
+    rtol: float = 1e-6,
+    bulk: float | None = None,
+    max_steps: int = 40,
 ) -> LeadingSVD:
     """Leading k left singular vectors and values of W = [W_1 … W_L] by block Lanczos with full reorthogonalisation.
 
-    Deterministic: the start is drawn from a fixed seed. Stops when every residual is below ``rtol * s_1`` or after
-    ``max_steps`` steps of k + 8 vectors; the residual reached is returned as ``error``. Products are in float64,
-    whatever the blocks are stored in: they square the singular values, and float32 would lose what lies 300 times
-    below the first. Below 400 rows or columns a dense SVD is used. Otherwise W is never put together: a step iterates
-    over ``blocks`` once, and blocks that are loaded while being iterated over need no more memory than one of them.
+    Deterministic: the start is drawn from a fixed seed. Stops when every error is below ``rtol * s_1`` or after
+    ``max_steps`` steps of k + 3 vectors; what was reached is returned as ``errors``.
 
-    Source: Golub, Luk and Overton 1981. Cost: 4 m n (k + 8) flops a step; memory O(m (k + 8) steps).
+    Parameters
+    ----------
+    W : its blocks of columns, or an object that multiplies by it. Blocks are multiplied in float64, whatever they are
+        stored in: W Wᵀ squares the singular values, and float32 would lose what lies 300 times below the first. An
+        object that multiplies in float32 too finds the space so; values, vectors and errors are then those of float64,
+        and where float32 was not enough, more steps in float64 follow.
+    bulk : values that are followed by no gap of a factor GAP may have an error of ``bulk`` times themselves. Neighbours
+        of a dense spectrum converge last, and no answer about them depends on their last digits.
+
+    Below 400 rows or columns a dense SVD is used. Otherwise W is never put together: a step iterates over the blocks
+    once, and blocks that are loaded while being iterated over need no more memory than one of them.
+
+    Source: Golub, Luk and Overton 1981. Cost: 4 m n (k + 3) flops a step; memory O(m (k + 3) steps).
     """
-    if iter(blocks) is blocks:
-        raise InputError("blocks are iterated over several times: pass a list or an object that can start again")
-    m, sizes = _shape(blocks)
     if k < 0 or max_steps < 1:
         raise InputError(f"needs k >= 0 and max_steps >= 1, got {k} and {max_steps}")
-    k = min(k, m, sum(sizes))
+    blocks = not isinstance(W, Products)
+    products = Blocks(W) if blocks else W
+    m, n = products.shape
+    k = min(k, m, n)
     width = k + OVERSAMPLING
     if k == 0:
-        return LeadingSVD(np.zeros((m, 0)), np.zeros(0), 0.0)
-    if min(m, sum(sizes)) <= max(DENSE_BELOW, 4 * width):
-        U, S, _ = linalg.svd(np.hstack(list(blocks)).astype(np.float64), full_matrices=False)
-        return LeadingSVD(U[:, :k], S[:k], float(max(m, sum(sizes)) * np.finfo(np.float64).eps * S[0]))
-    basis = _Basis(k)
-    image = np.random.default_rng(0).standard_normal((m, width))
-    for step in range(1, max_steps + 1):
-        block = basis.new_directions(image)
-        image = np.zeros_like(block)
-        for W in blocks:
-            W = W.astype(np.float64, copy=False)
-            image += W @ (W.T @ block)
-        basis.add(block, image)
-        # An exhausted or full space holds all that W has; no further step could add to it.
-        if block.shape[1] < width or basis.size + width > min(m, sum(sizes)):
-            break
-        if step % CHECK_EVERY == 0 and basis.leading().error <= rtol * basis.leading().S[0]:
-            break
+        return LeadingSVD(np.zeros((m, 0)), np.zeros(0), np.zeros(0))
+    if min(m, n) <= max(DENSE_BELOW, 4 * width):
+        U, S, _ = linalg.svd(products.dense(), full_matrices=False)
+        return LeadingSVD(U[:, :k], S[:k], np.full(k, max(m, n) * np.finfo(np.float64).eps * S[0]))
+
+    def enough(found: LeadingSVD, share: float = 1.0) -> bool:
+        gaps = np.flatnonzero(found.S[:-1] > GAP * found.S[1:])
+        first = k if bulk is None else int(gaps[-1]) + 1 if gaps.size else 0
+        allowed = np.full(k, rtol * found.S[0])
+        allowed[first:] = np.maximum(allowed[first:], (bulk or 0.0) * found.S[first:])
+        return bool((found.errors <= share * allowed).all())
+
+    start = np.random.default_rng(0).standard_normal((m, width))
+    limit = min(m, n) - width
+    if not blocks:
+        rough, quick = _Basis(k, ROUNDING), start.astype(np.float32)
+        _extend(rough, quick, lambda X: products.gram(X, quick=True), lambda f: enough(f, ROUGH), max_steps, limit)
+        start = rough.ritz(width).astype(np.float64)
+        del rough, quick
+    basis = _Basis(k, 0.0)
+    _extend(basis, start, lambda X: products.gram(X, quick=False), enough, max_steps, limit)
     return basis.leading()
 
 
-class _Basis:
-    """The Krylov space so far: orthonormal blocks, their images under W Wᵀ, and its projection on their span."""
+def _extend(
+    basis: _Basis,
+    start: Float[ndarray, "m w"],
+    product: Callable[[ndarray], ndarray],
+    enough: Callable[[LeadingSVD], bool],
+    max_steps: int,
+    limit: int,
+) -> None:
+    """Add blocks until what was found is enough, or the space is exhausted or full: it then holds all that W has."""
+    width = start.shape[1]
+    for step in range(max_steps):
+        block = basis.new_directions() if step else basis.start(start)
+        basis.add(block, product(block))
+        if block.shape[1] < width or basis.size > limit:
+            break
+        if step % CHECK_EVERY == 0 and enough(basis.leading()):
+            break
 
-    def __init__(self, k: int) -> None:
-        self.k, self.size = k, 0
-        self._blocks: list[Float[ndarray, "m _"]] = []
-        self._images: list[Float[ndarray, "m _"]] = []
-        self._projected = np.zeros((0, 0))
+
+class _Basis:
+    """The Krylov space so far: orthonormal vectors Q, QᵀW WᵀQ, and what the last block's image has outside the space.
+
+    All are of the type of the blocks. rounding : of the images, in units of s_1²; a residual below that is not seen.
+    """
+
+    def __init__(self, k: int, rounding: float) -> None:
+        self.k, self.rounding, self.size, self.last = k, rounding, 0, 0
+        self._vectors, self._projected, self._rest = np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((0, 0))
         self._found: LeadingSVD | None = None
 
-    def new_directions(self, image: Float[ndarray, "m w"]) -> Float[ndarray, "m _"]:
-        """An orthonormal basis of what the image adds to the space.
+    def start(self, X: Float[ndarray, "m w"]) -> Float[ndarray, "m _"]:
+        """The first block: an orthonormal basis of these columns."""
+        self._rest, self._size = X, float(np.linalg.norm(X))
+        return self.new_directions()
+
+    def new_directions(self) -> Float[ndarray, "m _"]:
+        """An orthonormal basis of what the last image adds to the space.
 
         Columns that are rounding beside the image are dropped: normalised, they would point back into the space.
         """
-        size = np.linalg.norm(image)
-        image = self._outside(self._outside(image))  # one sweep leaves a component of size eps * size; two are enough
-        U, S, _ = linalg.svd(image, full_matrices=False)
-        return linalg.qr(self._outside(U[:, S > 100 * np.finfo(np.float64).eps * size]))[0]
+        U, S, _ = linalg.svd(self._rest, full_matrices=False)
+        return linalg.qr(self._outside(U[:, S > 100 * np.finfo(U.dtype).eps * self._size]))[0]
 
     def _outside(self, X: Float[ndarray, "m w"]) -> Float[ndarray, "m w"]:
-        for Q in self._blocks:
-            X = X - Q @ (Q.T @ X)
-        return X
+        Q = self._vectors[:, : self.size]
+        return X - Q @ (Q.T @ X) if self.size else X
 
     def add(self, block: Float[ndarray, "m w"], image: Float[ndarray, "m w"]) -> None:
         """Append a block of directions and its image."""
-        self._blocks.append(block)
-        self._images.append(image)
-        self._found = None
-        grown = np.zeros((self.size + block.shape[1],) * 2)
-        grown[: self.size, : self.size] = self._projected
-        grown[:, self.size :] = np.vstack([Q.T @ image for Q in self._blocks])
-        grown[self.size :, : self.size] = grown[: self.size, self.size :].T
-        self._projected, self.size = grown, len(grown)
+        before, self.last, self._found = self.size, block.shape[1], None
+        self._vectors = _room(self._vectors, block, before)
+        self.size += self.last
+        grown = np.zeros((self.size, self.size), block.dtype)
+        grown[:before, :before] = self._projected
+        grown[:, before:] = self._vectors[:, : self.size].T @ image
+        grown[before:, :before] = grown[:before, before:].T
+        self._projected, self._size = grown, float(np.linalg.norm(image))
+        self._rest = self._outside(self._outside(image))  # one sweep leaves a component of eps * size; two are enough
 
     def leading(self) -> LeadingSVD:
-        """The best k triples of W within the space, with the residual they leave."""
+        """The best k triples of W within the space, with the residual they leave.
+
+        The images of all blocks but the last lie in the space, so that what W WᵀQy has outside of it is the last one's.
+        """
         if self._found is None:
-            lam, Y = linalg.eigh(self._projected)
-            lam, Y = lam[::-1][: self.k].clip(0), Y[:, ::-1][:, : self.k]
-            U, S = self._combine(self._blocks, Y), np.sqrt(lam)
-            residual = np.linalg.norm(self._combine(self._images, Y) - U * lam, axis=0)
-            # An eigenvalue of W Wᵀ lies within the residual of lam; its root within the smaller of these of √lam.
-            error = np.minimum(np.sqrt(residual), residual / np.maximum(S, np.finfo(np.float64).tiny))
-            self._found = LeadingSVD(U, S, float(error.max(initial=0.0)))
+            lam, Y = self._eigen(self.k)
+            residual = np.linalg.norm(self._rest @ Y[self.size - self.last :], axis=0)
+            lam = lam.astype(np.float64)
+            S, rho = np.sqrt(lam), np.maximum(residual - self.rounding * lam[0], 0.0)
+            # An eigenvalue of W Wᵀ lies within rho of lam; rho/(S + √(…)) is S − √(lam − rho) without cancellation.
+            inside = rho / np.maximum(S + np.sqrt(np.maximum(lam - rho, 0.0)), np.finfo(np.float64).tiny)
+            errors = np.where(rho <= lam, inside, np.sqrt(lam + rho))
+            self._found = LeadingSVD(self._vectors[:, : self.size] @ Y, S, errors)
         return self._found
 
-    def _combine(self, parts: list[Float[ndarray, "m _"]], Y: Float[ndarray, "n k"]) -> Float[ndarray, "m k"]:
-        ends = np.cumsum([part.shape[1] for part in parts])
-        return np.sum([part @ Y[end - part.shape[1] : end] for part, end in zip(parts, ends, strict=True)], axis=0)
+    def ritz(self, count: int) -> Float[ndarray, "m w"]:
+        """The best directions of the space."""
+        return self._vectors[:, : self.size] @ self._eigen(count)[1]
+
+    def _eigen(self, count: int) -> tuple[Float[ndarray, " k"], Float[ndarray, "n k"]]:
+        lam, Y = linalg.eigh(self._projected)
+        return lam[::-1][:count].clip(0), Y[:, ::-1][:, :count]
 
 
-def _shape(blocks: Iterable[ndarray]) -> tuple[int, list[int]]:
-    """(rows, columns of every block), once all are known to be finite."""
-    shapes = []
-    for W in blocks:
-        if not np.isfinite(W).all():
-            raise InputError(f"a block of shape {W.shape} holds NaN or Inf")
-        shapes.append(W.shape)
-    if not shapes or len({rows for rows, _ in shapes}) > 1:
-        raise InputError(f"needs blocks with one number of rows, got shapes {shapes}")
-    return shapes[0][0], [columns for _, columns in shapes]
+def _room(held: ndarray, more: Float[ndarray, "m w"], start: int) -> ndarray:
+    """The first ``start`` columns with further ones after them; storage grows by GROWTH blocks when it is full."""
+    end = start + more.shape[1]
+    if end > held.shape[1]:
+        larger = np.empty((len(more), start + GROWTH * more.shape[1]), more.dtype, order="F")
+        if start:
+            larger[:, :start] = held[:, :start]
+        held = larger
+    held[:, start:end] = more
+    return held
+
+
+class Blocks:
+    """A matrix given by its blocks of columns, which are iterated over in every product."""
+
+    def __init__(self, blocks: Iterable[Float[ndarray, "m _"]]) -> None:
+        if iter(blocks) is blocks:
+            raise InputError("blocks are iterated over several times: pass a list or an object that can start again")
+        shapes = []
+        for W in blocks:
+            if not np.isfinite(W).all():
+                raise InputError(f"a block of shape {W.shape} holds NaN or Inf")
+            shapes.append(W.shape)
+        if not shapes or len({rows for rows, _ in shapes}) > 1:
+            raise InputError(f"needs blocks with one number of rows, got shapes {shapes}")
+        self.blocks, self.shape = blocks, (shapes[0][0], sum(columns for _, columns in shapes))
+
+    def dense(self) -> Float[ndarray, "m n"]:
+        return np.hstack(list(self.blocks)).astype(np.float64)
+
+    def gram(self, X: Float[ndarray, "m k"], *, quick: bool = False) -> Float[ndarray, "m k"]:
+        """W Wᵀ X in float64."""
+        image = np.zeros_like(X)
+        for W in self.blocks:
+            W = W.astype(np.float64, copy=False)
+            image += W @ (W.T @ X)
+        return image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ..errors import InputError
-from ..lowrank import LowRank
+from ..lowrank import LowRank, decompose
 from ..subspace import fix_sign
 from ..updates import Side, Update
 from .agreement import LeadingDirections, lowest_p
@@ -22,9 +22,10 @@ from .spectra import factored_visible_strength
 
 LARGEST = 1e140
 KEPT = 8  # leading directions kept of every module, for the agreement test
-PANEL = 64  # columns of the stack that are multiplied at once
+PANEL = 128  # columns of the stack that are multiplied at once
+TOGETHER = 3 << 20  # bytes of factors that are decomposed at once
 RTOL = 1e-7  # accuracy of a module's singular values, in units of its largest
-CACHED_BYTES = 3 << 22  # of a pooled stack; what goes beyond is read again and again
+CACHED_BYTES = 5 << 21  # of a pooled stack; what goes beyond is read again and again
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +54,26 @@ class Module:
     fixed: bool  # the side that is analysed was fixed by construction
 
 
+def decomposed(updates: Iterable[Update]) -> Iterator[tuple[Update, LowRank]]:
+    """The updates with their factors, a few at a time, decomposed together."""
+    waiting: list[tuple[Update, LowRank]] = []
+    size = 0
+    for update in updates:
+        lowrank = update.lowrank
+        size += lowrank.B.nbytes + lowrank.A.nbytes
+        if size > TOGETHER:
+            decompose([lowrank for _, lowrank in waiting])
+            while waiting:
+                yield waiting.pop(0)
+            size = lowrank.B.nbytes + lowrank.A.nbytes
+        waiting.append((update, lowrank))
+    decompose([lowrank for _, lowrank in waiting])
+    yield from waiting
+
+
 def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
     """Decompose one module, keeping at least KEPT leading directions; ``lowrank`` is the update's, loaded."""
-    svd = lowrank.svd(max(kept, KEPT), rtol=RTOL)
+    svd = lowrank.svd(max(kept, KEPT), rtol=RTOL, vectors="left" if side == "write" else "right")
     largest = float(svd.S.max(initial=0.0))
     if largest and not 1 / LARGEST < largest < LARGEST:
         raise InputError(
@@ -141,89 +159,99 @@ def leading_directions(group: Sequence[Module]) -> LeadingDirections:
 
 
 class Stack:
-    """The matrices W_l with W_l W_lᵀ = dW_l dW_lᵀ (dW_lᵀ dW_l on the read side), in float32, to be iterated over.
+    """The matrices W_l with W_l W_lᵀ = dW_l dW_lᵀ (dW_lᵀ dW_l on the read side), in float32, side by side.
 
-    The first CACHED_BYTES of them are kept; the modules of a larger stack are loaded anew in every iteration, so that
+    The first CACHED_BYTES of them are kept; the modules of a larger stack are loaded anew in every product, so that
     memory does not grow with the adapter. A module whose factors are too ill-conditioned to be multiplied out in one
     step is kept whatever its size.
     """
 
     def __init__(self, side: Side) -> None:
         self.side: Side = side
-        self._updates: list[Update] = []
-        self._kept: dict[int, Float[ndarray, "width q"]] = {}
-        self._mixing: dict[int, Float[ndarray, "r q"]] = {}
-        self._scales = np.ones(0)
+        self.norms: list[float] = []
+        self.kept: list[Float[ndarray, "width q"]] = []  # PANEL columns or more each, with norm 1 a module
+        self.owners: list[list[int]] = []  # module of each of these columns
+        self.loaded: dict[int, tuple[Update, Float[ndarray, "r q"]]] = {}
+        self._used = self._filled = 0
 
     def add(self, update: Update, lowrank: LowRank, *, norm: float) -> None:
         """Append a module; ``lowrank`` is the update's, loaded, and ``norm`` its Frobenius norm."""
-        n, size = len(self._updates), norm or 1.0
-        self._updates.append(update)
-        self._scales = np.append(self._scales, size)  # W is kept with norm 1: float32 has a narrow range
+        n, size = len(self.norms), norm or 1.0
+        self.norms.append(size)
         facing = lowrank if self.side == "write" else lowrank.T
         mixing = facing.left_mixing(rtol=RTOL)
         if mixing is None:
-            self._kept[n] = (facing.left_factor(rtol=RTOL) / size).astype(np.float32)
-            return
-        self._mixing[n] = mixing / size
-        if sum(W.nbytes for W in self._kept.values()) + 4 * facing.B.size <= CACHED_BYTES:
-            self._kept[n] = self._product(lowrank, self._mixing[n])
+            self._keep(n, facing.left_factor(rtol=RTOL) / size)
+        elif self._used + 4 * len(facing.B) * mixing.shape[1] <= CACHED_BYTES:
+            self._keep(n, facing.B.astype(np.float64, copy=False) @ (mixing / size))
+        else:
+            self.loaded[n] = update, mixing / size
 
-    def scaled(self, factors: Float[ndarray, " L"]) -> Stack:
-        """The same stack with the modules multiplied by these numbers."""
-        other = Stack(self.side)
-        other._updates, other._kept, other._mixing = self._updates, self._kept, self._mixing
-        other._scales = self._scales * factors
-        return other
+    def _keep(self, n: int, W: Float[ndarray, "width q"]) -> None:
+        rows, q = W.shape
+        if not self.kept or self._filled + q > self.kept[-1].shape[1]:
+            if self.kept:
+                self.kept[-1] = self.kept[-1][:, : self._filled]
+            self.kept.append(np.empty((rows, max(PANEL, q)), np.float32, order="F"))
+            self.owners.append([])
+            self._filled = 0
+        self.kept[-1][:, self._filled : self._filled + q] = W
+        self.owners[-1] += [n] * q
+        self._filled += q
+        self._used += 4 * rows * q
 
-    def __iter__(self) -> Iterator[Float[ndarray, "width q"]]:
-        """The matrices in float64, one by one."""
-        for W, scale in self.pieces():
-            yield W.astype(np.float64) * scale
-
-    def panels(self) -> Panels:
-        """The same matrices, several side by side."""
-        return Panels(self)
-
-    def pieces(self) -> Iterator[tuple[Float[ndarray, "width q"], float]]:
-        """(matrix in float32, its scale), one by one."""
-        for n, (update, scale) in enumerate(zip(self._updates, self._scales, strict=True)):
-            yield self._kept[n] if n in self._kept else self._product(update.lowrank, self._mixing[n]), float(scale)
-
-    def _product(self, lowrank: LowRank, mixing: Float[ndarray, "r q"]) -> Float[ndarray, "width q"]:
-        factor = lowrank.B if self.side == "write" else lowrank.A.T
-        return (factor.astype(np.float64, copy=False) @ mixing).astype(np.float32)
-
-    def layer_shares(self, U: Float[ndarray, "width k"], layers: Int[ndarray, " L"]) -> Float[ndarray, "layers k"]:
-        """‖u_iᵀ W_l‖² summed over the modules of each layer, as a share of its sum: what component i is made of."""
-        parts = np.array([np.sum((U.T @ W) ** 2, axis=1) for W in self])
-        by_layer = np.array([parts[layers == layer].sum(axis=0) for layer in np.unique(layers)])
-        return by_layer / np.maximum(by_layer.sum(axis=0), np.finfo(np.float64).tiny)
+    def panels(self, factors: Float[ndarray, " L"] | None = None) -> Panels:
+        """The matrices, the modules multiplied by these numbers, once all have been added."""
+        if self.kept:
+            self.kept[-1] = self.kept[-1][:, : self._filled]
+        return Panels(self, np.array(self.norms) * (1.0 if factors is None else factors))
 
 
 class Panels:
-    """A stack in float64 as matrices of at least PANEL columns, to be iterated over: a product with each is one call.
+    """A stack to be multiplied by, in units of its largest module ``unit``: float32 has a narrow range.
 
-    Memory: one panel.
+    Memory: one panel in float64, or one module.
     """
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+    def __init__(self, stack: Stack, scales: Float[ndarray, " L"]) -> None:
+        self._stack, self.unit = stack, float(scales.max())
+        self._scales = scales / self.unit
+        self._weights = [self._scales[owners] for owners in stack.owners]
+        rows = stack.kept[0].shape[0] if stack.kept else next(self._loaded())[1].shape[0]
+        loaded = sum(mixing.shape[1] for _, mixing in stack.loaded.values())
+        self.shape = rows, sum(W.shape[1] for W in stack.kept) + loaded
 
-    def __iter__(self) -> Iterator[Float[ndarray, "width q"]]:
-        waiting: list[tuple[ndarray, float]] = []
-        for piece in self._stack.pieces():
-            waiting.append(piece)
-            if sum(W.shape[1] for W, _ in waiting) >= PANEL:
-                yield _panel(waiting)
-                waiting = []
-        if waiting:
-            yield _panel(waiting)
+    def dense(self) -> Float[ndarray, "width n"]:
+        """All of it, in float64."""
+        kept = [W.astype(np.float64) * weights for W, weights in zip(self._stack.kept, self._weights, strict=True)]
+        return np.hstack([*kept, *(factor.astype(np.float64) @ mixing for _, factor, mixing in self._loaded())])
 
+    def gram(self, X: Float[ndarray, "width k"], *, quick: bool = False) -> Float[ndarray, "width k"]:
+        """W Wᵀ X in float64, or in float32 where ``quick``."""
+        kind = np.float32 if quick else np.float64
+        X = X.astype(kind, copy=False)
+        image = np.zeros_like(X)
+        for W, weights in zip(self._stack.kept, self._weights, strict=True):
+            W = W.astype(kind, copy=False)
+            image += W @ ((weights**2).astype(kind)[:, None] * (W.T @ X))
+        for _, factor, mixing in self._loaded():
+            factor, mixing = factor.astype(kind, copy=False), mixing.astype(kind)
+            image += factor @ (mixing @ (mixing.T @ (factor.T @ X)))
+        return image
 
-def _panel(pieces: Sequence[tuple[ndarray, float]]) -> ndarray:
-    ends = np.cumsum([W.shape[1] for W, _ in pieces])
-    panel = np.empty((len(pieces[0][0]), int(ends[-1])))
-    for (W, scale), end in zip(pieces, ends, strict=True):
-        np.multiply(W, scale, out=panel[:, end - W.shape[1] : end])
-    return panel
+    def layer_shares(self, U: Float[ndarray, "width k"], layers: Int[ndarray, " L"]) -> Float[ndarray, "layers k"]:
+        """‖u_iᵀ W_l‖² summed over the modules of each layer, as a share of its sum: what component i is made of."""
+        parts = np.zeros((len(self._scales), U.shape[1]))
+        quick = U.astype(np.float32)
+        for W, weights, owners in zip(self._stack.kept, self._weights, self._stack.owners, strict=True):
+            np.add.at(parts, owners, ((W.T @ quick).astype(np.float64) * weights[:, None]) ** 2)
+        for n, factor, mixing in self._loaded():
+            parts[n] = np.sum((mixing.T @ (factor.T @ quick)) ** 2, axis=0)
+        by_layer = np.array([parts[layers == layer].sum(axis=0) for layer in np.unique(layers)])
+        return by_layer / np.maximum(by_layer.sum(axis=0), np.finfo(np.float64).tiny)
+
+    def _loaded(self) -> Iterator[tuple[int, Float[ndarray, "width r"], Float[ndarray, "r q"]]]:
+        """(module, factor, mixing) of those that are not kept, W = factor @ mixing."""
+        for n, (update, mixing) in self._stack.loaded.items():
+            factor = update.factor("B") if self._stack.side == "write" else update.factor("A").T
+            yield n, factor, mixing * self._scales[n]

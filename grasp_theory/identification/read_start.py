@@ -129,11 +129,11 @@ class ReadStack:
         self._stacks[d].add(update, lowrank.A, start)
 
     def results(self, *, level: float = LEVEL, seed: int = 0) -> tuple[ReadStart, ...]:
-        """One record a width, that of the most rows first."""
-        return tuple(self._result(d, level, seed) for d in sorted(self._stacks, key=lambda d: -self._rows[d]))
+        """One record a width, that of the most rows first. The stacks are then used up."""
+        widths = sorted(self._stacks, key=lambda d: -self._rows[d])
+        return tuple(self._result(self._stacks.pop(d), d, level, seed) for d in widths)
 
-    def _result(self, d: int, level: float, seed: int) -> ReadStart:
-        stack = self._stacks[d]
+    def _result(self, stack: _Stack, d: int, level: float, seed: int) -> ReadStart:
         law, deviation, why = stack.law()
         filled = stack.terms > 0
         rows = int(np.count_nonzero(filled))
@@ -142,8 +142,9 @@ class ReadStack:
             return replace(about, reason=f"start unknown: {why}")
         if rows == 1:
             return replace(about, reason="one row of A tells no direction from a drift")
-        scale = np.float32(1 / deviation) / np.sqrt(stack.terms[filled])
-        return stacked(stack.sums[filled] * scale[:, None], about, seed=seed)
+        X = stack.sums if filled.all() else stack.sums[filled]
+        X *= (np.float32(1 / deviation) / np.sqrt(stack.terms[filled]))[:, None]
+        return stacked(X, about, seed=seed)
 
 
 def stacked(X: Float[ndarray, "m d"], about: ReadStart, *, seed: int = 0) -> ReadStart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -154,7 +155,7 @@ class ModuleSpectrum:
     leading: Float[ndarray, " width"] | None = None
     start: Start | None = None
 
-    @property
+    @cached_property
     def norm(self) -> float:
         """Frobenius norm."""
         return float(np.sqrt(np.sum(self.singular_values**2)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from ..errors import InputError
 
 CLEAR = 1e-6  # of ŝ₁: a top value that is not above the rest by this much is one of them
 GRID = 65  # points on which the tail of a spectrum that is cut is searched
-GOLDEN, STEPS = (5**0.5 - 1) / 2, 30  # the bracket shrinks to 1e-8: the minimum, flat there, is exact to rounding
+GRIDS = 5  # each within two steps of the last: the bracket shrinks to 3e-8, where a minimum is flat to rounding
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def estimate_range(
     mean = None if energy is None else float(np.clip(energy / unknown, 0.0, ceiling))
     f, f1 = float(_f(top, x * x).sum()), float(_slope(top, x * x).sum())
 
-    def overlaps(tail: tuple[float, float, float]) -> tuple[float, float]:
+    def overlaps(tail: tuple[Any, Any, Any]) -> tuple[Any, Any]:
         share, *w = tail
         F, F1 = f, f1
         for count, value in zip((unknown * share, unknown * (1 - share)), w, strict=True):
@@ -214,7 +215,7 @@ def _degrees(cos2: float) -> float:
     return float(np.degrees(np.arccos(np.sqrt(np.clip(cos2, 0, 1)))))
 
 
-Tail = Callable[[float], tuple[float, float, float]]  # p in [0, 1] -> (share of the first value, first w, second w)
+Tail = Callable[[Any], tuple[Any, Any, Any]]  # p in [0, 1], many at once -> (share of the first value, its w, other w)
 
 
 def _tails(W: float, mean: float | None) -> tuple[Tail, Tail]:
@@ -224,38 +225,30 @@ def _tails(W: float, mean: float | None) -> tuple[Tail, Tail]:
     if mean in (0.0, W):  # one tail has that energy
         return lambda p: (1.0, mean, 0.0), lambda p: (1.0, mean, 0.0)
 
-    def smallest(p: float) -> tuple[float, float, float]:
+    def smallest(p: Any) -> tuple[Any, Any, Any]:
         share = p * mean / W
         return share, W, (mean - share * W) / (1 - share)
 
-    def largest(p: float) -> tuple[float, float, float]:
+    def largest(p: Any) -> tuple[Any, Any, Any]:
         share = p * (1 - mean / W)
         return share, 0.0, mean / (1 - share)
 
     return smallest, largest
 
 
-def _smallest(value: Callable[[float], float]) -> float:
-    """Its smallest value on [0, 1]: a grid, then a golden-section search between the neighbours of the best point.
+def _smallest(value: Callable[[Float[ndarray, " n"]], Float[ndarray, " n"]]) -> float:
+    """Its smallest value on [0, 1]: a grid, then finer ones between the neighbours of the best point.
 
-    (The search of scipy.optimize needs fewer steps, and half a second and 36 MB for its import.)
+    (The search of scipy.optimize finds the same, and costs half a second and 36 MB for its import.)
     """
-    grid = np.linspace(0, 1, GRID).tolist()
-    values = [value(p) for p in grid]
-    best = int(np.argmin(values))
-    low, high = grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)]
-    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_left, at_right = value(left), value(right)
-    for _ in range(STEPS):
-        if at_left < at_right:
-            high, right, at_right = right, left, at_left
-            left = high - GOLDEN * (high - low)
-            at_left = value(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + GOLDEN * (high - low)
-            at_right = value(right)
-    return min(values[best], at_left, at_right)
+    low, high = 0.0, 1.0
+    smallest = np.inf
+    for _ in range(GRIDS):
+        grid = np.linspace(low, high, GRID)
+        values = np.broadcast_to(value(grid), grid.shape)
+        best = int(np.argmin(values))
+        low, high, smallest = grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)], min(smallest, float(values[best]))
+    return smallest
 
 
 def _checked(top: float, rest: Float[ndarray, " k"], most: int) -> Float[ndarray, " k"]:

@@ -12,6 +12,7 @@ from numpy import ndarray
 from .. import linalg
 
 DRAWS = 4000
+ROWS = 512  # of the directions that are multiplied at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,23 +50,40 @@ def sharing(
     along : largest singular value of each module. energies : ‖dW_l‖_F². Cost: O(d L²) a module.
     """
     L = directions.shape[1]
-    U = directions.astype(np.float64)
+    gram, forms = _forms(directions)
     rng = np.random.default_rng(seed)
-    gram, squared = U.T @ U, U * U
     statistic = np.sum(gram**2, axis=1) - np.diag(gram) ** 2
-    expected, p = np.zeros(L), np.ones(L)
-    squares = rng.standard_normal((DRAWS, L - 1)) ** 2
-    for l in range(L):
-        form = U.T @ (squared[:, l : l + 1] * U)
-        lam = np.maximum(linalg.eigvalsh(np.delete(np.delete(form, l, axis=0), l, axis=1)), 0)
-        expected[l] = lam.sum()
-        draws = squares @ lam
-        p[l] = (1 + np.count_nonzero(draws >= statistic[l])) / (1 + DRAWS)
-    common = linalg.svd(U * along, full_matrices=False)[0][:, 0]
-    inside = (along * (common @ U)) ** 2
+    others = np.array([np.delete(np.arange(L), l) for l in range(L)])
+    lam = np.maximum(linalg.eigvalsh(forms[np.arange(L)[:, None, None], others[:, :, None], others[:, None, :]]), 0)
+    expected = lam.sum(axis=1)
+    draws = rng.standard_normal((DRAWS, L - 1)) ** 2 @ lam.T
+    p = (1 + np.count_nonzero(draws >= statistic, axis=0)) / (1 + DRAWS)
+    # the leading left singular vector of U diag(along), from the small Gram matrix
+    mixing = along * linalg.eigh(along[:, None] * gram * along)[1][:, -1]
+    common = directions @ mixing
+    common /= np.linalg.norm(common)
+    inside = (along * (common @ directions)) ** 2
     return Sharing(
         np.sqrt(statistic / (L - 1)), np.sqrt(expected / (L - 1)), holm(p), common, float(inside.sum() / energies.sum())
     )
+
+
+def _forms(U: Float[ndarray, "d L"]) -> tuple[Float[ndarray, "L L"], Float[ndarray, "L L L"]]:
+    """(UᵀU, Uᵀ diag(u_l²) U for every l); the entries of the second are products of u_a u_b, a <= b, and u_l².
+
+    The second is the null alone, to be drawn from: its products are in float32.
+    """
+    L = U.shape[1]
+    a, b = np.triu_indices(L)
+    gram, forms = np.zeros((L, L)), np.zeros((L, len(a)))
+    for start in range(0, len(U), ROWS):
+        rows = U[start : start + ROWS].astype(np.float64)
+        gram += rows.T @ rows
+        turned = rows.T.astype(np.float32)
+        forms += (turned * turned) @ (turned[a] * turned[b]).T
+    full = np.empty((L, L, L))
+    full[:, a, b] = full[:, b, a] = forms
+    return gram, full
 
 
 def holm(p: Sequence[float] | Float[ndarray, " n"]) -> Float[ndarray, " n"]:

@@ -21,7 +21,7 @@ def judge(
     U: Float[ndarray, "width k"],
     *,
     energy: float,
-    error: float,
+    errors: float | Float[ndarray, " q"],
     floor: Floor,
     agreements: Sequence[Agreement | None],
     layers: Sequence[float | None],
@@ -29,16 +29,18 @@ def judge(
 ) -> tuple[tuple[Component, ...], Verdict]:
     """The records of the leading components, and the verdict by the rule (see rule.py).
 
-    energy : ‖·‖_F² of the decomposed matrix. error : bound on the error of S; whatever depends on S takes the side
-    that promises less. layers : effective number of layers of each component, None where that does not apply.
+    energy : ‖·‖_F² of the decomposed matrix. errors : bounds on the errors of S; whatever depends on S takes the
+    side that promises less. layers : effective number of layers of each component, None where that does not apply.
     begun : whether training has begun; nothing stands out before.
     """
-    count = min(U.shape[1], int(np.count_nonzero(S > max(1e-9 * S.max(initial=0.0), error))))
-    above = [None if floor.value is None else bool(S[i] - error > floor.value) for i in range(count)]
+    error = np.broadcast_to(errors, S.shape)
+    count = min(U.shape[1], int(np.count_nonzero(S > np.maximum(1e-9 * S.max(initial=0.0), error))))
+    above = [None if floor.value is None else bool(S[i] - error[i] > floor.value) for i in range(count)]
     agree = [agreements[i] if i < len(agreements) else None for i in range(count)]
     # The last component that the LoRA rank allows has no measured follower: its gap is the rank's doing.
     following = [float(S[i + 1]) if i + 1 < S.size else None for i in range(count)]
-    ratios = [float(S[i]) / f if f is not None and f > error else None for i, f in enumerate(following)]
+    off = [float(error[min(i + 1, S.size - 1)]) for i in range(count)]  # the error of these
+    ratios = [float(S[i]) / f if f is not None and f > off[i] else None for i, f in enumerate(following)]
     separated = [None if f is None else bool(S[i] >= RATIO * f) for i, f in enumerate(following)]
     outstanding = [False] * count
     for i in reversed(range(count)):
@@ -61,7 +63,7 @@ def judge(
             above_floor=above[i],
             agreement=agree[i],
             layers=layers[i],
-            certificate=Certificate(float(S[i]), min((following[i] or 0.0) + error, float(S[i]))),
+            certificate=Certificate(float(S[i]), min((following[i] or 0.0) + off[i], float(S[i]))),
             stands_out=outstanding[i],
             subspace=Subspace.span(U[:, i]),
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -124,21 +125,31 @@ def _open(place: Place) -> _Opened | Source:
 
 def _update(module: Module, settings: LoraSettings, file: TensorFile, every: tuple[Module, ...]) -> Update:
     side = "write" if module.embedding else side_of(module.name)
-    source = _source(module, settings.scaling(module.pattern_name, module.rank), file, every)
+    source = _Source(module, settings.scaling(module.pattern_name, module.rank), file, every)
     start, name = zero_start(settings, embedding=module.embedding), module.name
     fixed, block = settings.fixed, block_of(name)
     return Update(name, layer_of(name), side, module.shape, module.rank, source, fixed, start, block)
 
 
-def _source(module: Module, scaling: float, file: TensorFile, every: tuple[Module, ...]) -> Callable[[], LowRank]:
-    def read() -> LowRank:
-        A, B = file.read(module.A), file.read(module.B)
-        wrong = not_finite(module.A, A) or not_finite(module.B, B)
-        if wrong:
-            raise AdapterError(f"{file.path}: {wrong}{_further(file, every)}; {DIVERGED}")
-        return LowRank(_as_matrix(B), _as_matrix(A), scaling)
+@dataclass(frozen=True)
+class _Source:
+    """The factors of one module in the file; ``every`` module of it is named where values are not finite."""
 
-    return read
+    module: Module
+    scaling: float
+    file: TensorFile
+    every: tuple[Module, ...]
+
+    def __call__(self) -> LowRank:
+        A, B = self.file.read(self.module.A), self.file.read(self.module.B)
+        wrong = not_finite(self.module.A, A) or not_finite(self.module.B, B)
+        if wrong:
+            raise AdapterError(f"{self.file.path}: {wrong}{_further(self.file, self.every)}; {DIVERGED}")
+        return LowRank(_as_matrix(B), _as_matrix(A), self.scaling)
+
+    def factor(self, name: Literal["B", "A"]) -> np.ndarray:
+        """One of them, of a module that has been read before and was finite."""
+        return _as_matrix(self.file.read(self.module.A if name == "A" else self.module.B))
 
 
 def _further(file: TensorFile, every: tuple[Module, ...]) -> str:

@@ -221,12 +221,15 @@ def concentration(audit: Audit) -> Iterator[Finding]:
 
 
 def shared(audit: Audit) -> Iterator[Finding]:
-    """Leading directions that the layers share, by kind of module."""
-    groups: dict[tuple[str, int], list[ModuleSpectrum]] = {}
-    for m in audit.alive:
+    """Leading directions that the layers share, by kind of module; of a layer's experts the largest stands for them."""
+    groups: dict[tuple[str, int], dict[Any, ModuleSpectrum]] = {}
+    for m in sorted(audit.alive, key=lambda m: m.norm):
         if m.leading is not None:
-            groups.setdefault((kind(m.name), len(m.leading)), []).append(m)
-    for (name, _), group in groups.items():
+            place = m.name if m.layer is None and m.block is None else m.block or m.layer
+            groups.setdefault((kind(m.name), len(m.leading)), {})[place] = m
+    order = {m.name: n for n, m in enumerate(audit.alive)}
+    for (name, _), largest in sorted(groups.items(), key=lambda item: min(order[m.name] for m in item[1].values())):
+        group = sorted(largest.values(), key=lambda m: order[m.name])
         if len(group) < 3:
             continue
         directions = np.stack([m.leading for m in group if m.leading is not None], axis=1)

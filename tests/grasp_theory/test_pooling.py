@@ -8,7 +8,7 @@ from strategies import rotation, with_singular_values
 from tolerance import backward
 
 from grasp_theory import InputError
-from grasp_theory.identification.lanczos import leading_svd
+from grasp_theory.identification.lanczos import Blocks, leading_svd
 
 
 def spectrum(name: str, q: int) -> np.ndarray:
@@ -183,3 +183,56 @@ def test_leading_svd_refuses_blocks_that_do_not_fit(no_contracts):
     for bad in (np.nan, np.inf):
         with pytest.raises(InputError, match=r"^a block of shape \(3, 2\) holds NaN or Inf$"):
             leading_svd([np.ones((3, 4)), np.full((3, 2), bad)], 1)
+
+
+class Mixed(Blocks):
+    """A matrix that is multiplied in float32 where a rough answer is enough."""
+
+    def __init__(self, W: np.ndarray) -> None:
+        super().__init__([W])
+        self.W, self.rough, self.exact = W, 0, 0
+
+    def gram(self, X: np.ndarray, *, quick: bool = False) -> np.ndarray:
+        self.rough, self.exact = self.rough + quick, self.exact + (not quick)
+        W, X = (self.W.astype(np.float32), X.astype(np.float32)) if quick else (self.W, X)
+        return W @ (W.T @ X)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_leading_svd_from_float32_and_float64_equals_dense(name):
+    W = with_singular_values(np.random.default_rng(0), 420, 520, spectrum(name, 420))
+    S = np.linalg.svd(W, compute_uv=False)[:8]
+    found = leading_svd(Mixed(W), 8, rtol=1e-5)
+    floor = np.sqrt(backward(W.shape, float, S[0]) * S[0])  # of values that are 0
+    np.testing.assert_array_less(np.abs(found.S - S), 1e-4 * S[0] + floor + np.finfo(float).tiny)
+    np.testing.assert_allclose(found.U.T @ found.U, np.eye(8), rtol=0, atol=backward(W.shape, float, 1.0))
+
+
+@pytest.mark.parametrize("ratio", [30.0, 1e4])
+def test_leading_svd_finishes_in_float64_what_float32_does_not_see(ratio):
+    """A strong value beside a dense spectrum: rounding to float32 is 1e-7 of its square, more than all the others'."""
+    values = np.append(ratio, np.linspace(1, 0.1, 449))
+    W = with_singular_values(np.random.default_rng(0), 450, 600, values)
+    products = Mixed(W)
+    found = leading_svd(products, 6, rtol=1e-9, bulk=5e-3)
+    np.testing.assert_allclose(found.S, values[:6], rtol=5e-3)
+    np.testing.assert_allclose(found.S[0], ratio, rtol=1e-9)
+    assert products.rough > 0
+    assert (products.exact > 5) == (ratio > 1e3)  # control: one or a few steps are enough where float32 sees them
+
+
+def test_leading_svd_of_a_bulk_costs_less_and_says_how_far_off_it_is():
+    """Values that are followed by a gap are exact all the same, and the errors of the others are bounds."""
+    values = np.concatenate([[3.0, 2.0], np.linspace(1, 0.2, 898)])
+    W = with_singular_values(np.random.default_rng(1), 900, 1000, values)
+    exact, loose = Mixed(W), Mixed(W)
+    full = leading_svd(exact, 8, rtol=1e-6)
+    found = leading_svd(loose, 8, rtol=1e-6, bulk=5e-3)
+    assert loose.rough + loose.exact < exact.rough + exact.exact
+    np.testing.assert_allclose(full.S, values[:8], rtol=1e-6)
+    np.testing.assert_allclose(found.S[:2], values[:2], rtol=1e-6)
+    np.testing.assert_array_less(found.errors[:2], 1e-6 * values[0])
+    np.testing.assert_array_less(found.errors[2:], 5e-3 * found.S[2:] * 1.01)
+    assert found.errors[2:].max() > 1e-4  # control: they were let off
+    np.testing.assert_array_less(np.abs(found.S[:, None] - values).min(axis=1), found.errors + 1e-12)
+    np.testing.assert_allclose(found.S, values[:8], rtol=5e-3)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 from strategies import rotation, update
 
+import grasp_theory.identification.self_certificate
 from figures.tables.identify import self_certificate as line
 from grasp_theory import InputError, LowRank, identify
-from grasp_theory.identification.self_certificate import estimate, estimate_range, self_certificate
+from grasp_theory.identification.self_certificate import GRID, estimate, estimate_range, self_certificate
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 M, D = 70, 90
@@ -60,6 +62,45 @@ def test_estimate_lies_in_the_range_of_a_cut_spectrum(seed, shape, known, spread
         found = estimate_range(S[0], S[1:known], shape, unknown=len(tail), energy=energy)
         for (low, high), value in ((found.left, whole.left), (found.right, whole.right)):
             assert low - 1e-6 <= value <= high + 1e-6
+
+
+def test_estimate_range_is_what_scipy_finds(monkeypatch):
+    """Ever finer grids against scipy's bounded Brent search between the same grid points, over many spectra."""
+
+    def by_scipy(value):
+        def at(p):
+            return float(np.min(value(np.array([p]))))
+
+        grid = np.linspace(0, 1, GRID)
+        best = int(np.argmin([at(p) for p in grid]))
+        around = grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)]
+        found = minimize_scalar(at, bounds=around, method="bounded", options={"xatol": 1e-10})
+        return min(float(found.fun), at(grid[best]))
+
+    cases = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        shape = (int(rng.integers(12, 400)), int(rng.integers(12, 400)))
+        values = np.sort(rng.uniform(0.05, 1, int(rng.integers(1, 5))))[::-1]
+        unknown = int(rng.integers(1, min(shape) - len(values)))
+        top = values[0] * (1.001 + 0.1 * rng.exponential())
+        energy = unknown * values[-1] ** 2 * rng.random()
+        cases += [(top, values, shape, unknown, energy), (top, values, shape, unknown, None)]
+
+    def ranges():
+        found = [estimate_range(top, x, shape, unknown=n, energy=e) for top, x, shape, n, e in cases]
+        return np.array([[*f.left, *f.right] for f in found])
+
+    ours = ranges()
+    monkeypatch.setattr(grasp_theory.identification.self_certificate, "_smallest", by_scipy)
+    np.testing.assert_allclose(ours, ranges(), rtol=1e-9)
+    # control: the ends of the interval alone, without a search, are wrong in some cases
+    monkeypatch.setattr(
+        grasp_theory.identification.self_certificate,
+        "_smallest",
+        lambda value: float(np.min(value(np.array([0.0, 1.0])))),
+    )
+    assert np.count_nonzero(np.abs(ranges() / ours - 1).max(axis=1) > 1e-3) >= 5
 
 
 def test_estimate_of_a_tail_of_known_energy_is_narrower():

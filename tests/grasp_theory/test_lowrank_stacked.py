@@ -1,0 +1,64 @@
+"""Updates that are decomposed together, and decompositions of one side: the same as one by one and of both."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import grasp_theory.lowrank
+from grasp_theory import InputError, LowRank
+from grasp_theory.lowrank import decompose
+
+
+def updates() -> list[LowRank]:
+    """Of several ranks, shapes and scalings: sound, zero, overflowing, ill-conditioned, with a rank above the sizes."""
+    rng = np.random.default_rng(0)
+    made = [
+        LowRank(rng.standard_normal((m, r)).astype(kind), rng.standard_normal((r, d)).astype(kind), s)
+        for m, r, d, s, kind in [
+            (40, 4, 30, 1.0, np.float32),
+            (50, 4, 20, -2.0, np.float64),
+            (9, 3, 9, 0.5, np.float64),
+            (5, 9, 7, 1.0, np.float64),
+            (20, 1, 20, 1.0, np.float32),
+            (6, 0, 6, 1.0, np.float64),
+        ]
+    ]
+    made += [LowRank(np.zeros((12, 4)), rng.standard_normal((4, 8)))]
+    made += [LowRank(rng.standard_normal((12, 4)) * 1e-200, rng.standard_normal((4, 8)) * 1e-200)]
+    made += [LowRank(rng.standard_normal((30, 4)) * np.logspace(0, -12, 4), rng.standard_normal((4, 30)))]
+    return made
+
+
+def test_updates_decomposed_together_are_the_same_as_one_by_one(monkeypatch):
+    together = updates()
+    decompose(together)
+    calls = []
+    monkeypatch.setattr(grasp_theory.lowrank, "_eigen_of", lambda grams: calls.append(grams))
+    found = [u.svd(rtol=1e-7) for u in together]
+    assert not calls  # nothing is computed again
+    monkeypatch.undo()
+    for a, b in zip(found, (u.svd(rtol=1e-7) for u in updates()), strict=True):
+        assert a.route == b.route
+        np.testing.assert_allclose(a.S, b.S, rtol=1e-12, atol=1e-12 * b.S.max(initial=0.0))
+        np.testing.assert_allclose((a.U * a.S) @ a.Vh, (b.U * b.S) @ b.Vh, atol=1e-11 * b.S.max(initial=0.0))
+    assert {a.route for a in found} == {"gram", "qr"}
+
+
+def test_decompose_refuses_what_is_not_finite():
+    broken = LowRank(np.full((5, 4), np.nan), np.ones((4, 5)))
+    with pytest.raises(InputError, match="factor B holds NaN"):
+        decompose([*updates(), broken])
+    decompose([])
+
+
+@pytest.mark.parametrize("rtol", [1e-7, 0.0])
+def test_svd_of_one_side_is_that_side_of_both(rtol):
+    for u in updates():
+        both = u.svd(2, rtol=rtol)
+        left, right = u.svd(2, rtol=rtol, vectors="left"), u.svd(2, rtol=rtol, vectors="right")
+        np.testing.assert_array_equal(left.U, both.U)
+        np.testing.assert_array_equal(right.Vh, both.Vh)
+        assert left.Vh.shape == (0, u.shape[1])
+        assert right.U.shape == (u.shape[0], 0)
+        np.testing.assert_array_equal(left.S, right.S)
