@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from grasp_theory.identification.report import plain
 from grasp_theory.statements import Outcome, verify
-from grasp_theory.statements.registry import modules
+from grasp_theory.statements.registry import find, modules
 
 from .code_version import code_version
 from .store import Place, Store
@@ -40,7 +40,8 @@ def check_statements(
     places = {key: _place(key, deep) for key in keys}
     kept = [None] * len(places) if store is None else store.read(places.values(), Outcome.of)
     found = dict(zip(places, kept, strict=True))
-    missing = [key for key, outcome in found.items() if outcome is None]
+    # limits take longest: they come first, so that no worker is left with one at the end
+    missing = sorted((key for key, outcome in found.items() if outcome is None), key=lambda key: not _is_limit(key))
     if missing:
         tasks = [delayed(_check)(key, deep, store, places[key]) for key in missing]
         stream = in_workers(tasks, n_jobs, prepare=_prepare)
@@ -53,6 +54,10 @@ def _prepare() -> None:
     for name in ("scipy.optimize", "scipy.stats", "sympy", "torch", "z3"):
         with suppress(ImportError):
             import_module(name)
+
+
+def _is_limit(key: str) -> bool:
+    return find([key])[0].kind == "limit"
 
 
 def _check(key: str, deep: bool, store: Store | None, place: Place) -> Outcome:

@@ -115,5 +115,5 @@ STATEMENT = Statement(
     claims={"left": claim(sharp, 0, tight=True), "right": claim(sharp, 1, tight=True)},
     extremal=extremal,
     violators={"tau < beta/2": beyond_half},
-    search=Search("left", 4, _ratio, _searched),
+    search=Search("left", 4, _ratio, _searched, restarts=4, steps=200),
 )
