@@ -363,7 +363,8 @@ def test_full_standard_output_is_one_line_and_code_2(planted):
 @pytest.mark.parametrize("size", [1e-30, 1e30])
 def test_extreme_sizes_are_decomposed_or_refused_in_one_line(size, tmp_path, capsys):
     updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(0))
-    scaled = [Update.of(u.name, LowRank(u.lowrank.B * size, u.lowrank.A), layer=u.layer) for u in updates]
+    # of A: a B that is small beside A's start has hardly begun to train, and gets no verdict
+    scaled = [Update.of(u.name, LowRank(u.lowrank.B, u.lowrank.A * size), layer=u.layer) for u in updates]
     code, out, _ = grasp(capsys, "identify", write_adapter(tmp_path / "a", scaled, r=16))
     assert code == 0
     assert "verdict: one stands out" in out
