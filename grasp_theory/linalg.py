@@ -22,37 +22,23 @@ LinAlgError = np.linalg.LinAlgError
 def svd(X: Any, full_matrices: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(U, S, Vh), by gesdd, else gesvd. Cost O(m n min(m, n))."""
     X = _finite("svd", X)
-
-    def gesvd(M: np.ndarray) -> Any:
-        from scipy.linalg import svd
-
-        return svd(M, full_matrices=full_matrices, lapack_driver="gesvd", check_finite=False)
-
-    return _first("svd", X, lambda: np.linalg.svd(X, full_matrices=full_matrices), lambda: _stack(gesvd, X))
+    shape = {"full_matrices": full_matrices}
+    return _first("svd", X, lambda: np.linalg.svd(X, **shape), lambda: _stack(lambda M: _gesvd(M, **shape), X))
 
 
 def svdvals(X: Any) -> np.ndarray:
     """The singular values, descending, by gesdd, else gesvd."""
     X = _finite("svdvals", X)
-
-    def gesvd(M: np.ndarray) -> Any:
-        from scipy.linalg import svd
-
-        return (svd(M, compute_uv=False, lapack_driver="gesvd", check_finite=False),)
-
-    return _first("svdvals", X, lambda: np.linalg.svd(X, compute_uv=False), lambda: _stack(gesvd, X)[0])
+    values = {"compute_uv": False}
+    return _first(
+        "svdvals", X, lambda: np.linalg.svd(X, **values), lambda: _stack(lambda M: (_gesvd(M, **values),), X)[0]
+    )
 
 
 def eigh(X: Any) -> tuple[np.ndarray, np.ndarray]:
     """(eigenvalues, ascending; eigenvectors) of symmetric X, by syevd, else syev, else the SVD of X + ‖X‖ I."""
     X = _finite("eigh", X)
-
-    def syev(M: np.ndarray) -> Any:
-        from scipy.linalg import eigh
-
-        return eigh(M, driver="ev", check_finite=False)
-
-    return _first("eigh", X, lambda: np.linalg.eigh(X), lambda: _stack(syev, X), lambda: _shifted(X))
+    return _first("eigh", X, lambda: np.linalg.eigh(X), lambda: _stack(_syev, X), lambda: _shifted(X))
 
 
 def eigvalsh(X: Any) -> np.ndarray:
@@ -64,17 +50,7 @@ def eigvalsh(X: Any) -> np.ndarray:
 def top_eigenvector(X: np.ndarray) -> np.ndarray:
     """Of symmetric X, by syevr for this one alone, else :func:`eigh`."""
     X = _finite("top_eigenvector", X)
-
-    def one() -> np.ndarray:
-        from scipy.linalg.lapack import dsyevr  # pyright: ignore[reportAttributeAccessIssue]
-
-        n = len(X)
-        _, vectors, _, _, failed = dsyevr(X.T, range="I", il=n, iu=n, lower=1)
-        if failed:
-            raise LinAlgError(f"dsyevr failed ({failed})")
-        return vectors[:, 0]
-
-    return _first("top_eigenvector", X, one, lambda: eigh(X)[1][:, -1])
+    return _first("top_eigenvector", X, lambda: _syevr_top(X), lambda: eigh(X)[1][:, -1])
 
 
 def qr(X: Any, mode: Any = "reduced") -> Any:
@@ -86,15 +62,10 @@ def qr(X: Any, mode: Any = "reduced") -> Any:
 def pinv(X: Any, rcond: float | None = None, hermitian: bool = False) -> np.ndarray:
     """The pseudoinverse: singular values up to rcond * s_1 count as zero."""
     X = _finite("pinv", X)
-
-    def by_svd() -> np.ndarray:
-        U, S, Vh = svd(X, full_matrices=False)
-        keep = S > (1e-15 if rcond is None else rcond) * S.max(-1, keepdims=True, initial=0.0)
-        inverse = np.where(keep, 1 / np.where(keep, S, 1.0), 0.0)
-        return np.swapaxes(Vh, -1, -2) @ (inverse[..., None] * np.swapaxes(U, -1, -2))
-
     settings = {} if rcond is None else {"rcond": rcond}
-    return _first("pinv", X, lambda: np.linalg.pinv(X, hermitian=hermitian, **settings), by_svd)
+    return _first(
+        "pinv", X, lambda: np.linalg.pinv(X, hermitian=hermitian, **settings), lambda: _pinv_by_svd(X, **settings)
+    )
 
 
 def lstsq(X: Any, Y: Any, *, rcond: float) -> np.ndarray:
@@ -164,6 +135,38 @@ def _first(name: str, X: np.ndarray, *routes: Callable[[], Any]) -> Any:
         f"{name} of a matrix of shape {X.shape} and Frobenius norm {length(X):.3g} failed in LAPACK ({reason}); "
         "rescale it, or try another build of numpy and scipy"
     ) from reason
+
+
+# Functions of their own, not nested ones: under the tests' contracts each definition is checked when it is executed.
+
+
+def _gesvd(M: np.ndarray, **options: Any) -> Any:
+    from scipy.linalg import svd
+
+    return svd(M, lapack_driver="gesvd", check_finite=False, **options)
+
+
+def _syev(M: np.ndarray) -> Any:
+    from scipy.linalg import eigh
+
+    return eigh(M, driver="ev", check_finite=False)
+
+
+def _syevr_top(X: np.ndarray) -> np.ndarray:
+    from scipy.linalg.lapack import dsyevr  # pyright: ignore[reportAttributeAccessIssue]
+
+    n = len(X)
+    _, vectors, _, _, failed = dsyevr(X.T, range="I", il=n, iu=n, lower=1)
+    if failed:
+        raise LinAlgError(f"dsyevr failed ({failed})")
+    return vectors[:, 0]
+
+
+def _pinv_by_svd(X: np.ndarray, rcond: float = 1e-15) -> np.ndarray:
+    U, S, Vh = svd(X, full_matrices=False)
+    keep = S > rcond * S.max(-1, keepdims=True, initial=0.0)
+    inverse = np.where(keep, 1 / np.where(keep, S, 1.0), 0.0)
+    return np.swapaxes(Vh, -1, -2) @ (inverse[..., None] * np.swapaxes(U, -1, -2))
 
 
 def _stack(one: Callable[[np.ndarray], Any], X: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -91,23 +91,31 @@ def leading_svd(
         U, S, _ = linalg.svd(products.dense(), full_matrices=False)
         return LeadingSVD(U[:, :k], S[:k], np.full(k, max(m, n) * np.finfo(np.float64).eps * S[0]))
 
-    def enough(found: LeadingSVD, share: float = 1.0) -> bool:
-        gaps = np.flatnonzero(found.S[:-1] > GAP * found.S[1:])
-        first = k if bulk is None else int(gaps[-1]) + 1 if gaps.size else 0
-        allowed = np.full(k, rtol * found.S[0])
-        allowed[first:] = np.maximum(allowed[first:], (bulk or 0.0) * found.S[first:])
-        return bool((found.errors <= share * allowed).all())
-
     start = np.random.default_rng(0).standard_normal((m, width))
     limit = min(m, n) - width
     if not blocks:
         rough, quick = _Basis(k, ROUNDING), start.astype(np.float32)
-        _extend(rough, quick, lambda X: products.gram(X, quick=True), lambda f: enough(f, ROUGH), max_steps, limit)
+        _extend(
+            rough,
+            quick,
+            lambda X: products.gram(X, quick=True),
+            lambda f: _enough(f, ROUGH * rtol, bulk and ROUGH * bulk),
+            max_steps,
+            limit,
+        )
         start = rough.ritz(width).astype(np.float64)
         del rough, quick
     basis = _Basis(k, 0.0)
-    _extend(basis, start, lambda X: products.gram(X, quick=False), enough, max_steps, limit)
+    _extend(basis, start, lambda X: products.gram(X, quick=False), lambda f: _enough(f, rtol, bulk), max_steps, limit)
     return basis.leading()
+
+
+def _enough(found: LeadingSVD, rtol: float, bulk: float | None) -> bool:
+    gaps = np.flatnonzero(found.S[:-1] > GAP * found.S[1:])
+    first = len(found.S) if bulk is None else int(gaps[-1]) + 1 if gaps.size else 0
+    allowed = np.full(len(found.S), rtol * found.S[0])
+    allowed[first:] = np.maximum(allowed[first:], (bulk or 0.0) * found.S[first:])
+    return bool((found.errors <= allowed).all())
 
 
 def _extend(
