@@ -22,16 +22,22 @@ LinAlgError = np.linalg.LinAlgError
 def svd(X: Any, full_matrices: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(U, S, Vh), by gesdd, else gesvd. Cost O(m n min(m, n))."""
     X = _finite("svd", X)
-    shape = {"full_matrices": full_matrices}
-    return _first("svd", X, lambda: np.linalg.svd(X, **shape), lambda: _stack(lambda M: _gesvd(M, **shape), X))
+    return _first(
+        "svd",
+        X,
+        lambda: np.linalg.svd(X, full_matrices=full_matrices),
+        lambda: _stack(lambda M: _gesvd(M, full_matrices=full_matrices), X),
+    )
 
 
 def svdvals(X: Any) -> np.ndarray:
     """The singular values, descending, by gesdd, else gesvd."""
     X = _finite("svdvals", X)
-    values = {"compute_uv": False}
     return _first(
-        "svdvals", X, lambda: np.linalg.svd(X, **values), lambda: _stack(lambda M: (_gesvd(M, **values),), X)[0]
+        "svdvals",
+        X,
+        lambda: np.linalg.svd(X, compute_uv=False),
+        lambda: _stack(lambda M: (_gesvd(M, compute_uv=False),), X)[0],
     )
 
 
