@@ -87,10 +87,10 @@ def _two(
     from real_models.audit.difference import difference_findings
     from synthetic.runner.results import write_json
 
-    check_targets(json, html, inputs=_inputs([a, b]))
+    check_targets(json, html, inputs=[*a.files, *b.files])
     bases = [*warnings, *different_bases(a, b)]
     try:
-        found = compare(a.updates, b.updates, side=_side(side), k=top)
+        found = compare(a.updates, b.updates, side=side.known, k=top)
     except InputError as error:
         raise InputError("; ".join([str(error), *bases])) from None
     said = difference_findings(found)
@@ -129,16 +129,13 @@ def _matrix(
     from figures.tables.difference import matrix_blocks, matrix_rows
     from figures.tables.identify import show_adapter, show_findings
     from grasp_theory.identification.matrix import overlap_matrix
-    from real_models.audit.describe import provenance
+    from real_models.audit.describe import different_bases, provenance
     from real_models.audit.difference import matrix_findings
     from synthetic.runner.results import write_csv, write_json
 
-    check_targets(json, csv, html, inputs=_inputs(list(runs.values())))
-    bases = {a.config.base_model_name for a in runs.values()} - {None}
-    if len(bases) > 1:
-        some = ", ".join(sorted(map(str, bases))[:4])
-        warnings = [f"the base models differ: {some}; directions compare only within one base model", *warnings]
-    found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=_side(side), k=top)
+    check_targets(json, csv, html, inputs=[file for a in runs.values() for file in a.files])
+    warnings = [*different_bases(*runs.values()), *warnings]
+    found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=side.known, k=top)
     said = matrix_findings(found)
     if json is not None:
         about: dict[str, Any] = {"runs": [provenance(a) for a in runs.values()], "warnings": warnings}
@@ -184,11 +181,3 @@ def _many(paths: Sequence[Path]) -> tuple[dict[str, Adapter], list[str]]:
             f"or a folder whose subfolders hold two or more (checkpoints of one run are one: see identify){left}"
         )
     return runs, warnings
-
-
-def _inputs(adapters: Sequence[Adapter]) -> list[Path]:
-    return [path for a in adapters for path in (a.weights, a.path / "adapter_config.json")]
-
-
-def _side(side: SideOption) -> Any:
-    return None if side is SideOption.auto else side.value

@@ -55,7 +55,7 @@ def edit(
 
     found = read_adapter(adapter, name)
     check_new_folder(output, found)
-    inputs = [found.weights, found.path / "adapter_config.json", *([directions] if directions else [])]
+    inputs = [*found.files, *([directions] if directions else [])]
     check_targets(json, inputs=inputs)
     chosen = load_directions(directions) if directions is not None else None
     notes = check_origin(chosen, found, same_base=same_base)

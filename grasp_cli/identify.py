@@ -104,7 +104,7 @@ def identify(
         _trajectory(adapter, checkpoints, side, json, final=single)
         return
     found = read_adapter(adapter, name)
-    check_targets(html, output, json, inputs=[found.weights, found.path / "adapter_config.json"])
+    check_targets(html, output, json, inputs=found.files)
     report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
     shown = findings(found, report)
     beside = None
@@ -167,7 +167,7 @@ def _steps(folder: Path, checkpoints: Checkpoints, side: SideOption, *, final: b
 
     places: list[tuple[int | None, Path]] = [*checkpoints, *([(None, folder)] if final else [])]
     adapters = [(step, read_adapter(path).updates) for step, path in places]
-    return trajectory(adapters, side=None if side is SideOption.auto else side.value)
+    return trajectory(adapters, side=side.known)
 
 
 def _try_trajectory(

@@ -35,7 +35,7 @@ def linearity(
     from synthetic.runner.results import write_json
 
     found = read_adapter(adapter, name)
-    inputs = [found.weights, found.path / "adapter_config.json", data, *([neutral] if neutral else [])]
+    inputs = [*found.files, data, *([neutral] if neutral else [])]
     check_targets(json, inputs=inputs)
     out = console()
     with progress("rows", out) as watch:

@@ -155,6 +155,11 @@ class ModuleSpectrum:
     leading: Float[ndarray, " width"] | None = None
     start: Start | None = None
 
+    @property
+    def place(self) -> str | int | None:
+        """As of an ``Update``: the path of its block, its index where no path is known."""
+        return self.layer if self.block is None else self.block
+
     @cached_property
     def norm(self) -> float:
         """Frobenius norm."""

@@ -56,6 +56,11 @@ class Adapter:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def files(self) -> list[Path]:
+        """What it was read from, which no result may be written over."""
+        return [self.weights, self.path / "adapter_config.json"]
+
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the weight file as hexadecimal digits; the file is streamed when first asked."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..adapters import Adapter
+from ..adapters.text import listing
 
 
 def summary(adapter: Adapter) -> list[tuple[str, str]]:
@@ -44,9 +45,10 @@ def provenance(adapter: Adapter) -> dict[str, Any]:
     }
 
 
-def different_bases(first: Adapter, second: Adapter) -> list[str]:
+def different_bases(*adapters: Adapter) -> list[str]:
     """A warning where the configs name different base models, whose streams have no basis in common; else nothing."""
-    names = first.config.base_model_name, second.config.base_model_name
-    if None in names or names[0] == names[1]:
+    names = list(dict.fromkeys(a.config.base_model_name for a in adapters if a.config.base_model_name is not None))
+    if len(names) < 2:
         return []
-    return [f"the base models differ: {names[0]} and {names[1]}; directions compare only within one base model"]
+    some = " and ".join(names) if len(names) == 2 else listing(names, 4)
+    return [f"the base models differ: {some}; directions compare only within one base model"]

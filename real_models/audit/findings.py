@@ -185,9 +185,8 @@ def _depth(audit: Audit) -> Iterator[Finding]:
 def _blocks(audit: Audit) -> list[tuple[Any, list[ModuleSpectrum]]]:
     blocks: dict[Any, list[ModuleSpectrum]] = {}
     for m in audit.modules:
-        place = m.layer if m.block is None else m.block
-        if place is not None:
-            blocks.setdefault(place, []).append(m)
+        if m.place is not None:
+            blocks.setdefault(m.place, []).append(m)
     short = {place: modules[0].layer for place, modules in blocks.items()}
     plain = len(set(short.values())) == len(blocks) and None not in short.values()
     return [(short[place] if plain else place, modules) for place, modules in blocks.items()]
@@ -223,13 +222,14 @@ def concentration(audit: Audit) -> Iterator[Finding]:
 def shared(audit: Audit) -> Iterator[Finding]:
     """Leading directions that the layers share, by kind of module; of a layer's experts the largest stands for them."""
     groups: dict[tuple[str, int], dict[Any, ModuleSpectrum]] = {}
-    for m in sorted(audit.alive, key=lambda m: m.norm):
+    for m in audit.alive:
         if m.leading is not None:
-            place = m.name if m.layer is None and m.block is None else m.block or m.layer
-            groups.setdefault((kind(m.name), len(m.leading)), {})[place] = m
-    order = {m.name: n for n, m in enumerate(audit.alive)}
-    for (name, _), largest in sorted(groups.items(), key=lambda item: min(order[m.name] for m in item[1].values())):
-        group = sorted(largest.values(), key=lambda m: order[m.name])
+            largest = groups.setdefault((kind(m.name), len(m.leading)), {})
+            place = m.name if m.place is None else m.place
+            if place not in largest or m.norm > largest[place].norm:
+                largest[place] = m
+    for (name, _), by_layer in groups.items():
+        group = list(by_layer.values())
         if len(group) < 3:
             continue
         directions = np.stack([m.leading for m in group if m.leading is not None], axis=1)
