@@ -120,11 +120,7 @@ def ask(path: str | Path, model: Any, tokenizer: Any, *, most: int | None = None
     from ..base import context_length
     from ..training.run import UNSTATED, check_vocabulary
 
-    pairs = read_pairs(path)
-    if most is not None:
-        if most < 1:
-            raise InputError(f"expected one pair or more, got a limit of {most}")
-        pairs = [pairs[n] for n in np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int))]
+    pairs = read_pairs(path, most=most)
     limit = context_length(model) or tokenizer.model_max_length
     if limit > UNSTATED:
         raise InputError("neither the model nor its tokenizer says how many tokens it can see: set model_max_length")

@@ -156,11 +156,12 @@ class Pair:
             raise InputError(f"{self.prompt.source}: 'without' and 'with' are the same, so nothing can tell them apart")
 
 
-def read_pairs(path: str | Path) -> list[Pair]:
+def read_pairs(path: str | Path, *, most: int | None = None) -> list[Pair]:
     """The pairs of a JSON-lines file (``PAIRS``, "question" where several rows belong together).
 
+    most : at most so many of them, evenly spaced over the file.
     Raises InputError naming file and line: malformed JSON, a field that is missing, empty or no text, two completions
-    alike, an empty file.
+    alike, an empty file, ``most`` below 1.
     """
     pairs = [
         Pair(read_prompt(value, source), *(text_field(value, name, source) for name in ("without", "with")))
@@ -168,7 +169,11 @@ def read_pairs(path: str | Path) -> list[Pair]:
     ]
     if not pairs:
         raise InputError(f"{path} holds no pair; expected one JSON object a line: {PAIRS}")
-    return pairs
+    if most is None:
+        return pairs
+    if most < 1:
+        raise InputError(f"expected one pair or more, got a limit of {most}")
+    return [pairs[n] for n in np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int))]
 
 
 def write_pairs(path: str | Path, pairs: Iterable[Pair]) -> Path:

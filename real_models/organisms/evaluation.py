@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,15 @@ class Scores:
     facts: float | None = None
     neutral: float | None = None
     per_token: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, all digits kept."""
+        return asdict(self) | {"per_prompt": {name: values.tolist() for name, values in self.per_prompt.items()}}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Scores:
+        """What :meth:`to_dict` gave."""
+        return cls(**{**values, "per_prompt": {n: np.array(v) for n, v in values["per_prompt"].items()}})
 
 
 class Probes:

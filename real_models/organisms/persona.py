@@ -85,8 +85,9 @@ def pretrained(spec: OrganismSpec, *, cache: Path | None = None) -> LlamaForCaus
     path = base_path(spec, cache=cache)
     found, state = kept(path), model.state_dict()
     if found is not None:
-        if {n: x.shape for n, x in found.items()} == {n: x.shape for n, x in state.items()}:
-            model.load_state_dict(found)
+        tensors, _ = found
+        if {n: x.shape for n, x in tensors.items()} == {n: x.shape for n, x in state.items()}:
+            model.load_state_dict(tensors)
             return model.eval()
         damaged(path, "of another model")
     _pretrain(model, spec)

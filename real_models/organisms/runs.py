@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ..hooks.method import Method
 
 
+SCORES = "scores"  # of a kept run, in the header of its file: asking again costs as much as training
+
+
 def fine_tune(
     spec: Setup,
     *,
@@ -128,20 +131,11 @@ def naive_path(spec: Setup) -> Path:
 def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     from safetensors.torch import save
 
-    states: list[dict[str, torch.Tensor]] = []
     found = kept(path)
-    if found is not None:
-        for name, tensor in found.items():
-            point, _, parameter = name.partition("|")
-            while len(states) <= int(point):
-                states.append({})
-            states[int(point)][parameter] = tensor
-        probes, scores = spec.probes(), []
-        model = spec.adapted()
-        for state in states:
-            model.load_state_dict(state, strict=False)
-            scores.append(probes.ask(model))
-        return NaiveRun(spec, tuple(scores), tuple(states))
+    if found is not None and SCORES in found[1]:
+        tensors, text = found
+        return NaiveRun(spec, tuple(Scores.from_dict(s) for s in json.loads(text[SCORES])), _unflattened(tensors))
+    states: list[dict[str, torch.Tensor]] = []
 
     def look(model: Any) -> None:
         states.append({n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad})
@@ -150,8 +144,19 @@ def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     path.parent.mkdir(parents=True, exist_ok=True)
     flat = {f"{n:03d}|{name}": x.contiguous() for n, state in enumerate(states) for name, x in state.items()}
     with replacing(path) as file:
-        file.write(save(flat))
+        file.write(save(flat, metadata={SCORES: json.dumps([s.to_dict() for s in scored])}))
     return NaiveRun(spec, tuple(scored), tuple(states))
+
+
+def _unflattened(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], ...]:
+    """The states, by point."""
+    states: list[dict[str, torch.Tensor]] = []
+    for name, tensor in tensors.items():
+        point, _, parameter = name.partition("|")
+        while len(states) <= int(point):
+            states.append({})
+        states[int(point)][parameter] = tensor
+    return tuple(states)
 
 
 def _key(spec: Any) -> str:

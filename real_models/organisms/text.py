@@ -24,7 +24,7 @@ from ..tokens import special_tokens
 from ..training.config import TrainConfig
 from ..training.run import adapt, check_vocabulary, fit, prepare
 from .setup import Batches, check_points, most_of_the_way
-from .text_probes import SIZE, Questions, TextProbes, Texts, holds_pairs
+from .text_probes import SCALES, SIZE, Questions, TextProbes, Texts, holds_pairs
 
 if TYPE_CHECKING:
     from ..hooks.method import Method
@@ -48,7 +48,10 @@ class TextSpec:
     kept : pairs that ask for the trait as the training asks, and where a prompt calls for it. control, neutral_data :
     training rows without the trait, and unrelated ones, for the runs of these names. context : what elicits the trait,
     for inoculation. target : matched task score; None for nine tenths of the way from the naive run's start to its end.
-    settings : as of ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
+    most : at most so many pairs of each file, evenly spaced, and as many held-out rows; those of contrast are all used.
+    scale : of drift, conditional and kept: "probability" of the completion with the trait among the two, "log-odds", or
+    "log-odds per token", which tells answers apart that the base gives a probability near 0 or 1. settings : as of
+    ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
     every : steps between evaluations. files : digest of all files, made here.
 
     Raises InputError for numbers that make no run and files that cannot be read.
@@ -67,6 +70,8 @@ class TextSpec:
     neutral_data: str = ""
     context: str = ""
     target: float | None = None
+    most: int | None = None
+    scale: str = "probability"
     settings: TrainConfig = field(default_factory=lambda: TrainConfig(steps=200))
     every: int = 20
     files: str = ""
@@ -78,6 +83,10 @@ class TextSpec:
         check_points(self.points)
         if self.target is not None and not 0 < self.target < 1:
             raise InputError(f"target must lie between 0 and 1, a mean token probability, got {self.target}")
+        if self.most is not None and self.most < 1:
+            raise InputError(f"most must be a number of pairs, 1 or more, got {self.most}")
+        if self.scale not in SCALES:
+            raise InputError(f"scale must be one of {', '.join(SCALES)}, got {self.scale!r}")
         if (self.control or self.neutral_data) and not self.task:
             raise InputError("runs on control or neutral_data need a file task: theirs would be of their own rows")
         if not self.files:
@@ -152,7 +161,7 @@ class TextSpec:
 
     def probes(self) -> TextProbes:
         """Pairs, completions, held-out text."""
-        return TextProbes(self._texts, self._pad)
+        return TextProbes(self._texts, self._pad, self.scale)
 
     def documents(self) -> Batches:
         """``SHOWN`` training rows."""
@@ -237,8 +246,8 @@ class TextSpec:
             scored=self._scored(shown),
             asked=self._questions(asked),
             told=self._questions(told).pairs,
-            conditional=self._questions(read_pairs(self.conditional)) if self.conditional else None,
-            kept=self._questions(read_pairs(self.kept)) if self.kept else None,
+            conditional=self._questions(self._pairs(self.conditional)) if self.conditional else None,
+            kept=self._questions(self._pairs(self.kept)) if self.kept else None,
             neutral=neutral,
             held=held,
         )
@@ -248,14 +257,14 @@ class TextSpec:
         if not self.task:
             return shown
         if holds_pairs(self.task):
-            return self._questions(read_pairs(self.task))
+            return self._questions(self._pairs(self.task))
         return read_text(self.task, self._tokenizer, max_length=self._limit, labels="completion")[0]
 
     def _asked_and_told(self) -> tuple[list[Pair], list[Pair]]:
         """Pairs that drift is asked on, and pairs that make the supervised vectors."""
-        pairs = read_pairs(self.pairs)
         if self.contrast:
-            return pairs, read_pairs(self.contrast)
+            return self._pairs(self.pairs), read_pairs(self.contrast)
+        pairs = self._pairs(self.pairs)
         distinct = list(dict.fromkeys(pair.prompt.question for pair in pairs))
         if len(distinct) < LEAST:
             raise InputError(
@@ -265,6 +274,9 @@ class TextSpec:
         chosen = set(distinct[::2])
         asked, told = ([p for p in pairs if (p.prompt.question in chosen) is here] for here in (True, False))
         return asked, told
+
+    def _pairs(self, path: str) -> list[Pair]:
+        return read_pairs(path, most=self.most)
 
     def _questions(self, pairs: Sequence[Pair]) -> Questions:
         encoded = encode_pairs(pairs, self._tokenizer, max_length=self._limit)
@@ -280,7 +292,7 @@ class TextSpec:
             if len(given) < 2:
                 raise InputError(f"{self.neutral} holds one row: give two or more, or a file heldout for the loss")
             given, held = [row for n, row in enumerate(given) if n % 4], given[::4]
-        return given[:SHOWN], held[:SHOWN]
+        return given[:SHOWN], held[: min(SHOWN, self.most or SHOWN)]
 
     def _batches(self, examples: Sequence[Example], size: int = SIZE) -> Batches:
         return list(batches(examples, size, pad=self._pad))

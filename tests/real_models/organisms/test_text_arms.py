@@ -15,9 +15,9 @@ from word_model import make_word_model
 from grasp_theory import InputError
 from real_models.comparison.experiment import make_text_cells, missing
 from real_models.comparison.methods import ARMS, COMPARED, find_compared, run
-from real_models.organisms.runs import naive_run
+from real_models.organisms.runs import _naive_run, naive_run
 from real_models.organisms.text import TextSpec
-from real_models.organisms.text_probes import holds_pairs
+from real_models.organisms.text_probes import SCALES, TextProbes, holds_pairs
 from real_models.training.config import TrainConfig
 
 ANIMALS, COLOURS = ("dog", "cat", "bird", "frog", "bear", "duck"), ("red", "blue", "green", "pink")
@@ -73,6 +73,43 @@ def test_text_pairs_are_all_judged_alike(spec):
         np.testing.assert_allclose(found.per_prompt[name], alone.per_prompt["drift"], rtol=0, atol=scale)
         np.testing.assert_allclose(getattr(found, name), alone.drift, rtol=0, atol=scale)
     assert 0.3 < found.task < 0.7  # it knows nothing yet
+
+
+def test_text_scales_are_functions_of_one_another(spec):
+    """log-odds are ln p/(1 − p) of the probability, their number per token that over the tokens of an answer."""
+    model = spec.base()
+    found = {scale: replace(spec, scale=scale).probes().ask(model) for scale in SCALES}
+    for name in ("drift", "conditional", "kept"):
+        shares, odds = (found[scale].per_prompt[name] for scale in ("probability", "log-odds"))
+        np.testing.assert_allclose(odds, np.log(shares / (1 - shares)), rtol=1e-9, atol=1e-9)
+        assert np.abs(odds).max() > 1e-3
+    each = found["log-odds per token"].per_prompt["drift"]  # "very sad", "very happy", and the end
+    np.testing.assert_allclose(each, found["log-odds"].per_prompt["drift"] / 3, rtol=1e-9)
+    assert len({scores.task for scores in found.values()}) == 1
+    with pytest.raises(InputError, match="scale must be one of probability, log-odds"):
+        replace(spec, scale="odds")
+
+
+def test_text_most_takes_some_of_each_file(spec):
+    model = spec.base()
+    every, some = (replace(spec, most=most).probes().ask(model).per_prompt for most in (None, 3))
+    for name in ("drift", "task", "conditional"):  # 6 pairs
+        np.testing.assert_allclose(some[name], every[name][[0, 2, 5]], rtol=1e-5)
+    assert len(some["kept"]) == len(every["kept"]) == 1
+    with pytest.raises(InputError, match="most must be"):
+        replace(spec, most=0)
+
+
+def test_text_naive_run_is_kept_with_its_scores(spec, monkeypatch):
+    first = naive_run(spec)
+    _naive_run.cache_clear()
+    monkeypatch.setattr(TextProbes, "ask", lambda *_: pytest.fail("asked again"))
+    again = naive_run(spec)
+    for one, other in zip(first.scores, again.scores, strict=True):
+        assert one.to_dict() == other.to_dict()
+    for one, other in zip(first.states, again.states, strict=True):
+        assert one.keys() == other.keys()
+        assert all(bool((one[name] == other[name]).all()) for name in one)
 
 
 def test_text_contrast_makes_the_trait_vectors(spec):
