@@ -14,6 +14,7 @@ from synthetic.runner.results import write_atomically
 
 ARMS = ("train", "control", "neutral_data")
 TESTS = ("task", "drift", "conditional", "kept")
+MANY, FEW = 96, 24  # pairs that drift is asked on; of conditional and of kept
 
 
 @dataclass(frozen=True)
