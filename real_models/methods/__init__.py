@@ -19,6 +19,7 @@ from .caft import Ablation, Caft
 from .compensated import Compensated
 from .edit import edit
 from .grasp import Grasp
+from .hold import Hold
 from .inoculation import Inoculation
 from .kl import KL
 from .lineas import LinEAS
@@ -72,6 +73,7 @@ __all__ = [
     "Compensated",
     "Given",
     "Grasp",
+    "Hold",
     "InferenceSteering",
     "Inoculation",
     "LinEAS",
