@@ -149,10 +149,6 @@ def _decoder(model: torch.nn.Module, blocks: Sequence[torch.nn.Module]) -> torch
 def _refuse(decoder: torch.nn.Module, kwargs: dict[str, Any]) -> None:
     caches = [kwargs[name] for name in _CACHES[:2] if kwargs.get(name) is not None]
     if any(not hasattr(cache, "get_seq_length") or cache.get_seq_length() > 0 for cache in caches):
-        raise InputError(
-            "hold runs the base model beside, which has no cache of its own: generate with use_cache=False"
-        )
+        raise InputError("hold runs the base model too, and has no cache for it: generate with use_cache=False")
     if decoder.training and getattr(decoder, "gradient_checkpointing", False):
-        raise InputError(
-            "hold cannot be on with gradient checkpointing, which runs blocks again: switch one of them off"
-        )
+        raise InputError("hold cannot act with gradient checkpointing, which runs blocks again: leave one of them off")
