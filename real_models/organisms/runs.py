@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from grasp_theory import InputError, Update
 from synthetic.runner.code_version import code_version
@@ -82,26 +80,6 @@ class NaiveRun:
         model.load_state_dict(self.states[at], strict=False)
         return model.eval()
 
-    def without(self, bases: Mapping[str, np.ndarray], at: int) -> Any:
-        """The fine-tuned model at a point with (I − QQᵀ) dW in modules that write the stream, dW (I − QQᵀ) in others.
-
-        bases : module -> Q, orthonormal columns, of its output (write) or its input.
-        """
-        import torch
-
-        from ..hooks.targets import lora_factors
-
-        model = self.model(at)
-        with torch.no_grad():
-            for f in lora_factors(model):
-                if f.name in bases:
-                    Q = torch.from_numpy(bases[f.name]).float()
-                    if f.side == "write":
-                        f.B.sub_(Q @ (Q.T @ f.B))
-                    else:
-                        f.A.sub_((f.A @ Q) @ Q.T)
-        return model
-
     @property
     def updates(self) -> tuple[Update, ...]:
         """Of the adapter at the crossing."""
@@ -115,7 +93,7 @@ def _updates(naive: NaiveRun, at: int) -> tuple[Update, ...]:
 
 
 def naive_run(spec: Setup) -> NaiveRun:
-    """The naive run, from the cache or run now; the last one is kept in memory."""
+    """The naive run, from the cache or run now; the last two are kept in memory."""
     return _naive_run(spec, naive_path(spec))
 
 
@@ -124,24 +102,24 @@ def naive_path(spec: Setup) -> Path:
     return cache_folder() / f"naive-{_key(spec)}.safetensors"
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _naive_run(spec: Setup, path: Path) -> NaiveRun:
+    states = _kept_states(path)
+    if states is None:
+        return _train(spec, path)
+    probes, scores = spec.probes(), []
+    model = spec.adapted()
+    for state in states:
+        model.load_state_dict(state, strict=False)
+        scores.append(probes.ask(model))
+    return NaiveRun(spec, tuple(scores), tuple(states))
+
+
+def _train(spec: Setup, path: Path) -> NaiveRun:
+    """Run now, and put into the cache."""
     from safetensors.torch import save
 
     states: list[dict[str, torch.Tensor]] = []
-    found = kept(path)
-    if found is not None:
-        for name, tensor in found.items():
-            point, _, parameter = name.partition("|")
-            while len(states) <= int(point):
-                states.append({})
-            states[int(point)][parameter] = tensor
-        probes, scores = spec.probes(), []
-        model = spec.adapted()
-        for state in states:
-            model.load_state_dict(state, strict=False)
-            scores.append(probes.ask(model))
-        return NaiveRun(spec, tuple(scores), tuple(states))
 
     def look(model: Any) -> None:
         states.append({n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad})
@@ -152,6 +130,33 @@ def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     with replacing(path) as file:
         file.write(save(flat))
     return NaiveRun(spec, tuple(scored), tuple(states))
+
+
+def updates_at(spec: Setup, at: int) -> tuple[Update, ...]:
+    """Of the naive run of a spec at a point, from the cache or run now: for control runs, whose scores nobody asks."""
+    model = spec.adapted()
+    model.load_state_dict(_states(spec, naive_path(spec))[at], strict=False)
+    return updates_from_model(model)
+
+
+@lru_cache(maxsize=1)
+def _states(spec: Setup, path: Path) -> tuple[dict[str, torch.Tensor], ...]:
+    found = _kept_states(path)
+    return _train(spec, path).states if found is None else tuple(found)
+
+
+def _kept_states(path: Path) -> list[dict[str, torch.Tensor]] | None:
+    """Point -> the trained parameters, if the cache has them."""
+    found = kept(path)
+    if found is None:
+        return None
+    states: list[dict[str, torch.Tensor]] = []
+    for name, tensor in found.items():
+        point, _, parameter = name.partition("|")
+        while len(states) <= int(point):
+            states.append({})
+        states[int(point)][parameter] = tensor
+    return states
 
 
 def _key(spec: Any) -> str:
