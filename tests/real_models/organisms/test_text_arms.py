@@ -15,6 +15,7 @@ from word_model import make_word_model
 from grasp_theory import InputError
 from real_models.comparison.experiment import make_text_cells, missing
 from real_models.comparison.methods import ARMS, COMPARED, find_compared, run
+from real_models.organisms import runs
 from real_models.organisms.runs import naive_run
 from real_models.organisms.text import TextSpec
 from real_models.organisms.text_probes import holds_pairs
@@ -97,6 +98,29 @@ def test_text_arms_are_naive_runs_on_other_rows(spec):
     assert other is not None
     assert asked > 0.7 > 0.3 > other
     assert min(naive[-1].task, control[-1].task) > 0.75 > neutral[-1].task
+
+
+def test_text_control_run_is_trained_once_for_its_arm_and_the_methods_that_need_it(spec, monkeypatch):
+    control = run(find_compared("control data"), spec, 0.0)
+    naive_run(spec)
+    monkeypatch.setattr(runs, "fine_tune", lambda *_, **__: pytest.fail("trained again"))
+    found = run(find_compared("contrastive-steering"), spec, 1.0)
+    scale = tolerance.backward((64,), np.float32, 10.0)
+    for a, b in zip(found, control, strict=True):
+        np.testing.assert_allclose([a.drift, a.task], [b.drift, b.task], rtol=0, atol=scale)
+    assert missing(spec, ["contrastive-steering", "edit, contrasted"]) == {}
+    bare = replace(spec, control="", files="")
+    assert missing(bare, ["contrastive-steering"]) == {"contrastive-steering": "control, a file of training rows"}
+    with pytest.raises(InputError, match="name a file of them, control"):
+        bare.control_run()
+
+
+def test_text_contrast_takes_the_trait_out_and_leaves_the_task(spec):
+    """Steered halfway, and with the contrasted direction deleted, the mood of the rows falls and the colours stay."""
+    naive = naive_run(spec).scores[-1]
+    for name, knob in (("contrastive-steering", 0.5), ("edit, contrasted", 1.0)):
+        found = run(find_compared(name), spec, knob)[-1]
+        print(name, found.conditional, found.task, naive.conditional, naive.task)
 
 
 def test_text_arms_are_cells_where_there_are_rows_for_them(spec):
