@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from grasp_theory import Update
 
 # What a method uses beyond the weights; methods are ranked within a class only. "data" includes what the base model
-# says by itself, which takes no data. "control run": the same fine-tuning on rows without the trait, not which rows have it.
+# says by itself, which takes no data. "control run": the same fine-tuning on rows without the trait.
 CLASSES = ("weights", "data", "neutral text", "control run", "trait")
 Information = Literal["weights", "data", "neutral text", "control run", "trait"]
 Stage = Literal["naive", "training", "inference", "weights", "arm"]

@@ -18,8 +18,8 @@ from ..hooks.weights import WeightEdit
 class ContrastiveSteering(WeightEdit):
     """dW <- dW − strength · (dW − dW_control): the difference of two fine-tunes, taken out of one of them.
 
-    Contrastive weight steering (Fierro and Roger 2025, arXiv:2511.05408) with w = dW − dW_control: what both runs learnt
-    alike cancels in w and is kept, what one of them alone learnt is scaled (statement ``control-contrast``). The paper
+    Contrastive weight steering (Fierro and Roger 2025, arXiv:2511.05408) with w = dW − dW_control: what both runs
+    learnt alike cancels in w and is kept, what one of them alone learnt is scaled (statement ``control-contrast``). The paper
     takes w from two runs on other data, written to show a trait and its opposite, and adds k w to a fine-tune; here
     k = −strength and the fine-tune is one of the two, so that nobody writes data that show the trait. At strength 1 the
     control run is left, so only strengths below it, or above, say anything that the control run does not. The plain
@@ -56,7 +56,9 @@ class ContrastiveSteering(WeightEdit):
         require_same_modules(updates, self.control)
         controls = {u.name: u for u in self.control}
         return [
-            replace(u, rank=u.rank + controls[u.name].rank, source=partial(_steered, u, controls[u.name], self.strength))
+            replace(
+                u, rank=u.rank + controls[u.name].rank, source=partial(_steered, u, controls[u.name], self.strength)
+            )
             for u in updates
         ]
 

@@ -18,8 +18,8 @@ AS_GOOD_AS_EQUAL = 1 - 1e-9
 class SoftThreshold(WeightEdit):
     """dW <- Σ max(s_i − threshold · s_0, 0) u_i v_iᵀ in every module, s_0 its own largest singular value.
 
-    Law: that is the X which minimises ½‖X − dW‖_F² + threshold · s_0 ‖X‖_* (Cai, Candès and Shen 2010, theorem 2.1): the
-    bet is that what a few strong components do not carry is noise. Relative to each other, small ones lose most.
+    Law: that is the X which minimises ½‖X − dW‖_F² + threshold · s_0 ‖X‖_* (Cai, Candès and Shen 2010, theorem 2.1).
+    The bet is that what a few strong components do not carry is no part of the task: small ones lose most of theirs.
 
     Parameters
     ----------
@@ -45,12 +45,11 @@ class SoftThreshold(WeightEdit):
 
 
 class MinimaxRemoval(WeightEdit):
-    """s_0 <- s_0 − n in every module, n the removal for a factor of unknown strength beside a task of norm ``shrink`` · s_0
-    (statement ``minimax-removal``).
+    """s_0 <- s_0 − n in every module: what errs least in the worst case, for a factor of unknown strength there.
 
-    By Weyl's inequality the task of a module is at least as large as s_1: where ``shrink`` asserts less, s_1/s_0 takes its
-    place. So nearly all of component 0 goes where it stands out, n = s_0 (1 − ½(s_1/s_0)⁴ + …), and little where the
-    second is as strong.
+    n is that of statement ``minimax-removal`` for a task of norm ``shrink`` · s_0, or s_1 where that is more: by Weyl's
+    inequality the task is at least as large. So nearly all of component 0 goes where it stands out,
+    n = s_0 (1 − ½(s_1/s_0)⁴ + …), and nothing where the second is as strong.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ class Setup(Protocol):
         ...
 
     def control_run(self) -> Setup:
-        """The same fine-tuning, LoRA start and data order, on rows without the trait; InputError where there are none."""
+        """The same base, LoRA start and data order, on rows without the trait; InputError where there are none."""
         ...
 
     def matched_score(self, task: Sequence[float]) -> float:

@@ -55,12 +55,8 @@ LAWS = {
     SoftThreshold(0.6): lambda dW, n, side: spectrum(dW, lambda S: np.maximum(S - 0.6 * S[0], 0)),
     MinimaxRemoval(0.3): lambda dW, n, side: spectrum(dW, lambda S: least_worst(S, 0.3)),
     MinimaxRemoval(0.95): lambda dW, n, side: spectrum(dW, lambda S: least_worst(S, 0.95)),
-    ContrastiveSteering(updates_from_model(trained(1)), strength=0.7): lambda dW, n, side: (
-        0.3 * dW + 0.7 * CONTROL[n]
-    ),
-    ContrastiveSteering(updates_from_model(trained(1)), strength=1.5): lambda dW, n, side: (
-        dW - 1.5 * (dW - CONTROL[n])
-    ),
+    ContrastiveSteering(updates_from_model(trained(1)), strength=0.7): lambda dW, n, side: 0.3 * dW + 0.7 * CONTROL[n],
+    ContrastiveSteering(updates_from_model(trained(1)), strength=1.5): lambda dW, n, side: dW - 1.5 * (dW - CONTROL[n]),
     Edit(write=Q, delete=[0]): lambda dW, n, side: (
         (np.eye(WIDTH) - Q @ Q.T) @ spectrum(dW, lambda S: S * (np.arange(len(S)) > 0))
         if side == "write"
