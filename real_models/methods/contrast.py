@@ -19,11 +19,11 @@ class ContrastiveSteering(WeightEdit):
     """dW <- dW − strength · (dW − dW_control): the difference of two fine-tunes, taken out of one of them.
 
     Contrastive weight steering (Fierro and Roger 2025, arXiv:2511.05408) with w = dW − dW_control: what both runs
-    learnt alike cancels in w and is kept, what one of them alone learnt is scaled (statement ``control-contrast``). The paper
-    takes w from two runs on other data, written to show a trait and its opposite, and adds k w to a fine-tune; here
-    k = −strength and the fine-tune is one of the two, so that nobody writes data that show the trait. At strength 1 the
-    control run is left, so only strengths below it, or above, say anything that the control run does not. The plain
-    control is :class:`~real_models.methods.scale.Scale` by 1 − strength: it scales all of dW alike.
+    learnt alike cancels in w and is kept, what one of them alone learnt is scaled (statement ``control-contrast``).
+    The paper takes w from two runs on other data, written to show a trait and its opposite, and adds k w to a
+    fine-tune; here k = −strength and the fine-tune is one of the two, so that nobody writes data that show the trait.
+    At strength 1 the control run is left, so only strengths below it, or above, say anything that the control run does
+    not. The plain control is :class:`~real_models.methods.scale.Scale` by 1 − strength: it scales all of dW alike.
 
     Parameters
     ----------

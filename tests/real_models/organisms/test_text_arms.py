@@ -115,12 +115,19 @@ def test_text_control_run_is_trained_once_for_its_arm_and_the_methods_that_need_
         bare.control_run()
 
 
-def test_text_contrast_takes_the_trait_out_and_leaves_the_task(spec):
-    """Steered halfway, and with the contrasted direction deleted, the mood of the rows falls and the colours stay."""
-    naive = naive_run(spec).scores[-1]
-    for name, knob in (("contrastive-steering", 0.5), ("edit, contrasted", 1.0)):
-        found = run(find_compared(name), spec, knob)[-1]
-        print(name, found.conditional, found.task, naive.conditional, naive.task)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_text_contrastive_steering_tells_the_trait_from_the_task_and_scaling_does_not(spec, seed):
+    """Halfway to the control run the mood of the rows is gone, half the update still has all of it; both know the task.
+
+    Seeds 0 to 3: the trait as asked in training 0.06 to 0.13 against 1.00, the task 0.86 to 0.89 against 0.92 to 0.94.
+    """
+    seeded = replace(spec, settings=replace(spec.settings, seed=seed))
+    start = naive_run(seeded).scores[0].task
+    steered, scaled = (run(find_compared(name), seeded, 0.5)[-1] for name in ("contrastive-steering", "scale"))
+    assert steered.conditional is not None
+    assert scaled.conditional is not None
+    assert steered.conditional < 0.4 < 0.8 < scaled.conditional
+    assert min(steered.task, scaled.task) > start + 0.2
 
 
 def test_text_arms_are_cells_where_there_are_rows_for_them(spec):
