@@ -226,7 +226,7 @@ def _written(s: Sources, Q: np.ndarray) -> dict[str, np.ndarray]:
 
 def _by_block(s: Sources, blocks: Mapping[int, np.ndarray]) -> dict[str, np.ndarray]:
     """Write module -> what its block has."""
-    return {u.name: blocks[u.layer] for u in s.updates if u.side == "write" and u.layer in blocks}
+    return {u.name: blocks[u.layer] for u in s.updates if u.side == "write" and u.layer is not None}
 
 
 def _random(s: Sources, k: float) -> WeightEdit:
@@ -290,9 +290,9 @@ class Edit(WeightEdit):
         strength: float | None = None,
         threshold: float = 0.0,
     ) -> None:
-        self._asked = {"write": write, "read": read, "delete": indices("delete", delete), "keep": keep, "scale": scale}
-        self._asked |= {"shrink": shrink, "strength": strength, "threshold": threshold}
+        self.asked = {"write": write, "read": read, "delete": indices("delete", delete), "keep": keep, "scale": scale}
+        self.asked |= {"shrink": shrink, "strength": strength, "threshold": threshold}
         self.directions = directions
 
     def edited(self, updates: Sequence[Update]) -> list[Update]:
-        return edit(updates, self.directions, **self._asked)
+        return edit(updates, self.directions, **self.asked)

@@ -57,7 +57,8 @@ def effects(naive: NaiveRun, k: int) -> dict[str, float]:
     for side in SIDES:
         for i, removed in enumerate(components(naive, side, k)):
             model = naive.model(naive.at)
-            with Edit(**{side.split(",")[0]: removed}).attached(model):
+            edit = Edit(write=removed) if side.startswith("write") else Edit(read=removed)
+            with edit.attached(model):
                 scores = probes.ask(model)
             found |= {f"drift without {side} {i}": scores.drift, f"task without {side} {i}": scores.task}
     return found

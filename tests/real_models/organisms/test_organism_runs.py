@@ -273,7 +273,7 @@ def test_arm_edits_take_their_directions_out(learning, name):
     (method,) = find_compared(name).make(methods.SetupSources(RUN), 2.0)
     model = learning.model(-1)
     before = updates_from_model(model)
-    sides = edited_sides(before, **{side: method._asked[side] for side in ("write", "read")})
+    sides = edited_sides(before, **{side: method.asked[side] for side in ("write", "read")})
     plain = {u.name: u.lowrank for u in before}
     kinds = {u.side for u in before if u.name in sides}
     assert kinds == {"edit, read": {"read"}, "edit, per block": {"write"}}.get(name, {"read", "write"})
