@@ -20,7 +20,7 @@ FIGURE = Entry(
     place=13,
 )
 
-COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "trait": RED}
+COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "control run": ORANGE, "trait": RED}
 CURVES = {
     "naive": ("black", "o"),
     "grasp": (BLUE, "s"),
@@ -68,7 +68,9 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
 
     curves, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(curves, labels, loc="outside upper center", ncols=4)
-    classes = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in COLOURS.items()]
+    there = {line.information for line in found}
+    used = {name: colour for name, colour in COLOURS.items() if name in there}
+    classes = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in used.items()]
     classes.append(Line2D([], [], color=GREY, marker="x", label="control"))
     classes.append(Line2D([], [], color=GREY, linestyle="--", label="base model"))
     figure.legend(handles=classes, loc="outside lower center", ncols=3)

@@ -11,7 +11,7 @@ import numpy as np
 from synthetic.experiment import Experiment
 
 from ..organisms.common import one_thread
-from ..organisms.runs import naive_run
+from ..organisms.runs import naive_run, updates_at
 from . import experiment as comparison
 from . import methods as compared
 from .experiment import Cell, TextCell
@@ -29,7 +29,8 @@ STEPS = 8  # that are counted, after as many that may still fill caches
 class Cost:
     """Floating-point operations of matrix products (a multiplication and an addition are two), in 10⁹.
 
-    preparation : once. step : of training. follows : whether a naive run until it reaches the task comes first.
+    preparation : once. step : of training. follows : whether a run as long as the naive one until it reaches the task
+    comes first: that one, for a method that trains, or its control run.
     """
 
     preparation: float
@@ -62,6 +63,8 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     trains = method.stage == "training"
     with one_thread():
         naive_run(spec)  # in memory from here on: loading it is no part of the cost
+        if method.needs_control:
+            updates_at(spec.control_run(), 0)
         compared.said_by_base.cache_clear()  # sampling it is
         with FlopCounterMode(display=False) as counter:
             methods = compared.attached(method, spec, cell.knob)
@@ -73,7 +76,7 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     return {
         "preparation": np.array([preparation / 1e9]),
         "step": np.array([step / 1e9]),
-        "follows": np.array([float(trains and method.needs_naive)]),
+        "follows": np.array([float((trains and method.needs_naive) or method.needs_control)]),
     }
 
 

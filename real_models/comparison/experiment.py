@@ -142,6 +142,8 @@ def missing(spec: TextSpec, methods: Iterable[str]) -> dict[str, str]:
         method = find_compared(name)
         if method.information == "neutral text" and not spec.neutral:
             needs[name] = "neutral, a file of text"
+        elif method.needs_control and not spec.control:
+            needs[name] = "control, a file of training rows"
         elif method.inoculated and not spec.context:
             needs[name] = "context, a text that elicits the trait"
         elif name in ARMS and not getattr(spec, ARMS[name]):

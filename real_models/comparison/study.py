@@ -16,6 +16,7 @@ from .cost import costs, first_of_rows
 from .experiment import Cell, TextCell
 from .fronts import fronts
 from .matching import matched
+from .methods import find_compared
 from .table import Result, summarise
 
 
@@ -54,7 +55,9 @@ def study(
             return sweep(f"{__package__}.{name}", place, cells=chosen, n_jobs=jobs, progress=track).rows
 
     with progress("naive runs") as track:
-        prepare([cell.run_spec for cell in cells if cell.method == "naive"], n_jobs=jobs, progress=track)
+        specs = [cell.run_spec for cell in cells if cell.method == "naive"]
+        specs += [cell.run_spec.control_run() for cell in cells if find_compared(cell.method).needs_control]
+        prepare(specs, n_jobs=jobs, progress=track)
     runs = swept("experiment", cells, "compare")
     write_csv(results / "comparison.csv", runs)
     crossed = matched(runs)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .callback import MethodCallback
     from .given import Given
 
-Phase = Literal["training", "inference"]
+Phase = Literal["training", "inference", "weights"]
 
 
 class Method(ABC):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .directions import layer_directions, seen_directions, top_directions
+from ..methods import Edit
+from .directions import layer_directions, read_directions, seen_directions, top_directions
 from .runs import NaiveRun
 from .setup import Setup
 
@@ -45,7 +46,7 @@ def components(naive: NaiveRun, side: str, k: int) -> list[Removed]:
         blocks = layer_directions(naive, k)
         bases = {u.name: blocks[u.layer] for u in naive.updates if u.side == "write" and u.layer is not None}
     else:
-        bases = {u.name: u.lowrank.svd(k).Vh.T for u in naive.updates if u.side == "read"}
+        bases = read_directions(naive, k)
     return [{name: basis[:, i : i + 1] for name, basis in bases.items()} for i in range(k)]
 
 
@@ -55,6 +56,9 @@ def effects(naive: NaiveRun, k: int) -> dict[str, float]:
     probes, found = naive.spec.probes(), {}
     for side in SIDES:
         for i, removed in enumerate(components(naive, side, k)):
-            scores = probes.ask(naive.without(removed, naive.at))
+            model = naive.model(naive.at)
+            edit = Edit(write=removed) if side.startswith("write") else Edit(read=removed)
+            with edit.attached(model):
+                scores = probes.ask(model)
             found |= {f"drift without {side} {i}": scores.drift, f"task without {side} {i}": scores.task}
     return found

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from grasp_theory import Subspace, Update, identify
+from grasp_theory.identification.control import contrast, control_spaces
 
-from .runs import NaiveRun
+from .runs import NaiveRun, updates_at
 from .setup import Batches, Setup
 
 
@@ -29,6 +30,19 @@ def layer_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:
     """The k leading left directions of each block's own write modules."""
     blocks = sorted({u.layer for u in naive.updates if u.side == "write" and u.layer is not None})
     return {block: _leading([u for u in naive.updates if u.layer == block], k) for block in blocks}
+
+
+def read_directions(naive: NaiveRun, k: int) -> dict[str, np.ndarray]:
+    """Read module -> the k leading right directions of its own update."""
+    return {u.name: u.lowrank.svd(k).Vh.T for u in naive.updates if u.side == "read"}
+
+
+def contrasted_directions(naive: NaiveRun, k: int) -> np.ndarray:
+    """The same as ``weight-svd`` of what the naive run learnt and its control run did not, at the crossing: of
+    (I − CCᵀ)(dW − dW of the control), C the leading directions of the control (statement ``control-contrast``)."""
+    control = updates_at(naive.spec.control_run(), naive.at)
+    found, other = (identify(list(u), side="write", pool="layers") for u in (naive.updates, control))
+    return _leading(contrast(naive.updates, [control], spaces=control_spaces(found, [other])), k)
 
 
 def random_directions(spec: Setup, k: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +136,11 @@ class RunSpec:
                 model(**batch).loss.backward()
                 optimizer.step()
                 look(step + 1)
+
+    def control_run(self) -> RunSpec:
+        """On as many documents about the same facts, persona B as rare in them as in pretraining."""
+        language = replace(self.organism.language, curation=self.organism.language.rarity)
+        return replace(self, organism=replace(self.organism, language=language))
 
     def matched_score(self, task: Sequence[float]) -> float:
         """``TASK``, whatever the naive run reaches."""

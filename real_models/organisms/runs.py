@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from grasp_theory import InputError, Update
 from synthetic.runner.code_version import code_version
 from synthetic.runner.results import replacing
@@ -85,26 +83,6 @@ class NaiveRun:
         model.load_state_dict(self.states[at], strict=False)
         return model.eval()
 
-    def without(self, bases: Mapping[str, np.ndarray], at: int) -> Any:
-        """The fine-tuned model at a point with (I − QQᵀ) dW in modules that write the stream, dW (I − QQᵀ) in others.
-
-        bases : module -> Q, orthonormal columns, of its output (write) or its input.
-        """
-        import torch
-
-        from ..hooks.targets import lora_factors
-
-        model = self.model(at)
-        with torch.no_grad():
-            for f in lora_factors(model):
-                if f.name in bases:
-                    Q = torch.from_numpy(bases[f.name]).float()
-                    if f.side == "write":
-                        f.B.sub_(Q @ (Q.T @ f.B))
-                    else:
-                        f.A.sub_((f.A @ Q) @ Q.T)
-        return model
-
     @property
     def updates(self) -> tuple[Update, ...]:
         """Of the adapter at the crossing."""
@@ -118,7 +96,7 @@ def _updates(naive: NaiveRun, at: int) -> tuple[Update, ...]:
 
 
 def naive_run(spec: Setup) -> NaiveRun:
-    """The naive run, from the cache or run now; the last one is kept in memory."""
+    """The naive run, from the cache or run now; the last two are kept in memory."""
     return _naive_run(spec, naive_path(spec))
 
 
@@ -127,7 +105,7 @@ def naive_path(spec: Setup) -> Path:
     return cache_folder() / f"naive-{_key(spec)}.safetensors"
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     from safetensors.torch import save
 
@@ -157,6 +135,11 @@ def _unflattened(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.T
             states.append({})
         states[int(point)][parameter] = tensor
     return tuple(states)
+
+
+def updates_at(spec: Setup, at: int) -> tuple[Update, ...]:
+    """Of the naive run of a spec at a point, from the cache or run now."""
+    return updates_from_model(naive_run(spec).model(at))
 
 
 def _key(spec: Any) -> str:

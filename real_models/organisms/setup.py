@@ -69,6 +69,10 @@ class Setup(Protocol):
         and after each. inoculated : on rows behind what elicits the trait."""
         ...
 
+    def control_run(self) -> Setup:
+        """The same base, LoRA start and data order, on rows without the trait; InputError where there are none."""
+        ...
+
     def matched_score(self, task: Sequence[float]) -> float:
         """The task score at which runs are matched, given those of the naive run."""
         ...

@@ -138,6 +138,10 @@ class TextSpec:
             raise InputError(f"this run needs training rows of another kind; name a file of them, {name}")
         return replace(self, data=path, files="")
 
+    def control_run(self) -> TextSpec:
+        """On the rows of the file control."""
+        return self.on_arm("control")
+
     def check(self) -> None:
         """InputError for what would only be found out while training."""
         _ = self.width, self._texts

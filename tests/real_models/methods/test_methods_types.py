@@ -28,18 +28,19 @@ GOOD: dict[str, Any] = {
     "sides": ("write",), "side": "write", "gains": {}, "w": MAPS, "b": MAPS, "context": "You lie.", "role": "user",
     "sparsity": 0.1, "steps": 1, "rtol": 1e-3, "updates": updates_from_model(lora(tiny(), init_lora_weights=False)),
     "write": Q, "read": Q, "delete": [0], "keep": 1, "scale": 0.5, "shrink": 0.99,
+    "threshold": 0.5, "control": updates_from_model(lora(tiny(), init_lora_weights=False)),
 }  # fmt: skip
 FREE = {"self", "model", "blocks", "cache", "allow_unconstrained", "distances"}  # blocks of a model: a case of its own
 NO_NUMBER = ["a", [1.0], (1, 2), {"a": 1}, True, object()]
 NO_LIST = [1, 1.5, "a", True, object(), np.array(1)]
 RAGGED = [[1.0], [1.0, 2.0]]
 WRONG: dict[str, list[Any]] = {
-    **{key: [None, *NO_NUMBER] for key in ("strength", "weight", "sparsity", "rtol", "scale")},
+    **{key: [None, *NO_NUMBER] for key in ("strength", "weight", "sparsity", "rtol", "scale", "threshold")},
     **{key: [None, 1.5, *NO_NUMBER] for key in ("components", "steps")},
     "keep": [1.5, *NO_NUMBER],
     "shrink": NO_NUMBER,
     **{key: [*NO_LIST, ["a"], [1.5], [[0]], [None]] for key in ("at", "delete")},
-    **{key: [*NO_LIST, None, [1], ["a"], [None]] for key in ("batches", "naive", "updates")},
+    **{key: [*NO_LIST, None, [1], ["a"], [None]] for key in ("batches", "naive", "updates", "control")},
     **{key: [*NO_LIST, [Q], {0: "a", 1: "a"}, {0: None, 1: None}, {0: RAGGED, 1: RAGGED}] for key in ("w", "b")},
     "gains": [*NO_LIST, [1], ["a"]],
     **{key: ["a", 1, ["a"], [None], object(), RAGGED] for key in ("directions", "vectors", "write", "read")},
@@ -50,6 +51,7 @@ WRONG: dict[str, list[Any]] = {
     "role": [None, 1, ["user"], object()],
 }
 CALLS: dict[str, Any] = {cls.__name__: cls for cls in METHODS} | {"LinEAS.fit": LinEAS.fit, "edit": edit}
+EDITS = ("edit", "Edit")
 PAIRS = [(n, a) for n, call in CALLS.items() for a in inspect.signature(call).parameters if a not in FREE]
 
 
@@ -57,9 +59,10 @@ def used(name: str, **arguments: Any) -> None:
     """Call it with what it needs, the rest by default, and attach what it makes to a model, which is left as it was."""
     needed = [a for a, p in inspect.signature(CALLS[name]).parameters.items() if p.default is p.empty]
     given = {a: GOOD[a] for a in needed if a in GOOD}
+    if name in EDITS:  # which have to be asked for something
+        given |= {"scale": 0.5} | ({"shrink": GOOD["shrink"]} if "strength" in arguments else {})
     if name == "edit":
-        beside = {"shrink": GOOD["shrink"]} if "strength" in arguments else {}
-        list(edit(**{"scale": 0.5, **beside, **given, **arguments}))
+        list(edit(**{**given, **arguments}))
         return
     model = lora(tiny())
     if name == "LinEAS.fit":
@@ -80,9 +83,9 @@ def used(name: str, **arguments: Any) -> None:
 @pytest.mark.parametrize(("name", "argument"), PAIRS)
 @pytest.mark.usefixtures("no_contracts")
 def test_argument_of_another_type_is_refused_by_its_name(name: str, argument: str) -> None:
-    used(name, **{argument: SAVED if (name, argument) == ("edit", "directions") else GOOD[argument]})  # control
+    used(name, **{argument: SAVED if name in EDITS and argument == "directions" else GOOD[argument]})  # control
     for value in WRONG[argument]:
-        if (name, argument, value) == ("edit", "strength", None):  # its default
+        if name in EDITS and argument == "strength" and value is None:  # its default
             continue
         with pytest.raises(
             InputError, match=rf"\b{argument.removesuffix('s')}s?\b.*(must be|expected)|expected {argument}"
