@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from grasp_theory import Update
+    from grasp_theory.updates import Side
 
 # What a method uses beyond the weights; methods are ranked within a class only. "data" includes what the base model
 # says by itself, which takes no data. "control run": the same fine-tuning on rows without the trait.
@@ -17,7 +18,7 @@ CLASSES = ("weights", "data", "neutral text", "control run", "trait")
 Information = Literal["weights", "data", "neutral text", "control run", "trait"]
 Stage = Literal["naive", "training", "inference", "weights", "arm"]
 
-COUNT, STRENGTH = (1.0, 2.0, 4.0), (0.5, 1.0, 2.0)  # knobs that several methods share
+COUNT, SPAN, STRENGTH = (1.0, 2.0, 4.0), (1.0, 4.0, 8.0), (0.5, 1.0, 2.0)  # knobs that several methods share
 
 
 class Sources(Protocol):
@@ -32,7 +33,7 @@ class Sources(Protocol):
     def updates(self) -> Sequence[Update]: ...
     @property
     def readers(self) -> list[str]: ...
-    def top(self, k: int) -> np.ndarray: ...
+    def top(self, k: int, side: Side = "write") -> np.ndarray: ...
     def seen(self, k: int) -> np.ndarray: ...
     def per_layer(self, k: int) -> dict[int, np.ndarray]: ...
     def reading(self, k: int) -> dict[str, np.ndarray]: ...

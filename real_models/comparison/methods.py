@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from grasp_theory import InputError, Update
+from grasp_theory.updates import Side
 
 from ..methods import METHODS
 from ..organisms import directions as of
@@ -38,7 +39,7 @@ class SetupSources:
         return found
 
     def _once(self, make: Callable[..., Any], *arguments: Any) -> Any:
-        key = make.__name__, *(x for x in arguments if isinstance(x, int))
+        key = make.__name__, *(x for x in arguments if isinstance(x, (int, str)))
         if key not in self._made:
             self._made[key] = make(*arguments)
         return self._made[key]
@@ -58,9 +59,9 @@ class SetupSources:
         """The modules that read the stream."""
         return [u.name for u in self.updates if u.side == "read"]
 
-    def top(self, k: int) -> np.ndarray:
+    def top(self, k: int, side: Side = "write") -> np.ndarray:
         """``weight-svd`` (width, k)."""
-        return self._once(of.top_directions, self.naive, k)
+        return self._once(of.top_directions, self.naive, k, side)
 
     def seen(self, k: int) -> np.ndarray:
         """``activation-svd`` (width, k)."""
@@ -156,8 +157,15 @@ def _edited(method: Compared, spec: Setup, knob: float) -> list[Scores]:
         (one,) = method.make(sources.at(at), knob)
         model = naive.model(at)
         with one.attached(model):
-            scores.append(probes.ask(model))
+            scores.append(naive.scores[at] if at == 0 and _is_base(model) else probes.ask(model))
     return scores
+
+
+def _is_base(model: Any) -> bool:
+    """Whether the update is zero, as at the start, where there is nothing to edit."""
+    from ..hooks.targets import lora_factors
+
+    return not any(bool(f.B.any()) for f in lora_factors(model))
 
 
 def _on_arm(method: Compared, spec: Setup, knob: float) -> list[Scores]:

@@ -16,7 +16,7 @@ from grasp_theory.updates import Side
 
 from ..arguments import indices, real, updates_of, whole
 from ..arguments import span as span_of
-from ..comparison.compared import COUNT, Compared, Sources
+from ..comparison.compared import COUNT, SPAN, Compared, Sources
 from ..directions import Directions
 from ..hooks.weights import WeightEdit
 
@@ -259,8 +259,9 @@ class Edit(WeightEdit):
             stage="weights", needs_naive=True,
         ),
         Compared(
-            "edit, both sides", "weights", "components", COUNT, 1.0,
-            lambda s, k: [Edit(write=_pooled(s, k), read=s.reading(int(k)))], stage="weights", needs_naive=True,
+            "edit, both sides", "weights", "components", SPAN, 8.0,
+            lambda s, k: [Edit(write=_pooled(s, k), read=dict.fromkeys(s.readers, s.top(int(k), "read")))],
+            stage="weights", needs_naive=True,
         ),
         Compared(
             "edit, contrasted", "control run", "components", COUNT, 1.0,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from grasp_theory import InputError
 
 from ..arguments import indices
-from ..comparison.compared import Compared
+from ..comparison.compared import SPAN, Compared
 from ..hooks.bases import Choice, stream_bases
 from ..hooks.gains import evaluating
 from ..hooks.method import Method
@@ -20,7 +20,6 @@ from ..hooks.targets import modules_named
 if TYPE_CHECKING:
     import torch
 
-_KNOBS = (1.0, 4.0, 8.0)
 _CACHES = ("cache", "past_key_values", "use_cache")  # as the decoders of transformers call it
 
 
@@ -53,15 +52,15 @@ class Hold(Method):
     guarantees = "h Q = h_base Q at the output of the chosen blocks"
     compared = (
         Compared(
-            "hold", "weights", "components", _KNOBS, 8.0, lambda s, k: [Hold(s.top(int(k)))],
+            "hold", "weights", "components", SPAN, 8.0, lambda s, k: [Hold(s.top(int(k)))],
             stage="inference", needs_naive=True,
         ),
         Compared(
-            "hold, random", "weights", "components", _KNOBS, 8.0, lambda s, k: [Hold(s.random(int(k)))],
+            "hold, random", "weights", "components", SPAN, 8.0, lambda s, k: [Hold(s.random(int(k)))],
             stage="inference", control=True,
         ),
         Compared(
-            "hold, supervised", "trait", "none", (0.0,), 0.0, lambda s, _: [Hold(s.supervised())],
+            "hold, supervised", "trait", "none", (1.0,), 1.0, lambda s, _: [Hold(s.supervised())],
             stage="inference", control=True,
         ),
     )  # fmt: skip

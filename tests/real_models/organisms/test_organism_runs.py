@@ -172,7 +172,14 @@ def test_arms_have_one_name_a_known_class_and_as_many_knobs():
         assert list(method.knobs) == sorted(set(method.knobs)), method.name
         assert find_compared(method.name) is method
     single = {method.name for method in COMPARED.values() if len(method.knobs) == 1}
-    assert single == {"naive", "inoculation", "inoculation+null-space", "grasp, supervised", "edit, supervised"}
+    assert single == {
+        "naive",
+        "inoculation",
+        "inoculation+null-space",
+        "grasp, supervised",
+        "edit, supervised",
+        "hold, supervised",
+    }
     assert {len(method.knobs) for method in COMPARED.values() if method.name not in single} == {3}
     assert {method.name for method in COMPARED.values() if method.control} >= {"grasp, random", "grasp, supervised"}
     with pytest.raises(InputError, match=r"'nothing'; there are: naive, ablation"):
