@@ -31,9 +31,14 @@ def train(
     blocks: Annotated[list[int] | None, typer.Option(help="Blocks for caft and steering; repeatable.")] = None,
     side: Annotated[list[str] | None, typer.Option(help="Sides of grasp: stream, write, read; repeatable.")] = None,
     neutral: Annotated[
-        str | None, typer.Option(metavar="FILE|own", help="Text for kl and null-space; own: what the base says itself.")
+        str | None, typer.Option(metavar="FILE|own", help="Text for kl, null-space, gradient-surgery; own: what the base says.")
     ] = None,
     components: Annotated[int | None, typer.Option(help="Of null-space, for every module.")] = None,
+    share: Annotated[float | None, typer.Option(help="Of the inputs' energy, for null-space, in their place.")] = None,
+    every: Annotated[int | None, typer.Option(help="Steps between references of gradient-surgery.")] = None,
+    references: Annotated[
+        int | None, typer.Option(help="Gradients whose span gradient-surgery takes out; without it, what conflicts.")
+    ] = None,
     context: Annotated[str | None, typer.Option(help="Context of inoculation.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with a [train] table.")] = None,
     change: Annotated[
@@ -72,6 +77,9 @@ def train(
         sides=tuple(side) if side else None,
         neutral=None if neutral is None else lambda: _neutral(neutral, load, tokenizer, settings),
         components=components,
+        share=share,
+        every=every,
+        references=references,
         context=context,
     )
     methods = build_methods(method, given)

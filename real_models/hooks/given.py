@@ -20,7 +20,8 @@ class Given:
 
     directions : a directions file. naive : the adapter folder of the naive run. strength : of compensation or steering;
     weight : of kl or penalty. blocks : indices for caft and steering. sides : of grasp. neutral : batches of neutral
-    text, made by a call when asked for; components : of the null space. context : of inoculation.
+    text, made by a call when asked for; components, share : of the null space; every, references : of gradient surgery;
+    context : of inoculation.
     """
 
     directions: Path | None = None
@@ -31,6 +32,9 @@ class Given:
     sides: tuple[str, ...] | None = None
     neutral: Callable[[], Any] | None = None
     components: int | None = None
+    share: float | None = None
+    every: int | None = None
+    references: int | None = None
     context: str | None = None
 
     def need(self, name: str, method: str) -> Any:

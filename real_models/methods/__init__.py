@@ -20,6 +20,7 @@ from .caft import Ablation, Caft
 from .compensated import Compensated
 from .contrast import ContrastiveSteering
 from .edit import Edit, edit
+from .gradient_surgery import GradientSurgery
 from .grasp import Grasp
 from .inoculation import Inoculation
 from .keep_rank import KeepRank
@@ -78,6 +79,7 @@ __all__ = [
     "ContrastiveSteering",
     "Edit",
     "Given",
+    "GradientSurgery",
     "Grasp",
     "InferenceSteering",
     "Inoculation",
