@@ -23,6 +23,7 @@ from .edit import Edit, edit
 from .gradient_surgery import GradientSurgery
 from .grasp import Grasp
 from .inoculation import Inoculation
+from .interleaved import Interleaved
 from .keep_rank import KeepRank
 from .kl import KL
 from .lineas import LinEAS
@@ -83,6 +84,7 @@ __all__ = [
     "Grasp",
     "InferenceSteering",
     "Inoculation",
+    "Interleaved",
     "KeepRank",
     "LinEAS",
     "Method",

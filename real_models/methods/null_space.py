@@ -42,12 +42,12 @@ class NullSpace(Method):
     ----------
     batches : dicts with input_ids (n, t) and attention_mask (n, t). Positions with mask 0 do not count.
     components : k, of each module. More keep the model closer to its base and leave less for the task.
-    share : of the second moment of each module's inputs, above 0 and below 1, in the place of ``components``: k is then
-        the least that holds it there, and two thirds of d_in at most.
+    energy : share of the second moment of each module's inputs, above 0 and below 1, in the place of ``components``: k
+        is then the least that holds it there, and two thirds of d_in at most.
 
     ``held`` : module -> share of the second moment of its inputs that V holds, ``kept`` : module -> k, once attached.
-    Uncentred: the mean input counts. Memory for each distinct input: (d_in, d_in) up to 2048 dimensions and for a share,
-    else (4k + 32, d_in). Cost: one pass over the text when attached, two thin products a step.
+    Uncentred: the mean input counts. Memory for each distinct input: (d_in, d_in) up to 2048 dimensions, and always
+    with ``energy``; else (4k + 32, d_in). Cost: one pass over the text when attached, two thin products a step.
     """
 
     name = "null-space"
@@ -55,7 +55,7 @@ class NullSpace(Method):
     guarantees = "dW V = 0 for the principal inputs V of the text"
     needs_optimizer = True
     projects = True
-    options = frozenset({"neutral", "components", "share"})
+    options = frozenset({"neutral", "components", "energy"})
     # 64 inputs reached the task on the pilot seeds, but not on those of the study (docs/comparison.md)
     compared = (
         Compared(
@@ -63,8 +63,8 @@ class NullSpace(Method):
             lambda s, k: [NullSpace(s.own_text(), components=int(k))],
         ),
         Compared(
-            "null-space, energy", "data", "share", (0.5, 0.8, 0.95), 0.8,
-            lambda s, k: [NullSpace(s.own_text(), share=k)],
+            "null-space, energy", "data", "energy", (0.5, 0.8, 0.95), 0.8,
+            lambda s, k: [NullSpace(s.own_text(), energy=k)],
         ),
         Compared(
             "null-space, random", "data", "inputs", (16.0, 32.0, 64.0), 32.0,
@@ -74,18 +74,18 @@ class NullSpace(Method):
 
     @classmethod
     def from_given(cls, given: Given) -> NullSpace:
-        if given.components is not None and given.share is not None:
-            raise InputError("give --components, as many for every module, or --share of the inputs' energy, not both")
+        if given.components is not None and given.energy is not None:
+            raise InputError("give --components, as many for every module, or --energy, the inputs' share, not both")
         components = 16 if given.components is None else given.components
-        return cls(given.need("neutral", cls.name)(), components=components, share=given.share)
+        return cls(given.need("neutral", cls.name)(), components=components, energy=given.energy)
 
-    def __init__(self, batches: Iterable[Batch], *, components: int = 16, share: float | None = None) -> None:
+    def __init__(self, batches: Iterable[Batch], *, components: int = 16, energy: float | None = None) -> None:
         self.batches, self.components = checked_batches(batches), whole("components", components)
-        self.share = None if share is None else real("share", share)
+        self.energy = None if energy is None else real("energy", energy)
         if self.components < 1:
             raise InputError(f"components must be at least 1, got {components}")
-        if self.share is not None and not 0 < self.share < 1:
-            raise InputError(f"share must lie between 0 and 1, got {share}")
+        if self.energy is not None and not 0 < self.energy < 1:
+            raise InputError(f"energy must lie between 0 and 1, got {energy}")
         self.held: dict[str, float] = {}
         self.kept: dict[str, int] = {}
         self._constraints: list[Constraint] = []
@@ -94,11 +94,11 @@ class NullSpace(Method):
         factors = lora_factors(model)
         refuse_others(model, factors, " and would not be constrained")
         small = next((f for f in factors if f.A.shape[1] <= self.components), None)
-        if small is not None and self.share is None:
+        if small is not None and self.energy is None:
             raise InputError(
                 f"{small.name} reads {small.A.shape[1]} dimensions: {self.components} components leave nothing to train"
             )
-        wanted = self.components if self.share is None else self.share
+        wanted = self.components if self.energy is None else self.energy
         found = self._inputs(model, factors)
         self.held = {f.name: found[f.name].held(wanted) for f in factors}
         constraints = [Constraint(f, found[f.name].basis(wanted), 1) for f in factors]
@@ -128,7 +128,7 @@ class NullSpace(Method):
                     if args[0] is last[0]:
                         found[name] = last[1]
                         return
-                    entry = found.setdefault(name, _Inputs(None if self.share else 4 * self.components + 32))
+                    entry = found.setdefault(name, _Inputs(None if self.energy else 4 * self.components + 32))
                     x = args[0].reshape(-1, args[0].shape[-1])
                     entry.add(x[kept[0].to(x.device)])
                     last[:] = [args[0], entry]

@@ -172,6 +172,10 @@ class TextSpec:
             raise InputError("this row needs neutral text; name a file of it, neutral")
         return _text_alone(self._batches(self._texts.neutral))
 
+    def neutral_rows(self) -> Sequence[Example]:
+        """Of the file neutral_data, encoded as the training rows; InputError without a file."""
+        return self.on_arm("neutral_data")._training(inoculated=False)
+
     def said_by_base(self) -> Batches:
         """``SHOWN`` samples from the begin token, or the end token of models without one."""
         from ..own_text import own_text
