@@ -48,7 +48,8 @@ class Interleaved(Method):
 
     @classmethod
     def from_given(cls, given: Given) -> Interleaved:
-        return cls(given.need("neutral_data", cls.name)(), share=given.need("share", cls.name))
+        rows, share = (given.need(name, cls.name) for name in ("neutral_data", "share"))
+        return cls(rows(), share=share)
 
     def __init__(self, rows: Sequence[Any], *, share: float) -> None:
         self.rows, self.share = listed("rows", rows, "training rows"), real("share", share)

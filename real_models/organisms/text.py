@@ -174,7 +174,9 @@ class TextSpec:
 
     def neutral_rows(self) -> Sequence[Example]:
         """Of the file neutral_data, encoded as the training rows; InputError without a file."""
-        return self.on_arm("neutral_data")._training(inoculated=False)
+        if not self.neutral_data:
+            raise InputError("this row needs neutral training rows; name a file of them, neutral_data")
+        return self._prepared(read_rows(self.neutral_data))
 
     def said_by_base(self) -> Batches:
         """``SHOWN`` samples from the begin token, or the end token of models without one."""
