@@ -116,14 +116,11 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
 
 
 @pytest.mark.slow
-def test_surgery_costs_the_passes_of_kl_on_the_same_text_and_less_where_it_looks_less_often():
-    found, kl, plain = (measured(name) for name in ("gradient surgery", "kl, own text", "naive"))
-    rounding = tolerance.backward((16,), np.float64, found.step)
-    np.testing.assert_allclose(found.step, kl.step, rtol=0, atol=rounding)
-    assert found.step > 1.5 * plain.step  # control: it is counted
-    cell = Small("style", 0, "gradient surgery", 2.0)
-    half = float(module.measure(cell, [])["step"][0])
-    np.testing.assert_allclose(half - plain.step, (found.step - plain.step) / 2, rtol=0.02)
+def test_surgery_costs_the_passes_of_kl_on_the_same_text():
+    """Beside them two products of one vector with another, of all that is trained."""
+    found, kl = measured("gradient surgery"), measured("kl, own text")
+    assert 0 <= found.step / kl.step - 1 < 1e-3
+    assert found.step > 1.5 * measured("naive").step  # control: they are counted
 
 
 @pytest.mark.slow
