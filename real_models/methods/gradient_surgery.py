@@ -33,7 +33,8 @@ class GradientSurgery(Method):
     *Conflict* (``references`` None): r is the gradient of KL(base ‖ model) on one batch. Where ⟨g, r⟩ < 0 the step −g
     would raise KL, and R(g) = (⟨g, r⟩/‖r‖²) r; else R = 0. g and r are of all trained factors together. SafeGrad (arXiv
     2508.07172) does so for alignment data; the projection is A-GEM's (arXiv 1812.00420). While dW = 0, r = 0, since KL
-    has its minimum there: the first step is the task's own, and the method acts from the second on.
+    has its minimum there: the first step is the task's own, and the method acts from the second on. It keeps steps from
+    raising KL and does not lower it: ``kl+gradient-surgery`` does both.
 
     *Span* (``references`` m): R is the projection onto the gradients of the negative log-likelihood on m batches,
     factor by factor, whatever their sign. OGPSA (arXiv 2602.07892; factor by factor in its authors' code). It acts from
@@ -65,7 +66,7 @@ class GradientSurgery(Method):
 
     name = "gradient-surgery"
     needs = "a text, or the model's own"
-    guarantees = "no step raises KL to first order (conflict), or moves along the references (span), on the last batch"
+    guarantees = "no step goes up the last gradient of KL on the text (conflict), or along its last gradients (span)"
     needs_optimizer = True
     options = frozenset({"neutral", "every", "references"})
     compared = (
@@ -156,8 +157,8 @@ class GradientSurgery(Method):
         removed = 0.0
         for p, part in zip(self._parameters, self._part(gradients, sign=1.0), strict=True):
             removed += float(part.double().square().sum())
-            if p.grad is not None and part.any():
-                p.grad.sub_(part.to(p.grad))
+            if part.any():
+                p.grad = -part.to(p) if p.grad is None else p.grad.sub_(part.to(p.grad))
         size = sum(float(g.double().square().sum()) for g in gradients)
         self._removed = (removed / (removed + size)) ** 0.5 if removed else 0.0
 
