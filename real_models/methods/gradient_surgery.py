@@ -51,7 +51,7 @@ class GradientSurgery(Method):
     :class:`~real_models.methods.kl.KL` adds, at whatever scale; with a closure on each of its evaluations. Projections
     (:class:`~real_models.methods.grasp.Grasp`) hold whatever it does. Batches are taken in turn, by the number of the
     step under the Trainer. A run resumed between two computations of the references computes them anew. With several
-    processes give each the same batches. The model is to be one that is run on one device.
+    processes give each the same batches.
 
     Parameters
     ----------
@@ -71,15 +71,15 @@ class GradientSurgery(Method):
     options = frozenset({"neutral", "every", "references"})
     compared = (
         Compared(
-            "gradient surgery", "data", "every", (1.0, 2.0, 4.0), 1.0,
+            "gradient-surgery", "data", "every", (1.0, 2.0, 4.0), 1.0,
             lambda s, k: [GradientSurgery(s.own_text(), every=int(k), cache=True)],
         ),
         Compared(
-            "gradient surgery, span", "data", "references", (2.0, 4.0, 8.0), 8.0,
+            "gradient-surgery, span", "data", "references", (2.0, 4.0, 8.0), 8.0,
             lambda s, k: [GradientSurgery(_small(s.own_text()), references=int(k), every=4)],
         ),
         Compared(
-            "gradient surgery, shuffled text", "data", "every", (1.0, 2.0, 4.0), 1.0,
+            "gradient-surgery, shuffled text", "data", "every", (1.0, 2.0, 4.0), 1.0,
             lambda s, k: [GradientSurgery(_shuffled(s), every=int(k), cache=True)], control=True,
         ),
     )  # fmt: skip

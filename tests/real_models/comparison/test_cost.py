@@ -118,7 +118,7 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
 @pytest.mark.slow
 def test_surgery_costs_the_passes_of_kl_on_the_same_text():
     """Beside them two products of one vector with another, of all that is trained."""
-    found, kl = measured("gradient surgery"), measured("kl, own text")
+    found, kl = measured("gradient-surgery"), measured("kl, own text")
     assert 0 <= found.step / kl.step - 1 < 1e-3
     assert found.step > 1.5 * measured("naive").step  # control: they are counted
 
