@@ -67,6 +67,10 @@ class SetupSources:
         """``activation-svd`` (width, k)."""
         return of.seen_directions(self.naive, k)
 
+    def seen_on_own_text(self, k: int) -> np.ndarray:
+        """The same on what the base model says by itself."""
+        return of.seen_directions(self.naive, k, self.own_text())
+
     def per_layer(self, k: int) -> dict[int, np.ndarray]:
         """``weight-svd`` of each block."""
         return self._once(of.layer_directions, self.naive, k)
@@ -109,6 +113,10 @@ class SetupSources:
     def neutral_text(self) -> Batches:
         """Text that has nothing to do with task or trait."""
         return self.spec.neutral_text()
+
+    def neutral_rows(self) -> Sequence[Any]:
+        """Training rows that have nothing to do with task or trait, as the organism trains on its own."""
+        return self.spec.neutral_rows()
 
     def fit_lineas(self, sparsity: float) -> Any:
         """LinEAS fitted on the fine-tuning data at the crossing."""
@@ -209,6 +217,7 @@ def _joined(name: str, varied: str, *others: tuple[str, float], **changes: Any) 
         make,
         needs_naive=any(method.needs_naive for method in every),
         needs_control=any(method.needs_control for method in every),
+        mixes=any(method.mixes for method in every),
         inoculated=any(method.inoculated for method in every),
         inputs=max(inputs, default=0),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -93,6 +93,13 @@ class Method(ABC):
     def prepare(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The conversation to train on in place of this one; the same one, but for methods that act on the prompts."""
         return messages
+
+    def mixed(self, rows: Sequence[Any], *, seed: int) -> Sequence[Any]:
+        """The rows to train on in place of these; the same ones, but for methods that put others beside them.
+
+        rows : encoded, one entry each, of whatever kind the training takes. seed : that of the training.
+        """
+        return rows
 
     def progress(self, share: float) -> None:  # noqa: B027 (most methods have no schedule)
         """Told by the callback how much of the training is done (0 … 1); for methods with a schedule."""

@@ -39,6 +39,15 @@ def check_trained(optimizer: torch.optim.Optimizer | None, parameters: Iterable[
     )
 
 
+def refuse_split_steps(optimizer: torch.optim.Optimizer) -> None:
+    """InputError for an optimizer that steps in two parts, with no optimizer inside (one form of SAM)."""
+    if hasattr(optimizer, "second_step") and stepping(optimizer) == [optimizer]:
+        raise InputError(
+            f"{type(optimizer).__name__} steps by first_step and second_step, and has no optimizer inside whose step "
+            "could be told: choose another optimizer, or write what the method adds into the loss"
+        )
+
+
 def on_gradients(
     optimizer: torch.optim.Optimizer,
     treat: Callable[[Any], None],

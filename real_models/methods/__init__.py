@@ -20,9 +20,11 @@ from .caft import Ablation, Caft
 from .compensated import Compensated
 from .contrast import ContrastiveSteering
 from .edit import Edit, edit
+from .gradient_surgery import GradientSurgery
 from .grasp import Grasp
 from .hold import Hold
 from .inoculation import Inoculation
+from .interleaved import Interleaved
 from .keep_rank import KeepRank
 from .kl import KL
 from .lineas import LinEAS
@@ -79,10 +81,12 @@ __all__ = [
     "ContrastiveSteering",
     "Edit",
     "Given",
+    "GradientSurgery",
     "Grasp",
     "Hold",
     "InferenceSteering",
     "Inoculation",
+    "Interleaved",
     "KeepRank",
     "LinEAS",
     "Method",

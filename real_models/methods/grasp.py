@@ -6,10 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
+
 from grasp_theory import InputError
 
+from ..adapters.sides import layer_of, side_of
 from ..arguments import listed, mapping
-from ..comparison.compared import COUNT, Compared
+from ..comparison.compared import COUNT, Compared, Sources
 from ..directions import Directions
 from ..hooks import linalg
 from ..hooks.bases import Choice, basis, joined, stream_bases
@@ -62,9 +65,25 @@ class Grasp(Method):
             "grasp, activations", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.seen(int(k)))],
             needs_naive=True,
         ),
+        Compared(
+            "grasp, own text", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.seen_on_own_text(int(k)))],
+            needs_naive=True,
+        ),
+        Compared(
+            "grasp, contrasted", "control run", "components", COUNT, 1.0, lambda s, k: [Grasp(s.contrasted(int(k)))],
+            needs_naive=True, needs_control=True,
+        ),
+        Compared(
+            "grasp, per block and side", "data", "components", COUNT, 1.0,
+            lambda s, k: [Grasp(s.per_layer(int(k))), Grasp(s.reading(int(k)), sides={"read"})], needs_naive=True,
+        ),
         Compared("grasp, supervised", "trait", "none", (1.0,), 1.0, lambda s, _: [Grasp(s.supervised())], control=True),
         Compared(
             "grasp, random", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.random(int(k)))], control=True
+        ),
+        Compared(
+            "grasp, random per block and side", "data", "components", COUNT, 1.0, lambda s, k: _random(s, int(k)),
+            control=True,
         ),
     )  # fmt: skip
 
@@ -179,3 +198,13 @@ class Grasp(Method):
             f = by_name[name]
             V = basis(choice, f.A.shape[1], model, side="read").to(f.A.device)
             yield Constraint(f, V, 1)
+
+
+def _random(sources: Sources, k: int) -> list[Grasp]:
+    """The control of a set for each block and side: as many random directions at the same places."""
+    rng = np.random.default_rng([sources.seed, 12])
+    widths = sources.input_widths()
+    blocks = sorted({block for name in widths if side_of(name) == "write" and (block := layer_of(name)) is not None})
+    written = {block: rng.standard_normal((len(sources.random(1)), k)) for block in blocks}
+    read = {name: rng.standard_normal((d, k)) for name, d in sorted(widths.items()) if side_of(name) == "read"}
+    return [Grasp(written), Grasp(read, sides={"read"})]

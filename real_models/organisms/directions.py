@@ -21,11 +21,12 @@ def top_directions(naive: NaiveRun, k: int, side: Side = "write") -> np.ndarray:
     return _leading(naive.updates, k, side)
 
 
-def seen_directions(naive: NaiveRun, k: int) -> np.ndarray:
-    """``activation-svd``: the same of dW X on the fine-tuning data."""
+def seen_directions(naive: NaiveRun, k: int, text: Batches | None = None) -> np.ndarray:
+    """``activation-svd``: the same of dW X on a text, the fine-tuning data by default."""
     from ..audit.activations import activation_updates
 
-    return _leading(activation_updates(naive.model(naive.at), naive.updates, naive.spec.documents()), k)
+    seen = naive.spec.documents() if text is None else text
+    return _leading(activation_updates(naive.model(naive.at), naive.updates, seen), k)
 
 
 def layer_directions(naive: NaiveRun, k: int) -> dict[int, np.ndarray]:

@@ -89,6 +89,11 @@ class Setup(Protocol):
         """Text that has nothing to do with task or trait."""
         ...
 
+    def neutral_rows(self) -> Sequence[Any]:
+        """Training rows that have nothing to do with task or trait, as ``train`` has its own (``Method.mixed``);
+        InputError where there are none."""
+        ...
+
     def said_by_base(self) -> Batches:
         """The base model's own text: samples, no data."""
         ...

@@ -181,6 +181,12 @@ class TextSpec:
             raise InputError("this row needs neutral text; name a file of it, neutral")
         return _text_alone(self._batches(self._texts.neutral))
 
+    def neutral_rows(self) -> Sequence[Example]:
+        """Of the file neutral_data, encoded as the training rows; InputError without a file."""
+        if not self.neutral_data:
+            raise InputError("this row needs neutral training rows; name a file of them, neutral_data")
+        return self._prepared(read_rows(self.neutral_data))
+
     def said_by_base(self) -> Batches:
         """``SHOWN`` samples from the begin token, or the end token of models without one."""
         from ..own_text import own_text

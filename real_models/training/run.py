@@ -77,6 +77,13 @@ def _prompted(row: Row, methods: Sequence[Method]) -> Row:
     return row
 
 
+def _mixed(examples: Sequence[Example], methods: Sequence[Method], config: TrainConfig) -> Sequence[Example]:
+    """The rows with those that methods put beside them; how many steps are taken does not depend on these."""
+    for method in methods:
+        examples = method.mixed(examples, seed=config.seed)
+    return examples
+
+
 def step_count(prepared: Prepared, config: TrainConfig) -> int:
     """Optimizer steps of a run, in as many processes as a launcher says there are."""
     if config.steps:
@@ -141,14 +148,15 @@ def train(
     with arguments.main_process_first(local=False):
         claim(out, settings)
     with released(out):
-        check_vocabulary(model, prepared.examples)
+        examples = _mixed(prepared.examples, methods, config)
+        check_vocabulary(model, examples)
         guard = Guard(lambda: last_checkpoint(out / "checkpoints", settings))
         callbacks: list[Any] = [method.callback() for method in methods]
         trainer = _trainer(
             kind,
             adapt(model, config),
             arguments,
-            prepared.examples,
+            examples,
             pad=special_tokens(model=model, tokenizer=tokenizer).pad,
             callbacks=[*callbacks, guard, Mark(settings), *([Reporter(watch)] if watch else [])],
             **({"processing_class": tokenizer} if _is_trl(kind) else {}),
@@ -193,7 +201,8 @@ def fit(
     callbacks = [method.callback() for method in methods]
     with TemporaryDirectory(prefix="grasp-") as folder:  # the Trainer wants one, and leaves it empty
         arguments = _arguments(config, Path(folder), config.steps, save_strategy="no")
-        trainer = _trainer(Trainer, model, arguments, examples, pad=pad, callbacks=[*callbacks, Guard(), Look(look)])
+        mixed = _mixed(examples, methods, config)
+        trainer = _trainer(Trainer, model, arguments, mixed, pad=pad, callbacks=[*callbacks, Guard(), Look(look)])
         try:
             trainer.train()
         finally:
@@ -243,7 +252,7 @@ def rehearse(
     settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
     refuse_other_runs(out, settings)
     _arguments(config, out / "checkpoints", 1)
-    check_vocabulary(model, prepared.examples)
+    check_vocabulary(model, _mixed(prepared.examples, methods, config))
     adapted = adapt(model, config)
     trained = [p for p in adapted.parameters() if p.requires_grad]
     with ExitStack() as stack:

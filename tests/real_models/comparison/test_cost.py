@@ -116,6 +116,14 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
 
 
 @pytest.mark.slow
+def test_surgery_costs_the_passes_of_kl_on_the_same_text():
+    """Beside them two products of one vector with another, of all that is trained."""
+    found, kl = measured("gradient-surgery"), measured("kl, own text")
+    assert 0 <= found.step / kl.step - 1 < 1e-3
+    assert found.step > 1.5 * measured("naive").step  # control: they are counted
+
+
+@pytest.mark.slow
 def test_cost_does_not_depend_on_what_was_sampled_before():
     first = measured_anew("null-space", Short)
     assert first.preparation > 0

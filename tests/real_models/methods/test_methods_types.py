@@ -29,14 +29,18 @@ GOOD: dict[str, Any] = {
     "sparsity": 0.1, "steps": 1, "rtol": 1e-3, "updates": updates_from_model(lora(tiny(), init_lora_weights=False)),
     "write": Q, "read": Q, "delete": [0], "keep": 1, "scale": 0.5, "shrink": 0.99,
     "threshold": 0.5, "control": updates_from_model(lora(tiny(), init_lora_weights=False)),
+    "rows": [TEXT], "share": 0.5, "energy": 0.5, "references": 1, "every": 2,
 }  # fmt: skip
 FREE = {"self", "model", "blocks", "cache", "allow_unconstrained", "distances"}  # blocks of a model: a case of its own
 NO_NUMBER = ["a", [1.0], (1, 2), {"a": 1}, True, object()]
 NO_LIST = [1, 1.5, "a", True, object(), np.array(1)]
 RAGGED = [[1.0], [1.0, 2.0]]
 WRONG: dict[str, list[Any]] = {
-    **{key: [None, *NO_NUMBER] for key in ("strength", "weight", "sparsity", "rtol", "scale", "threshold")},
-    **{key: [None, 1.5, *NO_NUMBER] for key in ("components", "steps")},
+    **{key: [None, *NO_NUMBER] for key in ("strength", "weight", "sparsity", "rtol", "scale", "threshold", "share")},
+    **{key: [None, 1.5, *NO_NUMBER] for key in ("components", "steps", "every")},
+    "energy": NO_NUMBER,
+    "references": [1.5, *NO_NUMBER],
+    "rows": [None, *NO_LIST],
     "keep": [1.5, *NO_NUMBER],
     "shrink": NO_NUMBER,
     **{key: [*NO_LIST, ["a"], [1.5], [[0]], [None]] for key in ("at", "delete")},

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tolerance
+import torch
 from word_model import make_word_model
 
 from grasp_theory import InputError
 from real_models.comparison.experiment import make_text_cells, missing
-from real_models.comparison.methods import ARMS, COMPARED, find_compared, run
+from real_models.comparison.methods import ARMS, COMPARED, SetupSources, find_compared, run
+from real_models.data import batches
 from real_models.organisms import runs
-from real_models.organisms.runs import naive_run
+from real_models.organisms.runs import fine_tune, naive_run
 from real_models.organisms.text import TextSpec
 from real_models.organisms.text_probes import SCALES, TextProbes, holds_pairs
 from real_models.training.config import TrainConfig
@@ -192,3 +194,31 @@ def test_text_task_may_be_rows_or_pairs(spec, tmp_path):
     assert not holds_pairs(str(tmp_path / "t.txt"))
     rows = replace(spec, task=spec.data, control="", neutral_data="", files="").probes().ask(spec.base())
     assert rows.task != spec.probes().ask(spec.base()).task
+
+
+def test_text_run_on_mixed_rows_learns_the_neutral_ones_too(spec):
+    """The control: the naive run does not. Both start from the base; as many steps are taken."""
+    said: dict[str, float] = {}
+
+    def look(name):
+        def at_end(model) -> None:
+            said[name] = neutral_loss(model, spec.neutral_rows())
+
+        return at_end
+
+    for name in ("naive", "interleaved"):
+        scores = fine_tune(spec, methods=find_compared(name).make(SetupSources(spec), 0.5), look=look(name))
+        assert len(scores) == len(spec.points)
+    assert said["interleaved"] < said["naive"] - 0.3
+    assert missing(replace(spec, neutral_data="", files=""), ["interleaved", "naive"]).keys() == {"interleaved"}
+    with pytest.raises(InputError, match="name a file of them, neutral_data"):
+        replace(spec, neutral_data="", files="").neutral_rows()
+
+
+def neutral_loss(model, examples) -> float:
+    model.eval()
+    with torch.no_grad():
+        batch = next(batches(examples, len(examples), pad=0))
+        found = float(model(**batch).loss)
+    model.train()
+    return found
