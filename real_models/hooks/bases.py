@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,12 +58,15 @@ def basis(choice: Choice, width: int, model: torch.nn.Module, *, side: str) -> t
     return torch.from_numpy(Q.astype(np.float32))
 
 
-def joined(bases: list[torch.Tensor]) -> torch.Tensor:
-    """An orthonormal basis of all of them together: what a module that several blocks share is kept off."""
+def joint_basis(bases: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Q (d, k), orthonormal columns in float64, of what these columns span together; on the device of the first.
+
+    A direction that several of them hold counts once: which are independent is judged in the type of the first.
+    """
     import torch
 
     every = torch.cat([Q.to(bases[0]) for Q in bases], dim=1)
-    return torch.from_numpy(span("directions", every).basis.astype(np.float32)).to(every)
+    return torch.from_numpy(span("directions", every).basis).to(every.device)
 
 
 def remove_part(x: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:

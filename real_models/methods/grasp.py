@@ -12,7 +12,7 @@ from ..arguments import listed, mapping
 from ..comparison.compared import COUNT, Compared
 from ..directions import Directions
 from ..hooks import linalg
-from ..hooks.bases import Choice, basis, joined, stream_bases
+from ..hooks.bases import Choice, basis, joint_basis, stream_bases
 from ..hooks.edits import project_stream
 from ..hooks.gains import output_gains
 from ..hooks.method import Method
@@ -157,7 +157,7 @@ class Grasp(Method):
                 continue
             if f.B.shape[0] != width:
                 raise InputError(f"{f.name} writes {f.B.shape[0]} dimensions, the stream has {width}")
-            Q = here[0] if len(here) == 1 else joined(here)
+            Q = here[0] if len(here) == 1 else joint_basis(here).to(here[0])
             if f.name in gains:  # gain * y has no part along Q iff y has none along gain * Q
                 Q = linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
             Q = Q.to(f.B.device)
