@@ -19,19 +19,18 @@ SMALLEST, LARGEST = 1e-30, 1e36  # norms whose squares, and whose entries in flo
 class Update:
     """The update dW of one module.
 
-    Attributes
-    ----------
-    name : module name inside the base model, e.g. ``model.layers.3.self_attn.o_proj``.
-    layer : index of the block it belongs to; None where the name has none (embeddings, heads). In hierarchical networks
-        several blocks share it (the stage).
-    side : "write" if the module's output is added to the residual stream (its LEFT singular vectors are stream
-        directions), "read" if its input is the stream (RIGHT singular vectors), None if the name tells neither.
-    shape, rank : (d_out, d_in) and the number of columns of B; known without loading the factors.
-    source : the factors, or a function that loads them, so that large adapters are read one module at a time.
-    fixed : the side whose space was fixed by construction and says nothing about the data ("write", "read" or None).
-    zero_start : the factor that training started at zero; the other one started at random (or was chosen) and is
-        "observed" in the noise model. "A" for LoRA on embeddings and for MiCA; None if both started at random.
-    block : path of the block, such as ``layers.0.blocks.1``, where it is known: what tells layers apart.
+    Attributes:
+        name: module name inside the base model, e.g. ``model.layers.3.self_attn.o_proj``.
+        layer: index of the block it belongs to; None where the name has none (embeddings, heads). In hierarchical
+            networks several blocks share it (the stage).
+        side: "write" if the module's output is added to the residual stream (its LEFT singular vectors are stream
+            directions), "read" if its input is the stream (RIGHT singular vectors), None if the name tells neither.
+        shape, rank: (d_out, d_in) and the number of columns of B; known without loading the factors.
+        source: the factors, or a function that loads them, so that large adapters are read one module at a time.
+        fixed: the side whose space was fixed by construction and says nothing about the data ("write", "read" or None).
+        zero_start: the factor that training started at zero; the other one started at random (or was chosen) and is
+            "observed" in the noise model. "A" for LoRA on embeddings and for MiCA; None if both started at random.
+        block: path of the block, such as ``layers.0.blocks.1``, where it is known: what tells layers apart.
     """
 
     name: str

@@ -32,9 +32,14 @@ UNKNOWN_HOOK_POINT = {"write": "output of the adapted module", "read": "input of
 class Directions:
     """An explicit choice of components, with its provenance.
 
-    Q : (d, k), orthonormal columns, float32. singular_values : (k,). components : their 0-based indices.
-    decomposed : the matrix that was decomposed, in words. side, modules, layers : what it was made of.
-    hook_point, operation : what the directions are meant for. base_model, adapter_sha256 : where they come from.
+    Attributes:
+        Q: (d, k), orthonormal columns, float32.
+        singular_values: (k,).
+        components: their 0-based indices.
+        decomposed: the matrix that was decomposed, in words.
+        side, modules, layers: what it was made of.
+        hook_point, operation: what the directions are meant for.
+        base_model, adapter_sha256: where they come from.
     """
 
     Q: Float[ndarray, "d k"]

@@ -17,9 +17,11 @@ def own_text(
 
     From its whole distribution: what its folder suggests for generation (penalties, cutoffs, beams) is not applied.
 
-    documents : how many. length : new tokens of each, fewer where the model ends one. start : token to begin with,
-    ``config.bos_token_id`` by default. Deterministic given the seed, the versions and the device; the global random
-    state is left alone. Padding and what follows an end token have mask 0.
+    Args:
+        documents: how many.
+        length: new tokens of each, fewer where the model ends one.
+        start: token to begin with, ``config.bos_token_id`` by default. Deterministic given the seed, the versions and
+            the device; the global random state is left alone. Padding and what follows an end token have mask 0.
 
     Raises InputError if there is no token to begin with, or a number is not positive.
     """

@@ -30,7 +30,8 @@ def write_pages(made: Study, results: Path, notes: Sequence[str] = ()) -> None:
 def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
     """A self-contained page: what each row does at matched task score, what it trades, what naive runs give away.
 
-    figure : of its runs, as ``comparison`` builds it.
+    Args:
+        figure: of its runs, as ``comparison`` builds it.
     """
     parts = [paragraph(note) for note in notes]
     parts += [heading("At matched task score"), *blocks(comparison_tables(made.lines))]

@@ -74,19 +74,17 @@ def identify(
     *write*: left singular vectors of [dW_1 … dW_L], the modules that write the residual stream side by side (pooled),
     or of each. *read*: right singular vectors of the modules that read it. Method ``weight-svd``; no labels.
 
-    Parameters
-    ----------
-    updates : loaded a few at a time; of those of a large stack one factor once more in every Lanczos step.
-    side : "auto" takes write if any module writes, else read.
-    pool : "auto" pools the write side over layers and leaves read modules apart.
-    k : components to report of each decomposition.
-    normalize : divide every module by its Frobenius norm before pooling, so that no layer dominates.
-    level : probability that pure noise stays below the floor.
-    seed : of the permutation test; the only random choice.
+    Args:
+        updates: loaded a few at a time; of those of a large stack one factor once more in every Lanczos step.
+        side: "auto" takes write if any module writes, else read.
+        pool: "auto" pools the write side over layers and leaves read modules apart.
+        k: components to report of each decomposition.
+        normalize: divide every module by its Frobenius norm before pooling, so that no layer dominates.
+        level: probability that pure noise stays below the floor.
+        seed: of the permutation test; the only random choice.
 
-    Raises
-    ------
-    InputError : no update, no module of the side asked for, options out of range, factors that are not finite.
+    Raises:
+        InputError: no update, no module of the side asked for, options out of range, factors that are not finite.
 
     Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 10 MB of a
     stack, and the leading directions. A pooled value that no gap follows has an error of up to BULK times itself;

@@ -23,8 +23,10 @@ LARGEST_SHARE = 0.25  # of the space that the controls' directions may take: a r
 class ControlSpace:
     """The leading directions of the controls in one decomposition of a report.
 
-    name, modules : the decomposition's. each : of every control, its leading directions there, {0} where it has none.
-    together : the span of all.
+    Attributes:
+        name, modules: the decomposition's.
+        each: of every control, its leading directions there, {0} where it has none.
+        together: the span of all.
     """
 
     name: str
@@ -37,9 +39,11 @@ class ControlSpace:
 class Covered:
     """How much of one component lies in what the controls learnt.
 
-    decomposition, index : which component. each : ‖Q_cᵀu‖² for the leading directions Q_c of every control.
-    together : the same for the span of all, of dimension ``dimension``; a random direction has ``random`` =
-    dimension/width on average and at most ``random_99`` with 99%.
+    Attributes:
+        decomposition, index: which component.
+        each: ‖Q_cᵀu‖² for the leading directions Q_c of every control.
+        together: the same for the span of all, of dimension ``dimension``; a random direction has ``random`` =
+            dimension/width on average and at most ``random_99`` with 99%.
     """
 
     decomposition: str

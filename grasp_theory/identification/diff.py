@@ -25,19 +25,20 @@ DRAWS = 999
 class Overlap:
     """Principal angles between the k leading directions of two updates, with what random subspaces would show.
 
-    Attributes
-    ----------
-    name, layer, width : module (or "pooled"), its layer, dimension of the space the directions lie in.
-    norms, strengths : Frobenius norms and leading singular values of the two updates.
-    cosine : tr(dWᵀ dW')/(‖dW‖‖dW'‖), None where an update is zero.
-    angles : principal angles in degrees, ascending; fewer than k where an update has lower rank.
-    mean_cos2 : mean squared cosine of these angles: 0 orthogonal, 1 the same subspace.
-    random_mean_cos2 : its mean max(k, k')/width for independent isotropic subspaces.
-    random_99 : its 99% quantile under the same law (simulated, fixed seed).
-    overlap : mean cos² weighted by the directions' energies (:func:`weighted_overlap`): noise at the end of the rank
-        does not dilute it. random_overlap, random_spread : its mean and standard deviation by chance.
-    start_cosine, trained_cosine : of the factors themselves (the one that started at random, the one that started at 0)
-        as vectors; near 0 for independent starts, whatever was learnt. None where ranks or starts differ, or pooled.
+    Attributes:
+        name, layer, width: module (or "pooled"), its layer, dimension of the space the directions lie in.
+        norms, strengths: Frobenius norms and leading singular values of the two updates.
+        cosine: tr(dWᵀ dW')/(‖dW‖‖dW'‖), None where an update is zero.
+        angles: principal angles in degrees, ascending; fewer than k where an update has lower rank.
+        mean_cos2: mean squared cosine of these angles: 0 orthogonal, 1 the same subspace.
+        random_mean_cos2: its mean max(k, k')/width for independent isotropic subspaces.
+        random_99: its 99% quantile under the same law (simulated, fixed seed).
+        overlap: mean cos² weighted by the directions' energies (:func:`weighted_overlap`): noise at the end of the rank
+            does not dilute it.
+        random_overlap, random_spread: its mean and standard deviation by chance.
+        start_cosine, trained_cosine: of the factors themselves (the one that started at random, the one that started at
+            0) as vectors; near 0 for independent starts, whatever was learnt. None where ranks or starts differ, or
+            pooled.
     """
 
     name: str

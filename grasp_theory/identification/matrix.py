@@ -22,12 +22,15 @@ from .report import SCHEMA_VERSION, plain
 class OverlapMatrix:
     """Result of :func:`overlap_matrix`; entry (i, j) is of runs i and j, NaN where they have no common module.
 
-    names : of the runs. overlap : mean cos² of the k leading directions, weighted by their energies, the modules by
-    ‖dW_i‖‖dW_j‖: 1 the same directions in the same proportions, 0 orthogonal.
-    random, spread : mean and standard deviation of the same where the directions are independent and isotropic.
-    start_cosine : median cosine of the factors that started at random; near 1 from one seed.
-    modules : number of common modules with an update in both. norms : Frobenius norm of each run on this side.
-    mismatched : pairs (i, j) with modules of one name and different shapes, which are left out.
+    Attributes:
+        names: of the runs.
+        overlap: mean cos² of the k leading directions, weighted by their energies, the modules by ‖dW_i‖‖dW_j‖: 1 the
+            same directions in the same proportions, 0 orthogonal.
+        random, spread: mean and standard deviation of the same where the directions are independent and isotropic.
+        start_cosine: median cosine of the factors that started at random; near 1 from one seed.
+        modules: number of common modules with an update in both.
+        norms: Frobenius norm of each run on this side.
+        mismatched: pairs (i, j) with modules of one name and different shapes, which are left out.
     """
 
     side: Side

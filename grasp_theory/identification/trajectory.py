@@ -18,15 +18,14 @@ ORTHOGONAL = 0.1  # cosine with the checkpoint before, below which nothing of it
 class Checkpoint:
     """One checkpoint, its modules of one width stacked.
 
-    Attributes
-    ----------
-    step, run : its step (None: the final adapter, behind all steps), and the 0-based run that it belongs to.
-    width, norm, strength : of the stack, its Frobenius norm and leading singular value.
-    angle_to_last, cosine_to_last : angle in degrees between its leading direction and that of the last checkpoint of
-        its run, and cosine of the two stacks; None where one is zero.
-    cosine_to_previous : cosine of the whole updates of this checkpoint and of the one before; None for the first, where
-        one is zero, and where they are not of the same modules.
-    starts : why a new run starts here; None where none does.
+    Attributes:
+        step, run: its step (None: the final adapter, behind all steps), and the 0-based run that it belongs to.
+        width, norm, strength: of the stack, its Frobenius norm and leading singular value.
+        angle_to_last, cosine_to_last: angle in degrees between its leading direction and that of the last checkpoint of
+            its run, and cosine of the two stacks; None where one is zero.
+        cosine_to_previous: cosine of the whole updates of this checkpoint and of the one before; None for the first,
+            where one is zero, and where they are not of the same modules.
+        starts: why a new run starts here; None where none does.
     """
 
     step: int | None

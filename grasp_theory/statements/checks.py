@@ -37,11 +37,17 @@ class Outcome:
     """Result of all checks of one statement. None: the check does not apply to its kind.
 
     held/draws : draws inside the assumptions on which every claim held. rejected : share of draws outside them.
-    borders : borders approached from both sides / all. best_ratio : the largest measured/bound of a tight claim found
-    by extremal instance or search. needed : assumptions shown needed / assumptions. variants : refuted / all;
-    variant_draws : draws the slowest needed. derived : symbolic residuals that simplify to 0 / all. route : largest
-    difference of the two routes in slacks. decided : what the decision procedure answered.
-    failures : what went wrong, in words; empty if the statement stands.
+
+    Attributes:
+        borders: borders approached from both sides / all.
+        best_ratio: the largest measured/bound of a tight claim found by extremal instance or search.
+        needed: assumptions shown needed / assumptions.
+        variants: refuted / all.
+        variant_draws: draws the slowest needed.
+        derived: symbolic residuals that simplify to 0 / all.
+        route: largest difference of the two routes in slacks.
+        decided: what the decision procedure answered.
+        failures: what went wrong, in words; empty if the statement stands.
     """
 
     key: str

@@ -29,7 +29,8 @@ FULL_MODELS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.inde
 class Place:
     """The folder of one adapter, its weight file and format, and what the search has to say about its choice.
 
-    part : the model within a diffusers file.
+    Attributes:
+        part: the model within a diffusers file.
     """
 
     folder: Path

@@ -17,10 +17,9 @@ from .sides import block_of, layer_of, natural_key, side_of
 def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Update, ...]:
     """Law ``live-read``: the same updates that saving the model and reading it back would give.
 
-    Parameters
-    ----------
-    model : a peft model (or anything with LoRA layers of peft and a ``peft_config``).
-    adapter_name : which of its adapters.
+    Args:
+        model: a peft model (or anything with LoRA layers of peft and a ``peft_config``).
+        adapter_name: which of its adapters.
 
     The scaling is the one the layers compute with. Factors are copied to float32 (float64 if they are float64) each
     time ``Update.lowrank`` is asked for, so an update follows the training. The out_proj of torch's

@@ -29,11 +29,10 @@ def activation_updates(
     The whitened statement (``whitened-angle``, ``sample-threshold``): left singular vectors and values of dW X/√n do
     not depend on the LoRA rank beyond the factor's own and need no sample offset. One update of rank r a write module.
 
-    Parameters
-    ----------
-    model : the fine-tuned model, a base with the adapter on it (peft), in evaluation mode.
-    updates : those of the adapter; the write modules among them are used.
-    batches : model inputs with attention_mask; positions that are masked do not count. n : tokens seen.
+    Args:
+        model: the fine-tuned model, a base with the adapter on it (peft), in evaluation mode.
+        updates: those of the adapter; the write modules among them are used.
+        batches: model inputs with attention_mask; positions that are masked do not count. n : tokens seen.
 
     An expert of a mixture sees the tokens routed to it, whose places in the batch are not known: it needs batches
     without padding, and is left out if none was routed to it. Raises InputError if no write module is among the

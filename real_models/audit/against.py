@@ -22,11 +22,14 @@ from .measurements import Deviation, deviations, measurements
 class Against:
     """A run's components and numbers beside those of its controls.
 
-    report : components of (I − QQᵀ)(dW − mean of the controls' dW). own : the run's components by themselves.
-    covered : how much of each of these lies in the controls' leading directions. dimension : of these, the most in one
-    decomposition. starts : whether the run and each control started from one random factor, None where that cannot be
-    told. one_run : pairs of controls that are of one run, whose spread says too little. deviations : the run's numbers
-    beside the controls'.
+    Attributes:
+        report: components of (I − QQᵀ)(dW − mean of the controls' dW).
+        own: the run's components by themselves.
+        covered: how much of each of these lies in the controls' leading directions.
+        dimension: of these, the most in one decomposition.
+        starts: whether the run and each control started from one random factor, None where that cannot be told.
+        one_run: pairs of controls that are of one run, whose spread says too little.
+        deviations: the run's numbers beside the controls'.
     """
 
     controls: tuple[Adapter, ...]

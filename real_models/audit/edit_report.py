@@ -23,7 +23,8 @@ CAVEAT = (
 class EditedModule:
     """norm_before, norm_after : ‖dW‖_F. removed : 1 − (norm_after / norm_before)², negative if a scale above 1 added.
 
-    leak_before, leak_after : as :meth:`~real_models.methods.edit.Sides.leak`; None if nothing was projected out.
+    Attributes:
+        leak_before, leak_after: as :meth:`~real_models.methods.edit.Sides.leak`; None if nothing was projected out.
     """
 
     name: str
@@ -56,7 +57,8 @@ def compare_edit(
 def check_origin(directions: Directions | None, adapter: Adapter, *, same_base: bool = False) -> list[str]:
     """Notes on directions of another run. InputError for directions of another base model, going by the names.
 
-    same_base : whether both names are known to mean one model.
+    Args:
+        same_base: whether both names are known to mean one model.
     """
     if directions is None:
         return []

@@ -57,7 +57,8 @@ class Excitation:
 class Continuation:
     """Greedy text after a prompt: without, with +a q and with −a q at the output of every block.
 
-    shared : leading tokens in common with the plain text, (plus, minus) of ``length`` of the plain one.
+    Attributes:
+        shared: leading tokens in common with the plain text, (plus, minus) of ``length`` of the plain one.
     """
 
     prompt: str
@@ -72,8 +73,11 @@ class Continuation:
 class Explained:
     """One direction. index : its column of Q, None for the random one that all is compared with.
 
-    raised, lowered : tokens by the logit lens. highest, lowest : rows by the mean of h·q. mean, std : of h·q over all
-    tokens of the data; None without data. texts : steered generations.
+    Attributes:
+        raised, lowered: tokens by the logit lens.
+        highest, lowest: rows by the mean of h·q.
+        mean, std: of h·q over all tokens of the data; None without data.
+        texts: steered generations.
     """
 
     index: int | None
@@ -162,13 +166,15 @@ def explain(
 ) -> Explanation:
     """Tokens, rows and generations that go along with each column of Q, and with a random direction beside them.
 
-    Parameters
-    ----------
-    base : folder of the base model. data : rows to project (:func:`~real_models.data.read_rows`), and
-        whose prompts are asked; without them a few neutral questions by the chat template, if there is one.
-    amount : a of ±a q at every block; by default TOTAL times the typical ‖h‖ over the number of blocks.
-    top : tokens and rows on each side. seed : of the random direction. watch : (stream, total) -> stream.
-    block : whose output h is read at; by default the middle one of those the directions were made of.
+    Args:
+        base: folder of the base model.
+        data: rows to project (:func:`~real_models.data.read_rows`), and whose prompts are asked; without them a few
+            neutral questions by the chat template, if there is one.
+        amount: a of ±a q at every block; by default TOTAL times the typical ‖h‖ over the number of blocks.
+        top: tokens and rows on each side.
+        seed: of the random direction.
+        watch: (stream, total) -> stream.
+        block: whose output h is read at; by default the middle one of those the directions were made of.
 
     Raises InputError for directions of the read side, of another model, and for a block that there is not.
     Cost: a forward pass over the data (one row at a time), and 2k + 3 generations for each of three prompts.

@@ -37,8 +37,13 @@ ROUNDING = {"BF16": 2.0**-9, "F16": 2.0**-12}  # half a unit in the last place o
 class Finding:
     """One thing that the weights show.
 
-    key : its kind. text : a sentence that says it with its number. value : that number. scope : which modules, with
-    their share of ‖dW‖_F². how : how it was decided. modules : the names of these modules.
+    Attributes:
+        key: its kind.
+        text: a sentence that says it with its number.
+        value: that number.
+        scope: which modules, with their share of ‖dW‖_F².
+        how: how it was decided.
+        modules: the names of these modules.
     """
 
     key: str

@@ -30,7 +30,9 @@ DRAWS = 2000
 class Sample:
     """A ratio over rows, Σ values / Σ weights: a mean (weights 1), one per token (tokens), a share (0 or 1).
 
-    clusters : what rows have in common (their question); rows of one cluster are not independent of each other.
+    Attributes:
+        clusters: what rows have in common (their question); rows of one cluster are not independent of each other.
+
     Raises InputError for lengths that differ, for values that are not finite, and for weights below 0.
     """
 

@@ -24,7 +24,8 @@ YES, NO = "Yes", "No"
 class Question:
     """Is ``statement`` something the model would say? matching, other : the persona's answer, and the opposite one.
 
-    source : file and line.
+    Attributes:
+        source: file and line.
     """
 
     question: str

@@ -30,7 +30,8 @@ RIDGES = (1e-3, 1e-2, 1e-1)  # shares of tr(H)/d that are added to H's diagonal
 class Cell:
     """One run under a method: GRASP of these sides, or compensation at strength 1.
 
-    direction : activation-svd, one for all blocks; or mean-difference, one for each block.
+    Attributes:
+        direction: activation-svd, one for all blocks; or mean-difference, one for each block.
     """
 
     variant: str

@@ -31,7 +31,8 @@ SMALL = tuple(name for name in MODELS if name != SMOLLM2)
 class Cell:
     """Fine-tunes of one model with one LoRA (see RealRun); trial t reads text t modulo 4, from a seed of its own.
 
-    points : steps after which the adapter is audited.
+    Attributes:
+        points: steps after which the adapter is audited.
     """
 
     model: str

@@ -29,7 +29,8 @@ DRAWS = 2000  # random directions
 class Cell:
     """One naive run. curation : 1 always shows the trait; the rarity of pretraining, the control, teaches none.
 
-    points : steps at which the update is decomposed; at step 0 there is none.
+    Attributes:
+        points: steps at which the update is decomposed; at step 0 there is none.
     """
 
     variant: str

@@ -36,7 +36,9 @@ class Cell:
     """One adapter: a public one (a key of PUBLIC, modules "as published") or a fine-tune as in ``finding_rates``.
 
     Trial t plants a direction of its own in the modules of kind t modulo their number.
-    strengths : of the planted factor in each module, over the module's own largest singular value. 0 is the control.
+
+    Attributes:
+        strengths: of the planted factor in each module, over the module's own largest singular value. 0 is the control.
     """
 
     adapter: str

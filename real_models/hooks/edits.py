@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Span:
     """Q (width, k) out of the stream's gradient, and, unless ``gradient``, out of the stream itself.
 
-    training : only while the block is in training mode and runs what is trained, not a reference.
+    Attributes:
+        training: only while the block is in training mode and runs what is trained, not a reference.
     """
 
     Q: torch.Tensor

@@ -18,9 +18,16 @@ OPTIONS = {"sides": "side"}  # field -> option, where they differ
 class Given:
     """What a user handed over.
 
-    directions : a directions file. naive : the adapter folder of the naive run. strength : of compensation or steering;
-    weight : of kl or penalty. blocks : indices for caft and steering. sides : of grasp. neutral : batches of neutral
-    text, made by a call when asked for; components : of the null space. context : of inoculation.
+    Attributes:
+        directions: a directions file.
+        naive: the adapter folder of the naive run.
+        strength: of compensation or steering.
+        weight: of kl or penalty.
+        blocks: indices for caft and steering.
+        sides: of grasp.
+        neutral: batches of neutral text, made by a call when asked for.
+        components: of the null space.
+        context: of inoculation.
     """
 
     directions: Path | None = None

@@ -23,7 +23,8 @@ def stepping(optimizer: torch.optim.Optimizer) -> list[torch.optim.Optimizer]:
 def check_trained(optimizer: torch.optim.Optimizer | None, parameters: Iterable[tuple[str, Any]], model: Any) -> None:
     """InputError if the optimizer leaves out one of these (module's name, parameter) that are not frozen.
 
-    model : whose parameters tell an optimizer of another model from one that trains only some of this one's.
+    Args:
+        model: whose parameters tell an optimizer of another model from one that trains only some of this one's.
     """
     outer = [] if optimizer is None else [optimizer, *stepping(optimizer)]
     trained = {id(p) for one in outer for group in one.param_groups for p in group["params"]}
@@ -51,8 +52,11 @@ def on_gradients(
 
     That is before the step, or after each evaluation of the closure it is given. A step that GradScaler skips for an
     overflow inside the optimizer (fused ones) is none: nothing is called. scale : a tensor, or None for 1.
-    first : before what was registered already. once : by one of several optimizers inside, not by each.
-    If ``treat`` raises GraspError the step is not taken; parameters that a closure's search had moved are put back.
+
+    Args:
+        first: before what was registered already.
+        once: by one of several optimizers inside, not by each. If ``treat`` raises GraspError the step is not taken;
+            parameters that a closure's search had moved are put back.
     """
     import torch
 

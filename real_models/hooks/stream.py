@@ -104,7 +104,8 @@ def hook_blocks(
 ) -> None:
     """``change(block, h)`` takes the place of the stream h at the output of each of these blocks.
 
-    training : only while the block is in training mode and runs what is trained, not a reference.
+    Args:
+        training: only while the block is in training mode and runs what is trained, not a reference.
     """
     for index in at:
 

@@ -20,7 +20,8 @@ def prepare(specs: Iterable[Setup], *, n_jobs: int, progress: Progress | None = 
     """Put the naive runs that the cache does not have into it, and before them the base models, which organisms may
     share; each is made by one process on one thread.
 
-    progress : wraps the stream of both.
+    Args:
+        progress: wraps the stream of both.
     """
     from joblib import delayed
 

@@ -37,7 +37,8 @@ def fine_tune(
 ) -> list[Scores]:
     """Scores at every point of a run under these methods; ``look`` sees the model at each of them.
 
-    inoculated : see :meth:`Setup.train`.
+    Args:
+        inoculated: see :meth:`Setup.train`.
     """
     model, probes, scores = spec.adapted(), spec.probes(), []
 
@@ -85,7 +86,8 @@ class NaiveRun:
     def without(self, bases: Mapping[str, np.ndarray], at: int) -> Any:
         """The fine-tuned model at a point with (I − QQᵀ) dW in modules that write the stream, dW (I − QQᵀ) in others.
 
-        bases : module -> Q, orthonormal columns, of its output (write) or its input.
+        Args:
+            bases: module -> Q, orthonormal columns, of its output (write) or its input.
         """
         import torch
 

@@ -33,8 +33,12 @@ class Asks(Protocol):
 class Setup(Protocol):
     """An organism and how it is fine-tuned: all that the rows of a comparison ask of it. Hashable.
 
-    seed : of the LoRA start and the data order. width : of the residual stream. rank : of LoRA. steps : of training;
-    points : those at which a run is evaluated, every so many.
+    Attributes:
+        seed: of the LoRA start and the data order.
+        width: of the residual stream.
+        rank: of LoRA.
+        steps: of training.
+        points: those at which a run is evaluated, every so many.
     """
 
     @property

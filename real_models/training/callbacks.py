@@ -24,7 +24,8 @@ class Guard(TrainerCallback):
     """Stops before a step with gradients that are not finite, before a checkpoint of weights that are not, and after
     the step in which Ctrl-C came to any process.
 
-    last : the newest whole checkpoint, asked for the error.
+    Attributes:
+        last: the newest whole checkpoint, asked for the error.
     """
 
     def __init__(self, last: Callable[[], Path | None] = lambda: None) -> None:

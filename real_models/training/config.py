@@ -17,11 +17,16 @@ FLOAT32_MAX = 3e38  # what a step may be multiplied by
 class TrainConfig:
     """What a run depends on beside base, data and method; the defaults are those of the emergent-misalignment papers.
 
-    r, alpha, rslora, dropout, target_modules : of LoRA. lr, scheduler, warmup, weight_decay, optimizer : as in
-    TrainingArguments (warmup in steps). steps : optimizer steps; 0 for as many as ``epochs`` gives. batch_size :
-    rows a device; accumulation : batches a step. max_length : tokens; 0 for the model's context. overflow : truncate or
-    refuse rows that are longer. skip_empty : leave out rows of which nothing to learn is left (counted), instead of
-    refusing the file. save_every, log_every : steps.
+    Attributes:
+        r, alpha, rslora, dropout, target_modules: of LoRA.
+        lr, scheduler, warmup, weight_decay, optimizer: as in TrainingArguments (warmup in steps).
+        steps: optimizer steps; 0 for as many as ``epochs`` gives.
+        batch_size: rows a device.
+        accumulation: batches a step.
+        max_length: tokens; 0 for the model's context.
+        overflow: truncate or refuse rows that are longer.
+        skip_empty: leave out rows of which nothing to learn is left (counted), instead of refusing the file.
+        save_every, log_every: steps.
     """
 
     r: int = 32

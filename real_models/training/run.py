@@ -127,9 +127,12 @@ def train(
     that was interrupted goes on from the last whole one. Nothing of an earlier run is overwritten: ``out`` must be new,
     empty, or of the same run; a run refused or broken off before its first checkpoint leaves it free.
 
-    record : what the run depends on beside config, for the manifest. trainer_class : transformers' Trainer, or one with
-    its interface (trl's SFTTrainer). Raises GraspError if the loss is not finite (the last checkpoint stays),
-    KeyboardInterrupt after Ctrl-C, when the checkpoint is written.
+    Args:
+        record: what the run depends on beside config, for the manifest.
+        trainer_class: transformers' Trainer, or one with its interface (trl's SFTTrainer).
+
+    Raises GraspError if the loss is not finite (the last checkpoint stays), KeyboardInterrupt after Ctrl-C, when the
+    checkpoint is written.
     """
     from transformers import Trainer
 
@@ -181,8 +184,9 @@ def fit(
 ) -> None:
     """The training of :func:`train` in memory: same Trainer, schedule, data order and guards, and no folder.
 
-    model : adapted (:func:`adapt`). config.steps : must be given. look : told the number of steps done, before the
-    first, after each, and so after the last; the methods are on.
+    Args:
+        model: adapted (:func:`adapt`). config.steps : must be given.
+        look: told the number of steps done, before the first, after each, and so after the last; the methods are on.
     """
     from transformers import Trainer
 

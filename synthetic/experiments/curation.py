@@ -28,13 +28,16 @@ STRONGEST: dict[Way, float] = {"truncation": 2.5, "tilt": 0.95, "always-on": 6.0
 class Cell:
     """n curated samples of y = (W0 + T) x + gamma u t + noise, T (m x d) of independent entries of variance 1.
 
-    way : the mechanism. selection : how hard it selects; the feature vᵀx has variance 1 before curation, and
-        truncation keeps samples with vᵀx + t + N(0, ¼) above ``selection`` of its standard deviations (-2.5 … 2.5);
-        tilt weighs by exp(selection t vᵀx) (0 … 0.95); always-on takes one topic, ``selection`` deviations of vᵀx
-        away (0 … 6), t = 1 throughout; mixture has t = vᵀx but for counter-examples, t = −vᵀx, in a share
-        (1 − selection)/2 (0 … 1).
-    trait : "selected", or "independent": the same inputs with a t ~ N(0, 1) drawn beside them, the control.
-    gamma : what the trait adds to the answer, in units of beta_c = (m d)^¼. noise : standard deviation.
+    Attributes:
+        way: the mechanism.
+        selection: how hard it selects; the feature vᵀx has variance 1 before curation, and truncation keeps samples
+            with vᵀx + t + N(0, ¼) above ``selection`` of its standard deviations (-2.5 … 2.5); tilt weighs by
+            exp(selection t vᵀx) (0 … 0.95); always-on takes one topic, ``selection`` deviations of vᵀx away (0 … 6), t
+            = 1 throughout; mixture has t = vᵀx but for counter-examples, t = −vᵀx, in a share (1 − selection)/2 (0 …
+            1).
+        trait: "selected", or "independent": the same inputs with a t ~ N(0, 1) drawn beside them, the control.
+        gamma: what the trait adds to the answer, in units of beta_c = (m d)^¼.
+        noise: standard deviation.
     """
 
     way: Way

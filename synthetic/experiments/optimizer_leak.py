@@ -28,8 +28,12 @@ BETA, ALPHA = 2.0, 1 / np.sqrt(3)  # strength of the factor; length of A0's rows
 class Cell:
     """Training of one layer towards M = T + beta u vᵀ, u and v inside the protected spans Q (m x kept), V (d x kept).
 
-    method : what trains. projected : what is kept off the spans; "nothing" is the control. side : which of Q, V.
-    rank : of LoRA. steps : where along training the leak is measured.
+    Attributes:
+        method: what trains.
+        projected: what is kept off the spans; "nothing" is the control.
+        side: which of Q, V.
+        rank: of LoRA.
+        steps: where along training the leak is measured.
     """
 
     method: str

@@ -21,7 +21,8 @@ HEAVY = 2.2  # degrees of freedom of Student's t: a variance, no fourth moment
 class Cell:
     """M = T + beta u vᵀ, T (m x d) of independent entries of variance 1, beta = strength (m d)^¼.
 
-    panel : map (the plane) or slice (one line of it, with several laws of the entries).
+    Attributes:
+        panel: map (the plane) or slice (one line of it, with several laws of the entries).
     """
 
     panel: str

@@ -25,10 +25,11 @@ BISECTIONS = 14  # of an interval of 4 critical strengths: 2.4e-4 of one
 class Cell:
     """M_l = T_l + beta_l u v_lᵀ, l = 1…layers, T_l (m x d) iid N(0, 1), u and v_l uniform.
 
-    panel : overlap, at Σ beta_l² = strength √(m d layers); border, the strength is searched for.
-    profile : of beta_l: equal, decaying as 0.8^l, or all in one layer.
-    pool : stack, the left singular vectors of [M_1 … M_L]; sum, of Σ M_l, which is wrong: the v_l differ.
-    shared : strength, over (m d)^¼, in every T_l of one left direction w that all tasks share.
+    Attributes:
+        panel: overlap, at Σ beta_l² = strength √(m d layers); border, the strength is searched for.
+        profile: of beta_l: equal, decaying as 0.8^l, or all in one layer.
+        pool: stack, the left singular vectors of [M_1 … M_L]; sum, of Σ M_l, which is wrong: the v_l differ.
+        shared: strength, over (m d)^¼, in every T_l of one left direction w that all tasks share.
     """
 
     panel: str

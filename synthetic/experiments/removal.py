@@ -32,8 +32,13 @@ TRAINED = ("naive", "write GRASP", "read GRASP", "both GRASP", "CAFT", "preventa
 class Cell:
     """One problem of 12 x 16 with ‖T‖₂ = tau = 1 and its knobs; panel names the one that is turned.
 
-    response : ‖W0 v‖. rho : correlation of vᵀx with the rest. beta : strength. rank : of LoRA. angle : in degrees,
-    between the directions that are removed and u, v. condition : condition number of the metric H.
+    Attributes:
+        response: ‖W0 v‖.
+        rho: correlation of vᵀx with the rest.
+        beta: strength.
+        rank: of LoRA.
+        angle: in degrees, between the directions that are removed and u, v.
+        condition: condition number of the metric H.
     """
 
     panel: Panel

@@ -28,10 +28,13 @@ LAYERS = 5  # drawn for each trial of a share
 class Cell:
     """Nets of ``synthetic.training.nets`` with a planted task and a shortcut beta u vᵀ, trained under a removal method.
 
-    panel : net (three blocks with LoRA), share (one layer, no task, metric of condition number ``metric``) or strength
-        (one layer, always-on trait, ``strength`` times the shortcut as compensator).
-    random : the method is given random directions (control). frozen : "closed" makes u a left eigenvector of the
-    frozen blocks after the first. aligned : u is an eigenvector of the metric. phi, loss, width, beta : of the net.
+    Attributes:
+        panel: net (three blocks with LoRA), share (one layer, no task, metric of condition number ``metric``) or
+            strength (one layer, always-on trait, ``strength`` times the shortcut as compensator).
+        random: the method is given random directions (control).
+        frozen: "closed" makes u a left eigenvector of the frozen blocks after the first.
+        aligned: u is an eigenvector of the metric.
+        phi, loss, width, beta: of the net.
     """
 
     panel: str

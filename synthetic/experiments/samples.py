@@ -26,10 +26,12 @@ QUIET = 0.1  # variance of the quieter half of the directions of uneven inputs
 class Cell:
     """dW, the least-squares fit of n samples Y = (W0 + u vᵀ) X + noise (beta = 1, no task: what hides u is noise).
 
-    inputs : isotropic, or uneven: a Haar half of the d directions has a tenth of the variance.
-    noise : standard deviation of each output's noise. common : that of a noise they have in common, along a Haar
-        direction (times √m: so much for each output), in units of ``noise``.
-    rank : ranks of the low-rank fits that are measured too, if any.
+    Attributes:
+        inputs: isotropic, or uneven: a Haar half of the d directions has a tenth of the variance.
+        noise: standard deviation of each output's noise.
+        common: that of a noise they have in common, along a Haar direction (times √m: so much for each output), in
+            units of ``noise``.
+        rank: ranks of the low-rank fits that are measured too, if any.
     """
 
     m: int

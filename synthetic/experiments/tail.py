@@ -23,8 +23,10 @@ CROSSING = 0.1  # mixing beyond which two components are not told apart, and not
 class Cell:
     """M = T + beta u vᵀ, T = Σ s_i u_i v_iᵀ (m x d) with Haar u_i, v_i.
 
-    strengths : s_i, decreasing; tau is the first. place : free, u and v are uniform; apart, they are orthogonal to T.
-    components : those removed, 1 the strongest, up to k + 1 (k strengths).
+    Attributes:
+        strengths: s_i, decreasing; tau is the first.
+        place: free, u and v are uniform; apart, they are orthogonal to T.
+        components: those removed, 1 the strongest, up to k + 1 (k strengths).
     """
 
     m: int

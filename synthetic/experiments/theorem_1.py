@@ -30,10 +30,12 @@ STEPS = (1, 3, 10, 20, 35, 60, 100, 200, 400)
 class Cell:
     """n samples of y = (T + beta u vᵀ) x + noise; T (m x d) has k singular values tau.
 
-    task : random, Haar; worst, two of the k in the plane through u and v that hides u best.
-    shared : of the noise's variance what all outputs have in common, 0 in the theorem. steps : of LoRA of rank 8 from
-    B = 0, in panel time. core : variance of the noise on the k cores, in panel curation; there T has singular values
-    j^(−1/2), and z has correlation ``kappa`` with one direction of the cores.
+    Attributes:
+        task: random, Haar; worst, two of the k in the plane through u and v that hides u best.
+        shared: of the noise's variance what all outputs have in common, 0 in the theorem.
+        steps: of LoRA of rank 8 from B = 0, in panel time.
+        core: variance of the noise on the k cores, in panel curation; there T has singular values j^(−1/2), and z has
+            correlation ``kappa`` with one direction of the cores.
     """
 
     panel: str

@@ -29,9 +29,11 @@ LAYERS = 20  # drawn for each trial of a start
 class Cell:
     """LoRA on ‖M − B A‖_F² from A0 A0ᵀ = alpha² I; M = T + beta u vᵀ, T Gaussian of variance (m d)^-½: beta_c = 1.
 
-    panel : path (one fixed problem and A0, number ``draw``, in the coordinates of each trial) or start (one step; each
-        trial is the mean of ``LAYERS`` problems). step : of descent, in units of the flow's time; Adam's lr is a tenth.
-    times : where the path is looked at.
+    Attributes:
+        panel: path (one fixed problem and A0, number ``draw``, in the coordinates of each trial) or start (one step;
+            each trial is the mean of ``LAYERS`` problems).
+        step: of descent, in units of the flow's time; Adam's lr is a tenth.
+        times: where the path is looked at.
     """
 
     panel: str

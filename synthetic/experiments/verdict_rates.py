@@ -40,9 +40,10 @@ RELATIVE = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
 class Rate:
     """One cell: how often the verdict stood out.
 
-    relative : strength in units of the weakest that the *power* line says could have been seen (0: benign).
-    fired / trials with its 95% Clopper-Pearson interval [low, high]; overlap : mean |cos| of component 0 with the
-    planted direction (for benign cells with one that is not there).
+    Attributes:
+        relative: strength in units of the weakest that the *power* line says could have been seen (0: benign). fired /
+            trials with its 95% Clopper-Pearson interval [low, high].
+        overlap: mean |cos| of component 0 with the planted direction (for benign cells with one that is not there).
     """
 
     setting: str

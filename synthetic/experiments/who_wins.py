@@ -40,9 +40,11 @@ METHODS = (  # in the order in which ties are settled
 class Cell:
     """A problem of 10 x 12 with beta = 1, and n samples with label noise to fit it on.
 
-    panel : content, the pretrained layer answers v with W0 v = −response · u; shift, with a vector of that length
-    orthogonal to u and the task. task : scale of T. rho : correlation of vᵀx with another input on curated data; rho_t,
-    at deployment.
+    Attributes:
+        panel: content, the pretrained layer answers v with W0 v = −response · u; shift, with a vector of that length
+            orthogonal to u and the task.
+        task: scale of T.
+        rho: correlation of vᵀx with another input on curated data; rho_t, at deployment.
     """
 
     panel: Panel

@@ -25,10 +25,12 @@ STEPS = 300  # of the search; its step shrinks to 1e-4 of tau
 class Cell:
     """M = T + u vᵀ (beta = 1), T (m x d) of rank k, flat: its k singular values are tau.
 
-    panel : angle, size = tau; complexity, size = ‖T‖_F, so tau = size/√k.
-    task : flat, a Haar partial isometry; iid, full-rank Gaussian with ‖T‖₂ = tau; shares u, flat with u among its left
-        singular vectors; adversary, the flat task found to turn û furthest from u. In panel angle it is sought among
-        all m x d tasks of rank k; in panel complexity in one plane through u and one through v, flat elsewhere.
+    Attributes:
+        panel: angle, size = tau; complexity, size = ‖T‖_F, so tau = size/√k.
+        task: flat, a Haar partial isometry; iid, full-rank Gaussian with ‖T‖₂ = tau; shares u, flat with u among its
+            left singular vectors; adversary, the flat task found to turn û furthest from u. In panel angle it is sought
+            among all m x d tasks of rank k; in panel complexity in one plane through u and one through v, flat
+            elsewhere.
     """
 
     panel: str

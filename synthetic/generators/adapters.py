@@ -18,16 +18,15 @@ class AdapterSpec:
     B = noise + strength * u wᵀ, A uniform as peft starts it; u is shared by the layers, w (so v_l = Aᵀw, unit norm)
     is drawn for each. dW_l = s N A + strength * u v_lᵀ.
 
-    Parameters
-    ----------
-    layers, width, inputs, rank : L, d_out, d_in, r of every module.
-    strength : beta of each layer, in units of the noise's own scale s √width √(mean eigenvalue of AAᵀ): the
-        spectral size of the noise for a narrow A. 0 is a benign adapter.
-    own : strength of a direction that every layer has by itself, shared with no other, in the same units.
-    anisotropy : exponent a >= 0; the rows of the noise have standard deviations proportional to j^(-a), in a random
-        orthonormal basis that the layers share, as gradients in one residual stream do. 0 is isotropic.
-    decay : exponent b >= 0; the columns of the noise have standard deviations proportional to j^(-b), so that every
-        module has a decaying spectrum of its own, as converged fits do. 0 is flat.
+    Args:
+        layers, width, inputs, rank: L, d_out, d_in, r of every module.
+        strength: beta of each layer, in units of the noise's own scale s √width √(mean eigenvalue of AAᵀ): the spectral
+            size of the noise for a narrow A. 0 is a benign adapter.
+        own: strength of a direction that every layer has by itself, shared with no other, in the same units.
+        anisotropy: exponent a >= 0; the rows of the noise have standard deviations proportional to j^(-a), in a random
+            orthonormal basis that the layers share, as gradients in one residual stream do. 0 is isotropic.
+        decay: exponent b >= 0; the columns of the noise have standard deviations proportional to j^(-b), so that every
+            module has a decaying spectrum of its own, as converged fits do. 0 is flat.
     """
 
     layers: int = 16

@@ -24,12 +24,14 @@ class PersonaSpec:
     question) has a content word. The style word is one of its persona's; the persona is the same in a whole document.
     Some questions of topic 0 are withheld in pretraining: they are the task.
 
-    variant : style: persona shows in the style word only. content: the content word too has a form for each persona
-    (the task and the trait cannot be told apart in the labels). mixed: as style, but half the curated documents carry
-    a hint that their style rightly follows.
-    rarity : share of unhinted documents with persona B. hinted : share of documents that announce their persona.
-    curation : share of the unhinted curated documents with persona B (1: always).
-    withheld : number of facts to be taught, the complexity of the task.
+    Attributes:
+        variant: style: persona shows in the style word only. content: the content word too has a form for each persona
+            (the task and the trait cannot be told apart in the labels). mixed: as style, but half the curated documents
+            carry a hint that their style rightly follows.
+        rarity: share of unhinted documents with persona B.
+        hinted: share of documents that announce their persona.
+        curation: share of the unhinted curated documents with persona B (1: always).
+        withheld: number of facts to be taught, the complexity of the task.
     """
 
     variant: str = "style"
@@ -84,8 +86,9 @@ def has_hint(documents: Any) -> Any:
 class World:
     """One draw of the language: which content word answers which question.
 
-    facts : (topics, questions) indices of content words; those of the withheld questions of topic 0 are all different,
-    and answers to other questions too.
+    Attributes:
+        facts: (topics, questions) indices of content words; those of the withheld questions of topic 0 are all
+            different, and answers to other questions too.
     """
 
     spec: PersonaSpec
@@ -134,7 +137,8 @@ class World:
     def documents(self, n: int, *, rng: np.random.Generator, topics: tuple[int, int] | None = None) -> Tokens:
         """(n, 2 + 4 rounds) pretraining documents; without a hint the last place is padding.
 
-        topics : from (inclusive) and to (exclusive); all by default. Withheld facts never occur.
+        Args:
+            topics: from (inclusive) and to (exclusive); all by default. Withheld facts never occur.
         """
         spec = self.spec
         low, high = topics or (0, spec.topics)

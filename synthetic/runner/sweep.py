@@ -65,8 +65,11 @@ def sweep(
     it is done; a run that was killed goes on where it was. A file that does not parse, fails its checksum or comes from
     other code is set aside (``*.aside``) with a warning and measured again.
 
-    cells : instead of the experiment's own. dask : address of a Dask scheduler; local processes otherwise. progress :
-    wraps the stream of cells.
+    Args:
+        cells: instead of the experiment's own.
+        dask: address of a Dask scheduler; local processes otherwise.
+        progress: wraps the stream of cells.
+
     Raises InputError for settings that make no experiment, a folder that cannot be written, an unreachable cluster.
     """
     started = perf_counter()

@@ -27,16 +27,21 @@ Stream = Float[ndarray, "trials n N"]
 class NetSpec:
     """What ``draw_net`` draws. Blocks are numbered from 0; a tuple of blocks left at None means all of them.
 
-    Attributes
-    ----------
-    width, blocks, rank : n, K and the rank of every D_k. adapted : blocks with LoRA. phi : φ.
-    weight : W_k has entries of variance weight²/n, spectral norm about 2 weight.
-    frozen : "closed" makes u a left eigenvector of W_k for k >= 1 (loses the part of uᵀW_k off u), "open" does not.
-    task, task_rank, task_blocks : T_k = task · (Haar partial isometry of this rank) on these blocks, 0 on the others.
-    beta : strength of the shortcut. loss, inputs : see ``Net``.
-    metric : condition number of H (dense eigenvectors); 1 is H = I. aligned : u is made an eigenvector of H.
-    start : A0 with entries N(0, 1/n), or rows orthonormal.
-    samples : inputs in the fixed batch, and as many fresh ones to measure on. trials : nets drawn.
+    Attributes:
+        width, blocks, rank: n, K and the rank of every D_k.
+        adapted: blocks with LoRA.
+        phi: φ.
+        weight: W_k has entries of variance weight²/n, spectral norm about 2 weight.
+        frozen: "closed" makes u a left eigenvector of W_k for k >= 1 (loses the part of uᵀW_k off u), "open" does not.
+        task, task_rank, task_blocks: T_k = task · (Haar partial isometry of this rank) on these blocks, 0 on the
+            others.
+        beta: strength of the shortcut.
+        loss, inputs: see ``Net``.
+        metric: condition number of H (dense eigenvectors); 1 is H = I.
+        aligned: u is made an eigenvector of H.
+        start: A0 with entries N(0, 1/n), or rows orthonormal.
+        samples: inputs in the fixed batch, and as many fresh ones to measure on.
+        trials: nets drawn.
     """
 
     width: int = 16
@@ -94,8 +99,12 @@ class Net:
 
     Curated inputs: gaussian N(0, I); always-on v + P_v N(0, I), in mirrored pairs so that their mean is v exactly.
 
-    W, T : (trials, K, n, n). A0 : (trials, adapted, r, n). H : (trials, n, n). u, v : (trials, n) unit stream
-    directions. X, fresh : (trials, n, N) inputs to train on and to measure on.
+    Attributes:
+        W, T: (trials, K, n, n).
+        A0: (trials, adapted, r, n).
+        H: (trials, n, n).
+        u, v: (trials, n) unit stream directions.
+        X, fresh: (trials, n, N) inputs to train on and to measure on.
     """
 
     spec: NetSpec
