@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from numpy import ndarray
+from numpy import integer, ndarray
 
 from .errors import InputError
 from .lowrank import LowRank
 
 Side = Literal["write", "read"]
+AskedSide = Literal["auto", "write", "read"]
 SMALLEST, LARGEST = 1e-30, 1e36  # norms whose squares, and whose entries in float32, neither under- nor overflow
+TINY = 1e-140  # below, a square leaves the range of float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +65,22 @@ class Update:
         return getattr(self.source, "factor", lambda name: getattr(self.lowrank, name))(name)
 
 
+def require_options(side: Any, top: Any) -> None:
+    """InputError unless ``side`` is one that can be asked for and ``top`` a number of leading components."""
+    if side not in get_args(AskedSide):
+        raise InputError(f'side must be "auto", "write" or "read", got {side!r}')
+    if not isinstance(top, (int, integer)) or isinstance(top, bool) or top < 1:
+        raise InputError(f"top must be a positive number of components, got {top!r}")
+
+
 def require_size(norms: Mapping[str, float]) -> None:
     """InputError unless the norms of the updates that are not 0, by their names, can be squared and kept in float32."""
+    tiny = next((name for name, norm in norms.items() if norm < TINY), None)
+    if tiny is not None:
+        raise InputError(
+            f"the norm of the update of {tiny} is {norms[tiny]:.3g}, whose square leaves the range of float64: rescale "
+            "its factors, or leave it out"
+        )
     name = max(norms, key=lambda n: norms[n], default=None)
     if name is not None and not SMALLEST <= norms[name] <= LARGEST:
         raise InputError(

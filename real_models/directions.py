@@ -60,6 +60,15 @@ class Directions:
         return Subspace.span(self.Q)
 
 
+def may_be_one_model(here: str | None, there: str | None) -> bool:
+    """Whether two names of base models may mean one: one is not known, or their last parts are equal.
+
+    A local path and a name on a hub may be the same model.
+    """
+    last = [name.rstrip("/").rsplit("/", 1)[-1] for name in (here, there) if name]
+    return len(set(last)) < 2
+
+
 def choose_directions(adapter: Adapter, found: Decomposition, components: tuple[int, ...]) -> Directions:
     """The chosen components of a decomposition, with what it was made of. InputError if there is no such component."""
     if not components or len(set(components)) != len(components):

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..errors import InputError
-from ..lowrank import LowRank
+from ..lowrank import LowRank, add
 from ..subspace import Subspace
 from ..updates import Side, Update
 from .report import Report
@@ -166,12 +166,7 @@ def _contrasted(update: Update, controls: Sequence[Update], bases: Mapping[str, 
 
 
 def _stacked(update: Update, controls: Sequence[Update], space: Subspace | None, side: Side) -> LowRank:
-    loaded = [update.lowrank, *(c.lowrank for c in controls)]
-    weights = [1.0, *[-1 / len(controls)] * len(controls)]
-    B = np.hstack([w * x.scaling * x.B.astype(np.float64) for w, x in zip(weights, loaded, strict=True)])
-    A = np.vstack([x.A.astype(np.float64) for x in loaded])
-    if space is not None and side == "write":
-        B = space.reject(B)
-    elif space is not None:
-        A = space.reject(A.T).T
-    return LowRank(B, A)
+    left = add([update.lowrank, *(c.lowrank * (-1 / len(controls)) for c in controls)])
+    if space is None:
+        return left
+    return LowRank(space.reject(left.B), left.A) if side == "write" else LowRank(left.B, space.reject(left.A.T).T)

@@ -12,8 +12,9 @@ from numpy import ndarray
 from .. import linalg
 from ..errors import InputError
 from ..lowrank import LowRank
+from ..moved import renamed
 from ..subspace import Subspace
-from ..updates import Side, Update
+from ..updates import AskedSide, Side, Update, require_options
 from .lanczos import leading_svd
 from .measure import Stack
 from .report import SCHEMA_VERSION, plain
@@ -121,16 +122,16 @@ def weighted_overlap(
     return float(a @ (U.T @ V) ** 2 @ b) / size, float(a.sum() * b.sum()) / d / size, variance
 
 
-def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None = None, k: int = 8) -> Difference:
-    """Compare two adapters module by module and pooled: principal angles of their k leading directions.
+@renamed(k="top")
+def diff(first: Iterable[Update], second: Iterable[Update], *, side: AskedSide = "auto", top: int = 8) -> Difference:
+    """Compare two adapters module by module and pooled: principal angles of their ``top`` leading directions.
 
-    Left singular vectors on the write side, right ones on the read side; None takes write if a common module writes
+    Left singular vectors on the write side, right ones on the read side; "auto" takes write if a common module writes
     the stream or no side is known, else read. Only modules present in both with equal shapes are compared.
 
     Raises InputError if there is no common module, or common names differ in shape. Cost as :func:`identify`.
     """
-    if not isinstance(k, int) or k < 1:
-        raise InputError(f"k must be a positive number of directions, got {k!r}")
+    require_options(side, top)
     a, b = {u.name: u for u in first}, {u.name: u for u in second}
     common = [name for name in a if name in b]
     if not common:
@@ -141,7 +142,8 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
                 f"{name} is {a[name].shape} in the first and {b[name].shape} in the second: different base models"
             )
     sides = {a[name].side for name in common}
-    chosen: Side = side or ("read" if sides - {None} == {"read"} else "write")
+    found: Side = "read" if sides - {None} == {"read"} else "write"
+    chosen = found if side == "auto" else side
     compared = [n for n in common if a[n].side == chosen or sides == {None}]
     if not compared:
         raise InputError(f"no common module is on the {chosen} side; the sides are {sorted(map(str, sides))}")
@@ -150,7 +152,7 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
     stacks: dict[int, tuple[Stack, Stack]] = {}
     for name in compared:
         loaded = a[name].lowrank, b[name].lowrank
-        pair = _pair(*loaded, side=chosen, k=k)
+        pair = _pair(*loaded, side=chosen, k=top)
         start, trained = factor_cosines((a[name], loaded[0]), (b[name], loaded[1]))
         own = _overlap(name, a[name].layer, [pair], pair.svds)
         overlaps.append(replace(own, start_cosine=start, trained_cosine=trained))
@@ -162,12 +164,12 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
     pooled = []
     for width, both in sorted(stacks.items(), reverse=True):
         panels = [stack.panels() for stack in both]
-        svds = [leading_svd(p, k, rtol=1e-5) for p in panels]
-        found = [(svd.U, svd.S * p.unit) for svd, p in zip(svds, panels, strict=True)]
-        pooled.append(_overlap(f"pooled over {len(pairs[width])} modules", None, pairs[width], found))
+        svds = [leading_svd(p, top, rtol=1e-5) for p in panels]
+        leading = [(svd.U, svd.S * p.unit) for svd, p in zip(svds, panels, strict=True)]
+        pooled.append(_overlap(f"pooled over {len(pairs[width])} modules", None, pairs[width], leading))
     return Difference(
         side=chosen,
-        k=k,
+        k=top,
         pooled=tuple(pooled),
         modules=tuple(overlaps),
         only_first=tuple(n for n in a if n not in b),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import InputError
-from ..updates import Side, Update
+from ..updates import AskedSide, Update
 from .diff import diff
 
 FALL = 0.5  # a norm below this share of the one before is no further training
@@ -40,7 +40,7 @@ class Checkpoint:
 
 
 def trajectory(
-    checkpoints: Sequence[tuple[int | None, Sequence[Update]]], *, side: Side | None = None
+    checkpoints: Sequence[tuple[int | None, Sequence[Update]]], *, side: AskedSide = "auto"
 ) -> list[Checkpoint]:
     """Norm, leading strength and angle to the last checkpoint, for checkpoints (step, updates) in order.
 
@@ -60,9 +60,9 @@ def trajectory(
     for run, (first, end) in enumerate(pairwise(starts)):
         _, last = checkpoints[end - 1]
         for (step, updates), (cosine, why) in zip(checkpoints[first:end], steps[first:end], strict=True):
-            for top in diff(updates, last, side=side, k=1).pooled:
-                angle = top.angles[0] if top.angles else None
-                about = (top.width, top.norms[0], top.strengths[0], angle, top.cosine)
+            for stack in diff(updates, last, side=side, top=1).pooled:
+                angle = stack.angles[0] if stack.angles else None
+                about = (stack.width, stack.norms[0], stack.strengths[0], angle, stack.cosine)
                 rows.append(Checkpoint(step, run, *about, cosine, why))
     return rows
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from grasp_theory import InputError, LowRank, Report, Update, identify, linalg
+from grasp_theory.moved import renamed
 
 from ..adapters import Adapter
 
@@ -95,8 +96,9 @@ def _seen(update: Update, K: np.ndarray) -> Update:
     return replace(update, shape=seen.shape, rank=seen.rank, source=seen)
 
 
+@renamed(k="top")
 def identify_activations(
-    adapter: Adapter, *, base: str | Path, data: str | Path, k: int = 8, pool: Pool = "auto", size: int = 8
+    adapter: Adapter, *, base: str | Path, data: str | Path, top: int = 8, pool: Pool = "auto", size: int = 8
 ) -> Report:
     """:func:`grasp_theory.identify` of dW X, for an adapter, the folder of its base model and a file of its data.
 
@@ -120,7 +122,7 @@ def identify_activations(
         size = 1  # without padding
     pad = special_tokens(model=model, tokenizer=tokenizer).pad
     updates = activation_updates(tuned, adapter.updates, batches(examples, size, pad=pad))
-    report = identify(updates, side="write", pool=pool, k=k)
+    report = identify(updates, side="write", pool=pool, top=top)
     tokens = sum(len(example.input_ids) for example in examples)
     what = f"activations dW X/√n over {tokens} tokens of {Path(data).name}, left singular vectors"
     return replace(report, decompositions=tuple(replace(d, what=what) for d in report.decompositions))

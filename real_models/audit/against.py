@@ -11,6 +11,7 @@ from grasp_theory import InputError, Report, identify
 from grasp_theory.identification.control import Covered, contrast, control_spaces, covered, require_same_modules
 from grasp_theory.identification.diff import factor_cosines
 from grasp_theory.identification.report import plain
+from grasp_theory.moved import renamed
 
 from ..adapters import Adapter
 from .describe import different_bases, provenance
@@ -62,22 +63,23 @@ class Against:
         }
 
 
+@renamed(k="top")
 def against(
     adapter: Adapter,
     report: Report,
     controls: Sequence[Adapter],
     *,
-    k: int = 8,
+    top: int = 8,
     pool: Literal["auto", "layers", "none"] = "auto",
 ) -> Against:
-    """What ``adapter`` has beside its controls; ``report`` is its own, of k components.
+    """What ``adapter`` has beside its controls; ``report`` is its own, of ``top`` components.
 
     Every control is decomposed once, as the run was. Raises InputError unless all adapt the same modules in the same
     shapes (with the names of the base models where these differ), and for a control given twice or the run itself.
     Cost: that of :func:`grasp_theory.identify` for each control, and for one adapter of the sum of all ranks.
     """
     _check(adapter, controls)
-    options: dict[str, Any] = {"side": report.side, "pool": pool, "k": k, "normalize": report.normalized}
+    options: dict[str, Any] = {"side": report.side, "pool": pool, "top": top, "normalize": report.normalized}
     others = [identify(control.updates, **options) for control in controls]
     spaces = control_spaces(report, others)
     left = contrast(adapter.updates, [c.updates for c in controls], spaces=spaces, side=report.side)

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from grasp_theory import InputError, Subspace
+from grasp_theory.moved import renamed
 
 from ..data import Example, Row, render, with_begin
 from ..directions import Directions
@@ -153,6 +154,7 @@ def project(
     return h @ np.asarray(Q, dtype=float), np.linalg.norm(h, axis=1)
 
 
+@renamed(block="layer")
 def explain(
     directions: Directions,
     *,
@@ -160,7 +162,7 @@ def explain(
     data: str | Path | None = None,
     amount: float | None = None,
     top: int = 10,
-    block: int | None = None,
+    layer: int | None = None,
     seed: int = 0,
     watch: Callable[[Iterable[Any], int], Iterable[Any]] | None = None,
 ) -> Explanation:
@@ -174,7 +176,7 @@ def explain(
         top: tokens and rows on each side.
         seed: of the random direction.
         watch: (stream, total) -> stream.
-        block: whose output h is read at; by default the middle one of those the directions were made of.
+        layer: of the block whose output h is read at; by default the middle one of those the directions were made of.
 
     Raises InputError for directions of the read side, of another model, and for a block that there is not.
     Cost: a forward pass over the data (one row at a time), and 2k + 3 generations for each of three prompts.
@@ -188,7 +190,7 @@ def explain(
     tokenizer, model = load_tokenizer(base), load_base(base)
     stream = find_stream(model)
     basis(directions, stream.width, model, side="write")
-    place = _place(directions, len(stream.blocks), block)
+    place = _place(directions, len(stream.blocks), layer)
     limit = context_length(model) or tokenizer.model_max_length
     rows = read_rows(data) if data is not None else []
     Q = np.column_stack([directions.Q.astype(float), random_direction(directions.Q, seed)])
@@ -225,9 +227,9 @@ def _check(directions: Directions, amount: float | None, top: int) -> None:
         raise InputError(f"top must be at least 1, got {top}")
 
 
-def _place(directions: Directions, blocks: int, block: int | None) -> int:
+def _place(directions: Directions, blocks: int, layer: int | None) -> int:
     layers = sorted({layer for layer in directions.layers if layer is not None}) or list(range(blocks))
-    chosen = layers[len(layers) // 2] if block is None else block
+    chosen = layers[len(layers) // 2] if layer is None else layer
     if not 0 <= chosen < blocks:
         raise InputError(f"no block {chosen}: the model has blocks 0 … {blocks - 1}")
     return chosen

@@ -219,7 +219,7 @@ def _read(path: str | Path, tokenizer: Any, model: Any, rows: int) -> list[dict[
 
 
 def _certificate(adapter: Adapter) -> tuple[str | None, float | None, float | None, float | None]:
-    report = identify(adapter.updates, k=1)
+    report = identify(adapter.updates, top=1)
     if not report.decompositions:
         return None, None, None, None
     largest = report.decomposition()

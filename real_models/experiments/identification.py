@@ -96,7 +96,7 @@ def _along(naive: NaiveRun, V: np.ndarray) -> dict[str, Any]:
 
 
 def _pooled(updates: Sequence[Update]) -> Decomposition:
-    return identify(updates, side="write", pool="layers", k=COMPONENTS).decompositions[0]
+    return identify(updates, side="write", pool="layers", top=COMPONENTS).decompositions[0]
 
 
 def _ratio(found: Decomposition) -> float:

@@ -12,6 +12,7 @@ from numpy import ndarray
 from grasp_theory import InputError, LowRank, Report, Update, identify
 from grasp_theory.identification.sharing import sharing
 from synthetic.experiment import Experiment
+from synthetic.generators.task_updates import unit
 
 from ..adapters import Adapter, read_adapter
 from ..adapters.patterns import kind
@@ -102,10 +103,10 @@ def plant(
     """
     of = [x for x in updates if x.name in names]
     write = of[0].side == "write"
-    u = _unit(rng, of[0].shape[0 if write else 1])
+    u = unit(rng, of[0].shape[0 if write else 1])
     changed = {}
     for x in of:
-        w = _unit(rng, x.shape[1 if write else 0])
+        w = unit(rng, x.shape[1 if write else 0])
         left, right = (u, w) if write else (w, u)
         low = x.lowrank
         length = float(np.linalg.norm(low.A)) / low.rank**0.5
@@ -164,11 +165,6 @@ def _adapter(cell: Cell) -> tuple[Adapter, list[Update]]:
 def _loaded(adapter: Adapter) -> Iterator[Update]:
     """In memory: the files of a run are gone when it ends."""
     return (replace(x, source=x.lowrank) for x in adapter.updates)
-
-
-def _unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
-    x = rng.standard_normal(n)
-    return x / np.linalg.norm(x)
 
 
 EXPERIMENT = Experiment(

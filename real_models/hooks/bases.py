@@ -10,7 +10,7 @@ import numpy as np
 from grasp_theory import InputError, Subspace
 
 from ..arguments import span
-from ..directions import Directions
+from ..directions import Directions, may_be_one_model
 
 if TYPE_CHECKING:
     import torch
@@ -85,11 +85,9 @@ def remove_part(x: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:
 
 
 def _check_base(directions: Directions, model: torch.nn.Module) -> None:
-    """Two known base models with different last names are different; a local path and a hub name may be the same."""
-    here = getattr(getattr(model, "config", None), "_name_or_path", "") or ""
-    there = directions.base_model or ""
-    if here and there and here.rstrip("/").rsplit("/", 1)[-1] != there.rstrip("/").rsplit("/", 1)[-1]:
+    here = getattr(getattr(model, "config", None), "_name_or_path", None)
+    if not may_be_one_model(here, directions.base_model):
         raise InputError(
-            f"the directions were identified on {there!r}, the model is {here!r}; if it is the same model under "
-            "another name, pass directions.subspace"
+            f"the directions were identified on {directions.base_model!r}, the model is {here!r}; if it is the same "
+            "model under another name, pass directions.subspace"
         )

@@ -11,7 +11,7 @@ from grasp_theory import InputError
 
 from ..directions import Directions, load_directions
 
-OPTIONS = {"sides": "side"}  # field -> option, where they differ
+OPTIONS = {"sides": "side", "layers": "layer"}  # field -> option, where they differ
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Given:
         naive: the adapter folder of the naive run.
         strength: of compensation or steering.
         weight: of kl or penalty.
-        blocks: indices for caft and steering.
+        layers: indices of blocks, for caft and steering.
         sides: of grasp.
         neutral: batches of neutral text, made by a call when asked for.
         components: of the null space.
@@ -34,7 +34,7 @@ class Given:
     naive: Path | None = None
     strength: float | None = None
     weight: float | None = None
-    blocks: tuple[int, ...] | None = None
+    layers: tuple[int, ...] | None = None
     sides: tuple[str, ...] | None = None
     neutral: Callable[[], Any] | None = None
     components: int | None = None

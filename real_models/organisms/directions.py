@@ -64,5 +64,5 @@ def _mean_along(model: Any, u: np.ndarray, batches: Batches) -> np.ndarray:
 
 def _leading(updates: Iterable[Update], k: int) -> np.ndarray:
     """(width, k) leading left directions of the write modules, pooled."""
-    found = identify(list(updates), side="write", pool="layers", k=k)
+    found = identify(list(updates), side="write", pool="layers", top=k)
     return np.hstack([found.component(i).subspace.basis for i in range(k)])

@@ -12,6 +12,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..generators.task_updates import unit
 
 ENTRIES = ("gaussian", "signs", "heavy")
 HEAVY = 2.2  # degrees of freedom of Student's t: a variance, no fourth moment
@@ -63,7 +64,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[
 
 
 def _overlaps(cell: Cell, rng: np.random.Generator) -> tuple[float, float]:
-    u, v = _unit(rng, cell.m), _unit(rng, cell.d)
+    u, v = unit(rng, cell.m), unit(rng, cell.d)
     M = _entries(rng, cell)
     M += np.multiply.outer(cell.beta * u, v)
     a, b = top_pair(M)
@@ -90,11 +91,6 @@ def _entries(rng: np.random.Generator, cell: Cell) -> Float[ndarray, "m d"]:
     if cell.entries == "heavy":
         return rng.standard_t(HEAVY, shape) / np.sqrt(HEAVY / (HEAVY - 2))
     return rng.standard_normal(shape)
-
-
-def _unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
-    x = rng.standard_normal(n)
-    return x / np.linalg.norm(x)
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:

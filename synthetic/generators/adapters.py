@@ -10,6 +10,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError, LowRank, Update, linalg
 
+from .task_updates import unit
+
 
 @dataclass(frozen=True)
 class AdapterSpec:
@@ -53,7 +55,7 @@ class AdapterSpec:
 
 def draw_adapter(spec: AdapterSpec, *, rng: np.random.Generator) -> tuple[list[Update], Float[ndarray, " width"]]:
     """(updates of ``model.layers.{l}.self_attn.o_proj``, the planted unit direction u)."""
-    u = _unit(rng, spec.width)
+    u = unit(rng, spec.width)
     rows = _standardised(spec.width, spec.anisotropy)
     basis = linalg.qr(rng.standard_normal((spec.width, spec.width)))[0] if spec.anisotropy else None
     columns = _standardised(spec.rank, spec.decay)
@@ -67,7 +69,7 @@ def draw_adapter(spec: AdapterSpec, *, rng: np.random.Generator) -> tuple[list[U
         unit_size = np.sqrt(spec.width * np.trace(A @ A.T) / spec.rank)
         B = noise + spec.strength * unit_size * _rank_one(rng, u, A)
         if spec.own:
-            B += spec.own * unit_size * _rank_one(rng, _unit(rng, spec.width), A)
+            B += spec.own * unit_size * _rank_one(rng, unit(rng, spec.width), A)
         updates.append(Update.of(f"model.layers.{layer}.self_attn.o_proj", LowRank(B, A), layer=layer, side="write"))
     return updates, u
 
@@ -82,8 +84,3 @@ def _standardised(n: int, exponent: float) -> Float[ndarray, " n"]:
     """j^(-exponent), j = 1 … n, scaled to mean square 1."""
     values = np.arange(1, n + 1) ** -float(exponent)
     return values / np.sqrt(np.mean(values**2))
-
-
-def _unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
-    x = rng.standard_normal(n)
-    return x / np.linalg.norm(x)

@@ -114,3 +114,9 @@ def _entries(spec: TaskSpec, shape: tuple[int, int], k: int, rng: np.random.Gene
     if spec.density is None:
         return T
     return T * (rng.random(shape) < spec.density) / np.sqrt(spec.density)
+
+
+def unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
+    """A direction of R^n, uniform on the sphere."""
+    x = rng.standard_normal(n)
+    return x / np.linalg.norm(x)
