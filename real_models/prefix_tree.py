@@ -84,9 +84,12 @@ class PrefixTree:
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """inputs : of the model. index : in its flattened tokens, where the labelled ones are predicted. labels : these.
+    """Rows in one sequence. The labelled tokens of the first row come first, then those of the second, and so on.
 
-    The labelled tokens of the first row come first, and so on.
+    Attributes:
+        inputs: what the model takes.
+        index: the places in the flattened sequence at which the labelled tokens are predicted.
+        labels: the labelled tokens.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -96,9 +99,10 @@ class Packed:
 
 @dataclass(frozen=True)
 class Packing:
-    """How rows are packed for one model. mask : None where it takes padded rows alone.
+    """How rows are packed for one model.
 
     Attributes:
+        mask: None where it takes padded rows alone.
         balance: tokens of a sequence at which attention costs as much as the weights.
         pad: a token.
     """

@@ -36,9 +36,9 @@ ROUTED = 25  # instances that take the second route
 class Outcome:
     """Result of all checks of one statement. None: the check does not apply to its kind.
 
-    held/draws : draws inside the assumptions on which every claim held. rejected : share of draws outside them.
-
     Attributes:
+        draws, held: draws inside the assumptions, and those among them on which every claim held.
+        rejected: share of draws outside them.
         borders: borders approached from both sides / all.
         best_ratio: the largest measured/bound of a tight claim found by extremal instance or search.
         needed: assumptions shown needed / assumptions.
@@ -86,8 +86,12 @@ class Outcome:
 def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0) -> Outcome:
     """All checks that apply to one statement, given by its key or itself.
 
-    Deterministic for a seed, whatever else is verified beside it. deep : ten times the draws, larger sizes, longer
-    searches. Raises InputError for a key that no statement has. Cost: seconds; up to a minute for limits.
+    Deterministic for a seed, whatever else is verified beside it.
+
+    Args:
+        deep: ten times the draws, larger sizes, longer searches.
+
+    Raises InputError for a key that no statement has. Cost: seconds; up to a minute for limits.
     """
     if isinstance(statement, str):
         (statement,) = find([statement])

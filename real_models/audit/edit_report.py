@@ -21,9 +21,11 @@ CAVEAT = (
 
 @dataclass(frozen=True)
 class EditedModule:
-    """norm_before, norm_after : ‖dW‖_F. removed : 1 − (norm_after / norm_before)², negative if a scale above 1 added.
+    """What an edit did to one module.
 
     Attributes:
+        norm_before, norm_after: ‖dW‖_F.
+        removed: 1 − (norm_after / norm_before)², negative if a scale above 1 added.
         leak_before, leak_after: as :meth:`~real_models.methods.edit.Sides.leak`; None if nothing was projected out.
     """
 

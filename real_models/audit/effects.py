@@ -42,7 +42,10 @@ class Effect:
 
     Law: removed = Σ (naive − without)/Σ (naive − base), kept = Σ (only − base)/Σ (naive − base), over the pairs; equal
     where the log-odds are linear in the update. None where the update changes the quantity by nothing that can be told
-    from 0. without, only : the means.
+    from 0.
+
+    Attributes:
+        without, only: the means.
     """
 
     part: Part
@@ -102,7 +105,11 @@ def _row(effect: Effect, quantities: Iterable[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Asked:
-    """The pairs of one quantity, encoded once for all variants. sha256 : of their file."""
+    """The pairs of one quantity, encoded once for all variants.
+
+    Attributes:
+        sha256: of their file.
+    """
 
     encoded: Sequence[tuple[Example, Example]]
     questions: Sequence[str]

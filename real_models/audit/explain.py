@@ -36,7 +36,12 @@ TOTAL = 0.4  # of ‖h‖ added over all blocks by default; at 1 a random direct
 
 @dataclass(frozen=True)
 class Token:
-    """text, id : of the vocabulary. logit : what a stream along the direction adds to it, over the mean token."""
+    """A token that a direction raises or lowers.
+
+    Attributes:
+        text, id: as in the vocabulary.
+        logit: what a stream along the direction adds to it, over the mean token.
+    """
 
     text: str
     id: int
@@ -45,7 +50,12 @@ class Token:
 
 @dataclass(frozen=True)
 class Excitation:
-    """h·q over the tokens of one row (its begin token left out). peak : h·q of largest modulus, at which token."""
+    """h·q over the tokens of one row (its begin token left out).
+
+    Attributes:
+        mean, largest, smallest: over its tokens.
+        peak: the token at which |h·q| is largest.
+    """
 
     source: str
     mean: float
@@ -72,9 +82,10 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Explained:
-    """One direction. index : its column of Q, None for the random one that all is compared with.
+    """One direction.
 
     Attributes:
+        index: its column of Q, None for the random one that all is compared with.
         raised, lowered: tokens by the logit lens.
         highest, lowest: rows by the mean of h·q.
         mean, std: of h·q over all tokens of the data; None without data.
@@ -93,7 +104,13 @@ class Explained:
 
 @dataclass(frozen=True)
 class Explanation:
-    """block : where h is read. amount : a, the length of what is added at every block. norm : typical ‖h‖ at block."""
+    """What is said of every direction of a file, and of a random one.
+
+    Attributes:
+        block, blocks: the index of the block where h is read, and how many there are.
+        amount: a, the length of what is added at every block.
+        norm: the typical ‖h‖ at that block.
+    """
 
     block: int
     blocks: int

@@ -23,7 +23,11 @@ RULE = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is held where. sentences : the one that decides first."""
+    """What is held where.
+
+    Attributes:
+        sentences: the one that decides first.
+    """
 
     held: Held
     sentences: tuple[str, ...]

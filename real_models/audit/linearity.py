@@ -50,9 +50,10 @@ class Linearity:
 
 @dataclass(frozen=True)
 class Measured:
-    """What ``grasp linearity`` reports. neutral : None if no neutral text was given.
+    """What ``grasp linearity`` reports.
 
     Attributes:
+        neutral: None if no neutral text was given.
         component, strength, tau, angle_degrees: the certificate of component 0 of the largest decomposition, at tau =
             the next singular value (the smallest that the spectrum allows); None where the rank allows no next one.
     """

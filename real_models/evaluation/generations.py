@@ -28,8 +28,11 @@ ALIGNED, COHERENT = 30.0, 50.0  # misaligned below, coherent above (arXiv:2502.1
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to answer. temperature : 0 for the most likely token, else of sampling from all of them. samples : answers
-    to each prompt, the k-th with seed + k. Sampled answers depend on seed, batch_size and machine.
+    """How to answer.
+
+    Attributes:
+        temperature: 0 for the most likely token, else of sampling from all of them.
+        samples: answers to each prompt, the k-th with seed + k. Sampled answers depend on seed, batch_size and machine.
 
     Raises InputError for numbers below 1 (temperature, seed: below 0), and for several greedy answers, all alike.
     """
@@ -52,7 +55,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Generation:
-    """One answer. question : its cluster (see ``judge.Prompt``). seed : None for a greedy answer."""
+    """One answer.
+
+    Attributes:
+        question: its cluster (see ``judge.Prompt``).
+        seed: None for a greedy answer.
+    """
 
     prompt: Any
     question: str
@@ -96,7 +104,11 @@ def generate(
     """Answers of a model to every prompt (``samples`` of each, one pass after the other), in the order given.
 
     Sampling is from the model's whole distribution at the temperature: top-k, penalties and whatever else a model's
-    folder suggests are not applied. context : tokens of prompt and answer together.
+    folder suggests are not applied.
+
+    Args:
+        context: tokens of prompt and answer together.
+
     Raises InputError for prompts that leave no room for ``max_new_tokens``.
     """
     import torch

@@ -109,7 +109,12 @@ def _difference(sums: Float[ndarray, "two samples *draws"]) -> Float[ndarray, "*
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is asked. given : text as it is, or turns for the chat template. question : its cluster."""
+    """What a model is asked.
+
+    Attributes:
+        given: text as it is, or turns for the chat template.
+        question: its cluster.
+    """
 
     given: str | tuple[Mapping[str, str], ...]
     question: str
@@ -200,7 +205,12 @@ def _last_answer(example: Example) -> Example:
 
 @dataclass(frozen=True, eq=False)
 class PairScores:
-    """What a model makes of pairs. log_p : ln p of the completions (without, with). tokens : how many they have."""
+    """What a model makes of pairs.
+
+    Attributes:
+        log_p: ln p of the completions (without, with).
+        tokens: how many they have.
+    """
 
     log_p: Float[ndarray, "n 2"]
     tokens: Int[ndarray, "n 2"]
@@ -243,7 +253,12 @@ class PairScores:
 
 @dataclass(frozen=True, eq=False)
 class TextScores:
-    """What a model makes of text, summed over the scored tokens of each row. loss : −ln p. probability : p."""
+    """What a model makes of text, summed over the scored tokens of each row.
+
+    Attributes:
+        loss: −ln p.
+        probability: p.
+    """
 
     loss: Float[ndarray, " n"]
     probability: Float[ndarray, " n"]
@@ -292,8 +307,12 @@ def read_text(
 ) -> tuple[list[Example], list[str]]:
     """(rows of :func:`~real_models.data.read_rows`, encoded; their clusters).
 
-    A row's cluster is its "question", else what precedes its last answer, else the row itself. labels : what is scored,
-    completions of rows that fit, or all of the first max_length tokens of text (``Example.truncated``).
+    A row's cluster is its "question", else what precedes its last answer, else the row itself.
+
+    Args:
+        labels: what is scored, completions of rows that fit, or all of the first max_length tokens of text
+            (``Example.truncated``).
+
     Raises InputError as :func:`~real_models.data.read_rows`, and for completions that are too long.
     """
     rows = read_rows(path)

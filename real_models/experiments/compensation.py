@@ -94,10 +94,12 @@ def reliance(excess: np.ndarray, supplied: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Point:
-    """One run. drift : at matched task score (None: not reached) and at the naive run's crossing step. excess :
-    log-odds over the base there; predicted : by the law, from the naive run and what the frozen term supplies;
+    """One run.
 
     Attributes:
+        drift: at matched task score (None: not reached) and at the naive run's crossing step.
+        excess: log-odds over the base there.
+        predicted: by the law, from the naive run and what the frozen term supplies.
         squared: what a squared loss would learn, the naive excess less what is supplied.
     """
 

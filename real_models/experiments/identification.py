@@ -27,9 +27,10 @@ DRAWS = 2000  # random directions
 
 @dataclass(frozen=True)
 class Cell:
-    """One naive run. curation : 1 always shows the trait; the rarity of pretraining, the control, teaches none.
+    """One naive run.
 
     Attributes:
+        curation: 1 always shows the trait; the rarity of pretraining, the control, teaches none.
         points: steps at which the update is decomposed; at step 0 there is none.
     """
 

@@ -38,9 +38,11 @@ ROWS, TOKENS, BATCH = 300, {SMOLLM2: 40}, 4
 
 @dataclass(frozen=True)
 class RealRun:
-    """One fine-tune with LoRA. modules : a key of MODULES. text : of TEXTS.
+    """One fine-tune with LoRA.
 
     Attributes:
+        modules: a key of MODULES.
+        text: of TEXTS.
         rate: of AdamW, constant after ``warmup`` steps, so that the adapter after n steps is that of a run of n steps.
     """
 

@@ -22,7 +22,12 @@ _SIZES = ("num_hidden_layers", "n_layer", "num_layers")
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """blocks : the decoder blocks in order. width : of the residual stream."""
+    """The residual stream of a model.
+
+    Attributes:
+        blocks: the decoder blocks in order.
+        width: the dimension of the stream.
+    """
 
     blocks: tuple[torch.nn.Module, ...]
     width: int

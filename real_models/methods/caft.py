@@ -29,10 +29,10 @@ class Ablation(Method):
     It removes the factor itself, what the pretrained model says along Q included (statement ``ablation-cost``).
     Several act on their joint span, behind whatever was attached before the last of them.
 
-    Parameters
-    ----------
-    directions : as for :class:`~real_models.methods.grasp.Grasp`, of the residual stream.
-    layers : indices of the blocks; all by default. blocks : the list of decoder blocks, where it cannot be found.
+    Args:
+        directions: as for :class:`~real_models.methods.grasp.Grasp`, of the residual stream.
+        layers: indices of the blocks; all by default.
+        blocks: the list of decoder blocks, where it cannot be found.
     """
 
     name = "inference-ablation"

@@ -39,15 +39,15 @@ class Grasp(Method):
     optimizer (statements ``projection-invariance``, ``optimizer-leak``). Several projections act on their joint span.
     Pretrained weights are never touched.
 
-    Parameters
-    ----------
-    directions : of the residual stream for ``stream`` and ``write``: Directions, Subspace, array (d,) or (d, k), or a
-        mapping from block index to one of these. For ``read`` of the adapted modules' inputs (after the norm), for all
-        adapted reading modules, for those that the Directions were made of, or a mapping from module name.
-    sides : by default {stream, write}, or {read} for Directions of the read side.
-    blocks : the list of decoder blocks, where it cannot be found. gains : module name -> gain of the norm behind it,
-        instead of asking the model (:func:`~real_models.hooks.gains.output_gains`); {} where no norm follows.
-    allow_unconstrained : do not refuse trainable parameters that the method cannot bound (whole modules, biases).
+    Args:
+        directions: of the residual stream for ``stream`` and ``write``: Directions, Subspace, array (d,) or (d, k), or
+            a mapping from block index to one of these. For ``read`` of the adapted modules' inputs (after the norm),
+            for all adapted reading modules, for those that the Directions were made of, or a mapping from module name.
+        sides: by default {stream, write}, or {read} for Directions of the read side.
+        blocks: the list of decoder blocks, where it cannot be found.
+        gains: module name -> gain of the norm behind it, instead of asking the model
+            (:func:`~real_models.hooks.gains.output_gains`); {} where no norm follows.
+        allow_unconstrained: do not refuse trainable parameters that the method cannot bound (whole modules, biases).
     """
 
     name = "grasp"

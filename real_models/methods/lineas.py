@@ -33,10 +33,9 @@ class LinEAS(Method):
 
     Made by :meth:`fit` from the fine-tuned model, its base and unlabelled text; frozen afterwards.
 
-    Attributes
-    ----------
-    w, b : block -> (width,) float32; 1 and 0 where a neuron is left alone.
-    distances : the fitted distance without and with the map; None if it was not fitted here.
+    Attributes:
+        w, b: block -> (width,) float32; 1 and 0 where a neuron is left alone.
+        distances: the fitted distance without and with the map; None if it was not fitted here.
     """
 
     name = "lineas"
@@ -109,12 +108,15 @@ class LinEAS(Method):
         line search that lets no step raise the objective. (The paper takes single batches, a fixed t and D = 1, and
         adds a group norm over blocks.)
 
-        Parameters
-        ----------
-        model : a peft model, the adapter active and not merged; it is left as it was. batches : unlabelled text.
-        sparsity : 0 or more, in units of squared activations; from max |∇F| at the start upwards the map is the
-            identity. steps : at most. rtol : stop when a step lowers the objective by less than this share of it.
-        layers : indices of the blocks, all by default. blocks : the list of decoder blocks, where it cannot be found.
+        Args:
+            model: a peft model, the adapter active and not merged; it is left as it was.
+            batches: unlabelled text.
+            sparsity: 0 or more, in units of squared activations; from max |∇F| at the start upwards the map is the
+                identity.
+            steps: at most.
+            rtol: stop when a step lowers the objective by less than this share of it.
+            layers: indices of the blocks, all by default.
+            blocks: the list of decoder blocks, where it cannot be found.
 
         Cost a step: two or more forward passes and a backward pass over all batches. The base's activations of all
         batches are kept: a few dozen prompts are meant. Raises InputError for a model without adapters or blocks.

@@ -28,9 +28,9 @@ class InferenceSteering(Method):
 
     Away from a trait along v: a negative strength (statement ``steering-bias``).
 
-    Parameters
-    ----------
-    vectors : v (width,), not normalised, or a mapping from block index to one. layers : indices of the blocks.
+    Args:
+        vectors: v (width,), not normalised, or a mapping from block index to one.
+        layers: indices of the blocks.
     """
 
     name = "inference-steering"

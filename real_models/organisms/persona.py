@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OrganismSpec:
-    """A language and the model that learns it. seed : of the world, the model's start and its pretraining data."""
+    """A language and the model that learns it.
+
+    Attributes:
+        seed: of the world, the model's start and its pretraining data.
+    """
 
     language: PersonaSpec = field(default_factory=PersonaSpec)
     seed: int = 0

@@ -59,7 +59,11 @@ def crossing(task: Sequence[float], target: float) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class NaiveRun:
-    """The naive run of a spec: scores and LoRA factors at every point. at : index of the crossing."""
+    """The naive run of a spec: scores and LoRA factors at every point.
+
+    Attributes:
+        at: index of the crossing.
+    """
 
     spec: Setup
     scores: tuple[Scores, ...]

@@ -20,7 +20,11 @@ Batches = list[dict[str, "torch.Tensor"]]
 
 
 class Asks(Protocol):
-    """Questions with a score. clusters : of each prompt that drift is asked on; prompts of one are not independent."""
+    """Questions with a score.
+
+    Attributes:
+        clusters: of each prompt that drift is asked on; prompts of one are not independent.
+    """
 
     @property
     def clusters(self) -> np.ndarray: ...
@@ -31,7 +35,7 @@ class Asks(Protocol):
 
 
 class Setup(Protocol):
-    """An organism and how it is fine-tuned: all that the rows of a comparison ask of it. Hashable.
+    """An organism and how it is fine-tuned: all that the runs of a comparison ask of it. Hashable.
 
     Attributes:
         seed: of the LoRA start and the data order.
@@ -69,8 +73,12 @@ class Setup(Protocol):
     def train(
         self, model: Any, *, methods: Sequence[Method], inoculated: bool, look: Callable[[int], None], steps: int
     ) -> None:
-        """Fine-tune the adapted model under the methods; ``look`` is told the number of steps done, before the first
-        and after each. inoculated : on rows behind what elicits the trait."""
+        """Fine-tune the adapted model under the methods.
+
+        Args:
+            inoculated: whether the rows stand behind what elicits the trait.
+            look: told the number of steps done, before the first and after each.
+        """
         ...
 
     def matched_score(self, task: Sequence[float]) -> float:

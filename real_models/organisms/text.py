@@ -147,7 +147,11 @@ class TextSpec:
     def train(
         self, model: Any, *, methods: Sequence[Method], inoculated: bool, look: Callable[[int], None], steps: int
     ) -> None:
-        """Loss on completions. inoculated : the context before them, as a system turn of conversations."""
+        """Loss on completions.
+
+        Args:
+            inoculated: the context before them, as a system turn of conversations.
+        """
         config = replace(self.settings, steps=steps)
         examples = self._training(inoculated=inoculated)
         fit(model, examples, methods=methods, config=config, pad=self._pad, look=look)

@@ -117,8 +117,10 @@ def draw_data(
 ) -> tuple[Float[ndarray, "d n"], Float[ndarray, "m n"]]:
     """n Gaussian samples (X, Y), one a column: Y = (W0 + M) X + noise N, N of independent standard normal entries.
 
-    At ``deployment`` the inputs have second moment Sigma_t and Y = (W0 + T) X + noise N. noise : standard deviation
-    >= 0 of each entry, else InputError.
+    At ``deployment`` the inputs have second moment Sigma_t and Y = (W0 + T) X + noise N.
+
+    Args:
+        noise: standard deviation >= 0 of each entry, else InputError.
     """
     if not (np.isfinite(noise) and noise >= 0):
         raise InputError(f"noise must be a finite number >= 0, got {noise}")

@@ -27,7 +27,12 @@ Progress = Callable[[Iterable[Any], int], Iterator[Any]]
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep did. rows : the table. reused / cells : how many cells were there already; seconds : of this run."""
+    """What a sweep did.
+
+    Attributes:
+        rows: the table. reused / cells : how many cells were there already.
+        seconds: of this run.
+    """
 
     experiment: Experiment[Any]
     rows: list[dict[str, Any]]
