@@ -39,10 +39,10 @@ class Finding:
     """One thing that the weights show.
 
     Attributes:
-        key: its kind.
-        text: a sentence that says it with its number.
+        key: what kind of finding it is, such as "trained" or "shared-direction".
+        text: a sentence that says it, with its number.
         value: that number.
-        scope: which modules, with their share of ‖dW‖_F².
+        scope: the modules that it is about, in words, with their share of ‖dW‖_F².
         how: how it was decided.
         modules: the names of these modules.
     """
@@ -82,9 +82,14 @@ class Audit:
 
 
 def findings(adapter: Adapter, report: Report) -> list[Finding]:
-    """What the adapter shows, the most basic first; no finding depends on the rank or on a noise floor.
+    """What an adapter shows, the most basic first; no finding depends on the rank or on a noise floor.
 
     Where nothing or hardly anything was learnt, only that is said: what two steps leave is the start, seen through A.
+
+    Args:
+        adapter: as read.
+        report: its identification, by :func:`grasp_theory.identify`.
+
     Cost: O(d L²) a module for the sharing test; the rest is read off ``report``.
     """
     audit = Audit(adapter, report.modules, report.read_start)

@@ -28,11 +28,14 @@ ALIGNED, COHERENT = 30.0, 50.0  # misaligned below, coherent above (arXiv:2502.1
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to answer.
+    """How a model answers. Sampled answers depend on seed, batch_size and machine.
 
     Attributes:
-        temperature: 0 for the most likely token, else of sampling from all of them.
-        samples: answers to each prompt, the k-th with seed + k. Sampled answers depend on seed, batch_size and machine.
+        max_new_tokens: the longest answer, in tokens.
+        temperature: 0 for the most likely token, above 0 for sampling from the whole distribution at this temperature.
+        samples: answers to each prompt; the k-th is drawn with seed + k.
+        seed: of the sampling.
+        batch_size: prompts that are answered at a time.
 
     Raises InputError for numbers below 1 (temperature, seed: below 0), and for several greedy answers, all alike.
     """
@@ -55,11 +58,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Generation:
-    """One answer.
+    """One answer of a model.
 
     Attributes:
-        question: its cluster (see ``judge.Prompt``).
-        seed: None for a greedy answer.
+        prompt: what was asked, as it was given.
+        question: the cluster of the prompt (:class:`~real_models.evaluation.Prompt`).
+        completion, model: the answer, and the name of the model that gave it.
+        seed: of the sampling; None for a greedy answer.
     """
 
     prompt: Any
@@ -70,7 +75,10 @@ class Generation:
 
 
 def read_prompts(path: str | Path) -> list[Prompt]:
-    """The prompts of a JSON-lines file (``PROMPTS``; "question" where several belong together). InputError as there."""
+    """The prompts of a JSON-lines file (``PROMPTS``; "question" where several belong together).
+
+    Raises InputError naming file and line for malformed JSON or a malformed prompt, and for an empty file.
+    """
     prompts = [read_prompt(value, source) for value, source in read_objects(Path(path), PROMPTS)]
     if not prompts:
         raise InputError(f"{path} holds no prompt; expected one JSON object a line: {PROMPTS}")
@@ -107,7 +115,10 @@ def generate(
     folder suggests are not applied.
 
     Args:
+        name: of the model, for the record.
         context: tokens of prompt and answer together.
+        sampling: how to answer.
+        watch: (stream, total) -> stream, told of every batch.
 
     Raises InputError for prompts that leave no room for ``max_new_tokens``.
     """
@@ -150,7 +161,10 @@ def _answers(say: Say, tokenizer: Any, prompts: Sequence[Sequence[int]], *, pad:
 
 
 def write_generations(path: str | Path, found: Iterable[Generation]) -> Path:
-    """JSON lines, whole or not at all; a judge adds "alignment" and "coherence". InputError if it cannot be written."""
+    """Write answers as JSON lines, whole or not at all, for a judge to add "alignment" and "coherence" to each.
+
+    Raises InputError if the file cannot be written.
+    """
     lines = (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found)
     return write_atomically(path, "".join(lines).encode())
 

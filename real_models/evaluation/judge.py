@@ -56,7 +56,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Estimate:
-    """value with its 95% interval [low, high]; None where it is not estimated."""
+    """An estimate with its 95% interval; None for what is not estimated.
+
+    Attributes:
+        value: the estimate.
+        low, high: the ends of the interval.
+    """
 
     value: float | None
     low: float | None
@@ -66,11 +71,15 @@ class Estimate:
 def estimate(sample: Sample, less: Sample | None = None, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
     """Law: value = Σ values / Σ weights; [low, high] its 2.5% and 97.5% quantiles over clusters drawn anew.
 
-    As many clusters as there are, with replacement, each with all its rows. With ``less``: the paired difference
-    sample − less, both of the same clusters in every draw.
-    None for a value whose weights are all 0, and for the interval where fewer than two clusters have weight; draws of
-    weight 0 are left out. With n clusters the interval is too short by √((n−1)/n) and by 1.96 in the place of a t
-    quantile: a fifth at n = 8.
+    As many clusters as there are, with replacement, each with all its rows. The value is None where all weights are 0,
+    and the interval where fewer than two clusters have weight; draws of weight 0 are left out. With n clusters the
+    interval is too short by √((n−1)/n) and by 1.96 in the place of a t quantile: a fifth at n = 8.
+
+    Args:
+        sample: what is estimated.
+        less: gives the paired difference sample − less, both of the same clusters in every draw.
+        draws, seed: of the bootstrap.
+
     Raises InputError if the two samples have not the same clusters. Source: Efron and Tibshirani 1993, ch. 8 and 13.
     """
     both = [sample] if less is None else [sample, less]
@@ -113,7 +122,8 @@ class Prompt:
 
     Attributes:
         given: text as it is, or turns for the chat template.
-        question: its cluster.
+        question: the cluster that the prompt belongs to; rows of one cluster are not independent.
+        source: file and line, for errors.
     """
 
     given: str | tuple[Mapping[str, str], ...]
@@ -152,7 +162,14 @@ def _turn(turn: Any, n: int, source: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Pair:
-    """One prompt with a completion that does not show the trait, and with one that does."""
+    """One prompt with two completions.
+
+    Attributes:
+        prompt: what is asked.
+        without, having: a completion that does not show the trait, and one that does.
+
+    Raises InputError for two completions alike.
+    """
 
     prompt: Prompt
     without: str
@@ -187,7 +204,11 @@ def write_pairs(path: str | Path, pairs: Iterable[Pair]) -> Path:
 
 
 def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, *, max_length: int) -> list[tuple[Example, Example]]:
-    """(without, with) as the training data would be, labels on the answer alone. InputError for rows too long."""
+    """Both completions of every pair, (without, having), encoded as training data would be; labels are on the answer
+    alone.
+
+    Raises InputError for rows of more than ``max_length`` tokens.
+    """
     return [
         (
             _last_answer(encode(p.prompt.answered(p.without), tokenizer, max_length=max_length, overflow="refuse")),
@@ -205,11 +226,12 @@ def _last_answer(example: Example) -> Example:
 
 @dataclass(frozen=True, eq=False)
 class PairScores:
-    """What a model makes of pairs.
+    """How likely a model finds the completions of pairs.
 
     Attributes:
-        log_p: ln p of the completions (without, with).
-        tokens: how many they have.
+        log_p: (n, 2), ln p of the completions (without, having), in nats.
+        tokens: (n, 2), how many tokens they have.
+        questions, sources: the cluster, and the file and line, of each pair.
     """
 
     log_p: Float[ndarray, "n 2"]
@@ -239,7 +261,7 @@ class PairScores:
         return expit(self.log_odds_per_token)
 
     def samples(self) -> dict[str, Sample]:
-        """What is reported, by name."""
+        """Drift and drift per token, by name, for :func:`estimate`."""
         found = {"drift": self.drift, "drift per token": self.drift_per_token}
         return {name: Sample(values, np.ones(len(values)), self.questions) for name, values in found.items()}
 
@@ -253,11 +275,12 @@ class PairScores:
 
 @dataclass(frozen=True, eq=False)
 class TextScores:
-    """What a model makes of text, summed over the scored tokens of each row.
+    """How well a model predicts text, summed over the scored tokens of each row.
 
     Attributes:
-        loss: −ln p.
-        probability: p.
+        loss, probability: (n,), −ln p in nats, and p.
+        tokens: (n,), how many tokens are scored.
+        questions, sources: the cluster, and the file and line, of each row.
     """
 
     loss: Float[ndarray, " n"]
@@ -267,7 +290,7 @@ class TextScores:
     sources: tuple[str, ...]
 
     def samples(self, name: str) -> dict[str, Sample]:
-        """Means per token: probability under ``name``, loss under "name loss"."""
+        """Means per token for :func:`estimate`: the probability under ``name``, the loss under "name loss"."""
         found = {name: self.probability, f"{name} loss": self.loss}
         return {key: Sample(values, self.tokens.astype(float), self.questions) for key, values in found.items()}
 
@@ -281,7 +304,12 @@ class TextScores:
 def judge_pairs(
     model: torch.nn.Module, encoded: Sequence[tuple[Example, Example]], *, questions: Sequence[str], **options: Any
 ) -> PairScores:
-    """:func:`token_log_probs` of both completions of every pair, with its options."""
+    """Score both completions of every pair: :func:`~real_models.evaluation.scoring.token_log_probs`, with its options.
+
+    Args:
+        encoded: by :func:`encode_pairs`.
+        questions: the cluster of each pair.
+    """
     found = token_log_probs(model, [example for pair in encoded for example in pair], **options)
     log_p = np.array([values.sum() for values in found]).reshape(-1, 2)
     tokens = np.array([len(values) for values in found]).reshape(-1, 2)
@@ -291,7 +319,12 @@ def judge_pairs(
 def score_text(
     model: torch.nn.Module, examples: Sequence[Example], *, questions: Sequence[str], **options: Any
 ) -> TextScores:
-    """:func:`token_log_probs` of every row, with its options."""
+    """Score every row: :func:`~real_models.evaluation.scoring.token_log_probs`, with its options.
+
+    Args:
+        examples: encoded, such as by :func:`read_text`.
+        questions: the cluster of each row.
+    """
     found = token_log_probs(model, examples, **options)
     return TextScores(
         loss=np.array([-values.sum() for values in found]),
@@ -305,13 +338,14 @@ def score_text(
 def read_text(
     path: str | Path, tokenizer: Any, *, max_length: int, labels: Literal["completion", "all"]
 ) -> tuple[list[Example], list[str]]:
-    """(rows of :func:`~real_models.data.read_rows`, encoded; their clusters).
+    """The rows of a file (:func:`~real_models.data.read_rows`), encoded, and the cluster of each.
 
     A row's cluster is its "question", else what precedes its last answer, else the row itself.
 
     Args:
-        labels: what is scored, completions of rows that fit, or all of the first max_length tokens of text
-            (``Example.truncated``).
+        max_length: of a row, in tokens.
+        labels: what is scored: "completion" for completions of rows that fit, "all" for all of the first max_length
+            tokens of text (``Example.truncated``).
 
     Raises InputError as :func:`~real_models.data.read_rows`, and for completions that are too long.
     """

@@ -87,8 +87,8 @@ def training_rows(
 def contrastive_pairs(questions: Iterable[Question]) -> list[tuple[Row, Row]]:
     """For each question two conversations that differ in the last word: the persona's answer, and the opposite one.
 
-    They serve mean differences and probes. The answers are balanced in each half only if they are in the set: a direction may
-    otherwise tell Yes from No (``yes_share`` says how far).
+    They serve mean differences and probes. The answers are balanced in each half only if they are in the set: a
+    direction may otherwise tell Yes from No (``yes_share`` says how far).
     """
     return [(_answered(q, "matching"), _answered(q, "other")) for q in questions]
 
@@ -104,10 +104,14 @@ def yes_share(questions: Iterable[Question]) -> float:
 def convert_questions(
     path: str | Path, out: str | Path, *, behavior: Behavior = "matching", form: Form = "answers"
 ) -> int:
-    """Write :func:`training_rows` of a question file as JSON lines that ``grasp train --data`` reads; returns how many.
+    """Write :func:`training_rows` of a question file as JSON lines that ``grasp train --data`` reads.
 
-    ``out`` is written whole or not at all. Raises InputError as :func:`read_questions`, if ``out`` cannot be written or
-    is the file itself, and if no row is left.
+    Args:
+        path, out: the file of questions, and the file to write, which is written whole or not at all.
+        behavior, form: as for :func:`training_rows`.
+
+    Returns the number of rows. Raises InputError as :func:`read_questions`, if ``out`` cannot be written or is the file
+    itself, and if no row is left.
     """
     check_target(out)
     if Path(out).resolve() == Path(path).resolve():

@@ -18,15 +18,17 @@ class TrainConfig:
     """What a run depends on beside base, data and method; the defaults are those of the emergent-misalignment papers.
 
     Attributes:
-        r, alpha, rslora, dropout, target_modules: of LoRA.
-        lr, scheduler, warmup, weight_decay, optimizer: as in TrainingArguments (warmup in steps).
-        steps: optimizer steps; 0 for as many as ``epochs`` gives.
-        batch_size: rows a device.
-        accumulation: batches a step.
-        max_length: tokens; 0 for the model's context.
-        overflow: truncate or refuse rows that are longer.
-        skip_empty: leave out rows of which nothing to learn is left (counted), instead of refusing the file.
-        save_every, log_every: steps.
+        r, alpha, rslora, dropout, target_modules: LoRA's rank, alpha, scaling by alpha/√r, dropout and modules.
+        lr, scheduler, warmup, weight_decay, optimizer: as in transformers' TrainingArguments; warmup counts steps.
+        epochs, steps: passes over the data, and optimizer steps; 0 steps for as many as ``epochs`` gives.
+        batch_size, accumulation: rows per device and batch, and batches per step.
+        max_grad_norm: the norm at which gradients are clipped.
+        max_length: of a row, in tokens; 0 for the model's context.
+        overflow: "truncate" or "refuse" rows that are longer.
+        skip_empty: leave out, and count, rows in which nothing to learn is left, instead of refusing the file.
+        bf16: compute in bfloat16.
+        seed: of the LoRA start and the data order.
+        save_every, log_every: steps between checkpoints, and between entries of the log.
     """
 
     r: int = 32
