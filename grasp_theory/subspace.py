@@ -24,10 +24,13 @@ def fix_sign(X: Float[ndarray, "d k"]) -> Float[ndarray, "d k"]:
 
 @dataclass(frozen=True, eq=False)
 class Subspace:
-    """A k-dimensional subspace of R^d, given by an orthonormal basis Q (d, k) in float64.
+    """A k-dimensional subspace of R^d. The d x d projector is never formed.
+
+    Args:
+        basis: (d, k), orthonormal columns in float64. :meth:`span` makes one of any columns.
 
     Raises:
-        InputError: unless QᵀQ = I to 1e-8 (float32 directions from a file pass after :meth:`span`).
+        InputError: unless QᵀQ = I to 1e-8.
     """
 
     basis: Float[ndarray, "d k"]

@@ -50,26 +50,30 @@ def identify(
     level: float = LEVEL,
     seed: int = 0,
 ) -> Report:
-    """Components of a set of updates: strength, floor, certificate, agreement between layers, verdict.
+    """Identify the components of a set of updates: strength, noise floor, certificate, agreement between layers,
+    verdict.
 
-    *write*: left singular vectors of [dW_1 … dW_L], the modules that write the residual stream side by side (pooled),
-    or of each. *read*: right singular vectors of the modules that read it. Method ``weight-svd``; no labels.
+    On the write side these are the left singular vectors of [dW_1 … dW_L], the modules that write the residual stream
+    side by side (pooled), or of each; on the read side the right singular vectors of the modules that read it. The
+    method is ``weight-svd``; it needs no labels.
 
     Args:
-        updates: loaded a few at a time; of those of a large stack one factor once more in every Lanczos step.
-        side: "auto" takes write if any module writes, else read.
-        pool: "auto" pools the write side over layers and leaves read modules apart.
-        top: components to report of each decomposition.
-        normalize: divide every module by its Frobenius norm before pooling, so that no layer dominates.
-        level: probability that pure noise stays below the floor.
-        seed: of the permutation test; the only random choice.
+        updates: such as ``adapter.updates``. They are loaded a few at a time; of those of a large stack one factor is
+            loaded once more in every Lanczos step.
+        side: "write" or "read"; "auto" takes write if any module writes, else read.
+        pool: "layers" pools the modules over the layers, "none" leaves each by itself; "auto" pools the write side and
+            leaves read modules apart.
+        top: how many components to report of each decomposition.
+        normalize: whether to divide every module by its Frobenius norm before pooling, so that no layer dominates.
+        level: the probability that pure noise stays below the floor.
+        seed: of the permutation test, which is the only random choice.
 
     Raises:
         InputError: no update, no module of the side asked for, options out of range, factors that are not finite.
 
-    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 10 MB of a
-    stack, and the leading directions. A pooled value that no gap follows has an error of up to BULK times itself;
-    ``error`` says it.
+    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 10 MB of a stack, and
+    the leading directions. A pooled value that no gap follows has an error of up to BULK times itself; ``error`` says
+    it.
     """
     _check_options(side, pool, top, level)
     updates = list(updates)

@@ -124,10 +124,15 @@ def weighted_overlap(
 
 @renamed(k="top")
 def diff(first: Iterable[Update], second: Iterable[Update], *, side: AskedSide = "auto", top: int = 8) -> Difference:
-    """Compare two adapters module by module and pooled: principal angles of their ``top`` leading directions.
+    """Compare two adapters, module by module and pooled: the principal angles of their leading directions.
 
-    Left singular vectors on the write side, right ones on the read side; "auto" takes write if a common module writes
-    the stream or no side is known, else read. Only modules present in both with equal shapes are compared.
+    These are left singular vectors on the write side, right ones on the read side. Only modules that are in both
+    adapters, with equal shapes, are compared.
+
+    Args:
+        first, second: the updates of the two adapters.
+        side: "write" or "read"; "auto" takes write if a common module writes the stream or no side is known, else read.
+        top: how many leading directions to compare.
 
     Raises InputError if there is no common module, or common names differ in shape. Cost as :func:`identify`.
     """

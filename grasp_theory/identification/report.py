@@ -188,10 +188,17 @@ class Alignment:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Result of :func:`grasp_theory.identify`.
+    """The result of :func:`grasp_theory.identify`.
 
     Attributes:
-        read_start: what the modules that read the stream read beyond A's start, one record a width of the stream; empty
+        side, pool, normalized: the side that was analysed, and how the modules were put together.
+        verdict: the strongest verdict among the decompositions.
+        rule, caveat: the rule behind the verdict, and what it does not say.
+        decompositions: the components, one record per stack of modules, or per module where they are not pooled.
+        alignments: how near the leading directions of the modules are to each other, a record per width.
+        modules: the spectrum of every module, whatever side was analysed.
+        notes: what else is worth knowing.
+        read_start: what the modules that read the stream read beyond A's start, a record per width of the stream; empty
             where none started at random.
     """
 

@@ -42,11 +42,15 @@ class Checkpoint:
 def trajectory(
     checkpoints: Sequence[tuple[int | None, Sequence[Update]]], *, side: AskedSide = "auto"
 ) -> list[Checkpoint]:
-    """Norm, leading strength and angle to the last checkpoint, for checkpoints (step, updates) in order.
+    """Follow the checkpoints of a run: norm, leading strength, and angle to the last checkpoint.
 
-    The modules of the chosen side (as in :func:`diff`) are stacked, one record a checkpoint and width. A new run starts
-    where modules, shapes, ranks or scalings change, where the norm falls below FALL of the one before, or where the
-    update is orthogonal to it (cosine below ORTHOGONAL): further training keeps what is there, a new start does not.
+    The modules of the chosen side are stacked, one record a checkpoint and width. A new run starts where modules,
+    shapes, ranks or scalings change, where the norm falls below FALL of the one before, or where the update is
+    orthogonal to it (cosine below ORTHOGONAL): further training keeps what is there, a new start does not.
+
+    Args:
+        checkpoints: (step, updates) in order; None as the step of the final adapter.
+        side: as for :func:`diff`.
 
     Raises InputError if there is no checkpoint, or a run has no module of the side. Cost: as :func:`diff` for every
     checkpoint, and all factors once more.

@@ -84,12 +84,12 @@ class Outcome:
 
 
 def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0) -> Outcome:
-    """All checks that apply to one statement, given by its key or itself.
-
-    Deterministic for a seed, whatever else is verified beside it.
+    """Run all checks that apply to one statement. Deterministic for a seed, whatever else is verified beside it.
 
     Args:
+        statement: its key, or the statement itself.
         deep: ten times the draws, larger sizes, longer searches.
+        seed: of the draws and the starts of the searches.
 
     Raises InputError for a key that no statement has. Cost: seconds; up to a minute for limits.
     """

@@ -27,17 +27,17 @@ def activation_updates(
 ) -> tuple[Update, ...]:
     """Law ``activation-svd``: dW X = scaling B (A X), and (A X)(A X)ᵀ = K suffices: scaling B K^½ has its left triples.
 
-    The whitened statement (``whitened-angle``, ``sample-threshold``): left singular vectors and values of dW X/√n do
-    not depend on the LoRA rank beyond the factor's own and need no sample offset. One update of rank r a write module.
+    The whitened statement (``whitened-angle``, ``sample-threshold``): left singular vectors and values of dW X/√n, n
+    the number of tokens, do not depend on the LoRA rank beyond the factor's own and need no sample offset. The result
+    is one update of rank r for every write module. An expert of a mixture sees the tokens routed to it, whose places in
+    the batch are not known: it needs batches without padding, and is left out if none was routed to it.
 
     Args:
         model: the fine-tuned model, a base with the adapter on it (peft), in evaluation mode.
         updates: those of the adapter; the write modules among them are used.
-        batches: model inputs with attention_mask; positions that are masked do not count. n : tokens seen.
+        batches: model inputs with attention_mask; positions that are masked do not count.
 
-    An expert of a mixture sees the tokens routed to it, whose places in the batch are not known: it needs batches
-    without padding, and is left out if none was routed to it. Raises InputError if no write module is among the
-    updates, a module was never run, or an input is not finite.
+    Raises InputError if no write module is among the updates, a module was never run, or an input is not finite.
     Memory: r x r for each module. Cost: one forward pass.
     """
     import torch
