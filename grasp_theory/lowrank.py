@@ -116,7 +116,7 @@ class LowRank:
 
         Two routes compute the triangular core. *Gram*: from the eigendecompositions of BᵀB and AAᵀ, one pass over
         the factors. Rounding moves each Gram matrix by at most eta ~ eps * (its norm), hence by Weyl every s_i² by
-        at most eta * K², K = |scaling| ‖B‖‖A‖, and s_i by at most min(eta K²/s_i, √eta K). *QR*: backward stable,
+        at most eta * K², K = ``|scaling|`` ‖B‖‖A‖, and s_i by at most min(eta K²/s_i, √eta K). *QR*: backward stable,
         error about eps * K. Gram is taken where its bound is within ``rtol * s_1`` for every singular value and its
         vectors are as good to ``rtol * s_1 / s_k``; QR otherwise, so ill-conditioned and rank-deficient factors
         are decomposed as well as the stored factors allow.

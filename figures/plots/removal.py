@@ -80,4 +80,4 @@ def _method(ax: Any, line: Rows, knob: str) -> None:
     name = line[0]["quantity"]
     colour = METHODS[name][0]
     law(ax, knob, line, color=colour, linewidth=0.8)
-    points(ax, knob, line, None, colour, "", band=0.1, linestyle="none", **_look(name))
+    points(ax, knob, line, None, colour, band=0.1, **_look(name))

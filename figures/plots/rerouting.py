@@ -60,7 +60,7 @@ def build(rows: Rows) -> Figure:
 def _curve(ax: Any, rows: Rows, label: str | None, colour: str, marker: str, style: str = "-") -> None:
     """Measured means with their band; the law, where there is one, in black."""
     rows = sorted(rows, key=lambda r: r["steps"])
-    points(ax, "steps", rows, label, colour, "", band=0.12, linestyle=style, marker=marker, linewidth=0.9)
+    points(ax, "steps", rows, label, colour, marker, band=0.12, linestyle=style, linewidth=0.9)
     law(ax, "steps", rows, color="black", linewidth=0.8, zorder=3)
 
 

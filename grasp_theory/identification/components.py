@@ -50,8 +50,7 @@ def identify(
     level: float = LEVEL,
     seed: int = 0,
 ) -> Report:
-    """Identify the components of a set of updates: strength, noise floor, certificate, agreement between layers,
-    verdict.
+    """Find the components of updates, with strength, floor, certificate, agreement between layers, and verdict.
 
     On the write side these are the left singular vectors of [dW_1 … dW_L], the modules that write the residual stream
     side by side (pooled), or of each; on the read side the right singular vectors of the modules that read it. The

@@ -131,7 +131,7 @@ def contrast(
     A, T AᵀA to first order, so that two runs with starts of their own leave twice the energy of T, and half the
     training leaves half of T. The projection does not ask how T was seen or how far it was learnt, but takes only its
     leading directions. Measured on LoRA of width 256 and rank 8 (eight modules, a task of rank 3 or 12 that is three
-    times as strong as the factor, four seeds): |cos| of component 0 with the factor
+    times as strong as the factor, four seeds): ``|cos|`` of component 0 with the factor
 
         starts, length      controls    alone        difference   projection   both
         the same            1 to 5      0.02, 0.04   0.94 – 0.97  0.05 – 0.96  0.90 – 0.94

@@ -20,7 +20,7 @@ class Sharing:
     """The test of one kind of module over the layers.
 
     Attributes:
-        cosines: of each module with the others, root mean square |cos|.
+        cosines: of each module with the others, root mean square ``|cos|``.
         expected: the same under the null.
         p_values: of each module, corrected for their number (Holm).
         common: the direction nearest to all of them.

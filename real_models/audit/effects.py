@@ -230,7 +230,7 @@ def measure_effects(
         watch: (stream, total) -> stream, told of every variant.
 
     Raises InputError where the adapter is not all that the fine-tune changed, where two parts have one name, and for
-    probabilities that are not finite. Cost: 2 + 2 |parts| passes over all pairs.
+    probabilities that are not finite. Cost: 2 + 2 ``|parts|`` passes over all pairs.
     """
     require_factors_alone(adapter, allowed=UNCHANGED)
     variants = variants_of(parts)

@@ -54,7 +54,7 @@ class Excitation:
 
     Attributes:
         mean, largest, smallest: over its tokens.
-        peak: the token at which |h·q| is largest.
+        peak: the token at which h·q is largest in modulus.
     """
 
     source: str

@@ -55,7 +55,7 @@ def cells(quick: bool) -> list[Cell]:
 
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-    """|cos| of component 0 with the mean-difference vector of each block, s1/s2, and deletions at the crossing.
+    """``|cos|`` of component 0 with the mean-difference vector of each block, s1/s2, and deletions at the crossing.
 
     "… rest" : the largest |cos| of the other components with any block's vector. "random" : mean |cos| of random
     directions, "random best" : the 99% quantile of their largest over blocks. "drift without …" : of the run at its
@@ -106,7 +106,7 @@ def _ratio(found: Decomposition) -> float:
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:
-    """E |cos| of a uniform direction with a fixed one in d dimensions: Γ(d/2)/(√π Γ((d+1)/2)) → √(2/(π d)).
+    """E ``|cos|`` of a uniform direction with a fixed one in d dimensions: Γ(d/2)/(√π Γ((d+1)/2)) → √(2/(π d)).
 
     Proof: cos² is Beta(½, (d−1)/2), whose ½-th moment is Γ(1) Γ(d/2)/(Γ(½) Γ((d+1)/2)). ∎
     """

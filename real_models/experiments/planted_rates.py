@@ -74,8 +74,8 @@ def cells(quick: bool) -> list[Cell]:
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, ndarray]:
     """1 where the planted direction u is found, of trials and strengths.
 
-    "fires" : ``shared-direction`` of that kind of module fires. "finding" : the same, and |cos| of their common
-    direction with u is above 0.9. "component 0", "any of 8" : |cos| of a component of all modules of that side and
+    "fires" : ``shared-direction`` of that kind of module fires. "finding" : the same, and ``|cos|`` of their common
+    direction with u is above 0.9. "component 0", "any of 8" : ``|cos|`` of a component of all modules of that side and
     width, pooled, with u is. "verdict" : it fires, whatever for.
     """
     names = ("fires", "finding", "component 0", "any of 8", "verdict")

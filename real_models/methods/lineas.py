@@ -95,7 +95,7 @@ class LinEAS(Method):
         layers: Sequence[int] | None = None,
         blocks: Sequence[torch.nn.Module] | None = None,
     ) -> LinEAS:
-        """The map that minimises F(w, b) + sparsity · Σ (|w − 1| + |b|), from w = 1, b = 0.
+        """The map that minimises F(w, b) + sparsity · Σ (``|w − 1|`` + ``|b|``), from w = 1, b = 0.
 
         F sums, over the chosen blocks and their neurons, the squared 1-D 2-Wasserstein distance between the steered
         model's activations and the base's (the same model with its adapters off), over all positions of a batch that
@@ -111,7 +111,7 @@ class LinEAS(Method):
         Args:
             model: a peft model, the adapter active and not merged; it is left as it was.
             batches: unlabelled text.
-            sparsity: 0 or more, in units of squared activations; from max |∇F| at the start upwards the map is the
+            sparsity: 0 or more, in units of squared activations; from max ``|∇F|`` at the start upwards the map is the
                 identity.
             steps: at most.
             rtol: stop when a step lowers the objective by less than this share of it.

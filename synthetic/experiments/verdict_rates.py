@@ -43,7 +43,7 @@ class Rate:
     Attributes:
         relative: strength in units of the weakest that the *power* line says could have been seen (0: benign). fired /
             trials with its 95% Clopper-Pearson interval [low, high].
-        overlap: mean |cos| of component 0 with the planted direction (for benign cells with one that is not there).
+        overlap: mean ``|cos|`` of component 0 with the planted direction (for benign cells with one that is not there).
     """
 
     setting: str

@@ -79,7 +79,7 @@ class NetRun:
             that has learnt the shortcut, 0 in c. In output units per unit of vᵀx.
         task_error: mean ‖P_u (F − c)‖² on fresh inputs.
         risk: mean ‖F − c‖² there, what u carries included.
-        leak: largest |entry| of uᵀD_k over blocks, u as given to the method.
+        leak: largest ``|entry|`` of uᵀD_k over blocks, u as given to the method.
         B, A: the factors at the end.
     """
 
