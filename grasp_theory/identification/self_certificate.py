@@ -45,11 +45,14 @@ def estimate(top: float, rest: Float[ndarray, " k"], shape: tuple[int, int]) -> 
     """Overlaps of the top triple of an m x d matrix with the factor behind it, from singular values alone.
 
     Law, f(x) = z/(z² − x²) at z = ŝ₁, phi_m the mean of f over ŝ₂ … ŝ_m (0 where none is left), phi_d over d − 1:
-    **beta = (phi_m phi_d)^(−½), ⟨û,u⟩² = √(phi_m/phi_d) / (dbeta/dz), ⟨v̂,v⟩² = √(phi_d/phi_m) / (dbeta/dz)**.
+    **beta = (phi_m phi_d)^(−½), ⟨û,u⟩² = √(phi_m/phi_d) / (dbeta/dz), ⟨v̂,v⟩² = √(phi_d/phi_m) / (dbeta/dz)**. The
+    errors are those of the delta method, O(m^(−½)): the factor's directions are uniform beside the task's. Close to the
+    noise edge they are too small.
 
     Args:
-        rest: ŝ₂, ŝ₃, …; what is missing counts as 0. The errors are those of the delta method, O(m^(−½)): the factor's
-            directions are uniform beside the task's. Close to the noise edge they are too small.
+        top: ŝ₁.
+        rest: ŝ₂, ŝ₃, …; what is missing counts as 0.
+        shape: (m, d).
 
     Source: Benaych-Georges and Nadakuditi 2012 (limit), OptShrink (Nadakuditi 2014); the errors are derived here.
     Raises InputError for fewer than two rows or columns, or a top value that is not above the rest. Cost O(m + d).

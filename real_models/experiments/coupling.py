@@ -108,8 +108,11 @@ def _summary(scores: Scores) -> dict[str, float]:
 
 
 def loss_metric(model: Any, spec: RunSpec) -> Float[ndarray, "d d"]:
-    """H = mean over label positions of Jᵀ(diag p − ppᵀ)J, J = d logits/dh, h the last block's output: the Gauss–Newton
-    metric of the training loss (cross-entropy's second derivative in the logits is diag p − ppᵀ, exactly)."""
+    """The Gauss–Newton metric of the training loss at the last block's output h.
+
+    H = mean over label positions of Jᵀ(diag p − ppᵀ)J, J = d logits/dh: cross-entropy's second derivative in the logits
+    is diag p − ppᵀ, exactly.
+    """
     import torch
 
     from ..hooks.stream import stream_outputs

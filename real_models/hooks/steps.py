@@ -50,13 +50,13 @@ def on_gradients(
 ) -> None:
     """``treat(scale)`` is called on the gradients every step is taken with, which are still ``scale`` times too large.
 
-    That is before the step, or after each evaluation of the closure it is given. A step that GradScaler skips for an
-    overflow inside the optimizer (fused ones) is none: nothing is called. scale : a tensor, or None for 1.
+    That is before the step, or after each evaluation of the closure it is given; ``scale`` is a tensor, or None for 1.
+    A step that GradScaler skips for an overflow inside the optimizer (fused ones) is none: nothing is called. If
+    ``treat`` raises GraspError the step is not taken; parameters that a closure's search had moved are put back.
 
     Args:
         first: before what was registered already.
-        once: by one of several optimizers inside, not by each. If ``treat`` raises GraspError the step is not taken;
-            parameters that a closure's search had moved are put back.
+        once: by one of several optimizers inside, not by each.
     """
     import torch
 

@@ -71,7 +71,7 @@ class Caft(Ablation):
     """Concept ablation fine-tuning (arXiv:2507.16795): the same while the model trains, and not at deployment.
 
     On LoRA it leaves B A0 Q, a random read of the directions that no gradient sees (statement ``caft-gap``); attach
-    ``Grasp(..., sides={"read"})`` beside it for the row with A0 projected.
+    ``Grasp(..., sides={"read"})`` beside it to project A0 too.
     """
 
     name = "caft"

@@ -36,8 +36,11 @@ def alignment(naive: NaiveRun, *, count: int = 4) -> dict[str, Any]:
 
 
 def components(naive: NaiveRun, side: str, k: int) -> list[Removed]:
-    """The k leading components of the update at the crossing: of all write modules pooled, of each block's, of each
-    read module."""
+    """The k leading components of the update at the crossing.
+
+    Args:
+        side: one of ``SIDES``: of all write modules pooled, of each block's write modules, or of each read module.
+    """
     if side == "write, pooled":
         shared = top_directions(naive, k)
         bases = {u.name: shared for u in naive.updates if u.side == "write"}
@@ -50,8 +53,9 @@ def components(naive: NaiveRun, side: str, k: int) -> list[Removed]:
 
 
 def effects(naive: NaiveRun, k: int) -> dict[str, float]:
-    """Drift and task at the crossing with component i deleted ("drift without write, pooled 0", …), for each way of
-    taking components."""
+    """Drift and task at the crossing with component i deleted ("drift without write, pooled 0", …), for each of
+    ``SIDES``.
+    """
     probes, found = naive.spec.probes(), {}
     for side in SIDES:
         for i, removed in enumerate(components(naive, side, k)):

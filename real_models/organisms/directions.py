@@ -38,8 +38,10 @@ def random_directions(spec: Setup, k: int) -> np.ndarray:
 
 
 def written(naive: NaiveRun) -> dict[int, np.ndarray]:
-    """Block -> the identified direction times the mean that the naive update moves the stream along it (block by block,
-    not accumulated), on the fine-tuning data; no trait labels."""
+    """For each block, the identified direction times the mean that the naive update moves the stream along it.
+
+    On the fine-tuning data, block by block and not accumulated; no trait labels.
+    """
     u, batches, model = top_directions(naive, 1)[:, 0], naive.spec.documents(), naive.model(naive.at)
     with model.disable_adapter():
         before = _mean_along(model, u, batches)

@@ -167,8 +167,10 @@ class RunSpec:
         return own_text(self.base(), documents=256, length=4 * self.world.spec.rounds + 1, seed=self.seed)
 
     def trait_vectors(self) -> dict[int, np.ndarray]:
-        """Of the base model at the question's and the content word's place, prompts hinted at persona B against the
-        same prompts hinted at persona A."""
+        """Mean differences of the base model at the question's and the content word's place.
+
+        They are of prompts hinted at persona B against the same prompts hinted at persona A.
+        """
         import torch
 
         from ..hooks.stream import stream_outputs

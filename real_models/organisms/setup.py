@@ -113,8 +113,10 @@ def check_points(points: Sequence[int]) -> None:
 
 
 def most_of_the_way(task: Sequence[float]) -> float:
-    """The task score nine tenths of the way from where the naive run starts to where it ends; InputError if it does
-    not rise."""
+    """The task score nine tenths of the way from where the naive run starts to where it ends.
+
+    Raises InputError if it does not rise.
+    """
     if not task[-1] > task[0]:
         raise InputError(
             f"the naive run learns nothing: its task score goes from {task[0]:.3f} to {task[-1]:.3f}; raise lr or "

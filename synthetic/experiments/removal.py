@@ -148,11 +148,12 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> Mapping[str, Flo
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:
-    """Excess risks of the closed forms of ``grasp_theory.linear`` (statement ``who-wins`` at full rank, where they are
-    ``regimes.risk_table``; ``naive-solution``, ``write-removal``, ``read-removal``, ``caft-gap`` at rank r).
+    """Excess risks of the closed forms of ``grasp_theory.linear``.
 
-    Preventative steering has one at full rank only. random: with E w wᵀ = I/m the expected risk of P_w D is
-    ‖D − T‖_t² + (‖D‖_t² − 2⟨D, D − T⟩_t)/m for the naive D. finite: 1e-5 of ‖M‖_t², where descent stops.
+    At full rank they are ``regimes.risk_table`` (statement ``who-wins``), at rank r those of ``naive-solution``,
+    ``write-removal``, ``read-removal`` and ``caft-gap``; preventative steering has one at full rank only. random: with
+    E w wᵀ = I/m the expected risk of P_w D is ‖D − T‖_t² + (‖D‖_t² − 2⟨D, D − T⟩_t)/m for the naive D. finite: 1e-5 of
+    ‖M‖_t², where descent stops.
     """
     from grasp_theory.linear import excess_risk
     from grasp_theory.linear.solutions import (

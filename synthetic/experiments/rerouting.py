@@ -94,11 +94,12 @@ def cells(quick: bool) -> list[Cell]:
 
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[ndarray, "trials ..."]]:
-    """Net, all less the same run without a shortcut: ``acquired``, the reliance per beta, 1 if all of it is learnt;
-    ``cost``, the error off u on fresh inputs per beta² (the rest imitates the shortcut).
+    """What training acquires of the shortcut, by panel.
 
-    Share: part of the loss of the shortcut that training recovers, mean and largest of ``LAYERS`` layers.
-    Strength: ``reliance``, the response to a unit step along v.
+    Net, all less the same run without a shortcut: ``acquired``, the reliance per beta, 1 if all of it is learnt;
+    ``cost``, the error off u on fresh inputs per beta² (the rest imitates the shortcut). Share: part of the loss of the
+    shortcut that training recovers, mean and largest of ``LAYERS`` layers. Strength: ``reliance``, the response to a
+    unit step along v.
     """
     if cell.panel == "share":
         run = _trained(cell, *_drawn(cell, [rng for rng in rngs for _ in range(LAYERS)]))

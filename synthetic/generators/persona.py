@@ -64,8 +64,10 @@ class PersonaSpec:
 
     @property
     def pretraining(self) -> PersonaSpec:
-        """The same language as its pretraining documents tell it: they depend neither on curation nor, but for the
-        forms of words, on the variant."""
+        """The same language as its pretraining documents tell it.
+
+        They depend neither on curation nor, but for the forms of words, on the variant.
+        """
         return replace(self, curation=1.0, variant="style" if self.forms == 1 else self.variant)
 
     @property
