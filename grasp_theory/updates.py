@@ -14,7 +14,7 @@ from .lowrank import LowRank
 Side = Literal["write", "read"]
 AskedSide = Literal["auto", "write", "read"]
 SMALLEST, LARGEST = 1e-30, 1e36  # norms whose squares, and whose entries in float32, neither under- nor overflow
-TINY = 1e-140  # below, a square leaves the range of float64
+TINY = 1e-140  # squares of norms below it, or above its inverse, leave the range of float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +75,11 @@ def require_options(side: Any, top: Any) -> None:
 
 def require_size(norms: Mapping[str, float]) -> None:
     """InputError unless the norms of the updates that are not 0, by their names, can be squared and kept in float32."""
-    tiny = next((name for name, norm in norms.items() if norm < TINY), None)
-    if tiny is not None:
+    beyond = next((name for name, norm in norms.items() if not TINY <= norm <= 1 / TINY), None)
+    if beyond is not None:
         raise InputError(
-            f"the norm of the update of {tiny} is {norms[tiny]:.3g}, whose square leaves the range of float64: rescale "
-            "its factors, or leave it out"
+            f"the update of {beyond} has norm {norms[beyond]:.3g}, whose square leaves the range of float64; rescale the "
+            f"factors (norms between {TINY:g} and {1 / TINY:g} can be decomposed)"
         )
     name = max(norms, key=lambda n: norms[n], default=None)
     if name is not None and not SMALLEST <= norms[name] <= LARGEST:

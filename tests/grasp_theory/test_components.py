@@ -190,9 +190,9 @@ def constant(size: float) -> Update:
         ),
         (lambda: identify([update(LowRank(np.full((3, 2), np.nan), np.ones((2, 3))))]), ["factor B holds NaN"]),
         (lambda: identify(mixed()[:1] * 2), ["two updates have the same module name", "one adapter"]),
-        (lambda: identify([constant(1e72)]), ["o_proj has singular value 3e+144, whose square leaves", "rescale"]),
-        (lambda: identify([constant(1e90)]), ["o_proj has singular value 3e+180, whose square leaves", "rescale"]),
-        (lambda: identify([constant(1e-75)]), ["o_proj has singular value 3e-150, whose square leaves", "rescale"]),
+        (lambda: identify([constant(1e72)]), ["o_proj has norm 3e+144, whose square leaves", "rescale"]),
+        (lambda: identify([constant(1e90)]), ["o_proj has norm 3e+180, whose square leaves", "rescale"]),
+        (lambda: identify([constant(1e-75)]), ["o_proj has norm 3e-150, whose square leaves", "rescale"]),
     ],
 )
 def test_identify_refuses_with_a_reason(call, words, no_contracts):
