@@ -78,8 +78,8 @@ def require_size(norms: Mapping[str, float]) -> None:
     beyond = next((name for name, norm in norms.items() if not TINY <= norm <= 1 / TINY), None)
     if beyond is not None:
         raise InputError(
-            f"the update of {beyond} has norm {norms[beyond]:.3g}, whose square leaves the range of float64; rescale the "
-            f"factors (norms between {TINY:g} and {1 / TINY:g} can be decomposed)"
+            f"the update of {beyond} has norm {norms[beyond]:.3g}, whose square leaves the range of float64; rescale "
+            f"the factors (norms between {TINY:g} and {1 / TINY:g} can be decomposed)"
         )
     name = max(norms, key=lambda n: norms[n], default=None)
     if name is not None and not SMALLEST <= norms[name] <= LARGEST:
