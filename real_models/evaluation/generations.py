@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import InputError
+from synthetic.fields import require_counts
 from synthetic.runner.results import write_atomically
 
 from ..data import read_objects, render, text_field, with_begin
@@ -47,9 +48,7 @@ class Sampling:
     batch_size: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("max_new_tokens", "samples", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_counts(self, "max_new_tokens", "samples", "batch_size")
         if not (np.isfinite(self.temperature) and self.temperature >= 0 and self.seed >= 0):
             raise InputError(f"temperature and seed must not be negative, got {self.temperature:g} and {self.seed}")
         if self.samples > 1 and self.temperature == 0:

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError, linalg
+from grasp_theory import linalg
 from synthetic.experiment import Experiment
+from synthetic.fields import require_known
 
 from ..comparison.experiment import Cell as Run
 from ..comparison.matching import matched
@@ -41,9 +42,7 @@ class Cell:
     points: tuple[int, ...] = tuple(range(0, 161, 10))
 
     def __post_init__(self) -> None:
-        for name, choices in (("way", get_args(Way)), ("direction", get_args(Direction))):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        require_known(self, way=get_args(Way), direction=get_args(Direction))
         _ = self.run_spec  # refuses what is no organism
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grasp_theory import InputError
+from synthetic.fields import require_counts
 
 FLOAT32_MAX = 3e38  # what a step may be multiplied by
 
@@ -58,9 +59,7 @@ class TrainConfig:
         for name in (f.name for f in fields(self) if isinstance(f.default, float)):
             if not abs(getattr(self, name)) < FLOAT32_MAX:
                 raise InputError(f"{name} must be finite, got {getattr(self, name)}")
-        for name in ("r", "batch_size", "accumulation", "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_counts(self, "r", "batch_size", "accumulation", "save_every", "log_every")
         for name in ("lr", "alpha", "epochs"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")

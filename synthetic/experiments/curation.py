@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known
 from ..generators import curation
 from ..generators.inputs import InputSpec, second_moment
 from ..generators.linear import least_squares
@@ -50,9 +51,7 @@ class Cell:
     noise: float = 5.0
 
     def __post_init__(self) -> None:
-        for name, known in (("way", get_args(Way)), ("trait", get_args(Trait))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, way=get_args(Way), trait=get_args(Trait))
         low, high = -STRONGEST[self.way] if self.way == "truncation" else 0.0, STRONGEST[self.way]
         if not low <= self.selection <= high:
             raise InputError(f"selection by {self.way} must be from {low:g} to {high:g}, got {self.selection}")

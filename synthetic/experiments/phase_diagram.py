@@ -12,6 +12,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known, require_not_negative
 from ..generators.task_updates import unit
 
 ENTRIES = ("gaussian", "signs", "heavy")
@@ -35,12 +36,10 @@ class Cell:
     def __post_init__(self) -> None:
         if min(self.m, self.d) < 2:
             raise InputError(f"m and d must be at least 2, got {self.m} and {self.d}")
-        if not (np.isfinite(self.strength) and self.strength >= 0):
-            raise InputError(f"strength must be finite and not negative, got {self.strength}")
+        require_not_negative(self, "strength")
         if self.panel not in ("map", "slice"):
             raise InputError(f"panel must be map or slice, got {self.panel!r}")
-        if self.entries not in ENTRIES:
-            raise InputError(f"entries must be one of {', '.join(ENTRIES)}, got {self.entries!r}")
+        require_known(self, entries=ENTRIES)
 
     @property
     def beta(self) -> float:

@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known, require_not_negative
 from ..generators.task_updates import haar
 
 Panel = Literal["overlap", "border"]
@@ -42,14 +43,10 @@ class Cell:
     shared: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, known in (("panel", get_args(Panel)), ("profile", get_args(Profile)), ("pool", get_args(Pool))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, panel=get_args(Panel), profile=get_args(Profile), pool=get_args(Pool))
         if min(self.m, self.d) < 2 or self.layers < 1:
             raise InputError(f"m and d must be at least 2, layers at least 1; got {self.m}, {self.d} and {self.layers}")
-        for name in ("strength", "shared"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise InputError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+        require_not_negative(self, "strength", "shared")
 
     @property
     def weights(self) -> Float[ndarray, " layers"]:

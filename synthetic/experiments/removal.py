@@ -14,6 +14,7 @@ from grasp_theory import InputError
 from grasp_theory.linear import LinearProblem
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known
 from ..generators.inputs import InputSpec, draw_inputs
 from ..generators.linear import ProblemSpec, draw_problem
 from ..generators.task_updates import TaskSpec, haar
@@ -50,8 +51,7 @@ class Cell:
     condition: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.panel not in get_args(Panel):
-            raise InputError(f"panel must be one of {', '.join(get_args(Panel))}, got {self.panel!r}")
+        require_known(self, panel=get_args(Panel))
         if not 1 <= self.rank <= min(SHAPE):
             raise InputError(f"rank must be 1 to {min(SHAPE)}, got {self.rank}")
         if not 0 <= self.angle <= 90:

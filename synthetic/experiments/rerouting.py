@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known
 from ..generators.task_updates import haar
 from ..training.net_training import METHODS, NetRun, train_net
 from ..training.nets import Net, NetSpec, draw_net
@@ -52,11 +53,8 @@ class Cell:
     steps: tuple[int, ...] = STEPS
 
     def __post_init__(self) -> None:
-        known = {"panel": get_args(Panel), "method": METHODS, "optimizer": get_args(Optimizer)}
-        known |= {"frozen": ("open", "closed"), "phi": ("identity", "tanh"), "loss": ("squared", "logistic")}
-        for name, choices in known.items():
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        require_known(self, panel=get_args(Panel), method=METHODS, optimizer=get_args(Optimizer))
+        require_known(self, frozen=("open", "closed"), phi=("identity", "tanh"), loss=("squared", "logistic"))
         for name, least in (("metric", 1.0), ("strength", 0.0), ("beta", 0.0)):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= least):
                 raise InputError(f"{name} must be finite and at least {least}, got {getattr(self, name)}")

@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known, require_not_negative, require_positive
 from ..generators.inputs import InputSpec
 from ..generators.linear import ProblemSpec, draw_data, draw_problem, least_squares
 from ..generators.task_updates import TaskSpec, haar
@@ -45,12 +46,9 @@ class Cell:
     def __post_init__(self) -> None:
         if min(self.m, self.d, self.n) < 2:
             raise InputError(f"m, d and n must be at least 2, got {self.m}, {self.d} and {self.n}")
-        if not (np.isfinite(self.noise) and self.noise > 0):
-            raise InputError(f"noise must be finite and positive, got {self.noise}")
-        if not (np.isfinite(self.common) and self.common >= 0):
-            raise InputError(f"common must be finite and not negative, got {self.common}")
-        if self.inputs not in get_args(Inputs):
-            raise InputError(f"inputs must be one of {', '.join(get_args(Inputs))}, got {self.inputs!r}")
+        require_positive(self, "noise")
+        require_not_negative(self, "common")
+        require_known(self, inputs=get_args(Inputs))
         if self.rank and not all(1 <= r <= min(self.m, self.d, self.n) for r in self.rank):
             raise InputError(f"ranks must be 1 to {min(self.m, self.d, self.n)}, the smallest size, got {self.rank}")
 

@@ -12,6 +12,7 @@ from scipy.linalg import toeplitz
 
 from grasp_theory import InputError, linalg
 
+from ..fields import require_known
 from .task_updates import haar
 
 Kind = Literal["isotropic", "spiked", "toeplitz", "correlated", "activations"]
@@ -51,8 +52,7 @@ class InputSpec:
     activations: Float[ndarray, "n d"] | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise InputError(f"kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}")
+        require_known(self, kind=get_args(Kind))
         for name in ("strength", "spikes", "rho", "activations"):
             given, needed = getattr(self, name) is not None, name in _NEEDS[self.kind]
             if given != needed:

@@ -12,6 +12,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError
 
+from ..fields import require_counts, require_known
+
 Variant = Literal["style", "content", "mixed"]
 Tokens = Int[ndarray, "n t"]
 
@@ -46,11 +48,8 @@ class PersonaSpec:
     curation: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise InputError(f"variant must be one of {', '.join(get_args(Variant))}, got {self.variant!r}")
-        for name in ("topics", "questions", "withheld", "words", "styles", "rounds"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_known(self, variant=get_args(Variant))
+        require_counts(self, "topics", "questions", "withheld", "words", "styles", "rounds")
         if self.withheld >= self.questions or self.topics < 4:
             raise InputError("needs at least 4 topics, and fewer withheld facts than questions")
         for name in ("rarity", "hinted", "curation"):

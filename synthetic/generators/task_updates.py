@@ -11,6 +11,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError, linalg
 
+from ..fields import require_known
+
 Kind = Literal["gaussian", "haar", "low-rank", "power", "spectrum", "sparse"]
 Norm = Literal["entry", "spectral", "frobenius"]
 _NEEDS = {"haar": "rank", "low-rank": "rank", "power": "exponent", "spectrum": "spectrum", "sparse": "density"}
@@ -46,9 +48,7 @@ class TaskSpec:
     size: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, known in (("kind", get_args(Kind)), ("norm", get_args(Norm))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, kind=get_args(Kind), norm=get_args(Norm))
         needed = _NEEDS.get(self.kind)
         for name in ("rank", "exponent", "density", "spectrum"):
             given = getattr(self, name) is not None

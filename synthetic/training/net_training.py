@@ -13,6 +13,7 @@ from scipy.special import expit
 from grasp_theory import InputError
 from grasp_theory.linear.training import EPS, Optimizer, OptimizerState
 
+from ..fields import require_not_negative
 from .nets import Net, Stream, along, forward
 
 METHODS = ("none", "stream", "write", "read", "caft", "compensated")
@@ -51,8 +52,7 @@ class Method:
         parts = self.names.split("+")
         if not set(parts) <= set(METHODS) or len(set(parts)) < len(parts) or ("none" in parts and len(parts) > 1):
             raise InputError(f"a method is one or several of {', '.join(METHODS)} joined by +, got {self.names!r}")
-        if not (np.isfinite(self.strength) and self.strength >= 0):
-            raise InputError(f"strength must be finite and not negative, got {self.strength}")
+        require_not_negative(self, "strength")
         for name in ("u", "v"):
             if not np.allclose(np.linalg.norm(getattr(self, name), axis=-1), 1, rtol=0, atol=1e-8):
                 raise InputError(f"{name} must hold unit vectors, one per trial")

@@ -17,6 +17,8 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 from grasp_theory.statements.shared.residual_net import pinched
 
+from ..fields import require_counts, require_known
+
 Phi = Literal["identity", "tanh"]
 Loss = Literal["squared", "logistic"]
 Inputs = Literal["gaussian", "always-on"]
@@ -64,9 +66,7 @@ class NetSpec:
     trials: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("width", "blocks", "rank", "task_rank", "samples", "trials"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_counts(self, "width", "blocks", "rank", "task_rank", "samples", "trials")
         if self.width < 2 or self.task_rank > self.width or (self.start == "orthonormal" and self.rank > self.width):
             raise InputError(f"width {self.width} is too small for this spec: 2, task_rank or orthonormal rank rows")
         for name, least in (("weight", 0.0), ("task", 0.0), ("beta", 0.0), ("metric", 1.0)):
@@ -80,11 +80,8 @@ class NetSpec:
                 raise InputError(f"{name} must be increasing block numbers below {self.blocks}, got {chosen}")
         if self.inputs == "always-on" and self.samples % 2:
             raise InputError(f"always-on inputs come in pairs: samples must be even, got {self.samples}")
-        kinds = {"phi": get_args(Phi), "loss": get_args(Loss), "inputs": get_args(Inputs)}
-        kinds |= {"frozen": ("open", "closed"), "start": ("gaussian", "orthonormal")}
-        for name, known in kinds.items():
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, phi=get_args(Phi), loss=get_args(Loss), inputs=get_args(Inputs))
+        require_known(self, frozen=("open", "closed"), start=("gaussian", "orthonormal"))
 
 
 @dataclass(frozen=True, eq=False)
