@@ -57,6 +57,11 @@ def listing(names: Iterable[str], limit: int = 3) -> str:
     return ", ".join(names[:limit]) + more
 
 
-def percent(share: float) -> str:
+def ending(name: str, limit: int) -> str:
+    """The name, or its last characters behind "…" where it has more than ``limit``."""
+    return name if len(name) <= limit else "…" + name[1 - limit :]
+
+
+def percentage(share: float) -> str:
     """Two digits: "12%", "1.2%", "0.12%"."""
     return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.2g}%"
