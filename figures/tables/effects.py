@@ -9,7 +9,7 @@ from rich.text import Text
 
 from real_models.adapters.text import ending
 from real_models.audit.effects import BASE, DEFINITION, NAIVE
-from real_models.audit.holding import controls, percent, ranked, share
+from real_models.audit.holding import controls, percent_interval, ranked, share
 
 from .table import Block, Table
 
@@ -53,7 +53,9 @@ def _parts(found: Effects, listed: Sequence[Effect], which: str) -> Table:
     rows = []
     for effect in listed:
         row = [ending(effect.part.name, MOST_WIDE), f"{100 * effect.part.energy:.1f}%"]
-        row += [percent(effect.removed[q]) for q in quantities] + [percent(effect.kept[q]) for q in quantities]
+        row += [percent_interval(effect.removed[q]) for q in quantities] + [
+            percent_interval(effect.kept[q]) for q in quantities
+        ]
         rows.append([*row, _random(found, effect)])
     gone = [f"{q} kept alone" for q in quantities if q != "drift"]
     gone += ["‖dW‖²", "random", "drift kept alone"]

@@ -62,6 +62,6 @@ def ending(name: str, limit: int) -> str:
     return name if len(name) <= limit else "…" + name[1 - limit :]
 
 
-def percentage(share: float) -> str:
+def percent(share: float) -> str:
     """Two digits: "12%", "1.2%", "0.12%"."""
     return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.2g}%"
