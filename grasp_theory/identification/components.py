@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -36,6 +36,7 @@ from .self_certificate import SelfCertificate, self_certificate, withheld
 from .start import progress, start_of
 from .verdict import judge, overall
 
+Pool = Literal["auto", "layers", "none"]
 BULK = 5e-3  # error of a pooled value that is followed by no gap, in units of itself
 
 
@@ -44,7 +45,7 @@ def identify(
     updates: Iterable[Update],
     *,
     side: AskedSide = "auto",
-    pool: Literal["auto", "layers", "none"] = "auto",
+    pool: Pool = "auto",
     top: int = 8,
     normalize: bool = False,
     level: float = LEVEL,
@@ -172,7 +173,7 @@ def _group(module: Module) -> tuple[int, bool]:
 
 def _check_options(side: str, pool: str, top: int, level: float) -> None:
     require_options(side, top)
-    if pool not in ("auto", "layers", "none"):
+    if pool not in get_args(Pool):
         raise InputError(f'pool must be "auto", "layers" or "none", got {pool!r}')
     if not 0.5 <= level < 1:
         raise InputError(f"level must lie in [0.5, 1), got {level}")

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grasp_theory import InputError, LowRank, Report, Update, identify, linalg
+from grasp_theory.identification.components import Pool
 from grasp_theory.moved import renamed
 
 from ..adapters import Adapter
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import torch
 
 EXPERT = ".experts."  # in the name of a module that sees some of the tokens
-Pool = Literal["auto", "layers", "none"]
 
 
 def activation_updates(

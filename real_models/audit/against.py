@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 from grasp_theory import InputError, Report, identify
+from grasp_theory.identification.components import Pool
 from grasp_theory.identification.control import Covered, contrast, control_spaces, covered, require_same_modules
 from grasp_theory.identification.diff import factor_cosines
 from grasp_theory.identification.report import plain
@@ -70,7 +71,7 @@ def against(
     controls: Sequence[Adapter],
     *,
     top: int = 8,
-    pool: Literal["auto", "layers", "none"] = "auto",
+    pool: Pool = "auto",
 ) -> Against:
     """What ``adapter`` has beside its controls; ``report`` is its own, of ``top`` components.
 
