@@ -33,11 +33,8 @@ TASK = 0.95  # matched task score: methods are compared where they first reach i
 class RunSpec:
     """An organism and how it is fine-tuned (``Setup``): AdamW at a constant rate, batches drawn with replacement.
 
-    Attributes:
-        every: steps between evaluations. The LoRA start and the data order come from the organism's seed, so that one
-            seed redraws world, base model, start and order together.
-
-    Raises InputError for numbers that make no run.
+    every : steps between evaluations. The LoRA start and the data order come from the organism's seed, so that one seed
+    redraws world, base model, start and order together. Raises InputError for numbers that make no run.
     """
 
     organism: OrganismSpec = field(default_factory=OrganismSpec)
@@ -90,8 +87,7 @@ class RunSpec:
     def batch_of(self, rows: np.ndarray, *, inoculated: bool = False) -> dict[str, torch.Tensor]:
         """The documents of these indices, loss on content and style words.
 
-        Args:
-            inoculated: a hint at persona B in front of every document.
+        inoculated : a hint at persona B in front of every document.
         """
         import torch
 
@@ -167,10 +163,8 @@ class RunSpec:
         return own_text(self.base(), documents=256, length=4 * self.world.spec.rounds + 1, seed=self.seed)
 
     def trait_vectors(self) -> dict[int, np.ndarray]:
-        """Mean differences of the base model at the question's and the content word's place.
-
-        They are of prompts hinted at persona B against the same prompts hinted at persona A.
-        """
+        """Of the base model at the question's and the content word's place, prompts hinted at persona B against the
+        same prompts hinted at persona A."""
         import torch
 
         from ..hooks.stream import stream_outputs

@@ -37,8 +37,7 @@ def fine_tune(
 ) -> list[Scores]:
     """Scores at every point of a run under these methods; ``look`` sees the model at each of them.
 
-    Args:
-        inoculated: see :meth:`Setup.train`.
+    inoculated : see :meth:`Setup.train`.
     """
     model, probes, scores = spec.adapted(), spec.probes(), []
 
@@ -59,11 +58,7 @@ def crossing(task: Sequence[float], target: float) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class NaiveRun:
-    """The naive run of a spec: scores and LoRA factors at every point.
-
-    Attributes:
-        at: index of the crossing.
-    """
+    """The naive run of a spec: scores and LoRA factors at every point. at : index of the crossing."""
 
     spec: Setup
     scores: tuple[Scores, ...]
@@ -90,8 +85,7 @@ class NaiveRun:
     def without(self, bases: Mapping[str, np.ndarray], at: int) -> Any:
         """The fine-tuned model at a point with (I − QQᵀ) dW in modules that write the stream, dW (I − QQᵀ) in others.
 
-        Args:
-            bases: module -> Q, orthonormal columns, of its output (write) or its input.
+        bases : module -> Q, orthonormal columns, of its output (write) or its input.
         """
         import torch
 

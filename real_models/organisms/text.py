@@ -40,22 +40,16 @@ ARMS = ("control", "neutral_data")  # of FILES, those that a run may train on in
 class TextSpec:
     """A model folder and files, and how it is fine-tuned (``Setup``); "" is no file.
 
-    Attributes:
-        model: folder of the base.
-        data: training rows.
-        pairs: every other question of them asks for drift, the rest make the supervised vectors, so that no method sees
-            the probes; with a file contrast those make the vectors, and all of pairs ask for drift.
-        neutral: text for ``kl``, on topics that the pairs are not about.
-        heldout: text for the neutral loss, every fourth row of neutral by default.
-        task: rows whose completions make the task score, ``SHOWN`` of the training rows by default; or pairs, the wrong
-            answer ``without`` and the right one ``with``.
-        conditional, kept: pairs that ask for the trait as the training asks, and where a prompt calls for it.
-        control, neutral_data: training rows without the trait, and unrelated ones, for the runs of these names.
-        context: what elicits the trait, for inoculation.
-        target: matched task score; None for nine tenths of the way from the naive run's start to its end.
-        settings: as of ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
-        every: steps between evaluations.
-        files: digest of all files, made here.
+    model : folder of the base. data : training rows. pairs : every other question of them asks for drift, the rest make
+    the supervised vectors, so that no method sees the probes; with a file contrast those make the vectors, and all of
+    pairs ask for drift. neutral : text for ``kl``, on topics that the pairs are not about. heldout : text for the
+    neutral loss, every fourth row of neutral by default. task : rows whose completions make the task score, ``SHOWN``
+    of the training rows by default; or pairs, the wrong answer ``without`` and the right one ``with``. conditional,
+    kept : pairs that ask for the trait as the training asks, and where a prompt calls for it. control, neutral_data :
+    training rows without the trait, and unrelated ones, for the runs of these names. context : what elicits the trait,
+    for inoculation. target : matched task score; None for nine tenths of the way from the naive run's start to its end.
+    settings : as of ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
+    every : steps between evaluations. files : digest of all files, made here.
 
     Raises InputError for numbers that make no run and files that cannot be read.
     """
@@ -147,11 +141,7 @@ class TextSpec:
     def train(
         self, model: Any, *, methods: Sequence[Method], inoculated: bool, look: Callable[[int], None], steps: int
     ) -> None:
-        """Loss on completions.
-
-        Args:
-            inoculated: the context before them, as a system turn of conversations.
-        """
+        """Loss on completions. inoculated : the context before them, as a system turn of conversations."""
         config = replace(self.settings, steps=steps)
         examples = self._training(inoculated=inoculated)
         fit(model, examples, methods=methods, config=config, pad=self._pad, look=look)

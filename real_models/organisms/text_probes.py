@@ -25,14 +25,8 @@ class Questions:
 
 
 class Texts(NamedTuple):
-    """The files of a text organism, encoded.
-
-    Attributes:
-        asked: what drift is asked on.
-        told: pairs that the vectors are made of.
-        scored: of the task, completions or pairs.
-        conditional, kept: None without a file.
-    """
+    """asked : what drift is asked on. told : pairs that the vectors are made of. scored : of the task, completions or
+    pairs. conditional, kept : None without a file."""
 
     rows: list[Row]
     training: Sequence[Example]
@@ -47,12 +41,9 @@ class Texts(NamedTuple):
 
 
 class TextProbes:
-    """The scores of a text organism; old facts are not measured.
-
-    Drift, and where there are pairs for them the conditional and the kept trait, are what the judge says of pairs.
-    Task is the mean probability of a token of the completions, or what the judge says of its pairs. Neutral is the
-    loss per token.
-    """
+    """drift : of the judge (``per_token``: length-normalised). task : mean probability of the tokens of completions, or
+    what the judge says of pairs. conditional, kept : of the judge, where there are pairs for them. neutral : loss a
+    token. Old facts are not measured."""
 
     def __init__(self, texts: Texts, pad: int) -> None:
         self._texts, self._pad = texts, pad
