@@ -19,7 +19,7 @@ class Given:
     """What a user handed over.
 
     directions : a directions file. naive : the adapter folder of the naive run. strength : of compensation or steering;
-    weight : of kl or penalty. layers : indices of blocks, for caft and steering. sides : of grasp. neutral : batches of neutral
+    weight : of kl or penalty. layers : indices, for caft and steering. sides : of grasp. neutral : batches of neutral
     text, made by a call when asked for; components : of the null space. context : of inoculation.
     """
 
