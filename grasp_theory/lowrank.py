@@ -104,8 +104,6 @@ class LowRank:
         """The transpose, without a copy."""
         return LowRank(self.A.T, self.B.T, self.scaling)
 
-    # --- decomposition -----------------------------------------------------------------------------------
-
     def svd(
         self, k: int | None = None, *, rtol: float = 1e-10, vectors: Literal["both", "left", "right"] = "both"
     ) -> FactoredSVD:
@@ -195,8 +193,6 @@ class LowRank:
         K = abs(float(self.scaling)) * linalg.spectral_norm(Rb) * linalg.spectral_norm(Ra)
         error = float((np.sqrt(max(self.shape)) + self.rank) * EPS * K)
         return FactoredSVD(Qb @ x[:, :left], S, yh[:right] @ Qa.T, error, "qr")
-
-    # --- norms and products ------------------------------------------------------------------------------
 
     def norm(self, ord: Literal["fro", 2] = "fro") -> float:
         """Frobenius norm (default) or spectral norm of dW, from its singular values. Cost O((m + d) r²)."""
