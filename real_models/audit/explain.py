@@ -36,12 +36,7 @@ TOTAL = 0.4  # of ‖h‖ added over all blocks by default; at 1 a random direct
 
 @dataclass(frozen=True)
 class Token:
-    """A token that a direction raises or lowers.
-
-    Attributes:
-        text, id: as in the vocabulary.
-        logit: what a stream along the direction adds to it, over the mean token.
-    """
+    """A token of the vocabulary, and what a stream along the direction adds to its logit, over the mean token."""
 
     text: str
     id: int

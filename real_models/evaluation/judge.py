@@ -162,14 +162,7 @@ def _turn(turn: Any, n: int, source: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Pair:
-    """One prompt with two completions.
-
-    Attributes:
-        prompt: what is asked.
-        without, having: a completion that does not show the trait, and one that does.
-
-    Raises InputError for two completions alike.
-    """
+    """One prompt with a completion that does not show the trait, ``without``, and with one that does, ``having``."""
 
     prompt: Prompt
     without: str
@@ -304,11 +297,9 @@ class TextScores:
 def judge_pairs(
     model: torch.nn.Module, encoded: Sequence[tuple[Example, Example]], *, questions: Sequence[str], **options: Any
 ) -> PairScores:
-    """Score both completions of every pair: :func:`~real_models.evaluation.scoring.token_log_probs`, with its options.
+    """Score both completions of every pair of :func:`encode_pairs`; ``questions`` are the clusters of the pairs.
 
-    Args:
-        encoded: by :func:`encode_pairs`.
-        questions: the cluster of each pair.
+    The options are those of :func:`~real_models.evaluation.scoring.token_log_probs`.
     """
     found = token_log_probs(model, [example for pair in encoded for example in pair], **options)
     log_p = np.array([values.sum() for values in found]).reshape(-1, 2)
@@ -319,11 +310,9 @@ def judge_pairs(
 def score_text(
     model: torch.nn.Module, examples: Sequence[Example], *, questions: Sequence[str], **options: Any
 ) -> TextScores:
-    """Score every row: :func:`~real_models.evaluation.scoring.token_log_probs`, with its options.
+    """Score every row, such as those of :func:`read_text`; ``questions`` are the clusters of the rows.
 
-    Args:
-        examples: encoded, such as by :func:`read_text`.
-        questions: the cluster of each row.
+    The options are those of :func:`~real_models.evaluation.scoring.token_log_probs`.
     """
     found = token_log_probs(model, examples, **options)
     return TextScores(

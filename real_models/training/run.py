@@ -200,11 +200,9 @@ def fit(
 
     Args:
         model: with its adapter on (:func:`~real_models.training.run.adapt`).
-        config: its ``steps`` must be given.
+        config: its ``steps`` must be given, else InputError.
         pad: the token that fills up shorter rows.
         look: told the number of steps done, before the first and after each, while the methods are on.
-
-    Raises InputError without a number of steps, and GraspError as :func:`train`.
     """
     from transformers import Trainer
 
