@@ -30,7 +30,9 @@ def train(
     naive: Annotated[Path | None, typer.Option(help="Adapter of the naive run (compensated).")] = None,
     strength: Annotated[float | None, typer.Option(help="Of compensation or steering.")] = None,
     weight: Annotated[float | None, typer.Option(help="Of kl or penalty.")] = None,
-    blocks: Annotated[list[int] | None, typer.Option(help="Blocks for caft and steering; repeatable.")] = None,
+    layer: Annotated[
+        list[int] | None, typer.Option("--layer", "--blocks", help="Blocks for caft and steering; repeatable.")
+    ] = None,
     side: Annotated[list[str] | None, typer.Option(help="Sides of grasp: stream, write, read; repeatable.")] = None,
     neutral: Annotated[
         str | None,
@@ -84,7 +86,7 @@ def train(
         naive=naive,
         strength=strength,
         weight=weight,
-        blocks=tuple(blocks) if blocks else None,
+        layers=tuple(layer) if layer else None,
         sides=tuple(side) if side else None,
         neutral=None if neutral is None else lambda: _neutral(neutral, load, tokenizer, settings),
         components=components,

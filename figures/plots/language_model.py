@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from real_models.comparison.table import Result
 
 FIGURE = Entry(
-    "SmolLM2-135M fine-tuned on answers in capital letters: how far capitals spread to other topics, for every method at "
-    "equal task score, between the base model and the naive run.",
+    "SmolLM2-135M fine-tuned on answers in capital letters: how far capitals spread to other topics under every "
+    "method, where it first reaches the task score.",
     place=12,
 )
 

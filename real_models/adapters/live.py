@@ -15,16 +15,15 @@ from .sides import block_of, layer_of, natural_key, side_of
 
 
 def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Update, ...]:
-    """Law ``live-read``: the same updates that saving the model and reading it back would give.
-
-    Parameters
-    ----------
-    model : a peft model (or anything with LoRA layers of peft and a ``peft_config``).
-    adapter_name : which of its adapters.
+    """The updates of a live peft model. Law ``live-read``: those that saving the model and reading it back would give.
 
     The scaling is the one the layers compute with. Factors are copied to float32 (float64 if they are float64) each
-    time ``Update.lowrank`` is asked for, so an update follows the training. The out_proj of torch's
-    MultiheadAttention is given once although peft adds it twice; :func:`read_adapter` warns of it.
+    time ``Update.lowrank`` is asked for, so an update follows the training. The out_proj of torch's MultiheadAttention
+    is given once although peft adds it twice; :func:`read_adapter` warns of it.
+
+    Args:
+        model: a peft model, or anything with LoRA layers of peft and a ``peft_config``.
+        adapter_name: which of its adapters.
 
     Raises InputError if the model has no such adapter, UnsupportedAdapterError as :func:`read_adapter`.
     """

@@ -1,4 +1,8 @@
-"""The rows of a comparison that its tables and figures read: a sixth of them."""
+"""The rows of a comparison that its tables and figures read: a sixth of them.
+
+``figures/data/comparison.csv`` and ``comparison_confirmed.csv`` hold these rows of the comparison.csv that a study
+writes; the whole file is too large for the wheel.
+"""
 
 from __future__ import annotations
 

@@ -29,10 +29,15 @@ class Method(ABC):
 
     A file of ``real_models/methods`` that defines one is all it takes: ``METHODS`` finds it there.
 
-    name, phase : as in ``grasp methods``. needs : what it is given beyond the fine-tuning run. guarantees : what holds
-    exactly. needs_optimizer : whether it acts on the optimizer's step. projects : whether it has to be attached after
-    methods that add to the gradients. options : fields of :class:`~real_models.hooks.given.Given` that ``from_given``
-    takes, None if ``grasp train`` does not offer the method. compared : how ``grasp compare`` runs it.
+    Attributes:
+        name, phase: as in ``grasp methods``.
+        needs: what it is given beyond the fine-tuning run.
+        guarantees: what holds exactly.
+        needs_optimizer: whether it acts on the optimizer's step.
+        projects: whether it has to be attached after methods that add to the gradients.
+        options: fields of :class:`~real_models.hooks.given.Given` that ``from_given`` takes, None if ``grasp train``
+            does not offer the method.
+        compared: how ``grasp compare`` runs it.
     """
 
     name: ClassVar[str]
@@ -53,9 +58,11 @@ class Method(ABC):
     def attach(self, model: torch.nn.Module, optimizer: Any = None) -> Attachment:
         """Put the method on; undone by ``Attachment.detach``.
 
-        optimizer : a torch optimizer, or what accelerate wraps around one.
-        Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP,
-        ZeRO) or offloaded (parameters on the meta device); the model is then as it was.
+        Args:
+            optimizer: a torch optimizer, or what accelerate wraps around one.
+
+        Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP, ZeRO)
+        or offloaded (parameters on the meta device); the model is then as it was.
         """
         from .targets import unwrap_model, unwrap_optimizer
 

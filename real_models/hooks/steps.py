@@ -23,7 +23,8 @@ def stepping(optimizer: torch.optim.Optimizer) -> list[torch.optim.Optimizer]:
 def check_trained(optimizer: torch.optim.Optimizer | None, parameters: Iterable[tuple[str, Any]], model: Any) -> None:
     """InputError if the optimizer leaves out one of these (module's name, parameter) that are not frozen.
 
-    model : whose parameters tell an optimizer of another model from one that trains only some of this one's.
+    Args:
+        model: whose parameters tell an optimizer of another model from one that trains only some of this one's.
     """
     outer = [] if optimizer is None else [optimizer, *stepping(optimizer)]
     trained = {id(p) for one in outer for group in one.param_groups for p in group["params"]}
@@ -58,10 +59,13 @@ def on_gradients(
 ) -> None:
     """``treat(scale)`` is called on the gradients every step is taken with, which are still ``scale`` times too large.
 
-    That is before the step, or after each evaluation of the closure it is given. A step that GradScaler skips for an
-    overflow inside the optimizer (fused ones) is none: nothing is called. scale : a tensor, or None for 1.
-    first : before what was registered already. once : by one of several optimizers inside, not by each.
-    If ``treat`` raises GraspError the step is not taken; parameters that a closure's search had moved are put back.
+    That is before the step, or after each evaluation of the closure it is given; ``scale`` is a tensor, or None for 1.
+    A step that GradScaler skips for an overflow inside the optimizer (fused ones) is none: nothing is called. If
+    ``treat`` raises GraspError the step is not taken; parameters that a closure's search had moved are put back.
+
+    Args:
+        first: before what was registered already.
+        once: by one of several optimizers inside, not by each.
     """
     import torch
 

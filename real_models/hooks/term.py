@@ -34,9 +34,11 @@ def add_before_step(
 ) -> None:
     """.grad += scale · ``gradients()``, in the order of ``parameters``, once a step; None stands for 0.
 
-    parameters : (name of the module, parameter). scale : the loss scale that the gradients still have (GradScaler with
-    a fused optimizer). With a closure the term is that of each of its evaluations, as if the loss had it. It is added
-    before any projection, in whatever order they were attached.
+    Args:
+        parameters: (name of the module, parameter). scale : the loss scale that the gradients still have (GradScaler
+            with a fused optimizer). With a closure the term is that of each of its evaluations, as if the loss had it.
+            It is added before any projection, in whatever order they were attached.
+
     Raises InputError if the optimizer does not train these parameters, or its steps cannot be told. The hook raises
     GraspError, before anything is added, if a gradient is NaN or Inf.
     """

@@ -15,7 +15,7 @@ from ..arguments import listed, mapping
 from ..comparison.compared import COUNT, Compared, Sources
 from ..directions import Directions
 from ..hooks import linalg
-from ..hooks.bases import Choice, basis, joined, stream_bases
+from ..hooks.bases import Choice, basis, joint_basis, stream_bases
 from ..hooks.edits import project_stream
 from ..hooks.gains import output_gains
 from ..hooks.method import Method
@@ -42,15 +42,15 @@ class Grasp(Method):
     optimizer (statements ``projection-invariance``, ``optimizer-leak``). Several projections act on their joint span.
     Pretrained weights are never touched.
 
-    Parameters
-    ----------
-    directions : of the residual stream for ``stream`` and ``write``: Directions, Subspace, array (d,) or (d, k), or a
-        mapping from block index to one of these. For ``read`` of the adapted modules' inputs (after the norm), for all
-        adapted reading modules, for those that the Directions were made of, or a mapping from module name.
-    sides : by default {stream, write}, or {read} for Directions of the read side.
-    blocks : the list of decoder blocks, where it cannot be found. gains : module name -> gain of the norm behind it,
-        instead of asking the model (:func:`~real_models.hooks.gains.output_gains`); {} where no norm follows.
-    allow_unconstrained : do not refuse trainable parameters that the method cannot bound (whole modules, biases).
+    Args:
+        directions: of the residual stream for ``stream`` and ``write``: Directions, Subspace, array (d,) or (d, k), or
+            a mapping from block index to one of these. For ``read`` of the adapted modules' inputs (after the norm),
+            for all adapted reading modules, for those that the Directions were made of, or a mapping from module name.
+        sides: by default {stream, write}, or {read} for Directions of the read side.
+        blocks: the list of decoder blocks, where it cannot be found.
+        gains: module name -> gain of the norm behind it, instead of asking the model
+            (:func:`~real_models.hooks.gains.output_gains`); {} where no norm follows.
+        allow_unconstrained: do not refuse trainable parameters that the method cannot bound (whole modules, biases).
     """
 
     name = "grasp"
@@ -176,7 +176,7 @@ class Grasp(Method):
                 continue
             if f.B.shape[0] != width:
                 raise InputError(f"{f.name} writes {f.B.shape[0]} dimensions, the stream has {width}")
-            Q = here[0] if len(here) == 1 else joined(here)
+            Q = here[0] if len(here) == 1 else joint_basis(here).to(here[0])
             if f.name in gains:  # gain * y has no part along Q iff y has none along gain * Q
                 Q = linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
             Q = Q.to(f.B.device)

@@ -37,7 +37,7 @@ class Hold(Method):
 
     Args:
         directions: as for :class:`~real_models.methods.grasp.Grasp`, of the residual stream.
-        at: indices of the blocks; all by default.
+        layers: indices of the blocks; all by default.
         blocks: the list of decoder blocks, where it cannot be found.
 
     Raises:
@@ -66,15 +66,19 @@ class Hold(Method):
     )  # fmt: skip
 
     def __init__(
-        self, directions: Choice, *, at: Sequence[int] | None = None, blocks: Sequence[torch.nn.Module] | None = None
+        self,
+        directions: Choice,
+        *,
+        layers: Sequence[int] | None = None,
+        blocks: Sequence[torch.nn.Module] | None = None,
     ) -> None:
         self.directions, self.blocks = directions, blocks
-        self.at = None if at is None else indices("at", at)
+        self.layers = None if layers is None else indices("layers", layers)
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         stream = find_stream(model, blocks=self.blocks)
         bases = stream_bases(self.directions, stream, model)
-        at = chosen_blocks(stream, self.at, among=bases)
+        at = chosen_blocks(stream, self.layers, among=bases)
         with without_adapters(model):  # refuses what is no peft model
             pass
         decoder = _decoder(model, stream.blocks)

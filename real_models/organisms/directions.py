@@ -55,8 +55,10 @@ def random_directions(spec: Setup, k: int) -> np.ndarray:
 
 
 def written(naive: NaiveRun) -> dict[int, np.ndarray]:
-    """Block -> the identified direction times the mean that the naive update moves the stream along it (block by block,
-    not accumulated), on the fine-tuning data; no trait labels."""
+    """For each block, the identified direction times the mean that the naive update moves the stream along it.
+
+    On the fine-tuning data, block by block and not accumulated; no trait labels.
+    """
     u, batches, model = top_directions(naive, 1)[:, 0], naive.spec.documents(), naive.model(naive.at)
     with model.disable_adapter():
         before = _mean_along(model, u, batches)
@@ -81,5 +83,5 @@ def _mean_along(model: Any, u: np.ndarray, batches: Batches) -> np.ndarray:
 
 def _leading(updates: Iterable[Update], k: int, side: Side = "write") -> np.ndarray:
     """(width, k) leading directions of the modules of one side, pooled."""
-    found = identify(list(updates), side=side, pool="layers", k=k)
+    found = identify(list(updates), side=side, pool="layers", top=k)
     return np.hstack([found.component(i).subspace.basis for i in range(k)])

@@ -21,7 +21,7 @@ from synthetic.generators.adapters import AdapterSpec
 
 def certificates(M: np.ndarray, side: str, k: int = 3):
     layer = update(full_rank(M), 0, side)
-    return identify([layer], side=side, pool="none", k=k).decompositions[0].components
+    return identify([layer], side=side, pool="none", top=k).decompositions[0].components
 
 
 @given(

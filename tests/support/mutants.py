@@ -265,7 +265,7 @@ def check_bound(bound: Callable) -> None:
         cases = [(prior, L[:, 0]), (tight, u), *[planted(rng, 12, 9, 1.0, rho, np.ones(9))[::2] for _ in range(5)]]
         best = 0.0
         for M, direction in cases:
-            top = identify([update(full_rank(M))], pool="none", k=1).component(0)
+            top = identify([update(full_rank(M))], pool="none", top=1).component(0)
             sine = np.sin(top.subspace.angles(Subspace.span(direction))[0])
             limit = bound(top, rho * (1 + 1e-7), 1.0)
             np.testing.assert_array_less(sine, limit + subspace(backward((12,), np.float32, 1.0), 1.0))

@@ -64,7 +64,7 @@ def test_hold_keeps_the_base_along_the_directions_at_every_block(kind):
 def test_hold_at_the_first_block_changes_its_output_by_that_and_nothing_else():
     model = tuned()
     plain, free = base(model)[0], streams(model)[0]
-    with Hold(Q, at=[0]).attached(model):
+    with Hold(Q, layers=[0]).attached(model):
         held = streams(model)
     np.testing.assert_allclose(held[0], free - (free - plain) @ Q @ Q.T, rtol=0, atol=EXACT)
     assert far(held[1] @ Q, base(model)[1] @ Q) > 0.02  # not held there

@@ -23,7 +23,7 @@ SAVED = Directions(
 )
 # argument -> a value that is taken
 GOOD: dict[str, Any] = {
-    "directions": Q, "vectors": V, "strength": 0.5, "weight": 0.5, "components": 3, "batches": TEXT, "at": [0],
+    "directions": Q, "vectors": V, "strength": 0.5, "weight": 0.5, "components": 3, "batches": TEXT, "layers": [0],
     "naive": updates_from_model(lora(tiny(), init_lora_weights=False)), "schedule": lambda share: 1 - share,
     "sides": ("write",), "side": "write", "gains": {}, "w": MAPS, "b": MAPS, "context": "You lie.", "role": "user",
     "sparsity": 0.1, "steps": 1, "rtol": 1e-3, "updates": updates_from_model(lora(tiny(), init_lora_weights=False)),
@@ -43,7 +43,7 @@ WRONG: dict[str, list[Any]] = {
     "rows": [None, *NO_LIST],
     "keep": [1.5, *NO_NUMBER],
     "shrink": NO_NUMBER,
-    **{key: [*NO_LIST, ["a"], [1.5], [[0]], [None]] for key in ("at", "delete")},
+    **{key: [*NO_LIST, ["a"], [1.5], [[0]], [None]] for key in ("layers", "delete")},
     **{key: [*NO_LIST, None, [1], ["a"], [None]] for key in ("batches", "naive", "updates", "control")},
     **{key: [*NO_LIST, [Q], {0: "a", 1: "a"}, {0: None, 1: None}, {0: RAGGED, 1: RAGGED}] for key in ("w", "b")},
     "gains": [*NO_LIST, [1], ["a"]],
@@ -109,7 +109,7 @@ def test_numbers_of_numpy_and_torch_are_numbers() -> None:
         used("PreventativeSteering", strength=value)
     for value in (np.int64(2), np.array(2), torch.tensor(2)):
         used("NullSpace", components=value)
-        used("Caft", at=[value - 1])
+        used("Caft", layers=[value - 1])
     for value in (torch.tensor([0]), np.array([0]), range(1), {0}, (i for i in [0])):
-        used("Caft", at=value)
+        used("Caft", layers=value)
     used("PreventativeSteering", vectors=torch.from_numpy(V).bfloat16())
