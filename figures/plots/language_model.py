@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +28,11 @@ CURVES |= {"hold, random": (GREY, "x"), "control data": (BLUE, "^")}
 
 @styled
 def build(rows: Sequence[dict[str, Any]]) -> Figure:
-    """Left: drift at the matched task score, 95% t intervals over seeds. Right: drift over task along training."""
+    """Left: drift at the matched task score: mean, every seed, and 95% t intervals from three seeds on. Right: drift over
+    task along training, means over seeds."""
     from matplotlib.lines import Line2D
 
+    from real_models.comparison.matching import matched
     from real_models.comparison.table import base_drift, summarise
 
     (variant,) = dict.fromkeys(r["variant"] for r in rows)
@@ -38,7 +40,8 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     base = float(np.mean(list(base_drift(rows).values())))
     figure = new_figure(PAGE, 3.6)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    _dots(left, found, base)
+    seeds = {line.method: [m.scores["drift"] for m in matched(rows) if m.method == line.method] for line in found}
+    _dots(left, found, seeds, base)
     left.set_title(f"{variant}, {max(line.seeds for line in found)} seeds", loc="left")
     for method, (colour, marker) in CURVES.items():
         _curve(right, [r for r in rows if r["method"] == method], method, colour, marker)
@@ -58,11 +61,12 @@ def _class(line: Result) -> str | None:
     return None if line.control else line.information
 
 
-def _dots(ax: Any, found: Sequence[Result], base: float) -> None:
+def _dots(ax: Any, found: Sequence[Result], seeds: Mapping[str, Sequence[float]], base: float) -> None:
     y = np.arange(len(found))[::-1]
     for place, line in zip(y, found, strict=True):
         colour = GREY if line.control else COLOURS[line.information]
-        if line.low is not None and line.high is not None:
+        ax.plot(seeds[line.method], [place] * line.seeds, "|", color=colour, markersize=5)
+        if line.seeds > 2 and line.low is not None and line.high is not None:
             ax.plot([line.low + base, line.high + base], [place, place], color=colour)
         marker = "x" if line.control else "o"
         ax.plot([line.drift], [place], marker, color=colour, markerfacecolor=colour if line.whole else "white")
