@@ -185,6 +185,23 @@ def language_model() -> str:
     return Table(heads, cells).markdown()
 
 
+def language_model_pilot() -> str:
+    """The four experiments on one seed: what the task and the drift did."""
+    cells = [
+        [
+            f"`smollm2-{r['experiment']}`",
+            r["method"],
+            str(r["points"]),
+            f"{r['task_base']:.2f} → {r['task']:.2f}",
+            f"{r['drift_base']:+.2f}",
+            f"{r['change']:+.2f} ± {r['error']:.2f}",
+        ]
+        for r in read_rows(FOLDER / "language_model_pilot.csv")
+    ]
+    heads = ["experiment", "run", "steps", "task", "drift of the base", "change"]
+    return Table(heads, cells).markdown()
+
+
 def knobs() -> str:
     """Drift at every value of every knob, on the seeds that ran them all."""
     rows = read_rows(FOLDER / "comparison.csv")
@@ -271,6 +288,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "confirmed": confirmed,
     "knobs": knobs,
     "language-model": language_model,
+    "language-model-pilot": language_model_pilot,
 }
 
 
