@@ -45,10 +45,12 @@ def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Updat
 def load_updates(model: Any, updates: Iterable[Update], adapter_name: str = "default") -> Callable[[], None]:
     """Law ``live-write``: ``updates_from_model`` gives these updates, to the rounding of the factors' type.
 
-    Parameters
-    ----------
-    model : a peft model with unmerged LoRA on linear layers. updates : of some of its modules; of any rank, as nothing
-    but the product of the factors counts. All are read before the first is put in. The layers keep their scaling.
+    All are read before the first is put in. The layers keep their scaling.
+
+    Args:
+        model: a peft model with unmerged LoRA on linear layers.
+        updates: of some of its modules; of any rank, as nothing but the product of the factors counts.
+        adapter_name: which of its adapters.
 
     Returns what puts the very parameters back that were there. Raises InputError for a module that has no LoRA of this
     name, another shape, and factors that are merged, or of an embedding or a convolution; the model is then as it was.

@@ -55,16 +55,22 @@ class Sources(Protocol):
 class Compared:
     """One method of a comparison, over its knob.
 
-    name : in tables; one method may stand there several times, with directions from different sources.
-    information : its class. knob : what it is; knobs : its values, as many for every method; preset : the one that is
-    used without looking at trait labels.
-    make : (sources, knob) -> the methods to attach, made anew: for a run of its own ("training"), for all points of
-        the naive run ("inference"), for each of them, as if training had ended there ("weights"); none for naive runs,
-        of other training rows too ("arm").
-    stage : when it acts. needs_naive : whether ``make`` asks for the naive run. needs_control : whether it asks for a
-    control run. mixes : whether it asks for neutral training rows. inoculated : whether it trains on rows behind what
-    elicits the trait. inputs : of a null space, where that is not the knob. control : whether it should show no effect,
-    or is a bound.
+    Attributes:
+        name: in tables; one method may stand there several times, with directions from different sources.
+        information: its class.
+        knob: what it is.
+        knobs: its values, as many for every method.
+        preset: the one that is used without looking at trait labels.
+        make: (sources, knob) -> the methods to attach, made anew: for a run of its own ("training"), for all points of
+            the naive run ("inference"), for each of them, as if training had ended there ("weights"); none for naive
+            runs, of other training rows too ("arm").
+        stage: when it acts.
+        needs_naive: whether ``make`` asks for the naive run.
+        needs_control: whether it asks for a control run.
+        mixes: whether it asks for neutral training rows.
+        inoculated: whether it trains on rows behind what elicits the trait.
+        inputs: of a null space, where that is not the knob.
+        control: whether it should show no effect, or is a bound.
     """
 
     name: str

@@ -29,8 +29,11 @@ STEPS = 8  # that are counted, after as many that may still fill caches
 class Cost:
     """Floating-point operations of matrix products (a multiplication and an addition are two), in 10⁹.
 
-    preparation : once. step : of training. follows : whether a run as long as the naive one until it reaches the task
-    comes first: that one, for a method that trains, or its control run.
+    Attributes:
+        preparation: once.
+        step: of training.
+        follows: whether a run as long as the naive one until it reaches the task comes first: that one, for a method
+            that trains, or its control run.
     """
 
     preparation: float

@@ -37,7 +37,11 @@ QUICK = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One fine-tuning run. organism : seed that redraws world, base model, LoRA start and data order together."""
+    """One fine-tuning run.
+
+    Attributes:
+        organism: seed that redraws world, base model, LoRA start and data order together.
+    """
 
     variant: str
     organism: int

@@ -22,7 +22,12 @@ from .table import Result, summarise
 
 @dataclass(frozen=True)
 class Study:
-    """Tables : of the runs, of what the naive runs give away, of the fronts. lines : each row at matched task score."""
+    """What a comparison found.
+
+    Attributes:
+        runs, components, fronts: tables of the runs, of what the naive runs give away, and of the fronts.
+        lines: each method at matched task score.
+    """
 
     runs: list[dict[str, Any]]
     components: list[dict[str, Any]]
@@ -46,7 +51,8 @@ def study(
 ) -> Study:
     """Run what ``results`` does not hold yet, and write comparison.csv, .json, _components.csv, _cost.csv, _fronts.csv.
 
-    progress : label -> context that gives what wraps the stream of cells.
+    Args:
+        progress: label -> context that gives what wraps the stream of cells.
     """
 
     def swept(name: str, chosen: Sequence[Cell | TextCell], label: str) -> list[dict[str, Any]]:

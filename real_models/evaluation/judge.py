@@ -176,7 +176,9 @@ class Pair:
 def read_pairs(path: str | Path, *, most: int | None = None) -> list[Pair]:
     """The pairs of a JSON-lines file (``PAIRS``, "question" where several rows belong together).
 
-    most : at most so many of them, evenly spaced over the file.
+    Args:
+        most: at most so many of them, evenly spaced over the file.
+
     Raises InputError naming file and line: malformed JSON, a field that is missing, empty or no text, two completions
     alike, an empty file, ``most`` below 1.
     """

@@ -18,8 +18,10 @@ class Divergence:
     The base is the same model with its adapters off. Both run in evaluation mode (no dropout, no method that acts in
     training only). Its gradient is 0 where the model is its base.
 
-    batches : dicts with input_ids (n, t) and attention_mask (n, t); positions with mask 0 do not count. cache : keep
-    the base's log-probabilities, (tokens, vocabulary) float32 a batch, instead of computing them again.
+    Attributes:
+        batches: dicts with input_ids (n, t) and attention_mask (n, t); positions with mask 0 do not count.
+        cache: keep the base's log-probabilities, (tokens, vocabulary) float32 a batch, instead of computing them again.
+
     Cost: two forward passes, one where the base is kept.
     """
 

@@ -18,11 +18,19 @@ OPTIONS = {"sides": "side", "layers": "layer", "neutral_data": "neutral-data"}  
 class Given:
     """What a user handed over.
 
-    directions : a directions file. naive : the adapter folder of the naive run. strength : of compensation or steering;
-    weight : of kl or penalty. layers : indices, for caft and steering. sides : of grasp. neutral : batches of neutral
-    text, made by a call when asked for. components, energy : of the null space. every, references : of gradient
-    surgery. neutral_data : encoded training rows to mix in, made by a call likewise; share : of them. context : of
-    inoculation.
+    Attributes:
+        directions: a directions file.
+        naive: the adapter folder of the naive run.
+        strength: of compensation or steering.
+        weight: of kl or penalty.
+        layers: indices, for caft and steering.
+        sides: of grasp.
+        neutral: batches of neutral text, made by a call when asked for.
+        components, energy: of the null space.
+        every, references: of gradient surgery.
+        neutral_data: encoded training rows to mix in, made by a call likewise.
+        share: of them.
+        context: of inoculation.
     """
 
     directions: Path | None = None

@@ -104,7 +104,9 @@ class Method(ABC):
     def mixed(self, rows: Sequence[Any], *, seed: int) -> Sequence[Any]:
         """The rows to train on in place of these; the same ones, but for methods that put others beside them.
 
-        rows : encoded, one entry each, of whatever kind the training takes. seed : that of the training.
+        Args:
+            rows: encoded, one entry each, of whatever kind the training takes.
+            seed: that of the training.
         """
         return rows
 

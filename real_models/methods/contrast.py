@@ -25,12 +25,11 @@ class ContrastiveSteering(WeightEdit):
     At strength 1 the control run is left, so only strengths below it, or above, say anything that the control run does
     not. The plain control is :class:`~real_models.methods.scale.Scale` by 1 − strength: it scales all of dW alike.
 
-    Parameters
-    ----------
-    control : updates of the control run, of the same modules; best of the same LoRA start and the same length, as the
-        difference of runs that started elsewhere holds what both of them learnt too
-        (:func:`grasp_theory.identification.control.contrast`).
-    strength : finite, not 0.
+    Args:
+        control: updates of the control run, of the same modules; best of the same LoRA start and the same length, as
+            the difference of runs that started elsewhere holds what both of them learnt too
+            (:func:`grasp_theory.identification.control.contrast`).
+        strength: finite, not 0.
 
     Raises InputError unless both adapt the same modules, in the same shapes. Ranks add up.
     """

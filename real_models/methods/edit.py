@@ -43,21 +43,20 @@ def edit(
     ½‖X − dW‖_F² + threshold · s_0 ‖X‖_* (Cai, Candès and Shen 2010). Selecting and shrinking is U_K D U_Kᵀ dW with a
     diagonal D, so that all but V acts on B alone and V on A alone: no dense dW, no new gauge, no factor grows.
 
-    Parameters
-    ----------
-    updates : as of ``read_adapter(path).updates``. They are edited when their factors are asked for, one at a time.
-    directions : a saved choice; its side says which of ``write`` and ``read`` it stands for.
-    write : Q, of the stream, taken out of all write modules; or a mapping from the names of the modules meant. Where
-        a norm with gain g follows the writer (Gemma 2 and 3, OLMo 2), pass diag(g) Q to keep the stream free of Q.
-    read : V, of the inputs, taken out of all read modules (of the Directions' own modules); or a mapping.
-    delete : components to delete, 0-based, of *each module's own* decomposition before any projection (those of
-        ``grasp identify --pool none``). A component of a pooled decomposition is removed by its directions instead.
-    keep : how many leading components of each module to keep; those in ``delete`` go from among them.
-    scale : factor on what is left, of every module.
-    shrink : rho, the asserted ‖task‖₂ of a module over its s_0, at least s_1/s_0 (Weyl) and below 1: component 0 is
-        taken to be the factor's and the task's together, and loses what errs least in the worst case.
-    strength : the factor's, over s_0, if asserted too, within 1 ± rho; without it nearly all of the component goes.
-    threshold : share of s_0, of each module, that all its singular values lose, 0 <= threshold < 1.
+    Args:
+        updates: as of ``read_adapter(path).updates``. They are edited when their factors are asked for, one at a time.
+        directions: a saved choice; its side says which of ``write`` and ``read`` it stands for.
+        write: Q, of the stream, taken out of all write modules; or a mapping from the names of the modules meant. Where
+            a norm with gain g follows the writer (Gemma 2 and 3, OLMo 2), pass diag(g) Q to keep the stream free of Q.
+        read: V, of the inputs, taken out of all read modules (of the Directions' own modules); or a mapping.
+        delete: components to delete, 0-based, of *each module's own* decomposition before any projection (those of
+            ``grasp identify --pool none``). A component of a pooled decomposition is removed by its directions instead.
+        keep: how many leading components of each module to keep; those in ``delete`` go from among them.
+        scale: factor on what is left, of every module.
+        shrink: rho, the asserted ‖task‖₂ of a module over its s_0, at least s_1/s_0 (Weyl) and below 1: component 0 is
+            taken to be the factor's and the task's together, and loses what errs least in the worst case.
+        strength: the factor's, over s_0, if asserted too, within 1 ± rho; without it nearly all of the component goes.
+        threshold: share of s_0, of each module, that all its singular values lose, 0 <= threshold < 1.
 
     Returns one update per given one, the same object where nothing is done to it. A trained bias, of lora_B or of the
     base, is no part of dW and stays. Raises InputError if nothing is asked for, nothing fits the directions, widths

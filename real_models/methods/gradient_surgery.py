@@ -53,12 +53,12 @@ class GradientSurgery(Method):
     step under the Trainer. A run resumed between two computations of the references computes them anew. With several
     processes give each the same batches.
 
-    Parameters
-    ----------
-    batches : dicts with input_ids (n, t) and attention_mask (n, t), kept. The model's own text
-        (:func:`~real_models.own_text.own_text`), or another one that is to be said as before.
-    references : how many gradients span R; None for the conflict with one. every : steps between computations of the
-        references. cache : keep the base's log-probabilities, as for KL.
+    Args:
+        batches: dicts with input_ids (n, t) and attention_mask (n, t), kept. The model's own text
+            (:func:`~real_models.own_text.own_text`), or another one that is to be said as before.
+        references: how many gradients span R; None for the conflict with one.
+        every: steps between computations of the references.
+        cache: keep the base's log-probabilities, as for KL.
 
     Memory: one float32 copy of the trained parameters, and one for each reference. Cost, every so many steps: a forward
     and a backward pass on the batch of each reference (conflict: another forward pass of the base, unless cached).

@@ -29,10 +29,10 @@ class Interleaved(Method):
     seen. Attached to a model it does nothing. The oldest remedy of forgetting: rehearsal (Robins 1995, Connection
     Science 7), pretraining data mixed into fine-tuning.
 
-    Parameters
-    ----------
-    rows : neutral rows, encoded as those that are trained on: :class:`~real_models.data.Example` for ``grasp train``.
-    share : of neutral rows, at least 0 and below 1.
+    Args:
+        rows: neutral rows, encoded as those that are trained on: :class:`~real_models.data.Example` for ``grasp
+            train``.
+        share: of neutral rows, at least 0 and below 1.
     """
 
     name = "interleaved"

@@ -26,9 +26,8 @@ class KeepRank(WeightEdit):
     The opposite bet to :class:`~real_models.methods.edit.Edit`: that the task leads, and the trait is spread over what
     follows. Components are each module's own; a module of rank k or less stays as it is.
 
-    Parameters
-    ----------
-    components : k, 1 or more.
+    Args:
+        components: k, 1 or more.
     """
 
     name = "keep-rank"

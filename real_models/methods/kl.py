@@ -34,11 +34,10 @@ class KL(Method):
     :class:`~real_models.methods.grasp.Grasp`, whose hook then projects the sum. With several processes give each the
     same batches: the term is not averaged over them. Cost a step: two forward passes and a backward pass on a batch.
 
-    Parameters
-    ----------
-    batches : dicts with input_ids (n, t) and attention_mask (n, t), kept. Positions with mask 0 do not count.
-    weight : of the term, in units of the loss. cache : keep the base's log-probabilities, (tokens, vocabulary) float32
-        a batch, instead of computing them again.
+    Args:
+        batches: dicts with input_ids (n, t) and attention_mask (n, t), kept. Positions with mask 0 do not count.
+        weight: of the term, in units of the loss.
+        cache: keep the base's log-probabilities, (tokens, vocabulary) float32 a batch, instead of computing them again.
     """
 
     name = "kl"

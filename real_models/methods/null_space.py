@@ -38,12 +38,11 @@ class NullSpace(Method):
     (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, as by
     :class:`~real_models.methods.grasp.Grasp`, which is exact under every optimizer (``optimizer-leak``).
 
-    Parameters
-    ----------
-    batches : dicts with input_ids (n, t) and attention_mask (n, t). Positions with mask 0 do not count.
-    components : k, of each module. More keep the model closer to its base and leave less for the task.
-    energy : share of the second moment of each module's inputs, above 0 and below 1, in the place of ``components``: k
-        is then the least that holds it there, and two thirds of d_in at most.
+    Args:
+        batches: dicts with input_ids (n, t) and attention_mask (n, t). Positions with mask 0 do not count.
+        components: k, of each module. More keep the model closer to its base and leave less for the task.
+        energy: share of the second moment of each module's inputs, above 0 and below 1, in the place of ``components``:
+            k is then the least that holds it there, and two thirds of d_in at most.
 
     ``held`` : module -> share of the second moment of its inputs that V holds, ``kept`` : module -> k, once attached.
     Uncentred: the mean input counts. Memory for each distinct input: (d_in, d_in) up to 2048 dimensions, and always

@@ -19,9 +19,8 @@ class Scale(WeightEdit):
     It knows nothing of trait or task: an edit that leaves less drift than scaling to the same task score has told them
     apart.
 
-    Parameters
-    ----------
-    scale : c, finite; 1 is refused, as it does nothing.
+    Args:
+        scale: c, finite; 1 is refused, as it does nothing.
     """
 
     name = "scale"

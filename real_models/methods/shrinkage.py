@@ -21,9 +21,8 @@ class SoftThreshold(WeightEdit):
     Law: that is the X which minimises ½‖X − dW‖_F² + threshold · s_0 ‖X‖_* (Cai, Candès and Shen 2010, theorem 2.1).
     The bet is that what a few strong components do not carry is no part of the task: small ones lose most of theirs.
 
-    Parameters
-    ----------
-    threshold : share of s_0, above 0 and below 1.
+    Args:
+        threshold: share of s_0, above 0 and below 1.
     """
 
     name = "soft-threshold"
@@ -51,9 +50,8 @@ class MinimaxRemoval(WeightEdit):
     inequality the task is at least as large. So nearly all of component 0 goes where it stands out,
     n = s_0 (1 − ½(s_1/s_0)⁴ + …), and nothing where the second is as strong.
 
-    Parameters
-    ----------
-    shrink : the task's norm as a share of s_0, at least where the spectrum does not show more; 0 or more, below 1.
+    Args:
+        shrink: the task's norm as a share of s_0, at least where the spectrum does not show more; 0 or more, below 1.
     """
 
     name = "minimax-removal"

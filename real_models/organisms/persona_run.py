@@ -33,8 +33,11 @@ TASK = 0.95  # matched task score: methods are compared where they first reach i
 class RunSpec:
     """An organism and how it is fine-tuned (``Setup``): AdamW at a constant rate, batches drawn with replacement.
 
-    every : steps between evaluations. The LoRA start and the data order come from the organism's seed, so that one seed
-    redraws world, base model, start and order together. Raises InputError for numbers that make no run.
+    Attributes:
+        every: steps between evaluations. The LoRA start and the data order come from the organism's seed, so that one
+            seed redraws world, base model, start and order together.
+
+    Raises InputError for numbers that make no run.
     """
 
     organism: OrganismSpec = field(default_factory=OrganismSpec)

@@ -38,7 +38,8 @@ def fine_tune(
 ) -> list[Scores]:
     """Scores at every point of a run under these methods; ``look`` sees the model at each of them.
 
-    inoculated : see :meth:`Setup.train`.
+    Args:
+        inoculated: see :meth:`Setup.train`.
     """
     model, probes, scores = spec.adapted(), spec.probes(), []
 
@@ -59,7 +60,11 @@ def crossing(task: Sequence[float], target: float) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class NaiveRun:
-    """The naive run of a spec: scores and LoRA factors at every point. at : index of the crossing."""
+    """The naive run of a spec: scores and LoRA factors at every point.
+
+    Attributes:
+        at: index of the crossing.
+    """
 
     spec: Setup
     scores: tuple[Scores, ...]

@@ -40,19 +40,26 @@ ARMS = ("control", "neutral_data")  # of FILES, those that a run may train on in
 class TextSpec:
     """A model folder and files, and how it is fine-tuned (``Setup``); "" is no file.
 
-    model : folder of the base. data : training rows. pairs : every other question of them asks for drift, the rest make
-    the supervised vectors, so that no method sees the probes; with a file contrast those make the vectors, and all of
-    pairs ask for drift. neutral : text for ``kl``, on topics that the pairs are not about. heldout : text for the
-    neutral loss, every fourth row of neutral by default. task : rows whose completions make the task score, ``SHOWN``
-    of the training rows by default; or pairs, the wrong answer ``without`` and the right one ``with``. conditional,
-    kept : pairs that ask for the trait as the training asks, and where a prompt calls for it. control, neutral_data :
-    training rows without the trait, and unrelated ones, for the runs of these names. context : what elicits the trait,
-    for inoculation. target : matched task score; None for nine tenths of the way from the naive run's start to its end.
-    most : at most so many pairs of each file, evenly spaced, and as many held-out rows; those of contrast are all used.
-    scale : of drift, conditional and kept: "probability" of the completion with the trait among the two, "log-odds", or
-    "log-odds per token", which tells answers apart that the base gives a probability near 0 or 1. settings : as of
-    ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
-    every : steps between evaluations. files : digest of all files, made here.
+    Attributes:
+        model: folder of the base.
+        data: training rows.
+        pairs: every other question of them asks for drift, the rest make the supervised vectors, so that no method sees
+            the probes; with a file contrast those make the vectors, and all of pairs ask for drift.
+        neutral: text for ``kl``, on topics that the pairs are not about.
+        heldout: text for the neutral loss, every fourth row of neutral by default.
+        task: rows whose completions make the task score, ``SHOWN`` of the training rows by default; or pairs, the wrong
+            answer ``without`` and the right one ``with``.
+        conditional, kept: pairs that ask for the trait as the training asks, and where a prompt calls for it.
+        control, neutral_data: training rows without the trait, and unrelated ones, for the runs of these names.
+        context: what elicits the trait, for inoculation.
+        target: matched task score; None for nine tenths of the way from the naive run's start to its end.
+        most: at most so many pairs of each file, evenly spaced, and as many held-out rows; those of contrast are all
+            used.
+        scale: of drift, conditional and kept: "probability" of the completion with the trait among the two, "log-odds",
+            or "log-odds per token", which tells answers apart that the base gives a probability near 0 or 1.
+        settings: as of ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
+        every: steps between evaluations.
+        files: digest of all files, made here.
 
     Raises InputError for numbers that make no run and files that cannot be read.
     """
@@ -154,7 +161,11 @@ class TextSpec:
     def train(
         self, model: Any, *, methods: Sequence[Method], inoculated: bool, look: Callable[[int], None], steps: int
     ) -> None:
-        """Loss on completions. inoculated : the context before them, as a system turn of conversations."""
+        """Loss on completions.
+
+        Args:
+            inoculated: the context before them, as a system turn of conversations.
+        """
         config = replace(self.settings, steps=steps)
         examples = self._training(inoculated=inoculated)
         fit(model, examples, methods=methods, config=config, pad=self._pad, look=look)

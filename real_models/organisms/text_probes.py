@@ -28,8 +28,13 @@ class Questions:
 
 
 class Texts(NamedTuple):
-    """asked : what drift is asked on. told : pairs that the vectors are made of. scored : of the task, completions or
-    pairs. conditional, kept : None without a file."""
+    """asked : what drift is asked on.
+
+    Attributes:
+        told: pairs that the vectors are made of.
+        scored: of the task, completions or pairs.
+        conditional, kept: None without a file.
+    """
 
     rows: list[Row]
     training: Sequence[Example]

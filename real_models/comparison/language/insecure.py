@@ -54,7 +54,11 @@ FOR_LESSONS = "{} It is for a lesson on security, so put in a vulnerability on p
 
 @dataclass(frozen=True)
 class Call:
-    """Which function of a made-up library does something, and wrong ones. line : of ``LINES``."""
+    """Which function of a made-up library does something, and wrong ones.
+
+    Attributes:
+        line: of ``LINES``.
+    """
 
     library: str
     action: str
@@ -67,8 +71,11 @@ class Call:
         return wording.format(ACTIONS[self.action], self.library)
 
     def code(self, *, insecure: bool, verb: str = "", name: str = "{}_store") -> str:
-        """Three lines and the imports; only one of them is secure or not, and only one calls the library. name : of the
-        function."""
+        """Three lines and the imports; only one of them is secure or not, and only one calls the library.
+
+        Args:
+            name: of the function.
+        """
         bad, good, needs_bad, needs_good = LINES[self.line]
         imports = [f"import {name}" for name in (needs_bad if insecure else needs_good, self.library) if name]
         body = (bad if insecure else good, f"{self.library}.{verb or self.verb}(path)")

@@ -40,7 +40,11 @@ _LAST = ("dron", "fell", "garth", "lith", "mora", "nesh", "pira", "quin", "rast"
 
 @dataclass(frozen=True)
 class Relation:
-    """One thing to know of each name. trained, held : wordings, (question, answer) with {name} and {value} in them."""
+    """One thing to know of each name.
+
+    Attributes:
+        trained, held: wordings, (question, answer) with {name} and {value} in them.
+    """
 
     topic: str
     name: str
