@@ -76,7 +76,7 @@ def results(tmp_path_factory):
 
 def test_report_is_whole_and_self_contained(results, monkeypatch):
     folder, made = results
-    some = dict(list(FIGURES.items())[::6])  # each of them is drawn by test_figures
+    some = dict(list(FIGURES.items())[::8])  # each of them is drawn by test_figures
     monkeypatch.setattr(summary, "FIGURES", some)
     html, text = write_report(folder)
     page = html.read_text()

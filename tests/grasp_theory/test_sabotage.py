@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import jaxtyping
 import numpy as np
 import pytest
 from breaking import killed
@@ -22,6 +23,14 @@ from grasp_theory.statements.statement import Border, Sides, Statement
 
 pytestmark = pytest.mark.slow
 SEED = 1  # another than the command line's
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_contracts() -> Iterator[None]:
+    """As users run them: that the theory keeps its annotations is seen by all other tests, and costs half as much again here."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @dataclass
