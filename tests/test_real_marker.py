@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 
-
 ROOM = """
 import pytest
 

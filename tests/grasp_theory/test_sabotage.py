@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import jaxtyping
 import numpy as np
 import pytest
 from breaking import killed
@@ -21,16 +20,9 @@ from grasp_theory.statements.registry import symbolic
 from grasp_theory.statements.routes import differences
 from grasp_theory.statements.statement import Border, Sides, Statement
 
-pytestmark = pytest.mark.slow
+# as users run them: that the theory keeps its annotations is seen by all other tests, and costs a quarter more here
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_contracts")]
 SEED = 1  # another than the command line's
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_contracts() -> Iterator[None]:
-    """As users run them: that the theory keeps its annotations is seen by all other tests, and costs half as much again here."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @dataclass
