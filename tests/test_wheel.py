@@ -98,7 +98,7 @@ COMMANDS = [
     "train --base MODEL --data F.jsonl -o CLEAN --method grasp --directions D.safetensors --set=steps=1 --set=r=4",
     "compare --list",
     "verify scalar-output",
-    "verify --explain prior-angle",
+    "verify --explain whitened-angle",
     "sweep phase-diagram --quick --trials 2 --set d=16 --jobs 2",
     "figures verdict-rates",
     "reproduce --only audit",

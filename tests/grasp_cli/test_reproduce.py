@@ -58,7 +58,7 @@ def results(tmp_path_factory):
         for name, entry in FIGURES.items()
         for module in entry.experiments
     ]
-    (statement,) = find(["prior-angle"])
+    (statement,) = find(["whitened-angle"])
     made = {
         "verify": {"statements": plain([verify(statement)])},
         "agreement": {"experiments": swept},
@@ -100,6 +100,6 @@ def test_report_says_what_did_not_come_out(results):
     worse["agreement"]["experiments"][0]["violations"] = 3
     worse["verify"]["statements"][0]["failures"] = ["holds: x is violated"]
     found = failures(worse)
-    for part in ("'none can be told'", "3 rows off", "statement prior-angle: holds: x is violated"):
+    for part in ("'none can be told'", "3 rows off", "statement whitened-angle: holds: x is violated"):
         assert any(part in f for f in found), part
     assert len(found) == len(failures(made)) + 3
