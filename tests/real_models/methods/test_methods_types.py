@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,12 @@ EDITS = ("edit", "Edit")
 PAIRS = [(n, a) for n, call in CALLS.items() for a in inspect.signature(call).parameters if a not in FREE]
 
 
+@cache
+def shared() -> Any:
+    """The model that refusals leave as it was; made anew after an attachment that was taken."""
+    return lora(tiny())
+
+
 def used(name: str, **arguments: Any) -> None:
     """Call it with what it needs, the rest by default, and attach what it makes to a model, which is left as it was."""
     needed = [a for a, p in inspect.signature(CALLS[name]).parameters.items() if p.default is p.empty]
@@ -68,14 +75,16 @@ def used(name: str, **arguments: Any) -> None:
     if name == "edit":
         list(edit(**{**given, **arguments}))
         return
-    model = lora(tiny())
+    model = shared()
     if name == "LinEAS.fit":
         LinEAS.fit(model, **{"steps": 1, **given, **arguments})
+        shared.cache_clear()
         return
     optimizer, before, clean = torch.optim.SGD(trained(model), 0.1), everything(model), hooks(model)
     try:
         made: Method = CALLS[name](**{**given, **arguments})
         made.attach(model, optimizer).detach()
+        shared.cache_clear()
     except InputError:
         assert all(torch.equal(tensor, before[n]) for n, tensor in everything(model).items())
         raise
