@@ -28,7 +28,7 @@ CURVES |= {"hold, random": (GREY, "x"), "control data": (BLUE, "^")}
 
 @styled
 def build(rows: Sequence[dict[str, Any]]) -> Figure:
-    """Left: drift at the matched task score: mean, every seed, from three seeds on the 95% t interval. Right: drift over
+    """Left: drift at the matched task score: mean, every seed, their 95% t interval. Right: drift over
     task along training, means over seeds."""
     from matplotlib.lines import Line2D
 
