@@ -32,6 +32,7 @@ LEGEND = {
     "2": ("two routes", "a second computation that shares no function agrees"),
     "r": ("rate", "the limit is approached at the stated rate, to the stated value"),
     "d": ("decided", "z3 decides the proof's scalar core, for all reals or the sizes named"),
+    "m": ("machine-checked", "Coq accepts its formal statement and proof (docs/formal.md says what that covers)"),
 }
 ALWAYS = {"draw": "h", "slack": "h"}  # failures that count under another letter
 ROWS = 8  # of a matrix or vector that --explain would print; beyond, its shape and norm
@@ -82,6 +83,7 @@ def _letters(o: Outcome) -> str:
         "2": o.route is not None,
         "r": bool(o.rates),
         "d": o.decided is not None,
+        "m": o.formal is not None,
     }
     failed = {failure.split(":")[0] for failure in o.failures}
     failed |= {LEGEND[letter][0] for word, letter in ALWAYS.items() if word in failed}
@@ -154,6 +156,8 @@ def _found(statement: Statement[Any], o: Outcome) -> Iterator[str]:
         sizes = ", ".join(dict.fromkeys(o.decided.sizes)) or "none"
         counts = f"{len(o.decided.sizes)} of {o.decided.cores} cores ({sizes}), {o.decided.refuted} false ones refuted"
         yield f"decided: {counts} in {o.decided.seconds:.2f} s"
+    if o.formal is not None:
+        yield f"machine-checked: {', '.join(o.formal)} (Coq; docs/formal.md says what they cover)"
 
 
 def _show_violator(statement: Statement[Any], name: str, instance: Any, out: Console) -> None:

@@ -1,0 +1,79 @@
+"""The core statements, proved to a proof assistant (Coq): their files, and the record of the last build.
+
+``KEY.v`` holds the formal statement of ``KEY`` and its proof: a ``Theorem`` is a part of the statement, a ``Lemma`` a
+step; its first comment says what is covered and what is not. The other files are shared. ``python -m
+grasp_theory.formal.build`` has Coq check them and writes ``record.json``. A statement counts as *machine-checked* only
+while its text and its Coq files are those of the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+RECORD = FOLDER / "record.json"
+
+
+def machine_checked(key: str, text: str, *, folder: Path = FOLDER) -> tuple[str, ...] | None:
+    """Names of the theorems that Coq accepted for this statement; None where it has none, or none for this text.
+
+    text : the statement's own, the docstring of its folder. A record of another text, of other Coq files or of none
+    gives None. Cost: reads a few files of some kilobytes.
+    """
+    recorded = read_record(folder).get("statements", {}).get(key)
+    present = folder / f"{key.replace('-', '_')}.v"
+    if recorded is None or not present.exists() or recorded != entry(key, text, folder=folder):
+        return None
+    return tuple(recorded["theorems"])
+
+
+def read_record(folder: Path = FOLDER) -> dict[str, Any]:
+    """What the last build wrote; empty where there was none."""
+    path = folder / RECORD.name
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def entry(key: str, text: str, *, folder: Path = FOLDER) -> dict[str, Any]:
+    """A statement's part of the record: SHA-256 of its text and of the files that it rests on, and its theorems."""
+    name = key.replace("-", "_")
+    files = {f"{part}.v": digest(_read(folder / f"{part}.v")) for part in sorted(needed(name, folder))}
+    theorems = list(statements(_read(folder / f"{name}.v")))
+    return {"text": digest(inspect.cleandoc(text)), "files": files, "theorems": theorems}
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def needed(name: str, folder: Path = FOLDER) -> list[str]:
+    """A file and those that it requires, each after what it requires itself."""
+    found = [part for other in _required(_read(folder / f"{name}.v")) for part in needed(other, folder)]
+    return list(dict.fromkeys([*found, name]))
+
+
+def statements(source: str) -> dict[str, str]:
+    """The theorems of a Coq file, name -> statement as written, with the comment above it."""
+    found = re.finditer(r"((?:\(\*(?:(?!\*\)).)*\*\)\n)?Theorem (\w+)\b.*?\.)\nProof\.", source, flags=re.DOTALL)
+    return {match[2]: match[1] for match in found}
+
+
+def coverage(source: str) -> tuple[str, str]:
+    """What the first comment of a Coq file says is covered, and what is not."""
+    found = re.match(r"\(\* Covered: (.*?)\n\s*Not covered: (.*?)\s*\*\)", source, flags=re.DOTALL)
+    if found is None:
+        raise ValueError('a file begins with "(* Covered: ... Not covered: ... *)"')
+    return " ".join(found[1].split()), " ".join(found[2].split())
+
+
+def _required(source: str) -> list[str]:
+    return " ".join(re.findall(r"^From Grasp Require Import ([\w ]+)\.$", source, flags=re.MULTILINE)).split()
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
