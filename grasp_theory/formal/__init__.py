@@ -17,6 +17,10 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "record.json"
+# The statements that have a formal one.
+KEYS = ("posterior-angle", "prior-angle", "minimax-angle", "control-contrast", "projection-invariance", "old-inputs")
+
+_COMMENT = r"\(\*(?:(?!\*\)).)*\*\)"
 
 
 def machine_checked(key: str, text: str, *, folder: Path = FOLDER) -> tuple[str, ...] | None:
@@ -25,9 +29,8 @@ def machine_checked(key: str, text: str, *, folder: Path = FOLDER) -> tuple[str,
     text : the statement's own, the docstring of its folder. A record of another text, of other Coq files or of none
     gives None. Cost: reads a few files of some kilobytes.
     """
-    recorded = read_record(folder).get("statements", {}).get(key)
-    present = folder / f"{key.replace('-', '_')}.v"
-    if recorded is None or not present.exists() or recorded != entry(key, text, folder=folder):
+    recorded = read_record(folder).get("statements", {}).get(key) if key in KEYS else None
+    if recorded is None or recorded != entry(key, text, folder=folder):
         return None
     return tuple(recorded["theorems"])
 
@@ -40,10 +43,14 @@ def read_record(folder: Path = FOLDER) -> dict[str, Any]:
 
 def entry(key: str, text: str, *, folder: Path = FOLDER) -> dict[str, Any]:
     """A statement's part of the record: SHA-256 of its text and of the files that it rests on, and its theorems."""
-    name = key.replace("-", "_")
-    files = {f"{part}.v": digest(_read(folder / f"{part}.v")) for part in sorted(needed(name, folder))}
-    theorems = list(statements(_read(folder / f"{name}.v")))
-    return {"text": digest(inspect.cleandoc(text)), "files": files, "theorems": theorems}
+    own = file_of(key)
+    files = {name: digest(_read(folder / name)) for name in sorted(needed(own, folder))}
+    return {"text": digest(inspect.cleandoc(text)), "files": files, "theorems": list(theorems(_read(folder / own)))}
+
+
+def file_of(key: str) -> str:
+    """Name of the Coq file of a statement."""
+    return f"{key.replace('-', '_')}.v"
 
 
 def digest(text: str) -> str:
@@ -52,15 +59,24 @@ def digest(text: str) -> str:
 
 
 def needed(name: str, folder: Path = FOLDER) -> list[str]:
-    """A file and those that it requires, each after what it requires itself."""
-    found = [part for other in _required(_read(folder / f"{name}.v")) for part in needed(other, folder)]
+    """A Coq file and those that it requires, each after what it requires itself."""
+    lines = re.findall(r"^From Grasp Require Import ([\w ]+)\.$", _read(folder / name), flags=re.MULTILINE)
+    found = [part for other in " ".join(lines).split() for part in needed(f"{other}.v", folder)]
     return list(dict.fromkeys([*found, name]))
 
 
-def statements(source: str) -> dict[str, str]:
+def theorems(source: str) -> dict[str, str]:
     """The theorems of a Coq file, name -> statement as written, with the comment above it."""
-    found = re.finditer(r"((?:\(\*(?:(?!\*\)).)*\*\)\n)?Theorem (\w+)\b.*?\.)\nProof\.", source, flags=re.DOTALL)
-    return {match[2]: match[1] for match in found}
+    found = re.finditer(rf"({_COMMENT}\n)?Theorem (\w+)\b.*?\.(?=\nProof\.)", source, flags=re.DOTALL)
+    return {match[2]: match[0] for match in found}
+
+
+def definitions(source: str) -> str:
+    """The definitions of a Coq file as written, with the comments above them."""
+    words = "(?:Definition|Fixpoint|Record) "
+    end = rf"\.[^\n]*(?=\n\n|\nArguments|\n{words})"
+    found = re.finditer(rf"({_COMMENT}\n)?{words}.*?{end}", source, flags=re.DOTALL)
+    return "\n\n".join(match[0] for match in found)
 
 
 def coverage(source: str) -> tuple[str, str]:
@@ -69,10 +85,6 @@ def coverage(source: str) -> tuple[str, str]:
     if found is None:
         raise ValueError('a file begins with "(* Covered: ... Not covered: ... *)"')
     return " ".join(found[1].split()), " ".join(found[2].split())
-
-
-def _required(source: str) -> list[str]:
-    return " ".join(re.findall(r"^From Grasp Require Import ([\w ]+)\.$", source, flags=re.MULTILINE)).split()
 
 
 def _read(path: Path) -> str:

@@ -12,13 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import GraspError, InputError
-from ..statements.registry import ORDER, find
-from . import FOLDER, RECORD, entry, needed, read_record, statements
+from ..statements.registry import find
+from . import FOLDER, KEYS, RECORD, entry, file_of, needed, read_record
 
 # What Coq's own ``sin_acos`` rests on: classical logic for the reals, and functions with equal values being equal.
 AXIOMS = frozenset(
@@ -37,47 +38,40 @@ class FormalError(GraspError):
     """Coq did not accept a file, or a theorem rests on an axiom that it must not use."""
 
 
-def formal_keys(folder: Path = FOLDER) -> list[str]:
-    """The statements that have a formal one, in the order of the theory."""
-    return [key for key in ORDER if (folder / f"{key.replace('-', '_')}.v").exists()]
-
-
 def build(folder: Path = FOLDER) -> dict[str, Any]:
     """The record of this folder's files, every one accepted by Coq.
 
     Raises InputError where Coq is not installed, FormalError with Coq's message where a proof is not accepted or rests
     on another axiom. Cost: about half a minute. Nothing is written into the folder.
     """
-    keys = formal_keys(folder)
-    files = list(dict.fromkeys(part for key in keys for part in needed(key.replace("-", "_"), folder)))
+    texts = {statement.key: statement.text for statement in find(KEYS)}
     with TemporaryDirectory() as name:
-        place = Path(name)
-        for part in files:
-            shutil.copy(folder / f"{part}.v", place)
-            coq(f"{part}.v", place)
-        theorems = [
-            f"{key.replace('-', '_')}.{theorem}"
-            for key in keys
-            for theorem in statements((folder / f"{key.replace('-', '_')}.v").read_text(encoding="utf-8"))
-        ]
-        lacking = [key for key in keys if not any(t.startswith(f"{key.replace('-', '_')}.") for t in theorems)]
-        if lacking:
-            raise FormalError(f"a file states at least one Theorem; none is in that of {', '.join(lacking)}")
-        asked = [f"From Grasp Require {' '.join(files)}.", *(f"Print Assumptions {name}." for name in theorems)]
-        (place / "assumptions.v").write_text("\n".join(asked) + "\n", encoding="utf-8")
-        used = assumptions(coq("assumptions.v", place))
+        place = Path(name)  # of copies, so that what is recorded is what was checked
+        for file in folder.glob("*.v"):
+            shutil.copy(file, place)
+        for file in dict.fromkeys(name for key in KEYS for name in needed(file_of(key), place)):
+            coq(file, place)
+        made = {key: entry(key, texts[key], folder=place) for key in KEYS}
+        used = {key: _axioms(key, part["theorems"], place) for key, part in made.items()}
+    return {"coq": version(), "axioms": sorted(set().union(*used.values())), "statements": made}
+
+
+def _axioms(key: str, theorems: Sequence[str], place: Path) -> set[str]:
+    """What these theorems rest on. FormalError if that is more than the axioms of Coq's reals, or none is there."""
+    own = file_of(key)
+    if not theorems:
+        raise FormalError(f"a formal statement is a Theorem; {own} has none")
+    module = own.removesuffix(".v")
+    asked = [f"From Grasp Require {module}.", *(f"Print Assumptions {module}.{theorem}." for theorem in theorems)]
+    (place / "asked.v").write_text("\n".join(asked) + "\n", encoding="utf-8")
+    used = assumptions(coq("asked.v", place))
     if len(used) != len(theorems):
-        raise FormalError(f"Coq answered for {len(used)} of {len(theorems)} theorems")
+        raise FormalError(f"Coq answered for {len(used)} of the {len(theorems)} theorems of {own}")
     for theorem, axioms in zip(theorems, used, strict=True):
         if axioms - AXIOMS:
             more = ", ".join(sorted(axioms - AXIOMS))
-            raise FormalError(f"{theorem} rests on {more}; it may rest on the axioms of Coq's reals alone")
-    texts = {statement.key: statement.text for statement in find(keys)}
-    return {
-        "coq": version(),
-        "axioms": sorted(set().union(*used)),
-        "statements": {key: entry(key, texts[key], folder=folder) for key in keys},
-    }
+            raise FormalError(f"{theorem} of {own} rests on {more}; it may rest on the axioms of Coq's reals alone")
+    return set().union(*used)
 
 
 def assumptions(printed: str) -> list[set[str]]:

@@ -16,7 +16,8 @@ Definition difference {m d} (T C1 C0 : mat m d) (E1 E0 : mat d d) (beta : R) (u 
   msub (mul (planted (madd T C1) beta u v) (msub identity E1)) (mul (madd T C0) (msub identity E0)).
 
 (* It is beta' u v'ᵀ + Delta where beta' v' = beta (I − E₁) v. *)
-Theorem one_factor : forall (m d : nat) (T C1 C0 : mat m d) (E1 E0 : mat d d) (u : vec m) (v v' : vec d) (beta beta' : R),
+Theorem one_factor : forall (m d : nat) (T C1 C0 : mat m d) (E1 E0 : mat d d) (u : vec m) (v v' : vec d)
+    (beta beta' : R),
   transpose E1 = E1 -> vscale beta' v' = vscale beta (apply (msub identity E1) v) ->
   difference T C1 C0 E1 E0 beta u v = planted (rest T C1 C0 E1 E0) beta' u v'.
 Proof.
@@ -61,7 +62,8 @@ Theorem top : forall (m d : nat) (T C1 C0 : mat m d) (E1 E0 : mat d d) (u : vec 
 Proof.
   intros m d T C1 C0 E1 E0 u v v' beta beta' delta s uh vh HE Hv Hu Hv' HD Hb H.
   rewrite (one_factor _ _ _ _ _ _ _ _ _ v' _ beta') in H by assumption.
-  destruct (prior_angle.bound _ _ _ _ _ _ _ _ _ _ Hu Hv' HD Hb H) as [[L1 [L2 _]] [R1 [R2 _]]]; repeat split; assumption.
+  destruct (prior_angle.bound _ _ _ _ _ _ _ _ _ _ Hu Hv' HD Hb H) as [[L1 [L2 _]] [R1 [R2 _]]].
+  repeat split; assumption.
 Qed.
 
 (* Converse: whatever is answered to the two updates, and whatever dW₀ is, in some world with ‖Delta‖₂ <= delta the

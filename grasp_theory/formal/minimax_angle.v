@@ -1,6 +1,6 @@
-(* Covered: the lower bound for one factor (q = 1): for every function from M to a unit vector, in every size of at least
-   2 x 2, some world with ‖T‖₂ <= tau puts it ½ arcsin 2 rho off u if tau < beta/2, and orthogonal to u if not. That the
-   top singular vector attains the first is prior_angle.bound.
+(* Covered: the lower bound for one factor (q = 1): for every function from M to a unit vector, in every size of at
+   least 2 x 2, some world with ‖T‖₂ <= tau puts it ½ arcsin 2 rho off u if tau < beta/2, and orthogonal to u if not.
+   That the top singular vector is never further off than the first is prior_angle.bound.
    Not covered: q > 1; T of rank one; answers with a coin. *)
 
 From Coq Require Import Reals Lra Psatz.
@@ -65,7 +65,8 @@ Proof.
   destruct (far_from_one _ (estimator (block (beta * (c * c)) 0 0 (beta * (s * s)))) c s) as (x & Hx & Far);
     [apply He | lra | lra | lra |].
   destruct (two_worlds m d beta tau c s x) as (T & HT & M); [lra | easy | easy | easy |].
-  exists T, (plane c x), (plane c x); rewrite M; repeat split; try easy; apply unit_plane; destruct Hx as [-> | ->]; lra.
+  exists T, (plane c x), (plane c x); rewrite M; repeat split; try easy;
+    apply unit_plane; destruct Hx as [-> | ->]; lra.
 Qed.
 
 (* From the border on: in some world the answer is orthogonal to u. *)

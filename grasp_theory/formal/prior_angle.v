@@ -206,7 +206,8 @@ Proof.
     rewrite F, G.
     apply Rle_trans with (beta ^ 2 * ((s * s + c * c) * ((c * c) ^ 2 * X ^ 2 + (s * s) ^ 2 * Y ^ 2))); [right; ring |].
     rewrite P, <- N, Rmult_1_l.
-    replace ((beta * c ^ 2) ^ 2 * (X ^ 2 + Y ^ 2)) with (beta ^ 2 * ((c * c) ^ 2 * X ^ 2 + (c * c) ^ 2 * Y ^ 2)) by ring.
+    replace ((beta * c ^ 2) ^ 2 * (X ^ 2 + Y ^ 2))
+      with (beta ^ 2 * ((c * c) ^ 2 * X ^ 2 + (c * c) ^ 2 * Y ^ 2)) by ring.
     apply Rmult_le_compat_l; [nra |]; apply Rplus_le_compat_l, Rmult_le_compat_r; [nra |]; nra.
   - now split.
 Qed.

@@ -248,6 +248,9 @@ Qed.
 Lemma apply_vscale m d (M : mat m d) (a : R) (x : vec d) : apply M (vscale a x) = vscale a (apply M x).
 Proof. apply vec_ext; intro; apply dot_vscale. Qed.
 
+Lemma apply_vadd m d (M : mat m d) (x y : vec d) : apply M (vadd x y) = vadd (apply M x) (apply M y).
+Proof. apply vec_ext; intro; apply dot_vadd. Qed.
+
 Lemma apply_madd m d (M N : mat m d) (x : vec d) : apply (madd M N) x = vadd (apply M x) (apply N x).
 Proof. apply vec_ext; intro i; apply (vadd_dot _ (M i) (N i) x). Qed.
 
