@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -52,25 +52,29 @@ def build(folder: Path = FOLDER) -> dict[str, Any]:
         for file in dict.fromkeys(name for key in KEYS for name in needed(file_of(key), place)):
             coq(file, place)
         made = {key: entry(key, texts[key], folder=place) for key in KEYS}
-        used = {key: _axioms(key, part["theorems"], place) for key, part in made.items()}
-    return {"coq": version(), "axioms": sorted(set().union(*used.values())), "statements": made}
+        axioms = rests_on({file_of(key): part["theorems"] for key, part in made.items()}, place)
+    return {"coq": version(), "axioms": sorted(axioms), "statements": made}
 
 
-def _axioms(key: str, theorems: Sequence[str], place: Path) -> set[str]:
-    """What these theorems rest on. FormalError if that is more than the axioms of Coq's reals, or none is there."""
-    own = file_of(key)
-    if not theorems:
-        raise FormalError(f"a formal statement is a Theorem; {own} has none")
-    module = own.removesuffix(".v")
-    asked = [f"From Grasp Require {module}.", *(f"Print Assumptions {module}.{theorem}." for theorem in theorems)]
+def rests_on(theorems: Mapping[str, Sequence[str]], place: Path) -> set[str]:
+    """The axioms that the theorems of these files rest on; the folder ``place`` holds the files, accepted by Coq.
+
+    Raises FormalError if they are more than those of Coq's reals, or if a file has no theorem.
+    """
+    lacking = [file for file, names in theorems.items() if not names]
+    if lacking:
+        raise FormalError(f"a formal statement is a Theorem; there is none in {', '.join(lacking)}")
+    modules = [file.removesuffix(".v") for file in theorems]
+    names = [f"{file.removesuffix('.v')}.{name}" for file, own in theorems.items() for name in own]
+    asked = [f"From Grasp Require {' '.join(modules)}.", *(f"Print Assumptions {name}." for name in names)]
     (place / "asked.v").write_text("\n".join(asked) + "\n", encoding="utf-8")
     used = assumptions(coq("asked.v", place))
-    if len(used) != len(theorems):
-        raise FormalError(f"Coq answered for {len(used)} of the {len(theorems)} theorems of {own}")
-    for theorem, axioms in zip(theorems, used, strict=True):
+    if len(used) != len(names):
+        raise FormalError(f"Coq answered for {len(used)} of {len(names)} theorems")
+    for name, axioms in zip(names, used, strict=True):
         if axioms - AXIOMS:
             more = ", ".join(sorted(axioms - AXIOMS))
-            raise FormalError(f"{theorem} of {own} rests on {more}; it may rest on the axioms of Coq's reals alone")
+            raise FormalError(f"{name} rests on {more}; it may rest on the axioms of Coq's reals alone")
     return set().union(*used)
 
 

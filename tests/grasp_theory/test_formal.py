@@ -146,7 +146,7 @@ def test_a_proof_left_out_is_refused(shared, tmp_path):
     file.write_text(source.replace(proof, "Admitted."), encoding="utf-8")
     builder.coq(file.name, folder)
     with pytest.raises(builder.FormalError, match=r"rests on .*off_left_off"):
-        builder._axioms("projection-invariance", ["write"], folder)
+        builder.rests_on({file.name: ["write"]}, folder)
 
 
 @needs_coq
