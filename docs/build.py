@@ -124,7 +124,10 @@ def statements() -> str:
 def _basis(statement: Statement[Any]) -> str:
     """What it rests on; with a link where a proof assistant has checked it."""
     checked = formal.machine_checked(statement.key, statement.text)
-    return f"{statement.basis}, [machine-checked](docs/formal.md)" if checked else statement.basis
+    if checked is None:
+        return statement.basis
+    part = "" if formal.coverage(statement.key).whole else " in part"
+    return f"{statement.basis}, [machine-checked{part}](docs/formal.md)"
 
 
 def machine_checked() -> str:
@@ -134,11 +137,12 @@ def machine_checked() -> str:
     parts = ["## The words they use", f"```coq\n{words}\n```"]
     for statement in find(formal.KEYS):
         source = (formal.FOLDER / formal.file_of(statement.key)).read_text(encoding="utf-8")
-        covered, missing = formal.coverage(source)
+        told = formal.coverage(statement.key)
+        head = "Covered" if told.whole else "Covered in part"
         said = inspect.cleandoc(statement.text).partition("\n\nProof")[0]
         written = "\n\n".join(filter(None, [formal.definitions(source), *formal.theorems(source).values()]))
         parts += [f"## {statement.key}", "What the theory says:", f"```text\n{said}\n```", "What Coq checked:"]
-        parts += [f"```coq\n{written}\n```", f"**Covered:** {covered}", f"**Not covered:** {missing}"]
+        parts += [f"```coq\n{written}\n```", f"**{head}:** {told.covered}", f"**Not covered:** {told.missing}"]
     return "\n\n".join(parts)
 
 

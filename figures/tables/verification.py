@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from grasp_theory.formal import coverage
 from grasp_theory.linalg import spectral_norm
 
 from .table import Table
@@ -32,7 +33,7 @@ LEGEND = {
     "2": ("two routes", "a second computation that shares no function agrees"),
     "r": ("rate", "the limit is approached at the stated rate, to the stated value"),
     "d": ("decided", "z3 decides the proof's scalar core, for all reals or the sizes named"),
-    "m": ("machine-checked", "Coq accepts its formal statement and proof (docs/formal.md says what that covers)"),
+    "m": ("machine-checked", "Coq accepts the formal statement and its proof; docs/formal.md says of which parts"),
 }
 ALWAYS = {"draw": "h", "slack": "h"}  # failures that count under another letter
 ROWS = 8  # of a matrix or vector that --explain would print; beyond, its shape and norm
@@ -157,7 +158,9 @@ def _found(statement: Statement[Any], o: Outcome) -> Iterator[str]:
         counts = f"{len(o.decided.sizes)} of {o.decided.cores} cores ({sizes}), {o.decided.refuted} false ones refuted"
         yield f"decided: {counts} in {o.decided.seconds:.2f} s"
     if o.formal is not None:
-        yield f"machine-checked: {', '.join(o.formal)} (Coq; docs/formal.md says what they cover)"
+        told = coverage(statement.key)
+        parts = "" if told.whole else f"; not covered: {told.missing.rstrip('.')}"
+        yield f"machine-checked: theorems {', '.join(o.formal)}, by Coq{parts}"
 
 
 def _show_violator(statement: Statement[Any], name: str, instance: Any, out: Console) -> None:

@@ -12,8 +12,11 @@ import hashlib
 import inspect
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ..errors import GraspError
 
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "record.json"
@@ -79,12 +82,22 @@ def definitions(source: str) -> str:
     return "\n\n".join(match[0] for match in found)
 
 
-def coverage(source: str) -> tuple[str, str]:
-    """What the first comment of a Coq file says is covered, and what is not."""
-    found = re.match(r"\(\* Covered: (.*?)\n\s*Not covered: (.*?)\s*\*\)", source, flags=re.DOTALL)
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a statement its formal one says. whole : all of its law; else the parts named in ``covered``."""
+
+    whole: bool
+    covered: str
+    missing: str
+
+
+def coverage(key: str, *, folder: Path = FOLDER) -> Coverage:
+    """What the first comment of a statement's Coq file says is covered, and what is not."""
+    pattern = r"\(\* Covered( in part)?: (.*?)\n\s*Not covered: (.*?)\s*\*\)"
+    found = re.match(pattern, _read(folder / file_of(key)), flags=re.DOTALL)
     if found is None:
-        raise ValueError('a file begins with "(* Covered: ... Not covered: ... *)"')
-    return " ".join(found[1].split()), " ".join(found[2].split())
+        raise GraspError(f'{file_of(key)} has to begin with "(* Covered: ... Not covered: ... *)"')
+    return Coverage(found[1] is None, " ".join(found[2].split()), " ".join(found[3].split()))
 
 
 def _read(path: Path) -> str:

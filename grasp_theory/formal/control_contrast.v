@@ -1,6 +1,6 @@
-(* Covered: that dW₁ − dW₀ is one factor plus Delta; the equations and bounds for each of its singular triples, and
-   sin 2θ <= 2 delta/beta' for the top one; the converse, for every function of both updates and every dW₀.
-   E₁ and E₀ are any matrices, E₁ symmetric, so that e^(−t Sigma) is one case.
+(* Covered in part: that dW₁ − dW₀ is one factor plus Delta; the equations and bounds for each of its singular
+   triples, and sin 2θ <= 2 delta/beta' for the top one; the converse, for every function of both updates and
+   every dW₀. E₁ and E₀ are any matrices, E₁ symmetric, so that e^(−t Sigma) is one case.
    Not covered: that gradient flow gives these updates; length, budget and sample, and so what delta is. *)
 
 From Coq Require Import Reals Lra Psatz.

@@ -1,6 +1,6 @@
-(* Covered: the lower bound for one factor (q = 1): for every function from M to a unit vector, in every size of at
-   least 2 x 2, some world with ‖T‖₂ <= tau puts it ½ arcsin 2 rho off u if tau < beta/2, and orthogonal to u if not.
-   That the top singular vector is never further off than the first is prior_angle.bound.
+(* Covered in part: the lower bound for one factor (q = 1): for every function from M to a unit vector, in every size
+   of at least 2 x 2, some world with ‖T‖₂ <= tau puts it ½ arcsin 2 rho off u if tau < beta/2, and orthogonal to
+   u if not. That the top singular vector is never further off than the first is prior_angle.bound.
    Not covered: q > 1; T of rank one; answers with a coin. *)
 
 From Coq Require Import Reals Lra Psatz.

@@ -1,6 +1,6 @@
-(* Covered: of (i) the equation, the bound and that y eᵀ attains it; of (ii) one new input: the least cost and the
-   update that has it; of (iii) that nothing learnt responds along span V; of (iv) one new input. The mean over old
-   inputs is a weighted sum over finitely many.
+(* Covered in part: of (i) the equation, the bound and that y eᵀ attains it; of (ii) one new input: the least cost
+   and the update that has it; of (iii) that nothing learnt responds along span V; of (iv) one new input. The mean
+   over old inputs is a weighted sum over finitely many.
    Not covered: that no other k directions promise less (Courant–Fischer); several new inputs, pseudo-inverses and
    misfit in (ii) and (iv); that one new input attains (iv); least squares and always-on factors in (iii). *)
 
