@@ -142,7 +142,7 @@ def test_a_proof_left_out_is_refused(shared, tmp_path):
     folder = shutil.copytree(shared, tmp_path / "left-out")
     file = folder / "projection_invariance.v"
     source = file.read_text(encoding="utf-8")
-    proof = "unfold off_left; now rewrite mul_msub, mul_assoc, H, mul_identity, msub_self.\nQed."
+    proof = "intro H; unfold off_left; now rewrite mul_msub, mul_assoc, H, mul_identity, msub_self. Qed."
     assert source.count(proof) == 1
     file.write_text(source.replace(proof, "Admitted."), encoding="utf-8")
     builder.coq(file.name, folder)
