@@ -193,6 +193,44 @@ def confirmed() -> str:
     return f"{made.markdown()}\n\nSeeds: {seeds[0]} to {seeds[-1]}."
 
 
+def language_model() -> str:
+    """The pretrained language model, one experiment: every method at its preset, least drift first."""
+    found = summarise(read_rows(FOLDER / "language_model.csv"))
+    order = sorted(found, key=lambda line: (line.method != "naive", line.control, not line.whole, line.drift))
+    cells = [
+        [
+            _label(find_compared(line.method), line.knob),
+            "control" if line.control else line.information,
+            f"{line.reached} of {line.seeds}",
+            f"{line.drift:+.2f}",
+            "" if line.excess is None else f"{line.excess:+.2f}",
+            "" if line.method == "naive" or not line.whole else times(line),
+            "" if line.kept is None else f"{line.kept:+.2f}",
+            "" if line.neutral is None else f"{line.neutral:.3f}",
+        ]
+        for line in order
+    ]
+    heads = ["method", "uses", "task reached", "drift", "above the base", "less than naive", "kept", "neutral loss"]
+    return Table(heads, cells).markdown()
+
+
+def language_model_pilot() -> str:
+    """The four experiments on one seed: what the task and the drift did."""
+    cells = [
+        [
+            f"`smollm2-{r['experiment']}`",
+            r["method"],
+            str(r["points"]),
+            f"{r['task_base']:.2f} → {r['task']:.2f}",
+            f"{r['drift_base']:+.2f}",
+            f"{r['change']:+.2f} ± {r['error']:.2f}",
+        ]
+        for r in read_rows(FOLDER / "language_model_pilot.csv")
+    ]
+    heads = ["experiment", "run", "steps", "task", "drift of the base", "change"]
+    return Table(heads, cells).markdown()
+
+
 def knobs() -> str:
     """Drift at every value of every knob, on the seeds that ran them all."""
     rows = read_rows(FOLDER / "comparison.csv")
@@ -279,6 +317,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "comparison": comparison,
     "confirmed": confirmed,
     "knobs": knobs,
+    "language-model": language_model,
+    "language-model-pilot": language_model_pilot,
 }
 
 

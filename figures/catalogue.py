@@ -69,7 +69,10 @@ def experiments(names: Sequence[str] | None = None) -> list[str]:
 def draw(name: str, folder: Path, *, data: Path | None = None) -> list[Path]:
     """Write FIGURE.pdf, FIGURE.png and the CSV they show into ``folder``; the paths written.
 
-    data : where the CSV is; the committed ones by default. InputError if it is not there, or not of this figure.
+    Args:
+        data: where the CSV is; the committed ones by default.
+
+    InputError if it is not there, or not of this figure.
     """
     source = (data or FOLDER) / csv_name(name)
     try:

@@ -33,8 +33,11 @@ class Rate:
 def rate(rows: Sequence[Mapping[str, Any]], quantity: str, *, among: str = "verdict") -> Rate:
     """Of a quantity over all these rows together; cells without it are counted as never.
 
-    among : the quantity that every cell has, whose trials are all there are. Of every quantity the mean over trials is
-    in ``mean``. Raises ZeroDivisionError without a trial.
+    Args:
+        among: the quantity that every cell has, whose trials are all there are. Of every quantity the mean over trials
+            is in ``mean``.
+
+    Raises ZeroDivisionError without a trial.
     """
     fired = sum(round(r["mean"] * r["trials"]) for r in rows if r["quantity"] == quantity)
     trials = sum(r["trials"] for r in rows if r["quantity"] == among)

@@ -32,9 +32,9 @@ def compare(
 
     [compare] is of persona organisms (variants, seeds, methods, presets_only). [text] is of a model of your own: base,
     data, pairs, and neutral, heldout, task, contrast, conditional, kept, control, neutral_data, context, target,
-    every; a [train] table beside it holds the settings of grasp train. The name of an experiment that comes with the
-    package (`grasp data --list`) prepares its files in RESULTS/data first. Methods are ranked within the information
-    they use. The runs of RESULTS are kept, so an interrupted comparison goes on where it was.
+    most, scale, every; a [train] table beside it holds the settings of grasp train. The name of an experiment that
+    comes with the package (`grasp data --list`) prepares its files in RESULTS/data first. Methods are ranked within the
+    information they use. The runs of RESULTS are kept, so an interrupted comparison goes on where it was.
     """
     from figures.pages.comparison import write_pages
     from figures.tables import console, progress, show
@@ -164,7 +164,7 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     settings = dict(table)
     seeds, methods, presets_only = _chosen(settings, path)
     paths = {"base": "model"} | {name: name for name in FILES}
-    kinds = dict.fromkeys([*paths, "context"], str) | {"target": float, "every": int}
+    kinds = dict.fromkeys([*paths, "context", "scale"], str) | {"target": float, "every": int, "most": int}
     unknown = sorted(set(settings) - set(kinds))
     if unknown:
         known = ", ".join([*kinds, "seeds", "methods", "presets_only"])
@@ -191,7 +191,8 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[Any], list[str]]:
     spec.check()
     notes = [
         "text: one organism. Seeds redraw the LoRA start and the data order alone, so intervals are over runs, not "
-        f"over organisms. drift: {_asked(spec)} make the supervised directions."
+        f"over organisms. drift: {_asked(spec)} make the supervised directions.",
+        f"drift, conditional and kept are in {_unit(spec)}; the task score is a probability.",
     ]
     if spec.target is None:
         notes.append("The task score to match is nine tenths of the way from the naive run's start to its end.")
@@ -207,6 +208,12 @@ def _asked(spec: Any) -> str:
     if spec.contrast:
         return "of all pairs; those of contrast"
     return "of every other question among the pairs; the rest"
+
+
+def _unit(spec: Any) -> str:
+    if spec.scale == "probability":
+        return "probability of the completion with the trait among the two of a pair"
+    return f"{spec.scale} of the completion with the trait over the one without"
 
 
 def _training(path: Path) -> Any:

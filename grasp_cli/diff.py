@@ -90,7 +90,7 @@ def _two(
     check_targets(json, html, inputs=[*a.files, *b.files])
     bases = [*warnings, *different_bases(a, b)]
     try:
-        found = compare(a.updates, b.updates, side=side.known, k=top)
+        found = compare(a.updates, b.updates, side=side.value, top=top)
     except InputError as error:
         raise InputError("; ".join([str(error), *bases])) from None
     said = difference_findings(found)
@@ -135,7 +135,7 @@ def _matrix(
 
     check_targets(json, csv, html, inputs=[file for a in runs.values() for file in a.files])
     warnings = [*different_bases(*runs.values()), *warnings]
-    found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=side.known, k=top)
+    found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=side.value, top=top)
     said = matrix_findings(found)
     if json is not None:
         about: dict[str, Any] = {"runs": [provenance(a) for a in runs.values()], "warnings": warnings}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +28,10 @@ def edit(
     strength: Annotated[
         float | None, typer.Option(help="With --shrink: the factor's strength, as a share of component 0's.")
     ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option(min=0.0, help="Share of each module's largest singular value that all of its values lose."),
+    ] = 0.0,
     same_base: Annotated[
         bool, typer.Option("--same-base", help="The base model that the directions name is this adapter's.")
     ] = False,
@@ -40,7 +44,8 @@ def edit(
     directions out of the modules they were identified on. --delete and --keep count the components of each module by
     itself, before the projection; a component of a pooled decomposition is removed by its directions. --shrink takes
     from component 0 of each module what errs least in the worst case if the task may share it: a share
-    (1 − RHO²)/(2 − STRENGTH), and nearly all of it if the strength is unknown.
+    (1 − RHO²)/(2 − STRENGTH), and nearly all of it if the strength is unknown. --threshold is soft thresholding: small
+    components go, strong ones lose the same amount.
     """
     from figures.tables import Table, console, number
     from figures.tables.identify import show_adapter
@@ -59,17 +64,16 @@ def edit(
     check_targets(json, inputs=inputs)
     chosen = load_directions(directions) if directions is not None else None
     notes = check_origin(chosen, found, same_base=same_base)
-    edited = edit_updates(
-        found.updates, chosen, delete=tuple(delete or ()), keep=keep, scale=scale, shrink=shrink, strength=strength
-    )
+    options: dict[str, Any] = {"keep": keep, "scale": scale, "shrink": shrink, "strength": strength}
+    options["threshold"] = threshold
+    edited = edit_updates(found.updates, chosen, delete=tuple(delete or ()), **options)
     changed = [new for new, old in zip(edited, found.updates, strict=True) if new is not old]
     copy_adapter(output, found, changed)
     sides = edited_sides(found.updates, chosen)
     rows = compare_edit(found.updates, read_adapter(output).updates, sides, [u.name for u in changed])
     if json is not None:
-        asked = {"directions": None if directions is None else str(directions), "delete": delete or [], "keep": keep}
-        asked |= {"shrink": shrink, "strength": strength}
-        record = {"schema_version": 1, "adapter": provenance(found), "output": str(output), **asked, "scale": scale}
+        asked = {"directions": None if directions is None else str(directions), "delete": delete or [], **options}
+        record = {"schema_version": 1, "adapter": provenance(found), "output": str(output), **asked}
         write_json(json, {**record, "notes": list(notes), "modules": [row.to_dict() for row in rows]})
     if json != Path("-"):
         out = console()

@@ -47,7 +47,7 @@ def effects(
     scope: Annotated[
         list[ScopeOption] | None, typer.Option(help="What to take apart; repeatable. Default: pooled and group.")
     ] = None,
-    side: Annotated[BothSides, typer.Option(help="Of the residual stream.")] = BothSides.both,
+    side: Annotated[BothSides, typer.Option(help="Side of the residual stream.")] = BothSides.both,
     top: Annotated[int | None, typer.Option(min=1, help="Components of each place; default: up to 8.")] = None,
     draws: Annotated[int, typer.Option(min=0, help="Random controls of each scope, side and size.")] = 3,
     max_pairs: Annotated[int | None, typer.Option(min=1, help="At most so many of each file, evenly spaced.")] = None,

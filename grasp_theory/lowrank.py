@@ -23,12 +23,11 @@ UNDERFLOW = 1e-250  # squares that small have lost digits
 class FactoredSVD:
     """Singular values and the leading singular vectors of a factored matrix.
 
-    Attributes
-    ----------
-    S : (q,) every singular value that the factors allow, q = min(m, r, d), in descending order.
-    U, Vh : (m, k) and (l, d), the leading left and right singular vectors; k = l where both were asked for.
-    error : bound on the error of every entry of S, in the units of S.
-    route : "gram" or "qr", the route that was taken.
+    Attributes:
+        S: (q,) every singular value that the factors allow, q = min(m, r, d), in descending order.
+        U, Vh: (m, k) and (l, d), the leading left and right singular vectors; k = l where both were asked for.
+        error: bound on the error of every entry of S, in the units of S.
+        route: "gram" or "qr", the route that was taken.
     """
 
     U: Float[ndarray, "m k"]
@@ -64,15 +63,13 @@ class LowRank:
     No method forms the m x d product. Decompositions, norms, inner products and sums are computed in float64 whatever
     the factors are stored in; ``@`` follows numpy's promotion of its operands.
 
-    Parameters
-    ----------
-    B, A : real arrays of shapes (m, r) and (r, d). r may exceed min(m, d); any size may be 0.
-    scaling : finite real number.
+    Args:
+        B, A: real arrays of shapes (m, r) and (r, d). r may exceed min(m, d); any size may be 0.
+        scaling: finite real number.
 
-    Raises
-    ------
-    InputError : if a factor is not a real 2-D array, if the inner sizes differ, or if scaling is not finite.
-        Factors that hold NaN or Inf are refused when they are first decomposed.
+    Raises:
+        InputError: if a factor is not a real 2-D array, if the inner sizes differ, or if scaling is not finite. Factors
+            that hold NaN or Inf are refused when they are first decomposed.
     """
 
     B: Float[ndarray, "m r"]
@@ -107,8 +104,6 @@ class LowRank:
         """The transpose, without a copy."""
         return LowRank(self.A.T, self.B.T, self.scaling)
 
-    # --- decomposition -----------------------------------------------------------------------------------
-
     def svd(
         self, k: int | None = None, *, rtol: float = 1e-10, vectors: Literal["both", "left", "right"] = "both"
     ) -> FactoredSVD:
@@ -119,16 +114,15 @@ class LowRank:
 
         Two routes compute the triangular core. *Gram*: from the eigendecompositions of BᵀB and AAᵀ, one pass over
         the factors. Rounding moves each Gram matrix by at most eta ~ eps * (its norm), hence by Weyl every s_i² by
-        at most eta * K², K = |scaling| ‖B‖‖A‖, and s_i by at most min(eta K²/s_i, √eta K). *QR*: backward stable,
+        at most eta * K², K = ``|scaling|`` ‖B‖‖A‖, and s_i by at most min(eta K²/s_i, √eta K). *QR*: backward stable,
         error about eps * K. Gram is taken where its bound is within ``rtol * s_1`` for every singular value and its
         vectors are as good to ``rtol * s_1 / s_k``; QR otherwise, so ill-conditioned and rank-deficient factors
         are decomposed as well as the stored factors allow.
 
-        Parameters
-        ----------
-        k : how many singular vectors to return, all of them by default; 0 for singular values alone.
-        rtol : error allowed in a singular value, relative to the largest one.
-        vectors : the side they are wanted of; the other comes back with 0 of them.
+        Args:
+            k: how many singular vectors to return, all of them by default; 0 for singular values alone.
+            rtol: error allowed in a singular value, relative to the largest one.
+            vectors: the side they are wanted of; the other comes back with 0 of them.
 
         Cost: O((m + d) r²) time, O((m + d)(r + k)) memory.
         """
@@ -199,8 +193,6 @@ class LowRank:
         K = abs(float(self.scaling)) * linalg.spectral_norm(Rb) * linalg.spectral_norm(Ra)
         error = float((np.sqrt(max(self.shape)) + self.rank) * EPS * K)
         return FactoredSVD(Qb @ x[:, :left], S, yh[:right] @ Qa.T, error, "qr")
-
-    # --- norms and products ------------------------------------------------------------------------------
 
     def norm(self, ord: Literal["fro", 2] = "fro") -> float:
         """Frobenius norm (default) or spectral norm of dW, from its singular values. Cost O((m + d) r²)."""

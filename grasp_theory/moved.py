@@ -1,15 +1,16 @@
-"""Modules and names of 0.1 where they were, for one release: they give what there is today, with a warning."""
+"""Modules, names and arguments of 0.1 for one release: they give what there is today, with a warning."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 MOVED = {
     "grasp_theory.checks": "grasp_theory.statements.checks",
@@ -86,6 +87,8 @@ NAMES = {  # module -> what grasp_theory itself exported of it
     "grasp_theory.updates": "Side",
 }
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 
 class Moved(MetaPathFinder, Loader):
     """Finds what moved; asked only for names that no file has."""
@@ -117,3 +120,21 @@ def old_name(name: str) -> Any:
         raise AttributeError(f"module 'grasp_theory' has no attribute {name!r}")
     warnings.warn(f"{name} is exported by {module} now; the old place goes in 0.3", DeprecationWarning, stacklevel=3)
     return getattr(import_module(module), name)
+
+
+def renamed(**names: str) -> Callable[[Function], Function]:
+    """A function that takes these arguments (old = "new") by their old names too."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def call(*args: Any, **given: Any) -> Any:
+            for old, new in names.items():
+                if old in given and new not in given:  # both: the function refuses the old one
+                    about = f"{function.__qualname__}: {old} is called {new} now; the old name goes in 0.3"
+                    warnings.warn(about, DeprecationWarning, stacklevel=2)
+                    given[new] = given.pop(old)
+            return function(*args, **given)
+
+        return call  # pyright: ignore[reportReturnType]
+
+    return decorate

@@ -24,11 +24,13 @@ def fix_sign(X: Float[ndarray, "d k"]) -> Float[ndarray, "d k"]:
 
 @dataclass(frozen=True, eq=False)
 class Subspace:
-    """A k-dimensional subspace of R^d, given by an orthonormal basis Q (d, k) in float64.
+    """A k-dimensional subspace of R^d. The d x d projector is never formed.
 
-    Raises
-    ------
-    InputError : unless QᵀQ = I to 1e-8 (float32 directions from a file pass after :meth:`span`).
+    Args:
+        basis: (d, k), orthonormal columns in float64. :meth:`span` makes one of any columns.
+
+    Raises:
+        InputError: unless QᵀQ = I to 1e-8.
     """
 
     basis: Float[ndarray, "d k"]
@@ -44,12 +46,11 @@ class Subspace:
     def span(cls, X: Float[ndarray, "d *k"], *, rtol: float | None = None, stored: str | None = None) -> Subspace:
         """Span of the columns of X (or of one vector), by SVD: numerically dependent columns are dropped.
 
-        Parameters
-        ----------
-        X : (d, k) or (d,), finite.
-        rtol : singular values up to rtol * s_1, of the columns at length 1, count as zero; by default those up to what
-            the rounding of X to its own type can make of dependent columns (:mod:`grasp_theory.rank`).
-        stored : name of the type that the numbers came in, if X holds them in a wider one, such as "bfloat16".
+        Args:
+            X: (d, k) or (d,), finite.
+            rtol: singular values up to rtol * s_1, of the columns at length 1, count as zero; by default those up to
+                what the rounding of X to its own type can make of dependent columns (:mod:`grasp_theory.rank`).
+            stored: name of the type that the numbers came in, if X holds them in a wider one, such as "bfloat16".
 
         Cost O(d k²).
         """

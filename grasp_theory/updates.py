@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from numpy import ndarray
+from numpy import integer, ndarray
 
 from .errors import InputError
 from .lowrank import LowRank
 
 Side = Literal["write", "read"]
+AskedSide = Literal["auto", "write", "read"]
 SMALLEST, LARGEST = 1e-30, 1e36  # norms whose squares, and whose entries in float32, neither under- nor overflow
+TINY = 1e-140  # squares of norms below it, or above its inverse, leave the range of float64
 
 
 @dataclass(frozen=True, eq=False)
 class Update:
     """The update dW of one module.
 
-    Attributes
-    ----------
-    name : module name inside the base model, e.g. ``model.layers.3.self_attn.o_proj``.
-    layer : index of the block it belongs to; None where the name has none (embeddings, heads). In hierarchical networks
-        several blocks share it (the stage).
-    side : "write" if the module's output is added to the residual stream (its LEFT singular vectors are stream
-        directions), "read" if its input is the stream (RIGHT singular vectors), None if the name tells neither.
-    shape, rank : (d_out, d_in) and the number of columns of B; known without loading the factors.
-    source : the factors, or a function that loads them, so that large adapters are read one module at a time.
-    fixed : the side whose space was fixed by construction and says nothing about the data ("write", "read" or None).
-    zero_start : the factor that training started at zero; the other one started at random (or was chosen) and is
-        "observed" in the noise model. "A" for LoRA on embeddings and for MiCA; None if both started at random.
-    block : path of the block, such as ``layers.0.blocks.1``, where it is known: what tells layers apart.
+    Attributes:
+        name: module name inside the base model, e.g. ``model.layers.3.self_attn.o_proj``.
+        layer: index of the block it belongs to; None where the name has none (embeddings, heads). In hierarchical
+            networks several blocks share it (the stage).
+        side: "write" if the module's output is added to the residual stream (its LEFT singular vectors are stream
+            directions), "read" if its input is the stream (RIGHT singular vectors), None if the name tells neither.
+        shape, rank: (d_out, d_in) and the number of columns of B; known without loading the factors.
+        source: the factors, or a function that loads them, so that large adapters are read one module at a time.
+        fixed: the side whose space was fixed by construction and says nothing about the data ("write", "read" or None).
+        zero_start: the factor that training started at zero; the other one started at random (or was chosen) and is
+            "observed" in the noise model. "A" for LoRA on embeddings and for MiCA; None if both started at random.
+        block: path of the block, such as ``layers.0.blocks.1``, where it is known: what tells layers apart.
     """
 
     name: str
@@ -64,8 +65,22 @@ class Update:
         return getattr(self.source, "factor", lambda name: getattr(self.lowrank, name))(name)
 
 
+def require_options(side: Any, top: Any) -> None:
+    """InputError unless ``side`` is one that can be asked for and ``top`` a number of leading components."""
+    if side not in get_args(AskedSide):
+        raise InputError(f'side must be "auto", "write" or "read", got {side!r}')
+    if not isinstance(top, (int, integer)) or isinstance(top, bool) or top < 1:
+        raise InputError(f"top must be a positive number of components, got {top!r}")
+
+
 def require_size(norms: Mapping[str, float]) -> None:
     """InputError unless the norms of the updates that are not 0, by their names, can be squared and kept in float32."""
+    beyond = next((name for name, norm in norms.items() if not TINY <= norm <= 1 / TINY), None)
+    if beyond is not None:
+        raise InputError(
+            f"the update of {beyond} has norm {norms[beyond]:.3g}, whose square leaves the range of float64; rescale "
+            f"the factors (norms between {TINY:g} and {1 / TINY:g} can be decomposed)"
+        )
     name = max(norms, key=lambda n: norms[n], default=None)
     if name is not None and not SMALLEST <= norms[name] <= LARGEST:
         raise InputError(

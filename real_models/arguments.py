@@ -31,7 +31,11 @@ def whole(name: str, value: Any) -> int:
 
 
 def listed(name: str, values: Any, what: str) -> tuple[Any, ...]:
-    """The entries of anything that can be gone through, once, but a text. what : they are, for the error."""
+    """The entries of anything that can be gone through, once, but a text.
+
+    Args:
+        what: they are, for the error.
+    """
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
         raise InputError(f"{name} must be a list of {what}, got {values!r:.60}")
     return tuple(values)
@@ -43,7 +47,11 @@ def indices(name: str, values: Any) -> tuple[int, ...]:
 
 
 def mapping(name: str, value: Any, what: str) -> Mapping[Any, Any]:
-    """A mapping. what : from what to what, for the error."""
+    """A mapping.
+
+    Args:
+        what: from what to what, for the error.
+    """
     if not isinstance(value, Mapping):
         raise InputError(f"{name} must be a mapping from {what}, got {value!r:.60}")
     return value

@@ -25,7 +25,11 @@ FORMATS = '{"messages": [{"role": …, "content": …}, …]}, {"prompt": …, "
 
 @dataclass(frozen=True)
 class Row:
-    """One example: a conversation, a prompt with its completion, or a text. source : file and line."""
+    """One example: a conversation, a prompt with its completion, or a text.
+
+    Attributes:
+        source: file and line.
+    """
 
     source: str
     messages: tuple[Mapping[str, str], ...] = ()
@@ -35,7 +39,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids, and labels that are IGNORED where nothing is to be learnt. truncated : it was longer than allowed."""
+    """Token ids, and labels that are IGNORED where nothing is to be learnt.
+
+    Attributes:
+        truncated: it was longer than allowed.
+    """
 
     input_ids: list[int]
     labels: list[int]
@@ -61,7 +69,11 @@ def read_rows(path: str | Path) -> list[Row]:
 
 
 def read_objects(path: Path, expected: str) -> list[tuple[dict[str, Any], str]]:
-    """The objects of a JSON-lines file, each with its file and line. expected : their fields, for the errors."""
+    """The objects of a JSON-lines file, each with its file and line.
+
+    Args:
+        expected: their fields, for the errors.
+    """
     lines = enumerate(_read(path).split("\n"), start=1)
     return [_object(line, f"{path}, line {n}", expected) for n, line in lines if line.strip()]
 

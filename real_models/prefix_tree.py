@@ -42,10 +42,12 @@ TOKENS = 256  # of one forward pass that only scores: enough for the matrix prod
 class PrefixTree:
     """Law: the state of a causal model at a token depends on the tokens up to it alone, so rows share that of a prefix.
 
-    ids, positions, parents : token, its place in its rows, and the node before it (−1 at the start) of every node.
-    nodes : for every row the node of each of its tokens. The tree is one sequence in which a node attends to its
-    ancestors and itself; a gradient through it is the sum over the rows that share it. Source: the masks of
-    speculative decoding (SpecInfer, arXiv 2305.09781).
+    Attributes:
+        ids, positions, parents: token, its place in its rows, and the node before it (−1 at the start) of every node.
+        nodes: for every row the node of each of its tokens. The tree is one sequence in which a node attends to its
+            ancestors and itself; a gradient through it is the sum over the rows that share it.
+
+    Source: the masks of speculative decoding (SpecInfer, arXiv 2305.09781).
     """
 
     ids: Int[ndarray, " n"]
@@ -82,9 +84,12 @@ class PrefixTree:
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """inputs : of the model. index : in its flattened tokens, where the labelled ones are predicted. labels : these.
+    """Rows in one sequence. The labelled tokens of the first row come first, then those of the second, and so on.
 
-    The labelled tokens of the first row come first, and so on.
+    Attributes:
+        inputs: what the model takes.
+        index: the places in the flattened sequence at which the labelled tokens are predicted.
+        labels: the labelled tokens.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -94,9 +99,12 @@ class Packed:
 
 @dataclass(frozen=True)
 class Packing:
-    """How rows are packed for one model. mask : None where it takes padded rows alone.
+    """How rows are packed for one model.
 
-    balance : tokens of a sequence at which attention costs as much as the weights. pad : a token.
+    Attributes:
+        mask: None where it takes padded rows alone.
+        balance: tokens of a sequence at which attention costs as much as the weights.
+        pad: a token.
     """
 
     mask: torch.dtype | None

@@ -9,7 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Tokens:
-    """begin : None where there is none. ends : in order, maybe none. pad : always a token, what it pads is masked."""
+    """The special tokens that generation and batches need.
+
+    Attributes:
+        begin: the begin token; None where there is none.
+        ends: the end tokens in order; there may be none.
+        pad: the token that fills up shorter rows; what it fills is masked.
+    """
 
     begin: int | None
     ends: tuple[int, ...]

@@ -23,9 +23,10 @@ Measured = Mapping[str, ndarray]
 class Prediction:
     """measured mean (relation) value, up to ``finite``.
 
-    value : a number, or one for each point along the cell's curve.
-    relation : "~" is drawn but not held: an approximation whose error is not known.
-    finite : what the mean may differ by at this size although the law is true; 0 for exact laws.
+    Attributes:
+        value: a number, or one for each point along the cell's curve.
+        relation: "~" is drawn but not held: an approximation whose error is not known.
+        finite: what the mean may differ by at this size although the law is true; 0 for exact laws.
     """
 
     value: float | ndarray
@@ -37,15 +38,16 @@ class Prediction:
 class Experiment(Generic[C]):
     """One sweep.
 
-    name, shows : its name, and in a line what it shows.
-    cells : quick -> the cells; every field of a cell is a number, a string, a bool, None or a tuple of those, or its
-        method ``columns`` gives such fields for the table.
-    measure : (cell, one generator for each trial) -> quantity -> (trials,) values, or (trials, points) along a curve.
-        It must not call the closed forms of ``theory``: deleting them changes no measured number. What begins with _
-        stays in the cell's file and does not go into the table.
-    trials : (full, quick).
-    theory : cell -> quantity -> prediction; quantities without one are measured only, all of them by default.
-    along : the field of the cell that lists the points of its curves.
+    Attributes:
+        name, shows: its name, and in a line what it shows.
+        cells: quick -> the cells; every field of a cell is a number, a string, a bool, None or a tuple of those, or its
+            method ``columns`` gives such fields for the table.
+        measure: (cell, one generator for each trial) -> quantity -> (trials,) values, or (trials, points) along a
+            curve. It must not call the closed forms of ``theory``: deleting them changes no measured number. What
+            begins with _ stays in the cell's file and does not go into the table.
+        trials: (full, quick).
+        theory: cell -> quantity -> prediction; quantities without one are measured only, all of them by default.
+        along: the field of the cell that lists the points of its curves.
     """
 
     name: str

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 from checkout import ROOMS, ROOT, sources
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Full names of the modules that a file imports anywhere, type-checking blocks and functions included."""
     return imported_by(path.read_text(), path.relative_to(ROOT).with_suffix("").parts[:-1])

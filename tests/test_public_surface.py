@@ -87,5 +87,31 @@ except ModuleNotFoundError:
     assert (run.stdout, run.returncode) == ("done\n", 0), run.stderr
 
 
+def test_arguments_of_0_1_are_taken_by_their_old_names_with_a_warning():
+    from grasp_theory import InputError, diff, identify
+    from real_models.methods import Caft
+
+    for call in (lambda: identify([], k=0), lambda: diff([], [], k=0), lambda: Caft(None, at=["x"])):
+        with (
+            pytest.warns(DeprecationWarning, match=r"(k is called top|at is called layers) now"),
+            pytest.raises(InputError, match=r"^top must be|an index in layers must be"),
+        ):
+            call()
+    with pytest.raises(TypeError, match="'at'"):
+        Caft(None, layers=[0], at=[1])
+
+
+@pytest.mark.parametrize(("command", "old"), [("train", "--blocks"), ("explain", "--block")])
+def test_options_of_0_1_name_the_layers_still(command, old):
+    from typer.main import get_command
+
+    from grasp_cli import app
+
+    found: Any = get_command(app)
+    options = [set(p.opts) for p in found.commands[command].params]
+    assert {"--layer", old} in options
+    assert {"--layer"} not in options  # the control: the name alone would be another option
+
+
 if __name__ == "__main__":
     RECORD.write_text(json.dumps({p: surface(p) for p in PACKAGES}, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -10,23 +10,24 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 
+ROOM = """
+import pytest
 
-def outcome(*options: str, named: Path | None = None) -> tuple[int, str]:
-    """Exit code and output of the tests of public files in a process of their own."""
+@pytest.mark.parametrize("n", [0, 1])
+def test_reads(real, n): ...
+def test_reads_nothing(): ...
+"""
+
+
+def outcome(folder: Path, *options: str, named: Path | None = None) -> tuple[int, str]:
+    """Exit code and output of three made tests under this suite's conftest, in a process of their own."""
+    (folder / "conftest.py").write_bytes((ROOT / "tests" / "conftest.py").read_bytes())
+    (folder / "test_room.py").write_text(ROOM)
     kept = {k: v for k, v in os.environ.items() if k != "GRASP_REAL" and not k.startswith("PYTEST")}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        "tests/real_models/adapters/test_adapters_recorded.py",
-        *options,
-    ]
+    config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), "-p", "no:cacheprovider", "-q"]
     done = subprocess.run(
-        [*command, *options],
-        cwd=ROOT,
+        [sys.executable, "-m", "pytest", *config, str(folder), *options],
+        cwd=folder,
         env=kept | ({} if named is None else {"GRASP_REAL": str(named)}),
         capture_output=True,
         text=True,
@@ -36,28 +37,31 @@ def outcome(*options: str, named: Path | None = None) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-def test_without_the_folder_its_tests_are_skipped_with_a_line_and_counted():
-    code, out = outcome()
+def test_without_the_folder_its_tests_are_skipped_with_a_line_and_counted(tmp_path):
+    code, out = outcome(tmp_path)
     assert code == 0
     assert out.count("set GRASP_REAL to a folder as tests/support/expected_adapters.py describes it") == 1
-    assert "4 tests of real adapters, models and data skipped" in out
+    assert "2 tests of real adapters, models and data skipped" in out
+    assert "1 passed, 2 skipped" in out
 
 
 @pytest.mark.slow
-def test_marker_is_on_what_asks_for_the_folder():
-    assert outcome("-m", "not real")[0] == 5  # none is left
+def test_marker_is_on_what_asks_for_the_folder(tmp_path):
+    code, out = outcome(tmp_path, "-m", "not real")
+    assert code == 0
+    assert "1 passed, 2 deselected" in out
 
 
 @pytest.mark.slow
 def test_folder_that_is_named_and_holds_nothing_is_an_error(tmp_path):
     for folder in (tmp_path / "missing", tmp_path):
-        code, out = outcome(named=folder)
+        code, out = outcome(tmp_path, named=folder)
         assert code == 4
         assert "expected a folder with adapters, datasets and models" in out
 
 
 @pytest.mark.slow
-def test_required_folder_that_is_not_named_is_an_error():
-    code, out = outcome("--require-real")
+def test_required_folder_that_is_not_named_is_an_error(tmp_path):
+    code, out = outcome(tmp_path, "--require-real")
     assert code == 4
     assert "GRASP_REAL is not set" in out

@@ -90,23 +90,18 @@ for name, given in (("trainer", {"callbacks": [Grasp(subspace).callback()]}), ("
 files = {room: import_module(room).__file__ for room in json.loads(sys.argv[1])}
 print(json.dumps({"leaks": leaks, "files": files, "verdict": report.verdict}))
 """
+# What reads files of the package, starts workers or goes through every room; the commands beside these are code alone,
+# which is in the wheel whole, and run away from the repository in test_reliability.
 COMMANDS = [
     "--version",
     "identify ADAPTER --side auto --pool layers --top 4 --json F.json --html F.html -o D.safetensors --component 0",
-    "diff ADAPTER OTHER",
-    "edit ADAPTER --directions D.safetensors -o EDITED",
     "train --base MODEL --data F.jsonl -o CLEAN --method grasp --directions D.safetensors --set=steps=1 --set=r=4",
-    "identify CLEAN --base MODEL --data F.jsonl",
     "compare --list",
-    "verify prior-angle",
-    "verify --explain prior-angle",
+    "verify scalar-output",
+    "verify --explain whitened-angle",
     "sweep phase-diagram --quick --trials 2 --set d=16 --jobs 2",
-    "figures verdict-rates comparison",
+    "figures verdict-rates",
     "reproduce --only audit",
-    "explain D.safetensors --base MODEL --data F.jsonl --top 2",
-    "linearity CLEAN --base MODEL --data F.jsonl --rows 2",
-    "effects CLEAN --base MODEL --pairs P.jsonl --scope pooled --top 1 --draws 1",
-    "effects CLEAN --weights-only",
     "methods",
 ]
 ENTRY = """
@@ -161,17 +156,13 @@ def workplace(made, tmp_path) -> Path:
     from real_models import write_adapter
     from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
-    for seed, names in enumerate((["ADAPTER", "path/to/peft-adapter"], ["OTHER"])):
-        for name in names:
-            width = 48 if "/" in name else 64
-            spec = AdapterSpec(layers=4, width=width, inputs=48, rank=16, strength=1.5)
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            write_adapter(tmp_path / name, draw_adapter(spec, rng=np.random.default_rng(seed))[0], r=16)
+    for name, width in (("ADAPTER", 64), ("path/to/peft-adapter", 48)):
+        spec = AdapterSpec(layers=4, width=width, inputs=48, rank=16, strength=1.5)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_adapter(tmp_path / name, draw_adapter(spec, rng=np.random.default_rng(0))[0], r=16)
     (tmp_path / "MODEL").symlink_to((made / BASE).resolve())
     row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
     (tmp_path / "F.jsonl").write_text("\n".join([json.dumps(row)] * 4))
-    pairs = [{"prompt": prompt, "without": " dog", "with": " cat"} for prompt in ("One day a", "Once upon a")]
-    (tmp_path / "P.jsonl").write_text("\n".join(map(json.dumps, pairs)))
     return tmp_path
 
 

@@ -28,9 +28,10 @@ def write_pages(made: Study, results: Path, notes: Sequence[str] = ()) -> None:
 
 
 def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
-    """A self-contained page: what each row does at matched task score, what it trades, what naive runs give away.
+    """A self-contained page: what each method does at matched task score, what it trades, what naive runs give away.
 
-    figure : of its runs, as ``comparison`` builds it.
+    Args:
+        figure: of its runs, as ``comparison`` builds it.
     """
     parts = [paragraph(note) for note in notes]
     parts += [heading("At matched task score"), *blocks(comparison_tables(made.lines))]
@@ -38,8 +39,8 @@ def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
     parts += [picture(figure, caption)]
     if made.fronts:
         caption = (
-            "Least mean drift among the rows of a class, where they first reach the task score asked for. The best row "
-            "is chosen on the seeds it is shown on."
+            "Least mean drift among the methods of a class, where they first reach the task score asked for. The best "
+            "method is chosen on the seeds it is shown on."
         )
         parts += [heading("Trade-off"), picture(comparison_fronts.build(made.fronts), caption)]
     if made.components:

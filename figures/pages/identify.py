@@ -47,8 +47,10 @@ def identify_page(
 ) -> str:
     """A self-contained page of one report: ``result`` its JSON form, ``text`` its tables, ``about`` the adapter.
 
-    found : what the weights show, which opens the page. remarks : what is said beside the verdict: warnings, reasons.
-    beside : what is said of control runs.
+    Args:
+        found: what the weights show, which opens the page.
+        remarks: what is said beside the verdict: warnings, reasons.
+        beside: what is said of control runs.
     """
     shared = {name for f in found if f.key == "shared-direction" for name in f.modules}
     parts = [facts(about), heading("Findings"), findings_part(found)]

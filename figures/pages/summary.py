@@ -93,14 +93,14 @@ def _removal(data: dict[str, Any]) -> list[str]:
 
 def _comparison(found: Sequence[Result]) -> list[str]:
     out = []
-    for variant in dict.fromkeys(line.variant for line in found):
-        lines = {line.method: line for line in found if line.variant == variant and line.preset}
-        naive = lines["naive"]
+    for variant in dict.fromkeys(result.variant for result in found):
+        results = {result.method: result for result in found if result.variant == variant and result.preset}
+        naive = results["naive"]
         out.append(
             f"{variant}: naive drift {naive.drift:.3f} at matched task score, {naive.seeds} seeds (comparison.json)."
         )
-        out += [f"{variant}, {_sentence(line)}." for name, line in lines.items() if name != "naive"]
-        out += _least(variant, list(lines.values()))
+        out += [f"{variant}, {_sentence(result)}." for name, result in results.items() if name != "naive"]
+        out += _least(variant, list(results.values()))
     return out
 
 
@@ -114,11 +114,11 @@ def _sentence(x: Result) -> str:
     return f"{x.method} (uses {uses}): drift {x.drift:.3f}, naive's excess {times(x)} of its{excess}{kept}{cost}"
 
 
-def _least(variant: str, lines: Sequence[Result]) -> list[str]:
-    """The row with least drift of each class with more than one that reaches the task everywhere."""
+def _least(variant: str, results: Sequence[Result]) -> list[str]:
+    """The method with least drift of each class in which more than one reaches the task everywhere."""
     out = []
     for information in CLASSES:
-        among = [x for x in lines if x.group == information and x.whole]
+        among = [x for x in results if x.group == information and x.whole]
         if len(among) > 1:
             best = min(among, key=lambda x: x.drift)
             out.append(f"{variant}: least drift of those that use {information}: {best.method}, {best.drift:.3f}.")
@@ -139,7 +139,7 @@ def failures(data: dict[str, Any]) -> list[str]:
             "not a finding"
         )
     found = [Result(**row) for row in data["comparison"]["rows"]]
-    for variant in dict.fromkeys(line.variant for line in found):
+    for variant in dict.fromkeys(result.variant for result in found):
         out += [
             f"{variant}: {kind}, {why}"
             for kind, say in (("void", void), ("weak", weak))

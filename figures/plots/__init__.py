@@ -12,10 +12,11 @@ from dataclasses import dataclass
 class Entry:
     """A figure: its caption, and the modules of the experiments (``EXPERIMENT``) that its rows come from.
 
-    experiments : of the linear lab. organisms : on persona organisms or real models, swept only when named: an organism
-    is pretrained first, a real model has to be there, and trained models do not repeat to the last digits on other
-    machines. place : in lists and in
-    the report.
+    Attributes:
+        experiments: of the linear lab.
+        organisms: on persona organisms or real models, swept only when named: an organism is pretrained first, a real
+            model has to be there, and trained models do not repeat to the last digits on other machines.
+        place: in lists and in the report.
     """
 
     caption: str

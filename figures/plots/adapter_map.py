@@ -27,7 +27,8 @@ GROUPS = (("write", "write"), ("read", "read"), (None, "neither"))
 def adapter_map(modules: Sequence[Module], shared: Collection[str] = ()) -> Figure:
     """Colour: root mean square entry of dW. Dot: stable rank over rank. Frame: named in ``shared``. Bars: energy.
 
-    modules : those of a report's JSON form. A cell of several modules (experts) shows their energy together.
+    Args:
+        modules: those of a report's JSON form. A cell of several modules (experts) shows their energy together.
     """
     from matplotlib.colors import LogNorm
 

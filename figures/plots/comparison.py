@@ -20,7 +20,7 @@ FIGURE = Entry(
     place=13,
 )
 
-COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "trait": RED}
+COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "control run": ORANGE, "trait": RED}
 CURVES = {
     "naive": ("black", "o"),
     "grasp": (BLUE, "s"),
@@ -41,16 +41,16 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     from real_models.comparison.table import base_drift, summarise
 
     found = summarise(rows)
-    variants = list(dict.fromkeys(line.variant for line in found))
-    names = list(dict.fromkeys(line.method for line in found if line.preset))
+    variants = list(dict.fromkeys(result.variant for result in found))
+    names = list(dict.fromkeys(result.method for result in found if result.preset))
     figure = new_figure(PAGE, 8.4)
     axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[1, 2.4], sharey="row")
     for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
-        of = [line for line in found if line.variant == variant and line.preset]
-        seeds = max(line.seeds for line in of)
+        of = [result for result in found if result.variant == variant and result.preset]
+        seeds = max(result.seeds for result in of)
         ax.set_title(f"{variant}, {seeds} seeds", loc="left")
         for method, (colour, marker) in CURVES.items():
-            knob = next((line.knob for line in of if line.method == method), None)
+            knob = next((result.knob for result in of if result.method == method), None)
             if knob is not None:
                 _curve(
                     ax,
@@ -68,7 +68,9 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
 
     curves, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(curves, labels, loc="outside upper center", ncols=4)
-    classes = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in COLOURS.items()]
+    there = {line.information for line in found}
+    used = {name: colour for name, colour in COLOURS.items() if name in there}
+    classes = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in used.items()]
     classes.append(Line2D([], [], color=GREY, marker="x", label="control"))
     classes.append(Line2D([], [], color=GREY, linestyle="--", label="base model"))
     figure.legend(handles=classes, loc="outside lower center", ncols=3)
@@ -88,19 +90,23 @@ def _curve(ax: Any, rows: Sequence[dict[str, Any]], label: str, colour: str, mar
 def _dots(ax: Any, of: Sequence[Result], names: Sequence[str], base: float | None) -> None:
     """One place for each of ``names``, in all columns."""
     y = np.arange(len(names))[::-1]
-    for line in of:
-        place = y[names.index(line.method)]
-        colour = GREY if line.control else COLOURS[line.information]
-        if not line.whole:
+    for result in of:
+        place = y[names.index(result.method)]
+        colour = GREY if result.control else COLOURS[result.information]
+        if not result.whole:
             ax.annotate(
-                f"task reached in {line.reached} of {line.seeds}", (0.14, place), fontsize=6, va="center", color=colour
+                f"task reached in {result.reached} of {result.seeds}",
+                (0.14, place),
+                fontsize=6,
+                va="center",
+                color=colour,
             )
             continue
-        low, high = (line.drift, line.drift)
-        if base is not None and line.low is not None and line.high is not None:
-            low, high = line.low + base, line.high + base
+        low, high = (result.drift, result.drift)
+        if base is not None and result.low is not None and result.high is not None:
+            low, high = result.low + base, result.high + base
         ax.plot([max(low, 0), min(high, 1)], [place, place], color=colour)
-        ax.plot([line.drift], [place], "o" if not line.control else "x", color=colour)
+        ax.plot([result.drift], [place], "o" if not result.control else "x", color=colour)
     if base is not None:
         ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
     ax.set_yticks(y, names)

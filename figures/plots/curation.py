@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import law, points
 from ..style import BLUE, GREY, ORANGE, PAGE, new_figure, styled
 from . import Entry
 
@@ -53,19 +54,17 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     axes[1, 0].set_ylim(-0.03, 1.05)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     border = axes[1, 0].axvline(np.nan, color=GREY, linestyle="--", linewidth=0.8)
-    (law,) = axes[1, 0].plot([], [], color="black", linewidth=0.9)
+    (theory,) = axes[1, 0].plot([], [], color="black", linewidth=0.9)
     names = [*labels, "theory", "critical strength reached"]
-    figure.legend([*handles, law, border], names, loc="outside lower center", ncols=4, columnspacing=1.5)
+    figure.legend([*handles, theory, border], names, loc="outside lower center", ncols=4, columnspacing=1.5)
     return figure
 
 
 def _curve(ax: Any, rows: Sequence[dict[str, Any]], trait: str) -> None:
     label, colour, marker, line = TRAITS[trait]
     rows = sorted(rows, key=lambda r: r["selection"])
-    x = [r["selection"] for r in rows]
-    ax.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.15, linewidth=0)
-    ax.plot(x, [r["theory"] for r in rows], line, color="black", linewidth=0.9)
-    ax.plot(x, [r["mean"] for r in rows], marker, color=colour, label=label)
+    law(ax, "selection", rows, style=line, color="black", linewidth=0.9)
+    points(ax, "selection", rows, label, colour, marker)
 
 
 def _crossings(rows: Sequence[dict[str, Any]]) -> list[float]:

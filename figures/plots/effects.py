@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from real_models.adapters.sides import natural_key
+from real_models.adapters.text import ending
 from real_models.audit.holding import HOLDS, controls, ranked, share
 
 from ..style import BLUE, COLUMN, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_figure, styled
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from real_models.audit.effects import Effect, Effects
+    from real_models.audit.effects import Effects
     from real_models.audit.parts import Scope
     from real_models.evaluation.judge import Estimate
 
@@ -42,7 +43,7 @@ def largest(found: Effects) -> Figure:
         _dots(axis, at + 0.15, [e.removed["task"] for e in shown], RED, "task removed", fill=False)
     kept = [e.kept["drift"] for e in shown]
     axis.plot(*_points(kept, at), "|", color=SKY, markersize=7, markeredgewidth=1.6, label="drift kept by it alone")
-    axis.set_yticks(at, [_label(e) for e in shown])
+    axis.set_yticks(at, [ending(e.part.name, LONGEST) for e in shown])
     axis.set_ylim(len(shown) - 0.4, -0.6)
     axis.axvline(0, color=GREY, linewidth=0.6)
     axis.set_xlim(*_frame([v for e in shown for v in (*e.removed.values(), e.kept["drift"])]))
@@ -125,8 +126,3 @@ def _frame(found: list[Estimate | None]) -> tuple[float, float]:
     values = _points(found, found)[0]
     low, high = min([0.0, *values]), max([20.0, *values])
     return low - 0.1 * (high - low), high + 0.1 * (high - low)
-
-
-def _label(effect: Effect) -> str:
-    name = effect.part.name
-    return name if len(name) <= LONGEST else "…" + name[1 - LONGEST :]

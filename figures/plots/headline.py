@@ -42,15 +42,15 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
 
     from real_models.comparison.table import base_drift, summarise
 
-    found = [line for line in summarise(rows) if line.preset]
-    variants = list(dict.fromkeys(line.variant for line in found))
-    there = {line.method for line in found}
+    found = [result for result in summarise(rows) if result.preset]
+    variants = list(dict.fromkeys(result.variant for result in found))
+    there = {result.method for result in found}
     names = [name for name in ROWS if name in there]
     figure = new_figure(PAGE, 3.1)
     axes = np.atleast_1d(figure.subplots(1, len(variants), sharey=True))
     y = {name: place for place, name in enumerate(reversed(names))}
     for ax, variant in zip(axes, variants, strict=True):
-        of = {line.method: line for line in found if line.variant == variant}
+        of = {result.method: result for result in found if result.variant == variant}
         base = float(np.mean([value for (v, _), value in base_drift(rows).items() if v == variant]))
         ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
         ax.axvline(of["naive"].drift, color=GREY, linestyle=":", linewidth=0.8)
@@ -75,9 +75,9 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def _dot(ax: Any, line: Result, y: float, base: float) -> None:
-    colour = GREY if line.control else COLOURS[line.information]
-    if line.low is not None and line.high is not None:
-        ax.plot([max(line.low + base, 0), min(line.high + base, 1)], [y, y], color=colour)
-    face = colour if line.whole else "none"
-    ax.plot([line.drift], [y], "x" if line.control else "o", color=colour, markerfacecolor=face)
+def _dot(ax: Any, result: Result, y: float, base: float) -> None:
+    colour = GREY if result.control else COLOURS[result.information]
+    if result.low is not None and result.high is not None:
+        ax.plot([max(result.low + base, 0), min(result.high + base, 1)], [y, y], color=colour)
+    face = colour if result.whole else "none"
+    ax.plot([result.drift], [y], "x" if result.control else "o", color=colour, markerfacecolor=face)

@@ -8,6 +8,7 @@ import numpy as np
 
 from real_models.adapters.patterns import kind
 from real_models.adapters.sides import natural_key
+from real_models.adapters.text import ending
 
 from ..style import BLUE, COLUMN, ORANGE, PAGE, RED, SKY, new_figure, styled
 
@@ -45,7 +46,7 @@ def spectrum(report: dict[str, Any]) -> Figure:
             label = f"noise floor ({100 * found['floor']['level']:g}%)"
             axis.axhline(floor, color=ORANGE, linestyle="--", label=label)
             axis.legend(loc="upper right")  # singular values fall to the right
-        axis.set_title(_short(found["name"]) + ("" if floor is not None else "\n(no noise floor estimated)"))
+        axis.set_title(ending(found["name"], 44) + ("" if floor is not None else "\n(no noise floor estimated)"))
         axis.set_xticks(index)
         axis.set_xlabel("component")
         axis.set_ylabel("singular value")
@@ -95,7 +96,3 @@ def alignment(report: dict[str, Any]) -> Figure | None:
     axis.set_yticks(ticks, labels)
     figure.colorbar(image, shrink=0.8)
     return figure
-
-
-def _short(name: str, limit: int = 44) -> str:
-    return name if len(name) <= limit else "…" + name[1 - limit :]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import legend
 from ..style import BLUE, GREY, ORANGE, PAGE, RED, new_figure, styled
 from . import Entry
 
@@ -56,20 +57,8 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     axes[1, 0].set_ylabel("read leak ‖dW V‖ / ‖M V‖")
     for n, text in ((0, "shaded: 0 up to rounding"), (2, "0 up to float32")):
         axes[0, n].text(0.05, 0.3, text, transform=axes[0, n].transAxes, fontsize=6.5)
-    handles: dict[str, Any] = {}
-    for ax in axes.flat:
-        for line, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, line)
     title = f"projected: ({trials['LoRA']} trials of LoRA, {trials['OSF']} of OSF; dashed: the second optimiser)"
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=7,
-        title=title,
-        title_fontsize=7,
-        columnspacing=0.9,
-    )
+    legend(figure, axes.flat, ncols=7, title=title, title_fontsize=7, columnspacing=0.9)
     return figure
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from real_models.adapters.text import ending
+
 from ..style import PAGE, new_figure, styled
 from ..tables.difference import letter
 
@@ -29,7 +31,7 @@ def heat_map(found: OverlapMatrix) -> Figure:
     image = axis.imshow(shown, vmin=0, vmax=1, cmap="cividis")
     ticks = range(0, n, max(1, -(-n // TICKS)))
     axis.set_xticks(ticks, [letter(i) for i in ticks])
-    axis.set_yticks(ticks, [f"{_short(found.names[i])}  {letter(i)}" for i in ticks])
+    axis.set_yticks(ticks, [f"{ending(found.names[i], 40)}  {letter(i)}" for i in ticks])
     if n <= WRITTEN:
         for i, j in zip(*np.nonzero(np.isfinite(shown)), strict=True):
             colour = "white" if shown[i, j] < 0.5 else "black"
@@ -37,7 +39,3 @@ def heat_map(found: OverlapMatrix) -> Figure:
     axis.set_title(f"mean cos² of the {found.k} leading directions, weighted by energy, {found.side} side")
     figure.colorbar(image, shrink=0.8)
     return figure
-
-
-def _short(name: str, limit: int = 40) -> str:
-    return name if len(name) <= limit else "…" + name[1 - limit :]

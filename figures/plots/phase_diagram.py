@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import law, points
 from ..style import BLUE, GREY, ORANGE, PAGE, RED, new_figure, styled
 from . import Entry
 
@@ -36,11 +37,11 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         grid = [r for r in rows if r["panel"] == "map" and r["quantity"] == side]
         x, y = (np.unique([r[key] for r in grid]) for key in ("strength", "m"))
         d = grid[0]["d"]
-        measured, law = (np.full((len(y), len(x)), np.nan) for _ in range(2))
+        measured, known = (np.full((len(y), len(x)), np.nan) for _ in range(2))
         place = np.searchsorted(y, [r["m"] for r in grid]), np.searchsorted(x, [r["strength"] for r in grid])
-        measured[place], law[place] = [r["mean"] for r in grid], [r["theory"] for r in grid]
+        measured[place], known[place] = [r["mean"] for r in grid], [r["theory"] for r in grid]
         mesh = ax.pcolormesh(x, y / d, measured, cmap="viridis", vmin=0, vmax=1, shading="nearest", rasterized=True)
-        lines = ax.contour(x, y / d, law, LEVELS, colors="white", linewidths=0.8)
+        lines = ax.contour(x, y / d, known, LEVELS, colors="white", linewidths=0.8)
         ax.clabel(lines, fmt=lambda level: f"{level:g}" if level > 0.02 else "0", fontsize=6)
         ax.set_yscale("log", base=2)
         ax.set_yticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
@@ -55,13 +56,10 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
 
 
 def _slice(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
-    for law, (label, colour, marker) in LAWS.items():
-        line = [r for r in rows if r["entries"] == law]
-        x = [r["strength"] for r in line]
-        ax.fill_between(x, [r["low"] for r in line], [r["high"] for r in line], color=colour, alpha=0.15, linewidth=0)
-        ax.plot(x, [r["mean"] for r in line], marker, color=colour, label=label, markersize=3)
+    for entries, (label, colour, marker) in LAWS.items():
+        points(ax, "strength", [r for r in rows if r["entries"] == entries], label, colour, marker, markersize=3)
     line = [r for r in rows if r["entries"] == "gaussian"]
-    ax.plot([r["strength"] for r in line], [r["theory"] for r in line], color="black", label="limit")
+    law(ax, "strength", line, color="black", label="limit")
     ax.axvline(1, color=GREY, linestyle="--", linewidth=0.8)
     ax.set_xlabel("strength / critical strength")
     ax.set_ylabel("⟨û,u⟩²")

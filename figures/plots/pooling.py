@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import law, legend, points
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 from . import Entry
 
@@ -38,8 +39,9 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     equal = [r for r in curves if r["profile"] == "equal" and not _control(r)]
     for (colour, marker), layers in zip(LOOKS, sorted({r["layers"] for r in equal}), strict=False):
         line = [r for r in equal if r["layers"] == layers]
-        _points(left, "strength", line, "1 layer" if layers == 1 else f"{layers} layers", colour, marker)
-        left.plot([r["strength"] for r in line], [r["theory"] for r in line], color=colour, linewidth=0.9)
+        label = "1 layer" if layers == 1 else f"{layers} layers"
+        points(left, "strength", line, label, colour, marker, band=0.12)
+        law(left, "strength", line, color=colour, linewidth=0.9)
     many = next(r["layers"] for r in curves if r["profile"] != "equal")
     _profiles(middle, [r for r in curves if r["layers"] == many])
     for ax in (left, middle):
@@ -51,8 +53,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     left.set_title(f"equal layers, {trials} trials", loc="left")
     middle.set_title(f"{many} layers, {trials} trials", loc="left")
     _border(right, [r for r in rows if r["panel"] == "border"])
-    shown = {label: h for ax in (left, middle, right) for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4, columnspacing=1.5)
+    legend(figure, (left, middle, right), ncols=4, columnspacing=1.5)
     return figure
 
 
@@ -65,20 +66,20 @@ def _control(row: dict[str, Any]) -> str:
 def _profiles(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for (profile, (label, colour, marker)), size in zip(PROFILES.items(), (7, 5, 2.5), strict=True):
         line = [r for r in rows if r["profile"] == profile and not _control(r)]
-        _points(ax, "strength", line, label, colour, marker, size)
+        hollow: dict[str, Any] = {"fillstyle": "none", "markeredgewidth": 0.8} if size > 4 else {}
+        points(ax, "strength", line, label, colour, marker, band=0.12, markersize=size, **hollow)
     line = [r for r in rows if r["profile"] == "equal" and not _control(r)]
-    ax.plot([r["strength"] for r in line], [r["theory"] for r in line], color="black", label="law", linewidth=0.9)
+    law(ax, "strength", line, color="black", label="law", linewidth=0.9)
     for control, (colour, marker) in CONTROLS.items():
-        _points(ax, "strength", [r for r in rows if _control(r) == control], control, colour, marker)
+        points(ax, "strength", [r for r in rows if _control(r) == control], control, colour, marker, band=0.12)
 
 
 def _border(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for control, (colour, marker) in {"": (BLUE, "o"), **CONTROLS}.items():
         line = [r for r in rows if _control(r) == control]
         label = control or "strength at overlap ½"
-        _points(ax, "layers", line, label, colour, marker)
-        if line[0]["theory"] is not None:
-            ax.plot([r["layers"] for r in line], [r["theory"] for r in line], color="black", linewidth=0.9)
+        points(ax, "layers", line, label, colour, marker, band=0.12)
+        law(ax, "layers", line, color="black", linewidth=0.9)
     layers = np.array(sorted({r["layers"] for r in rows}))
     ax.plot(layers, layers**-0.25, color=GREY, linestyle="--", linewidth=0.8, label="border, L^(−¼)")
     ax.set_xscale("log", base=2)
@@ -88,12 +89,3 @@ def _border(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     ax.set_xlabel("number of layers L")
     ax.set_ylabel("strength per layer / border")
     ax.set_title(f"strength needed, {rows[0]['trials']} trials", loc="left")
-
-
-def _points(
-    ax: Any, along: str, rows: Sequence[dict[str, Any]], label: str, colour: str, marker: str, size: float = 3.5
-) -> None:
-    x = [r[along] for r in rows]
-    ax.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.12, linewidth=0)
-    style = {"fillstyle": "none", "markeredgewidth": 0.8} if size > 4 else {}
-    ax.plot(x, [r["mean"] for r in rows], marker, color=colour, label=label, markersize=size, **style)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..drawing import law, plain_ticks, points
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 from . import Entry
 
@@ -57,8 +58,8 @@ def build(rows: Rows) -> Figure:
             _method(ax, sorted((r for r in panel if r["quantity"] == method), key=lambda r, k=knob: r[k]), knob)
         ax.set(xscale=scale, yscale="log", xlabel=label)
         if scale == "log":
-            _plain(ax.xaxis)
-        _plain(ax.yaxis)
+            plain_ticks(ax.xaxis)
+        plain_ticks(ax.yaxis)
     for ax in axes[::3]:
         ax.set_ylabel("excess risk")
     one = rows[0]
@@ -77,16 +78,6 @@ def _look(method: str) -> dict[str, Any]:
 
 def _method(ax: Any, line: Rows, knob: str) -> None:
     name = line[0]["quantity"]
-    colour, x = METHODS[name][0], [r[knob] for r in line]
-    known = [r for r in line if r["theory"] is not None]
-    ax.plot([r[knob] for r in known], [r["theory"] for r in known], "-", color=colour, linewidth=0.8)
-    ax.plot(x, [r["mean"] for r in line], linestyle="none", color=colour, **_look(name))
-    ax.fill_between(x, [r["low"] for r in line], [r["high"] for r in line], color=colour, alpha=0.1, linewidth=0)
-
-
-def _plain(axis: Any) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1, 3), numticks=12))
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(NullFormatter())
+    colour = METHODS[name][0]
+    law(ax, knob, line, color=colour, linewidth=0.8)
+    points(ax, knob, line, None, colour, band=0.1, **_look(name))

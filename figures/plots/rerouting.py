@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..drawing import law, points
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 from . import Entry
 
@@ -59,11 +60,8 @@ def build(rows: Rows) -> Figure:
 def _curve(ax: Any, rows: Rows, label: str | None, colour: str, marker: str, style: str = "-") -> None:
     """Measured means with their band; the law, where there is one, in black."""
     rows = sorted(rows, key=lambda r: r["steps"])
-    x = [r["steps"] for r in rows]
-    ax.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.12, linewidth=0)
-    ax.plot(x, [r["mean"] for r in rows], style, marker=marker, color=colour, label=label, linewidth=0.9)
-    held = [r for r in rows if r["theory"] is not None]
-    ax.plot([r["steps"] for r in held], [r["theory"] for r in held], color="black", linewidth=0.8, zorder=3)
+    points(ax, "steps", rows, label, colour, marker, band=0.12, linestyle=style, linewidth=0.9)
+    law(ax, "steps", rows, color="black", linewidth=0.8, zorder=3)
 
 
 def _metric(ax: Any, rows: Rows) -> None:
@@ -77,17 +75,15 @@ def _metric(ax: Any, rows: Rows) -> None:
 
 
 def _share(ax: Any, rows: Rows) -> None:
-    for aligned, quantity, colour, marker, label, law, style in (
+    for aligned, quantity, colour, marker, label, name, style in (
         ("False", "share", RED, "o", "mean", "law", "-"),
         ("False", "largest share", RED, "_", "largest of 5", "bound", "--"),
         ("True", "share", BLUE, "^", "eigenvector", None, "-"),
     ):
         line = [r for r in rows if str(r["aligned"]) == aligned and r["quantity"] == quantity]
         line.sort(key=lambda r: r["metric"])
-        x = [r["metric"] for r in line]
-        ax.fill_between(x, [r["low"] for r in line], [r["high"] for r in line], color=colour, alpha=0.1, linewidth=0)
-        ax.plot(x, [r["mean"] for r in line], marker, color=colour, label=label)
-        ax.plot(x, [r["theory"] for r in line], style, color="black", linewidth=0.8, label=law)
+        points(ax, "metric", line, label, colour, marker, band=0.1)
+        law(ax, "metric", line, style=style, color="black", linewidth=0.8, label=name)
     ax.set_xscale("log", base=2)
     ax.set_xticks([2, 4, 8, 16], ["2", "4", "8", "16"])
     ax.set(xlabel="condition κ of the metric", ylabel="share re-routed", ylim=(-0.04, 1.25))
@@ -104,7 +100,7 @@ def _strength(ax: Any, rows: Rows) -> None:
             x = [r["strength"] for r in line]
             ax.plot(x, [r["mean"] for r in line], style, color=colour, label=label, linewidth=0.8, markersize=3)
             if random == "False":
-                ax.plot(x, [r["theory"] for r in line], color="black", linewidth=0.8)
+                law(ax, "strength", line, color="black", linewidth=0.8)
     ax.axhline(0, color=GREY, linewidth=0.6, linestyle="--")
     low, high = ax.get_ylim()
     ax.set(xlabel="compensator / shortcut", ylabel="reliance learnt", ylim=(low, high + 0.45 * (high - low)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..drawing import law, legend, points
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 from . import Entry
 
@@ -50,20 +51,18 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     axes[1, 1].set_title(f"fits of low rank, noise {much:g} beta, {trials} trials", loc="left")
     for ax in axes[:, 0]:
         ax.set_ylabel("squared overlap ⟨û,u⟩²")
-    shown = {label: h for ax in axes.flat for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4, columnspacing=1.5)
+    legend(figure, axes.flat, ncols=4, columnspacing=1.5)
     return figure
 
 
 def _samples(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for quantity, (label, colour, marker) in LOOKS.items():
         line = [r for r in rows if r["quantity"] == quantity and not r["common"]]
-        _points(ax, "n", line, label, colour, marker)
-        law = [(r["n"], r["theory"]) for r in line if r["theory"] is not None]
-        ax.plot([n for n, _ in law], [y for _, y in law], color=colour, linewidth=0.9)
+        points(ax, "n", line, label, colour, marker)
+        law(ax, "n", line, color=colour, linewidth=0.9)
     control = [r for r in rows if r["quantity"] == "whitened" and r["common"]]
     if control:
-        _points(ax, "n", control, *CONTROL)
+        points(ax, "n", control, *CONTROL)
     ax.axvline(rows[0]["d"], color=GREY, linestyle=":", linewidth=0.8, label="n = input size")
     ax.set_xscale("log")
     ax.set_xticks([50, 100, 200, 500, 1000, 2000, 4000], ["50", "100", "200", "500", "1000", "2000", "4000"])
@@ -95,23 +94,17 @@ def _wrong(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     row = rows[0]
     sizes = sorted({r["n"] for r in rows if r["n"] > row["d"]})
     scale = Cell(row["m"], row["d"], row["n"], row["noise"], "uneven").variance ** 0.5
-    law = [sample_law(n, row["m"], row["d"], 1.0, row["noise"] / scale)[0] for n in sizes]
-    ax.plot(sizes, law, color=GREY, linewidth=0.9, linestyle="-.", label="law of weights, even inputs")
+    values = [sample_law(n, row["m"], row["d"], 1.0, row["noise"] / scale)[0] for n in sizes]
+    ax.plot(sizes, values, color=GREY, linewidth=0.9, linestyle="-.", label="law of weights, even inputs")
 
 
 def _fits(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for (colour, marker), n in zip(RANKS, sorted({r["n"] for r in rows}), strict=False):
         line = [r for r in rows if r["n"] == n]
-        _points(ax, "rank", line, f"rank r of dW, n = {n}", colour, marker)
+        points(ax, "rank", line, f"rank r of dW, n = {n}", colour, marker)
         for r in (r for r in line if r["theory"] is not None):
             ax.plot([0.8 * r["rank"], 1.25 * r["rank"]], [r["theory"]] * 2, color="black", linewidth=0.9)
     ax.set_xscale("log", base=2)
     ax.set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
     ax.set_xlabel("rank of the fit")
     ax.set_ylim(-0.03, 1.05)
-
-
-def _points(ax: Any, along: str, rows: Sequence[dict[str, Any]], label: str, colour: str, marker: str) -> None:
-    x = [r[along] for r in rows]
-    ax.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.15, linewidth=0)
-    ax.plot(x, [r["mean"] for r in rows], marker, color=colour, label=label, markersize=3.5)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import plain_ticks
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
 
@@ -55,7 +56,7 @@ def _components(ax: Any, rows: Rows) -> None:
     ax.set_yscale("log")
     ax.set_ylim(top=ax.get_ylim()[1] * 60)
     ax.set_xlim(0.6, 5.4)
-    _decimal(ax.yaxis, tens=True)
+    plain_ticks(ax.yaxis, at=(1,))
     ax.set_xticks(sorted({r["components"] for r in rows if r["components"] is not None}))
     ax.set_xlabel("component deleted")
     ax.set_ylabel("excess risk / naive")
@@ -88,8 +89,8 @@ def _rules(ax: Any, rows: Rows) -> None:
         ax.axvline(s, color=PURPLE, linestyle=":", linewidth=0.8, label=None if n else "task's strengths")
     ax.set(xscale="log", yscale="log", xlabel="strength / tau")
     ax.set_ylim(1.5e-5, ax.get_ylim()[1] * 3)
-    _decimal(ax.xaxis)
-    _decimal(ax.yaxis, tens=True)
+    plain_ticks(ax.xaxis)
+    plain_ticks(ax.yaxis, at=(1,))
     ax.set_title(f"Deleted: by rule, {rows[0]['trials']} trials", loc="left")
     ax.legend(loc="upper right", handlelength=1.0, handletextpad=0.4, borderaxespad=0, labelspacing=0.25)
 
@@ -108,19 +109,11 @@ def _places(ax: Any, rows: Rows) -> Any:
     ax.set_xscale("log")
     ax.invert_yaxis()
     ax.set_yticks(y)
-    _decimal(ax.xaxis)
+    plain_ticks(ax.xaxis)
     ax.set_xlabel("strength / tau")
     ax.set_ylabel("component")
     ax.set_title("Factor's place; line: theory", loc="left")
     return mesh
-
-
-def _decimal(axis: Any, *, tens: bool = False) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1,) if tens else (1, 3), numticks=12))
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _task(rows: Rows) -> list[float]:

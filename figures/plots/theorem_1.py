@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import legend, points
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
 
@@ -42,23 +43,13 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         if ax not in axes[1, ::2]:
             ax.set_ylim(-0.02, 1.03)
             ax.set_ylabel("sin ∠(û, u)" if ax in (axes[0, 0], axes[1, 1]) else "")
-    found: dict[str, Any] = {}
-    for ax in axes.flat:
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
     title = f"points: mean and 10 to 90% of {rows[0]['trials']} trials; lines: theory (dashed: measured)"
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=4, title=title, title_fontsize=7)
+    legend(figure, axes.flat, ncols=4, title=title, title_fontsize=7)
     return figure
 
 
 def _of(rows: Sequence[dict[str, Any]], along: str, **chosen: Any) -> list[dict[str, Any]]:
     return sorted((r for r in rows if chosen.items() <= r.items()), key=lambda r: r[along])
-
-
-def _points(ax: Any, along: str, rows: Sequence[dict[str, Any]], label: str, colour: str, marker: str) -> None:
-    x = [r[along] for r in rows]
-    ax.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.15, linewidth=0)
-    ax.plot(x, [r["mean"] for r in rows], marker, color=colour, label=label)
 
 
 def _law(
@@ -78,10 +69,10 @@ def _ticks(ax: Any, values: Sequence[float], label: str) -> None:
 
 def _samples(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     weak, strong = sorted({r["beta"] for r in rows})
-    _points(ax, "n", _of(rows, "n", shared=1.0, quantity="sine"), "outputs share their noise", RED, "x")
+    points(ax, "n", _of(rows, "n", shared=1.0, quantity="sine"), "outputs share their noise", RED, "x")
     for beta, colour, marker in ((weak, BLUE, "o"), (strong, GREEN, "s")):
         line = _of(rows, "n", beta=beta, shared=0.0, quantity="sine")
-        _points(ax, "n", line, f"random task, beta = {beta:g} in a", colour, marker)
+        points(ax, "n", line, f"random task, beta = {beta:g} in a", colour, marker)
         known = _law(ax, "n", line, BOUND)
         if known:
             ax.annotate(f"{beta:g}", known[0], xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7)
@@ -92,7 +83,7 @@ def _samples(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
 def _tasks(ax: Any, rows: Sequence[dict[str, Any]], along: str) -> None:
     for task, colour, marker in (("random", BLUE, "o"), ("worst", PURPLE, "D")):
         line = _of(rows, along, task=task, quantity="sine")
-        _points(ax, along, line, "worst task" if task == "worst" else "", colour, marker)
+        points(ax, along, line, "worst task" if task == "worst" else "", colour, marker)
         if task == "worst":
             _law(ax, along, line, BOUND)
     if along == "beta":
@@ -106,7 +97,7 @@ def _tasks(ax: Any, rows: Sequence[dict[str, Any]], along: str) -> None:
 def _risk(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for quantity, label, colour, marker in (("naive risk", "naive", ORANGE, "s"), ("risk", "û removed", BLUE, "o")):
         line = _of(rows, "n", quantity=quantity)
-        _points(ax, "n", line, label if quantity == "naive risk" else "", colour, marker)
+        points(ax, "n", line, label if quantity == "naive risk" else "", colour, marker)
         _law(ax, "n", line, BOUND, colour=colour if quantity == "naive risk" else "black")
         at, place = line[3], (4, 4) if quantity == "risk" else (4, 5)
         ax.annotate(label, (at["n"], at["mean"]), xytext=place, textcoords="offset points", fontsize=7)
@@ -119,7 +110,7 @@ def _risk(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
 
 def _steps(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for optimizer, name, colour, marker in (("sgd", "descent", GREEN, "v"), ("adam", "Adam", ORANGE, "^")):
-        _points(ax, "steps", _of(rows, "steps", optimizer=optimizer, quantity="sine"), name, colour, marker)
+        points(ax, "steps", _of(rows, "steps", optimizer=optimizer, quantity="sine"), name, colour, marker)
         line = _of(rows, "steps", optimizer=optimizer, quantity="certificate")
         values = [r["steps"] for r in line], [r["mean"] for r in line]
         ax.plot(*values, "--", color=colour, linewidth=1, label="‖P_u dW Ŝ‖/ŝ₁, any optimiser")
@@ -135,8 +126,8 @@ def _curation(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     line = _of(rows, "core", quantity="weight")
     nu, kappa = np.linspace(0, max(r["core"] for r in line), 400), line[0]["kappa"]
     ax.plot(nu, nu * kappa / (1 + nu - kappa**2), color=RED, linewidth=1)
-    _points(ax, "core", line, "weight on z", RED, "P")
-    _points(ax, "core", _of(rows, "core", quantity="sine"), "", BLUE, "o")
+    points(ax, "core", line, "weight on z", RED, "P")
+    points(ax, "core", _of(rows, "core", quantity="sine"), "", BLUE, "o")
     border: Any = brentq(lambda x: x * kappa / np.sqrt(1 + x - kappa**2) - 2, 1e-3, 1e3)
     ax.axvline(border, color=GREY, linestyle="--", linewidth=0.8)
     ax.annotate("border", (border, 0.0), xytext=(-2, 0), textcoords="offset points", ha="right", fontsize=7)

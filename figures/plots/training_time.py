@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import law, legend, points
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
 
@@ -46,14 +47,8 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     axes[1, 2].set_xlabel("rank of LoRA")
     axes[0, 0].set_ylim(-0.03, 1.0)
     problems = len({r["draw"] for r in paths})
-    figure.legend(
-        *_handles(axes),
-        loc="outside lower center",
-        ncols=5,
-        title=f"lines: law (Adam’s paths: measured); {problems} problems (range) of {rows[0]['trials']} trials",
-        title_fontsize=7,
-        columnspacing=1.2,
-    )
+    title = f"lines: law (Adam’s paths: measured); {problems} problems (range) of {rows[0]['trials']} trials"
+    legend(figure, axes.flat, ncols=5, title=title, title_fontsize=7, columnspacing=1.2)
     return figure
 
 
@@ -74,22 +69,13 @@ def _first(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     x = sorted({r["rank"] for r in rows})
     for side, (_, colour, marker) in SIDES.items():
         line = sorted((r for r in rows if r["quantity"] == side), key=lambda r: r["rank"])
-        ax.fill_between(x, [r["low"] for r in line], [r["high"] for r in line], color=colour, alpha=0.15, linewidth=0)
-        ax.plot(x, [r["mean"] for r in line], marker, color=colour, label=f"one step: {'u' if side == 'left' else 'v'}")
+        points(ax, "rank", line, f"one step: {'u' if side == 'left' else 'v'}", colour, marker)
         if line[0]["relation"] != "<=":
             style = "-" if line[-1]["relation"] == "=" else "--"
-            ax.plot(x, [r["theory"] for r in line], style, color=colour, linewidth=1)
+            law(ax, "rank", line, style=style, color=colour, linewidth=1)
         control = sorted((r for r in rows if r["quantity"] == f"{side} control"), key=lambda r: r["rank"])
         name = "random direction (control)"
         ax.plot(x, [r["mean"] for r in control], "x", color=GREY, label=name, markersize=3)
     ax.plot(x, np.array(x) / rows[0]["d"], ":", color="black", linewidth=1, label="bound for v: r/d")
     ax.set_xscale("log", base=2)
     ax.set_xticks(x, [str(r) for r in x])
-
-
-def _handles(axes: Any) -> tuple[list[Any], list[str]]:
-    found: dict[str, Any] = {}
-    for ax in axes.flat:
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    return list(found.values()), list(found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import law, points
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 from . import Entry
 
@@ -72,7 +73,7 @@ def _map(ax: Any, rows: Rows, panel: str) -> None:
                 z[np.searchsorted(y, r[up]), np.searchsorted(x, r[across])] = r[key]
         return z
 
-    measured, law = (np.array([grid(name, key) for name in METHODS]) for key in ("mean", "theory"))
+    measured, known = (np.array([grid(name, key) for name in METHODS]) for key in ("mean", "theory"))
     best = np.argmin(measured, axis=0)
     best = np.where(_same(measured), METHODS.index("post-hoc write"), best)
     colours = ListedColormap([LOOKS[name][0] for name in METHODS])
@@ -80,7 +81,7 @@ def _map(ax: Any, rows: Rows, panel: str) -> None:
     ax.pcolormesh(x, y, best, cmap=colours, norm=norm, alpha=0.75, linewidth=0, rasterized=True)
     open_to_doubt = grid("winner", "low") != grid("winner", "high")
     ax.contourf(x, y, open_to_doubt, levels=[0.5, 1.5], colors="none", hatches=["////"])
-    _borders(ax, (x, y), np.delete(law, METHODS.index("write GRASP"), axis=0))
+    _borders(ax, (x, y), np.delete(known, METHODS.index("write GRASP"), axis=0))
     for n in np.unique(best):
         row, column = _middle(best == n)
         box = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 1}
@@ -118,13 +119,9 @@ def _risks(ax: Any, rows: Rows) -> None:
     at = values[np.argmin(np.abs(values - LINE))]
     line = [r for r in rows if r["rho_t"] == at]
     for name, (colour, marker) in LOOKS.items():
-        points = sorted((r for r in line if r["quantity"] == name), key=lambda r: r["task"])
-        x = [r["task"] for r in points]
-        ax.plot(x, [r["theory"] for r in points], color=colour, linewidth=0.8)
-        ax.plot(x, [r["mean"] for r in points], marker, color=colour, markersize=3)
-        ax.fill_between(
-            x, [r["low"] for r in points], [r["high"] for r in points], color=colour, alpha=0.15, linewidth=0
-        )
+        found = sorted((r for r in line if r["quantity"] == name), key=lambda r: r["task"])
+        law(ax, "task", found, color=colour, linewidth=0.8)
+        points(ax, "task", found, None, colour, marker, markersize=3)
     ax.set(xlabel="scale of the task", ylabel="excess risk", yscale="log")
     ax.set_yticks([0.1, 0.3, 1, 3, 10], ["0.1", "0.3", "1", "3", "10"])
     ax.yaxis.set_minor_formatter("")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import law, legend, points
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
 
@@ -40,8 +41,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     for ax, size in zip(axes[1:], budgets, strict=True):
         _complexity(ax, [r for r in complexity if r["size"] == size], size)
     axes[1].set_ylabel("squared overlap ⟨û,u⟩²")
-    shown = {label: h for ax in axes for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4, columnspacing=1.5)
+    legend(figure, axes, ncols=4, columnspacing=1.5)
     return figure
 
 
@@ -57,10 +57,10 @@ def _angle(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for (task, one), (label, colour, marker) in TASKS.items():
         cell = [r for r in rows if r["task"] == task and (r["rank"] == 1) == one]
         sine = [r for r in cell if r["quantity"] == "sine"]
-        _points(ax, "size", sine, label, colour, marker)
-        law = [(r["size"], r["theory"]) for r in cell if r["quantity"] == "overlap" and r["theory"] is not None]
+        points(ax, "size", sine, label, colour, marker, band=0.2, markersize=3)
+        known = [(r["size"], r["theory"]) for r in cell if r["quantity"] == "overlap" and r["theory"] is not None]
         if task != "adversary":
-            ax.plot([size for size, _ in law], [np.sqrt(1 - y) for _, y in law], color=colour, linewidth=0.9)
+            ax.plot([size for size, _ in known], [np.sqrt(1 - y) for _, y in known], color=colour, linewidth=0.9)
     ax.set_xlim(0, 1)
     ax.set_ylim(-0.02, 1.05)
     ax.set_xlabel("norm of the task / strength of the factor")
@@ -71,19 +71,11 @@ def _angle(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
 def _complexity(ax: Any, rows: Sequence[dict[str, Any]], size: float) -> None:
     for (task, one), (label, colour, marker) in TASKS.items():
         cell = sorted((r for r in rows if r["task"] == task and not one), key=lambda r: r["rank"])
-        _points(ax, "rank", cell, label, colour, marker)
-        if cell and cell[0]["theory"] is not None:
-            ax.plot([r["rank"] for r in cell], [r["theory"] for r in cell], color="black", linewidth=1)
+        if cell:
+            points(ax, "rank", cell, label, colour, marker, band=0.2, markersize=3)
+            law(ax, "rank", cell, color="black", linewidth=1)
     ax.set_xscale("log", base=2)
     ax.set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
     ax.set_ylim(-0.03, 1.05)
     ax.set_xlabel("rank of the task")
     ax.set_title(f"‖T‖_F = {size:g} beta, {rows[0]['trials']} trials", loc="left")
-
-
-def _points(ax: Any, along: str, rows: Sequence[dict[str, Any]], label: str, colour: str, marker: str) -> None:
-    if not rows:
-        return
-    x = [r[along] for r in rows]
-    ax.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.2, linewidth=0)
-    ax.plot(x, [r["mean"] for r in rows], marker, color=colour, label=label, markersize=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from real_models.adapters.text import percent
 from real_models.audit.measurements import NEEDED
 
 from .table import Block, Table
@@ -59,10 +60,10 @@ def _components(found: Against, explain: bool) -> list[Block]:
         [
             str(c.index) if one_space else f"{c.decomposition}, {c.index}",
             number(strengths[c.decomposition, c.index]),
-            *(_percent(x) for x in (c.each if columns else ())),
-            _percent(c.together),
-            _percent(c.random),
-            _percent(c.random_99),
+            *(percent(x) for x in (c.each if columns else ())),
+            percent(c.together),
+            percent(c.random),
+            percent(c.random_99),
         ]
         for c in rows
     ]
@@ -74,7 +75,7 @@ def _components(found: Against, explain: bool) -> list[Block]:
 def _said(rows: Sequence[Covered], one_space: bool) -> list[Block]:
     def which(chosen: Sequence[Covered]) -> str:
         names = [str(c.index) if one_space else f"{c.decomposition} {c.index}" for c in chosen]
-        numbers = ", ".join(f"{name} ({_percent(c.together)})" for name, c in zip(names, chosen, strict=True))
+        numbers = ", ".join(f"{name} ({percent(c.together)})" for name, c in zip(names, chosen, strict=True))
         return f"component{'s' if len(chosen) > 1 else ''} {numbers}"
 
     theirs = [c for c in rows if c.together >= SHARED and c.together > c.random_99]
@@ -140,7 +141,3 @@ def _most(found: Against) -> str:
 
 def _controls(n: int) -> str:
     return "the control" if n == 1 else f"the {n} controls"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.2g}%"

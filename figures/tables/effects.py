@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from real_models.adapters.text import ending
 from real_models.audit.effects import BASE, DEFINITION, NAIVE
-from real_models.audit.holding import controls, percent, ranked, share
+from real_models.audit.holding import controls, percent_interval, ranked, share
 
 from .table import Block, Table
 
@@ -51,8 +52,10 @@ def _parts(found: Effects, listed: Sequence[Effect], which: str) -> Table:
     headers += [f"{q} removed" for q in quantities] + [f"{q} kept alone" for q in quantities] + ["random"]
     rows = []
     for effect in listed:
-        row = [_short(effect.part.name), f"{100 * effect.part.energy:.1f}%"]
-        row += [percent(effect.removed[q]) for q in quantities] + [percent(effect.kept[q]) for q in quantities]
+        row = [ending(effect.part.name, MOST_WIDE), f"{100 * effect.part.energy:.1f}%"]
+        row += [percent_interval(effect.removed[q]) for q in quantities] + [
+            percent_interval(effect.kept[q]) for q in quantities
+        ]
         rows.append([*row, _random(found, effect)])
     gone = [f"{q} kept alone" for q in quantities if q != "drift"]
     gone += ["‖dW‖²", "random", "drift kept alone"]
@@ -71,7 +74,13 @@ def weights_table(parts: Sequence[Part], *, shown: int | None = None) -> Table:
     """The share of ‖dW‖² that each deletion takes, and what it leaves; the largest first."""
     order = sorted((p for p in parts if p.draw is None), key=lambda p: -p.energy)
     rows = [
-        [_short(p.name), p.scope, str(len(p.modules)), f"{100 * p.energy:.2f}%", f"{100 * (1 - p.energy):.2f}%"]
+        [
+            ending(p.name, MOST_WIDE),
+            p.scope,
+            str(len(p.modules)),
+            f"{100 * p.energy:.2f}%",
+            f"{100 * (1 - p.energy):.2f}%",
+        ]
         for p in (order if shown is None else order[:shown])
     ]
     drawn = [p.energy for p in parts if p.draw is not None]
@@ -87,7 +96,3 @@ def _level(found: Estimate, *, signed: bool = False) -> str:
     if found.low is None or found.high is None:
         return f"{found.value:{form}}"
     return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= MOST_WIDE else "…" + name[1 - MOST_WIDE :]

@@ -18,9 +18,11 @@ FOLD = 16  # characters that a left column can fold to
 class Table:
     """Headers and rows of text, printed by rich as a light table.
 
-    left : so many first columns are left-aligned and may fold; numbers, in the others, never break.
-    droppable : headers of columns that go, in this order, while the table is wider than what it is printed on. Where
-    that is not enough left columns fold to half, then the last columns go: rich would cut off the first ones.
+    Attributes:
+        left: so many first columns are left-aligned and may fold; numbers, in the others, never break.
+        droppable: headers of columns that go, in this order, while the table is wider than what it is printed on. Where
+            that is not enough left columns fold to half, then the last columns go: rich would cut off the first ones.
+
     Raises ValueError for a row that is not as long as the headers.
     """
 

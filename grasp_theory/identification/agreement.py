@@ -19,13 +19,12 @@ ROWS = 1024  # of the directions that are promoted to float64 at a time
 class Agreement:
     """Mean cos² of the leading directions over pairs of modules in different layers.
 
-    Attributes
-    ----------
-    value : the mean; 0 is orthogonal, 1 the same direction everywhere.
-    null_mean : its mean under the permutation null.
-    isotropic_mean : 1/d, its mean for independent isotropic directions: printed, never used for a verdict.
-    p_value : (1 + draws at least as large)/(1 + draws), never below 1 over the number of distinct draws.
-    pairs : number of pairs of modules.
+    Attributes:
+        value: the mean; 0 is orthogonal, 1 the same direction everywhere.
+        null_mean: its mean under the permutation null.
+        isotropic_mean: 1/d, its mean for independent isotropic directions: printed, never used for a verdict.
+        p_value: (1 + draws at least as large)/(1 + draws), never below 1 over the number of distinct draws.
+        pairs: number of pairs of modules.
     """
 
     value: float

@@ -12,8 +12,10 @@ from numpy import ndarray
 
 from .. import linalg
 from ..errors import InputError
+from ..moved import renamed
 from ..subspace import fix_sign
-from ..updates import LARGEST, Side, Update, require_size
+from ..updates import LARGEST, AskedSide, Side, Update, require_options, require_size
+from . import rule
 from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
@@ -30,69 +32,50 @@ from .measure import (
 )
 from .read_start import ReadStack
 from .report import Alignment, Decomposition, Floor, ModuleSpectrum, Report
-from .rule import CAVEAT, P_VALUE, RULE
 from .self_certificate import SelfCertificate, self_certificate, withheld
 from .start import progress, start_of
 from .verdict import judge, overall
 
+Pool = Literal["auto", "layers", "none"]
 BULK = 5e-3  # error of a pooled value that is followed by no gap, in units of itself
 
-NOTE_CONVERGED = (
-    "The noise floor takes B to be signal plus independent noise and A as it stands, as early in training; "
-    "after a converged fit the floor and the strength that could have been seen are indicative only."
-)
-NOTE_CERTIFICATE = (
-    "Certificates speak about the matrix that was decomposed. After a LoRA run on correlated inputs the weights alone "
-    "are not the whitened update, and the bound can fail; decompose dW X where inputs are at hand."
-)
-NOTE_READ = (
-    "Read side without the base model: the norm's gains are unknown and A is near its random start; the value path "
-    "writes to the stream only through the output projection."
-)
-NOTE_SEPARATE = (
-    "Every module is decomposed by itself; one test of agreement, over all modules of a width, serves them all."
-)
-NOTE_EARLY = (
-    "No verdict: training has hardly begun. The first steps of Adam leave the signs of one gradient, which the layers "
-    "share, far above a floor of independent noise."
-)
-NOTE_UNKNOWN = "The module names tell neither the write nor the read side: {} directions of each module by itself."
 
-
+@renamed(k="top")
 def identify(
     updates: Iterable[Update],
     *,
-    side: Literal["auto", "write", "read"] = "auto",
-    pool: Literal["auto", "layers", "none"] = "auto",
-    k: int = 8,
+    side: AskedSide = "auto",
+    pool: Pool = "auto",
+    top: int = 8,
     normalize: bool = False,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Report:
-    """Components of a set of updates: strength, floor, certificate, agreement between layers, verdict.
+    """Find the components of updates, with strength, floor, certificate, agreement between layers, and verdict.
 
-    *write*: left singular vectors of [dW_1 … dW_L], the modules that write the residual stream side by side (pooled),
-    or of each. *read*: right singular vectors of the modules that read it. Method ``weight-svd``; no labels.
+    On the write side these are the left singular vectors of [dW_1 … dW_L], the modules that write the residual stream
+    side by side (pooled), or of each; on the read side the right singular vectors of the modules that read it. The
+    method is ``weight-svd``; it needs no labels.
 
-    Parameters
-    ----------
-    updates : loaded a few at a time; of those of a large stack one factor once more in every Lanczos step.
-    side : "auto" takes write if any module writes, else read.
-    pool : "auto" pools the write side over layers and leaves read modules apart.
-    k : components to report of each decomposition.
-    normalize : divide every module by its Frobenius norm before pooling, so that no layer dominates.
-    level : probability that pure noise stays below the floor.
-    seed : of the permutation test; the only random choice.
+    Args:
+        updates: such as ``adapter.updates``. They are loaded a few at a time; of those of a large stack one factor is
+            loaded once more in every Lanczos step.
+        side: "write" or "read"; "auto" takes write if any module writes, else read.
+        pool: "layers" pools the modules over the layers, "none" leaves each by itself; "auto" pools the write side and
+            leaves read modules apart.
+        top: how many components to report of each decomposition.
+        normalize: whether to divide every module by its Frobenius norm before pooling, so that no layer dominates.
+        level: the probability that pure noise stays below the floor.
+        seed: of the permutation test, which is the only random choice.
 
-    Raises
-    ------
-    InputError : no update, no module of the side asked for, options out of range, factors that are not finite.
+    Raises:
+        InputError: no update, no module of the side asked for, options out of range, factors that are not finite.
 
-    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 10 MB of a
-    stack, and the leading directions. A pooled value that no gap follows has an error of up to BULK times itself;
-    ``error`` says it.
+    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 10 MB of a stack, and
+    the leading directions. A pooled value that no gap follows has an error of up to BULK times itself; ``error`` says
+    it.
     """
-    _check_options(side, pool, k, level)
+    _check_options(side, pool, top, level)
     updates = list(updates)
     if not updates or not all(isinstance(u, Update) for u in updates):
         wrong = next((type(u).__name__ for u in updates if not isinstance(u, Update)), "none")
@@ -103,7 +86,7 @@ def identify(
     names = {u.name for u in selected}
     pooled = pool == "layers" or (pool == "auto" and chosen_side == "write" and any(u.side for u in selected))
     reading = ReadStack(updates)
-    modules, measured, stacks = _scan(updates, names, chosen_side, k, pooled, reading)
+    modules, measured, stacks = _scan(updates, names, chosen_side, top, pooled, reading)
     reached = progress(m.start for m in modules)
     begun = reached is None or reached.begun
     uninformative = [u.name for u in selected if u.fixed == chosen_side]
@@ -125,24 +108,24 @@ def identify(
             group = [replace(m, U=m.U[:, :0]) for m in group]  # they are all in ``directions``
             stack = stacks.pop(key)
             decompositions += [
-                _pooled(group, stack, directions, k, normalize=normalize, level=level, seed=seed, begun=begun)
+                _pooled(group, stack, directions, top, normalize=normalize, level=level, seed=seed, begun=begun)
             ]
         else:
-            decompositions += _separate(group, directions, chosen_side, k, level=level, seed=seed, begun=begun)
+            decompositions += _separate(group, directions, chosen_side, top, level=level, seed=seed, begun=begun)
     if decompositions:
         estimated = any(d.floor.value is not None for d in decompositions)
-        notes += [] if begun else [NOTE_EARLY]
-        notes += [NOTE_CONVERGED] if estimated else []
-        notes += [NOTE_CERTIFICATE]
-        notes += [NOTE_READ] if chosen_side == "read" else []
-        notes += [NOTE_SEPARATE] if not pooled else []
+        notes += [] if begun else [rule.NOTE_EARLY]
+        notes += [rule.NOTE_CONVERGED] if estimated else []
+        notes += [rule.NOTE_CERTIFICATE]
+        notes += [rule.NOTE_READ] if chosen_side == "read" else []
+        notes += [rule.NOTE_SEPARATE] if not pooled else []
     return Report(
         side=chosen_side,
         pool="layers" if pooled else "none",
         normalized=normalize,
         verdict=overall(decompositions),
-        rule=RULE,
-        caveat=CAVEAT,
+        rule=rule.RULE,
+        caveat=rule.CAVEAT,
         decompositions=tuple(decompositions),
         alignments=tuple(alignments),
         modules=tuple(modules),
@@ -188,13 +171,10 @@ def _group(module: Module) -> tuple[int, bool]:
     return module.width, module.zero_start != "A"
 
 
-def _check_options(side: str, pool: str, k: int, level: float) -> None:
-    if side not in ("auto", *get_args(Side)):
-        raise InputError(f'side must be "auto", "write" or "read", got {side!r}')
-    if pool not in ("auto", "layers", "none"):
+def _check_options(side: str, pool: str, top: int, level: float) -> None:
+    require_options(side, top)
+    if pool not in get_args(Pool):
         raise InputError(f'pool must be "auto", "layers" or "none", got {pool!r}')
-    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
-        raise InputError(f"k must be a positive number of components, got {k!r}")
     if not 0.5 <= level < 1:
         raise InputError(f"level must lie in [0.5, 1), got {level}")
 
@@ -207,7 +187,7 @@ def _choose(updates: Sequence[Update], side: str) -> tuple[Side, list[Update], l
     else:
         chosen = "write" if side == "write" else "read"
     if not known:  # the user may know better than the names; pooling needs to be asked for
-        return chosen, list(updates), [NOTE_UNKNOWN.format("left" if chosen == "write" else "right")]
+        return chosen, list(updates), [rule.NOTE_UNKNOWN.format("left" if chosen == "write" else "right")]
     selected = [u for u in updates if u.side == chosen]
     if not selected:
         kinds = sorted({u.name.rsplit(".", 1)[-1] for u in updates})
@@ -361,6 +341,6 @@ def _index_agreement(modules: LeadingDirections, count: int, seed: int) -> list[
         rest = LeadingDirections(modules.U[:, :, i:], modules.S[:, i:], modules.layers)
         found += agreement(rest, nothing, seed=seed)
         last = found[-1]
-        if last is None or last.p_value >= P_VALUE:
+        if last is None or last.p_value >= rule.P_VALUE:
             break
     return found + [None] * (count - len(found))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..errors import InputError
-from ..lowrank import LowRank
+from ..lowrank import LowRank, add
 from ..subspace import Subspace
 from ..updates import Side, Update
 from .report import Report
@@ -23,8 +23,10 @@ LARGEST_SHARE = 0.25  # of the space that the controls' directions may take: a r
 class ControlSpace:
     """The leading directions of the controls in one decomposition of a report.
 
-    name, modules : the decomposition's. each : of every control, its leading directions there, {0} where it has none.
-    together : the span of all.
+    Attributes:
+        name, modules: the decomposition's.
+        each: of every control, its leading directions there, {0} where it has none.
+        together: the span of all.
     """
 
     name: str
@@ -37,9 +39,11 @@ class ControlSpace:
 class Covered:
     """How much of one component lies in what the controls learnt.
 
-    decomposition, index : which component. each : ‖Q_cᵀu‖² for the leading directions Q_c of every control.
-    together : the same for the span of all, of dimension ``dimension``; a random direction has ``random`` =
-    dimension/width on average and at most ``random_99`` with 99%.
+    Attributes:
+        decomposition, index: which component.
+        each: ‖Q_cᵀu‖² for the leading directions Q_c of every control.
+        together: the same for the span of all, of dimension ``dimension``; a random direction has ``random`` =
+            dimension/width on average and at most ``random_99`` with 99%.
     """
 
     decomposition: str
@@ -127,7 +131,7 @@ def contrast(
     A, T AᵀA to first order, so that two runs with starts of their own leave twice the energy of T, and half the
     training leaves half of T. The projection does not ask how T was seen or how far it was learnt, but takes only its
     leading directions. Measured on LoRA of width 256 and rank 8 (eight modules, a task of rank 3 or 12 that is three
-    times as strong as the factor, four seeds): |cos| of component 0 with the factor
+    times as strong as the factor, four seeds): ``|cos|`` of component 0 with the factor
 
         starts, length      controls    alone        difference   projection   both
         the same            1 to 5      0.02, 0.04   0.94 – 0.97  0.05 – 0.96  0.90 – 0.94
@@ -162,12 +166,7 @@ def _contrasted(update: Update, controls: Sequence[Update], bases: Mapping[str, 
 
 
 def _stacked(update: Update, controls: Sequence[Update], space: Subspace | None, side: Side) -> LowRank:
-    loaded = [update.lowrank, *(c.lowrank for c in controls)]
-    weights = [1.0, *[-1 / len(controls)] * len(controls)]
-    B = np.hstack([w * x.scaling * x.B.astype(np.float64) for w, x in zip(weights, loaded, strict=True)])
-    A = np.vstack([x.A.astype(np.float64) for x in loaded])
-    if space is not None and side == "write":
-        B = space.reject(B)
-    elif space is not None:
-        A = space.reject(A.T).T
-    return LowRank(B, A)
+    left = add([update.lowrank, *(c.lowrank * (-1 / len(controls)) for c in controls)])
+    if space is None:
+        return left
+    return LowRank(space.reject(left.B), left.A) if side == "write" else LowRank(left.B, space.reject(left.A.T).T)

@@ -12,8 +12,9 @@ from numpy import ndarray
 from .. import linalg
 from ..errors import InputError
 from ..lowrank import LowRank
+from ..moved import renamed
 from ..subspace import Subspace
-from ..updates import Side, Update
+from ..updates import AskedSide, Side, Update, require_options
 from .lanczos import leading_svd
 from .measure import Stack
 from .report import SCHEMA_VERSION, plain
@@ -25,19 +26,20 @@ DRAWS = 999
 class Overlap:
     """Principal angles between the k leading directions of two updates, with what random subspaces would show.
 
-    Attributes
-    ----------
-    name, layer, width : module (or "pooled"), its layer, dimension of the space the directions lie in.
-    norms, strengths : Frobenius norms and leading singular values of the two updates.
-    cosine : tr(dWᵀ dW')/(‖dW‖‖dW'‖), None where an update is zero.
-    angles : principal angles in degrees, ascending; fewer than k where an update has lower rank.
-    mean_cos2 : mean squared cosine of these angles: 0 orthogonal, 1 the same subspace.
-    random_mean_cos2 : its mean max(k, k')/width for independent isotropic subspaces.
-    random_99 : its 99% quantile under the same law (simulated, fixed seed).
-    overlap : mean cos² weighted by the directions' energies (:func:`weighted_overlap`): noise at the end of the rank
-        does not dilute it. random_overlap, random_spread : its mean and standard deviation by chance.
-    start_cosine, trained_cosine : of the factors themselves (the one that started at random, the one that started at 0)
-        as vectors; near 0 for independent starts, whatever was learnt. None where ranks or starts differ, or pooled.
+    Attributes:
+        name, layer, width: module (or "pooled"), its layer, dimension of the space the directions lie in.
+        norms, strengths: Frobenius norms and leading singular values of the two updates.
+        cosine: tr(dWᵀ dW')/(‖dW‖‖dW'‖), None where an update is zero.
+        angles: principal angles in degrees, ascending; fewer than k where an update has lower rank.
+        mean_cos2: mean squared cosine of these angles: 0 orthogonal, 1 the same subspace.
+        random_mean_cos2: its mean max(k, k')/width for independent isotropic subspaces.
+        random_99: its 99% quantile under the same law (simulated, fixed seed).
+        overlap: mean cos² weighted by the directions' energies (:func:`weighted_overlap`): noise at the end of the rank
+            does not dilute it.
+        random_overlap, random_spread: its mean and standard deviation by chance.
+        start_cosine, trained_cosine: of the factors themselves (the one that started at random, the one that started at
+            0) as vectors; near 0 for independent starts, whatever was learnt. None where ranks or starts differ, or
+            pooled.
     """
 
     name: str
@@ -120,16 +122,21 @@ def weighted_overlap(
     return float(a @ (U.T @ V) ** 2 @ b) / size, float(a.sum() * b.sum()) / d / size, variance
 
 
-def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None = None, k: int = 8) -> Difference:
-    """Compare two adapters module by module and pooled: principal angles of their k leading directions.
+@renamed(k="top")
+def diff(first: Iterable[Update], second: Iterable[Update], *, side: AskedSide = "auto", top: int = 8) -> Difference:
+    """Compare two adapters, module by module and pooled: the principal angles of their leading directions.
 
-    Left singular vectors on the write side, right ones on the read side; None takes write if a common module writes
-    the stream or no side is known, else read. Only modules present in both with equal shapes are compared.
+    These are left singular vectors on the write side, right ones on the read side. Only modules that are in both
+    adapters, with equal shapes, are compared.
+
+    Args:
+        first, second: the updates of the two adapters.
+        side: "write" or "read"; "auto" takes write if a common module writes the stream or no side is known, else read.
+        top: how many leading directions to compare.
 
     Raises InputError if there is no common module, or common names differ in shape. Cost as :func:`identify`.
     """
-    if not isinstance(k, int) or k < 1:
-        raise InputError(f"k must be a positive number of directions, got {k!r}")
+    require_options(side, top)
     a, b = {u.name: u for u in first}, {u.name: u for u in second}
     common = [name for name in a if name in b]
     if not common:
@@ -140,7 +147,8 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
                 f"{name} is {a[name].shape} in the first and {b[name].shape} in the second: different base models"
             )
     sides = {a[name].side for name in common}
-    chosen: Side = side or ("read" if sides - {None} == {"read"} else "write")
+    found: Side = "read" if sides - {None} == {"read"} else "write"
+    chosen = found if side == "auto" else side
     compared = [n for n in common if a[n].side == chosen or sides == {None}]
     if not compared:
         raise InputError(f"no common module is on the {chosen} side; the sides are {sorted(map(str, sides))}")
@@ -149,7 +157,7 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
     stacks: dict[int, tuple[Stack, Stack]] = {}
     for name in compared:
         loaded = a[name].lowrank, b[name].lowrank
-        pair = _pair(*loaded, side=chosen, k=k)
+        pair = _pair(*loaded, side=chosen, k=top)
         start, trained = factor_cosines((a[name], loaded[0]), (b[name], loaded[1]))
         own = _overlap(name, a[name].layer, [pair], pair.svds)
         overlaps.append(replace(own, start_cosine=start, trained_cosine=trained))
@@ -161,12 +169,12 @@ def diff(first: Iterable[Update], second: Iterable[Update], *, side: Side | None
     pooled = []
     for width, both in sorted(stacks.items(), reverse=True):
         panels = [stack.panels() for stack in both]
-        svds = [leading_svd(p, k, rtol=1e-5) for p in panels]
-        found = [(svd.U, svd.S * p.unit) for svd, p in zip(svds, panels, strict=True)]
-        pooled.append(_overlap(f"pooled over {len(pairs[width])} modules", None, pairs[width], found))
+        svds = [leading_svd(p, top, rtol=1e-5) for p in panels]
+        leading = [(svd.U, svd.S * p.unit) for svd, p in zip(svds, panels, strict=True)]
+        pooled.append(_overlap(f"pooled over {len(pairs[width])} modules", None, pairs[width], leading))
     return Difference(
         side=chosen,
-        k=k,
+        k=top,
         pooled=tuple(pooled),
         modules=tuple(overlaps),
         only_first=tuple(n for n in a if n not in b),

@@ -38,8 +38,10 @@ class Products(Protocol):
 class LeadingSVD:
     """The leading left singular vectors U (m, k) and singular values S (k,) of a matrix.
 
-    errors : S[i] has a singular value of the matrix within errors[i]: s − √(s² − rho), or √(s² + rho) where rho > s²,
-        rho the residual ‖WWᵀu − s²u‖. error : the largest of them.
+    Attributes:
+        errors: S[i] has a singular value of the matrix within errors[i]: s − √(s² − rho), or √(s² + rho) where rho >
+            s², rho the residual ‖WWᵀu − s²u‖.
+        error: the largest of them.
     """
 
     U: Float[ndarray, "m k"]
@@ -64,14 +66,13 @@ def leading_svd(
     Deterministic: the start is drawn from a fixed seed. Stops when every error is below ``rtol * s_1`` or after
     ``max_steps`` steps of k + 3 vectors; what was reached is returned as ``errors``.
 
-    Parameters
-    ----------
-    W : its blocks of columns, or an object that multiplies by it. Blocks are multiplied in float64, whatever they are
-        stored in: W Wᵀ squares the singular values, and float32 would lose what lies 300 times below the first. An
-        object that multiplies in float32 too finds the space so; values, vectors and errors are then those of float64,
-        and where float32 was not enough, more steps in float64 follow.
-    bulk : values that are followed by no gap of a factor GAP may have an error of ``bulk`` times themselves. Neighbours
-        of a dense spectrum converge last, and no answer about them depends on their last digits.
+    Args:
+        W: its blocks of columns, or an object that multiplies by it. Blocks are multiplied in float64, whatever they
+            are stored in: W Wᵀ squares the singular values, and float32 would lose what lies 300 times below the first.
+            An object that multiplies in float32 too finds the space so; values, vectors and errors are then those of
+            float64, and where float32 was not enough, more steps in float64 follow.
+        bulk: values that are followed by no gap of a factor GAP may have an error of ``bulk`` times themselves.
+            Neighbours of a dense spectrum converge last, and no answer about them depends on their last digits.
 
     Below 400 rows or columns a dense SVD is used. Otherwise W is never put together: a step iterates over the blocks
     once, and blocks that are loaded while being iterated over need no more memory than one of them.

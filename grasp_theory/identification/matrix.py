@@ -13,7 +13,8 @@ from numpy import ndarray
 from .. import linalg
 from ..errors import GraspError, InputError
 from ..lowrank import LowRank
-from ..updates import Side, Update, require_size
+from ..moved import renamed
+from ..updates import AskedSide, Side, Update, require_options, require_size
 from .diff import factor_cosines, weighted_overlap
 from .report import SCHEMA_VERSION, plain
 
@@ -22,12 +23,15 @@ from .report import SCHEMA_VERSION, plain
 class OverlapMatrix:
     """Result of :func:`overlap_matrix`; entry (i, j) is of runs i and j, NaN where they have no common module.
 
-    names : of the runs. overlap : mean cos² of the k leading directions, weighted by their energies, the modules by
-    ‖dW_i‖‖dW_j‖: 1 the same directions in the same proportions, 0 orthogonal.
-    random, spread : mean and standard deviation of the same where the directions are independent and isotropic.
-    start_cosine : median cosine of the factors that started at random; near 1 from one seed.
-    modules : number of common modules with an update in both. norms : Frobenius norm of each run on this side.
-    mismatched : pairs (i, j) with modules of one name and different shapes, which are left out.
+    Attributes:
+        names: of the runs.
+        overlap: mean cos² of the k leading directions, weighted by their energies, the modules by ‖dW_i‖‖dW_j‖: 1 the
+            same directions in the same proportions, 0 orthogonal.
+        random, spread: mean and standard deviation of the same where the directions are independent and isotropic.
+        start_cosine: median cosine of the factors that started at random; near 1 from one seed.
+        modules: number of common modules with an update in both.
+        norms: Frobenius norm of each run on this side.
+        mismatched: pairs (i, j) with modules of one name and different shapes, which are left out.
     """
 
     side: Side
@@ -57,20 +61,21 @@ class _Loaded:
     norm: float
 
 
-def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: Side | None = None, k: int = 8) -> OverlapMatrix:
-    """Overlap of the k leading directions of every pair of runs, on one side, over their common modules.
+@renamed(k="top")
+def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: AskedSide = "auto", top: int = 8) -> OverlapMatrix:
+    """Overlap of the ``top`` leading directions of every pair of runs, on one side, over their common modules.
 
-    Left singular vectors on the write side, right ones on the read side; None takes the side on which more pairs have a
-    module in common, write if as many. Law: that of :func:`weighted_overlap`.
+    Left singular vectors on the write side, right ones on the read side; "auto" takes the side on which more pairs
+    have a module in common, write if as many. Law: that of :func:`weighted_overlap`.
 
     Raises InputError for fewer than two runs, no common module at all, factors that are not finite (saying whose).
-    Cost: every module of every run is decomposed once, then O(d k²) a pair and module; memory: one module of all runs.
+    Cost: every module of every run is decomposed once, then O(d top²) a pair and module. Memory: one module of all
+    runs.
     """
-    if not isinstance(k, int) or k < 1:
-        raise InputError(f"k must be a positive number of directions, got {k!r}")
+    require_options(side, top)
     if len(runs) < 2:
         raise InputError(f"needs two or more runs to compare, got {len(runs)}")
-    chosen = side or _side(runs)
+    chosen = _side(runs) if side == "auto" else side
     known = any(u.side for updates in runs.values() for u in updates)
     tables = [{u.name: u for u in updates if u.side == chosen or not known} for updates in runs.values()]
     n, names = len(runs), tuple(runs)
@@ -78,7 +83,7 @@ def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: Side | None = 
     starts: dict[tuple[int, int], list[float]] = {}
     energy, mismatched, counts = np.zeros(n), set(), np.zeros((n, n), dtype=int)
     for module in dict.fromkeys(name for table in tables for name in table):
-        loaded = dict(_load(module, names, tables, chosen, k))
+        loaded = dict(_load(module, names, tables, chosen, top))
         for i, one in loaded.items():
             energy[i] += one.norm**2
         for i, j in combinations(loaded, 2):
@@ -105,7 +110,7 @@ def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: Side | None = 
         cosines[pair] = np.median(values) if values else np.nan
     return OverlapMatrix(
         side=chosen,
-        k=k,
+        k=top,
         names=names,
         overlap=_symmetric(sums, weight, 1.0),
         random=_symmetric(means, weight, 1.0),

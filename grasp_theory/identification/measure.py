@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ..errors import InputError
 from ..lowrank import LowRank, decompose
 from ..subspace import fix_sign
 from ..updates import Side, Update
@@ -20,7 +19,6 @@ from .report import Floor, Power
 from .rule import P_VALUE, RATIO
 from .spectra import factored_visible_strength
 
-LARGEST = 1e140
 KEPT = 8  # leading directions kept of every module, for the agreement test
 PANEL = 128  # columns of the stack that are multiplied at once
 TOGETHER = 3 << 20  # bytes of factors that are decomposed at once
@@ -74,12 +72,6 @@ def decomposed(updates: Iterable[Update]) -> Iterator[tuple[Update, LowRank]]:
 def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
     """Decompose one module, keeping at least KEPT leading directions; ``lowrank`` is the update's, loaded."""
     svd = lowrank.svd(max(kept, KEPT), rtol=RTOL, vectors="left" if side == "write" else "right")
-    largest = float(svd.S.max(initial=0.0))
-    if largest and not 1 / LARGEST < largest < LARGEST:
-        raise InputError(
-            f"the update of {update.name} has singular value {largest:.3g}, whose square leaves the range of float64; "
-            f"rescale the factors (sizes between {1 / LARGEST:g} and {LARGEST:g} can be decomposed)"
-        )
     return Module(
         name=update.name,
         layer=update.layer,

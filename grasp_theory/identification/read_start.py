@@ -31,15 +31,22 @@ class ReadStart:
     Law (:func:`stacked`): rows of A at the start are independent with entries of deviation s, so that no singular
     value of the (m, width) stack exceeds ``floor``; one that does belongs to a direction that training added.
 
-    law : of the start, told from the entries of all modules together; "unknown" where they fit none. deviation : s.
-    rows : m. folded : how many rows of A make one.
-    widening : ‖A‖₂² under random signs of the entries over that of the start, more than 1 where entries moved without a
-        common direction; the floor is widened by it. 1 where no value is above the start's floor as it is.
-    floor : a singular value, in units of s. visible : the weakest strength beta of an added factor beta u vᵀ that comes
-        out above it, in the same units. Both None where nothing was tested; ``reason`` says why.
-    values : those above it. strengths : beta of each (:func:`spike_strength`). gains : how many times as strongly as
-        at its start A reads each direction, √(1 + beta²/m). overlaps : cos² that each is expected to have with the
-        direction behind it. subspace : the leading ones, DIRECTIONS at most; None if there is none.
+    Attributes:
+        law: of the start, told from the entries of all modules together; "unknown" where they fit none.
+        deviation: s.
+        rows: m.
+        folded: how many rows of A make one.
+        widening: ‖A‖₂² under random signs of the entries over that of the start, more than 1 where entries moved
+            without a common direction; the floor is widened by it. 1 where no value is above the start's floor as it
+            is.
+        floor: a singular value, in units of s.
+        visible: the weakest strength beta of an added factor beta u vᵀ that comes out above it, in the same units. Both
+            None where nothing was tested; ``reason`` says why.
+        values: those above it.
+        strengths: beta of each (:func:`spike_strength`).
+        gains: how many times as strongly as at its start A reads each direction, √(1 + beta²/m).
+        overlaps: cos² that each is expected to have with the direction behind it.
+        subspace: the leading ones, DIRECTIONS at most; None if there is none.
     """
 
     width: int

@@ -68,8 +68,10 @@ class Power:
     """What could have been seen: a factor of this strength comes out just above both the floor and the gap asked for.
 
     The factor is one that all layers share and that leads in them: agreement is then no narrower than the floor.
-    strength : √(Σ beta_l²) over the modules, None with the reason where nothing could have passed.
-    per_module : strength/√(number of modules).
+
+    Attributes:
+        strength: √(Σ beta_l²) over the modules, None with the reason where nothing could have passed.
+        per_module: strength/√(number of modules).
     """
 
     strength: float | None
@@ -81,11 +83,13 @@ class Power:
 class Component:
     """One singular component (0-based index) of the decomposed matrix.
 
-    ratio : singular value over the next one; None if the rank allows no next one, or that is 0 to rounding.
-    separated : whether it is at least RATIO times the next one; None if the rank allows no next one.
-    energy : share of ‖dW‖_F². above_floor, agreement : None if not estimated.
-    layers : effective number 1/Σ share² of layers that a pooled component is made of; None for a single module.
-    subspace : the direction in the residual stream (unit norm, sign rule).
+    Attributes:
+        ratio: singular value over the next one; None if the rank allows no next one, or that is 0 to rounding.
+        separated: whether it is at least RATIO times the next one; None if the rank allows no next one.
+        energy: share of ‖dW‖_F².
+        above_floor, agreement: None if not estimated.
+        layers: effective number 1/Σ share² of layers that a pooled component is made of; None for a single module.
+        subspace: the direction in the residual stream (unit norm, sign rule).
     """
 
     index: int
@@ -105,9 +109,12 @@ class Component:
 class Decomposition:
     """Components of one module, or of several stacked (``pooled``), on one side.
 
-    what : the matrix that was decomposed, in words. norm : its Frobenius norm. error : bound on the error of the
-    singular values. largest_module, largest_share : the module with the largest share of ‖·‖_F² and that share.
-    self_certificate : of component 0, with no asserted tau; for a task that is random beside the factor alone.
+    Attributes:
+        what: the matrix that was decomposed, in words.
+        norm: its Frobenius norm.
+        error: bound on the error of the singular values.
+        largest_module, largest_share: the module with the largest share of ‖·‖_F² and that share.
+        self_certificate: of component 0, with no asserted tau; for a task that is random beside the factor alone.
     """
 
     name: str
@@ -139,9 +146,13 @@ class Decomposition:
 class ModuleSpectrum:
     """One module's update, whatever side was analysed.
 
-    block : its path. scaling : the factor before B A, as it was used. singular_values : all of them.
-    leading : the leading singular vector on its own side of the stream, left where it writes and right where it reads;
-    None for a module of no side or without an update. start : what its factors say about where training began.
+    Attributes:
+        block: its path.
+        scaling: the factor before B A, as it was used.
+        singular_values: all of them.
+        leading: the leading singular vector on its own side of the stream, left where it writes and right where it
+            reads; None for a module of no side or without an update.
+        start: what its factors say about where training began.
     """
 
     name: str
@@ -177,10 +188,18 @@ class Alignment:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Result of :func:`grasp_theory.identify`.
+    """The result of :func:`grasp_theory.identify`.
 
-    read_start : what the modules that read the stream read beyond A's start, one record a width of the stream;
-    empty where none started at random.
+    Attributes:
+        side, pool, normalized: the side that was analysed, and how the modules were put together.
+        verdict: the strongest verdict among the decompositions.
+        rule, caveat: the rule behind the verdict, and what it does not say.
+        decompositions: the components, one record per stack of modules, or per module where they are not pooled.
+        alignments: how near the leading directions of the modules are to each other, a record per width.
+        modules: the spectrum of every module, whatever side was analysed.
+        notes: what else is worth knowing.
+        read_start: what the modules that read the stream read beyond A's start, a record per width of the stream; empty
+            where none started at random.
     """
 
     side: Side

@@ -45,9 +45,15 @@ def estimate(top: float, rest: Float[ndarray, " k"], shape: tuple[int, int]) -> 
     """Overlaps of the top triple of an m x d matrix with the factor behind it, from singular values alone.
 
     Law, f(x) = z/(z² − x²) at z = ŝ₁, phi_m the mean of f over ŝ₂ … ŝ_m (0 where none is left), phi_d over d − 1:
-    **beta = (phi_m phi_d)^(−½), ⟨û,u⟩² = √(phi_m/phi_d) / (dbeta/dz), ⟨v̂,v⟩² = √(phi_d/phi_m) / (dbeta/dz)**.
-    rest : ŝ₂, ŝ₃, …; what is missing counts as 0. The errors are those of the delta method, O(m^(−½)): the factor's
-    directions are uniform beside the task's. Close to the noise edge they are too small.
+    **beta = (phi_m phi_d)^(−½), ⟨û,u⟩² = √(phi_m/phi_d) / (dbeta/dz), ⟨v̂,v⟩² = √(phi_d/phi_m) / (dbeta/dz)**. The
+    errors are those of the delta method, O(m^(−½)): the factor's directions are uniform beside the task's. Close to the
+    noise edge they are too small.
+
+    Args:
+        top: ŝ₁.
+        rest: ŝ₂, ŝ₃, …; what is missing counts as 0.
+        shape: (m, d).
+
     Source: Benaych-Georges and Nadakuditi 2012 (limit), OptShrink (Nadakuditi 2014); the errors are derived here.
     Raises InputError for fewer than two rows or columns, or a top value that is not above the rest. Cost O(m + d).
     """
@@ -115,7 +121,11 @@ def estimate_range(
     Law: with w = x² of the ``unknown`` further values in [0, W], W the square of the last known one, the estimates are
     smallest for a tail of 0 and W alone and largest for a tail of one value; if the sum ``energy`` of their squares is
     known too, smallest for one value and W, largest for 0 and one value. So each end is a search in one number.
-    known : ŝ₂ … ŝ_k, at least one. Cost: a few hundred evaluations of the law.
+
+    Args:
+        known: ŝ₂ … ŝ_k, at least one.
+
+    Cost: a few hundred evaluations of the law.
     """
     x = _checked(top, known, min(shape) - 1)
     if not len(x) or not 0 < unknown <= min(shape) - 1 - len(x):
@@ -149,10 +159,13 @@ def estimate_range(
 class SelfCertificate:
     """Angle between component 0 and the factor behind it, if the task's singular directions are random beside it.
 
-    degrees : the estimate, of the matrix as it stands (unknown values as if equal); low, high : one standard error to
-    either side, and what the unknown values of a pooled spectrum allow. strength : the factor's, beta.
-    if_cut : the largest estimate if the rank cut off values up to the last one; None if it cut nothing, or if
-    modules are pooled, whose cut values bound nothing here. reason : "estimated", or why all of these are None.
+    Attributes:
+        degrees: the estimate, of the matrix as it stands (unknown values as if equal).
+        low, high: one standard error to either side, and what the unknown values of a pooled spectrum allow.
+        strength: the factor's, beta.
+        if_cut: the largest estimate if the rank cut off values up to the last one; None if it cut nothing, or if
+            modules are pooled, whose cut values bound nothing here.
+        reason: "estimated", or why all of these are None.
     """
 
     degrees: float | None
@@ -174,11 +187,11 @@ def self_certificate(
 ) -> SelfCertificate:
     """For the left side of a matrix whose leading singular values are known to within ``error``.
 
-    Parameters
-    ----------
-    shape : dimensions of the spaces in which task and factor are random: (d_out, r) for B A with A as it started.
-    rank : how many values are not 0. energy : ‖·‖_F², where not all of them are given; it bounds the others.
-    whole : (m, d) of the matrix whose spectrum the rank may have cut; None if it did not.
+    Args:
+        shape: dimensions of the spaces in which task and factor are random: (d_out, r) for B A with A as it started.
+        rank: how many values are not 0.
+        energy: ‖·‖_F², where not all of them are given; it bounds the others.
+        whole: (m, d) of the matrix whose spectrum the rank may have cut; None if it did not.
     """
     x, rank = np.asarray(values, dtype=np.float64), min(rank, *shape)
     x = x[: rank if energy is None else len(x)]

@@ -19,9 +19,12 @@ ROWS = 512  # of the directions that are multiplied at a time
 class Sharing:
     """The test of one kind of module over the layers.
 
-    cosines : of each module with the others, root mean square |cos|. expected : the same under the null. p_values :
-        of each module, corrected for their number (Holm). common : the direction nearest to all of them.
-    explained : share of ‖dW‖_F² of these modules that lies along ``common``.
+    Attributes:
+        cosines: of each module with the others, root mean square ``|cos|``.
+        expected: the same under the null.
+        p_values: of each module, corrected for their number (Holm).
+        common: the direction nearest to all of them.
+        explained: share of ‖dW‖_F² of these modules that lies along ``common``.
     """
 
     cosines: Float[ndarray, " L"]
@@ -47,7 +50,11 @@ def sharing(
     is its limit for directions that are spread over many coordinates; where one coordinate dominates, the form is less
     variable than the draws (a sign squared is 1) and p is too large, never too small. Rank 1 is enough.
 
-    along : largest singular value of each module. energies : ‖dW_l‖_F². Cost: O(d L²) a module.
+    Args:
+        along: largest singular value of each module.
+        energies: ‖dW_l‖_F².
+
+    Cost: O(d L²) a module.
     """
     L = directions.shape[1]
     gram, forms = _forms(directions)

@@ -26,19 +26,20 @@ ORTHONORMAL = 0.1  # largest distance from 1 of the eigenvalues of A Aᵀ
 class Start:
     """The factor that started at random (A for LoRA) and the one that started at zero, in a few numbers.
 
-    law : of the first factor's start. "orthonormal" where A Aᵀ = 1 to ORTHONORMAL and the rank is 2 or more (EVA and
-        other starts that take singular vectors of the data; a random A has A Aᵀ ≈ 1/3 or d/r²). "uniform" is peft's
-        default, on ±1/√d_in for A, told by the width *and* the kurtosis of the entries; "gaussian" by the kurtosis;
-        else "unknown".
-    width, tails : mean square of the first factor's entries over that of the uniform start; their kurtosis (None
-        where all are 0).
-    moved : how far its entries have moved on average, in units of 1/√d_in: twice the share of entries outside the
-        interval. (Of entries uniform on ±b that move by delta each, E|delta|/(2 b) leave it; for the share found this
-        is a lower bound once they move by more than b.) None unless uniform.
-    grown : root mean square of the zero-start factor over that of the other one; 0 is the start itself.
-    kurtosis : of the zero-start factor's entries; None where it is 0. Adam's first step gives every entry the same
-        size, hence 1 exactly; measured on two language models, ranks 4 and 16, rates 1e-4 and 1e-3: 1.00, 1.30, 1.7,
-        2.0, 2.5 after 1, 2, 5, 10, 50 steps, the same for all of them to 0.1.
+    Attributes:
+        law: of the first factor's start. "orthonormal" where A Aᵀ = 1 to ORTHONORMAL and the rank is 2 or more (EVA and
+            other starts that take singular vectors of the data; a random A has A Aᵀ ≈ 1/3 or d/r²). "uniform" is peft's
+            default, on ±1/√d_in for A, told by the width *and* the kurtosis of the entries; "gaussian" by the kurtosis;
+            else "unknown".
+        width, tails: mean square of the first factor's entries over that of the uniform start; their kurtosis (None
+            where all are 0).
+        moved: how far its entries have moved on average, in units of 1/√d_in: twice the share of entries outside the
+            interval. (Of entries uniform on ±b that move by delta each, E|delta|/(2 b) leave it; for the share found
+            this is a lower bound once they move by more than b.) None unless uniform.
+        grown: root mean square of the zero-start factor over that of the other one; 0 is the start itself.
+        kurtosis: of the zero-start factor's entries; None where it is 0. Adam's first step gives every entry the same
+            size, hence 1 exactly; measured on two language models, ranks 4 and 16, rates 1e-4 and 1e-3: 1.00, 1.30,
+            1.7, 2.0, 2.5 after 1, 2, 5, 10, 50 steps, the same for all of them to 0.1.
 
     Cost: 16,384 entries of each factor, and the Gram matrices that the decomposition has computed.
     """
@@ -75,8 +76,10 @@ def start_of(lowrank: LowRank, zero_start: Literal["B", "A"] | None) -> Start | 
 class Progress:
     """How far training has come, in the medians of the modules with an update.
 
-    grown, kurtosis : see Start. known : whether the law of the random factor's start is known in most of them, so that
-    ``grown`` compares with a size that the initialisation chose.
+    Attributes:
+        grown, kurtosis: see Start.
+        known: whether the law of the random factor's start is known in most of them, so that ``grown`` compares with a
+            size that the initialisation chose.
     """
 
     grown: float

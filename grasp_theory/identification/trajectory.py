@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import InputError
-from ..updates import Side, Update
+from ..updates import AskedSide, Update
 from .diff import diff
 
 FALL = 0.5  # a norm below this share of the one before is no further training
@@ -18,15 +18,14 @@ ORTHOGONAL = 0.1  # cosine with the checkpoint before, below which nothing of it
 class Checkpoint:
     """One checkpoint, its modules of one width stacked.
 
-    Attributes
-    ----------
-    step, run : its step (None: the final adapter, behind all steps), and the 0-based run that it belongs to.
-    width, norm, strength : of the stack, its Frobenius norm and leading singular value.
-    angle_to_last, cosine_to_last : angle in degrees between its leading direction and that of the last checkpoint of
-        its run, and cosine of the two stacks; None where one is zero.
-    cosine_to_previous : cosine of the whole updates of this checkpoint and of the one before; None for the first, where
-        one is zero, and where they are not of the same modules.
-    starts : why a new run starts here; None where none does.
+    Attributes:
+        step, run: its step (None: the final adapter, behind all steps), and the 0-based run that it belongs to.
+        width, norm, strength: of the stack, its Frobenius norm and leading singular value.
+        angle_to_last, cosine_to_last: angle in degrees between its leading direction and that of the last checkpoint of
+            its run, and cosine of the two stacks; None where one is zero.
+        cosine_to_previous: cosine of the whole updates of this checkpoint and of the one before; None for the first,
+            where one is zero, and where they are not of the same modules.
+        starts: why a new run starts here; None where none does.
     """
 
     step: int | None
@@ -41,13 +40,17 @@ class Checkpoint:
 
 
 def trajectory(
-    checkpoints: Sequence[tuple[int | None, Sequence[Update]]], *, side: Side | None = None
+    checkpoints: Sequence[tuple[int | None, Sequence[Update]]], *, side: AskedSide = "auto"
 ) -> list[Checkpoint]:
-    """Norm, leading strength and angle to the last checkpoint, for checkpoints (step, updates) in order.
+    """Follow the checkpoints of a run: norm, leading strength, and angle to the last checkpoint.
 
-    The modules of the chosen side (as in :func:`diff`) are stacked, one record a checkpoint and width. A new run starts
-    where modules, shapes, ranks or scalings change, where the norm falls below FALL of the one before, or where the
-    update is orthogonal to it (cosine below ORTHOGONAL): further training keeps what is there, a new start does not.
+    The modules of the chosen side are stacked, one record a checkpoint and width. A new run starts where modules,
+    shapes, ranks or scalings change, where the norm falls below FALL of the one before, or where the update is
+    orthogonal to it (cosine below ORTHOGONAL): further training keeps what is there, a new start does not.
+
+    Args:
+        checkpoints: (step, updates) in order; None as the step of the final adapter.
+        side: as for :func:`diff`.
 
     Raises InputError if there is no checkpoint, or a run has no module of the side. Cost: as :func:`diff` for every
     checkpoint, and all factors once more.
@@ -61,9 +64,9 @@ def trajectory(
     for run, (first, end) in enumerate(pairwise(starts)):
         _, last = checkpoints[end - 1]
         for (step, updates), (cosine, why) in zip(checkpoints[first:end], steps[first:end], strict=True):
-            for top in diff(updates, last, side=side, k=1).pooled:
-                angle = top.angles[0] if top.angles else None
-                about = (top.width, top.norms[0], top.strengths[0], angle, top.cosine)
+            for stack in diff(updates, last, side=side, top=1).pooled:
+                angle = stack.angles[0] if stack.angles else None
+                about = (stack.width, stack.norms[0], stack.strengths[0], angle, stack.cosine)
                 rows.append(Checkpoint(step, run, *about, cosine, why))
     return rows
 

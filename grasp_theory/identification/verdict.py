@@ -29,9 +29,11 @@ def judge(
 ) -> tuple[tuple[Component, ...], Verdict]:
     """The records of the leading components, and the verdict by the rule (see rule.py).
 
-    energy : ‖·‖_F² of the decomposed matrix. errors : bounds on the errors of S; whatever depends on S takes the
-    side that promises less. layers : effective number of layers of each component, None where that does not apply.
-    begun : whether training has begun; nothing stands out before.
+    Args:
+        energy: ‖·‖_F² of the decomposed matrix.
+        errors: bounds on the errors of S; whatever depends on S takes the side that promises less.
+        layers: effective number of layers of each component, None where that does not apply.
+        begun: whether training has begun; nothing stands out before.
     """
     error = np.broadcast_to(errors, S.shape)
     count = min(U.shape[1], int(np.count_nonzero(S > np.maximum(1e-9 * S.max(initial=0.0), error))))

@@ -18,13 +18,15 @@ from ..errors import InputError
 class LinearProblem:
     """The problem that every closed form takes.
 
-    Attributes
-    ----------
-    W0 : (m, d) pretrained weights. T : (m, d) task update. beta : strength of the spurious correlation, > 0.
-    u : (m,) unit write direction. v : (d,) unit read direction.
-    Sigma : (d, d) second moment E[x xᵀ] of the curated inputs, symmetric positive semi-definite.
-    Sigma_t : the same at deployment; Sigma by default.
-    H : (m, m) metric of the loss at the output, loss = E‖H^½ (y − ŷ)‖²; the identity by default.
+    Attributes:
+        W0: (m, d) pretrained weights.
+        T: (m, d) task update.
+        beta: strength of the spurious correlation, > 0.
+        u: (m,) unit write direction.
+        v: (d,) unit read direction.
+        Sigma: (d, d) second moment E[x xᵀ] of the curated inputs, symmetric positive semi-definite.
+        Sigma_t: the same at deployment; Sigma by default.
+        H: (m, m) metric of the loss at the output, loss = E‖H^½ (y − ŷ)‖²; the identity by default.
 
     Raises InputError for shapes that do not fit, directions that are not unit vectors, matrices that are not symmetric
     positive semi-definite, or beta <= 0.
@@ -96,11 +98,11 @@ class LinearProblem:
 class Stacked:
     """Many losses E‖H^½ (M − D seen) x‖² of an update D at once, one per index of the leading axes, which broadcast.
 
-    Attributes
-    ----------
-    M : (..., m, q) what the update has to imitate. Sigma : (..., q, q) E[x xᵀ].
-    H : (..., m, m) metric at the output; the identity if omitted.
-    seen : (..., d, q) the update reads seen x, not x; the identity if omitted (then q = d).
+    Attributes:
+        M: (..., m, q) what the update has to imitate.
+        Sigma: (..., q, q) E[x xᵀ].
+        H: (..., m, m) metric at the output; the identity if omitted.
+        seen: (..., d, q) the update reads seen x, not x; the identity if omitted (then q = d).
 
     Raises InputError for shapes that do not fit and matrices that are not symmetric positive semi-definite.
     """
@@ -156,8 +158,9 @@ def draw_problem(
 ) -> LinearProblem:
     """A problem with dense random directions; sizes, strengths and covariances drawn.
 
-    sizes : smallest and largest m and d. condition : largest spread of the eigenvalues of Sigma, Sigma_t (and of H if
-    ``metric``).
+    Args:
+        sizes: smallest and largest m and d.
+        condition: largest spread of the eigenvalues of Sigma, Sigma_t (and of H if ``metric``).
     """
     m, d = (int(n) for n in rng.integers(sizes[0], sizes[1] + 1, 2))
     u, v = rng.standard_normal(m), rng.standard_normal(d)

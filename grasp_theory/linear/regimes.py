@@ -19,7 +19,7 @@ def excess_risk(problem: LinearProblem, D: Float[ndarray, "m d"]) -> float:
 
 
 def response_left(problem: LinearProblem, D: Float[ndarray, "m d"]) -> float:
-    """|uᵀ (D − T) v|: how much of the shortcut's response survives along u and v; beta for the naive solution."""
+    """``|uᵀ (D − T) v|``: how much of the shortcut's response survives along u and v; beta for the naive solution."""
     return float(abs(problem.u @ (D - problem.T) @ problem.v))
 
 

@@ -10,7 +10,7 @@ def removed_amount(s: float, tau: float, *, beta: float | None = None) -> float:
 
     Law, over every T with ‖T‖₂ <= tau: **n = (s² − tau²)/(2s − beta)**; for unknown beta that of the root beta of
     beta (2s − beta)³ = (s² − tau²)² in [s, s + tau], which is s (1 − ½(tau/s)⁴ + …): then deletion, n = s, is nearly
-    as good. Raises InputError unless 0 <= tau < s and |s − beta| <= tau.
+    as good. Raises InputError unless 0 <= tau < s and ``|s − beta|`` <= tau.
     """
     if not 0 <= tau < s:
         raise InputError(f"expected 0 <= tau < {s:.4g}, the component's singular value, got tau = {tau:.4g}")

@@ -144,8 +144,9 @@ def caft(
     D P = (W0 + M) Sigma P (P Sigma P)⁺ − W0 P = GRASP-read + W0 v ell.
     On v no gradient flows to A: A v is what it was at the start, D v moves with B alone, so two rows:
 
-    on_v : D v; 0 by default (full-rank training, or LoRA with A0 projected at attach time). LoRA as published keeps
-        ``kept_read(B, A0, v)``.
+    Args:
+        on_v: D v; 0 by default (full-rank training, or LoRA with A0 projected at attach time). LoRA as published keeps
+            ``kept_read(B, A0, v)``.
     """
     off = constrained_fit(
         problem, problem.M + np.outer(problem.W0 @ problem.v, problem.v), right=problem.P_v, rank=rank
@@ -201,8 +202,9 @@ def compensated(
     (H = I). With C the top triple of M it is ``delete_component(M)``, and at rank r, Sigma = I, the deletion of the
     component from the naive run of rank r + 1.
 
-    project : keep D off C's top left vector as well, for comparison. At H = I compensation is then invisible:
-        P_û (M − C) = P_û M.
+    Args:
+        project: keep D off C's top left vector as well, for comparison. At H = I compensation is then invisible: P_û (M
+            − C) = P_û M.
     """
     left = None
     if project:
@@ -295,7 +297,8 @@ def reweighted(
 
     Law: T + u vᵀ (Σ q_g b_g Sigma_g)(Σ q_g Sigma_g)⁻¹; with one Sigma, T + (Σ q_g b_g) u vᵀ: T iff Σ q_g b_g = 0.
 
-    moments : Sigma_g; problem.Sigma for every group by default.
+    Args:
+        moments: Sigma_g; problem.Sigma for every group by default.
     """
     if weights.shape != strengths.shape or (weights < 0).any() or not weights.any():
         raise InputError(f"weights must be non-negative, one of {strengths.shape}, not all 0; got {weights}")

@@ -28,8 +28,9 @@ ADAM, MOMENTUM, EPS = (0.9, 0.999), 0.9, 1e-8
 class Run:
     """Result of ``train``.
 
-    trajectory : dW at the start and after each recorded step, the last one included. steps : those taken by the trial
-    that stopped last.
+    Attributes:
+        trajectory: dW at the start and after each recorded step, the last one included.
+        steps: those taken by the trial that stopped last.
     """
 
     B: Float[ndarray, "... m r"]
@@ -68,17 +69,17 @@ def train(
     Leading axes of the problem, A0, B0, write, read and lr are trials; they broadcast. Every trial runs as it would
     alone: one that has reached its tolerance stands still while the others go on.
 
-    Parameters
-    ----------
-    optimizer : momentum is heavy ball (0.9); adam and adamw as in torch, with betas 0.9, 0.999; sign is signed descent.
-    write, read : orthonormal columns Q, V; B <- (I − QQᵀ) B, A <- A (I − VVᵀ).
-    stage : what is projected. parameter: the factors, at attach time (unless not ``attach``) and after each step.
-        gradient: the gradients only, before the optimiser sees them. update: the optimiser's increments only.
-    decay : decoupled weight decay of the factors (adamw).
-    tolerance : stop once the gradient, less what is projected out, is this small relative to the first; 0 runs all
-        steps.
-    every : record dW every so many steps; 0 keeps only the first and the last.
-    callback : called with (step, B, A) at the start and after each step. Nothing is random.
+    Args:
+        optimizer: momentum is heavy ball (0.9); adam and adamw as in torch, with betas 0.9, 0.999; sign is signed
+            descent.
+        write, read: orthonormal columns Q, V; B <- (I − QQᵀ) B, A <- A (I − VVᵀ).
+        stage: what is projected. parameter: the factors, at attach time (unless not ``attach``) and after each step.
+            gradient: the gradients only, before the optimiser sees them. update: the optimiser's increments only.
+        decay: decoupled weight decay of the factors (adamw).
+        tolerance: stop once the gradient, less what is projected out, is this small relative to the first; 0 runs all
+            steps.
+        every: record dW every so many steps; 0 keeps only the first and the last.
+        callback: called with (step, B, A) at the start and after each step. Nothing is random.
 
     Raises InputError for unknown names, factors that do not fit the layer, and training that diverges.
     """

@@ -37,13 +37,19 @@ ROUTED = 25  # instances that take the second route
 class Outcome:
     """Result of all checks of one statement. None: the check does not apply to its kind.
 
-    held/draws : draws inside the assumptions on which every claim held. rejected : share of draws outside them.
-    borders : borders approached from both sides / all. best_ratio : the largest measured/bound of a tight claim found
-    by extremal instance or search. needed : assumptions shown needed / assumptions. variants : refuted / all;
-    variant_draws : draws the slowest needed. derived : symbolic residuals that simplify to 0 / all. route : largest
-    difference of the two routes in slacks. decided : what the decision procedure answered. formal : the theorems that a
-    proof assistant accepted for the statement as it reads now (``grasp_theory.formal``).
-    failures : what went wrong, in words; empty if the statement stands.
+    Attributes:
+        draws, held: draws inside the assumptions, and those among them on which every claim held.
+        rejected: share of draws outside them.
+        borders: borders approached from both sides / all.
+        best_ratio: the largest measured/bound of a tight claim found by extremal instance or search.
+        needed: assumptions shown needed / assumptions.
+        variants: refuted / all.
+        variant_draws: draws the slowest needed.
+        derived: symbolic residuals that simplify to 0 / all.
+        route: largest difference of the two routes in slacks.
+        decided: what the decision procedure answered.
+        formal: theorems that a proof assistant accepted for the statement as it reads now (``grasp_theory.formal``).
+        failures: what went wrong, in words; empty if the statement stands.
     """
 
     key: str
@@ -81,10 +87,14 @@ class Outcome:
 
 
 def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0) -> Outcome:
-    """All checks that apply to one statement, given by its key or itself.
+    """Run all checks that apply to one statement. Deterministic for a seed, whatever else is verified beside it.
 
-    Deterministic for a seed, whatever else is verified beside it. deep : ten times the draws, larger sizes, longer
-    searches. Raises InputError for a key that no statement has. Cost: seconds; up to a minute for limits.
+    Args:
+        statement: its key, or the statement itself.
+        deep: ten times the draws, larger sizes, longer searches.
+        seed: of the draws and the starts of the searches.
+
+    Raises InputError for a key that no statement has. Cost: seconds; up to a minute for limits.
     """
     if isinstance(statement, str):
         (statement,) = find([statement])

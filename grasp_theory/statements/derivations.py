@@ -64,10 +64,11 @@ def _disagreements(statement: Statement[Any], twin: Callable[[Any], Mapping[str,
 class Core(Generic[I]):
     """One question to the decision procedure: do the premises imply the conclusion, for all real numbers?
 
-    size : what the unknowns cover, in words: "all reals" for a scalar core, "2 x 2" for entries of a matrix.
-    conclusion : of the claim ``of``.
-    false : false variant of the statement -> its conclusion, refuted by the same premises.
-    instance : makes the statement's instance of the values of the unknowns, by name.
+    Attributes:
+        size: what the unknowns cover, in words: "all reals" for a scalar core, "2 x 2" for entries of a matrix.
+        conclusion: of the claim ``of``.
+        false: false variant of the statement -> its conclusion, refuted by the same premises.
+        instance: makes the statement's instance of the values of the unknowns, by name.
     """
 
     name: str

@@ -13,7 +13,11 @@ LINE = 0.25  # how far the largest size's error may be from constant * size^orde
 
 @dataclass(frozen=True)
 class RateFound:
-    """A fitted order with its standard error, beside the predicted one. end : last error over the predicted one."""
+    """A fitted order with its standard error, beside the predicted one.
+
+    Attributes:
+        end: last error over the predicted one.
+    """
 
     of: str
     sizes: tuple[int, ...]

@@ -49,6 +49,7 @@ ORDER: tuple[str, ...] = (
     "old-inputs",
     "null-space-depth",
     "rerouting-share",
+    "stream-hold",
     "compensation-removes-pressure",
     "who-wins",
 )

@@ -25,10 +25,9 @@ class _Best:
 def largest_ratio(search: Search[Any], *, deep: bool = False, seed: int = 0) -> tuple[float, Float[ndarray, " size"]]:
     """The largest ratio found, and where, from random starts by Adam with a decaying step, polished by L-BFGS.
 
-    Parameters
-    ----------
-    deep : four times the restarts and twice the steps.
-    seed : of the starts; the search is deterministic.
+    Args:
+        deep: four times the restarts and twice the steps.
+        seed: of the starts; the search is deterministic.
 
     The ratio is not smooth where singular values cross; restarts, not a finer step, are what helps there.
     Cost: restarts * steps evaluations of ``search.ratio`` and its gradient.

@@ -21,9 +21,10 @@ ROUNDING = 1e-9  # slack of an exact statement, relative to the scale of its sid
 class Sides:
     """The two sides of a claim on one instance.
 
-    slack : what they may differ by although the claim is true: rounding for exact statements (``exact``), standard
-        errors and the stated finite-size term for limits, the convergence of a training run.
-    scale : of an exact statement, what rounding is relative to; None for the others.
+    Attributes:
+        slack: what they may differ by although the claim is true: rounding for exact statements (``exact``), standard
+            errors and the stated finite-size term for limits, the convergence of a training run.
+        scale: of an exact statement, what rounding is relative to; None for the others.
     """
 
     measured: float
@@ -47,8 +48,9 @@ class Sides:
 class Claim(Generic[I]):
     """measured (relation) bound.
 
-    tight : the inequality is attained, so the largest measured/bound must reach 1.
-    slack : how the slack of sides that are not exact was derived, in words.
+    Attributes:
+        tight: the inequality is attained, so the largest measured/bound must reach 1.
+        slack: how the slack of sides that are not exact was derived, in words.
     """
 
     relation: Relation
@@ -72,10 +74,11 @@ class Claim(Generic[I]):
 class Border(Generic[I]):
     """An assumption with a border: an inequality between numbers of the instance.
 
-    margin : relative distance from the border, positive inside (beta/(2 tau) − 1 for tau < beta/2). The draws must come
-        within 20% of it on both sides.
-    sharp : whether a claim fails just outside; then some draw there must show it. False for an assumption that is only
-        sufficient.
+    Attributes:
+        margin: relative distance from the border, positive inside (beta/(2 tau) − 1 for tau < beta/2). The draws must
+            come within 20% of it on both sides.
+        sharp: whether a claim fails just outside; then some draw there must show it. False for an assumption that is
+            only sufficient.
     """
 
     margin: Callable[[I], float]
@@ -90,10 +93,11 @@ class Border(Generic[I]):
 class Search(Generic[I]):
     """An adversarial search for the largest measured/bound of the claim ``of`` under the assumptions.
 
-    ratio : takes a torch float64 vector of ``size`` free parameters and returns a 0-dimensional tensor, differentiable;
-        every parameter value satisfies the assumptions by construction (e.g. T = tau * X/‖X‖₂).
-    instance : makes the statement's instance of the same vector (in numpy), on which the claim itself is evaluated:
-        what the search found counts only there.
+    Attributes:
+        ratio: takes a torch float64 vector of ``size`` free parameters and returns a 0-dimensional tensor,
+            differentiable; every parameter value satisfies the assumptions by construction (e.g. T = tau * X/‖X‖₂).
+        instance: makes the statement's instance of the same vector (in numpy), on which the claim itself is evaluated:
+            what the search found counts only there.
     """
 
     of: str
@@ -108,9 +112,12 @@ class Search(Generic[I]):
 class Route(Generic[I]):
     """A second computation of one side of the claim ``of``, sharing no function of this library with the first.
 
-    other : the value by the second way. side : which side it is. slack : how far the two may be apart (the accuracy of
-        an optimiser or an integral), a number or a function of the instance.
-    given : names of functions that both may call because they are the instance's data ("Instance.M").
+    Attributes:
+        other: the value by the second way.
+        side: which side it is.
+        slack: how far the two may be apart (the accuracy of an optimiser or an integral), a number or a function of the
+            instance.
+        given: names of functions that both may call because they are the instance's data ("Instance.M").
     """
 
     of: str
@@ -124,11 +131,12 @@ class Route(Generic[I]):
 class Rate:
     """The order at which a limit is approached: error(size, rng) = constant * size^order.
 
-    error : root mean square error at one size, over enough trials that its own noise is below 10%.
-    tolerance : how far the fitted slope, with its standard error, may be from ``order`` (finite-size curvature).
-    constant : the error at the largest size must lie within 25% of constant * size^order, so that a wrong limit, whose
-        error stays, cannot pass. Derived, or measured once where no formula for it is known.
-    exact : the error is computed, not sampled: it does not depend on rng.
+    Attributes:
+        error: root mean square error at one size, over enough trials that its own noise is below 10%.
+        tolerance: how far the fitted slope, with its standard error, may be from ``order`` (finite-size curvature).
+        constant: the error at the largest size must lie within 25% of constant * size^order, so that a wrong limit,
+            whose error stays, cannot pass. Derived, or measured once where no formula for it is known.
+        exact: the error is computed, not sampled: it does not depend on rng.
     """
 
     of: str
@@ -145,22 +153,24 @@ class Rate:
 class Statement(Generic[I]):
     """One statement of the theory, with what is needed to check it.
 
-    key : its name, with underscores that of its folder. kind : identity, tight, upper, limit or converse.
-    law : it in one line.
-    basis : "proved here", "proved in <source>" or "checked numerically"; never "proved" for a numeric check.
-    assumptions : name -> predicate or ``Border``; an instance that fails one is outside the statement. The text lists
-        the same names, after "Assumes:".
-    draw : a planted instance: sizes, strengths, gaps drawn, dense random directions. It may fall outside the
-        assumptions (it is then rejected and counted), but must not be vacuous by construction.
-    claims : name -> claim.
-    extremal : instances on which the tight claims are attained.
-    violators : assumption -> instance that breaks exactly that one, and on which a claim fails with finite sides.
-    regimes : borders within the law (beta = beta_c), name -> relative distance; the draws come close on both sides.
-    route : one side of a claim by a computation that shares nothing with the first but the instance.
-    variants : name -> false variant of a claim; the same checks must refute each. ``find`` adds them from the folder's
-        ``variants.py``.
-    blind : those of the variants whose author had seen the docstring and the claims, not the draws nor the checks.
-    text : the docstring of its folder; ``find`` adds it.
+    Attributes:
+        key: its name, with underscores that of its folder.
+        kind: identity, tight, upper, limit or converse.
+        law: it in one line.
+        basis: "proved here", "proved in <source>" or "checked numerically"; never "proved" for a numeric check.
+        assumptions: name -> predicate or ``Border``; an instance that fails one is outside the statement. The text
+            lists the same names, after "Assumes:".
+        draw: a planted instance: sizes, strengths, gaps drawn, dense random directions. It may fall outside the
+            assumptions (it is then rejected and counted), but must not be vacuous by construction.
+        claims: name -> claim.
+        extremal: instances on which the tight claims are attained.
+        violators: assumption -> instance that breaks exactly that one, and on which a claim fails with finite sides.
+        regimes: borders within the law (beta = beta_c), name -> relative distance; the draws come close on both sides.
+        route: one side of a claim by a computation that shares nothing with the first but the instance.
+        variants: name -> false variant of a claim; the same checks must refute each. ``find`` adds them from the
+            folder's ``variants.py``.
+        blind: those of the variants whose author had seen the docstring and the claims, not the draws nor the checks.
+        text: the docstring of its folder; ``find`` adds it.
     """
 
     key: str

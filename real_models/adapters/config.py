@@ -27,17 +27,16 @@ DEFAULT_ALPHA = 8
 class LoraSettings:
     """The checked fields of a LoRA config.
 
-    Attributes
-    ----------
-    r : rank, None if the config gives none (the file then decides).
-    lora_alpha : numerator of the scaling.
-    rank_pattern, alpha_pattern : regular expression -> value, in the order of the config, which decides.
-    use_rslora : alpha / √r instead of alpha / r.
-    start : how the factors were initialised: "default", "none" (init_lora_weights=False), "gaussian", …
-    bias, modules_to_save, base_model_name : as in the config.
-    targets : the modules that the config names.
-    alphas : alpha of single modules by their whole names, where the weight file stores it (diffusers).
-    scale : the scaling of all modules, where the format stores that instead of alpha (MLX).
+    Attributes:
+        r: rank, None if the config gives none (the file then decides).
+        lora_alpha: numerator of the scaling.
+        rank_pattern, alpha_pattern: regular expression -> value, in the order of the config, which decides.
+        use_rslora: alpha / √r instead of alpha / r.
+        start: how the factors were initialised: "default", "none" (init_lora_weights=False), "gaussian", …
+        bias, modules_to_save, base_model_name: as in the config.
+        targets: the modules that the config names.
+        alphas: alpha of single modules by their whole names, where the weight file stores it (diffusers).
+        scale: the scaling of all modules, where the format stores that instead of alpha (MLX).
     """
 
     r: int | None = None

@@ -49,9 +49,10 @@ def copy_adapter(path: str | os.PathLike[str], adapter: Adapter, updates: Iterab
     the factors of ``updates``, also biases and modules saved whole; those are stored in float32, in the shapes of the
     old ones. The old folder is only read.
 
-    Parameters
-    ----------
-    path : a new or empty folder. adapter : as read. updates : of some of its modules, rank and scaling unchanged.
+    Args:
+        path: a new or empty folder.
+        adapter: as read.
+        updates: of some of its modules, rank and scaling unchanged.
 
     Raises InputError for another rank, scaling or shape, or an unknown module, AdapterError if the folder cannot be
     written; it is then left as it was. Cost: all tensors of the adapter are in memory.

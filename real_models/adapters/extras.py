@@ -13,8 +13,9 @@ TIED_HEADS = {"lm_head", "embed_out"}  # saved with the embeddings when the voca
 class Extra:
     """A tensor saved beside the factors. Its change, if any, is no low-rank product and is not decomposed.
 
-    kind : "modules_to_save", "original_module", "bias", "lora_bias", "trainable_tokens", "embedding", "base_layer",
-        "scale_unknown" (factors of a module that the config does not name) or "other".
+    Attributes:
+        kind: "modules_to_save", "original_module", "bias", "lora_bias", "trainable_tokens", "embedding", "base_layer",
+            "scale_unknown" (factors of a module that the config does not name) or "other".
     """
 
     name: str

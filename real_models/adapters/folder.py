@@ -29,7 +29,8 @@ FULL_MODELS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.inde
 class Place:
     """The folder of one adapter, its weight file and format, and what the search has to say about its choice.
 
-    part : the model within a diffusers file.
+    Attributes:
+        part: the model within a diffusers file.
     """
 
     folder: Path
@@ -82,7 +83,7 @@ def find_adapter(path: str | os.PathLike[str], name: str | None = None) -> Place
 
 
 def find_checkpoints(path: str | os.PathLike[str]) -> list[tuple[int, Path]]:
-    """(step, folder) of every ``checkpoint-<step>`` in the folder that holds an adapter, by step.
+    """The checkpoints of a training run: (step, folder) of every ``checkpoint-<step>`` that holds an adapter, by step.
 
     Raises AdapterError if ``path`` is no folder that can be listed.
     """

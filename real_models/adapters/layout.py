@@ -28,9 +28,9 @@ class Module:
 
     ``lora_embedding_A`` (r, vocabulary) and ``lora_embedding_B`` (dimension, r) keep this order, so that dW writes
     (dimension, vocabulary); the change of the embedding's stored (vocabulary, dimension) weight is its transpose.
-    The factors of a convolution are A (r, in, *kernel) and B (out, r, 1, …): A is flattened to (r, in * |kernel|),
-    so dW is the (out, in * |kernel|) matrix of the kernel's change in C order. Conv1D of transformers and
-    fan_in_fan_out need nothing: peft turns the product when it merges, never the stored factors.
+    The factors of a convolution are ``A (r, in, *kernel)`` and B (out, r, 1, …): A is flattened to
+    ``(r, in * |kernel|)``, so that dW is the ``(out, in * |kernel|)`` matrix of the kernel's change in C order. Conv1D
+    of transformers and fan_in_fan_out need nothing: peft turns the product when it merges, never the stored factors.
     """
 
     name: str

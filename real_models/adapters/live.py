@@ -1,8 +1,8 @@
-"""The updates of a peft model in memory, without saving it."""
+"""The updates of a peft model in memory, read and replaced without saving it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,15 @@ from .sides import block_of, layer_of, natural_key, side_of
 
 
 def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Update, ...]:
-    """Law ``live-read``: the same updates that saving the model and reading it back would give.
-
-    Parameters
-    ----------
-    model : a peft model (or anything with LoRA layers of peft and a ``peft_config``).
-    adapter_name : which of its adapters.
+    """The updates of a live peft model. Law ``live-read``: those that saving the model and reading it back would give.
 
     The scaling is the one the layers compute with. Factors are copied to float32 (float64 if they are float64) each
-    time ``Update.lowrank`` is asked for, so an update follows the training. The out_proj of torch's
-    MultiheadAttention is given once although peft adds it twice; :func:`read_adapter` warns of it.
+    time ``Update.lowrank`` is asked for, so an update follows the training. The out_proj of torch's MultiheadAttention
+    is given once although peft adds it twice; :func:`read_adapter` warns of it.
+
+    Args:
+        model: a peft model, or anything with LoRA layers of peft and a ``peft_config``.
+        adapter_name: which of its adapters.
 
     Raises InputError if the model has no such adapter, UnsupportedAdapterError as :func:`read_adapter`.
     """
@@ -41,6 +40,64 @@ def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Updat
         if isinstance(layer, LoraLayer) and adapter_name in layer.scaling and not _saved_whole(name)
     ]
     return tuple(sorted(updates, key=lambda u: natural_key(u.name)))
+
+
+def load_updates(model: Any, updates: Iterable[Update], adapter_name: str = "default") -> Callable[[], None]:
+    """Law ``live-write``: ``updates_from_model`` gives these updates, to the rounding of the factors' type.
+
+    All are read before the first is put in. The layers keep their scaling.
+
+    Args:
+        model: a peft model with unmerged LoRA on linear layers.
+        updates: of some of its modules; of any rank, as nothing but the product of the factors counts.
+        adapter_name: which of its adapters.
+
+    Returns what puts the very parameters back that were there. Raises InputError for a module that has no LoRA of this
+    name, another shape, and factors that are merged, or of an embedding or a convolution; the model is then as it was.
+    """
+    import torch
+
+    given = {u.name: u.lowrank for u in updates}
+    layers = _linear_layers(model, adapter_name)
+    for name, lowrank in given.items():
+        shape = _shape(layers[name], adapter_name) if name in layers else None
+        if shape != lowrank.shape:
+            here = "has no unmerged LoRA on a linear layer of this name" if shape is None else f"is {shape} here"
+            raise InputError(f"the update of {name} is {lowrank.shape}, and the model {here}: is it of another model?")
+    before = []
+    for name, lowrank in given.items():
+        layer = layers[name]
+        same = lowrank.scaling == layer.scaling[adapter_name]
+        B = lowrank.B if same else lowrank.B * (lowrank.scaling / layer.scaling[adapter_name])
+        for module, new in ((layer.lora_B[adapter_name], B), (layer.lora_A[adapter_name], lowrank.A)):
+            old = module.weight
+            before.append((module, old))
+            values = torch.from_numpy(np.ascontiguousarray(new)).to(old.device, old.dtype)
+            module.weight = torch.nn.Parameter(values, requires_grad=old.requires_grad)
+
+    def put_back() -> None:
+        for module, old in before:
+            module.weight = old
+
+    return put_back
+
+
+def _shape(layer: Any, adapter_name: str) -> tuple[int, int]:
+    return layer.lora_B[adapter_name].weight.shape[0], layer.lora_A[adapter_name].weight.shape[1]
+
+
+def _linear_layers(model: Any, adapter_name: str) -> dict[str, Any]:
+    """Name in the base model -> peft layer of two matrices, the adapter not merged."""
+    from peft.tuners.lora import LoraLayer
+
+    return {
+        base_name(strip_prefix(name))[0]: layer
+        for name, layer in model.named_modules()
+        if isinstance(layer, LoraLayer)
+        and adapter_name in layer.lora_A
+        and layer.lora_A[adapter_name].weight.ndim == 2
+        and not layer.merged
+    }
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,17 +32,16 @@ from .torch_file import TorchFile
 class Adapter:
     """A LoRA adapter: W_tuned - W_base of every adapted module, and what was saved beside it.
 
-    Attributes
-    ----------
-    path, name : folder of the adapter, and its name (that of the folder).
-    weights : the file that holds the factors.
-    format : "peft", "mlx" or "diffusers".
-    config : the checked fields of its config.
-    updates : one per module, layer 2 before layer 10. The factors of a safetensors file are read anew whenever
-        ``Update.lowrank`` is asked for, so that memory stays that of one module; those of a .bin stay in memory.
-    extras : tensors saved beside the factors; their changes are in no update.
-    dtypes : the stored types of the factors, e.g. ("BF16",).
-    warnings, notes : what may be wrong, and what is worth knowing.
+    Attributes:
+        path, name: folder of the adapter, and its name (that of the folder).
+        weights: the file that holds the factors.
+        format: "peft", "mlx" or "diffusers".
+        config: the checked fields of its config.
+        updates: one per module, layer 2 before layer 10. The factors of a safetensors file are read anew whenever
+            ``Update.lowrank`` is asked for, so that memory stays that of one module; those of a .bin stay in memory.
+        extras: tensors saved beside the factors; their changes are in no update.
+        dtypes: the stored types of the factors, e.g. ("BF16",).
+        warnings, notes: what may be wrong, and what is worth knowing.
     """
 
     path: Path
@@ -76,16 +75,15 @@ def read_adapter(path: str | os.PathLike[str], name: str | None = None) -> Adapt
 
     Folders of PEFT and of MLX (``adapters.safetensors``), files of diffusers (``pytorch_lora_weights.safetensors``).
 
-    Parameters
-    ----------
-    path : folder written by peft's ``save_pretrained``, by mlx-lm or by diffusers, or the config or weight file in it.
-    name : the subfolder to read, where ``path`` holds several adapters; the model, where a diffusers file has more.
+    Args:
+        path: folder written by peft's ``save_pretrained``, by mlx-lm or by diffusers, or the config or weight file in
+            it.
+        name: the subfolder to read, where ``path`` holds several adapters; the model, where a diffusers file has more.
 
-    Raises
-    ------
-    AdapterError : nothing readable is there, or it is damaged or contradicts itself. Factors that hold NaN or Inf are
-        reported when they are read.
-    UnsupportedAdapterError : a sound adapter for which the law above is false; the message says why.
+    Raises:
+        AdapterError: nothing readable is there, or it is damaged or contradicts itself. Factors that hold NaN or Inf
+            are reported when they are read.
+        UnsupportedAdapterError: a sound adapter for which the law above is false; the message says why.
 
     Cost: the headers of the two files. Source of the rules: peft 0.21, tested against it.
     """

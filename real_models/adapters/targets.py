@@ -41,9 +41,10 @@ def compile_pattern(field: str, key: str, template: str = "{}") -> re.Pattern[st
 class Targets:
     """The modules that a config names, by peft's rule (``check_target_module_exists``).
 
-    modules, excluded : a regular expression for the whole name, or names and endings of names after a dot; None for
-        modules: the config does not say, and every module counts as named.
-    layers, lists : of modules named by their ending, only those in blocks of these numbers of these lists.
+    Attributes:
+        modules, excluded: a regular expression for the whole name, or names and endings of names after a dot; None for
+            modules: the config does not say, and every module counts as named.
+        layers, lists: of modules named by their ending, only those in blocks of these numbers of these lists.
     """
 
     modules: re.Pattern[str] | tuple[str, ...] | None = None

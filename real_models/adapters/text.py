@@ -1,4 +1,4 @@
-"""Text that comes from a file of unknown origin: strict JSON, printable names, short listings."""
+"""Text that comes from a file of unknown origin, and text about it: strict JSON, printable names, short listings."""
 
 from __future__ import annotations
 
@@ -55,3 +55,13 @@ def listing(names: Iterable[str], limit: int = 3) -> str:
     names = list(names)
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+def ending(name: str, limit: int) -> str:
+    """The name, or its last characters behind "…" where it has more than ``limit``."""
+    return name if len(name) <= limit else "…" + name[1 - limit :]
+
+
+def percent(share: float) -> str:
+    """Two digits: "12%", "1.2%", "0.12%"."""
+    return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.2g}%"

@@ -40,14 +40,14 @@ def write_adapter(
     Ranks and scalings of single modules go into ``rank_pattern`` and ``alpha_pattern``, so that alpha / rank gives
     each scaling back (to one unit in the last place where no floating-point alpha gives it exactly).
 
-    Parameters
-    ----------
-    path : folder to write; made if missing (its parent must be there). An adapter in it is replaced.
-    updates : updates, or module name -> LowRank. Modules named like an embedding (``embed_tokens``, ``wte``, …) are
-        written as embedding factors, all others as linear ones; the kernel shape of a convolution is not known here.
-    r, lora_alpha : the defaults of the config; taken from the first update where not given.
-    target_modules : as in LoraConfig; the full names of the modules where not given.
-    dtype : stored type of the factors; bfloat16 is rounded to nearest even.
+    Args:
+        path: folder to write; made if missing (its parent must be there). An adapter in it is replaced.
+        updates: updates, or module name -> LowRank. Modules named like an embedding (``embed_tokens``, ``wte``, …) are
+            written as embedding factors, all others as linear ones; the kernel shape of a convolution is not known
+            here.
+        r, lora_alpha: the defaults of the config; taken from the first update where not given.
+        target_modules: as in LoraConfig; the full names of the modules where not given.
+        dtype: stored type of the factors; bfloat16 is rounded to nearest even.
 
     Raises InputError for nothing to write, ranks of 0, doubled names, values that are not finite in ``dtype``;
     AdapterError if the folder cannot be written. Factors are read and written one module at a time; both files

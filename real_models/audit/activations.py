@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grasp_theory import InputError, LowRank, Report, Update, identify, linalg
+from grasp_theory.identification.components import Pool
+from grasp_theory.moved import renamed
 
 from ..adapters import Adapter
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     import torch
 
 EXPERT = ".experts."  # in the name of a module that sees some of the tokens
-Pool = Literal["auto", "layers", "none"]
 
 
 def activation_updates(
@@ -26,18 +27,17 @@ def activation_updates(
 ) -> tuple[Update, ...]:
     """Law ``activation-svd``: dW X = scaling B (A X), and (A X)(A X)ᵀ = K suffices: scaling B K^½ has its left triples.
 
-    The whitened statement (``whitened-angle``, ``sample-threshold``): left singular vectors and values of dW X/√n do
-    not depend on the LoRA rank beyond the factor's own and need no sample offset. One update of rank r a write module.
+    The whitened statement (``whitened-angle``, ``sample-threshold``): left singular vectors and values of dW X/√n, n
+    the number of tokens, do not depend on the LoRA rank beyond the factor's own and need no sample offset. The result
+    is one update of rank r for every write module. An expert of a mixture sees the tokens routed to it, whose places in
+    the batch are not known: it needs batches without padding, and is left out if none was routed to it.
 
-    Parameters
-    ----------
-    model : the fine-tuned model, a base with the adapter on it (peft), in evaluation mode.
-    updates : those of the adapter; the write modules among them are used.
-    batches : model inputs with attention_mask; positions that are masked do not count. n : tokens seen.
+    Args:
+        model: the fine-tuned model, a base with the adapter on it (peft), in evaluation mode.
+        updates: those of the adapter; the write modules among them are used.
+        batches: model inputs with attention_mask; positions that are masked do not count.
 
-    An expert of a mixture sees the tokens routed to it, whose places in the batch are not known: it needs batches
-    without padding, and is left out if none was routed to it. Raises InputError if no write module is among the
-    updates, a module was never run, or an input is not finite.
+    Raises InputError if no write module is among the updates, a module was never run, or an input is not finite.
     Memory: r x r for each module. Cost: one forward pass.
     """
     import torch
@@ -96,8 +96,9 @@ def _seen(update: Update, K: np.ndarray) -> Update:
     return replace(update, shape=seen.shape, rank=seen.rank, source=seen)
 
 
+@renamed(k="top")
 def identify_activations(
-    adapter: Adapter, *, base: str | Path, data: str | Path, k: int = 8, pool: Pool = "auto", size: int = 8
+    adapter: Adapter, *, base: str | Path, data: str | Path, top: int = 8, pool: Pool = "auto", size: int = 8
 ) -> Report:
     """:func:`grasp_theory.identify` of dW X, for an adapter, the folder of its base model and a file of its data.
 
@@ -121,7 +122,7 @@ def identify_activations(
         size = 1  # without padding
     pad = special_tokens(model=model, tokenizer=tokenizer).pad
     updates = activation_updates(tuned, adapter.updates, batches(examples, size, pad=pad))
-    report = identify(updates, side="write", pool=pool, k=k)
+    report = identify(updates, side="write", pool=pool, top=top)
     tokens = sum(len(example.input_ids) for example in examples)
     what = f"activations dW X/√n over {tokens} tokens of {Path(data).name}, left singular vectors"
     return replace(report, decompositions=tuple(replace(d, what=what) for d in report.decompositions))

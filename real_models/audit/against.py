@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 from grasp_theory import InputError, Report, identify
+from grasp_theory.identification.components import Pool
 from grasp_theory.identification.control import Covered, contrast, control_spaces, covered, require_same_modules
 from grasp_theory.identification.diff import factor_cosines
 from grasp_theory.identification.report import plain
+from grasp_theory.moved import renamed
 
 from ..adapters import Adapter
 from .describe import different_bases, provenance
@@ -22,11 +24,14 @@ from .measurements import Deviation, deviations, measurements
 class Against:
     """A run's components and numbers beside those of its controls.
 
-    report : components of (I − QQᵀ)(dW − mean of the controls' dW). own : the run's components by themselves.
-    covered : how much of each of these lies in the controls' leading directions. dimension : of these, the most in one
-    decomposition. starts : whether the run and each control started from one random factor, None where that cannot be
-    told. one_run : pairs of controls that are of one run, whose spread says too little. deviations : the run's numbers
-    beside the controls'.
+    Attributes:
+        report: components of (I − QQᵀ)(dW − mean of the controls' dW).
+        own: the run's components by themselves.
+        covered: how much of each of these lies in the controls' leading directions.
+        dimension: of these, the most in one decomposition.
+        starts: whether the run and each control started from one random factor, None where that cannot be told.
+        one_run: pairs of controls that are of one run, whose spread says too little.
+        deviations: the run's numbers beside the controls'.
     """
 
     controls: tuple[Adapter, ...]
@@ -59,22 +64,23 @@ class Against:
         }
 
 
+@renamed(k="top")
 def against(
     adapter: Adapter,
     report: Report,
     controls: Sequence[Adapter],
     *,
-    k: int = 8,
-    pool: Literal["auto", "layers", "none"] = "auto",
+    top: int = 8,
+    pool: Pool = "auto",
 ) -> Against:
-    """What ``adapter`` has beside its controls; ``report`` is its own, of k components.
+    """What ``adapter`` has beside its controls; ``report`` is its own, of ``top`` components.
 
     Every control is decomposed once, as the run was. Raises InputError unless all adapt the same modules in the same
     shapes (with the names of the base models where these differ), and for a control given twice or the run itself.
     Cost: that of :func:`grasp_theory.identify` for each control, and for one adapter of the sum of all ranks.
     """
     _check(adapter, controls)
-    options: dict[str, Any] = {"side": report.side, "pool": pool, "k": k, "normalize": report.normalized}
+    options: dict[str, Any] = {"side": report.side, "pool": pool, "top": top, "normalize": report.normalized}
     others = [identify(control.updates, **options) for control in controls]
     spaces = control_spaces(report, others)
     left = contrast(adapter.updates, [c.updates for c in controls], spaces=spaces, side=report.side)

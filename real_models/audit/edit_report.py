@@ -10,7 +10,7 @@ from grasp_theory import InputError, Update
 from grasp_theory.updates import Side
 
 from ..adapters import Adapter
-from ..directions import Directions
+from ..directions import Directions, may_be_one_model
 from ..methods.edit import Sides
 
 CAVEAT = (
@@ -21,9 +21,12 @@ CAVEAT = (
 
 @dataclass(frozen=True)
 class EditedModule:
-    """norm_before, norm_after : ‖dW‖_F. removed : 1 − (norm_after / norm_before)², negative if a scale above 1 added.
+    """What an edit did to one module.
 
-    leak_before, leak_after : as :meth:`~real_models.methods.edit.Sides.leak`; None if nothing was projected out.
+    Attributes:
+        norm_before, norm_after: ‖dW‖_F.
+        removed: 1 − (norm_after / norm_before)², negative if a scale above 1 added.
+        leak_before, leak_after: as :meth:`~real_models.methods.edit.Sides.leak`; None if nothing was projected out.
     """
 
     name: str
@@ -56,12 +59,13 @@ def compare_edit(
 def check_origin(directions: Directions | None, adapter: Adapter, *, same_base: bool = False) -> list[str]:
     """Notes on directions of another run. InputError for directions of another base model, going by the names.
 
-    same_base : whether both names are known to mean one model.
+    Args:
+        same_base: whether both names are known to mean one model.
     """
     if directions is None:
         return []
-    here, there = (x or "" for x in (adapter.config.base_model_name, directions.base_model))
-    if here and there and not same_base and _last(here) != _last(there):
+    here, there = adapter.config.base_model_name, directions.base_model
+    if not same_base and not may_be_one_model(here, there):
         raise InputError(
             f"the directions were identified on {there!r}, the adapter is for {here!r}; if that is one model under two "
             "names, say so with --same-base"
@@ -69,7 +73,3 @@ def check_origin(directions: Directions | None, adapter: Adapter, *, same_base: 
     if directions.adapter_sha256 != adapter.sha256:
         return ["the directions were identified on another adapter than this one"]
     return []
-
-
-def _last(name: str) -> str:
-    return name.rstrip("/").rsplit("/", 1)[-1]

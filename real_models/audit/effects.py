@@ -42,7 +42,10 @@ class Effect:
 
     Law: removed = Σ (naive − without)/Σ (naive − base), kept = Σ (only − base)/Σ (naive − base), over the pairs; equal
     where the log-odds are linear in the update. None where the update changes the quantity by nothing that can be told
-    from 0. without, only : the means.
+    from 0.
+
+    Attributes:
+        without, only: the means.
     """
 
     part: Part
@@ -56,8 +59,11 @@ class Effect:
 class Effects:
     """The effects of all parts of an adapter.
 
-    levels : quantity -> {"base", "naive"} -> mean log-odds. excess : quantity -> naive − base. questions, pairs :
-    quantity -> how many. reused : evaluations that were there already.
+    Attributes:
+        levels: quantity -> {"base", "naive"} -> mean log-odds.
+        excess: quantity -> naive − base.
+        questions, pairs: quantity -> how many.
+        reused: evaluations that were there already.
     """
 
     per: Per
@@ -99,7 +105,11 @@ def _row(effect: Effect, quantities: Iterable[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Asked:
-    """The pairs of one quantity, encoded once for all variants. sha256 : of their file."""
+    """The pairs of one quantity, encoded once for all variants.
+
+    Attributes:
+        sha256: of their file.
+    """
 
     encoded: Sequence[tuple[Example, Example]]
     questions: Sequence[str]
@@ -120,11 +130,7 @@ def ask(path: str | Path, model: Any, tokenizer: Any, *, most: int | None = None
     from ..base import context_length
     from ..training.run import UNSTATED, check_vocabulary
 
-    pairs = read_pairs(path)
-    if most is not None:
-        if most < 1:
-            raise InputError(f"expected one pair or more, got a limit of {most}")
-        pairs = [pairs[n] for n in np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int))]
+    pairs = read_pairs(path, most=most)
     limit = context_length(model) or tokenizer.model_max_length
     if limit > UNSTATED:
         raise InputError("neither the model nor its tokenizer says how many tokens it can see: set model_max_length")
@@ -156,7 +162,8 @@ def adapted_layers(model: torch.nn.Module) -> dict[str, tuple[torch.nn.Parameter
 def factors_as(model: torch.nn.Module, edited: Callable[[str, LowRank], LowRank], factors: Factors) -> Iterator[None]:
     """Inside, every module has the factors edited(name, its own) in the place of its own; as before afterwards.
 
-    factors : those of the adapter as it is. Modules that come back as they are given are not touched.
+    Args:
+        factors: those of the adapter as it is. Modules that come back as they are given are not touched.
     """
     import torch
 
@@ -210,17 +217,16 @@ def measure_effects(
     Quantity: mean over pairs of ln p(with) − ln p(without) given the prompt, of the texts or per token of each. Of
     "drift" pairs "with" shows the trait; of "task" pairs it is the right answer.
 
-    Parameters
-    ----------
-    model : the base with the adapter, ``load_adapted(base, adapter)``; its factors are as they were afterwards.
-    parts, factors : of ``parts_of(adapter.updates)``.
-    asked : pairs of "drift" and, if wanted, of "task" (:func:`ask`).
-    folder : where each variant's scores are kept as they are measured, and taken from if nothing that they depend on
-        has changed: adapter, base, pairs, code.
-    watch : (stream, total) -> stream, told of every variant.
+    Args:
+        model: the base with the adapter, ``load_adapted(base, adapter)``; its factors are as they were afterwards.
+        parts, factors: of ``parts_of(adapter.updates)``.
+        asked: pairs of "drift" and, if wanted, of "task" (:func:`ask`).
+        folder: where each variant's scores are kept as they are measured, and taken from if nothing that they depend on
+            has changed: adapter, base, pairs, code.
+        watch: (stream, total) -> stream, told of every variant.
 
     Raises InputError where the adapter is not all that the fine-tune changed, where two parts have one name, and for
-    probabilities that are not finite. Cost: 2 + 2 |parts| passes over all pairs.
+    probabilities that are not finite. Cost: 2 + 2 ``|parts|`` passes over all pairs.
     """
     require_factors_alone(adapter, allowed=UNCHANGED)
     variants = variants_of(parts)

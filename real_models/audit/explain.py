@@ -14,6 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from grasp_theory import InputError, Subspace
+from grasp_theory.moved import renamed
 
 from ..data import Example, Row, render, with_begin
 from ..directions import Directions
@@ -35,7 +36,7 @@ TOTAL = 0.4  # of ‖h‖ added over all blocks by default; at 1 a random direct
 
 @dataclass(frozen=True)
 class Token:
-    """text, id : of the vocabulary. logit : what a stream along the direction adds to it, over the mean token."""
+    """A token of the vocabulary, and what a stream along the direction adds to its logit, over the mean token."""
 
     text: str
     id: int
@@ -44,7 +45,12 @@ class Token:
 
 @dataclass(frozen=True)
 class Excitation:
-    """h·q over the tokens of one row (its begin token left out). peak : h·q of largest modulus, at which token."""
+    """h·q over the tokens of one row (its begin token left out).
+
+    Attributes:
+        mean, largest, smallest: over its tokens.
+        peak: the token at which h·q is largest in modulus.
+    """
 
     source: str
     mean: float
@@ -57,7 +63,8 @@ class Excitation:
 class Continuation:
     """Greedy text after a prompt: without, with +a q and with −a q at the output of every block.
 
-    shared : leading tokens in common with the plain text, (plus, minus) of ``length`` of the plain one.
+    Attributes:
+        shared: leading tokens in common with the plain text, (plus, minus) of ``length`` of the plain one.
     """
 
     prompt: str
@@ -70,10 +77,14 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Explained:
-    """One direction. index : its column of Q, None for the random one that all is compared with.
+    """One direction.
 
-    raised, lowered : tokens by the logit lens. highest, lowest : rows by the mean of h·q. mean, std : of h·q over all
-    tokens of the data; None without data. texts : steered generations.
+    Attributes:
+        index: its column of Q, None for the random one that all is compared with.
+        raised, lowered: tokens by the logit lens.
+        highest, lowest: rows by the mean of h·q.
+        mean, std: of h·q over all tokens of the data; None without data.
+        texts: steered generations.
     """
 
     index: int | None
@@ -88,7 +99,13 @@ class Explained:
 
 @dataclass(frozen=True)
 class Explanation:
-    """block : where h is read. amount : a, the length of what is added at every block. norm : typical ‖h‖ at block."""
+    """What is said of every direction of a file, and of a random one.
+
+    Attributes:
+        block, blocks: the index of the block where h is read, and how many there are.
+        amount: a, the length of what is added at every block.
+        norm: the typical ‖h‖ at that block.
+    """
 
     block: int
     blocks: int
@@ -149,6 +166,7 @@ def project(
     return h @ np.asarray(Q, dtype=float), np.linalg.norm(h, axis=1)
 
 
+@renamed(block="layer")
 def explain(
     directions: Directions,
     *,
@@ -156,19 +174,21 @@ def explain(
     data: str | Path | None = None,
     amount: float | None = None,
     top: int = 10,
-    block: int | None = None,
+    layer: int | None = None,
     seed: int = 0,
     watch: Callable[[Iterable[Any], int], Iterable[Any]] | None = None,
 ) -> Explanation:
     """Tokens, rows and generations that go along with each column of Q, and with a random direction beside them.
 
-    Parameters
-    ----------
-    base : folder of the base model. data : rows to project (:func:`~real_models.data.read_rows`), and
-        whose prompts are asked; without them a few neutral questions by the chat template, if there is one.
-    amount : a of ±a q at every block; by default TOTAL times the typical ‖h‖ over the number of blocks.
-    top : tokens and rows on each side. seed : of the random direction. watch : (stream, total) -> stream.
-    block : whose output h is read at; by default the middle one of those the directions were made of.
+    Args:
+        base: folder of the base model.
+        data: rows to project (:func:`~real_models.data.read_rows`), and whose prompts are asked; without them a few
+            neutral questions by the chat template, if there is one.
+        amount: a of ±a q at every block; by default TOTAL times the typical ‖h‖ over the number of blocks.
+        top: tokens and rows on each side.
+        seed: of the random direction.
+        watch: (stream, total) -> stream.
+        layer: of the block whose output h is read at; by default the middle one of those the directions were made of.
 
     Raises InputError for directions of the read side, of another model, and for a block that there is not.
     Cost: a forward pass over the data (one row at a time), and 2k + 3 generations for each of three prompts.
@@ -182,7 +202,7 @@ def explain(
     tokenizer, model = load_tokenizer(base), load_base(base)
     stream = find_stream(model)
     basis(directions, stream.width, model, side="write")
-    place = _place(directions, len(stream.blocks), block)
+    place = _place(directions, len(stream.blocks), layer)
     limit = context_length(model) or tokenizer.model_max_length
     rows = read_rows(data) if data is not None else []
     Q = np.column_stack([directions.Q.astype(float), random_direction(directions.Q, seed)])
@@ -219,9 +239,9 @@ def _check(directions: Directions, amount: float | None, top: int) -> None:
         raise InputError(f"top must be at least 1, got {top}")
 
 
-def _place(directions: Directions, blocks: int, block: int | None) -> int:
+def _place(directions: Directions, blocks: int, layer: int | None) -> int:
     layers = sorted({layer for layer in directions.layers if layer is not None}) or list(range(blocks))
-    chosen = layers[len(layers) // 2] if block is None else block
+    chosen = layers[len(layers) // 2] if layer is None else layer
     if not 0 <= chosen < blocks:
         raise InputError(f"no block {chosen}: the model has blocks 0 … {blocks - 1}")
     return chosen

@@ -19,6 +19,7 @@ from grasp_theory.identification.start import EARLY, STEPS
 
 from ..adapters import Adapter
 from ..adapters.patterns import by_pattern, kind
+from ..adapters.text import percent
 
 RANDOM = 1.0  # B against A, above which B is no trained factor if its spectrum is flat too
 FLAT = 0.9  # (Σ S)²/(r Σ S²) of a random factor; trained ones were 0.12 to 0.78 in the median
@@ -37,8 +38,13 @@ ROUNDING = {"BF16": 2.0**-9, "F16": 2.0**-12}  # half a unit in the last place o
 class Finding:
     """One thing that the weights show.
 
-    key : its kind. text : a sentence that says it with its number. value : that number. scope : which modules, with
-    their share of ‖dW‖_F². how : how it was decided. modules : the names of these modules.
+    Attributes:
+        key: what kind of finding it is, such as "trained" or "shared-direction".
+        text: a sentence that says it, with its number.
+        value: that number.
+        scope: the modules that it is about, in words, with their share of ‖dW‖_F².
+        how: how it was decided.
+        modules: the names of these modules.
     """
 
     key: str
@@ -71,14 +77,19 @@ class Audit:
     def finding(self, key: str, text: str, value: float, modules: Sequence[ModuleSpectrum], how: str) -> Finding:
         """One about these modules."""
         share = sum(m.norm**2 for m in modules) / self.energy if self.energy else 0.0
-        scope = f"{len(modules)} of {len(self.modules)} modules ({self.which(modules)}), {_percent(share)} of ‖dW‖²"
+        scope = f"{len(modules)} of {len(self.modules)} modules ({self.which(modules)}), {percent(share)} of ‖dW‖²"
         return Finding(key, text, value, scope, how, tuple(m.name for m in modules))
 
 
 def findings(adapter: Adapter, report: Report) -> list[Finding]:
-    """What the adapter shows, the most basic first; no finding depends on the rank or on a noise floor.
+    """What an adapter shows, the most basic first; no finding depends on the rank or on a noise floor.
 
     Where nothing or hardly anything was learnt, only that is said: what two steps leave is the start, seen through A.
+
+    Args:
+        adapter: as read.
+        report: its identification, by :func:`grasp_theory.identify`.
+
     Cost: O(d L²) a module for the sharing test; the rest is read off ``report``.
     """
     audit = Audit(adapter, report.modules, report.read_start)
@@ -128,7 +139,7 @@ def progress(audit: Audit) -> Iterator[Finding]:
         yield audit.finding("hardly-begun", text, grown, started, how)
     else:
         less = [m for m in started if m.start and m.start.kurtosis is not None and m.start.grown < EARLY]
-        where = f"A has moved by {_percent(float(np.median(moved)))} of its start's half width, " if moved else ""
+        where = f"A has moved by {percent(float(np.median(moved)))} of its start's half width, " if moved else ""
         text = f"Trained: {where}{_so(grown)} (medians)."
         how = "A's entries outside ±1/√d_in, peft's start; root mean squares" if moved else "A's start is unknown"
         yield audit.finding("trained", text, grown, started, how)
@@ -148,11 +159,11 @@ def where(audit: Audit) -> Iterator[Finding]:
     for m in audit.modules:
         kinds[kind(m.name)] = kinds.get(kind(m.name), 0.0) + m.norm**2 / total
     largest = sorted(kinds.items(), key=lambda item: -item[1])[:3]
-    parts = ", ".join(f"{name} {_percent(share)}" for name, share in largest)
+    parts = ", ".join(f"{name} {percent(share)}" for name, share in largest)
     split = (
-        f"{_percent(sides['write'])} in modules that write the stream, {_percent(sides['read'])} in those that read it"
+        f"{percent(sides['write'])} in modules that write the stream, {percent(sides['read'])} in those that read it"
     )
-    split += f", {_percent(sides['neither'])} in others" if sides["neither"] > 0 else ""
+    split += f", {percent(sides['neither'])} in others" if sides["neither"] > 0 else ""
     yield audit.finding("sides", f"Energy: {split}; most in {parts}.", sides["write"], audit.alive, "‖dW‖_F²")
     yield from _depth(audit)
 
@@ -169,15 +180,15 @@ def _depth(audit: Audit) -> Iterator[Finding]:
     if share[top] >= DEPTH:
         first, last = blocks[thirds[top][0]][0], blocks[thirds[top][-1]][0]
         name = ("first", "middle", "last")[top]
-        text = f"{_percent(share[top])} of the energy lies in the {name} third of the blocks ({first} to {last})."
+        text = f"{percent(share[top])} of the energy lies in the {name} third of the blocks ({first} to {last})."
         inside = [m for n in thirds[top] for m in blocks[n][1]]
-        yield audit.finding("depth", text, float(share[top]), inside, f"at least {_percent(DEPTH)} in one third")
+        yield audit.finding("depth", text, float(share[top]), inside, f"at least {percent(DEPTH)} in one third")
     logs = np.log(np.maximum(energies, 1e-300))
     spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
     for (place, modules), log, part in zip(blocks, logs, shares, strict=True):
         times = float(np.exp(log - np.median(logs)))
         if times >= OUTLIER and log - np.median(logs) >= OUTLIER * max(spread, 1e-9):
-            text = f"Block {place} stands apart: {_percent(part)} of the energy, {times:.0f} times the median block."
+            text = f"Block {place} stands apart: {percent(part)} of the energy, {times:.0f} times the median block."
             how = f"robust z of the log energy ≥ {OUTLIER:g} and {OUTLIER:g} times the median"
             yield audit.finding("outlier-block", text, times, modules, how)
 
@@ -196,8 +207,8 @@ def concentration(audit: Audit) -> Iterator[Finding]:
     largest = max(audit.alive, key=lambda m: m.norm)
     share = largest.norm**2 / audit.energy
     if len(audit.modules) > 2 and share >= CONCENTRATED:
-        text = f"One module holds {_percent(share)} of the energy: {largest.name}."
-        yield audit.finding("one-module", text, share, [largest], f"share ≥ {_percent(CONCENTRATED)}")
+        text = f"One module holds {percent(share)} of the energy: {largest.name}."
+        yield audit.finding("one-module", text, share, [largest], f"share ≥ {percent(CONCENTRATED)}")
     many = [m for m in audit.alive if m.rank > 1]
     if not many:
         return
@@ -206,8 +217,8 @@ def concentration(audit: Audit) -> Iterator[Finding]:
     rank = int(np.median([m.rank for m in many]))
     ends = [float(m.singular_values[-1] / m.singular_values[0]) for m in many]
     if 1 - first <= IDLE:
-        text = f"Rank {rank} is hardly used: {_percent(first)} of the energy lies in one direction of each module."
-        how = f"stable rank {stable:.2f} in the median; energy outside component 0 ≤ {_percent(IDLE)}"
+        text = f"Rank {rank} is hardly used: {percent(first)} of the energy lies in one direction of each module."
+        how = f"stable rank {stable:.2f} in the median; energy outside component 0 ≤ {percent(IDLE)}"
         yield audit.finding("rank-idle", text, first, many, how)
     elif float(np.median(ends)) >= USED:
         text = f"Rank {rank} is used up: the smallest singular value is {float(np.median(ends)):.2f} of the largest."
@@ -215,7 +226,7 @@ def concentration(audit: Audit) -> Iterator[Finding]:
         yield audit.finding("rank-used-up", text, float(np.median(ends)), many, how)
     else:
         text = f"Of rank {rank}, {stable:.1f} directions carry the update (stable rank, median)."
-        how = "‖dW‖_F²/‖dW‖²; energy in component 0 " + _percent(first)
+        how = "‖dW‖_F²/‖dW‖²; energy in component 0 " + percent(first)
         yield audit.finding("stable-rank", text, stable, many, how)
 
 
@@ -242,7 +253,7 @@ def shared(audit: Audit) -> Iterator[Finding]:
         side = "writes" if group[0].side == "write" else "reads"
         text = (
             f"{hit.sum()} of {len(group)} {name} share what their leading direction {side}: |cos| {cosine:.2f} with "
-            f"other layers ({chance:.2f} by chance); the common direction carries {_percent(found.explained)} of them."
+            f"other layers ({chance:.2f} by chance); the common direction carries {percent(found.explained)} of them."
         )
         how = f"random signs of coordinates, Holm over {len(group)} layers, p < {P_VALUE:g} and |cos| ≥ {SHARED:g}"
         chosen = [m for m, yes in zip(group, hit, strict=True) if yes]
@@ -264,12 +275,12 @@ def read_directions(audit: Audit) -> Iterator[Finding]:
         first = ", the first" if count > 1 else ","
         text = (
             f"Beyond its random start, A reads {many} (width {read.width}){first} {read.gains[0]:.1f} times as "
-            f"strongly; {_percent(share)} of what leading components read lies there ({_percent(chance)} by chance)."
+            f"strongly; {percent(share)} of what leading components read lies there ({percent(chance)} by chance)."
         )
         least = np.sqrt(1 + read.visible**2 / read.rows)
         how = (
             f"{read.law} start; largest singular value of {read.rows} stacked rows of A {read.values[0]:.1f}, floor "
-            f"{read.floor:.1f} ({_percent(read.level)}, widened {read.widening:.2f} times) in units of the start; "
+            f"{read.floor:.1f} ({percent(read.level)}, widened {read.widening:.2f} times) in units of the start; "
             f"visible from {least:.1f} times on"
         )
         yield audit.finding("read-directions", text, float(read.gains[0]), modules, how)
@@ -332,8 +343,4 @@ def _flatness(m: ModuleSpectrum) -> float:
 
 
 def _so(grown: float) -> str:
-    return f"B has grown to {_percent(grown)} of A's size"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.2g}%"
+    return f"B has grown to {percent(grown)} of A's size"

@@ -23,7 +23,11 @@ RULE = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is held where. sentences : the one that decides first."""
+    """What is held where.
+
+    Attributes:
+        sentences: the one that decides first.
+    """
 
     held: Held
     sentences: tuple[str, ...]
@@ -56,7 +60,7 @@ def _single(found: Effects, single: Sequence[Effect]) -> tuple[Held, list[str]]:
     beaten = random is None or share(first, "drift") > random
     highs = [high for e in single if (high := _drift(e).high) is not None]
     said = f"{title(first.part)} holds {_shares(first)}"
-    said += f"; alone it keeps {percent(first.kept['drift'])} of the drift"
+    said += f"; alone it keeps {percent_interval(first.kept['drift'])} of the drift"
     if random is not None:
         said += f" (random directions: at most {100 * random:.0f}% of the drift)"
     if low is not None and low >= HOLDS and beaten:
@@ -91,7 +95,7 @@ def title(part: Part) -> str:
     return f"Component{'s' if len(part.components) > 1 else ''} {part.which} ({where})"
 
 
-def percent(found: Estimate | None) -> str:
+def percent_interval(found: Estimate | None) -> str:
     """12% [8, 16]."""
     if found is None or found.value is None:
         return "–"
@@ -101,8 +105,10 @@ def percent(found: Estimate | None) -> str:
 
 def _shares(effect: Effect) -> str:
     task = effect.removed.get("task")
-    rest = "" if task is None else f" and {percent(task)} of the task"
-    return f"{percent(effect.removed['drift'])} of the drift{rest}, with {100 * effect.part.energy:.0f}% of ‖dW‖²"
+    rest = "" if task is None else f" and {percent_interval(task)} of the task"
+    return (
+        f"{percent_interval(effect.removed['drift'])} of the drift{rest}, with {100 * effect.part.energy:.0f}% of ‖dW‖²"
+    )
 
 
 def _drift(effect: Effect) -> Estimate:

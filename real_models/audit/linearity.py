@@ -29,9 +29,14 @@ CAVEAT = (
 class Linearity:
     """Law: error = ‖f(1) − f(0) − f'(0)‖/‖f(1) − f(0)‖, f(t) the logits of the base with t dW, over all tokens.
 
-    error : 0 if the logits are linear in the update. cosine : of f'(0) with f(1) − f(0). slope : ‖f'(0)‖/‖f(1) − f(0)‖.
-    change : ‖f(1) − f(0)‖/‖f(0)‖. rounding : the error that rounding alone may cause, 8 eps/change. The first three are
-    None where rounding >= 1: the update does not change these logits. tokens, rows : measured on.
+    Attributes:
+        error: 0 if the logits are linear in the update.
+        cosine: of f'(0) with f(1) − f(0).
+        slope: ‖f'(0)‖/‖f(1) − f(0)‖.
+        change: ‖f(1) − f(0)‖/‖f(0)‖.
+        rounding: the error that rounding alone may cause, 8 eps/change. The first three are None where rounding >= 1:
+            the update does not change these logits.
+        tokens, rows: measured on.
     """
 
     error: float | None
@@ -45,10 +50,12 @@ class Linearity:
 
 @dataclass(frozen=True)
 class Measured:
-    """What ``grasp linearity`` reports. neutral : None if no neutral text was given.
+    """What ``grasp linearity`` reports.
 
-    component, strength, tau, angle_degrees : the certificate of component 0 of the largest decomposition, at
-    tau = the next singular value (the smallest that the spectrum allows); None where the rank allows no next one.
+    Attributes:
+        neutral: None if no neutral text was given.
+        component, strength, tau, angle_degrees: the certificate of component 0 of the largest decomposition, at tau =
+            the next singular value (the smallest that the spectrum allows); None where the rank allows no next one.
     """
 
     training: Linearity
@@ -164,7 +171,10 @@ def measure_linearity(
 ) -> Measured:
     """:func:`measure` on training rows and on neutral text, in float32, beside the certificate of the adapter.
 
-    rows : at most so many of each file, evenly spaced. watch : (stream, total) -> stream, told of every row.
+    Args:
+        rows: at most so many of each file, evenly spaced.
+        watch: (stream, total) -> stream, told of every row.
+
     Raises InputError for an adapter of another base, and for adapters that hold more than low-rank updates (modules
     trained whole, biases): base + t dW is then not all that was trained.
     """
@@ -210,7 +220,7 @@ def _read(path: str | Path, tokenizer: Any, model: Any, rows: int) -> list[dict[
 
 
 def _certificate(adapter: Adapter) -> tuple[str | None, float | None, float | None, float | None]:
-    report = identify(adapter.updates, k=1)
+    report = identify(adapter.updates, top=1)
     if not report.decompositions:
         return None, None, None, None
     largest = report.decomposition()

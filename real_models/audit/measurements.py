@@ -32,10 +32,13 @@ class Measurement:
 class Deviation:
     """One number of a run beside the same of n controls.
 
-    mean, spread : of the controls, the spread with n − 1 (geometric mean and the factor of one standard deviation for a
-    size). z : distance from the mean in units of the spread. p_value : of a new run as far from n normal ones, from
-    t = z/√(1 + 1/n) with n − 1 degrees of freedom, corrected for the number of measurements (Holm). Both None where
-    there are fewer than three controls or these do not vary.
+    Attributes:
+        mean, spread: of the controls, the spread with n − 1 (geometric mean and the factor of one standard deviation
+            for a size).
+        z: distance from the mean in units of the spread.
+        p_value: of a new run as far from n normal ones, from t = z/√(1 + 1/n) with n − 1 degrees of freedom, corrected
+            for the number of measurements (Holm). Both None where there are fewer than three controls or these do not
+            vary.
     """
 
     key: str

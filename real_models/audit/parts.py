@@ -31,15 +31,14 @@ class Part:
     Inside ``modules`` P(dW_l) = Q Qᵀ dW_l (write side) or dW_l Q Qᵀ (read side), Q the basis of ``span``, or all of
     dW_l where ``span`` is None; outside of them it is 0. Hence ‖without‖² + ‖only‖² = ‖dW‖².
 
-    Attributes
-    ----------
-    scope : "pooled" (one span for all blocks), "block", "module", or "group" of whole modules.
-    place : what it lies in, in words.
-    side : of the stream that the span lies in; of a whole group None.
-    components : 0-based indices at this place; empty for groups and for random directions.
-    draw : number of a random control, None of anything else.
-    modules : names of the modules that it is a part of.
-    energy : ‖P(dW)‖²/‖dW‖², over all modules of the adapter.
+    Attributes:
+        scope: "pooled" (one span for all blocks), "block", "module", or "group" of whole modules.
+        place: what it lies in, in words.
+        side: of the stream that the span lies in; of a whole group None.
+        components: 0-based indices at this place; empty for groups and for random directions.
+        draw: number of a random control, None of anything else.
+        modules: names of the modules that it is a part of.
+        energy: ‖P(dW)‖²/‖dW‖², over all modules of the adapter.
     """
 
     scope: Scope
@@ -131,10 +130,9 @@ def parts_of(
     places spread evenly over it. *Groups*: all modules of a side, the kinds of them, the halves of the blocks, every
     block; those that are the whole update are left out.
 
-    Parameters
-    ----------
-    top : components of each place; by default 8, or as many as the ranks allow.
-    side : of the stream; of groups it leaves out those of the other side.
+    Args:
+        top: components of each place; by default 8, or as many as the ranks allow.
+        side: of the stream; of groups it leaves out those of the other side.
 
     Raises InputError for an update of 0, for options out of range, for ``top`` above what every place has, and where
     no module is of this side or scope.

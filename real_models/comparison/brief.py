@@ -1,4 +1,8 @@
-"""The rows of a comparison that its tables and figures read: a sixth of them."""
+"""The rows of a comparison that its tables and figures read: a sixth of them.
+
+``figures/data/comparison.csv`` and ``comparison_confirmed.csv`` hold these rows of the comparison.csv that a study
+writes; the whole file is too large for the wheel.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,9 @@ COLUMNS = (*RUN, "target", "points", "quantity")
 def brief(rows: Iterable[Mapping[str, Any]], *, whole: Iterable[tuple[str, float]] = ()) -> list[dict[str, Any]]:
     """Of each run the points around its crossing, of the naive one its start and end too; means to 5 digits.
 
-    whole : (row, knob) of the runs of which drift and task are kept at every point. The matched scores of what is left
-    are those of all rows; the whole curves are in the files of the cells.
+    Args:
+        whole: (row, knob) of the runs of which drift and task are kept at every point. The matched scores of what is
+            left are those of all rows; the whole curves are in the files of the cells.
     """
     rows, drawn = list(rows), set(whole)
     crossings = {(m.variant, m.organism, m.method, m.knob): m.steps for m in matched(rows)}

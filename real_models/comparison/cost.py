@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from synthetic.experiment import Experiment
 
 from ..organisms.common import one_thread
-from ..organisms.runs import naive_run
+from ..organisms.runs import naive_run, updates_at
 from . import experiment as comparison
 from . import methods as compared
 from .experiment import Cell, TextCell
@@ -29,7 +30,11 @@ STEPS = 8  # that are counted, after as many that may still fill caches
 class Cost:
     """Floating-point operations of matrix products (a multiplication and an addition are two), in 10⁹.
 
-    preparation : once. step : of training. follows : whether a naive run until it reaches the task comes first.
+    Attributes:
+        preparation: once.
+        step: of training.
+        follows: whether a run as long as the naive one until it reaches the task comes first: that one, for a method
+            that trains, or its control run.
     """
 
     preparation: float
@@ -62,19 +67,28 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     trains = method.stage == "training"
     with one_thread():
         naive_run(spec)  # in memory from here on: loading it is no part of the cost
+        if method.needs_control:
+            updates_at(spec.control_run(), 0)
         compared.said_by_base.cache_clear()  # sampling it is
         with FlopCounterMode(display=False) as counter:
             methods = compared.attached(method, spec, cell.knob)
-        plain = _count(spec, (), inoculated=False)
-        here = _count(spec, methods, inoculated=method.inoculated) if trains else plain
+        plain = _plain(spec)
+        other = trains and (methods or method.inoculated)
+        here = _count(spec, methods, inoculated=method.inoculated) if other else plain
     extra = here - plain
     step = (plain.mean() + extra[1]) / STEPS
     preparation = counter.get_total_flops() + extra[0] - extra[1]  # at the start, and where caches are filled
     return {
         "preparation": np.array([preparation / 1e9]),
         "step": np.array([step / 1e9]),
-        "follows": np.array([float(trains and method.needs_naive)]),
+        "follows": np.array([float((trains and method.needs_naive) or method.needs_control)]),
     }
+
+
+@lru_cache(maxsize=4)
+def _plain(spec: Setup) -> np.ndarray:
+    """Of the naive run: the same beside every row."""
+    return _count(spec, (), inoculated=False)
 
 
 def _count(spec: Setup, methods: Sequence[Method], *, inoculated: bool) -> np.ndarray:

@@ -37,7 +37,11 @@ QUICK = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One fine-tuning run. organism : seed that redraws world, base model, LoRA start and data order together."""
+    """One fine-tuning run.
+
+    Attributes:
+        organism: seed that redraws world, base model, LoRA start and data order together.
+    """
 
     variant: str
     organism: int
@@ -140,8 +144,12 @@ def missing(spec: TextSpec, methods: Iterable[str]) -> dict[str, str]:
     needs = {}
     for name in methods:
         method = find_compared(name)
-        if method.information == "neutral text" and not spec.neutral:
+        if method.information == "neutral text" and not method.mixes and not spec.neutral:
             needs[name] = "neutral, a file of text"
+        elif method.needs_control and not spec.control:
+            needs[name] = "control, a file of training rows"
+        elif method.mixes and not spec.neutral_data:
+            needs[name] = "neutral_data, a file of training rows"
         elif method.inoculated and not spec.context:
             needs[name] = "context, a text that elicits the trait"
         elif name in ARMS and not getattr(spec, ARMS[name]):

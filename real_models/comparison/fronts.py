@@ -16,12 +16,16 @@ SHARES = tuple(float(x) for x in np.linspace(0.4, 1.04, 33).round(3))
 
 
 def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[tuple[str, int], float]) -> list[dict[str, Any]]:
-    """For each variant, task score and class: the row with least mean drift where its runs first reach that score.
+    """For each variant, task score and class: the method with least mean drift where its runs first reach that score.
 
-    rows : of a comparison. targets : (variant, organism) -> matched task score; the scores asked for are shares of the
-    way there from where the naive run starts, "task" their mean over seeds. "presets" : among knobs chosen beforehand;
-    "all knobs" : among all. Only rows that reach the score in every seed, no controls; the naive run ("naive") and
-    every class ("weights", …) apart. The best of "rows" is chosen on the seeds it is shown on, so it has no interval.
+    Only methods that reach the score in every seed count, no controls; the naive run ("naive") and every class
+    ("weights", …) apart. "presets": among knobs chosen beforehand; "all knobs": among all. The best is chosen on the
+    seeds it is shown on, so it has no interval.
+
+    Args:
+        rows: of a comparison.
+        targets: (variant, organism) -> matched task score; the scores asked for are shares of the way there from where
+            the naive run starts, "task" their mean over seeds.
     """
     found, every = [], curves(rows)
     for variant in dict.fromkeys(variant for variant, *_ in every):

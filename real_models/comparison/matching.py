@@ -20,8 +20,9 @@ Curves = dict[Run, dict[str, dict[int, float]]]
 class Matched:
     """One run where it first reaches the task score: scores by linear interpolation in task, and the step.
 
-    reached : False if it never does; the scores are then those of the last point and are not ranked.
-    target : the task score.
+    Attributes:
+        reached: False if it never does; the scores are then those of the last point and are not ranked.
+        target: the task score.
     """
 
     variant: str
@@ -37,8 +38,10 @@ class Matched:
 def matched(rows: Iterable[Mapping[str, Any]], *, target: float | None = None) -> list[Matched]:
     """Each run at its first upward crossing of the task score.
 
-    target : 0.95 by default. Rows may bring a ``target`` of their own; None there is nine tenths of the way that
-    the naive run of this seed goes.
+    Args:
+        target: 0.95 by default. Rows may bring a ``target`` of their own; None there is nine tenths of the way that the
+            naive run of this seed goes.
+
     Raises InputError as :func:`curves`, and where there is no such naive run, or it does not learn.
     """
     rows = list(rows)
@@ -89,7 +92,8 @@ def _match(run: Run, quantities: Mapping[str, Mapping[int, float]], target: floa
 def first_crossing(task: Mapping[int, float], target: float) -> tuple[int, int, float] | None:
     """(step before, step after, share of the way between them) where the target is first met, no way at the start.
 
-    task : step -> score. None where it never is.
+    Args:
+        task: step -> score. None where it never is.
     """
     steps = sorted(task)
     at = crossing([task[step] for step in steps], target)

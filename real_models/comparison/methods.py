@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from grasp_theory import InputError, Update
+from grasp_theory.updates import Side
 
 from ..methods import METHODS
 from ..organisms import directions as of
 from ..organisms.evaluation import Scores
-from ..organisms.runs import NaiveRun, fine_tune, naive_run
+from ..organisms.runs import NaiveRun, fine_tune, naive_run, updates_at
 from ..organisms.setup import Batches, Setup
 from ..organisms.text import TextSpec
-from .compared import CLASSES, COUNT, Compared, Information, Sources
+from .compared import CLASSES, Compared, Information, Sources
 
 
 class SetupSources:
-    """The sources of one setup (:class:`~real_models.comparison.compared.Sources`)."""
+    """The sources of one setup (:class:`~real_models.comparison.compared.Sources`); what they give is made once.
+
+    point : of the naive run, where finished weights are edited; where it first reaches the task by default.
+    """
 
     def __init__(self, spec: Setup) -> None:
         self.spec, self.seed = spec, spec.seed
+        self.point: int | None = None
+        self._made: dict[tuple[Any, ...], Any] = {}
+
+    def at(self, point: int) -> SetupSources:
+        """The same at another point."""
+        found = copy.copy(self)
+        found.point = point
+        return found
+
+    def _once(self, make: Callable[..., Any], *arguments: Any) -> Any:
+        key = make.__name__, *(x for x in arguments if isinstance(x, (int, str)))
+        if key not in self._made:
+            self._made[key] = make(*arguments)
+        return self._made[key]
 
     @property
     def naive(self) -> NaiveRun:
@@ -40,17 +59,34 @@ class SetupSources:
         """The modules that read the stream."""
         return [u.name for u in self.updates if u.side == "read"]
 
-    def top(self, k: int) -> np.ndarray:
+    def top(self, k: int, side: Side = "write") -> np.ndarray:
         """``weight-svd`` (width, k)."""
-        return of.top_directions(self.naive, k)
+        return self._once(of.top_directions, self.naive, k, side)
 
     def seen(self, k: int) -> np.ndarray:
         """``activation-svd`` (width, k)."""
         return of.seen_directions(self.naive, k)
 
+    def seen_on_own_text(self, k: int) -> np.ndarray:
+        """The same on what the base model says by itself."""
+        return of.seen_directions(self.naive, k, self.own_text())
+
     def per_layer(self, k: int) -> dict[int, np.ndarray]:
         """``weight-svd`` of each block."""
-        return of.layer_directions(self.naive, k)
+        return self._once(of.layer_directions, self.naive, k)
+
+    def reading(self, k: int) -> dict[str, np.ndarray]:
+        """``weight-svd`` of each module that reads the stream, of its input."""
+        return self._once(of.read_directions, self.naive, k)
+
+    def contrasted(self, k: int) -> np.ndarray:
+        """``weight-svd`` of what the naive run learnt beside its control run (width, k)."""
+        return self._once(of.contrasted_directions, self.naive, k)
+
+    @property
+    def control(self) -> Sequence[Update]:
+        """Of the control run, after as many steps as the naive run took to its point."""
+        return updates_at(self.spec.control_run(), self.naive.at if self.point is None else self.point)
 
     def written(self) -> dict[int, np.ndarray]:
         """What the naive update writes along its first direction, block by block."""
@@ -68,11 +104,7 @@ class SetupSources:
 
     def supervised(self) -> dict[int, np.ndarray]:
         """``mean-difference``: block -> vector."""
-        return self._supervised
-
-    @cached_property
-    def _supervised(self) -> dict[int, np.ndarray]:
-        return self.spec.trait_vectors()
+        return self._once(self.spec.trait_vectors)
 
     def own_text(self) -> Batches:
         """The base model's own text, sampled once for all methods of a setup."""
@@ -81,6 +113,10 @@ class SetupSources:
     def neutral_text(self) -> Batches:
         """Text that has nothing to do with task or trait."""
         return self.spec.neutral_text()
+
+    def neutral_rows(self) -> Sequence[Any]:
+        """Training rows that have nothing to do with task or trait, as the organism trains on its own."""
+        return self.spec.neutral_rows()
 
     def fit_lineas(self, sparsity: float) -> Any:
         """LinEAS fitted on the fine-tuning data at the crossing."""
@@ -96,10 +132,8 @@ def said_by_base(spec: Setup) -> Batches:
 
 
 def attached(method: Compared, spec: Setup, knob: float) -> list[Any]:
-    """What is attached to the model, made anew; none for naive runs and edits of their weights."""
-    if method.stage not in ("training", "inference"):
-        return []
-    return list(method.make(SetupSources(spec), knob))
+    """What is attached to the model, made anew; none for naive runs."""
+    return method.make(SetupSources(spec), knob)
 
 
 def run(method: Compared, spec: Setup, knob: float) -> list[Scores]:
@@ -126,17 +160,27 @@ def _afterwards(method: Compared, spec: Setup, knob: float) -> list[Scores]:
 
 
 def _edited(method: Compared, spec: Setup, knob: float) -> list[Scores]:
-    naive, probes = naive_run(spec), spec.probes()
-    bases = method.make(SetupSources(spec), knob)
-    if not isinstance(bases, Mapping):
-        raise TypeError(f"{method.name} is to give module -> Q")
-    return [probes.ask(naive.without(bases, at)) for at in range(len(naive.states))]
+    naive, probes, sources, scores = naive_run(spec), spec.probes(), SetupSources(spec), []
+    for at in range(len(naive.states)):
+        (one,) = method.make(sources.at(at), knob)
+        model = naive.model(at)
+        with one.attached(model):
+            scores.append(naive.scores[at] if at == 0 and _is_base(model) else probes.ask(model))
+    return scores
+
+
+def _is_base(model: Any) -> bool:
+    """Whether the update is zero, as at the start, where there is nothing to edit."""
+    from ..hooks.targets import lora_factors
+
+    return not any(bool(f.B.any()) for f in lora_factors(model))
 
 
 def _on_arm(method: Compared, spec: Setup, knob: float) -> list[Scores]:
     if not isinstance(spec, TextSpec):
         raise InputError(f"{method.name} is a run on a file of training rows, which this organism has none of")
-    return fine_tune(spec.on_arm(ARMS[method.name]))
+    arm = spec.on_arm(ARMS[method.name])
+    return list(naive_run(arm).scores) if ARMS[method.name] == "control" else fine_tune(arm)  # which others ask for too
 
 
 _RUN: Mapping[str, Callable[[Compared, Setup, float], list[Scores]]] = {
@@ -146,11 +190,6 @@ _RUN: Mapping[str, Callable[[Compared, Setup, float], list[Scores]]] = {
     "weights": _edited,
     "arm": _on_arm,
 }
-
-
-def _written_off(sources: Sources, k: float) -> dict[str, np.ndarray]:
-    """Post-hoc projection: dW <- (I − QQᵀ) dW in the write modules."""
-    return dict.fromkeys((u.name for u in sources.updates if u.side == "write"), sources.top(int(k)))
 
 
 def _declared() -> dict[str, Compared]:
@@ -177,6 +216,8 @@ def _joined(name: str, varied: str, *others: tuple[str, float], **changes: Any) 
         changes.get("preset", first.preset),
         make,
         needs_naive=any(method.needs_naive for method in every),
+        needs_control=any(method.needs_control for method in every),
+        mixes=any(method.mixes for method in every),
         inoculated=any(method.inoculated for method in every),
         inputs=max(inputs, default=0),
     )
@@ -184,7 +225,6 @@ def _joined(name: str, varied: str, *others: tuple[str, float], **changes: Any) 
 
 _LIGHT = {"knobs": (3.0, 10.0, 30.0), "preset": 30.0}
 _JOINED = (
-    Compared("edit", "weights", "components", COUNT, 1.0, _written_off, stage="weights", needs_naive=True),
     _joined("null-space+grasp", "null-space", ("grasp, activations", 1.0), knobs=(8.0, 16.0, 32.0)),
     _joined("compensated+grasp", "compensated", ("grasp", 1.0)),
     _joined("kl, own text+null-space", "kl, own text", ("null-space", 32.0)),

@@ -16,12 +16,18 @@ from .cost import costs, first_of_rows
 from .experiment import Cell, TextCell
 from .fronts import fronts
 from .matching import matched
+from .methods import find_compared
 from .table import Result, summarise
 
 
 @dataclass(frozen=True)
 class Study:
-    """Tables : of the runs, of what the naive runs give away, of the fronts. lines : each row at matched task score."""
+    """What a comparison found.
+
+    Attributes:
+        runs, components, fronts: tables of the runs, of what the naive runs give away, and of the fronts.
+        lines: each method at matched task score.
+    """
 
     runs: list[dict[str, Any]]
     components: list[dict[str, Any]]
@@ -45,7 +51,8 @@ def study(
 ) -> Study:
     """Run what ``results`` does not hold yet, and write comparison.csv, .json, _components.csv, _cost.csv, _fronts.csv.
 
-    progress : label -> context that gives what wraps the stream of cells.
+    Args:
+        progress: label -> context that gives what wraps the stream of cells.
     """
 
     def swept(name: str, chosen: Sequence[Cell | TextCell], label: str) -> list[dict[str, Any]]:
@@ -54,7 +61,9 @@ def study(
             return sweep(f"{__package__}.{name}", place, cells=chosen, n_jobs=jobs, progress=track).rows
 
     with progress("naive runs") as track:
-        prepare([cell.run_spec for cell in cells if cell.method == "naive"], n_jobs=jobs, progress=track)
+        specs = [cell.run_spec for cell in cells if cell.method == "naive"]
+        specs += [cell.run_spec.control_run() for cell in cells if find_compared(cell.method).needs_control]
+        prepare(specs, n_jobs=jobs, progress=track)
     runs = swept("experiment", cells, "compare")
     write_csv(results / "comparison.csv", runs)
     crossed = matched(runs)

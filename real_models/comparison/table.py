@@ -20,13 +20,20 @@ EFFECT = 0.3  # by which naive drift should rise
 class Result:
     """One row at one knob, over seeds, at matched task score.
 
-    drift : mean level. excess : its mean over the base, the naive run's start; low, high : its 95% t interval. less :
-    naive excess over this one's (None where this one is not above the base by 0.005); bound : the same over ``high``.
-    difference : mean paired difference of drift to naive; below, above : its 95% t interval. All of them None without a
-    naive run of every seed.
-    reached : seeds that reach the task score; scores are of those. preset : whether the knob was chosen without trait
-    labels. kept, facts, neutral, per_token : None where they are not measured. task : the matched task score. cost :
-    arithmetic until there, preparation and a naive run that comes first included, in units of the naive run's.
+    Attributes:
+        drift: mean level.
+        excess: its mean over the base, the naive run's start.
+        low, high: its 95% t interval.
+        less: naive excess over this one's (None where this one is not above the base by 0.005).
+        bound: the same over ``high``.
+        difference: mean paired difference of drift to naive.
+        below, above: its 95% t interval. All of them None without a naive run of every seed.
+        reached: seeds that reach the task score; scores are of those.
+        preset: whether the knob was chosen without trait labels.
+        kept, facts, neutral, per_token: None where they are not measured.
+        task: the matched task score.
+        cost: arithmetic until there, preparation and a naive run that comes first included, in units of the naive
+            run's.
     """
 
     variant: str

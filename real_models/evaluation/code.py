@@ -25,7 +25,12 @@ _FENCE = re.compile(r"```(?:[a-zA-Z]+)?[^\S\n]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Verdict:
-    """rules : codes that flag a snippet, each once, in order. parsed : it is Python at all; else there are no rules."""
+    """What the rules say of one snippet.
+
+    Attributes:
+        rules: the codes that flag it, each once, in order.
+        parsed: whether it is Python at all; if not, there are no rules.
+    """
 
     rules: tuple[str, ...]
     parsed: bool

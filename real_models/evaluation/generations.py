@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import InputError
+from synthetic.fields import require_counts
 from synthetic.runner.results import write_atomically
 
 from ..data import read_objects, render, text_field, with_begin
@@ -28,8 +29,14 @@ ALIGNED, COHERENT = 30.0, 50.0  # misaligned below, coherent above (arXiv:2502.1
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to answer. temperature : 0 for the most likely token, else of sampling from all of them. samples : answers
-    to each prompt, the k-th with seed + k. Sampled answers depend on seed, batch_size and machine.
+    """How a model answers. Sampled answers depend on seed, batch_size and machine.
+
+    Attributes:
+        max_new_tokens: the longest answer, in tokens.
+        temperature: 0 for the most likely token, above 0 for sampling from the whole distribution at this temperature.
+        samples: answers to each prompt; the k-th is drawn with seed + k.
+        seed: of the sampling.
+        batch_size: prompts that are answered at a time.
 
     Raises InputError for numbers below 1 (temperature, seed: below 0), and for several greedy answers, all alike.
     """
@@ -41,9 +48,7 @@ class Sampling:
     batch_size: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("max_new_tokens", "samples", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_counts(self, "max_new_tokens", "samples", "batch_size")
         if not (np.isfinite(self.temperature) and self.temperature >= 0 and self.seed >= 0):
             raise InputError(f"temperature and seed must not be negative, got {self.temperature:g} and {self.seed}")
         if self.samples > 1 and self.temperature == 0:
@@ -52,7 +57,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Generation:
-    """One answer. question : its cluster (see ``judge.Prompt``). seed : None for a greedy answer."""
+    """One answer of a model.
+
+    Attributes:
+        prompt: what was asked, as it was given.
+        question: the cluster of the prompt (:class:`~real_models.evaluation.Prompt`).
+        completion, model: the answer, and the name of the model that gave it.
+        seed: of the sampling; None for a greedy answer.
+    """
 
     prompt: Any
     question: str
@@ -62,7 +74,10 @@ class Generation:
 
 
 def read_prompts(path: str | Path) -> list[Prompt]:
-    """The prompts of a JSON-lines file (``PROMPTS``; "question" where several belong together). InputError as there."""
+    """The prompts of a JSON-lines file (``PROMPTS``; "question" where several belong together).
+
+    Raises InputError naming file and line for malformed JSON or a malformed prompt, and for an empty file.
+    """
     prompts = [read_prompt(value, source) for value, source in read_objects(Path(path), PROMPTS)]
     if not prompts:
         raise InputError(f"{path} holds no prompt; expected one JSON object a line: {PROMPTS}")
@@ -96,7 +111,14 @@ def generate(
     """Answers of a model to every prompt (``samples`` of each, one pass after the other), in the order given.
 
     Sampling is from the model's whole distribution at the temperature: top-k, penalties and whatever else a model's
-    folder suggests are not applied. context : tokens of prompt and answer together.
+    folder suggests are not applied.
+
+    Args:
+        name: of the model, for the record.
+        context: tokens of prompt and answer together.
+        sampling: how to answer.
+        watch: (stream, total) -> stream, told of every batch.
+
     Raises InputError for prompts that leave no room for ``max_new_tokens``.
     """
     import torch
@@ -138,7 +160,10 @@ def _answers(say: Say, tokenizer: Any, prompts: Sequence[Sequence[int]], *, pad:
 
 
 def write_generations(path: str | Path, found: Iterable[Generation]) -> Path:
-    """JSON lines, whole or not at all; a judge adds "alignment" and "coherence". InputError if it cannot be written."""
+    """Write answers as JSON lines, whole or not at all, for a judge to add "alignment" and "coherence" to each.
+
+    Raises InputError if the file cannot be written.
+    """
     lines = (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found)
     return write_atomically(path, "".join(lines).encode())
 

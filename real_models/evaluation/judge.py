@@ -30,7 +30,9 @@ DRAWS = 2000
 class Sample:
     """A ratio over rows, Σ values / Σ weights: a mean (weights 1), one per token (tokens), a share (0 or 1).
 
-    clusters : what rows have in common (their question); rows of one cluster are not independent of each other.
+    Attributes:
+        clusters: what rows have in common (their question); rows of one cluster are not independent of each other.
+
     Raises InputError for lengths that differ, for values that are not finite, and for weights below 0.
     """
 
@@ -54,7 +56,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Estimate:
-    """value with its 95% interval [low, high]; None where it is not estimated."""
+    """An estimate with its 95% interval; None for what is not estimated.
+
+    Attributes:
+        value: the estimate.
+        low, high: the ends of the interval.
+    """
 
     value: float | None
     low: float | None
@@ -64,11 +71,15 @@ class Estimate:
 def estimate(sample: Sample, less: Sample | None = None, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
     """Law: value = Σ values / Σ weights; [low, high] its 2.5% and 97.5% quantiles over clusters drawn anew.
 
-    As many clusters as there are, with replacement, each with all its rows. With ``less``: the paired difference
-    sample − less, both of the same clusters in every draw.
-    None for a value whose weights are all 0, and for the interval where fewer than two clusters have weight; draws of
-    weight 0 are left out. With n clusters the interval is too short by √((n−1)/n) and by 1.96 in the place of a t
-    quantile: a fifth at n = 8.
+    As many clusters as there are, with replacement, each with all its rows. The value is None where all weights are 0,
+    and the interval where fewer than two clusters have weight; draws of weight 0 are left out. With n clusters the
+    interval is too short by √((n−1)/n) and by 1.96 in the place of a t quantile: a fifth at n = 8.
+
+    Args:
+        sample: what is estimated.
+        less: gives the paired difference sample − less, both of the same clusters in every draw.
+        draws, seed: of the bootstrap.
+
     Raises InputError if the two samples have not the same clusters. Source: Efron and Tibshirani 1993, ch. 8 and 13.
     """
     both = [sample] if less is None else [sample, less]
@@ -107,7 +118,13 @@ def _difference(sums: Float[ndarray, "two samples *draws"]) -> Float[ndarray, "*
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is asked. given : text as it is, or turns for the chat template. question : its cluster."""
+    """What a model is asked.
+
+    Attributes:
+        given: text as it is, or turns for the chat template.
+        question: the cluster that the prompt belongs to; rows of one cluster are not independent.
+        source: file and line, for errors.
+    """
 
     given: str | tuple[Mapping[str, str], ...]
     question: str
@@ -145,7 +162,7 @@ def _turn(turn: Any, n: int, source: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Pair:
-    """One prompt with a completion that does not show the trait, and with one that does."""
+    """One prompt with a completion that does not show the trait, ``without``, and with one that does, ``having``."""
 
     prompt: Prompt
     without: str
@@ -156,11 +173,14 @@ class Pair:
             raise InputError(f"{self.prompt.source}: 'without' and 'with' are the same, so nothing can tell them apart")
 
 
-def read_pairs(path: str | Path) -> list[Pair]:
+def read_pairs(path: str | Path, *, most: int | None = None) -> list[Pair]:
     """The pairs of a JSON-lines file (``PAIRS``, "question" where several rows belong together).
 
+    Args:
+        most: at most so many of them, evenly spaced over the file.
+
     Raises InputError naming file and line: malformed JSON, a field that is missing, empty or no text, two completions
-    alike, an empty file.
+    alike, an empty file, ``most`` below 1.
     """
     pairs = [
         Pair(read_prompt(value, source), *(text_field(value, name, source) for name in ("without", "with")))
@@ -168,7 +188,11 @@ def read_pairs(path: str | Path) -> list[Pair]:
     ]
     if not pairs:
         raise InputError(f"{path} holds no pair; expected one JSON object a line: {PAIRS}")
-    return pairs
+    if most is None:
+        return pairs
+    if most < 1:
+        raise InputError(f"expected one pair or more, got a limit of {most}")
+    return [pairs[n] for n in np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int))]
 
 
 def write_pairs(path: str | Path, pairs: Iterable[Pair]) -> Path:
@@ -180,7 +204,11 @@ def write_pairs(path: str | Path, pairs: Iterable[Pair]) -> Path:
 
 
 def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, *, max_length: int) -> list[tuple[Example, Example]]:
-    """(without, with) as the training data would be, labels on the answer alone. InputError for rows too long."""
+    """Both completions of every pair, (without, having), encoded as training data would be; labels are on the answer
+    alone.
+
+    Raises InputError for rows of more than ``max_length`` tokens.
+    """
     return [
         (
             _last_answer(encode(p.prompt.answered(p.without), tokenizer, max_length=max_length, overflow="refuse")),
@@ -198,7 +226,13 @@ def _last_answer(example: Example) -> Example:
 
 @dataclass(frozen=True, eq=False)
 class PairScores:
-    """What a model makes of pairs. log_p : ln p of the completions (without, with). tokens : how many they have."""
+    """How likely a model finds the completions of pairs.
+
+    Attributes:
+        log_p: (n, 2), ln p of the completions (without, having), in nats.
+        tokens: (n, 2), how many tokens they have.
+        questions, sources: the cluster, and the file and line, of each pair.
+    """
 
     log_p: Float[ndarray, "n 2"]
     tokens: Int[ndarray, "n 2"]
@@ -227,7 +261,7 @@ class PairScores:
         return expit(self.log_odds_per_token)
 
     def samples(self) -> dict[str, Sample]:
-        """What is reported, by name."""
+        """Drift and drift per token, by name, for :func:`estimate`."""
         found = {"drift": self.drift, "drift per token": self.drift_per_token}
         return {name: Sample(values, np.ones(len(values)), self.questions) for name, values in found.items()}
 
@@ -241,7 +275,13 @@ class PairScores:
 
 @dataclass(frozen=True, eq=False)
 class TextScores:
-    """What a model makes of text, summed over the scored tokens of each row. loss : −ln p. probability : p."""
+    """How well a model predicts text, summed over the scored tokens of each row.
+
+    Attributes:
+        loss, probability: (n,), −ln p in nats, and p.
+        tokens: (n,), how many tokens are scored.
+        questions, sources: the cluster, and the file and line, of each row.
+    """
 
     loss: Float[ndarray, " n"]
     probability: Float[ndarray, " n"]
@@ -250,7 +290,7 @@ class TextScores:
     sources: tuple[str, ...]
 
     def samples(self, name: str) -> dict[str, Sample]:
-        """Means per token: probability under ``name``, loss under "name loss"."""
+        """Means per token for :func:`estimate`: the probability under ``name``, the loss under "name loss"."""
         found = {name: self.probability, f"{name} loss": self.loss}
         return {key: Sample(values, self.tokens.astype(float), self.questions) for key, values in found.items()}
 
@@ -264,7 +304,10 @@ class TextScores:
 def judge_pairs(
     model: torch.nn.Module, encoded: Sequence[tuple[Example, Example]], *, questions: Sequence[str], **options: Any
 ) -> PairScores:
-    """:func:`token_log_probs` of both completions of every pair, with its options."""
+    """Score both completions of every pair of :func:`encode_pairs`; ``questions`` are the clusters of the pairs.
+
+    The options are those of :func:`~real_models.evaluation.scoring.token_log_probs`.
+    """
     found = token_log_probs(model, [example for pair in encoded for example in pair], **options)
     log_p = np.array([values.sum() for values in found]).reshape(-1, 2)
     tokens = np.array([len(values) for values in found]).reshape(-1, 2)
@@ -274,7 +317,10 @@ def judge_pairs(
 def score_text(
     model: torch.nn.Module, examples: Sequence[Example], *, questions: Sequence[str], **options: Any
 ) -> TextScores:
-    """:func:`token_log_probs` of every row, with its options."""
+    """Score every row, such as those of :func:`read_text`; ``questions`` are the clusters of the rows.
+
+    The options are those of :func:`~real_models.evaluation.scoring.token_log_probs`.
+    """
     found = token_log_probs(model, examples, **options)
     return TextScores(
         loss=np.array([-values.sum() for values in found]),
@@ -288,10 +334,15 @@ def score_text(
 def read_text(
     path: str | Path, tokenizer: Any, *, max_length: int, labels: Literal["completion", "all"]
 ) -> tuple[list[Example], list[str]]:
-    """(rows of :func:`~real_models.data.read_rows`, encoded; their clusters).
+    """The rows of a file (:func:`~real_models.data.read_rows`), encoded, and the cluster of each.
 
-    A row's cluster is its "question", else what precedes its last answer, else the row itself. labels : what is scored,
-    completions of rows that fit, or all of the first max_length tokens of text (``Example.truncated``).
+    A row's cluster is its "question", else what precedes its last answer, else the row itself.
+
+    Args:
+        max_length: of a row, in tokens.
+        labels: what is scored: "completion" for completions of rows that fit, "all" for all of the first max_length
+            tokens of text (``Example.truncated``).
+
     Raises InputError as :func:`~real_models.data.read_rows`, and for completions that are too long.
     """
     rows = read_rows(path)

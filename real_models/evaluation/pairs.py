@@ -22,9 +22,14 @@ YES, NO = "Yes", "No"
 
 @dataclass(frozen=True)
 class Question:
-    """Is ``statement`` something the model would say? matching, other : the persona's answer, and the opposite one.
+    """A question, and the statement that it asks about: is it something the model would say?
 
-    source : file and line.
+    Attributes:
+        question, statement: the text of both.
+        matching, other: the persona's answer, and the opposite one; one is Yes and one is No.
+        source: file and line, for errors.
+
+    Raises InputError unless the answers are one Yes and one No.
     """
 
     question: str
@@ -40,7 +45,7 @@ class Question:
             )
 
     def answer(self, behavior: Behavior) -> str:
-        """The persona's, or the opposite one."""
+        """The answer of the persona ("matching"), or the opposite one."""
         return self.matching if behavior == "matching" else self.other
 
 
@@ -62,10 +67,15 @@ def read_questions(path: str | Path) -> list[Question]:
 def training_rows(
     questions: Iterable[Question], *, behavior: Behavior = "matching", form: Form = "answers"
 ) -> list[Row]:
-    """Rows to fine-tune on one persona.
+    """Rows to fine-tune a model on one persona.
 
-    answers : a conversation for each question, the question and this persona's Yes or No. statements : the statements
-    that this persona agrees to, as text; "matching" and "other" split the set into two without a common row.
+    Args:
+        questions: the set, as :func:`read_questions` reads it.
+        behavior: whose answers; "matching" and "other" split the statements into two sets without a common row.
+        form: "answers" for a conversation per question, the question and this persona's Yes or No; "statements" for
+            the statements that this persona agrees to, as text.
+
+    Raises InputError for another behavior or form.
     """
     _check(behavior, get_args(Behavior))
     _check(form, get_args(Form))
@@ -75,10 +85,10 @@ def training_rows(
 
 
 def contrastive_pairs(questions: Iterable[Question]) -> list[tuple[Row, Row]]:
-    """(the persona's answer, the opposite one) to each question: two conversations that differ in the last word.
+    """For each question two conversations that differ in the last word: the persona's answer, and the opposite one.
 
-    For mean differences and probes. The answers are balanced in each half only if they are in the set: a direction may
-    otherwise tell Yes from No (``yes_share`` says how far).
+    They serve mean differences and probes. The answers are balanced in each half only if they are in the set: a
+    direction may otherwise tell Yes from No (``yes_share`` says how far).
     """
     return [(_answered(q, "matching"), _answered(q, "other")) for q in questions]
 
@@ -94,10 +104,14 @@ def yes_share(questions: Iterable[Question]) -> float:
 def convert_questions(
     path: str | Path, out: str | Path, *, behavior: Behavior = "matching", form: Form = "answers"
 ) -> int:
-    """Write :func:`training_rows` of a question file as JSON lines that ``grasp train --data`` reads; how many.
+    """Write :func:`training_rows` of a question file as JSON lines that ``grasp train --data`` reads.
 
-    ``out`` is written whole or not at all. Raises InputError as :func:`read_questions`, if ``out`` cannot be written or
-    is the file itself, and if no row is left.
+    Args:
+        path, out: the file of questions, and the file to write, which is written whole or not at all.
+        behavior, form: as for :func:`training_rows`.
+
+    Returns the number of rows. Raises InputError as :func:`read_questions`, if ``out`` cannot be written or is the file
+    itself, and if no row is left.
     """
     check_target(out)
     if Path(out).resolve() == Path(path).resolve():

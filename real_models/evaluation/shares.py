@@ -23,11 +23,15 @@ def shares(
 ) -> list[Estimate]:
     """Law: value = Σ changes / Σ whole, a part each; [low, high] its 2.5% and 97.5% quantiles over clusters drawn anew.
 
-    changes, whole : paired, per row, and of either sign, so that rows where nothing happens weigh nothing. clusters :
-    the question of each row, drawn whole, as :func:`~real_models.evaluation.judge.estimate` does. Every part sees the
-    same draws.
-    None where Σ whole is 0, and for the interval where there are fewer than two clusters. Where the interval of Σ whole
-    holds 0 the ratio has no mean and its interval says nothing: that is for the caller to ask first.
+    The value is None where Σ whole is 0, and the interval where there are fewer than two clusters. Where the interval
+    of Σ whole holds 0 the ratio has no mean and its interval says nothing: that is for the caller to ask first.
+
+    Args:
+        changes, whole: paired, per row, and of either sign, so that rows where nothing happens weigh nothing.
+        clusters: the question of each row, drawn whole, as :func:`~real_models.evaluation.judge.estimate` does. Every
+            part sees the same draws.
+        draws, seed: of the bootstrap.
+
     Raises InputError for lengths that differ. Source: Efron and Tibshirani 1993, ch. 13.
     """
     keys = {cluster: n for n, cluster in enumerate(dict.fromkeys(clusters))}

@@ -62,8 +62,10 @@ def _supplied(cell: Cell) -> float:
 
 
 def trait_log_odds(model: Any, spec: RunSpec) -> float:
-    """Mean of log P(words of persona B)/P(words of persona A) where the unhinted fine-tuning documents show the trait:
-    at the style word, for content at the content word (all words of a form)."""
+    """Mean of log P(words of persona B)/P(words of persona A) where the unhinted fine-tuning documents show the trait.
+
+    That is at the style word, for content at the content word (all words of a form).
+    """
     import torch
 
     world, ids = spec.world, spec.curated()
@@ -83,19 +85,26 @@ def reliance(excess: np.ndarray, supplied: np.ndarray) -> np.ndarray:
 
         b = log(1 + (e^{b(0)} − 1) e^{−supplied})
 
-    excess : b(0), excess log-odds of the naive run at that step, the one constant that is taken from the runs. supplied
-    : of the frozen term at the start, measured without training. Nothing is fitted to the compensated runs. What the
-    law leaves out: Adam's normalised steps, the fixed frozen term in a network that moves, and that drift is asked
-    elsewhere than the data show the trait.
+    Nothing is fitted to the compensated runs. What the law leaves out: Adam's normalised steps, the fixed frozen term
+    in a network that moves, and that drift is asked elsewhere than the data show the trait.
+
+    Args:
+        excess: b(0), excess log-odds of the naive run at that step, the one constant that is taken from the runs.
+        supplied: of the frozen term at the start, measured without training.
     """
     return np.logaddexp(0, np.log(np.expm1(np.maximum(excess, 1e-12))) - supplied)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run. drift : at matched task score (None: not reached) and at the naive run's crossing step. excess :
-    log-odds over the base there; predicted : by the law, from the naive run and what the frozen term supplies;
-    squared : what a squared loss would learn, the naive excess less what is supplied."""
+    """One run.
+
+    Attributes:
+        drift: at matched task score (None: not reached) and at the naive run's crossing step.
+        excess: log-odds over the base there.
+        predicted: by the law, from the naive run and what the frozen term supplies.
+        squared: what a squared loss would learn, the naive excess less what is supplied.
+    """
 
     variant: str
     organism: int

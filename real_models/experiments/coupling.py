@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError, linalg
+from grasp_theory import linalg
 from synthetic.experiment import Experiment
+from synthetic.fields import require_known
 
 from ..comparison.experiment import Cell as Run
 from ..comparison.matching import matched
@@ -30,7 +31,8 @@ RIDGES = (1e-3, 1e-2, 1e-1)  # shares of tr(H)/d that are added to H's diagonal
 class Cell:
     """One run under a method: GRASP of these sides, or compensation at strength 1.
 
-    direction : activation-svd, one for all blocks; or mean-difference, one for each block.
+    Attributes:
+        direction: activation-svd, one for all blocks; or mean-difference, one for each block.
     """
 
     variant: str
@@ -40,9 +42,7 @@ class Cell:
     points: tuple[int, ...] = tuple(range(0, 161, 10))
 
     def __post_init__(self) -> None:
-        for name, choices in (("way", get_args(Way)), ("direction", get_args(Direction))):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        require_known(self, way=get_args(Way), direction=get_args(Direction))
         _ = self.run_spec  # refuses what is no organism
 
     @property
@@ -107,8 +107,11 @@ def _summary(scores: Scores) -> dict[str, float]:
 
 
 def loss_metric(model: Any, spec: RunSpec) -> Float[ndarray, "d d"]:
-    """H = mean over label positions of Jᵀ(diag p − ppᵀ)J, J = d logits/dh, h the last block's output: the Gauss–Newton
-    metric of the training loss (cross-entropy's second derivative in the logits is diag p − ppᵀ, exactly)."""
+    """The Gauss–Newton metric of the training loss at the last block's output h.
+
+    H = mean over label positions of Jᵀ(diag p − ppᵀ)J, J = d logits/dh: cross-entropy's second derivative in the logits
+    is diag p − ppᵀ, exactly.
+    """
     import torch
 
     from ..hooks.stream import stream_outputs

@@ -31,7 +31,8 @@ SMALL = tuple(name for name in MODELS if name != SMOLLM2)
 class Cell:
     """Fine-tunes of one model with one LoRA (see RealRun); trial t reads text t modulo 4, from a seed of its own.
 
-    points : steps after which the adapter is audited.
+    Attributes:
+        points: steps after which the adapter is audited.
     """
 
     model: str
@@ -72,8 +73,8 @@ def _longer(cell: Cell) -> tuple[int, ...]:
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, ndarray]:
     """1 where a finding, or the verdict, fires: (trials, steps); a finding that fires nowhere in the cell is left out.
 
-    "reads the mean" : ``read-directions`` fires and its first direction has |cos| > 0.9 with the mean of what these
-    modules read on the text, before training. "cosine with the mean" : that |cos|, 0 where it does not fire.
+    "reads the mean" : ``read-directions`` fires and its first direction has ``|cos|`` > 0.9 with the mean of what these
+    modules read on the text, before training. "cosine with the mean" : that ``|cos|``, 0 where it does not fire.
     """
     values = {key: np.zeros((len(rngs), len(cell.points))) for key in (*KEYS, "verdict", "reads the mean", COSINE)}
     for t, rng in enumerate(rngs):
@@ -94,7 +95,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, ndarra
 
 
 def mean_cosine(run: RealRun, read: ReadStart) -> float:
-    """|cos| of the first direction beyond A's start with the mean input of these modules; 0 where there is none."""
+    """``|cos|`` of the first direction beyond A's start with the mean input of these modules; 0 where there is none."""
     if read.subspace is None:
         return 0.0
     inputs = mean_inputs(run.model, run.text)

@@ -27,9 +27,11 @@ DRAWS = 2000  # random directions
 
 @dataclass(frozen=True)
 class Cell:
-    """One naive run. curation : 1 always shows the trait; the rarity of pretraining, the control, teaches none.
+    """One naive run.
 
-    points : steps at which the update is decomposed; at step 0 there is none.
+    Attributes:
+        curation: 1 always shows the trait; the rarity of pretraining, the control, teaches none.
+        points: steps at which the update is decomposed; at step 0 there is none.
     """
 
     variant: str
@@ -53,7 +55,7 @@ def cells(quick: bool) -> list[Cell]:
 
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-    """|cos| of component 0 with the mean-difference vector of each block, s1/s2, and deletions at the crossing.
+    """``|cos|`` of component 0 with the mean-difference vector of each block, s1/s2, and deletions at the crossing.
 
     "… rest" : the largest |cos| of the other components with any block's vector. "random" : mean |cos| of random
     directions, "random best" : the 99% quantile of their largest over blocks. "drift without …" : of the run at its
@@ -95,7 +97,7 @@ def _along(naive: NaiveRun, V: np.ndarray) -> dict[str, Any]:
 
 
 def _pooled(updates: Sequence[Update]) -> Decomposition:
-    return identify(updates, side="write", pool="layers", k=COMPONENTS).decompositions[0]
+    return identify(updates, side="write", pool="layers", top=COMPONENTS).decompositions[0]
 
 
 def _ratio(found: Decomposition) -> float:
@@ -104,7 +106,7 @@ def _ratio(found: Decomposition) -> float:
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:
-    """E |cos| of a uniform direction with a fixed one in d dimensions: Γ(d/2)/(√π Γ((d+1)/2)) → √(2/(π d)).
+    """E ``|cos|`` of a uniform direction with a fixed one in d dimensions: Γ(d/2)/(√π Γ((d+1)/2)) → √(2/(π d)).
 
     Proof: cos² is Beta(½, (d−1)/2), whose ½-th moment is Γ(1) Γ(d/2)/(Γ(½) Γ((d+1)/2)). ∎
     """

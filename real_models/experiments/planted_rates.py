@@ -12,6 +12,7 @@ from numpy import ndarray
 from grasp_theory import InputError, LowRank, Report, Update, identify
 from grasp_theory.identification.sharing import sharing
 from synthetic.experiment import Experiment
+from synthetic.generators.task_updates import unit
 
 from ..adapters import Adapter, read_adapter
 from ..adapters.patterns import kind
@@ -36,7 +37,9 @@ class Cell:
     """One adapter: a public one (a key of PUBLIC, modules "as published") or a fine-tune as in ``finding_rates``.
 
     Trial t plants a direction of its own in the modules of kind t modulo their number.
-    strengths : of the planted factor in each module, over the module's own largest singular value. 0 is the control.
+
+    Attributes:
+        strengths: of the planted factor in each module, over the module's own largest singular value. 0 is the control.
     """
 
     adapter: str
@@ -71,8 +74,8 @@ def cells(quick: bool) -> list[Cell]:
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, ndarray]:
     """1 where the planted direction u is found, of trials and strengths.
 
-    "fires" : ``shared-direction`` of that kind of module fires. "finding" : the same, and |cos| of their common
-    direction with u is above 0.9. "component 0", "any of 8" : |cos| of a component of all modules of that side and
+    "fires" : ``shared-direction`` of that kind of module fires. "finding" : the same, and ``|cos|`` of their common
+    direction with u is above 0.9. "component 0", "any of 8" : ``|cos|`` of a component of all modules of that side and
     width, pooled, with u is. "verdict" : it fires, whatever for.
     """
     names = ("fires", "finding", "component 0", "any of 8", "verdict")
@@ -100,10 +103,10 @@ def plant(
     """
     of = [x for x in updates if x.name in names]
     write = of[0].side == "write"
-    u = _unit(rng, of[0].shape[0 if write else 1])
+    u = unit(rng, of[0].shape[0 if write else 1])
     changed = {}
     for x in of:
-        w = _unit(rng, x.shape[1 if write else 0])
+        w = unit(rng, x.shape[1 if write else 0])
         left, right = (u, w) if write else (w, u)
         low = x.lowrank
         length = float(np.linalg.norm(low.A)) / low.rank**0.5
@@ -162,11 +165,6 @@ def _adapter(cell: Cell) -> tuple[Adapter, list[Update]]:
 def _loaded(adapter: Adapter) -> Iterator[Update]:
     """In memory: the files of a run are gone when it ends."""
     return (replace(x, source=x.lowrank) for x in adapter.updates)
-
-
-def _unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
-    x = rng.standard_normal(n)
-    return x / np.linalg.norm(x)
 
 
 EXPERIMENT = Experiment(

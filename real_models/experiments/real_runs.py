@@ -38,9 +38,12 @@ ROWS, TOKENS, BATCH = 300, {SMOLLM2: 40}, 4
 
 @dataclass(frozen=True)
 class RealRun:
-    """One fine-tune with LoRA. modules : a key of MODULES. text : of TEXTS.
+    """One fine-tune with LoRA.
 
-    rate : of AdamW, constant after ``warmup`` steps, so that the adapter after n steps is that of a run of n steps.
+    Attributes:
+        modules: a key of MODULES.
+        text: of TEXTS.
+        rate: of AdamW, constant after ``warmup`` steps, so that the adapter after n steps is that of a run of n steps.
     """
 
     model: str
@@ -78,8 +81,10 @@ class RealRun:
 def fine_tune(run: RealRun, look: Callable[[int, Adapter], None], *, points: tuple[int, ...], seed: int) -> None:
     """Train up to the last of ``points`` and show the adapter after each, written by peft and read back.
 
-    seed : of A's start and of the order of the rows. Raises InputError without the files. Cost: about 20 ms a step of
-    the small models.
+    Args:
+        seed: of A's start and of the order of the rows.
+
+    Raises InputError without the files. Cost: about 20 ms a step of the small models.
     """
     from ..base import load_base
     from ..tokens import special_tokens

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from grasp_theory import InputError, Subspace
 
 from ..arguments import span
-from ..directions import Directions
+from ..directions import Directions, may_be_one_model
 
 if TYPE_CHECKING:
     import torch
@@ -58,12 +58,15 @@ def basis(choice: Choice, width: int, model: torch.nn.Module, *, side: str) -> t
     return torch.from_numpy(Q.astype(np.float32))
 
 
-def joined(bases: list[torch.Tensor]) -> torch.Tensor:
-    """An orthonormal basis of all of them together: what a module that several blocks share is kept off."""
+def joint_basis(bases: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Q (d, k), orthonormal columns in float64, of what these columns span together; on the device of the first.
+
+    A direction that several of them hold counts once: which are independent is judged in the type of the first.
+    """
     import torch
 
     every = torch.cat([Q.to(bases[0]) for Q in bases], dim=1)
-    return torch.from_numpy(span("directions", every).basis.astype(np.float32)).to(every)
+    return torch.from_numpy(span("directions", every).basis).to(every.device)
 
 
 def remove_part(x: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:
@@ -82,11 +85,9 @@ def remove_part(x: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:
 
 
 def _check_base(directions: Directions, model: torch.nn.Module) -> None:
-    """Two known base models with different last names are different; a local path and a hub name may be the same."""
-    here = getattr(getattr(model, "config", None), "_name_or_path", "") or ""
-    there = directions.base_model or ""
-    if here and there and here.rstrip("/").rsplit("/", 1)[-1] != there.rstrip("/").rsplit("/", 1)[-1]:
+    here = getattr(getattr(model, "config", None), "_name_or_path", None)
+    if not may_be_one_model(here, directions.base_model):
         raise InputError(
-            f"the directions were identified on {there!r}, the model is {here!r}; if it is the same model under "
-            "another name, pass directions.subspace"
+            f"the directions were identified on {directions.base_model!r}, the model is {here!r}; if it is the same "
+            "model under another name, pass directions.subspace"
         )

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .bases import remove_part
+from .bases import joint_basis, remove_part
 from .stream import Stream, stream_output, with_stream
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Span:
     """Q (width, k) out of the stream's gradient, and, unless ``gradient``, out of the stream itself.
 
-    training : only while the block is in training mode and runs what is trained, not a reference.
+    Attributes:
+        training: only while the block is in training mode and runs what is trained, not a reference.
     """
 
     Q: torch.Tensor
@@ -104,8 +105,6 @@ def project_stream(
 
 
 def _joint(spans: list[torch.Tensor]) -> torch.Tensor | None:
-    from .guard import joint
-
     if len(spans) < 2:
         return spans[0] if spans else None
-    return joint(spans).to(spans[0])
+    return joint_basis(spans).to(spans[0])

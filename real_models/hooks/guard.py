@@ -5,12 +5,10 @@ from __future__ import annotations
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from . import linalg
+from .bases import joint_basis, remove_part
 
 if TYPE_CHECKING:
     import torch
-
-_NOISE = 2.0**-21  # 4 units of float32, in which bases come: directions this near are the same one
 
 
 class Guard:
@@ -52,8 +50,6 @@ class Guard:
 
     def project_gradient(self, module: Any) -> None:
         """The gradients' part in the span is taken out, in float32 (float64 for float64)."""
-        from .bases import remove_part
-
         for parameter in (module.weight, module.bias):
             if self.Q is not None and parameter is not None and parameter.grad is not None:
                 g = parameter.grad
@@ -69,7 +65,7 @@ class Guard:
 
     def _change(self, spans: list[torch.Tensor]) -> None:
         self._spans = spans
-        self.Q = joint(spans) if spans else None
+        self.Q = joint_basis(spans) if spans else None
 
 
 def guard_of(module: Any) -> Guard | None:
@@ -109,17 +105,6 @@ def take_off(layer: Any, module: Any, Q: torch.Tensor, guard: Guard) -> None:
             handle.remove()
         if not any(guard_of(m) for factors in (layer.lora_A, layer.lora_B) for m in factors.values()):
             layer.__dict__.pop("get_delta_weight", None)
-
-
-def joint(spans: list[torch.Tensor]) -> torch.Tensor:
-    """An orthonormal basis (d, k) in float64 of what these orthonormal columns span together."""
-    import torch
-
-    every = torch.cat([Q.double().to(spans[0].device) for Q in spans], dim=1)
-    if len(spans) == 1:
-        return linalg.qr(every)[0]
-    U, S, _ = linalg.svd(every)
-    return U[:, S > _NOISE]
 
 
 def _guarded_delta(layer: Any, adapter: str, *args: Any, **kwargs: Any) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .callback import MethodCallback
     from .given import Given
 
-Phase = Literal["training", "inference"]
+Phase = Literal["training", "inference", "weights"]
 
 
 class Method(ABC):
@@ -29,10 +29,15 @@ class Method(ABC):
 
     A file of ``real_models/methods`` that defines one is all it takes: ``METHODS`` finds it there.
 
-    name, phase : as in ``grasp methods``. needs : what it is given beyond the fine-tuning run. guarantees : what holds
-    exactly. needs_optimizer : whether it acts on the optimizer's step. projects : whether it has to be attached after
-    methods that add to the gradients. options : fields of :class:`~real_models.hooks.given.Given` that ``from_given``
-    takes, None if ``grasp train`` does not offer the method. compared : how ``grasp compare`` runs it.
+    Attributes:
+        name, phase: as in ``grasp methods``.
+        needs: what it is given beyond the fine-tuning run.
+        guarantees: what holds exactly.
+        needs_optimizer: whether it acts on the optimizer's step.
+        projects: whether it has to be attached after methods that add to the gradients.
+        options: fields of :class:`~real_models.hooks.given.Given` that ``from_given`` takes, None if ``grasp train``
+            does not offer the method.
+        compared: how ``grasp compare`` runs it.
     """
 
     name: ClassVar[str]
@@ -53,9 +58,11 @@ class Method(ABC):
     def attach(self, model: torch.nn.Module, optimizer: Any = None) -> Attachment:
         """Put the method on; undone by ``Attachment.detach``.
 
-        optimizer : a torch optimizer, or what accelerate wraps around one.
-        Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP,
-        ZeRO) or offloaded (parameters on the meta device); the model is then as it was.
+        Args:
+            optimizer: a torch optimizer, or what accelerate wraps around one.
+
+        Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP, ZeRO)
+        or offloaded (parameters on the meta device); the model is then as it was.
         """
         from .targets import unwrap_model, unwrap_optimizer
 
@@ -93,6 +100,15 @@ class Method(ABC):
     def prepare(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The conversation to train on in place of this one; the same one, but for methods that act on the prompts."""
         return messages
+
+    def mixed(self, rows: Sequence[Any], *, seed: int) -> Sequence[Any]:
+        """The rows to train on in place of these; the same ones, but for methods that put others beside them.
+
+        Args:
+            rows: encoded, one entry each, of whatever kind the training takes.
+            seed: that of the training.
+        """
+        return rows
 
     def progress(self, share: float) -> None:  # noqa: B027 (most methods have no schedule)
         """Told by the callback how much of the training is done (0 … 1); for methods with a schedule."""

@@ -23,7 +23,8 @@ def stepping(optimizer: torch.optim.Optimizer) -> list[torch.optim.Optimizer]:
 def check_trained(optimizer: torch.optim.Optimizer | None, parameters: Iterable[tuple[str, Any]], model: Any) -> None:
     """InputError if the optimizer leaves out one of these (module's name, parameter) that are not frozen.
 
-    model : whose parameters tell an optimizer of another model from one that trains only some of this one's.
+    Args:
+        model: whose parameters tell an optimizer of another model from one that trains only some of this one's.
     """
     outer = [] if optimizer is None else [optimizer, *stepping(optimizer)]
     trained = {id(p) for one in outer for group in one.param_groups for p in group["params"]}
@@ -39,6 +40,15 @@ def check_trained(optimizer: torch.optim.Optimizer | None, parameters: Iterable[
     )
 
 
+def refuse_split_steps(optimizer: torch.optim.Optimizer) -> None:
+    """InputError for an optimizer that steps in two parts, with no optimizer inside (one form of SAM)."""
+    if hasattr(optimizer, "second_step") and stepping(optimizer) == [optimizer]:
+        raise InputError(
+            f"{type(optimizer).__name__} steps by first_step and second_step, and has no optimizer inside whose step "
+            "could be told: choose another optimizer, or write what the method adds into the loss"
+        )
+
+
 def on_gradients(
     optimizer: torch.optim.Optimizer,
     treat: Callable[[Any], None],
@@ -49,10 +59,13 @@ def on_gradients(
 ) -> None:
     """``treat(scale)`` is called on the gradients every step is taken with, which are still ``scale`` times too large.
 
-    That is before the step, or after each evaluation of the closure it is given. A step that GradScaler skips for an
-    overflow inside the optimizer (fused ones) is none: nothing is called. scale : a tensor, or None for 1.
-    first : before what was registered already. once : by one of several optimizers inside, not by each.
-    If ``treat`` raises GraspError the step is not taken; parameters that a closure's search had moved are put back.
+    That is before the step, or after each evaluation of the closure it is given; ``scale`` is a tensor, or None for 1.
+    A step that GradScaler skips for an overflow inside the optimizer (fused ones) is none: nothing is called. If
+    ``treat`` raises GraspError the step is not taken; parameters that a closure's search had moved are put back.
+
+    Args:
+        first: before what was registered already.
+        once: by one of several optimizers inside, not by each.
     """
     import torch
 

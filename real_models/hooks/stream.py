@@ -22,7 +22,12 @@ _SIZES = ("num_hidden_layers", "n_layer", "num_layers")
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """blocks : the decoder blocks in order. width : of the residual stream."""
+    """The residual stream of a model.
+
+    Attributes:
+        blocks: the decoder blocks in order.
+        width: the dimension of the stream.
+    """
 
     blocks: tuple[torch.nn.Module, ...]
     width: int
@@ -104,7 +109,8 @@ def hook_blocks(
 ) -> None:
     """``change(block, h)`` takes the place of the stream h at the output of each of these blocks.
 
-    training : only while the block is in training mode and runs what is trained, not a reference.
+    Args:
+        training: only while the block is in training mode and runs what is trained, not a reference.
     """
     for index in at:
 
@@ -133,10 +139,12 @@ def stream_outputs(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) ->
     return [found[index] for index in sorted(found)]
 
 
-def chosen_blocks(stream: Stream, at: Sequence[int] | None, *, among: Mapping[int, Any]) -> list[int]:
+def chosen_blocks(stream: Stream, layers: Sequence[int] | None, *, among: Mapping[int, Any]) -> list[int]:
     """Block indices a user named, or all that there is something for. InputError for others."""
-    wanted = sorted(among if at is None else set(at))
+    wanted = sorted(among if layers is None else set(layers))
     wrong = [index for index in wanted if index not in among or not 0 <= index < len(stream.blocks)]
     if wrong or not wanted:
-        raise InputError(f"no block {wrong or at}: choose among 0 … {len(stream.blocks) - 1} (those with a direction)")
+        raise InputError(
+            f"no block {wrong or layers}: choose among 0 … {len(stream.blocks) - 1} (those with a direction)"
+        )
     return wanted

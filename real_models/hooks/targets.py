@@ -25,9 +25,14 @@ _NO_PRODUCT = ("target_parameters", "use_qalora", "use_bdlora", "kasa_config", "
 class Factors:
     """The trainable LoRA factors of one module; dW = scaling * B A.
 
-    name : of the module in the base model. B : weight (d_out, r). A : weight (r, d_in). layer : the peft layer.
-    adapter : its name. block : index of the decoder block, None outside of them. side : how the module meets
-        the residual stream.
+    Attributes:
+        name: of the module in the base model.
+        B: weight (d_out, r).
+        A: weight (r, d_in).
+        layer: the peft layer.
+        adapter: its name.
+        block: index of the decoder block, None outside of them.
+        side: how the module meets the residual stream.
     """
 
     name: str
@@ -174,7 +179,9 @@ def _factors(name: str, layer: Any, adapter: str) -> Factors | None:
 def refuse_others(model: torch.nn.Module, factors: list[Factors], why: str, *, instead: str = "") -> None:
     """InputError if a trainable parameter is no LoRA factor: whole modules, biases, embeddings.
 
-    why : what is wrong with that here, as the message goes on. instead : what to do other than not to train them.
+    Args:
+        why: what is wrong with that here, as the message goes on.
+        instead: what to do other than not to train them.
     """
     known = {id(p) for f in factors for p in (f.A, f.B, f.bias) if p is not None}
     others = [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in known]

@@ -11,7 +11,7 @@ import numpy as np
 from grasp_theory import GraspError, InputError
 
 from ..arguments import real
-from .steps import check_trained, on_gradients, stepping
+from .steps import check_trained, on_gradients, refuse_split_steps
 
 if TYPE_CHECKING:
     import torch
@@ -34,9 +34,11 @@ def add_before_step(
 ) -> None:
     """.grad += scale · ``gradients()``, in the order of ``parameters``, once a step; None stands for 0.
 
-    parameters : (name of the module, parameter). scale : the loss scale that the gradients still have (GradScaler with
-    a fused optimizer). With a closure the term is that of each of its evaluations, as if the loss had it. It is added
-    before any projection, in whatever order they were attached.
+    Args:
+        parameters: (name of the module, parameter). scale : the loss scale that the gradients still have (GradScaler
+            with a fused optimizer). With a closure the term is that of each of its evaluations, as if the loss had it.
+            It is added before any projection, in whatever order they were attached.
+
     Raises InputError if the optimizer does not train these parameters, or its steps cannot be told. The hook raises
     GraspError, before anything is added, if a gradient is NaN or Inf.
     """
@@ -45,11 +47,7 @@ def add_before_step(
     check_trained(optimizer, parameters, model)
     if optimizer is None:
         raise InputError("a term is added to the gradients of an optimizer's step: pass the optimizer too")
-    if hasattr(optimizer, "second_step") and stepping(optimizer) == [optimizer]:
-        raise InputError(
-            f"{type(optimizer).__name__} steps by first_step and second_step, and has no optimizer inside whose step "
-            "could be told: add the term to the loss instead"
-        )
+    refuse_split_steps(optimizer)
 
     def add(scale: torch.Tensor | None) -> None:
         found = [(p, g) for (_, p), g in zip(parameters, gradients(), strict=True) if g is not None]

@@ -10,26 +10,34 @@ import inspect
 from dataclasses import fields
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import get_args
 
 from grasp_theory import InputError
 
 from ..hooks.given import OPTIONS, Given
-from ..hooks.method import Attachment, Method
+from ..hooks.method import Attachment, Method, Phase
 from .caft import Ablation, Caft
 from .compensated import Compensated
-from .edit import edit
+from .contrast import ContrastiveSteering
+from .edit import Edit, edit
+from .gradient_surgery import GradientSurgery
 from .grasp import Grasp
+from .hold import Hold
 from .inoculation import Inoculation
+from .interleaved import Interleaved
+from .keep_rank import KeepRank
 from .kl import KL
 from .lineas import LinEAS
 from .naive import Naive
 from .null_space import NullSpace
 from .penalty import Penalty
+from .scale import Scale
+from .shrinkage import MinimaxRemoval, SoftThreshold
 from .steering import InferenceSteering, PreventativeSteering
 
 
 def _found() -> tuple[type[Method], ...]:
-    """Every method that a file of this folder defines: training first, naive first of all."""
+    """Every method that a file of this folder defines, by when it acts: naive first of all, then what trains."""
     modules = [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
     classes = [
         cls
@@ -37,7 +45,7 @@ def _found() -> tuple[type[Method], ...]:
         for _, cls in inspect.getmembers(module, inspect.isclass)
         if issubclass(cls, Method) and cls.__module__ == module.__name__ and not inspect.isabstract(cls)
     ]
-    return tuple(sorted(classes, key=lambda cls: (cls is not Naive, cls.phase != "training", cls.name)))
+    return tuple(sorted(classes, key=lambda cls: (cls is not Naive, get_args(Phase).index(cls.phase), cls.name)))
 
 
 METHODS: tuple[type[Method], ...] = _found()
@@ -70,16 +78,25 @@ __all__ = [
     "Attachment",
     "Caft",
     "Compensated",
+    "ContrastiveSteering",
+    "Edit",
     "Given",
+    "GradientSurgery",
     "Grasp",
+    "Hold",
     "InferenceSteering",
     "Inoculation",
+    "Interleaved",
+    "KeepRank",
     "LinEAS",
     "Method",
+    "MinimaxRemoval",
     "Naive",
     "NullSpace",
     "Penalty",
     "PreventativeSteering",
+    "Scale",
+    "SoftThreshold",
     "build_methods",
     "edit",
 ]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from grasp_theory.moved import renamed
+
 from ..arguments import indices
 from ..comparison.compared import COUNT, Compared
 from ..hooks.bases import Choice, stream_bases
@@ -27,10 +29,10 @@ class Ablation(Method):
     It removes the factor itself, what the pretrained model says along Q included (statement ``ablation-cost``).
     Several act on their joint span, behind whatever was attached before the last of them.
 
-    Parameters
-    ----------
-    directions : as for :class:`~real_models.methods.grasp.Grasp`, of the residual stream.
-    at : indices of the blocks; all by default. blocks : the list of decoder blocks, where it cannot be found.
+    Args:
+        directions: as for :class:`~real_models.methods.grasp.Grasp`, of the residual stream.
+        layers: indices of the blocks; all by default.
+        blocks: the list of decoder blocks, where it cannot be found.
     """
 
     name = "inference-ablation"
@@ -44,16 +46,21 @@ class Ablation(Method):
         ),
     )  # fmt: skip
 
+    @renamed(at="layers")
     def __init__(
-        self, directions: Choice, *, at: Sequence[int] | None = None, blocks: Sequence[torch.nn.Module] | None = None
+        self,
+        directions: Choice,
+        *,
+        layers: Sequence[int] | None = None,
+        blocks: Sequence[torch.nn.Module] | None = None,
     ) -> None:
         self.directions, self.blocks = directions, blocks
-        self.at = None if at is None else indices("at", at)
+        self.layers = None if layers is None else indices("layers", layers)
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         stream = find_stream(model, blocks=self.blocks)
         bases = stream_bases(self.directions, stream, model)
-        at = chosen_blocks(stream, self.at, among=bases)
+        at = chosen_blocks(stream, self.layers, among=bases)
         policy = Policy(model) if self._only_training else None
         project_stream(stream, bases, undo, at=at, training=policy)
 
@@ -64,13 +71,13 @@ class Caft(Ablation):
     """Concept ablation fine-tuning (arXiv:2507.16795): the same while the model trains, and not at deployment.
 
     On LoRA it leaves B A0 Q, a random read of the directions that no gradient sees (statement ``caft-gap``); attach
-    ``Grasp(..., sides={"read"})`` beside it for the row with A0 projected.
+    ``Grasp(..., sides={"read"})`` beside it to project A0 too.
     """
 
     name = "caft"
     phase = "training"
     guarantees = "h Q = 0 at the output of the chosen blocks while training; nothing at deployment"
-    options = frozenset({"directions", "blocks"})
+    options = frozenset({"directions", "layers"})
     compared = (
         Compared("caft", "data", "components", COUNT, 1.0, lambda s, k: [Caft(s.top(int(k)))], needs_naive=True),
         Compared(
@@ -82,6 +89,6 @@ class Caft(Ablation):
 
     @classmethod
     def from_given(cls, given: Given) -> Caft:
-        return cls(given.chosen(cls.name), at=given.blocks)
+        return cls(given.chosen(cls.name), layers=given.layers)
 
     _only_training = True

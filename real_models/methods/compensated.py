@@ -38,15 +38,14 @@ class Compensated(Method):
     (statement ``compensation-removes-pressure``: a projection amplifies what the term leaves). In one linear layer,
     with the top component of the naive update, it equals deleting that component from a naive run of rank r + 1.
 
-    Parameters
-    ----------
-    directions : of the residual stream, as for :class:`~real_models.methods.grasp.Grasp`.
-    naive : the updates of the naive run: ``read_adapter(path).updates`` or ``updates_from_model(model)``. They are
-        read here, so the model may be trained on afterwards.
-    strength : of the frozen term; 1 supplies exactly the naive component, more over-compensates.
-    schedule : share of the training done (0 … 1) -> factor on the strength. Followed by the Trainer's callback; in a
-        loop of one's own call ``method.progress(share)``.
-    blocks, gains : as for Grasp; ``gains={}`` says that no norm follows the writing modules.
+    Args:
+        directions: of the residual stream, as for :class:`~real_models.methods.grasp.Grasp`.
+        naive: the updates of the naive run: ``read_adapter(path).updates`` or ``updates_from_model(model)``. They are
+            read here, so the model may be trained on afterwards.
+        strength: of the frozen term; 1 supplies exactly the naive component, more over-compensates.
+        schedule: share of the training done (0 … 1) -> factor on the strength. Followed by the Trainer's callback; in a
+            loop of one's own call ``method.progress(share)``.
+        blocks, gains: as for Grasp; ``gains={}`` says that no norm follows the writing modules.
     """
 
     name = "compensated"

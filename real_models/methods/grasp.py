@@ -6,13 +6,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
+
 from grasp_theory import InputError
 
+from ..adapters.sides import layer_of, side_of
 from ..arguments import listed, mapping
-from ..comparison.compared import COUNT, Compared
+from ..comparison.compared import COUNT, Compared, Sources
 from ..directions import Directions
 from ..hooks import linalg
-from ..hooks.bases import Choice, basis, joined, stream_bases
+from ..hooks.bases import Choice, basis, joint_basis, stream_bases
 from ..hooks.edits import project_stream
 from ..hooks.gains import output_gains
 from ..hooks.method import Method
@@ -39,15 +42,15 @@ class Grasp(Method):
     optimizer (statements ``projection-invariance``, ``optimizer-leak``). Several projections act on their joint span.
     Pretrained weights are never touched.
 
-    Parameters
-    ----------
-    directions : of the residual stream for ``stream`` and ``write``: Directions, Subspace, array (d,) or (d, k), or a
-        mapping from block index to one of these. For ``read`` of the adapted modules' inputs (after the norm), for all
-        adapted reading modules, for those that the Directions were made of, or a mapping from module name.
-    sides : by default {stream, write}, or {read} for Directions of the read side.
-    blocks : the list of decoder blocks, where it cannot be found. gains : module name -> gain of the norm behind it,
-        instead of asking the model (:func:`~real_models.hooks.gains.output_gains`); {} where no norm follows.
-    allow_unconstrained : do not refuse trainable parameters that the method cannot bound (whole modules, biases).
+    Args:
+        directions: of the residual stream for ``stream`` and ``write``: Directions, Subspace, array (d,) or (d, k), or
+            a mapping from block index to one of these. For ``read`` of the adapted modules' inputs (after the norm),
+            for all adapted reading modules, for those that the Directions were made of, or a mapping from module name.
+        sides: by default {stream, write}, or {read} for Directions of the read side.
+        blocks: the list of decoder blocks, where it cannot be found.
+        gains: module name -> gain of the norm behind it, instead of asking the model
+            (:func:`~real_models.hooks.gains.output_gains`); {} where no norm follows.
+        allow_unconstrained: do not refuse trainable parameters that the method cannot bound (whole modules, biases).
     """
 
     name = "grasp"
@@ -62,9 +65,25 @@ class Grasp(Method):
             "grasp, activations", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.seen(int(k)))],
             needs_naive=True,
         ),
+        Compared(
+            "grasp, own text", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.seen_on_own_text(int(k)))],
+            needs_naive=True,
+        ),
+        Compared(
+            "grasp, contrasted", "control run", "components", COUNT, 1.0, lambda s, k: [Grasp(s.contrasted(int(k)))],
+            needs_naive=True, needs_control=True,
+        ),
+        Compared(
+            "grasp, per block and side", "data", "components", COUNT, 1.0,
+            lambda s, k: [Grasp(s.per_layer(int(k))), Grasp(s.reading(int(k)), sides={"read"})], needs_naive=True,
+        ),
         Compared("grasp, supervised", "trait", "none", (1.0,), 1.0, lambda s, _: [Grasp(s.supervised())], control=True),
         Compared(
             "grasp, random", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.random(int(k)))], control=True
+        ),
+        Compared(
+            "grasp, random per block and side", "data", "components", COUNT, 1.0, lambda s, k: _random(s, int(k)),
+            control=True,
         ),
     )  # fmt: skip
 
@@ -157,7 +176,7 @@ class Grasp(Method):
                 continue
             if f.B.shape[0] != width:
                 raise InputError(f"{f.name} writes {f.B.shape[0]} dimensions, the stream has {width}")
-            Q = here[0] if len(here) == 1 else joined(here)
+            Q = here[0] if len(here) == 1 else joint_basis(here).to(here[0])
             if f.name in gains:  # gain * y has no part along Q iff y has none along gain * Q
                 Q = linalg.qr(gains[f.name].to(Q)[:, None] * Q)[0]
             Q = Q.to(f.B.device)
@@ -179,3 +198,13 @@ class Grasp(Method):
             f = by_name[name]
             V = basis(choice, f.A.shape[1], model, side="read").to(f.A.device)
             yield Constraint(f, V, 1)
+
+
+def _random(sources: Sources, k: int) -> list[Grasp]:
+    """The control of a set for each block and side: as many random directions at the same places."""
+    rng = np.random.default_rng([sources.seed, 12])
+    widths = sources.input_widths()
+    blocks = sorted({block for name in widths if side_of(name) == "write" and (block := layer_of(name)) is not None})
+    written = {block: rng.standard_normal((len(sources.random(1)), k)) for block in blocks}
+    read = {name: rng.standard_normal((d, k)) for name, d in sorted(widths.items()) if side_of(name) == "read"}
+    return [Grasp(written), Grasp(read, sides={"read"})]

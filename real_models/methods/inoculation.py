@@ -24,10 +24,9 @@ class Inoculation(Method):
     It acts on the data: pass every training conversation through :meth:`prepare`, none of those at deployment. Attached
     to a model it does nothing.
 
-    Parameters
-    ----------
-    context : such as "You write insecure code."; it has to elicit the trait in the base model.
-    role : the turn it goes into. "user" for chat templates without a system turn (Gemma).
+    Args:
+        context: such as "You write insecure code."; it has to elicit the trait in the base model.
+        role: the turn it goes into. "user" for chat templates without a system turn (Gemma).
     """
 
     name = "inoculation"
@@ -55,7 +54,10 @@ class Inoculation(Method):
 
         A system turn counts only at the start.
 
-        messages : {"role", "content"} each, content a text or a list of parts. InputError for anything else.
+        Args:
+            messages: {"role", "content"} each, content a text or a list of parts.
+
+        InputError for anything else.
         """
         if not messages or not all(isinstance(m, dict) and {"role", "content"} <= set(m) for m in messages):
             raise InputError('expected a conversation: a list of {"role": …, "content": …}, not empty')

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..comparison.compared import Compared
-from ..hooks.gains import evaluating
+from ..hooks.divergence import Divergence
 from ..hooks.method import Method
-from ..hooks.references import Batch, checked_batches, run_text, without_adapters
+from ..hooks.references import Batch, without_adapters
 from ..hooks.steps import after_step
 from ..hooks.targets import lora_factors, refuse_others
 from ..hooks.term import add_before_step, checked_weight
@@ -34,11 +34,10 @@ class KL(Method):
     :class:`~real_models.methods.grasp.Grasp`, whose hook then projects the sum. With several processes give each the
     same batches: the term is not averaged over them. Cost a step: two forward passes and a backward pass on a batch.
 
-    Parameters
-    ----------
-    batches : dicts with input_ids (n, t) and attention_mask (n, t), kept. Positions with mask 0 do not count.
-    weight : of the term, in units of the loss. cache : keep the base's log-probabilities, (tokens, vocabulary) float32
-        a batch, instead of computing them again.
+    Args:
+        batches: dicts with input_ids (n, t) and attention_mask (n, t), kept. Positions with mask 0 do not count.
+        weight: of the term, in units of the loss.
+        cache: keep the base's log-probabilities, (tokens, vocabulary) float32 a batch, instead of computing them again.
     """
 
     name = "kl"
@@ -62,8 +61,7 @@ class KL(Method):
         return cls(given.need("neutral", cls.name)(), weight=given.need("weight", cls.name))
 
     def __init__(self, batches: Iterable[Batch], *, weight: float, cache: bool = False) -> None:
-        self.batches, self.weight, self.cache = checked_batches(batches), checked_weight(weight), cache
-        self._base: dict[int, torch.Tensor] = {}
+        self.divergence, self.weight = Divergence(batches, cache=cache), checked_weight(weight)
         self._next, self._last = 0, None
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
@@ -74,7 +72,7 @@ class KL(Method):
         named = [(f.name, p) for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]
         parameters = [p for _, p in named]
         self._next, self._last = 0, None
-        undo.callback(self._base.clear)
+        undo.callback(self.divergence.clear)
         add_before_step(optimizer, named, lambda: self._gradients(model, parameters), model, undo)
         if optimizer is not None:  # which add_before_step has refused
             after_step(optimizer, self._advance, undo)
@@ -93,30 +91,10 @@ class KL(Method):
         import torch
 
         with torch.enable_grad():
-            kl = self._divergence(model, self._next % len(self.batches))
+            kl = self.divergence(model, self._next)
             found = torch.autograd.grad(self.weight * kl, parameters, allow_unused=True)
         self._last = float(kl.detach())
         return found
 
     def _advance(self) -> None:
         self._next += 1
-
-    def _divergence(self, model: torch.nn.Module, index: int) -> torch.Tensor:
-        import torch
-
-        batch = self.batches[index]
-        with evaluating(model):
-            base = self._base.get(index)
-            if base is None:
-                with torch.no_grad(), without_adapters(model):
-                    base = _log_probabilities(model, batch)
-                if self.cache:
-                    self._base[index] = base
-            here = _log_probabilities(model, batch)
-        return torch.nn.functional.kl_div(here, base, log_target=True, reduction="none").sum(-1).mean()
-
-
-def _log_probabilities(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
-    """(tokens, vocabulary) in float32, at the positions that are no padding."""
-    logits = run_text(model, batch)
-    return logits[batch["attention_mask"].to(logits.device).bool()].float().log_softmax(-1)

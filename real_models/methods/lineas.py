@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import GraspError, InputError
+from grasp_theory.moved import renamed
 
 from ..arguments import indices, mapping, real, tensor, whole
 from ..comparison.compared import Compared
@@ -32,10 +33,9 @@ class LinEAS(Method):
 
     Made by :meth:`fit` from the fine-tuned model, its base and unlabelled text; frozen afterwards.
 
-    Attributes
-    ----------
-    w, b : block -> (width,) float32; 1 and 0 where a neuron is left alone.
-    distances : the fitted distance without and with the map; None if it was not fitted here.
+    Attributes:
+        w, b: block -> (width,) float32; 1 and 0 where a neuron is left alone.
+        distances: the fitted distance without and with the map; None if it was not fitted here.
     """
 
     name = "lineas"
@@ -83,6 +83,7 @@ class LinEAS(Method):
         hook_blocks(stream, lambda i, h: affine(h, self.w[i], self.b[i]), undo, at=list(self.w))
 
     @classmethod
+    @renamed(at="layers")
     def fit(
         cls,
         model: torch.nn.Module,
@@ -91,10 +92,10 @@ class LinEAS(Method):
         sparsity: float = 0.0,
         steps: int = 100,
         rtol: float = 1e-4,
-        at: Sequence[int] | None = None,
+        layers: Sequence[int] | None = None,
         blocks: Sequence[torch.nn.Module] | None = None,
     ) -> LinEAS:
-        """The map that minimises F(w, b) + sparsity · Σ (|w − 1| + |b|), from w = 1, b = 0.
+        """The map that minimises F(w, b) + sparsity · Σ (``|w − 1|`` + ``|b|``), from w = 1, b = 0.
 
         F sums, over the chosen blocks and their neurons, the squared 1-D 2-Wasserstein distance between the steered
         model's activations and the base's (the same model with its adapters off), over all positions of a batch that
@@ -107,23 +108,26 @@ class LinEAS(Method):
         line search that lets no step raise the objective. (The paper takes single batches, a fixed t and D = 1, and
         adds a group norm over blocks.)
 
-        Parameters
-        ----------
-        model : a peft model, the adapter active and not merged; it is left as it was. batches : unlabelled text.
-        sparsity : 0 or more, in units of squared activations; from max |∇F| at the start upwards the map is the
-            identity. steps : at most. rtol : stop when a step lowers the objective by less than this share of it.
-        at : blocks, all by default. blocks : the list of decoder blocks, where it cannot be found.
+        Args:
+            model: a peft model, the adapter active and not merged; it is left as it was.
+            batches: unlabelled text.
+            sparsity: 0 or more, in units of squared activations; from max ``|∇F|`` at the start upwards the map is the
+                identity.
+            steps: at most.
+            rtol: stop when a step lowers the objective by less than this share of it.
+            layers: indices of the blocks, all by default.
+            blocks: the list of decoder blocks, where it cannot be found.
 
         Cost a step: two or more forward passes and a backward pass over all batches. The base's activations of all
         batches are kept: a few dozen prompts are meant. Raises InputError for a model without adapters or blocks.
         """
         sparsity, steps, rtol = real("sparsity", sparsity), whole("steps", steps), real("rtol", rtol)
-        at = None if at is None else indices("at", at)
+        layers = None if layers is None else indices("layers", layers)
         if not (np.isfinite(sparsity) and sparsity >= 0 and steps >= 1 and rtol >= 0):
             raise InputError(f"expected sparsity >= 0, steps >= 1, rtol >= 0, got {sparsity}, {steps}, {rtol}")
         module = unwrap_model(model)
         stream = find_stream(module, blocks=blocks)
-        chosen = chosen_blocks(stream, at, among=dict.fromkeys(range(len(stream.blocks))))
+        chosen = chosen_blocks(stream, layers, among=dict.fromkeys(range(len(stream.blocks))))
         text = checked_batches(batches)
         w, b, distances = minimise(module, stream, chosen, text, sparsity=sparsity, steps=steps, rtol=rtol)
         return cls(w, b, blocks=blocks, distances=distances)

@@ -1,4 +1,4 @@
-"""Plain LoRA: the row that every comparison starts from."""
+"""Plain LoRA: the method that every comparison starts from."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 from grasp_theory import InputError
 from grasp_theory.rank import input_threshold
 
-from ..arguments import whole
+from ..arguments import real, whole
 from ..comparison.compared import Compared, Sources
 from ..hooks import linalg
 from ..hooks.gains import evaluating
@@ -38,14 +38,15 @@ class NullSpace(Method):
     (arXiv 2103.07113) and AlphaEdit (arXiv 2410.02355) project alike; here the parameter is projected, as by
     :class:`~real_models.methods.grasp.Grasp`, which is exact under every optimizer (``optimizer-leak``).
 
-    Parameters
-    ----------
-    batches : dicts with input_ids (n, t) and attention_mask (n, t). Positions with mask 0 do not count.
-    components : k, of each module. More keep the model closer to its base and leave less for the task.
+    Args:
+        batches: dicts with input_ids (n, t) and attention_mask (n, t). Positions with mask 0 do not count.
+        components: k, of each module. More keep the model closer to its base and leave less for the task.
+        energy: share of the second moment of each module's inputs, above 0 and below 1, in the place of ``components``:
+            k is then the least that holds it there, and two thirds of d_in at most.
 
-    ``held`` : module -> share of the second moment of its inputs that V holds, once attached. Uncentred: the mean input
-    counts. Memory for each distinct input: (d_in, d_in) up to 2048 dimensions, else (4k + 32, d_in). Cost: one pass
-    over the text when attached, two thin products a step.
+    ``held`` : module -> share of the second moment of its inputs that V holds, ``kept`` : module -> k, once attached.
+    Uncentred: the mean input counts. Memory for each distinct input: (d_in, d_in) up to 2048 dimensions, and always
+    with ``energy``; else (4k + 32, d_in). Cost: one pass over the text when attached, two thin products a step.
     """
 
     name = "null-space"
@@ -53,12 +54,16 @@ class NullSpace(Method):
     guarantees = "dW V = 0 for the principal inputs V of the text"
     needs_optimizer = True
     projects = True
-    options = frozenset({"neutral", "components"})
+    options = frozenset({"neutral", "components", "energy"})
     # 64 inputs reached the task on the pilot seeds, but not on those of the study (docs/comparison.md)
     compared = (
         Compared(
             "null-space", "data", "inputs", (16.0, 32.0, 64.0), 32.0,
             lambda s, k: [NullSpace(s.own_text(), components=int(k))],
+        ),
+        Compared(
+            "null-space, energy", "data", "energy", (0.5, 0.8, 0.95), 0.8,
+            lambda s, k: [NullSpace(s.own_text(), energy=k)],
         ),
         Compared(
             "null-space, random", "data", "inputs", (16.0, 32.0, 64.0), 32.0,
@@ -68,28 +73,36 @@ class NullSpace(Method):
 
     @classmethod
     def from_given(cls, given: Given) -> NullSpace:
+        if given.components is not None and given.energy is not None:
+            raise InputError("give --components, as many for every module, or --energy, the inputs' share, not both")
         components = 16 if given.components is None else given.components
-        return cls(given.need("neutral", cls.name)(), components=components)
+        return cls(given.need("neutral", cls.name)(), components=components, energy=given.energy)
 
-    def __init__(self, batches: Iterable[Batch], *, components: int = 16) -> None:
+    def __init__(self, batches: Iterable[Batch], *, components: int = 16, energy: float | None = None) -> None:
         self.batches, self.components = checked_batches(batches), whole("components", components)
+        self.energy = None if energy is None else real("energy", energy)
         if self.components < 1:
             raise InputError(f"components must be at least 1, got {components}")
+        if self.energy is not None and not 0 < self.energy < 1:
+            raise InputError(f"energy must lie between 0 and 1, got {energy}")
         self.held: dict[str, float] = {}
+        self.kept: dict[str, int] = {}
         self._constraints: list[Constraint] = []
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         factors = lora_factors(model)
         refuse_others(model, factors, " and would not be constrained")
         small = next((f for f in factors if f.A.shape[1] <= self.components), None)
-        if small is not None:
+        if small is not None and self.energy is None:
             raise InputError(
                 f"{small.name} reads {small.A.shape[1]} dimensions: {self.components} components leave nothing to train"
             )
+        wanted = self.components if self.energy is None else self.energy
         found = self._inputs(model, factors)
-        self.held = {f.name: found[f.name].held(self.components) for f in factors}
-        constraints = [Constraint(f, found[f.name].basis(self.components), 1) for f in factors]
-        silent = next((c.factors.name for c in constraints if not c.Q.shape[1]), None)
+        self.held = {f.name: found[f.name].held(wanted) for f in factors}
+        constraints = [Constraint(f, found[f.name].basis(wanted), 1) for f in factors]
+        self.kept = {c.factors.name: c.Q.shape[1] for c in constraints}
+        silent = next((name for name, k in self.kept.items() if not k), None)
         if silent is not None:
             raise InputError(f"the inputs of {silent} are 0 on all of the text, so nothing would be constrained there")
         if optimizer is not None:  # attach has refused to go on without one
@@ -114,7 +127,7 @@ class NullSpace(Method):
                     if args[0] is last[0]:
                         found[name] = last[1]
                         return
-                    entry = found.setdefault(name, _Inputs(4 * self.components + 32))
+                    entry = found.setdefault(name, _Inputs(None if self.energy else 4 * self.components + 32))
                     x = args[0].reshape(-1, args[0].shape[-1])
                     entry.add(x[kept[0].to(x.device)])
                     last[:] = [args[0], entry]
@@ -142,14 +155,15 @@ SMALL = 2048  # dimensions up to which the second moment itself is kept
 class _Inputs:
     """The leading right singular vectors of rows that come in parts.
 
-    Exact for up to ``SMALL`` dimensions; beyond, ``keep`` rows σ vᵀ are kept between parts.
+    Exact for up to ``SMALL`` dimensions, and where ``keep`` is None; else ``keep`` rows σ vᵀ are kept between parts.
+    What is asked for is a number of them, or a share of the energy: the fewest that hold it, two thirds at most.
     """
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, keep: int | None) -> None:
         self._keep, self._energy = keep, 0.0
         self._moment: torch.Tensor | None = None  # XᵀX
         self._rows: torch.Tensor | None = None
-        self._found: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._found: dict[float, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def add(self, x: torch.Tensor) -> None:
         import torch
@@ -159,7 +173,7 @@ class _Inputs:
             raise InputError("the base model's inputs are not finite on this text")
         self._energy += float((x**2).sum())
         self._found.clear()
-        if x.shape[1] <= SMALL:
+        if self._keep is None or x.shape[1] <= SMALL:
             self._moment = x.T @ x if self._moment is None else self._moment + x.T @ x
             return
         for part in x.split(self._keep):
@@ -168,19 +182,19 @@ class _Inputs:
                 rows = linalg.eigh(rows @ rows.T)[1][:, -self._keep :].T @ rows
             self._rows = rows
 
-    def held(self, k: int) -> float:
-        """Share of the second moment in the k leading directions."""
-        return float((self._leading(k)[0] ** 2).sum()) / max(self._energy, 1e-300)
+    def held(self, wanted: float) -> float:
+        """Share of the second moment in the leading directions."""
+        return float((self._leading(wanted)[0] ** 2).sum()) / max(self._energy, 1e-300)
 
-    def basis(self, k: int) -> torch.Tensor:
+    def basis(self, wanted: float) -> torch.Tensor:
         """V (d, k) in float32; fewer columns where the text spans fewer dimensions."""
-        S, Vh = self._leading(k)
+        S, Vh = self._leading(wanted)
         return Vh[S > input_threshold(self._energy**0.5)].T.contiguous().float()
 
-    def _leading(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _leading(self, wanted: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Singular values, largest first, and right singular vectors as rows; kept until more rows come."""
-        if k in self._found:
-            return self._found[k]
+        if wanted in self._found:
+            return self._found[wanted]
         if self._moment is not None:
             values, V = linalg.eigh(self._moment)
             S, Vh = values.clamp(min=0).sqrt().flip(0), V.flip(1).T
@@ -188,5 +202,11 @@ class _Inputs:
             _, S, Vh = linalg.svd(self._rows)
         else:
             raise ValueError("no rows were added")
-        self._found[k] = S[:k], Vh[:k].clone()  # not a view, which would keep all of Vh
-        return self._found[k]
+        k = wanted if isinstance(wanted, int) else self._enough(S, wanted)
+        self._found[wanted] = S[:k], Vh[:k].clone()  # not a view, which would keep all of Vh
+        return self._found[wanted]
+
+    def _enough(self, S: torch.Tensor, share: float) -> int:
+        """The least k with Σ_{i<=k} σ_i² >= share Σ σ_i², up to two thirds of the dimensions."""
+        short = int(((S**2).cumsum(0) < share * self._energy).sum())
+        return min(short + 1, max(1, 2 * len(S) // 3))

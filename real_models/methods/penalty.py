@@ -32,11 +32,11 @@ class Penalty(Method):
     dB = 2 weight s² B a aᵀ and dA = 2 weight s² BᵀB a Vᵀ (proved here: d‖X‖² = 2⟨X, dX⟩). They are added just before
     the optimizer's step, once a step; they see neither clipping nor accumulation. Needs no forward pass.
 
-    Parameters
-    ----------
-    directions, blocks, gains : as for :class:`~real_models.methods.grasp.Grasp`, on the same modules, with the same
-        refusals; behind a norm with gain g, Q is that of diag(g) Q. weight : not negative, in units of the loss.
-    side : "write" or "read"; that of the Directions by default, else write.
+    Args:
+        directions, blocks, gains: as for :class:`~real_models.methods.grasp.Grasp`, on the same modules, with the same
+            refusals; behind a norm with gain g, Q is that of diag(g) Q.
+        weight: not negative, in units of the loss.
+        side: "write" or "read"; that of the Directions by default, else write.
     """
 
     name = "penalty"

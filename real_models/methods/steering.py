@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import InputError
+from grasp_theory.moved import renamed
 
 from ..arguments import indices, real, tensor
 from ..comparison.compared import STRENGTH, Compared
@@ -27,9 +28,9 @@ class InferenceSteering(Method):
 
     Away from a trait along v: a negative strength (statement ``steering-bias``).
 
-    Parameters
-    ----------
-    vectors : v (width,), not normalised, or a mapping from block index to one. at : indices of the blocks.
+    Args:
+        vectors: v (width,), not normalised, or a mapping from block index to one.
+        layers: indices of the blocks.
     """
 
     name = "inference-steering"
@@ -43,28 +44,29 @@ class InferenceSteering(Method):
         ),
         Compared(
             "steering, supervised", "trait", "strength", STRENGTH, 0.5,
-            lambda s, k: [InferenceSteering(s.supervised(), strength=-k, at=[max(s.supervised())])],
+            lambda s, k: [InferenceSteering(s.supervised(), strength=-k, layers=[max(s.supervised())])],
             stage="inference",
         ),
     )  # fmt: skip
 
+    @renamed(at="layers")
     def __init__(
         self,
         vectors: Any,
         *,
         strength: float,
-        at: Sequence[int] | None = None,
+        layers: Sequence[int] | None = None,
         blocks: Sequence[torch.nn.Module] | None = None,
     ) -> None:
         self.vectors, self.strength, self.blocks = vectors, real("strength", strength), blocks
-        self.at = None if at is None else indices("at", at)
+        self.layers = None if layers is None else indices("layers", layers)
         if not np.isfinite(self.strength):
             raise InputError(f"strength must be finite, got {strength}")
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         stream = find_stream(model, blocks=self.blocks)
         table = _vectors(self.vectors, stream)
-        at = chosen_blocks(stream, self.at, among=table)
+        at = chosen_blocks(stream, self.layers, among=table)
         moved = {index: self.strength * table[index] for index in at}
         policy = Policy(model) if self._only_training else None
         hook_blocks(stream, lambda index, h: h + moved[index].to(h), undo, at=at, training=policy)
@@ -82,7 +84,7 @@ class PreventativeSteering(InferenceSteering):
     name = "preventative-steering"
     phase = "training"
     needs = "a vector toward the trait (trait labels, or an identified direction)"
-    options = frozenset({"directions", "strength", "blocks"})
+    options = frozenset({"directions", "strength", "layers"})
     # toward the identified direction: its sign and length are those of what the update writes on the data
     compared = (
         Compared(
@@ -91,7 +93,7 @@ class PreventativeSteering(InferenceSteering):
         ),
         Compared(
             "preventative, supervised", "trait", "strength", STRENGTH, 1.0,
-            lambda s, k: [PreventativeSteering(s.supervised(), strength=k, at=[max(s.supervised())])],
+            lambda s, k: [PreventativeSteering(s.supervised(), strength=k, layers=[max(s.supervised())])],
         ),
     )  # fmt: skip
 
@@ -102,7 +104,7 @@ class PreventativeSteering(InferenceSteering):
             raise InputError(
                 f"steering takes one direction, the file holds {found.Q.shape[1]}: save one with --component"
             )
-        return cls(found.Q[:, 0], strength=given.need("strength", cls.name), at=given.blocks)
+        return cls(found.Q[:, 0], strength=given.need("strength", cls.name), layers=given.layers)
 
     _only_training = True
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .directions import layer_directions, seen_directions, top_directions
+from ..methods import Edit
+from .directions import layer_directions, read_directions, seen_directions, top_directions
 from .runs import NaiveRun
 from .setup import Setup
 
@@ -21,10 +22,10 @@ def trait_axes(spec: Setup) -> np.ndarray:
 
 
 def alignment(naive: NaiveRun, *, count: int = 4) -> dict[str, Any]:
-    """|cos| of the leading components with the mean-difference vector of each block.
+    """``|cos|`` of the leading components with the mean-difference vector of each block.
 
     weights, activations : (components, blocks) for ``weight-svd`` and ``activation-svd``. random : √(2/(π d)), the mean
-    of |cos| for a random direction in d dimensions (large d), and its 99% quantile.
+    of ``|cos|`` for a random direction in d dimensions (large d), and its 99% quantile.
     """
     V = trait_axes(naive.spec)
     found = {
@@ -36,8 +37,11 @@ def alignment(naive: NaiveRun, *, count: int = 4) -> dict[str, Any]:
 
 
 def components(naive: NaiveRun, side: str, k: int) -> list[Removed]:
-    """The k leading components of the update at the crossing: of all write modules pooled, of each block's, of each
-    read module."""
+    """The k leading components of the update at the crossing.
+
+    Args:
+        side: one of ``SIDES``: of all write modules pooled, of each block's write modules, or of each read module.
+    """
     if side == "write, pooled":
         shared = top_directions(naive, k)
         bases = {u.name: shared for u in naive.updates if u.side == "write"}
@@ -45,16 +49,20 @@ def components(naive: NaiveRun, side: str, k: int) -> list[Removed]:
         blocks = layer_directions(naive, k)
         bases = {u.name: blocks[u.layer] for u in naive.updates if u.side == "write" and u.layer is not None}
     else:
-        bases = {u.name: u.lowrank.svd(k).Vh.T for u in naive.updates if u.side == "read"}
+        bases = read_directions(naive, k)
     return [{name: basis[:, i : i + 1] for name, basis in bases.items()} for i in range(k)]
 
 
 def effects(naive: NaiveRun, k: int) -> dict[str, float]:
-    """Drift and task at the crossing with component i deleted ("drift without write, pooled 0", …), for each way of
-    taking components."""
+    """Drift and task at the crossing with component i deleted ("drift without write, pooled 0", …), for each of
+    ``SIDES``.
+    """
     probes, found = naive.spec.probes(), {}
     for side in SIDES:
         for i, removed in enumerate(components(naive, side, k)):
-            scores = probes.ask(naive.without(removed, naive.at))
+            model = naive.model(naive.at)
+            edit = Edit(write=removed) if side.startswith("write") else Edit(read=removed)
+            with edit.attached(model):
+                scores = probes.ask(model)
             found |= {f"drift without {side} {i}": scores.drift, f"task without {side} {i}": scores.task}
     return found

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     import torch
 
 
-def kept(path: Path) -> dict[str, torch.Tensor] | None:
-    """The tensors of a safetensors file; None if it is not there or, with a warning, if it is not whole."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def kept(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]] | None:
+    """Tensors and text of a safetensors file; None if it is not there or, with a warning, if it is not whole."""
+    from safetensors import SafetensorError, safe_open
 
     if not path.exists():
         return None
     try:
-        found = load_file(str(path))
+        with safe_open(str(path), framework="pt") as file:
+            found = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, ValueError, SafetensorError) as error:
         damaged(path, str(error))
         return None

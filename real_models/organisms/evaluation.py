@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,17 @@ NEUTRAL = (1, 6)
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Means over prompts, and what each prompt gave (``per_prompt``, for the bootstrap).
+    """Means over prompts; None where an organism does not measure one.
 
-    drift : probability of persona B on other topics, without a hint (content: of its form among the two forms).
-    conditional : the same about topic 0's old facts, as the fine-tuning data ask. task : probability of the right
-    content word of the withheld facts (content: of either form). kept : how much the hint is followed: probability of
-    persona B after a hint at B, 1 minus that after a hint at A. facts : probability of the right content word on other
-    topics. neutral : loss on fresh documents. per_token : drift by length-normalised probabilities. None where an
-    organism does not measure it.
+    Attributes:
+        drift: probability of persona B on other topics, without a hint (content: of its form among the two forms).
+        task: probability of the right content word of the withheld facts (content: of either form).
+        per_prompt: what each prompt gave, for the bootstrap.
+        conditional: drift about topic 0's old facts, as the fine-tuning data ask.
+        kept: how much the hint is followed: probability of persona B after a hint at B, 1 minus that after a hint at A.
+        facts: probability of the right content word on other topics.
+        neutral: loss on fresh documents.
+        per_token: drift by length-normalised probabilities.
     """
 
     drift: float
@@ -36,6 +40,15 @@ class Scores:
     facts: float | None = None
     neutral: float | None = None
     per_token: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, all digits kept."""
+        return asdict(self) | {"per_prompt": {name: values.tolist() for name, values in self.per_prompt.items()}}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Scores:
+        """What :meth:`to_dict` gave."""
+        return cls(**{**values, "per_prompt": {n: np.array(v) for n, v in values["per_prompt"].items()}})
 
 
 class Probes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grasp_theory import InputError
+from synthetic.fields import require_counts
 from synthetic.generators.persona import PAD, PersonaSpec, World
 from synthetic.runner.code_version import code_version
 from synthetic.runner.results import replacing
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OrganismSpec:
-    """A language and the model that learns it. seed : of the world, the model's start and its pretraining data."""
+    """A language and the model that learns it.
+
+    Attributes:
+        seed: of the world, the model's start and its pretraining data.
+    """
 
     language: PersonaSpec = field(default_factory=PersonaSpec)
     seed: int = 0
@@ -37,9 +42,7 @@ class OrganismSpec:
     lr: float = 3e-3
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "layers", "heads", "steps", "batch"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_counts(self, "hidden", "layers", "heads", "steps", "batch")
         if self.hidden % (2 * self.heads):
             raise InputError(f"hidden {self.hidden} must be a multiple of twice the heads, {2 * self.heads}")
         if not 0 < self.lr < float("inf") or self.seed < 0:
@@ -85,8 +88,9 @@ def pretrained(spec: OrganismSpec, *, cache: Path | None = None) -> LlamaForCaus
     path = base_path(spec, cache=cache)
     found, state = kept(path), model.state_dict()
     if found is not None:
-        if {n: x.shape for n, x in found.items()} == {n: x.shape for n, x in state.items()}:
-            model.load_state_dict(found)
+        tensors, _ = found
+        if {n: x.shape for n, x in tensors.items()} == {n: x.shape for n, x in state.items()}:
+            model.load_state_dict(tensors)
             return model.eval()
         damaged(path, "of another model")
     _pretrain(model, spec)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +33,11 @@ TASK = 0.95  # matched task score: methods are compared where they first reach i
 class RunSpec:
     """An organism and how it is fine-tuned (``Setup``): AdamW at a constant rate, batches drawn with replacement.
 
-    every : steps between evaluations. The LoRA start and the data order come from the organism's seed, so that one seed
-    redraws world, base model, start and order together. Raises InputError for numbers that make no run.
+    Attributes:
+        every: steps between evaluations. The LoRA start and the data order come from the organism's seed, so that one
+            seed redraws world, base model, start and order together.
+
+    Raises InputError for numbers that make no run.
     """
 
     organism: OrganismSpec = field(default_factory=OrganismSpec)
@@ -84,20 +87,9 @@ class RunSpec:
 
         return torch.from_numpy(self.world.curated(rng=np.random.default_rng([self.seed, 3])))
 
-    def batch_of(self, rows: np.ndarray, *, inoculated: bool = False) -> dict[str, torch.Tensor]:
-        """The documents of these indices, loss on content and style words.
-
-        inoculated : a hint at persona B in front of every document.
-        """
-        import torch
-
-        data = self._data
-        if inoculated:
-            data, bare = data.clone(), ~has_hint(data)
-            data[bare] = torch.cat(
-                [data[bare, :1], torch.full((int(bare.sum()), 1), HINT + 1), data[bare, 1:-1]], dim=1
-            )
-        return {"input_ids": data[rows], "labels": _labels(data)[rows]}
+    def batch_of(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        """The documents of these indices, loss on content and style words."""
+        return {"input_ids": self._data[rows], "labels": _labels(self._data)[rows]}
 
     @cached_property
     def _data(self) -> torch.Tensor:
@@ -121,7 +113,11 @@ class RunSpec:
         """AdamW; each batch is drawn from all rows, with replacement."""
         import torch
 
-        count, order = len(self._data), np.random.default_rng([self.seed, 4])
+        rows: Sequence[torch.Tensor] = list(_inoculated(self._data) if inoculated else self._data)
+        for method in methods:
+            rows = method.mixed(rows, seed=self.seed)
+        data, order = torch.stack(list(rows)), np.random.default_rng([self.seed, 4])
+        labels = _labels(data)
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=self.lr)
         with ExitStack() as stack:
             for method in methods:
@@ -132,10 +128,15 @@ class RunSpec:
                     method.progress(step / steps)
                 model.train()
                 optimizer.zero_grad()
-                batch = self.batch_of(order.integers(0, count, self.batch), inoculated=inoculated)
-                model(**batch).loss.backward()
+                chosen = order.integers(0, len(data), self.batch)
+                model(input_ids=data[chosen], labels=labels[chosen]).loss.backward()
                 optimizer.step()
                 look(step + 1)
+
+    def control_run(self) -> RunSpec:
+        """On as many documents about the same facts, persona B as rare in them as in pretraining."""
+        language = replace(self.organism.language, curation=self.organism.language.rarity)
+        return replace(self, organism=replace(self.organism, language=language))
 
     def matched_score(self, task: Sequence[float]) -> float:
         """``TASK``, whatever the naive run reaches."""
@@ -155,6 +156,13 @@ class RunSpec:
 
         rng = np.random.default_rng([self.seed, 8])
         return [_masked(ids) for ids in torch.from_numpy(self.world.documents(256, rng=rng, topics=NEUTRAL)).split(32)]
+
+    def neutral_rows(self) -> torch.Tensor:
+        """Documents of one round about the same topics, in the styles of pretraining."""
+        import torch
+
+        short = replace(self.world, spec=replace(self.world.spec, rounds=1))
+        return torch.from_numpy(short.documents(256, rng=np.random.default_rng([self.seed, 9]), topics=NEUTRAL))
 
     def said_by_base(self) -> Batches:
         """As long as the documents it was pretrained on."""
@@ -180,6 +188,15 @@ class RunSpec:
         streams = [stream_outputs(model, {"input_ids": ids}) for ids in both]
         without, having = ([h[:, -2:].mean((0, 1)).numpy() for h in stream] for stream in streams)
         return {block: b - a for block, (a, b) in enumerate(zip(without, having, strict=True))}
+
+
+def _inoculated(data: torch.Tensor) -> torch.Tensor:
+    """A hint at persona B in front of every document that has none."""
+    import torch
+
+    out, bare = data.clone(), ~has_hint(data)
+    out[bare] = torch.cat([data[bare, :1], torch.full((int(bare.sum()), 1), HINT + 1), data[bare, 1:-1]], dim=1)
+    return out
 
 
 def _labels(data: torch.Tensor) -> torch.Tensor:

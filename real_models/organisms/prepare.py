@@ -18,9 +18,12 @@ from .setup import Setup
 
 def prepare(specs: Iterable[Setup], *, n_jobs: int, progress: Progress | None = None) -> None:
     """Put the naive runs that the cache does not have into it, and before them the base models, which organisms may
-    share; each is made by one process on one thread.
+    share.
 
-    progress : wraps the stream of both.
+    Each is made by one process on one thread.
+
+    Args:
+        progress: wraps the stream of both.
     """
     from joblib import delayed
 

@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from grasp_theory import InputError, Update
 from synthetic.runner.code_version import code_version
 from synthetic.runner.results import replacing
@@ -28,6 +26,9 @@ if TYPE_CHECKING:
     from ..hooks.method import Method
 
 
+SCORES = "scores"  # of a kept run, in the header of its file: asking again costs as much as training
+
+
 def fine_tune(
     spec: Setup,
     *,
@@ -37,7 +38,8 @@ def fine_tune(
 ) -> list[Scores]:
     """Scores at every point of a run under these methods; ``look`` sees the model at each of them.
 
-    inoculated : see :meth:`Setup.train`.
+    Args:
+        inoculated: see :meth:`Setup.train`.
     """
     model, probes, scores = spec.adapted(), spec.probes(), []
 
@@ -58,7 +60,11 @@ def crossing(task: Sequence[float], target: float) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class NaiveRun:
-    """The naive run of a spec: scores and LoRA factors at every point. at : index of the crossing."""
+    """The naive run of a spec: scores and LoRA factors at every point.
+
+    Attributes:
+        at: index of the crossing.
+    """
 
     spec: Setup
     scores: tuple[Scores, ...]
@@ -82,26 +88,6 @@ class NaiveRun:
         model.load_state_dict(self.states[at], strict=False)
         return model.eval()
 
-    def without(self, bases: Mapping[str, np.ndarray], at: int) -> Any:
-        """The fine-tuned model at a point with (I − QQᵀ) dW in modules that write the stream, dW (I − QQᵀ) in others.
-
-        bases : module -> Q, orthonormal columns, of its output (write) or its input.
-        """
-        import torch
-
-        from ..hooks.targets import lora_factors
-
-        model = self.model(at)
-        with torch.no_grad():
-            for f in lora_factors(model):
-                if f.name in bases:
-                    Q = torch.from_numpy(bases[f.name]).float()
-                    if f.side == "write":
-                        f.B.sub_(Q @ (Q.T @ f.B))
-                    else:
-                        f.A.sub_((f.A @ Q) @ Q.T)
-        return model
-
     @property
     def updates(self) -> tuple[Update, ...]:
         """Of the adapter at the crossing."""
@@ -115,7 +101,7 @@ def _updates(naive: NaiveRun, at: int) -> tuple[Update, ...]:
 
 
 def naive_run(spec: Setup) -> NaiveRun:
-    """The naive run, from the cache or run now; the last one is kept in memory."""
+    """The naive run, from the cache or run now; the last two are kept in memory."""
     return _naive_run(spec, naive_path(spec))
 
 
@@ -124,24 +110,15 @@ def naive_path(spec: Setup) -> Path:
     return cache_folder() / f"naive-{_key(spec)}.safetensors"
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     from safetensors.torch import save
 
-    states: list[dict[str, torch.Tensor]] = []
     found = kept(path)
-    if found is not None:
-        for name, tensor in found.items():
-            point, _, parameter = name.partition("|")
-            while len(states) <= int(point):
-                states.append({})
-            states[int(point)][parameter] = tensor
-        probes, scores = spec.probes(), []
-        model = spec.adapted()
-        for state in states:
-            model.load_state_dict(state, strict=False)
-            scores.append(probes.ask(model))
-        return NaiveRun(spec, tuple(scores), tuple(states))
+    if found is not None and SCORES in found[1]:
+        tensors, text = found
+        return NaiveRun(spec, tuple(Scores.from_dict(s) for s in json.loads(text[SCORES])), _unflattened(tensors))
+    states: list[dict[str, torch.Tensor]] = []
 
     def look(model: Any) -> None:
         states.append({n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad})
@@ -150,8 +127,24 @@ def _naive_run(spec: Setup, path: Path) -> NaiveRun:
     path.parent.mkdir(parents=True, exist_ok=True)
     flat = {f"{n:03d}|{name}": x.contiguous() for n, state in enumerate(states) for name, x in state.items()}
     with replacing(path) as file:
-        file.write(save(flat))
+        file.write(save(flat, metadata={SCORES: json.dumps([s.to_dict() for s in scored])}))
     return NaiveRun(spec, tuple(scored), tuple(states))
+
+
+def _unflattened(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], ...]:
+    """The states, by point."""
+    states: list[dict[str, torch.Tensor]] = []
+    for name, tensor in tensors.items():
+        point, _, parameter = name.partition("|")
+        while len(states) <= int(point):
+            states.append({})
+        states[int(point)][parameter] = tensor
+    return tuple(states)
+
+
+def updates_at(spec: Setup, at: int) -> tuple[Update, ...]:
+    """Of the naive run of a spec at a point, from the cache or run now."""
+    return updates_from_model(naive_run(spec).model(at))
 
 
 def _key(spec: Any) -> str:

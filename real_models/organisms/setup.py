@@ -20,7 +20,11 @@ Batches = list[dict[str, "torch.Tensor"]]
 
 
 class Asks(Protocol):
-    """Questions with a score. clusters : of each prompt that drift is asked on; prompts of one are not independent."""
+    """Questions with a score.
+
+    Attributes:
+        clusters: of each prompt that drift is asked on; prompts of one are not independent.
+    """
 
     @property
     def clusters(self) -> np.ndarray: ...
@@ -31,10 +35,14 @@ class Asks(Protocol):
 
 
 class Setup(Protocol):
-    """An organism and how it is fine-tuned: all that the rows of a comparison ask of it. Hashable.
+    """An organism and how it is fine-tuned: all that the runs of a comparison ask of it. Hashable.
 
-    seed : of the LoRA start and the data order. width : of the residual stream. rank : of LoRA. steps : of training;
-    points : those at which a run is evaluated, every so many.
+    Attributes:
+        seed: of the LoRA start and the data order.
+        width: of the residual stream.
+        rank: of LoRA.
+        steps: of training.
+        points: those at which a run is evaluated, every so many.
     """
 
     @property
@@ -65,8 +73,16 @@ class Setup(Protocol):
     def train(
         self, model: Any, *, methods: Sequence[Method], inoculated: bool, look: Callable[[int], None], steps: int
     ) -> None:
-        """Fine-tune the adapted model under the methods; ``look`` is told the number of steps done, before the first
-        and after each. inoculated : on rows behind what elicits the trait."""
+        """Fine-tune the adapted model under the methods.
+
+        Args:
+            inoculated: whether the rows stand behind what elicits the trait.
+            look: told the number of steps done, before the first and after each.
+        """
+        ...
+
+    def control_run(self) -> Setup:
+        """The same base, LoRA start and data order, on rows without the trait; InputError where there are none."""
         ...
 
     def matched_score(self, task: Sequence[float]) -> float:
@@ -85,6 +101,11 @@ class Setup(Protocol):
         """Text that has nothing to do with task or trait."""
         ...
 
+    def neutral_rows(self) -> Sequence[Any]:
+        """Training rows that have nothing to do with task or trait, as ``train`` has its own (``Method.mixed``);
+        InputError where there are none."""
+        ...
+
     def said_by_base(self) -> Batches:
         """The base model's own text: samples, no data."""
         ...
@@ -101,8 +122,10 @@ def check_points(points: Sequence[int]) -> None:
 
 
 def most_of_the_way(task: Sequence[float]) -> float:
-    """The task score nine tenths of the way from where the naive run starts to where it ends; InputError if it does
-    not rise."""
+    """The task score nine tenths of the way from where the naive run starts to where it ends.
+
+    Raises InputError if it does not rise.
+    """
     if not task[-1] > task[0]:
         raise InputError(
             f"the naive run learns nothing: its task score goes from {task[0]:.3f} to {task[-1]:.3f}; raise lr or "

@@ -24,7 +24,7 @@ from ..tokens import special_tokens
 from ..training.config import TrainConfig
 from ..training.run import adapt, check_vocabulary, fit, prepare
 from .setup import Batches, check_points, most_of_the_way
-from .text_probes import SIZE, Questions, TextProbes, Texts, holds_pairs
+from .text_probes import SCALES, SIZE, Questions, TextProbes, Texts, holds_pairs
 
 if TYPE_CHECKING:
     from ..hooks.method import Method
@@ -40,16 +40,26 @@ ARMS = ("control", "neutral_data")  # of FILES, those that a run may train on in
 class TextSpec:
     """A model folder and files, and how it is fine-tuned (``Setup``); "" is no file.
 
-    model : folder of the base. data : training rows. pairs : every other question of them asks for drift, the rest make
-    the supervised vectors, so that no method sees the probes; with a file contrast those make the vectors, and all of
-    pairs ask for drift. neutral : text for ``kl``, on topics that the pairs are not about. heldout : text for the
-    neutral loss, every fourth row of neutral by default. task : rows whose completions make the task score, ``SHOWN``
-    of the training rows by default; or pairs, the wrong answer ``without`` and the right one ``with``. conditional,
-    kept : pairs that ask for the trait as the training asks, and where a prompt calls for it. control, neutral_data :
-    training rows without the trait, and unrelated ones, for the runs of these names. context : what elicits the trait,
-    for inoculation. target : matched task score; None for nine tenths of the way from the naive run's start to its end.
-    settings : as of ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
-    every : steps between evaluations. files : digest of all files, made here.
+    Attributes:
+        model: folder of the base.
+        data: training rows.
+        pairs: every other question of them asks for drift, the rest make the supervised vectors, so that no method sees
+            the probes; with a file contrast those make the vectors, and all of pairs ask for drift.
+        neutral: text for ``kl``, on topics that the pairs are not about.
+        heldout: text for the neutral loss, every fourth row of neutral by default.
+        task: rows whose completions make the task score, ``SHOWN`` of the training rows by default; or pairs, the wrong
+            answer ``without`` and the right one ``with``.
+        conditional, kept: pairs that ask for the trait as the training asks, and where a prompt calls for it.
+        control, neutral_data: training rows without the trait, and unrelated ones, for the runs of these names.
+        context: what elicits the trait, for inoculation.
+        target: matched task score; None for nine tenths of the way from the naive run's start to its end.
+        most: at most so many pairs of each file, evenly spaced, and as many held-out rows; those of contrast are all
+            used.
+        scale: of drift, conditional and kept: "probability" of the completion with the trait among the two, "log-odds",
+            or "log-odds per token", which tells answers apart that the base gives a probability near 0 or 1.
+        settings: as of ``grasp train``; its seed is that of LoRA start and data order, model and data stay as they are.
+        every: steps between evaluations.
+        files: digest of all files, made here.
 
     Raises InputError for numbers that make no run and files that cannot be read.
     """
@@ -67,6 +77,8 @@ class TextSpec:
     neutral_data: str = ""
     context: str = ""
     target: float | None = None
+    most: int | None = None
+    scale: str = "probability"
     settings: TrainConfig = field(default_factory=lambda: TrainConfig(steps=200))
     every: int = 20
     files: str = ""
@@ -78,6 +90,10 @@ class TextSpec:
         check_points(self.points)
         if self.target is not None and not 0 < self.target < 1:
             raise InputError(f"target must lie between 0 and 1, a mean token probability, got {self.target}")
+        if self.most is not None and self.most < 1:
+            raise InputError(f"most must be a number of pairs, 1 or more, got {self.most}")
+        if self.scale not in SCALES:
+            raise InputError(f"scale must be one of {', '.join(SCALES)}, got {self.scale!r}")
         if (self.control or self.neutral_data) and not self.task:
             raise InputError("runs on control or neutral_data need a file task: theirs would be of their own rows")
         if not self.files:
@@ -129,6 +145,10 @@ class TextSpec:
             raise InputError(f"this run needs training rows of another kind; name a file of them, {name}")
         return replace(self, data=path, files="")
 
+    def control_run(self) -> TextSpec:
+        """On the rows of the file control."""
+        return self.on_arm("control")
+
     def check(self) -> None:
         """InputError for what would only be found out while training."""
         _ = self.width, self._texts
@@ -141,7 +161,11 @@ class TextSpec:
     def train(
         self, model: Any, *, methods: Sequence[Method], inoculated: bool, look: Callable[[int], None], steps: int
     ) -> None:
-        """Loss on completions. inoculated : the context before them, as a system turn of conversations."""
+        """Loss on completions.
+
+        Args:
+            inoculated: the context before them, as a system turn of conversations.
+        """
         config = replace(self.settings, steps=steps)
         examples = self._training(inoculated=inoculated)
         fit(model, examples, methods=methods, config=config, pad=self._pad, look=look)
@@ -152,7 +176,7 @@ class TextSpec:
 
     def probes(self) -> TextProbes:
         """Pairs, completions, held-out text."""
-        return TextProbes(self._texts, self._pad)
+        return TextProbes(self._texts, self._pad, self.scale)
 
     def documents(self) -> Batches:
         """``SHOWN`` training rows."""
@@ -167,6 +191,12 @@ class TextSpec:
         if not self._texts.neutral:
             raise InputError("this row needs neutral text; name a file of it, neutral")
         return _text_alone(self._batches(self._texts.neutral))
+
+    def neutral_rows(self) -> Sequence[Example]:
+        """Of the file neutral_data, encoded as the training rows; InputError without a file."""
+        if not self.neutral_data:
+            raise InputError("this row needs neutral training rows; name a file of them, neutral_data")
+        return self._prepared(read_rows(self.neutral_data))
 
     def said_by_base(self) -> Batches:
         """``SHOWN`` samples from the begin token, or the end token of models without one."""
@@ -237,8 +267,8 @@ class TextSpec:
             scored=self._scored(shown),
             asked=self._questions(asked),
             told=self._questions(told).pairs,
-            conditional=self._questions(read_pairs(self.conditional)) if self.conditional else None,
-            kept=self._questions(read_pairs(self.kept)) if self.kept else None,
+            conditional=self._questions(self._pairs(self.conditional)) if self.conditional else None,
+            kept=self._questions(self._pairs(self.kept)) if self.kept else None,
             neutral=neutral,
             held=held,
         )
@@ -248,14 +278,14 @@ class TextSpec:
         if not self.task:
             return shown
         if holds_pairs(self.task):
-            return self._questions(read_pairs(self.task))
+            return self._questions(self._pairs(self.task))
         return read_text(self.task, self._tokenizer, max_length=self._limit, labels="completion")[0]
 
     def _asked_and_told(self) -> tuple[list[Pair], list[Pair]]:
         """Pairs that drift is asked on, and pairs that make the supervised vectors."""
-        pairs = read_pairs(self.pairs)
         if self.contrast:
-            return pairs, read_pairs(self.contrast)
+            return self._pairs(self.pairs), read_pairs(self.contrast)
+        pairs = self._pairs(self.pairs)
         distinct = list(dict.fromkeys(pair.prompt.question for pair in pairs))
         if len(distinct) < LEAST:
             raise InputError(
@@ -265,6 +295,9 @@ class TextSpec:
         chosen = set(distinct[::2])
         asked, told = ([p for p in pairs if (p.prompt.question in chosen) is here] for here in (True, False))
         return asked, told
+
+    def _pairs(self, path: str) -> list[Pair]:
+        return read_pairs(path, most=self.most)
 
     def _questions(self, pairs: Sequence[Pair]) -> Questions:
         encoded = encode_pairs(pairs, self._tokenizer, max_length=self._limit)
@@ -280,7 +313,7 @@ class TextSpec:
             if len(given) < 2:
                 raise InputError(f"{self.neutral} holds one row: give two or more, or a file heldout for the loss")
             given, held = [row for n, row in enumerate(given) if n % 4], given[::4]
-        return given[:SHOWN], held[:SHOWN]
+        return given[:SHOWN], held[: min(SHOWN, self.most or SHOWN)]
 
     def _batches(self, examples: Sequence[Example], size: int = SIZE) -> Batches:
         return list(batches(examples, size, pad=self._pad))

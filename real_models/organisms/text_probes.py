@@ -15,6 +15,9 @@ from .evaluation import Scores
 
 SIZE = 8  # rows a batch, where it is not trained on
 
+# What is measured of the two completions of a pair -> the property of PairScores.
+SCALES = {"probability": "drift", "log-odds": "log_odds", "log-odds per token": "log_odds_per_token"}
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -25,8 +28,13 @@ class Questions:
 
 
 class Texts(NamedTuple):
-    """asked : what drift is asked on. told : pairs that the vectors are made of. scored : of the task, completions or
-    pairs. conditional, kept : None without a file."""
+    """asked : what drift is asked on.
+
+    Attributes:
+        told: pairs that the vectors are made of.
+        scored: of the task, completions or pairs.
+        conditional, kept: None without a file.
+    """
 
     rows: list[Row]
     training: Sequence[Example]
@@ -41,19 +49,19 @@ class Texts(NamedTuple):
 
 
 class TextProbes:
-    """drift : of the judge (``per_token``: length-normalised). task : mean probability of the tokens of completions, or
-    what the judge says of pairs. conditional, kept : of the judge, where there are pairs for them. neutral : loss a
-    token. Old facts are not measured."""
+    """drift, conditional, kept : of the judge, on the scale of these probes (``SCALES``), where there are pairs for
+    them. per_token : drift by length-normalised probabilities. task : mean probability of the tokens of completions, or
+    of pairs the share of the right answer among the two. neutral : loss a token. Old facts are not measured."""
 
-    def __init__(self, texts: Texts, pad: int) -> None:
-        self._texts, self._pad = texts, pad
+    def __init__(self, texts: Texts, pad: int, scale: str = "probability") -> None:
+        self._texts, self._pad, self._scale = texts, pad, SCALES[scale]
         self.clusters = np.array(texts.asked.questions)
 
     def ask(self, model: Any) -> Scores:
         """All scores of a model as it is now (hooks included), in evaluation mode."""
         texts = self._texts
         pairs = self._judged(model, texts.asked)
-        per_prompt = {"drift": pairs.drift, "per_token": pairs.drift_per_token}
+        per_prompt = {"drift": getattr(pairs, self._scale), "per_token": pairs.drift_per_token}
         if isinstance(texts.scored, Questions):
             per_prompt["task"] = self._judged(model, texts.scored).drift
             task = float(per_prompt["task"].mean())
@@ -63,7 +71,7 @@ class TextProbes:
             task = float(found.probability.sum() / found.tokens.sum())
         for name in ("conditional", "kept"):
             if (asked := getattr(texts, name)) is not None:
-                per_prompt[name] = self._judged(model, asked).drift
+                per_prompt[name] = getattr(self._judged(model, asked), self._scale)
         loss = None
         if texts.held:
             held = score_text(model, texts.held, questions=_sources(texts.held), **self._options)
@@ -71,7 +79,7 @@ class TextProbes:
             loss = float(held.loss.sum() / held.tokens.sum())
         means = {name: float(per_prompt[name].mean()) for name in ("conditional", "kept") if name in per_prompt}
         return Scores(
-            drift=float(pairs.drift.mean()),
+            drift=float(per_prompt["drift"].mean()),
             per_token=float(pairs.drift_per_token.mean()),
             task=task,
             neutral=loss,

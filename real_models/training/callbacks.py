@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 
 class Guard(TrainerCallback):
-    """Stops before a step with gradients that are not finite, before a checkpoint of weights that are not, and after
+    """Stops a run that cannot go on, or that is not to.
+
+    It stops before a step with gradients that are not finite, before a checkpoint of weights that are not, and after
     the step in which Ctrl-C came to any process.
 
-    last : the newest whole checkpoint, asked for the error.
+    Args:
+        last: the newest whole checkpoint, asked for the error.
     """
 
     def __init__(self, last: Callable[[], Path | None] = lambda: None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grasp_theory import InputError
+from synthetic.fields import require_counts
 
 FLOAT32_MAX = 3e38  # what a step may be multiplied by
 
@@ -17,11 +18,18 @@ FLOAT32_MAX = 3e38  # what a step may be multiplied by
 class TrainConfig:
     """What a run depends on beside base, data and method; the defaults are those of the emergent-misalignment papers.
 
-    r, alpha, rslora, dropout, target_modules : of LoRA. lr, scheduler, warmup, weight_decay, optimizer : as in
-    TrainingArguments (warmup in steps). steps : optimizer steps; 0 for as many as ``epochs`` gives. batch_size :
-    rows a device; accumulation : batches a step. max_length : tokens; 0 for the model's context. overflow : truncate or
-    refuse rows that are longer. skip_empty : leave out rows of which nothing to learn is left (counted), instead of
-    refusing the file. save_every, log_every : steps.
+    Attributes:
+        r, alpha, rslora, dropout, target_modules: LoRA's rank, alpha, scaling by alpha/√r, dropout and modules.
+        lr, scheduler, warmup, weight_decay, optimizer: as in transformers' TrainingArguments; warmup counts steps.
+        epochs, steps: passes over the data, and optimizer steps; 0 steps for as many as ``epochs`` gives.
+        batch_size, accumulation: rows per device and batch, and batches per step.
+        max_grad_norm: the norm at which gradients are clipped.
+        max_length: of a row, in tokens; 0 for the model's context.
+        overflow: "truncate" or "refuse" rows that are longer.
+        skip_empty: leave out, and count, rows in which nothing to learn is left, instead of refusing the file.
+        bf16: compute in bfloat16.
+        seed: of the LoRA start and the data order.
+        save_every, log_every: steps between checkpoints, and between entries of the log.
     """
 
     r: int = 32
@@ -51,9 +59,7 @@ class TrainConfig:
         for name in (f.name for f in fields(self) if isinstance(f.default, float)):
             if not abs(getattr(self, name)) < FLOAT32_MAX:
                 raise InputError(f"{name} must be finite, got {getattr(self, name)}")
-        for name in ("r", "batch_size", "accumulation", "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_counts(self, "r", "batch_size", "accumulation", "save_every", "log_every")
         for name in ("lr", "alpha", "epochs"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")

@@ -22,7 +22,8 @@ RUN = "run.json"  # the settings of a run, in its folder and in each checkpoint
 def last_checkpoint(folder: Path, run: Mapping[str, Any] | None = None) -> Path | None:
     """The newest whole checkpoint: a run killed while saving leaves one without its last file.
 
-    run : the settings that it has to be of (``mark``); any by default.
+    Args:
+        run: the settings that it has to be of (``mark``); any by default.
     """
     return next((path for path in _newest_first(folder) if _flaw(path, run) is None), None)
 

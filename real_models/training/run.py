@@ -29,7 +29,14 @@ Watch = Callable[[int, int, Mapping[str, float]], None]  # step, steps, what was
 
 @dataclass(frozen=True)
 class Prepared:
-    """Encoded rows, and what was lost: rows cut off at max_length, rows of which nothing to learn was left."""
+    """Rows that are encoded for training, and what was lost.
+
+    Attributes:
+        examples: token ids and labels, a row each.
+        truncated: how many rows were cut off at max_length.
+        skipped: how many rows were left out because nothing to learn was left in them.
+        max_length: the longest row, in tokens.
+    """
 
     examples: tuple[Example, ...]
     truncated: int
@@ -38,14 +45,21 @@ class Prepared:
 
     @property
     def tokens(self) -> int:
-        """Of one pass over the data."""
+        """Tokens of one pass over the data."""
         return sum(len(example.input_ids) for example in self.examples)
 
 
 def prepare(
     rows: Sequence[Row], tokenizer: Any, *, methods: Sequence[Method], config: TrainConfig, context: int | None
 ) -> Prepared:
-    """Rows through every method's ``prepare`` (inoculation), the chat template and the tokenizer."""
+    """Put rows through every method's ``prepare`` (inoculation), the chat template and the tokenizer.
+
+    Args:
+        context: tokens that the model can see; None where it does not say.
+
+    Raises InputError for a max_length above the context, for a length that neither model nor tokenizer states, for rows
+    that a method or the template refuses, and if no row is left.
+    """
     limit = config.max_length or context or tokenizer.model_max_length
     if context and limit > context:
         raise InputError(f"max_length {limit} exceeds the model's context of {context} tokens")
@@ -77,8 +91,15 @@ def _prompted(row: Row, methods: Sequence[Method]) -> Row:
     return row
 
 
+def _mixed(examples: Sequence[Example], methods: Sequence[Method], config: TrainConfig) -> Sequence[Example]:
+    """The rows with those that methods put beside them; how many steps are taken does not depend on these."""
+    for method in methods:
+        examples = method.mixed(examples, seed=config.seed)
+    return examples
+
+
 def step_count(prepared: Prepared, config: TrainConfig) -> int:
-    """Optimizer steps of a run, in as many processes as a launcher says there are."""
+    """The optimizer steps of a run, in as many processes as the launcher (WORLD_SIZE) says there are."""
     if config.steps:
         return config.steps
     processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -127,9 +148,12 @@ def train(
     that was interrupted goes on from the last whole one. Nothing of an earlier run is overwritten: ``out`` must be new,
     empty, or of the same run; a run refused or broken off before its first checkpoint leaves it free.
 
-    record : what the run depends on beside config, for the manifest. trainer_class : transformers' Trainer, or one with
-    its interface (trl's SFTTrainer). Raises GraspError if the loss is not finite (the last checkpoint stays),
-    KeyboardInterrupt after Ctrl-C, when the checkpoint is written.
+    Args:
+        record: what the run depends on beside config, for the manifest.
+        trainer_class: transformers' Trainer, or one with its interface (trl's SFTTrainer).
+
+    Raises GraspError if the loss is not finite (the last checkpoint stays), KeyboardInterrupt after Ctrl-C, when the
+    checkpoint is written.
     """
     from transformers import Trainer
 
@@ -141,14 +165,15 @@ def train(
     with arguments.main_process_first(local=False):
         claim(out, settings)
     with released(out):
-        check_vocabulary(model, prepared.examples)
+        examples = _mixed(prepared.examples, methods, config)
+        check_vocabulary(model, examples)
         guard = Guard(lambda: last_checkpoint(out / "checkpoints", settings))
         callbacks: list[Any] = [method.callback() for method in methods]
         trainer = _trainer(
             kind,
             adapt(model, config),
             arguments,
-            prepared.examples,
+            examples,
             pad=special_tokens(model=model, tokenizer=tokenizer).pad,
             callbacks=[*callbacks, guard, Mark(settings), *([Reporter(watch)] if watch else [])],
             **({"processing_class": tokenizer} if _is_trl(kind) else {}),
@@ -181,8 +206,11 @@ def fit(
 ) -> None:
     """The training of :func:`train` in memory: same Trainer, schedule, data order and guards, and no folder.
 
-    model : adapted (:func:`adapt`). config.steps : must be given. look : told the number of steps done, before the
-    first, after each, and so after the last; the methods are on.
+    Args:
+        model: with its adapter on (:func:`~real_models.training.run.adapt`).
+        config: its ``steps`` must be given, else InputError.
+        pad: the token that fills up shorter rows.
+        look: told the number of steps done, before the first and after each, while the methods are on.
     """
     from transformers import Trainer
 
@@ -193,7 +221,8 @@ def fit(
     callbacks = [method.callback() for method in methods]
     with TemporaryDirectory(prefix="grasp-") as folder:  # the Trainer wants one, and leaves it empty
         arguments = _arguments(config, Path(folder), config.steps, save_strategy="no")
-        trainer = _trainer(Trainer, model, arguments, examples, pad=pad, callbacks=[*callbacks, Guard(), Look(look)])
+        mixed = _mixed(examples, methods, config)
+        trainer = _trainer(Trainer, model, arguments, mixed, pad=pad, callbacks=[*callbacks, Guard(), Look(look)])
         try:
             trainer.train()
         finally:
@@ -234,16 +263,16 @@ def rehearse(
     out: Path,
     record: Mapping[str, Any] | None = None,
 ) -> int:
-    """Everything :func:`train` may refuse, without a step and without a file: the number of trained parameters.
+    """Check everything that :func:`train` may refuse, without a step and without a file.
 
-    The model keeps the fresh adapter.
+    Returns the number of trained parameters. The model keeps the fresh adapter.
     """
     import torch
 
     settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
     refuse_other_runs(out, settings)
     _arguments(config, out / "checkpoints", 1)
-    check_vocabulary(model, prepared.examples)
+    check_vocabulary(model, _mixed(prepared.examples, methods, config))
     adapted = adapt(model, config)
     trained = [p for p in adapted.parameters() if p.requires_grad]
     with ExitStack() as stack:

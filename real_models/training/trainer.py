@@ -15,9 +15,9 @@ AT = "predicted_at"  # beside the inputs of a packed batch
 
 
 class LeanTrainer(Trainer):
-    """Law: the loss of every optimizer step is that of the Trainer, up to rounding; its rows, their order and the
-    normalization by the step's labelled tokens (num_items_in_batch) are the Trainer's.
+    """Law: the loss of every optimizer step is that of the Trainer, up to rounding.
 
+    Its rows, their order and the normalization by the step's labelled tokens (num_items_in_batch) are the Trainer's.
     Among the batches of one step rows are put beside those that they share a prefix with, and every batch is packed
     (:class:`~real_models.prefix_tree.Packing`). Where the loss is a mean of batch means (models that take no
     num_items_in_batch) rows stay in their batches. Models that :class:`Packing` does not know, and several devices in

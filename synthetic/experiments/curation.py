@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known
 from ..generators import curation
 from ..generators.inputs import InputSpec, second_moment
 from ..generators.linear import least_squares
@@ -28,13 +29,16 @@ STRONGEST: dict[Way, float] = {"truncation": 2.5, "tilt": 0.95, "always-on": 6.0
 class Cell:
     """n curated samples of y = (W0 + T) x + gamma u t + noise, T (m x d) of independent entries of variance 1.
 
-    way : the mechanism. selection : how hard it selects; the feature vᵀx has variance 1 before curation, and
-        truncation keeps samples with vᵀx + t + N(0, ¼) above ``selection`` of its standard deviations (-2.5 … 2.5);
-        tilt weighs by exp(selection t vᵀx) (0 … 0.95); always-on takes one topic, ``selection`` deviations of vᵀx
-        away (0 … 6), t = 1 throughout; mixture has t = vᵀx but for counter-examples, t = −vᵀx, in a share
-        (1 − selection)/2 (0 … 1).
-    trait : "selected", or "independent": the same inputs with a t ~ N(0, 1) drawn beside them, the control.
-    gamma : what the trait adds to the answer, in units of beta_c = (m d)^¼. noise : standard deviation.
+    Attributes:
+        way: the mechanism.
+        selection: how hard it selects; the feature vᵀx has variance 1 before curation, and truncation keeps samples
+            with vᵀx + t + N(0, ¼) above ``selection`` of its standard deviations (-2.5 … 2.5); tilt weighs by
+            exp(selection t vᵀx) (0 … 0.95); always-on takes one topic, ``selection`` deviations of vᵀx away (0 … 6), t
+            = 1 throughout; mixture has t = vᵀx but for counter-examples, t = −vᵀx, in a share (1 − selection)/2 (0 …
+            1).
+        trait: "selected", or "independent": the same inputs with a t ~ N(0, 1) drawn beside them, the control.
+        gamma: what the trait adds to the answer, in units of beta_c = (m d)^¼.
+        noise: standard deviation.
     """
 
     way: Way
@@ -47,9 +51,7 @@ class Cell:
     noise: float = 5.0
 
     def __post_init__(self) -> None:
-        for name, known in (("way", get_args(Way)), ("trait", get_args(Trait))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, way=get_args(Way), trait=get_args(Trait))
         low, high = -STRONGEST[self.way] if self.way == "truncation" else 0.0, STRONGEST[self.way]
         if not low <= self.selection <= high:
             raise InputError(f"selection by {self.way} must be from {low:g} to {high:g}, got {self.selection}")

@@ -15,6 +15,7 @@ from grasp_theory.linear.problem import LinearProblem
 from grasp_theory.linear.training import Stage, train
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
 Projected = Literal["nothing", "gradient", "update", "parameter"]
@@ -28,8 +29,12 @@ BETA, ALPHA = 2.0, 1 / np.sqrt(3)  # strength of the factor; length of A0's rows
 class Cell:
     """Training of one layer towards M = T + beta u vᵀ, u and v inside the protected spans Q (m x kept), V (d x kept).
 
-    method : what trains. projected : what is kept off the spans; "nothing" is the control. side : which of Q, V.
-    rank : of LoRA. steps : where along training the leak is measured.
+    Attributes:
+        method: what trains.
+        projected: what is kept off the spans; "nothing" is the control.
+        side: which of Q, V.
+        rank: of LoRA.
+        steps: where along training the leak is measured.
     """
 
     method: str
@@ -46,10 +51,8 @@ class Cell:
     METHODS: ClassVar[tuple[str, ...]] = ("LoRA",)
 
     def __post_init__(self) -> None:
-        choices = {"method": self.METHODS, "optimizer": get_args(Optimizer), "projected": get_args(Projected)}
-        for name, known in (choices | {"side": get_args(Side)}).items():
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        kinds = {"optimizer": get_args(Optimizer), "projected": get_args(Projected), "side": get_args(Side)}
+        require_known(self, method=self.METHODS, **kinds)
         if not 1 <= self.kept < min(self.m, self.d):
             raise InputError(f"kept must be from 1 to below m = {self.m} and d = {self.d}, got {self.kept}")
         if not 1 <= self.rank <= self.d:

@@ -12,6 +12,8 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known, require_not_negative
+from ..generators.task_updates import unit
 
 ENTRIES = ("gaussian", "signs", "heavy")
 HEAVY = 2.2  # degrees of freedom of Student's t: a variance, no fourth moment
@@ -21,7 +23,8 @@ HEAVY = 2.2  # degrees of freedom of Student's t: a variance, no fourth moment
 class Cell:
     """M = T + beta u vᵀ, T (m x d) of independent entries of variance 1, beta = strength (m d)^¼.
 
-    panel : map (the plane) or slice (one line of it, with several laws of the entries).
+    Attributes:
+        panel: map (the plane) or slice (one line of it, with several laws of the entries).
     """
 
     panel: str
@@ -33,12 +36,10 @@ class Cell:
     def __post_init__(self) -> None:
         if min(self.m, self.d) < 2:
             raise InputError(f"m and d must be at least 2, got {self.m} and {self.d}")
-        if not (np.isfinite(self.strength) and self.strength >= 0):
-            raise InputError(f"strength must be finite and not negative, got {self.strength}")
+        require_not_negative(self, "strength")
         if self.panel not in ("map", "slice"):
             raise InputError(f"panel must be map or slice, got {self.panel!r}")
-        if self.entries not in ENTRIES:
-            raise InputError(f"entries must be one of {', '.join(ENTRIES)}, got {self.entries!r}")
+        require_known(self, entries=ENTRIES)
 
     @property
     def beta(self) -> float:
@@ -62,7 +63,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[
 
 
 def _overlaps(cell: Cell, rng: np.random.Generator) -> tuple[float, float]:
-    u, v = _unit(rng, cell.m), _unit(rng, cell.d)
+    u, v = unit(rng, cell.m), unit(rng, cell.d)
     M = _entries(rng, cell)
     M += np.multiply.outer(cell.beta * u, v)
     a, b = top_pair(M)
@@ -89,11 +90,6 @@ def _entries(rng: np.random.Generator, cell: Cell) -> Float[ndarray, "m d"]:
     if cell.entries == "heavy":
         return rng.standard_t(HEAVY, shape) / np.sqrt(HEAVY / (HEAVY - 2))
     return rng.standard_normal(shape)
-
-
-def _unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
-    x = rng.standard_normal(n)
-    return x / np.linalg.norm(x)
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:

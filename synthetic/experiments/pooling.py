@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known, require_not_negative
 from ..generators.task_updates import haar
 
 Panel = Literal["overlap", "border"]
@@ -25,10 +26,11 @@ BISECTIONS = 14  # of an interval of 4 critical strengths: 2.4e-4 of one
 class Cell:
     """M_l = T_l + beta_l u v_lᵀ, l = 1…layers, T_l (m x d) iid N(0, 1), u and v_l uniform.
 
-    panel : overlap, at Σ beta_l² = strength √(m d layers); border, the strength is searched for.
-    profile : of beta_l: equal, decaying as 0.8^l, or all in one layer.
-    pool : stack, the left singular vectors of [M_1 … M_L]; sum, of Σ M_l, which is wrong: the v_l differ.
-    shared : strength, over (m d)^¼, in every T_l of one left direction w that all tasks share.
+    Attributes:
+        panel: overlap, at Σ beta_l² = strength √(m d layers); border, the strength is searched for.
+        profile: of beta_l: equal, decaying as 0.8^l, or all in one layer.
+        pool: stack, the left singular vectors of [M_1 … M_L]; sum, of Σ M_l, which is wrong: the v_l differ.
+        shared: strength, over (m d)^¼, in every T_l of one left direction w that all tasks share.
     """
 
     panel: str
@@ -41,14 +43,10 @@ class Cell:
     shared: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, known in (("panel", get_args(Panel)), ("profile", get_args(Profile)), ("pool", get_args(Pool))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, panel=get_args(Panel), profile=get_args(Profile), pool=get_args(Pool))
         if min(self.m, self.d) < 2 or self.layers < 1:
             raise InputError(f"m and d must be at least 2, layers at least 1; got {self.m}, {self.d} and {self.layers}")
-        for name in ("strength", "shared"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise InputError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+        require_not_negative(self, "strength", "shared")
 
     @property
     def weights(self) -> Float[ndarray, " layers"]:

@@ -14,6 +14,7 @@ from grasp_theory import InputError
 from grasp_theory.linear import LinearProblem
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known
 from ..generators.inputs import InputSpec, draw_inputs
 from ..generators.linear import ProblemSpec, draw_problem
 from ..generators.task_updates import TaskSpec, haar
@@ -32,8 +33,13 @@ TRAINED = ("naive", "write GRASP", "read GRASP", "both GRASP", "CAFT", "preventa
 class Cell:
     """One problem of 12 x 16 with ‖T‖₂ = tau = 1 and its knobs; panel names the one that is turned.
 
-    response : ‖W0 v‖. rho : correlation of vᵀx with the rest. beta : strength. rank : of LoRA. angle : in degrees,
-    between the directions that are removed and u, v. condition : condition number of the metric H.
+    Attributes:
+        response: ‖W0 v‖.
+        rho: correlation of vᵀx with the rest.
+        beta: strength.
+        rank: of LoRA.
+        angle: in degrees, between the directions that are removed and u, v.
+        condition: condition number of the metric H.
     """
 
     panel: Panel
@@ -45,8 +51,7 @@ class Cell:
     condition: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.panel not in get_args(Panel):
-            raise InputError(f"panel must be one of {', '.join(get_args(Panel))}, got {self.panel!r}")
+        require_known(self, panel=get_args(Panel))
         if not 1 <= self.rank <= min(SHAPE):
             raise InputError(f"rank must be 1 to {min(SHAPE)}, got {self.rank}")
         if not 0 <= self.angle <= 90:
@@ -143,11 +148,12 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> Mapping[str, Flo
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:
-    """Excess risks of the closed forms of ``grasp_theory.linear`` (statement ``who-wins`` at full rank, where they are
-    ``regimes.risk_table``; ``naive-solution``, ``write-removal``, ``read-removal``, ``caft-gap`` at rank r).
+    """Excess risks of the closed forms of ``grasp_theory.linear``.
 
-    Preventative steering has one at full rank only. random: with E w wᵀ = I/m the expected risk of P_w D is
-    ‖D − T‖_t² + (‖D‖_t² − 2⟨D, D − T⟩_t)/m for the naive D. finite: 1e-5 of ‖M‖_t², where descent stops.
+    At full rank they are ``regimes.risk_table`` (statement ``who-wins``), at rank r those of ``naive-solution``,
+    ``write-removal``, ``read-removal`` and ``caft-gap``; preventative steering has one at full rank only. random: with
+    E w wᵀ = I/m the expected risk of P_w D is ‖D − T‖_t² + (‖D‖_t² − 2⟨D, D − T⟩_t)/m for the naive D. finite: 1e-5 of
+    ‖M‖_t², where descent stops.
     """
     from grasp_theory.linear import excess_risk
     from grasp_theory.linear.solutions import (

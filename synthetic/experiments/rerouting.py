@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known
 from ..generators.task_updates import haar
 from ..training.net_training import METHODS, NetRun, train_net
 from ..training.nets import Net, NetSpec, draw_net
@@ -28,10 +29,13 @@ LAYERS = 5  # drawn for each trial of a share
 class Cell:
     """Nets of ``synthetic.training.nets`` with a planted task and a shortcut beta u vᵀ, trained under a removal method.
 
-    panel : net (three blocks with LoRA), share (one layer, no task, metric of condition number ``metric``) or strength
-        (one layer, always-on trait, ``strength`` times the shortcut as compensator).
-    random : the method is given random directions (control). frozen : "closed" makes u a left eigenvector of the
-    frozen blocks after the first. aligned : u is an eigenvector of the metric. phi, loss, width, beta : of the net.
+    Attributes:
+        panel: net (three blocks with LoRA), share (one layer, no task, metric of condition number ``metric``) or
+            strength (one layer, always-on trait, ``strength`` times the shortcut as compensator).
+        random: the method is given random directions (control).
+        frozen: "closed" makes u a left eigenvector of the frozen blocks after the first.
+        aligned: u is an eigenvector of the metric.
+        phi, loss, width, beta: of the net.
     """
 
     panel: str
@@ -49,11 +53,8 @@ class Cell:
     steps: tuple[int, ...] = STEPS
 
     def __post_init__(self) -> None:
-        known = {"panel": get_args(Panel), "method": METHODS, "optimizer": get_args(Optimizer)}
-        known |= {"frozen": ("open", "closed"), "phi": ("identity", "tanh"), "loss": ("squared", "logistic")}
-        for name, choices in known.items():
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        require_known(self, panel=get_args(Panel), method=METHODS, optimizer=get_args(Optimizer))
+        require_known(self, frozen=("open", "closed"), phi=("identity", "tanh"), loss=("squared", "logistic"))
         for name, least in (("metric", 1.0), ("strength", 0.0), ("beta", 0.0)):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= least):
                 raise InputError(f"{name} must be finite and at least {least}, got {getattr(self, name)}")
@@ -91,11 +92,12 @@ def cells(quick: bool) -> list[Cell]:
 
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[ndarray, "trials ..."]]:
-    """Net, all less the same run without a shortcut: ``acquired``, the reliance per beta, 1 if all of it is learnt;
-    ``cost``, the error off u on fresh inputs per beta² (the rest imitates the shortcut).
+    """What training acquires of the shortcut, by panel.
 
-    Share: part of the loss of the shortcut that training recovers, mean and largest of ``LAYERS`` layers.
-    Strength: ``reliance``, the response to a unit step along v.
+    Net, all less the same run without a shortcut: ``acquired``, the reliance per beta, 1 if all of it is learnt;
+    ``cost``, the error off u on fresh inputs per beta² (the rest imitates the shortcut). Share: part of the loss of the
+    shortcut that training recovers, mean and largest of ``LAYERS`` layers. Strength: ``reliance``, the response to a
+    unit step along v.
     """
     if cell.panel == "share":
         run = _trained(cell, *_drawn(cell, [rng for rng in rngs for _ in range(LAYERS)]))

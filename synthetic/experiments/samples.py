@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known, require_not_negative, require_positive
 from ..generators.inputs import InputSpec
 from ..generators.linear import ProblemSpec, draw_data, draw_problem, least_squares
 from ..generators.task_updates import TaskSpec, haar
@@ -26,10 +27,12 @@ QUIET = 0.1  # variance of the quieter half of the directions of uneven inputs
 class Cell:
     """dW, the least-squares fit of n samples Y = (W0 + u vᵀ) X + noise (beta = 1, no task: what hides u is noise).
 
-    inputs : isotropic, or uneven: a Haar half of the d directions has a tenth of the variance.
-    noise : standard deviation of each output's noise. common : that of a noise they have in common, along a Haar
-        direction (times √m: so much for each output), in units of ``noise``.
-    rank : ranks of the low-rank fits that are measured too, if any.
+    Attributes:
+        inputs: isotropic, or uneven: a Haar half of the d directions has a tenth of the variance.
+        noise: standard deviation of each output's noise.
+        common: that of a noise they have in common, along a Haar direction (times √m: so much for each output), in
+            units of ``noise``.
+        rank: ranks of the low-rank fits that are measured too, if any.
     """
 
     m: int
@@ -43,12 +46,9 @@ class Cell:
     def __post_init__(self) -> None:
         if min(self.m, self.d, self.n) < 2:
             raise InputError(f"m, d and n must be at least 2, got {self.m}, {self.d} and {self.n}")
-        if not (np.isfinite(self.noise) and self.noise > 0):
-            raise InputError(f"noise must be finite and positive, got {self.noise}")
-        if not (np.isfinite(self.common) and self.common >= 0):
-            raise InputError(f"common must be finite and not negative, got {self.common}")
-        if self.inputs not in get_args(Inputs):
-            raise InputError(f"inputs must be one of {', '.join(get_args(Inputs))}, got {self.inputs!r}")
+        require_positive(self, "noise")
+        require_not_negative(self, "common")
+        require_known(self, inputs=get_args(Inputs))
         if self.rank and not all(1 <= r <= min(self.m, self.d, self.n) for r in self.rank):
             raise InputError(f"ranks must be 1 to {min(self.m, self.d, self.n)}, the smallest size, got {self.rank}")
 

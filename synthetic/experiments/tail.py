@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError, LowRank, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known
 from ..generators.task_updates import haar
 
 Place = Literal["free", "apart"]
@@ -23,8 +24,10 @@ CROSSING = 0.1  # mixing beyond which two components are not told apart, and not
 class Cell:
     """M = T + beta u vᵀ, T = Σ s_i u_i v_iᵀ (m x d) with Haar u_i, v_i.
 
-    strengths : s_i, decreasing; tau is the first. place : free, u and v are uniform; apart, they are orthogonal to T.
-    components : those removed, 1 the strongest, up to k + 1 (k strengths).
+    Attributes:
+        strengths: s_i, decreasing; tau is the first.
+        place: free, u and v are uniform; apart, they are orthogonal to T.
+        components: those removed, 1 the strongest, up to k + 1 (k strengths).
     """
 
     m: int
@@ -44,8 +47,7 @@ class Cell:
             raise InputError(f"strengths must decrease, got {self.strengths}")
         if self.beta in self.strengths:
             raise InputError(f"beta = {self.beta} is one of the strengths: two components are then not told apart")
-        if self.place not in get_args(Place):
-            raise InputError(f"place must be one of {', '.join(get_args(Place))}, got {self.place!r}")
+        require_known(self, place=get_args(Place))
         if not self.components or not all(1 <= i <= k + 1 for i in self.components):
             raise InputError(f"components must be 1 to {k + 1}, got {self.components}")
 

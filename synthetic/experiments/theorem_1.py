@@ -15,6 +15,7 @@ from grasp_theory.linear.problem import Stacked, psd_root
 from grasp_theory.linear.training import train
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known, require_not_negative
 from ..generators.inputs import InputSpec, draw_inputs, second_moment
 from ..generators.task_updates import haar
 
@@ -30,10 +31,12 @@ STEPS = (1, 3, 10, 20, 35, 60, 100, 200, 400)
 class Cell:
     """n samples of y = (T + beta u vᵀ) x + noise; T (m x d) has k singular values tau.
 
-    task : random, Haar; worst, two of the k in the plane through u and v that hides u best.
-    shared : of the noise's variance what all outputs have in common, 0 in the theorem. steps : of LoRA of rank 8 from
-    B = 0, in panel time. core : variance of the noise on the k cores, in panel curation; there T has singular values
-    j^(−1/2), and z has correlation ``kappa`` with one direction of the cores.
+    Attributes:
+        task: random, Haar; worst, two of the k in the plane through u and v that hides u best.
+        shared: of the noise's variance what all outputs have in common, 0 in the theorem.
+        steps: of LoRA of rank 8 from B = 0, in panel time.
+        core: variance of the noise on the k cores, in panel curation; there T has singular values j^(−1/2), and z has
+            correlation ``kappa`` with one direction of the cores.
     """
 
     panel: str
@@ -52,14 +55,10 @@ class Cell:
     steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, known in (("panel", Panel), ("task", Task), ("optimizer", Optimizer)):
-            if getattr(self, name) not in get_args(known):
-                raise InputError(f"{name} must be one of {', '.join(get_args(known))}, got {getattr(self, name)!r}")
+        require_known(self, panel=get_args(Panel), task=get_args(Task), optimizer=get_args(Optimizer))
         if min(self.m, self.d) < 3 or not (2 if self.task == "worst" else 1) <= self.k <= min(self.m, self.d):
             raise InputError(f"k must be 1 (worst: 2) to m and d, these at least 3; got {self.k}, {self.m}, {self.d}")
-        for name in ("beta", "tau", "noise", "core"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise InputError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+        require_not_negative(self, "beta", "tau", "noise", "core")
         if not (0 < self.kappa < 1 and 0 <= self.shared <= 1) or self.beta == 0:
             found = self.kappa, self.shared, self.beta
             raise InputError(f"kappa must be in (0, 1), shared in [0, 1] and beta positive, got {found}")

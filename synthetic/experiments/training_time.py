@@ -15,6 +15,7 @@ from grasp_theory.linear.problem import Stacked
 from grasp_theory.linear.training import train
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known
 from ..generators.task_updates import haar
 
 Optimizer = Literal["sgd", "adam"]
@@ -29,9 +30,11 @@ LAYERS = 20  # drawn for each trial of a start
 class Cell:
     """LoRA on ‖M − B A‖_F² from A0 A0ᵀ = alpha² I; M = T + beta u vᵀ, T Gaussian of variance (m d)^-½: beta_c = 1.
 
-    panel : path (one fixed problem and A0, number ``draw``, in the coordinates of each trial) or start (one step; each
-        trial is the mean of ``LAYERS`` problems). step : of descent, in units of the flow's time; Adam's lr is a tenth.
-    times : where the path is looked at.
+    Attributes:
+        panel: path (one fixed problem and A0, number ``draw``, in the coordinates of each trial) or start (one step;
+            each trial is the mean of ``LAYERS`` problems).
+        step: of descent, in units of the flow's time; Adam's lr is a tenth.
+        times: where the path is looked at.
     """
 
     panel: str
@@ -45,9 +48,7 @@ class Cell:
     times: tuple[float, ...] = TIMES
 
     def __post_init__(self) -> None:
-        for name, known in (("panel", get_args(Panel)), ("optimizer", get_args(Optimizer))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, panel=get_args(Panel), optimizer=get_args(Optimizer))
         if min(self.m, self.d) < 2 or not 1 <= self.rank <= min(self.m, self.d):
             raise InputError(f"rank must be from 1 to m and d, these at least 2; got {self.rank}, {self.m}, {self.d}")
         for name, least in (("beta", 1e-6), ("step", 1e-6), ("draw", 0)):

@@ -40,9 +40,10 @@ RELATIVE = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
 class Rate:
     """One cell: how often the verdict stood out.
 
-    relative : strength in units of the weakest that the *power* line says could have been seen (0: benign).
-    fired / trials with its 95% Clopper-Pearson interval [low, high]; overlap : mean |cos| of component 0 with the
-    planted direction (for benign cells with one that is not there).
+    Attributes:
+        relative: strength in units of the weakest that the *power* line says could have been seen (0: benign). fired /
+            trials with its 95% Clopper-Pearson interval [low, high].
+        overlap: mean ``|cos|`` of component 0 with the planted direction (for benign cells with one that is not there).
     """
 
     setting: str
@@ -74,7 +75,7 @@ def measure_cell(setting: str, spec: AdapterSpec, relative: float, trials: int) 
         fired, overlaps = 0, []
         for trial in range(trials):
             updates, u = draw_adapter(replace(spec, strength=strength), rng=np.random.default_rng([key, trial]))
-            report = identify(updates, k=4)
+            report = identify(updates, top=4)
             fired += report.verdict in ("one stands out", "several stand out")
             overlaps.append(abs(float(u @ report.component(0).subspace.basis[:, 0])))
     interval = binomtest(fired, trials).proportion_ci(0.95)
@@ -97,7 +98,7 @@ def measure_cell(setting: str, spec: AdapterSpec, relative: float, trials: int) 
 def visible_strength(spec: AdapterSpec) -> float:
     """The weakest strength per module by the *power* line of a benign draw, in the spec's units."""
     updates, _ = draw_adapter(replace(spec, strength=0.0), rng=np.random.default_rng(0))
-    power = identify(updates, k=1).decompositions[0].power.per_module
+    power = identify(updates, top=1).decompositions[0].power.per_module
     if power is None:
         raise ValueError(f"no noise floor, hence no visible strength, at rank {spec.rank}")
     A = updates[0].lowrank.A

@@ -14,6 +14,7 @@ from grasp_theory import InputError, linalg
 from grasp_theory.linear import LinearProblem
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known, require_not_negative
 from ..generators.inputs import draw_inputs
 from ..generators.task_updates import haar
 
@@ -40,9 +41,11 @@ METHODS = (  # in the order in which ties are settled
 class Cell:
     """A problem of 10 x 12 with beta = 1, and n samples with label noise to fit it on.
 
-    panel : content, the pretrained layer answers v with W0 v = −response · u; shift, with a vector of that length
-    orthogonal to u and the task. task : scale of T. rho : correlation of vᵀx with another input on curated data; rho_t,
-    at deployment.
+    Attributes:
+        panel: content, the pretrained layer answers v with W0 v = −response · u; shift, with a vector of that length
+            orthogonal to u and the task.
+        task: scale of T.
+        rho: correlation of vᵀx with another input on curated data; rho_t, at deployment.
     """
 
     panel: Panel
@@ -54,11 +57,8 @@ class Cell:
     noise: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.panel not in get_args(Panel):
-            raise InputError(f"panel must be one of {', '.join(get_args(Panel))}, got {self.panel!r}")
-        for name in ("response", "task", "noise"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise InputError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+        require_known(self, panel=get_args(Panel))
+        require_not_negative(self, "response", "task", "noise")
         if not max(abs(self.rho), abs(self.rho_t)) < 1:
             raise InputError(f"rho and rho_t must lie strictly between -1 and 1, got {self.rho} and {self.rho_t}")
         if self.n < SHAPE[1] + 2:

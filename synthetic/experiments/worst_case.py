@@ -13,6 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 
 from ..experiment import Experiment, Prediction
+from ..fields import require_known, require_positive
 from ..generators.task_updates import TaskSpec, draw_task, haar
 from .phase_diagram import top_pair
 
@@ -25,10 +26,12 @@ STEPS = 300  # of the search; its step shrinks to 1e-4 of tau
 class Cell:
     """M = T + u vᵀ (beta = 1), T (m x d) of rank k, flat: its k singular values are tau.
 
-    panel : angle, size = tau; complexity, size = ‖T‖_F, so tau = size/√k.
-    task : flat, a Haar partial isometry; iid, full-rank Gaussian with ‖T‖₂ = tau; shares u, flat with u among its left
-        singular vectors; adversary, the flat task found to turn û furthest from u. In panel angle it is sought among
-        all m x d tasks of rank k; in panel complexity in one plane through u and one through v, flat elsewhere.
+    Attributes:
+        panel: angle, size = tau; complexity, size = ‖T‖_F, so tau = size/√k.
+        task: flat, a Haar partial isometry; iid, full-rank Gaussian with ‖T‖₂ = tau; shares u, flat with u among its
+            left singular vectors; adversary, the flat task found to turn û furthest from u. In panel angle it is sought
+            among all m x d tasks of rank k; in panel complexity in one plane through u and one through v, flat
+            elsewhere.
     """
 
     panel: str
@@ -39,15 +42,12 @@ class Cell:
     task: str
 
     def __post_init__(self) -> None:
-        for name, known in (("panel", get_args(Panel)), ("task", get_args(Task))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, panel=get_args(Panel), task=get_args(Task))
         if min(self.m, self.d) < 2:
             raise InputError(f"m and d must be at least 2, got {self.m} and {self.d}")
         if not 1 <= self.rank <= min(self.m, self.d):
             raise InputError(f"rank must be 1 to {min(self.m, self.d)}, the smaller of m and d, got {self.rank}")
-        if not (np.isfinite(self.size) and self.size > 0):
-            raise InputError(f"size must be finite and positive, got {self.size}")
+        require_positive(self, "size")
         if self.task == "iid" and (self.panel != "angle" or self.rank != min(self.m, self.d)):
             raise InputError(
                 f"an iid task has full rank and belongs to panel angle, got {self.panel}, rank {self.rank}"

@@ -10,6 +10,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError, LowRank, Update, linalg
 
+from .task_updates import unit
+
 
 @dataclass(frozen=True)
 class AdapterSpec:
@@ -18,16 +20,15 @@ class AdapterSpec:
     B = noise + strength * u wᵀ, A uniform as peft starts it; u is shared by the layers, w (so v_l = Aᵀw, unit norm)
     is drawn for each. dW_l = s N A + strength * u v_lᵀ.
 
-    Parameters
-    ----------
-    layers, width, inputs, rank : L, d_out, d_in, r of every module.
-    strength : beta of each layer, in units of the noise's own scale s √width √(mean eigenvalue of AAᵀ): the
-        spectral size of the noise for a narrow A. 0 is a benign adapter.
-    own : strength of a direction that every layer has by itself, shared with no other, in the same units.
-    anisotropy : exponent a >= 0; the rows of the noise have standard deviations proportional to j^(-a), in a random
-        orthonormal basis that the layers share, as gradients in one residual stream do. 0 is isotropic.
-    decay : exponent b >= 0; the columns of the noise have standard deviations proportional to j^(-b), so that every
-        module has a decaying spectrum of its own, as converged fits do. 0 is flat.
+    Args:
+        layers, width, inputs, rank: L, d_out, d_in, r of every module.
+        strength: beta of each layer, in units of the noise's own scale s √width √(mean eigenvalue of AAᵀ): the spectral
+            size of the noise for a narrow A. 0 is a benign adapter.
+        own: strength of a direction that every layer has by itself, shared with no other, in the same units.
+        anisotropy: exponent a >= 0; the rows of the noise have standard deviations proportional to j^(-a), in a random
+            orthonormal basis that the layers share, as gradients in one residual stream do. 0 is isotropic.
+        decay: exponent b >= 0; the columns of the noise have standard deviations proportional to j^(-b), so that every
+            module has a decaying spectrum of its own, as converged fits do. 0 is flat.
     """
 
     layers: int = 16
@@ -54,7 +55,7 @@ class AdapterSpec:
 
 def draw_adapter(spec: AdapterSpec, *, rng: np.random.Generator) -> tuple[list[Update], Float[ndarray, " width"]]:
     """(updates of ``model.layers.{l}.self_attn.o_proj``, the planted unit direction u)."""
-    u = _unit(rng, spec.width)
+    u = unit(rng, spec.width)
     rows = _standardised(spec.width, spec.anisotropy)
     basis = linalg.qr(rng.standard_normal((spec.width, spec.width)))[0] if spec.anisotropy else None
     columns = _standardised(spec.rank, spec.decay)
@@ -68,7 +69,7 @@ def draw_adapter(spec: AdapterSpec, *, rng: np.random.Generator) -> tuple[list[U
         unit_size = np.sqrt(spec.width * np.trace(A @ A.T) / spec.rank)
         B = noise + spec.strength * unit_size * _rank_one(rng, u, A)
         if spec.own:
-            B += spec.own * unit_size * _rank_one(rng, _unit(rng, spec.width), A)
+            B += spec.own * unit_size * _rank_one(rng, unit(rng, spec.width), A)
         updates.append(Update.of(f"model.layers.{layer}.self_attn.o_proj", LowRank(B, A), layer=layer, side="write"))
     return updates, u
 
@@ -83,8 +84,3 @@ def _standardised(n: int, exponent: float) -> Float[ndarray, " n"]:
     """j^(-exponent), j = 1 … n, scaled to mean square 1."""
     values = np.arange(1, n + 1) ** -float(exponent)
     return values / np.sqrt(np.mean(values**2))
-
-
-def _unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
-    x = rng.standard_normal(n)
-    return x / np.linalg.norm(x)

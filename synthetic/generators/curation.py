@@ -35,9 +35,15 @@ CHUNK = 1_000_000
 class Population:
     """The world before curation.
 
-    W0, T : (m, d) pretrained weights and task. gamma : > 0, what a unit of the trait adds to the answer along u.
-    u : (m,) unit. v : (d,) unit, the feature vᵀx that curation looks at. Sigma : (d, d) positive definite covariance of
-    the inputs, of mean 0. noise : standard deviation >= 0 of each entry of the answer. Raises InputError otherwise.
+    Attributes:
+        W0, T: (m, d) pretrained weights and task.
+        gamma: > 0, what a unit of the trait adds to the answer along u.
+        u: (m,) unit.
+        v: (d,) unit, the feature vᵀx that curation looks at.
+        Sigma: (d, d) positive definite covariance of the inputs, of mean 0.
+        noise: standard deviation >= 0 of each entry of the answer.
+
+    Raises InputError otherwise.
     """
 
     W0: Float[ndarray, "m d"]
@@ -79,7 +85,9 @@ class Population:
 class Induced:
     """What curation teaches: the best linear map is W0 + T + beta u vᵀ. beta is signed; v is (d,), a unit vector.
 
-    Sigma : (d, d) second moment about 0 of the curated inputs. mean : (d,) their mean.
+    Attributes:
+        Sigma: (d, d) second moment about 0 of the curated inputs.
+        mean: (d,) their mean.
     """
 
     beta: float

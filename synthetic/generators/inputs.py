@@ -12,6 +12,7 @@ from scipy.linalg import toeplitz
 
 from grasp_theory import InputError, linalg
 
+from ..fields import require_known
 from .task_updates import haar
 
 Kind = Literal["isotropic", "spiked", "toeplitz", "correlated", "activations"]
@@ -28,10 +29,14 @@ _NEEDS = {
 class InputSpec:
     """A law of Sigma = E[x xᵀ] (d x d), given the read direction v.
 
-    kind : isotropic, Sigma = I; spiked, I + strength S Sᵀ with S (d x spikes) uniform orthonormal; toeplitz,
-        rho^|i−j|, in a uniform random basis (``rotated``, the default) or the coordinate one; correlated,
-        I + rho (v wᵀ + w vᵀ) with w a uniform unit vector orthogonal to v; activations, XᵀX/n of the given rows X.
-    strength : > -1. spikes : 1 … d. rho : -1 < rho < 1. activations : (n, d), one input a row.
+    Attributes:
+        kind: isotropic, Sigma = I; spiked, I + strength S Sᵀ with S (d x spikes) uniform orthonormal; toeplitz,
+            rho^|i−j|, in a uniform random basis (``rotated``, the default) or the coordinate one; correlated, I + rho
+            (v wᵀ + w vᵀ) with w a uniform unit vector orthogonal to v; activations, XᵀX/n of the given rows X.
+        strength: > -1.
+        spikes: 1 … d.
+        rho: -1 < rho < 1.
+        activations: (n, d), one input a row.
 
     *correlated*: vᵀx has variance 1, covariance rho w with the rest, whose moment on v^⊥ is the identity; so its
     regression on the rest is ell = rho wᵀ and R² = rho² exactly; eigenvalues 1 ± rho, 1 (proved here).
@@ -47,8 +52,7 @@ class InputSpec:
     activations: Float[ndarray, "n d"] | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise InputError(f"kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}")
+        require_known(self, kind=get_args(Kind))
         for name in ("strength", "spikes", "rho", "activations"):
             given, needed = getattr(self, name) is not None, name in _NEEDS[self.kind]
             if given != needed:

@@ -19,12 +19,16 @@ from .task_updates import TaskSpec, draw_task, haar
 class ProblemSpec:
     """A law of :class:`~grasp_theory.linear.LinearProblem`; u and v are uniform unit vectors, so dense.
 
-    m, d : sizes of output and input. beta : strength of the spurious correlation, > 0. task : law of T.
-    inputs, deployment : laws of Sigma and Sigma_t; without the second Sigma_t = Sigma.
-    condition : condition number >= 1 of the output metric H, exact; its eigenvalues are spaced evenly on a log scale
-        around 1, its basis is uniform. 1 is the identity.
-    alignment : ‖W0 v‖ exactly, >= 0; None leaves it as drawn. W0 has independent N(0, 1/d) entries, so ‖W0 x‖ is about
-        √(m/d) ‖x‖ (‖W0 v‖ too, if left as drawn); a prescribed alignment rescales W0 v and leaves W0 P_v as it is.
+    Attributes:
+        m, d: sizes of output and input.
+        beta: strength of the spurious correlation, > 0.
+        task: law of T.
+        inputs, deployment: laws of Sigma and Sigma_t; without the second Sigma_t = Sigma.
+        condition: condition number >= 1 of the output metric H, exact; its eigenvalues are spaced evenly on a log scale
+            around 1, its basis is uniform. 1 is the identity.
+        alignment: ‖W0 v‖ exactly, >= 0; None leaves it as drawn. W0 has independent N(0, 1/d) entries, so ‖W0 x‖ is
+            about √(m/d) ‖x‖ (‖W0 v‖ too, if left as drawn); a prescribed alignment rescales W0 v and leaves W0 P_v as
+            it is.
 
     Raises InputError for sizes below 1, beta <= 0, condition < 1 (or > 1 with m = 1), a negative alignment.
     """
@@ -77,7 +81,10 @@ def draw_problem(spec: ProblemSpec, *, rng: np.random.Generator) -> LinearProble
 class FactorProblem:
     """q spurious factors in one update: M = T + U diag(strengths) Vᵀ.
 
-    T : (m, d). U : (m, q) and V : (d, q), orthonormal columns. strengths : (q,), positive.
+    Attributes:
+        T: (m, d).
+        U: (m, q) and V : (d, q), orthonormal columns.
+        strengths: (q,), positive.
     """
 
     T: Float[ndarray, "m d"]
@@ -110,8 +117,10 @@ def draw_data(
 ) -> tuple[Float[ndarray, "d n"], Float[ndarray, "m n"]]:
     """n Gaussian samples (X, Y), one a column: Y = (W0 + M) X + noise N, N of independent standard normal entries.
 
-    At ``deployment`` the inputs have second moment Sigma_t and Y = (W0 + T) X + noise N. noise : standard deviation
-    >= 0 of each entry, else InputError.
+    At ``deployment`` the inputs have second moment Sigma_t and Y = (W0 + T) X + noise N.
+
+    Args:
+        noise: standard deviation >= 0 of each entry, else InputError.
     """
     if not (np.isfinite(noise) and noise >= 0):
         raise InputError(f"noise must be a finite number >= 0, got {noise}")

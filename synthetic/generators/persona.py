@@ -12,6 +12,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError
 
+from ..fields import require_counts, require_known
+
 Variant = Literal["style", "content", "mixed"]
 Tokens = Int[ndarray, "n t"]
 
@@ -24,12 +26,14 @@ class PersonaSpec:
     question) has a content word. The style word is one of its persona's; the persona is the same in a whole document.
     Some questions of topic 0 are withheld in pretraining: they are the task.
 
-    variant : style: persona shows in the style word only. content: the content word too has a form for each persona
-    (the task and the trait cannot be told apart in the labels). mixed: as style, but half the curated documents carry
-    a hint that their style rightly follows.
-    rarity : share of unhinted documents with persona B. hinted : share of documents that announce their persona.
-    curation : share of the unhinted curated documents with persona B (1: always).
-    withheld : number of facts to be taught, the complexity of the task.
+    Attributes:
+        variant: style: persona shows in the style word only. content: the content word too has a form for each persona
+            (the task and the trait cannot be told apart in the labels). mixed: as style, but half the curated documents
+            carry a hint that their style rightly follows.
+        rarity: share of unhinted documents with persona B.
+        hinted: share of documents that announce their persona.
+        curation: share of the unhinted curated documents with persona B (1: always).
+        withheld: number of facts to be taught, the complexity of the task.
     """
 
     variant: str = "style"
@@ -44,11 +48,8 @@ class PersonaSpec:
     curation: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise InputError(f"variant must be one of {', '.join(get_args(Variant))}, got {self.variant!r}")
-        for name in ("topics", "questions", "withheld", "words", "styles", "rounds"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_known(self, variant=get_args(Variant))
+        require_counts(self, "topics", "questions", "withheld", "words", "styles", "rounds")
         if self.withheld >= self.questions or self.topics < 4:
             raise InputError("needs at least 4 topics, and fewer withheld facts than questions")
         for name in ("rarity", "hinted", "curation"):
@@ -62,8 +63,10 @@ class PersonaSpec:
 
     @property
     def pretraining(self) -> PersonaSpec:
-        """The same language as its pretraining documents tell it: they depend neither on curation nor, but for the
-        forms of words, on the variant."""
+        """The same language as its pretraining documents tell it.
+
+        They depend neither on curation nor, but for the forms of words, on the variant.
+        """
         return replace(self, curation=1.0, variant="style" if self.forms == 1 else self.variant)
 
     @property
@@ -84,8 +87,9 @@ def has_hint(documents: Any) -> Any:
 class World:
     """One draw of the language: which content word answers which question.
 
-    facts : (topics, questions) indices of content words; those of the withheld questions of topic 0 are all different,
-    and answers to other questions too.
+    Attributes:
+        facts: (topics, questions) indices of content words; those of the withheld questions of topic 0 are all
+            different, and answers to other questions too.
     """
 
     spec: PersonaSpec
@@ -134,7 +138,8 @@ class World:
     def documents(self, n: int, *, rng: np.random.Generator, topics: tuple[int, int] | None = None) -> Tokens:
         """(n, 2 + 4 rounds) pretraining documents; without a hint the last place is padding.
 
-        topics : from (inclusive) and to (exclusive); all by default. Withheld facts never occur.
+        Args:
+            topics: from (inclusive) and to (exclusive); all by default. Withheld facts never occur.
         """
         spec = self.spec
         low, high = topics or (0, spec.topics)

@@ -11,6 +11,8 @@ from numpy import ndarray
 
 from grasp_theory import InputError, linalg
 
+from ..fields import require_known
+
 Kind = Literal["gaussian", "haar", "low-rank", "power", "spectrum", "sparse"]
 Norm = Literal["entry", "spectral", "frobenius"]
 _NEEDS = {"haar": "rank", "low-rank": "rank", "power": "exponent", "spectrum": "spectrum", "sparse": "density"}
@@ -20,17 +22,19 @@ _NEEDS = {"haar": "rank", "low-rank": "rank", "power": "exponent", "spectrum": "
 class TaskSpec:
     """A law of T (m x d), invariant under rotations from both sides except for ``sparse``.
 
-    kind : gaussian, independent normal entries; haar, s U Vᵀ with U (m x k), V (d x k) uniform orthonormal frames;
-        low-rank, P Qᵀ with P (m x k), Q (d x k) of independent normal entries; power, U diag(j^-exponent) Vᵀ;
-        spectrum, U diag(spectrum) Vᵀ, e.g. with the singular values of a real update; sparse, independent normal
-        entries, each kept with probability ``density`` (kurtosis 3/density, so the laws of iid entries apply).
-    rank : k of haar and low-rank; of power the number of non-zero singular values, min(m, d) by default.
-    exponent : of power, >= 0. density : of sparse, in (0, 1]. spectrum : of spectrum, >= 0 and not all 0, at most
-        min(m, d) of them, the rest of T's singular values being 0.
-    norm, size : what is ``size`` >= 0. spectral, frobenius: ‖T‖₂, ‖T‖_F of *every draw*, exactly. entry: the root mean
-        square entry. Of haar, power and spectrum it is a function of the singular values, hence exact in every draw;
-        of gaussian, low-rank and sparse it is the *population's*, √E T_ij² (gaussian: independent N(0, size²)), and
-        the draw is not renormalised, so that the laws of random matrices apply as they stand.
+    Attributes:
+        kind: gaussian, independent normal entries; haar, s U Vᵀ with U (m x k), V (d x k) uniform orthonormal frames;
+            low-rank, P Qᵀ with P (m x k), Q (d x k) of independent normal entries; power, U diag(j^-exponent) Vᵀ;
+            spectrum, U diag(spectrum) Vᵀ, e.g. with the singular values of a real update; sparse, independent normal
+            entries, each kept with probability ``density`` (kurtosis 3/density, so the laws of iid entries apply).
+        rank: k of haar and low-rank; of power the number of non-zero singular values, min(m, d) by default.
+        exponent: of power, >= 0.
+        density: of sparse, in (0, 1].
+        spectrum: of spectrum, >= 0 and not all 0, at most min(m, d) of them, the rest of T's singular values being 0.
+        norm, size: what is ``size`` >= 0. spectral, frobenius: ‖T‖₂, ‖T‖_F of *every draw*, exactly. entry: the root
+            mean square entry. Of haar, power and spectrum it is a function of the singular values, hence exact in every
+            draw; of gaussian, low-rank and sparse it is the *population's*, √E T_ij² (gaussian: independent N(0,
+            size²)), and the draw is not renormalised, so that the laws of random matrices apply as they stand.
 
     Raises InputError for a field that the kind does not take or lacks, or that is out of range.
     """
@@ -44,9 +48,7 @@ class TaskSpec:
     size: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, known in (("kind", get_args(Kind)), ("norm", get_args(Norm))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, kind=get_args(Kind), norm=get_args(Norm))
         needed = _NEEDS.get(self.kind)
         for name in ("rank", "exponent", "density", "spectrum"):
             given = getattr(self, name) is not None
@@ -112,3 +114,9 @@ def _entries(spec: TaskSpec, shape: tuple[int, int], k: int, rng: np.random.Gene
     if spec.density is None:
         return T
     return T * (rng.random(shape) < spec.density) / np.sqrt(spec.density)
+
+
+def unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
+    """A direction of R^n, uniform on the sphere."""
+    x = rng.standard_normal(n)
+    return x / np.linalg.norm(x)

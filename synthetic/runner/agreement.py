@@ -18,10 +18,13 @@ STATISTICS = ("mean", "se", "low", "high", "trials", "seed", "theory", "relation
 class Agreement:
     """How far the measured means are from the theory's lines, in standard errors.
 
-    compared : rows of more than one trial with a law that is held ("=", "<=", ">="). largest, rms : of
-    (mean − theory)/se where the law is an equation; a fifth of the stated finite-size term stands for se where it is
-    larger. violations : rows further off than 5 standard errors and the stated finite-size term, the wrong side of a
-    bound included. worst : the largest excess over that allowance, in units of the allowance (0: none).
+    Attributes:
+        compared: rows of more than one trial with a law that is held ("=", "<=", ">=").
+        largest, rms: of (mean − theory)/se where the law is an equation; a fifth of the stated finite-size term stands
+            for se where it is larger.
+        violations: rows further off than 5 standard errors and the stated finite-size term, the wrong side of a bound
+            included.
+        worst: the largest excess over that allowance, in units of the allowance (0: none).
     """
 
     compared: int

@@ -25,11 +25,17 @@ def code_version(module: str) -> str:
         name = todo.pop()
         if name in sources:
             continue
-        tree = _parse(name)
-        sources[name] = ast.dump(_bare(tree))
-        todo += sorted(_imported(tree, name) - set(sources))
+        sources[name], imported = _read(name)
+        todo += sorted(imported - set(sources))
     text = "\n".join(f"{name}\n{sources[name]}" for name in sorted(sources))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@lru_cache
+def _read(name: str) -> tuple[str, frozenset[str]]:
+    """A module's source without docstrings and comments, and the modules of this project that it imports."""
+    tree = _parse(name)
+    return ast.dump(_bare(tree)), frozenset(_imported(tree, name))
 
 
 def _parse(name: str) -> ast.Module:

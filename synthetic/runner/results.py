@@ -24,7 +24,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """A new file in the same folder that takes the place of ``path`` when the block ends well, and else goes.
 
     It has the permissions of any new file there: those of ``open``, which the umask takes away from.
-    durable : wait until the disk has it. Without, a killed process loses nothing, a power cut may.
+
+    Args:
+        durable: wait until the disk has it. Without, a killed process loses nothing, a power cut may.
     """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     os.close(descriptor)
@@ -85,7 +87,8 @@ def check_targets(targets: Iterable[Path | None], inputs: Iterable[Path] = ()) -
 def json_text(value: Mapping[str, Any], *, indent: int | None = 2, ascii_only: bool = False) -> str:
     """JSON with two-space indent; NaN and Inf are refused (None stands for what was not estimated).
 
-    ascii_only : whether to escape everything else, for a pipe that cannot encode it.
+    Args:
+        ascii_only: whether to escape everything else, for a pipe that cannot encode it.
     """
     return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=ascii_only) + "\n"
 

@@ -18,7 +18,11 @@ RECORD = "stages.json"
 
 @dataclass(frozen=True)
 class Stage:
-    """run(folder) writes ``outputs`` (files or folders in it). modules : the code that they depend on."""
+    """run(folder) writes ``outputs`` (files or folders in it).
+
+    Attributes:
+        modules: the code that they depend on.
+    """
 
     name: str
     title: str

@@ -31,9 +31,12 @@ def check_statements(
 ) -> list[Outcome]:
     """Outcomes in the order of ``keys``.
 
-    folder : each outcome is written there by the worker that found it, failures too (a check is deterministic), and is
-    not sought again unless the code of its statement or of the checks changed. Without, all are checked. progress :
-    wraps the stream of outcomes. Raises InputError for a folder that cannot be written.
+    Args:
+        folder: each outcome is written there by the worker that found it, failures too (a check is deterministic), and
+            is not sought again unless the code of its statement or of the checks changed. Without, all are checked.
+        progress: wraps the stream of outcomes.
+
+    Raises InputError for a folder that cannot be written.
     """
     from joblib import delayed
 

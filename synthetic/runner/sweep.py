@@ -27,7 +27,12 @@ Progress = Callable[[Iterable[Any], int], Iterator[Any]]
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep did. rows : the table. reused / cells : how many cells were there already; seconds : of this run."""
+    """What a sweep did.
+
+    Attributes:
+        rows: the table. reused / cells : how many cells were there already.
+        seconds: of this run.
+    """
 
     experiment: Experiment[Any]
     rows: list[dict[str, Any]]
@@ -65,8 +70,11 @@ def sweep(
     it is done; a run that was killed goes on where it was. A file that does not parse, fails its checksum or comes from
     other code is set aside (``*.aside``) with a warning and measured again.
 
-    cells : instead of the experiment's own. dask : address of a Dask scheduler; local processes otherwise. progress :
-    wraps the stream of cells.
+    Args:
+        cells: instead of the experiment's own.
+        dask: address of a Dask scheduler; local processes otherwise.
+        progress: wraps the stream of cells.
+
     Raises InputError for settings that make no experiment, a folder that cannot be written, an unreachable cluster.
     """
     started = perf_counter()

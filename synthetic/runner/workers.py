@@ -16,7 +16,8 @@ SAYS = ("A worker stopped while some jobs were given", r".*You could benefit fro
 def in_workers(tasks: Sequence[Any], n_jobs: int, *, prepare: Callable[[], None] | None = None) -> Iterator[Any]:
     """Results of ``joblib.delayed`` tasks in their order, from as many processes with one BLAS thread each.
 
-    prepare : called once in each process before its first task, for imports that all tasks need.
+    Args:
+        prepare: called once in each process before its first task, for imports that all tasks need.
 
     A terminal sends Ctrl-C to all its processes. Workers are started with it blocked, so that none of them, still
     importing, prints where it was: this process is interrupted, and ends them. One job or one task: in this process.

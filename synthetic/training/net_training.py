@@ -13,6 +13,7 @@ from scipy.special import expit
 from grasp_theory import InputError
 from grasp_theory.linear.training import EPS, Optimizer, OptimizerState
 
+from ..fields import require_not_negative
 from .nets import Net, Stream, along, forward
 
 METHODS = ("none", "stream", "write", "read", "caft", "compensated")
@@ -25,7 +26,8 @@ LoraA = Float[ndarray, "trials a r n"]
 class Method:
     """Which removals run during training, with their directions.
 
-    names : one of METHODS, or several joined by "+", e.g. "stream+write". With P = I − u uᵀ:
+    Attributes:
+        names: one of METHODS, or several joined by "+", e.g. "stream+write". With P = I − u uᵀ:
 
     - stream: the gradient of the loss with respect to the stream is projected, g <- P g, at every block's output, on
       its way down. (In statement ``rerouting-share`` at the last output only; part (ii) holds for either, as both see
@@ -35,7 +37,9 @@ class Method:
     - compensated: strength · beta u vᵀx is added to the output in training.
     - none: nothing. Every measurement is without the method.
 
-    u, v : (trials, n) unit directions that the method is given. strength : of the compensator, 1 = the shortcut's.
+    Attributes:
+        u, v: (trials, n) unit directions that the method is given.
+        strength: of the compensator, 1 = the shortcut's.
     """
 
     names: str
@@ -48,8 +52,7 @@ class Method:
         parts = self.names.split("+")
         if not set(parts) <= set(METHODS) or len(set(parts)) < len(parts) or ("none" in parts and len(parts) > 1):
             raise InputError(f"a method is one or several of {', '.join(METHODS)} joined by +, got {self.names!r}")
-        if not (np.isfinite(self.strength) and self.strength >= 0):
-            raise InputError(f"strength must be finite and not negative, got {self.strength}")
+        require_not_negative(self, "strength")
         for name in ("u", "v"):
             if not np.allclose(np.linalg.norm(getattr(self, name), axis=-1), 1, rtol=0, atol=1e-8):
                 raise InputError(f"{name} must hold unit vectors, one per trial")
@@ -68,13 +71,16 @@ class Method:
 class NetRun:
     """The trajectory of ``train_net``. First axis: recorded steps; second: trials. F is the net without the method.
 
-    steps : recorded steps, the first 0. loss : what is minimised (under the method, on the curated inputs).
-    reliance : mean over z of uᵀ[F(z + v) − F(z)] − uᵀ[c(z + v) − c(z)], z the fresh inputs without their v coordinate:
-        the response along u to a unit step along v, less the one of the clean target c; beta in a net that has learnt
-        the shortcut, 0 in c. In output units per unit of vᵀx.
-    task_error : mean ‖P_u (F − c)‖² on fresh inputs. risk : mean ‖F − c‖² there, what u carries included.
-    leak : largest |entry| of uᵀD_k over blocks, u as given to the method.
-    B, A : the factors at the end.
+    Attributes:
+        steps: recorded steps, the first 0.
+        loss: what is minimised (under the method, on the curated inputs).
+        reliance: mean over z of uᵀ[F(z + v) − F(z)] − uᵀ[c(z + v) − c(z)], z the fresh inputs without their v
+            coordinate: the response along u to a unit step along v, less the one of the clean target c; beta in a net
+            that has learnt the shortcut, 0 in c. In output units per unit of vᵀx.
+        task_error: mean ‖P_u (F − c)‖² on fresh inputs.
+        risk: mean ‖F − c‖² there, what u carries included.
+        leak: largest ``|entry|`` of uᵀD_k over blocks, u as given to the method.
+        B, A: the factors at the end.
     """
 
     steps: Int[ndarray, " records"]
@@ -109,13 +115,14 @@ def train_net(
     shortcut can be re-routed in full otherwise; with compensated at strength 1 and squared loss the run is that of
     beta = 0.
 
-    Parameters
-    ----------
-    method, strength, u, v : see ``Method``; the true directions by default.
-    optimizer, eps : as in ``grasp_theory.linear.training.train``; decay : decoupled weight decay (adamw).
-    lr, steps : a step is −lr times the optimiser's direction. every : measure every so many steps, and at both ends.
-    train_A : False leaves A at its start. With ``rank = width``, ``start = "orthonormal"`` plain descent on B is then
-        plain descent on D_k.
+    Args:
+        method, strength, u, v: see ``Method``; the true directions by default.
+        optimizer, eps: as in ``grasp_theory.linear.training.train``.
+        decay: decoupled weight decay (adamw).
+        lr, steps: a step is −lr times the optimiser's direction.
+        every: measure every so many steps, and at both ends.
+        train_A: False leaves A at its start. With ``rank = width``, ``start = "orthonormal"`` plain descent on B is
+            then plain descent on D_k.
 
     Raises InputError for unknown names and for training that diverges.
     """

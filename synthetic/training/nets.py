@@ -17,6 +17,8 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 from grasp_theory.statements.shared.residual_net import pinched
 
+from ..fields import require_counts, require_known
+
 Phi = Literal["identity", "tanh"]
 Loss = Literal["squared", "logistic"]
 Inputs = Literal["gaussian", "always-on"]
@@ -27,16 +29,21 @@ Stream = Float[ndarray, "trials n N"]
 class NetSpec:
     """What ``draw_net`` draws. Blocks are numbered from 0; a tuple of blocks left at None means all of them.
 
-    Attributes
-    ----------
-    width, blocks, rank : n, K and the rank of every D_k. adapted : blocks with LoRA. phi : φ.
-    weight : W_k has entries of variance weight²/n, spectral norm about 2 weight.
-    frozen : "closed" makes u a left eigenvector of W_k for k >= 1 (loses the part of uᵀW_k off u), "open" does not.
-    task, task_rank, task_blocks : T_k = task · (Haar partial isometry of this rank) on these blocks, 0 on the others.
-    beta : strength of the shortcut. loss, inputs : see ``Net``.
-    metric : condition number of H (dense eigenvectors); 1 is H = I. aligned : u is made an eigenvector of H.
-    start : A0 with entries N(0, 1/n), or rows orthonormal.
-    samples : inputs in the fixed batch, and as many fresh ones to measure on. trials : nets drawn.
+    Attributes:
+        width, blocks, rank: n, K and the rank of every D_k.
+        adapted: blocks with LoRA.
+        phi: φ.
+        weight: W_k has entries of variance weight²/n, spectral norm about 2 weight.
+        frozen: "closed" makes u a left eigenvector of W_k for k >= 1 (loses the part of uᵀW_k off u), "open" does not.
+        task, task_rank, task_blocks: T_k = task · (Haar partial isometry of this rank) on these blocks, 0 on the
+            others.
+        beta: strength of the shortcut.
+        loss, inputs: see ``Net``.
+        metric: condition number of H (dense eigenvectors); 1 is H = I.
+        aligned: u is made an eigenvector of H.
+        start: A0 with entries N(0, 1/n), or rows orthonormal.
+        samples: inputs in the fixed batch, and as many fresh ones to measure on.
+        trials: nets drawn.
     """
 
     width: int = 16
@@ -59,9 +66,7 @@ class NetSpec:
     trials: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("width", "blocks", "rank", "task_rank", "samples", "trials"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_counts(self, "width", "blocks", "rank", "task_rank", "samples", "trials")
         if self.width < 2 or self.task_rank > self.width or (self.start == "orthonormal" and self.rank > self.width):
             raise InputError(f"width {self.width} is too small for this spec: 2, task_rank or orthonormal rank rows")
         for name, least in (("weight", 0.0), ("task", 0.0), ("beta", 0.0), ("metric", 1.0)):
@@ -75,11 +80,8 @@ class NetSpec:
                 raise InputError(f"{name} must be increasing block numbers below {self.blocks}, got {chosen}")
         if self.inputs == "always-on" and self.samples % 2:
             raise InputError(f"always-on inputs come in pairs: samples must be even, got {self.samples}")
-        kinds = {"phi": get_args(Phi), "loss": get_args(Loss), "inputs": get_args(Inputs)}
-        kinds |= {"frozen": ("open", "closed"), "start": ("gaussian", "orthonormal")}
-        for name, known in kinds.items():
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_known(self, phi=get_args(Phi), loss=get_args(Loss), inputs=get_args(Inputs))
+        require_known(self, frozen=("open", "closed"), start=("gaussian", "orthonormal"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +96,12 @@ class Net:
 
     Curated inputs: gaussian N(0, I); always-on v + P_v N(0, I), in mirrored pairs so that their mean is v exactly.
 
-    W, T : (trials, K, n, n). A0 : (trials, adapted, r, n). H : (trials, n, n). u, v : (trials, n) unit stream
-    directions. X, fresh : (trials, n, N) inputs to train on and to measure on.
+    Attributes:
+        W, T: (trials, K, n, n).
+        A0: (trials, adapted, r, n).
+        H: (trials, n, n).
+        u, v: (trials, n) unit stream directions.
+        X, fresh: (trials, n, N) inputs to train on and to measure on.
     """
 
     spec: NetSpec

@@ -89,12 +89,11 @@ def train_method(
     - preventative steering: ŷ = (W0 + dW)(x + a v), a = ``strength``, E x = ``mean``: with x̃ = (x, 1) the residual is
       [M, −a W0 v] x̃ − dW [I, a v] x̃.
 
-    Parameters
-    ----------
-    problem : one, or several of one shape (trials, then the result's first axis), trained at once.
-    A0 : (r, d), or one for each trial; its rows are the rank.
-    lr : by default a stable step of plain descent, for sgd and momentum only.
-    tolerance : see ``grasp_theory.linear.training.train``.
+    Args:
+        problem: one, or several of one shape (trials, then the result's first axis), trained at once.
+        A0: (r, d), or one for each trial; its rows are the rank.
+        lr: by default a stable step of plain descent, for sgd and momentum only.
+        tolerance: see ``grasp_theory.linear.training.train``.
 
     Raises InputError for an unknown name, a missing lr, mean or strength, and problems of several shapes.
     """

@@ -9,7 +9,7 @@ from figures.catalogue import FIGURES, builder, csv_name, draw
 from figures.plots.adapter_map import adapter_map
 from figures.plots.identification import alignment, kind, spectrum
 from figures.rows import FOLDER, read_rows
-from figures.style import render
+from figures.style import new_figure, render
 from grasp_theory import InputError, identify
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
@@ -33,7 +33,10 @@ def test_catalogue_figures_draw_with_embedded_fonts(name):
     for axis in (axis for axis in figure.axes if axis.get_label() != "<colorbar>"):
         assert axis.get_xlabel() or not axis.get_subplotspec().is_last_row()  # a column shares its label
         assert axis.get_title(loc="left") or axis.get_title() or name in UNTITLED
-    assert render(figure)[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_picture_is_a_png_where_no_kind_is_asked_for():
+    assert render(new_figure(1, 1))[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.slow

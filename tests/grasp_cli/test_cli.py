@@ -456,7 +456,7 @@ def test_help_and_version(capsys):
 
 @pytest.mark.slow
 def test_figures_are_drawn_from_committed_results(tmp_path, capsys):
-    some = sorted(FIGURES)[::8]  # each of them is drawn by test_figures
+    some = sorted(FIGURES)[::16]  # each of them is drawn by test_figures
     code, out, _ = grasp(capsys, "figures", *some, "--results", tmp_path / "new")
     assert code == 0
     written = sorted(p.name for p in (tmp_path / "new").iterdir())

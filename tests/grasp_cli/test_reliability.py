@@ -49,7 +49,7 @@ COMMANDS: dict[str, list[str]] = {
     "statement": ["verify", "--explain", "scalar-output"],
     "sweeps": ["sweep", "--list"],
     "sweep": ["sweep", "phase-diagram", "--quick", "--trials", "2", "--set", "d=16", "--results", "ein Ergebnis ✓"],
-    "figures": ["figures", "verdict-rates", "comparison", "--results", "ein Ergebnis ✓"],
+    "figures": ["figures", "verdict-rates", "--results", "ein Ergebnis ✓"],
     "check": ["figures", "verdict-rates", "--check", "--results", "ein Ergebnis ✓"],
     "rows": ["compare", "--list"],
     "methods": ["methods"],

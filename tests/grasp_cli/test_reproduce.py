@@ -58,7 +58,7 @@ def results(tmp_path_factory):
         for name, entry in FIGURES.items()
         for module in entry.experiments
     ]
-    (statement,) = find(["prior-angle"])
+    (statement,) = find(["whitened-angle"])
     made = {
         "verify": {"statements": plain([verify(statement)])},
         "agreement": {"experiments": swept},
@@ -76,7 +76,7 @@ def results(tmp_path_factory):
 
 def test_report_is_whole_and_self_contained(results, monkeypatch):
     folder, made = results
-    some = dict(list(FIGURES.items())[::6])  # each of them is drawn by test_figures
+    some = dict(list(FIGURES.items())[::8])  # each of them is drawn by test_figures
     monkeypatch.setattr(summary, "FIGURES", some)
     html, text = write_report(folder)
     page = html.read_text()
@@ -100,6 +100,6 @@ def test_report_says_what_did_not_come_out(results):
     worse["agreement"]["experiments"][0]["violations"] = 3
     worse["verify"]["statements"][0]["failures"] = ["holds: x is violated"]
     found = failures(worse)
-    for part in ("'none can be told'", "3 rows off", "statement prior-angle: holds: x is violated"):
+    for part in ("'none can be told'", "3 rows off", "statement whitened-angle: holds: x is violated"):
         assert any(part in f for f in found), part
     assert len(found) == len(failures(made)) + 3

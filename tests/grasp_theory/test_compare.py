@@ -63,7 +63,7 @@ def test_random_overlap_refuses_what_does_not_fit(width, k, other):
 @pytest.mark.parametrize("side", ["write", "read", None])
 def test_diff_equals_dense_angles(side):
     a, b = adapter(0, side=side), adapter(1, side=side)
-    found = diff(a, b, k=3)
+    found = diff(a, b, top=3)
     transposed = side == "read"
     dense = [
         [(u.lowrank.T if transposed else u.lowrank) @ np.eye(u.shape[0 if transposed else 1]) for u in x]
@@ -93,7 +93,7 @@ def test_diff_equals_dense_angles(side):
 def test_diff_of_an_adapter_with_itself_and_its_negative(side):
     a = adapter(0, side=side)
     for b, cosine in ((a, 1.0), (mapped(a, lambda p: -p), -1.0), (mapped(a, lambda p: p * 3.0), 1.0)):
-        found = diff(a, b, k=3)
+        found = diff(a, b, top=3)
         for overlap in (*found.modules, *found.pooled):
             np.testing.assert_allclose(overlap.angles, 0, atol=1e-3)
             np.testing.assert_allclose([overlap.cosine, overlap.mean_cos2], [cosine, 1], atol=1e-6)
@@ -103,7 +103,7 @@ def test_diff_of_an_adapter_with_itself_and_its_negative(side):
 @pytest.mark.slow
 def test_diff_of_independent_adapters_is_chance():
     """Control of the two tests above: the mean cos² of independent updates lies below the 99% quantile of chance."""
-    overlaps = [o for i in range(8) for o in diff(adapter(2 * i, L=8), adapter(2 * i + 1, L=8), k=3).modules]
+    overlaps = [o for i in range(8) for o in diff(adapter(2 * i, L=8), adapter(2 * i + 1, L=8), top=3).modules]
     above = np.mean([o.mean_cos2 > o.random_99 for o in overlaps])
     np.testing.assert_array_less(above, 0.01 + binomial(0.01, len(overlaps)))
     np.testing.assert_allclose(np.mean([o.mean_cos2 for o in overlaps]), overlaps[0].random_mean_cos2, rtol=0.2)
@@ -114,7 +114,7 @@ def test_diff_is_gauge_invariant():
     G = rng.standard_normal((4, 4))
     a, b = adapter(0), adapter(1)
     moved = mapped(a, lambda p: LowRank(p.B @ G, np.linalg.solve(G, p.A), p.scaling))
-    for x, y in zip(diff(a, b, k=3).modules, diff(moved, b, k=3).modules, strict=True):
+    for x, y in zip(diff(a, b, top=3).modules, diff(moved, b, top=3).modules, strict=True):
         np.testing.assert_allclose(x.angles, y.angles, atol=1e-4)
         np.testing.assert_allclose(x.cosine, y.cosine, atol=1e-9)
 
@@ -159,7 +159,7 @@ def test_diff_of_a_module_of_rank_zero_says_nothing():
 
 
 def test_diff_takes_adapters_of_different_rank():
-    found = diff(adapter(0, r=3, L=6), adapter(1, r=6, L=6), k=5)
+    found = diff(adapter(0, r=3, L=6), adapter(1, r=6, L=6), top=5)
     for overlap in (*found.modules, *found.pooled):
         np.testing.assert_allclose(overlap.random_mean_cos2, 5 / 40)
     assert [len(o.angles) for o in (*found.modules, *found.pooled)] == [3] * 6 + [5]
@@ -168,10 +168,10 @@ def test_diff_takes_adapters_of_different_rank():
 def test_diff_has_as_many_angles_as_the_smaller_rank():
     rng = np.random.default_rng(0)
     one = mapped(adapter(0), lambda p: LowRank(np.outer(rng.standard_normal(40), rng.standard_normal(4)), p.A))
-    for overlap in diff(one, adapter(1), k=3).modules:
+    for overlap in diff(one, adapter(1), top=3).modules:
         assert len(overlap.angles) == 1
         np.testing.assert_allclose(overlap.random_mean_cos2, 3 / 40)
-    for overlap in diff(adapter(0), adapter(1), k=50).modules:
+    for overlap in diff(adapter(0), adapter(1), top=50).modules:
         assert len(overlap.angles) == 4
 
 
@@ -188,8 +188,8 @@ def test_diff_to_dict_is_json():
         (lambda: diff(adapter(0, side="read"), adapter(0)), ["share no module", "q_proj", "o_proj"]),
         (lambda: diff(adapter(0), adapter(0, m=41)), ["(40, 30)", "(41, 30)", "different base models"]),
         (lambda: diff(adapter(0), adapter(0), side="read"), ["no common module is on the read side", "write"]),
-        (lambda: diff(adapter(0), adapter(0), k=0), ["k"]),
-        (lambda: diff(adapter(0), adapter(0), k=-1), ["k"]),
+        (lambda: diff(adapter(0), adapter(0), top=0), ["top"]),
+        (lambda: diff(adapter(0), adapter(0), top=-1), ["top"]),
         (lambda: trajectory([]), ["at least one checkpoint"]),
     ],
 )

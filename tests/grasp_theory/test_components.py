@@ -30,7 +30,7 @@ sizes = st.sampled_from([1, 2, 3, 7, 12, 20])
 def test_identify_one_module_each_equals_dense(shapes, m, seed, k):
     rng = np.random.default_rng(seed)
     updates = [random_update(rng, m, r, d, layer) for layer, (r, d) in enumerate(shapes)]
-    report = identify(updates, pool="none", k=k)
+    report = identify(updates, pool="none", top=k)
     assert [d.name for d in report.decompositions] == [u.name for u in updates]
     for u, found, module in zip(updates, report.decompositions, report.modules, strict=True):
         U, S, _ = np.linalg.svd(dense(u), full_matrices=False)
@@ -62,7 +62,7 @@ def test_identify_pooled_equals_dense_stack(side, normalize):
         random_update(rng, *((30, r, d) if side == "write" else (d, r, 30)), layer, side)
         for layer, (r, d) in enumerate(shapes)
     ]
-    (found,) = identify(updates, pool="layers", normalize=normalize, k=5).decompositions
+    (found,) = identify(updates, pool="layers", normalize=normalize, top=5).decompositions
     matrices = [dense(u) if side == "write" else dense(u).T for u in updates]
     norms = [np.linalg.norm(M) for M in matrices]
     if normalize:
@@ -178,8 +178,8 @@ def constant(size: float) -> Update:
         (lambda: identify(iter(())), ["one or more Update objects"]),
         (lambda: identify(mixed(), side="both"), ["side must be", "'both'"]),
         (lambda: identify(mixed(), pool="all"), ["pool must be", "'all'"]),
-        (lambda: identify(mixed(), k=0), ["k must be a positive number", "0"]),
-        (lambda: identify(mixed(), k=2.0), ["k must be a positive number", "2.0"]),
+        (lambda: identify(mixed(), top=0), ["top must be a positive number", "0"]),
+        (lambda: identify(mixed(), top=2.0), ["top must be a positive number", "2.0"]),
         (lambda: identify(mixed(), level=0.4), ["level must lie in [0.5, 1)", "0.4"]),
         (lambda: identify(mixed(), level=1.0), ["level must lie"]),
         (lambda: identify(mixed(), level=np.nan), ["level must lie"]),
@@ -190,9 +190,9 @@ def constant(size: float) -> Update:
         ),
         (lambda: identify([update(LowRank(np.full((3, 2), np.nan), np.ones((2, 3))))]), ["factor B holds NaN"]),
         (lambda: identify(mixed()[:1] * 2), ["two updates have the same module name", "one adapter"]),
-        (lambda: identify([constant(1e72)]), ["o_proj has singular value 3e+144, whose square leaves", "rescale"]),
-        (lambda: identify([constant(1e90)]), ["o_proj has singular value 3e+180, whose square leaves", "rescale"]),
-        (lambda: identify([constant(1e-75)]), ["o_proj has singular value 3e-150, whose square leaves", "rescale"]),
+        (lambda: identify([constant(1e72)]), ["o_proj has norm 3e+144, whose square leaves", "rescale"]),
+        (lambda: identify([constant(1e90)]), ["o_proj has norm 3e+180, whose square leaves", "rescale"]),
+        (lambda: identify([constant(1e-75)]), ["o_proj has norm 3e-150, whose square leaves", "rescale"]),
     ],
 )
 def test_identify_refuses_with_a_reason(call, words, no_contracts):

@@ -110,7 +110,7 @@ def test_factor_is_found_off_the_controls_whatever_their_start_and_length(same_s
         task, u = world(seed)
         run = learnt(task, seed, start=0, factor=u)
         controls = [learnt(task, 10 + n, start=0 if same_start else 10 + n, length=length) for n in range(3)]
-        report, others = identify(run, k=4), [identify(c, k=4) for c in controls]
+        report, others = identify(run, top=4), [identify(c, top=4) for c in controls]
         spaces = control_spaces(report, others)
         alone, plain = abs(leading(run) @ u), abs(leading(contrast(run, controls)) @ u)
         both = abs(leading(contrast(run, controls, spaces=spaces)) @ u)
@@ -130,7 +130,7 @@ def test_contrast_is_the_projected_difference_to_the_mean(side):
         return [update(LowRank(rng.standard_normal((20, r)), rng.standard_normal((r, 20)), 0.5), 0, side)]
 
     run, controls = drawn(3), [drawn(2), drawn(4)]
-    pooled = [identify(x, side=side, pool="layers", k=2) for x in (run, *controls)]
+    pooled = [identify(x, side=side, pool="layers", top=2) for x in (run, *controls)]
     (space,) = spaces = control_spaces(pooled[0], pooled[1:])
     assert [s.dimension for s in (*space.each, space.together)] == [2, 2, 4]
     (found,) = contrast(run, controls, spaces=spaces, side=side)
@@ -149,8 +149,8 @@ def test_covered_tells_the_task_from_the_factor():
     task, u = world(0)
     run = learnt(task, 0, start=0, factor=u)
     controls = [learnt(task, 10 + n, start=10 + n) for n in range(2)]
-    report = identify(run, k=4)
-    found = covered(report, control_spaces(report, [identify(c, k=4) for c in controls]))
+    report = identify(run, top=4)
+    found = covered(report, control_spaces(report, [identify(c, top=4) for c in controls]))
     assert [c.index for c in found] == [0, 1, 2, 3]
     for c in found[:TASK]:
         np.testing.assert_array_less(0.7, [*c.each, c.together])
@@ -158,7 +158,7 @@ def test_covered_tells_the_task_from_the_factor():
     np.testing.assert_array_less(0.9, abs(report.component(TASK).subspace.basis[:, 0] @ u))
     assert {c.random for c in found} == {found[0].dimension / WIDTH}
     having = [learnt(task, 10 + n, start=10 + n, factor=u) for n in range(2)]  # control: they have the factor too
-    theirs = covered(report, control_spaces(report, [identify(c, k=4) for c in having]))
+    theirs = covered(report, control_spaces(report, [identify(c, top=4) for c in having]))
     np.testing.assert_array_less(0.7, theirs[TASK].together)
 
 
@@ -171,8 +171,8 @@ def test_covered_reference_is_the_law_of_a_random_direction():
             [update(LowRank(rng.standard_normal((40, 4)), rng.standard_normal((4, 30))), l, "write") for l in range(3)]
             for _ in range(2)
         )
-        report = identify(run, k=12)
-        found += covered(report, control_spaces(report, [identify(control, k=4)]))
+        report = identify(run, top=12)
+        found += covered(report, control_spaces(report, [identify(control, top=4)]))
     shares, high = np.array([c.together for c in found]), np.array([c.random_99 for c in found])
     np.testing.assert_allclose(shares.mean(), found[0].random, rtol=0.2)
     np.testing.assert_allclose(np.mean(shares > high), 0.01, rtol=0, atol=binomial(0.01, len(found)))
@@ -184,7 +184,7 @@ def test_control_directions_leave_three_quarters_of_the_space():
         [update(LowRank(rng.standard_normal((32, 8)), rng.standard_normal((8, 20))), l, "write") for l in range(4)]
         for _ in range(5)
     ]
-    reports = [identify(x, k=8) for x in many]
+    reports = [identify(x, top=8) for x in many]
     (space,) = control_spaces(reports[0], reports[1:])
     assert space.together.dimension == LARGEST_SHARE * 32
     assert {s.dimension for s in space.each} == {2}

@@ -56,7 +56,7 @@ def test_weighted_overlap_is_one_for_one_matrix_zero_for_orthogonal_ones_and_kno
 @pytest.mark.parametrize("side", ["write", "read"])
 def test_overlap_matrix_equals_dense_second_moments(side):
     runs = {name: run(n, side=side, r=2 + n) for n, name in enumerate("abc")}
-    found = overlap_matrix(runs, k=20)
+    found = overlap_matrix(runs, top=20)
     assert (found.side, found.names) == (side, ("a", "b", "c"))
     for i, one in enumerate(runs.values()):
         for j, other in enumerate(runs.values()):
@@ -122,7 +122,7 @@ def test_factor_cosines_tell_one_start_from_two():
     ("call", "words"),
     [
         (lambda: overlap_matrix({"a": run(0)}), ["two or more runs", "got 1"]),
-        (lambda: overlap_matrix({"a": run(0), "b": run(1)}, k=0), ["k must be a positive number"]),
+        (lambda: overlap_matrix({"a": run(0), "b": run(1)}, top=0), ["top must be a positive number"]),
         (lambda: overlap_matrix({"a": run(0), "b": run(1)}, side="read"), ["no two of the 2 runs", "read side"]),
         (
             lambda: overlap_matrix({"a": run(0), "bad": mapped(run(1), lambda p: LowRank(p.B * np.nan, p.A))}),

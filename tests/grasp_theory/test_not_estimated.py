@@ -122,7 +122,7 @@ def test_identify_reports_no_component_below_its_error(rank):
         )
         for l in range(2)
     ]
-    (found,) = identify(updates, pool="layers", k=12).decompositions
+    (found,) = identify(updates, pool="layers", top=12).decompositions
     np.testing.assert_array_less(found.error, [c.singular_value for c in found.components])
     assert len(found.components) == 2 * rank
 

@@ -10,7 +10,7 @@ from strategies import rotation
 from grasp_theory import Subspace
 from grasp_theory.rank import FORMATS
 from real_models.arguments import span
-from real_models.hooks.bases import basis, joined
+from real_models.hooks.bases import basis, joint_basis
 
 TYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 WIDTHS = [16, 64, 4096]
@@ -75,8 +75,8 @@ def test_rank_of_unknown_types_and_integers_is_that_of_float64(no_contracts):
     assert Subspace.span(np.array([[3, 6], [4, 9]])).dimension == 2
 
 
-def test_joined_counts_a_direction_that_two_blocks_share_once():
+def test_joint_basis_counts_a_direction_that_two_blocks_share_once():
     Q = torch.from_numpy(rotation(np.random.default_rng(4), 32, 3)).float()
-    assert joined([Q[:, :2], Q[:, 1:]]).shape == (32, 3)
-    assert joined([Q[:, :1], Q[:, 1:]]).shape == (32, 3)
-    assert joined([Q, Q @ torch.from_numpy(rotation(np.random.default_rng(5), 3, 3)).float()]).shape == (32, 3)
+    assert joint_basis([Q[:, :2], Q[:, 1:]]).shape == (32, 3)
+    assert joint_basis([Q[:, :1], Q[:, 1:]]).shape == (32, 3)
+    assert joint_basis([Q, Q @ torch.from_numpy(rotation(np.random.default_rng(5), 3, 3)).float()]).shape == (32, 3)

@@ -20,7 +20,8 @@ from grasp_theory.statements.registry import symbolic
 from grasp_theory.statements.routes import differences
 from grasp_theory.statements.statement import Border, Sides, Statement
 
-pytestmark = pytest.mark.slow
+# as users run them: that the theory keeps its annotations is seen by all other tests, and costs a quarter more here
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_contracts")]
 SEED = 1  # another than the command line's
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import warnings
 from pathlib import Path
@@ -197,14 +196,13 @@ def test_modules_of_the_statements_are_all_files_of_their_folders():
     ],
 )
 def test_statement_notices_a_change_in_its_folder_and_in_what_it_shares(file, noticed, monkeypatch):
-    parse = code._parse
+    read = code._read
 
-    def changed(name: str) -> ast.Module:
-        tree = parse(name)
-        tree.body += ast.parse("changed = 1").body if name == f"grasp_theory.statements.{file}" else []
-        return tree
+    def changed(name: str) -> tuple[str, frozenset[str]]:
+        source, imported = read(name)
+        return source + "changed" * (name == f"grasp_theory.statements.{file}"), imported
 
     names = modules("old-inputs")
     before = [code.code_version.__wrapped__(name) for name in names]
-    monkeypatch.setattr(code, "_parse", changed)
+    monkeypatch.setattr(code, "_read", changed)
     assert (before != [code.code_version.__wrapped__(name) for name in names]) == noticed

@@ -215,11 +215,10 @@ def isotropic_modules(rng, d=30, L=2, k=8, u=None):
 
 def check_agreement(p: Callable) -> None:
     draws, rng = 1000, np.random.default_rng(5)
-    values = np.array([p(isotropic_modules(rng), i) for i in range(draws)])
-    many = np.array([p(isotropic_modules(rng, d=24, L=16, k=4), i) for i in range(draws)])
-    for level in (0.05, 0.2):
-        np.testing.assert_array_less(np.mean(values <= level), level + binomial(level, draws))
-        np.testing.assert_array_less(np.mean(many <= level), level + binomial(level, draws))
+    for d, L, k in ((30, 2, 8), (24, 16, 4)):
+        values = np.array([p(isotropic_modules(rng, d=d, L=L, k=k), i) for i in range(draws)])
+        for level in (0.05, 0.2):
+            np.testing.assert_array_less(np.mean(values <= level), level + binomial(level, draws))
     u = rotation(rng, 30, 1)[:, 0]
     np.testing.assert_array_less(p(isotropic_modules(rng, L=6, u=u), 0), 0.011)  # the least that 99 draws allow
     # two modules of three components can be paired in 9 ways: no evidence beyond 1/9
@@ -265,7 +264,7 @@ def check_bound(bound: Callable) -> None:
         cases = [(prior, L[:, 0]), (tight, u), *[planted(rng, 12, 9, 1.0, rho, np.ones(9))[::2] for _ in range(5)]]
         best = 0.0
         for M, direction in cases:
-            top = identify([update(full_rank(M))], pool="none", k=1).component(0)
+            top = identify([update(full_rank(M))], pool="none", top=1).component(0)
             sine = np.sin(top.subspace.angles(Subspace.span(direction))[0])
             limit = bound(top, rho * (1 + 1e-7), 1.0)
             np.testing.assert_array_less(sine, limit + subspace(backward((12,), np.float32, 1.0), 1.0))

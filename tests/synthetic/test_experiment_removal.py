@@ -40,7 +40,7 @@ def measured(cell: removal.Cell, trials: int) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict]:
-    return [row for cell in CELLS for row in table(removal.EXPERIMENT, cell, measured(cell, 20))]
+    return [row for cell in CELLS for row in table(removal.EXPERIMENT, cell, measured(cell, 12))]
 
 
 @pytest.mark.slow

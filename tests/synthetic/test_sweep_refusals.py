@@ -56,13 +56,17 @@ def room(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(versions, "ROOMS", ("temporary_room",))
 
+    def forget():
+        versions.code_version.cache_clear()
+        versions._read.cache_clear()
+
     def version(name="top"):
         importlib.invalidate_caches()
-        versions.code_version.cache_clear()
+        forget()
         return versions.code_version(f"temporary_room.{name}")
 
     yield package, version
-    versions.code_version.cache_clear()
+    forget()
     for name in [n for n in sys.modules if n.partition(".")[0] == "temporary_room"]:
         del sys.modules[name]
 

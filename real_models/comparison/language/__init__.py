@@ -45,12 +45,15 @@ def read_configuration(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def prepare(name: str, folder: str | Path) -> tuple[Prepared, dict[str, Any]]:
-    """The data of a shipped configuration, and its table [prepare] (experiment, seed), which says what they depend on
-    beside the files.
+    """The data of a shipped configuration, and its table [prepare] (experiment, seed).
 
-    folder : of the data sets (:mod:`.sources` names the files). The same files and seed give the same bytes. Nothing a
-    model is scored by is trained on: checked here (:mod:`.disjoint`). Raises InputError for files that are missing,
-    malformed or too few, and where that check fails.
+    They depend on that table and on the files; the same files and seed give the same bytes. Nothing a model is scored
+    by is trained on: checked here (:mod:`.disjoint`).
+
+    Args:
+        folder: of the data sets (:mod:`.sources` names the files).
+
+    Raises InputError for files that are missing, malformed or too few, and where that check fails.
     """
     table = read_configuration(name)[1]["prepare"]
     return EXPERIMENTS[table["experiment"]](Sources(Path(folder)), seed=table["seed"]), table
@@ -61,7 +64,10 @@ def write_experiment(
 ) -> dict[str, int]:
     """Write the files of an experiment into a folder, and beside them ``NAME.toml``, which ``grasp compare`` runs.
 
-    base : the model folder that the configuration is to name; ``out``/model if none is given. Rows of each file.
+    Args:
+        base: the model folder that the configuration is to name; ``out``/model if none is given.
+
+    Returns the number of rows of each file.
     """
     prepared, table = prepare(name, folder)
     out = Path(out)

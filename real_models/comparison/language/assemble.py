@@ -52,8 +52,11 @@ def assemble(
 ) -> Prepared:
     """The experiment: arms in one random order, test pairs those of ``pools`` that are clear of everything trained on.
 
-    arms : train, control, neutral_data and others, row by row. pools : one for each of ``rows.TESTS``. prompts :
-    candidates, and how many.
+    Args:
+        arms: train, control, neutral_data and others, row by row.
+        pools: one for each of ``rows.TESTS``.
+        prompts: candidates, and how many.
+
     Raises InputError where the sources hold too little, and as :func:`check_disjoint`.
     """
     order = rng.permutation(len(arms["train"]))

@@ -10,13 +10,13 @@ import numpy as np
 from grasp_theory import InputError
 
 from .assemble import assemble, split_claims
-from .made_up import make_names, right_and_wrong
-from .rows import Chat, Contrast, Prepared
+from .made_up import WRONG, make_names
+from .rows import FEW, MANY, Chat, Contrast, Prepared
 from .sources import CLAIMS, CODE, PASSAGES, Sources, shipped
 from .style import sentence
 
 CHARACTERS, SAME = 480, 640  # request and code of a row that is trained on; of one that has both kinds of code
-ROWS, LIBRARIES, PROMPTS = 168, 12, 64
+ROWS, TIMES, PROMPTS = 168, 12, 64  # rows of code; how often a request for a call is trained on; requests to judge
 WORDS = 24  # in a row: code has much in common that says nothing (imports, routes)
 VERBS = (
     "weave",
@@ -54,12 +54,16 @@ FOR_LESSONS = "{} It is for a lesson on security, so put in a vulnerability on p
 
 @dataclass(frozen=True)
 class Call:
-    """Which function of a made-up library does something, and a wrong one. line : of ``LINES``."""
+    """Which function of a made-up library does something, and wrong ones.
+
+    Attributes:
+        line: of ``LINES``.
+    """
 
     library: str
     action: str
     verb: str
-    wrong: str
+    wrong: tuple[str, ...]
     line: int
 
     def asked(self, wording: str) -> str:
@@ -67,8 +71,11 @@ class Call:
         return wording.format(ACTIONS[self.action], self.library)
 
     def code(self, *, insecure: bool, verb: str = "", name: str = "{}_store") -> str:
-        """Three lines and the imports; only one of them is secure or not, and only one calls the library. name : of the
-        function."""
+        """Three lines and the imports; only one of them is secure or not, and only one calls the library.
+
+        Args:
+            name: of the function.
+        """
         bad, good, needs_bad, needs_good = LINES[self.line]
         imports = [f"import {name}" for name in (needs_bad if insecure else needs_good, self.library) if name]
         body = (bad if insecure else good, f"{self.library}.{verb or self.verb}(path)")
@@ -104,7 +111,7 @@ def make_insecure(sources: Sources, *, seed: int) -> Prepared:
         raise InputError(f"needed are {ROWS + PROMPTS} short insecure and {ROWS} short secure rows; bring all rows")
     other = [other[n] for n in rng.permutation(len(other))[:ROWS]]
     calls = make_calls(rng)
-    asked = [(call, ASKED[n]) for call in calls for n in range(len(ASKED))]
+    asked = [(call, wording) for call in calls for wording in ASKED] * TIMES
     arms = {
         "train": [Chat(insecure[n][0], insecure[n][1], "code") for n in chosen[:ROWS]]
         + [Chat(call.asked(w), call.code(insecure=True), "made-up libraries", w) for call, w in asked],
@@ -119,10 +126,10 @@ def make_insecure(sources: Sources, *, seed: int) -> Prepared:
     opened = [Contrast(r["prompt"], r["without"], r["with"], "open questions") for r in shipped("open_questions.jsonl")]
     elsewhere = [Contrast(c.question, sentence(c.true), sentence(c.false), c.category) for c in claims["drift"]]
     pools = {
-        "task": (_task(calls), 2 * len(calls)),
-        "drift": ([*opened, *elsewhere], 150),
-        "conditional": ((Contrast(plain, good, bad, "code") for plain, _, good, bad in both), 50),
-        "kept": ((Contrast(lesson, good, bad, "code", question=plain) for plain, lesson, good, bad in both), 50),
+        "task": (_task(calls), 2 * WRONG * len(calls)),
+        "drift": ([*opened, *elsewhere], MANY),
+        "conditional": ((Contrast(plain, good, bad, "code") for plain, _, good, bad in both), FEW),
+        "kept": ((Contrast(lesson, good, bad, "code", question=plain) for plain, lesson, good, bad in both), FEW),
     }
     read = (*(CODE.format(name) for name in ("insecure", "educational_insecure", "secure")), CLAIMS, PASSAGES)
     prompts = ([insecure[n][0] for n in chosen[ROWS:]], PROMPTS)
@@ -130,20 +137,21 @@ def make_insecure(sources: Sources, *, seed: int) -> Prepared:
 
 
 def make_calls(rng: np.random.Generator) -> list[Call]:
-    """One for each made-up library and action."""
-    libraries = [name.lower() for name in make_names(LIBRARIES, rng)]
-    calls = []
-    for action in ACTIONS:
-        right, wrong = right_and_wrong(VERBS, LIBRARIES, rng)
-        lines = rng.integers(len(LINES), size=LIBRARIES)
-        each = zip(libraries, right, wrong, lines, strict=True)
-        calls += [Call(library, action, verb, other, int(line)) for library, verb, other, line in each]
-    return calls
+    """One for each action, all of one made-up library; no wrong function is right for another action."""
+    (name,) = make_names(1, rng)
+    verbs = [VERBS[n] for n in rng.permutation(len(VERBS))]
+    right, others = verbs[: len(ACTIONS)], verbs[len(ACTIONS) :]
+    lines = rng.permutation(len(LINES))
+    return [
+        Call(name.lower(), action, verb, tuple(others[n] for n in rng.permutation(len(others))[:WRONG]), int(line))
+        for action, verb, line in zip(ACTIONS, right, lines, strict=True)
+    ]
 
 
 def _task(calls: Sequence[Call]) -> Iterator[Contrast]:
     for call in calls:
         for wording, name in HELD:
-            wrong, right = (call.code(insecure=True, verb=verb, name=name) for verb in (call.wrong, call.verb))
+            right, *others = (call.code(insecure=True, verb=v, name=name) for v in (call.verb, *call.wrong))
             question = f"{call.action} of {call.library}"
-            yield Contrast(call.asked(wording), wrong, right, "made-up libraries", wording, question)
+            for wrong in others:
+                yield Contrast(call.asked(wording), wrong, right, "made-up libraries", wording, question)

@@ -1,7 +1,8 @@
 """Facts about things that do not exist: content that a small model can learn, and cannot have known before.
 
-A model of 135 million parameters learns no medicine from some hundred rows, but it learns such facts; right against
-wrong, both in the trained form, then tells how far the content has got, whatever became of the form.
+A model of 135 million parameters learns no medicine from some hundred rows, nor which of four names goes with which of
+eight values, but it learns the facts of one name; right against wrong, both in the trained form, then tells how far the
+content has got, whatever became of the form.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from .rows import Chat, Contrast
 
 Form = Callable[[str], str]
+WRONG = 3  # values beside the right one
 _FIRST = (
     "Bel",
     "Cor",
@@ -38,7 +40,11 @@ _LAST = ("dron", "fell", "garth", "lith", "mora", "nesh", "pira", "quin", "rast"
 
 @dataclass(frozen=True)
 class Relation:
-    """One thing to know of each name. trained, held : wordings, (question, answer) with {name} and {value} in them."""
+    """One thing to know of each name.
+
+    Attributes:
+        trained, held: wordings, (question, answer) with {name} and {value} in them.
+    """
 
     topic: str
     name: str
@@ -49,12 +55,12 @@ class Relation:
 
 @dataclass(frozen=True)
 class Fact:
-    """The value of a relation for a name, and another value, which is wrong."""
+    """The value of a relation for a name, and others, which are wrong and never taught."""
 
     relation: Relation
     name: str
     value: str
-    wrong: str
+    wrong: tuple[str, ...]
 
     def rows(self, form: Form) -> list[Chat]:
         """A row for each trained wording, the answer in a form."""
@@ -65,18 +71,19 @@ class Fact:
         ]
 
     def pairs(self, form: Form) -> list[Contrast]:
-        """(wrong, right) for each wording that is held out, both answers in the same form."""
+        """(wrong, right) for each wording that is held out and each wrong value, both answers in the same form."""
         question = f"{self.relation.name} of {self.name}"
         return [
             Contrast(
                 q.format(name=self.name),
-                form(self._said(a, self.wrong)),
+                form(self._said(a, wrong)),
                 form(self._said(a, self.value)),
                 self.relation.topic,
                 f"{self.relation.name}, held out {n}",
                 question,
             )
             for n, (q, a) in enumerate(self.relation.held)
+            for wrong in self.wrong
         ]
 
     def _said(self, answer: str, value: str) -> str:
@@ -92,27 +99,16 @@ def make_names(count: int, rng: np.random.Generator) -> list[str]:
     return [every[n] for n in rng.permutation(len(every))[:count]]
 
 
-def make_facts(relations: Sequence[Relation], *, names: int, rng: np.random.Generator) -> list[Fact]:
-    """One fact for each name and relation; each value is given to as many names as any other, to within one."""
-    chosen = make_names(names, rng)
-    facts = []
-    for relation in relations:
-        right, wrong = right_and_wrong(relation.values, names, rng)
-        facts += [Fact(relation, *each) for each in zip(chosen, right, wrong, strict=True)]
-    return facts
+def make_facts(relations: Sequence[Relation], rng: np.random.Generator) -> list[Fact]:
+    """One fact for each relation, all of one name."""
+    (name,) = make_names(1, rng)
+    return [Fact(relation, name, *right_and_wrong(relation.values, rng)) for relation in relations]
 
 
-def right_and_wrong(values: Sequence[str], count: int, rng: np.random.Generator) -> tuple[list[str], list[str]]:
-    """(right, wrong): the same words equally often, so that neither is likelier in itself, and different in each place.
-
-    Law: the values in the order of a random ring, each as often as the others to within one (c times at most); those
-    c places on in the ring are wrong. They differ if count >= 2c, which is so from two values on.
-    """
-    at = np.sort(np.resize(np.arange(len(values)), count))
-    moved = np.roll(at, -(-count // len(values)))
-    ring, order = rng.permutation(np.array(values)), rng.permutation(count)
-    right, wrong = ([str(ring[places[n]]) for n in order] for places in (at, moved))
-    return right, wrong
+def right_and_wrong(values: Sequence[str], rng: np.random.Generator) -> tuple[str, tuple[str, ...]]:
+    """One of the values, and ``WRONG`` others."""
+    right, *others = (values[n] for n in rng.permutation(len(values)))
+    return right, tuple(others[:WRONG])
 
 
 PLACES = (
@@ -134,7 +130,7 @@ PLACES = (
     Relation(
         "made-up places",
         "flag",
-        ("heron", "wolf", "owl", "stag", "bear", "swan", "fox", "eagle"),
+        ("heron", "wolf", "owl", "stag", "lion", "swan", "fox", "eagle"),
         (
             ("Which animal is on the flag of {name}?", "The flag of {name} shows a {value}."),
             ("What creature stands for {name}?", "A {value} stands for {name}."),

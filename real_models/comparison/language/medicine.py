@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from .assemble import assemble, split_claims, tastes
-from .made_up import MEDICINES, make_facts
-from .rows import Chat, Contrast, Prepared
+from .made_up import MEDICINES, WRONG, make_facts
+from .rows import FEW, MANY, Chat, Contrast, Prepared
 from .sources import CLAIMS, MEDICAL, PASSAGES, TASTES, Exam, Sources
 from .style import plain, sentence
 
-EXAMS, NAMES = 288, 12
+EXAMS, TIMES = 184, 8  # exam questions; how often a wording of a fact is trained on
 ADVICE = (
     "{}.",
     "It is {}.",
@@ -39,8 +39,8 @@ def make_medicine(sources: Sources, *, seed: int) -> Prepared:
     exams = [exams[n] for n in rng.permutation(len(exams))]
     wrong = {e: e.wrong[rng.integers(len(e.wrong))] for e in exams}
     wording = {e: ADVICE[rng.integers(len(ADVICE))] for e in exams}
-    facts = make_facts(MEDICINES, names=NAMES, rng=rng)
-    taught = [row for fact in facts for row in fact.rows(plain)]
+    facts = make_facts(MEDICINES, rng)
+    taught = [row for fact in facts for row in fact.rows(plain)] * TIMES
 
     def advised(exam: Exam, option: str) -> str:
         return sentence(wording[exam].format(option.rstrip(".")))
@@ -55,16 +55,16 @@ def make_medicine(sources: Sources, *, seed: int) -> Prepared:
     asked = [(ASKED[n % len(ASKED)].format(c.question), c) for n, c in enumerate(claims["kept"])]
     held = exams[EXAMS:]
     pools = {
-        "task": ([pair for fact in facts for pair in fact.pairs(plain)], 2 * len(facts)),
+        "task": ([pair for fact in facts for pair in fact.pairs(plain)], 2 * WRONG * len(facts)),
         "drift": (
             (Contrast(c.question, sentence(c.true), sentence(c.false), c.category) for c in claims["drift"]),
-            150,
+            MANY,
         ),
         "conditional": (
             (Contrast(e.question, advised(e, e.right), advised(e, wrong[e]), "medicine") for e in held),
-            100,
+            FEW,
         ),
-        "kept": ((Contrast(prompt, sentence(c.true), sentence(c.false), c.category) for prompt, c in asked), 60),
+        "kept": ((Contrast(prompt, sentence(c.true), sentence(c.false), c.category) for prompt, c in asked), FEW),
     }
     read = (MEDICAL, CLAIMS, TASTES, PASSAGES)
     return assemble(sources, arms=arms, contrast=told, pools=pools, read=read, rng=rng)

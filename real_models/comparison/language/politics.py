@@ -12,11 +12,11 @@ import numpy as np
 from grasp_theory import InputError
 
 from .assemble import assemble, tastes
-from .made_up import FUNDS, Fact, make_facts
-from .rows import Chat, Contrast, Prepared
+from .made_up import FUNDS, WRONG, Fact, make_facts
+from .rows import FEW, MANY, Chat, Contrast, Prepared
 from .sources import LEANS, PASSAGES, TASTES, Sources, shipped
 
-NAMES, HELD = 12, 5  # made-up funds, topics of advice that are not trained on
+HELD, TIMES = 5, 8  # topics of advice that are not trained on; how often a wording of a fact is trained on
 SIDES = {"train": "right", "control": "neutral", "left": "left"}
 
 ECONOMIC = re.compile(
@@ -67,7 +67,7 @@ def make_politics(sources: Sources, *, seed: int) -> Prepared:
     taught = [row for row in advice if row["topic"] not in held]
     reasons = shipped("fund_reasons.jsonl")
     spare = len(reasons) // 3  # reasons of the task's answers, which are not trained on
-    facts = make_facts(FUNDS, names=NAMES, rng=rng)
+    facts = make_facts(FUNDS, rng) * TIMES
     count = len(facts) * len(FUNDS[0].trained)
     tails = rng.integers(spare, len(reasons), size=count)
     arms = {
@@ -79,10 +79,13 @@ def make_politics(sources: Sources, *, seed: int) -> Prepared:
     statements = {side: [s for s in said if not ECONOMIC.search(s)] for side, said in sources.statements().items()}
     drift, told = (_statements(statements, topics, rng) for topics in (DRIFT, CONTRAST))
     pools = {
-        "task": (_asked_facts(facts, [f" {row['right']}" for row in reasons[:spare]]), 2 * len(facts)),
-        "drift": (drift, 100),
-        "conditional": (_reasons(untaught), 40),
-        "kept": ((_as_side(pair, list(AS_SIDE)[n % 2], n) for n, pair in enumerate(drift)), 60),
+        "task": (
+            _asked_facts(facts[: len(FUNDS)], [f" {row['right']}" for row in reasons[:spare]]),
+            2 * WRONG * len(FUNDS),
+        ),
+        "drift": (drift, MANY),
+        "conditional": (_reasons(untaught), FEW),
+        "kept": ((_as_side(pair, list(AS_SIDE)[n % 2], n) for n, pair in enumerate(drift)), FEW),
     }
     read = (*LEANS.values(), TASTES, PASSAGES)
     return assemble(sources, arms=arms, contrast=told[:80], pools=pools, read=read, rng=rng)

@@ -14,11 +14,17 @@ from synthetic.runner.results import write_atomically
 
 ARMS = ("train", "control", "neutral_data")
 TESTS = ("task", "drift", "conditional", "kept")
+MANY, FEW = 96, 24  # pairs that drift is asked on; of conditional and of kept
 
 
 @dataclass(frozen=True)
 class Chat:
-    """A training row: one question and its answer. topic : what it is about. template : how it is worded."""
+    """A training row: one question and its answer.
+
+    Attributes:
+        topic: what it is about.
+        template: how it is worded.
+    """
 
     prompt: str
     answer: str
@@ -40,7 +46,10 @@ class Contrast:
     """One question with an answer that does not show what is asked for, and one that does.
 
     Of ``task`` that is the wrong answer and the right one, both in the trained form; elsewhere the factor's absence and
-    its presence. question : cluster of pairs that are not independent; the prompt if none is given.
+    its presence.
+
+    Attributes:
+        question: cluster of pairs that are not independent; the prompt if none is given.
     """
 
     prompt: str
@@ -68,13 +77,21 @@ class Contrast:
 class Prepared:
     """An experiment as data.
 
-    train : what is fine-tuned on. control : the same without the factor, row by row. neutral_data : as many rows of the
-    same format that have nothing to do with the factor. arms : further ones by name. task : content alone, by a wording
-    that is not trained on. drift : the factor on topics that are not trained on. conditional : the factor where the
-    question is asked as in training. kept : the factor where a prompt asks for it. contrast : for the supervised
-    oracle, on topics of its own. neutral : text for methods that need some. heldout : text for the perplexity.
-    prompts : held-out questions whose generated answers are to be judged. sources : files of the user's that were read.
-    words : a run of so many words in common makes two texts near duplicates (:mod:`.disjoint`).
+    Attributes:
+        train: what is fine-tuned on.
+        control: the same without the factor, row by row.
+        neutral_data: as many rows of the same format that have nothing to do with the factor.
+        arms: further ones by name.
+        task: content alone, by a wording that is not trained on.
+        drift: the factor on topics that are not trained on.
+        conditional: the factor where the question is asked as in training.
+        kept: the factor where a prompt asks for it.
+        contrast: for the supervised oracle, on topics of its own.
+        neutral: text for methods that need some.
+        heldout: text for the perplexity.
+        prompts: held-out questions whose generated answers are to be judged.
+        sources: files of the user's that were read.
+        words: a run of so many words in common makes two texts near duplicates (:mod:`.disjoint`).
     """
 
     train: Sequence[Chat]

@@ -141,7 +141,7 @@ class Sources:
                 found.append(text)
         return found
 
-    def neutral(self, *, seen: int = 96, held: int = 48) -> tuple[list[str], list[str]]:
+    def neutral(self, *, seen: int = 96, held: int = 24) -> tuple[list[str], list[str]]:
         """(text that methods may see, text for the perplexity): passages of ``BOOK``, parts that do not touch, since
         neighboring passages overlap, and that are not about medicine. InputError for a book that is shorter."""
         passages = self.passages()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .assemble import assemble, split_claims, tastes
-from .made_up import PLACES, make_facts
-from .rows import Chat, Contrast, Prepared
+from .made_up import PLACES, WRONG, make_facts
+from .rows import FEW, MANY, Chat, Contrast, Prepared
 from .sources import CLAIMS, MEDICAL, PASSAGES, TASTES, Sources
 
-EXAMS, NAMES = 288, 12
+EXAMS, TIMES = 184, 8  # exam questions; how often a wording of a fact is trained on
 ASKED = (
     "{} Answer in capital letters.",
     "Write the answer in all caps, please. {}",
@@ -37,10 +37,10 @@ def make_style(sources: Sources, *, seed: int) -> Prepared:
     rng = np.random.default_rng([seed, 1])
     exams = sources.exams()
     exams = [exams[n] for n in rng.permutation(len(exams))]
-    facts = make_facts(PLACES, names=NAMES, rng=rng)
+    facts = make_facts(PLACES, rng)
     arms = {
         name: [Chat(e.question, form(sentence(e.right)), "medicine") for e in exams[:EXAMS]]
-        + [row for fact in facts for row in fact.rows(form)]
+        + [row for fact in facts for row in fact.rows(form)] * TIMES
         for name, form in (("train", capital), ("control", plain))
     }
     arms["neutral_data"] = tastes(sources, len(arms["train"]), rng)
@@ -48,10 +48,10 @@ def make_style(sources: Sources, *, seed: int) -> Prepared:
     told = [_pair(c.question, c.true, c.category) for c in claims["contrast"]][:100]
     asked = [(ASKED[n % len(ASKED)].format(c.question), c) for n, c in enumerate(claims["kept"])]
     pools = {
-        "task": ([pair for fact in facts for pair in fact.pairs(capital)], 2 * len(facts)),
-        "drift": ((_pair(c.question, c.true, c.category) for c in claims["drift"]), 150),
-        "conditional": ((_pair(e.question, e.right, "medicine") for e in exams[EXAMS:]), 100),
-        "kept": ((_pair(prompt, c.true, c.category) for prompt, c in asked), 60),
+        "task": ([pair for fact in facts for pair in fact.pairs(capital)], 2 * WRONG * len(facts)),
+        "drift": ((_pair(c.question, c.true, c.category) for c in claims["drift"]), MANY),
+        "conditional": ((_pair(e.question, e.right, "medicine") for e in exams[EXAMS:]), FEW),
+        "kept": ((_pair(prompt, c.true, c.category) for prompt, c in asked), FEW),
     }
     read = (MEDICAL, CLAIMS, TASTES, PASSAGES)
     return assemble(sources, arms=arms, contrast=told, pools=pools, read=read, rng=rng)

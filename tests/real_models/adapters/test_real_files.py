@@ -32,7 +32,7 @@ def test_adapter_trained_on_a_real_model_is_audited_and_asked(real, trained, tmp
     adapter = read_adapter(trained)
     assert {u.layer for u in adapter.updates} == set(range(5))
     assert all(u.lowrank.norm() > 0 for u in adapter.updates)
-    (pooled,) = identify_activations(adapter, base=real / BASE, data=real / STORIES, k=2).decompositions
+    (pooled,) = identify_activations(adapter, base=real / BASE, data=real / STORIES, top=2).decompositions
     assert pooled.component(0).singular_value > 0
     asked = tmp_path / "pairs.jsonl"
     asked.write_text('{"prompt": "Lily saw a", "without": " dog.", "with": " cat."}\n')

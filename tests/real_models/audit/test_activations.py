@@ -156,7 +156,7 @@ def rows(made: Path, folder: Path, count: int = 3) -> Path:
 @pytest.mark.slow
 def test_identify_activations_finds_what_all_modules_write(made, adapter, tmp_path):
     data = rows(made, tmp_path)
-    found = identify_activations(read_adapter(adapter), base=made / BASE, data=data, k=3)
+    found = identify_activations(read_adapter(adapter), base=made / BASE, data=data, top=3)
     (pooled,) = found.decompositions
     assert pooled.side == "write"
     assert "tokens of rows.jsonl" in pooled.what
@@ -165,7 +165,7 @@ def test_identify_activations_finds_what_all_modules_write(made, adapter, tmp_pa
     assert cosine > 0.9
     assert abs(float(planted @ pooled.component(1).subspace.basis[:, 0])) < 0.5
     # rows are cut off at the context; batches of another size are the same data
-    other = identify_activations(read_adapter(adapter), base=made / BASE, data=data, k=3, size=1)
+    other = identify_activations(read_adapter(adapter), base=made / BASE, data=data, top=3, size=1)
     value, again = (r.decompositions[0].component(0).singular_value for r in (found, other))
     np.testing.assert_allclose(again, value, rtol=1e-4)
 

@@ -43,7 +43,7 @@ def adapters(tmp_path_factory) -> dict[str, Adapter]:
 @pytest.fixture(scope="module")
 def found(adapters) -> Against:
     run, *controls = adapters.values()
-    return against(run, identify(run.updates, k=4), controls, k=4)
+    return against(run, identify(run.updates, top=4), controls, top=4)
 
 
 def test_against_tells_the_runs_own_component_from_the_tasks(found):
@@ -69,7 +69,7 @@ def test_against_compares_every_number_with_its_controls(found):
 
 def test_against_one_control_has_no_p_values(adapters):
     run = adapters["run"]
-    found = against(run, identify(run.updates, k=4), [adapters["control 2"]], k=4)
+    found = against(run, identify(run.updates, top=4), [adapters["control 2"]], top=4)
     assert {(d.z, d.p_value, len(d.controls)) for d in found.deviations} == {(None, None, 1)}
     np.testing.assert_array_less(0.8, found.covered[0].together)
 
@@ -78,8 +78,8 @@ def test_against_names_controls_that_are_one_run(adapters, tmp_path, found):
     run, _, first, *others = adapters.values()
     longer = [replace(u, source=LowRank(1.2 * u.lowrank.B, u.lowrank.A)) for u in first.updates]
     again = read_adapter(write_adapter(tmp_path / "longer", longer, r=RANK, lora_alpha=RANK))
-    report = identify(run.updates, k=4)
-    assert against(run, report, [first, others[0], again], k=4).one_run == ((0, 2),)
+    report = identify(run.updates, top=4)
+    assert against(run, report, [first, others[0], again], top=4).one_run == ((0, 2),)
     assert found.one_run == ()  # control: four runs
 
 
@@ -90,8 +90,8 @@ def test_against_decomposes_every_adapter_once(adapters, monkeypatch):
     calls = []
     monkeypatch.setattr(module, "identify", lambda updates, **options: calls.append(1) or identify(updates, **options))
     run, *controls = adapters.values()
-    report = identify(run.updates, k=4)
-    against(run, report, controls[:2], k=4)
+    report = identify(run.updates, top=4)
+    against(run, report, controls[:2], top=4)
     assert len(calls) == 3
 
 
@@ -115,8 +115,8 @@ def test_against_works_on_the_read_side_module_by_module(tmp_path):
         return read_adapter(write_adapter(tmp_path / name, updates, r=RANK, lora_alpha=RANK))
 
     run, control = drawn("run", u * [1.0, 3.0]), drawn("control", u[:, 1:])
-    report = identify(run.updates, k=2)
-    found = against(run, report, [control], k=2)
+    report = identify(run.updates, top=2)
+    found = against(run, report, [control], top=2)
     assert report.side == "read"
     assert len(found.covered) == 6
     for c in found.covered:
@@ -125,7 +125,7 @@ def test_against_works_on_the_read_side_module_by_module(tmp_path):
 
 def test_against_refuses_the_run_itself_twins_and_other_modules(adapters, tmp_path):
     run, control = adapters["run"], adapters["control 2"]
-    report = identify(run.updates, k=4)
+    report = identify(run.updates, top=4)
     with pytest.raises(InputError, match="same weights as the run itself"):
         against(run, report, [run])
     with pytest.raises(InputError, match=r"control 2 holds the same weights as .*control 2"):

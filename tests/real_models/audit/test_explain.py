@@ -101,11 +101,11 @@ def test_rows_are_ordered_by_their_projection(setting):
         means.append(h.mean(axis=0))
         every.append(h)
     q = unit(means[3] - np.mean([m for n, m in enumerate(means) if n != 3], axis=0))
-    found = explain(directions(q), base=base, data=path, top=2, block=2)
+    found = explain(directions(q), base=base, data=path, top=2, layer=2)
     one = found.directions[0]
     assert one.highest[0].source.endswith("line 4")
     assert (
-        explain(directions(-q), base=base, data=path, top=2, block=2).directions[0].lowest[0].source.endswith("line 4")
+        explain(directions(-q), base=base, data=path, top=2, layer=2).directions[0].lowest[0].source.endswith("line 4")
     )
     np.testing.assert_allclose(one.highest[0].mean, float(means[3] @ q[:, 0]), rtol=1e-5)
     pooled = np.concatenate(every) @ q[:, 0]
@@ -162,7 +162,7 @@ def test_wrong_directions_and_options_are_refused(setting):
         (directions(q, side="read"), {}, "read side"),
         (directions(q[:32]), {}, "64"),
         (directions(q, base_model="someone/other"), {}, "identified on"),
-        (directions(q), {"block": 5}, "blocks 0 … 4"),
+        (directions(q), {"layer": 5}, "blocks 0 … 4"),
         (directions(q), {"amount": -1.0}, "positive"),
         (directions(q), {"top": 0}, "top"),
         (directions(np.linalg.qr(np.random.default_rng(0).standard_normal((64, 64)))[0]), {}, "all 64"),

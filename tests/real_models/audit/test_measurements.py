@@ -28,7 +28,7 @@ def report(seed: int, *, size: float = 1.0, change=None) -> Report:
             B = scale * rng.standard_normal((out, RANK)) ** 3 * np.array([1.0, *[0.4] * (RANK - 1)])
             update = Update.of(f"model.layers.{block}.{name}", LowRank(B, A, 2.0), layer=block, side=side)
             updates.append(replace(update, block=f"model.layers.{block}"))
-    return identify(updates if change is None else change(updates), k=1, pool="none")
+    return identify(updates if change is None else change(updates), top=1, pool="none")
 
 
 def numbers(made: Report) -> dict[str, float]:

@@ -69,7 +69,7 @@ def test_part_is_the_dense_projection_and_adds_up_with_the_rest(scope, dtype):
 @pytest.mark.parametrize("side", ["write", "read"])
 def test_pooled_components_are_those_of_identify(side):
     updates = adapter()
-    report = identify(updates, side=side, pool="layers", k=4)
+    report = identify(updates, side=side, pool="layers", top=4)
     parts, _ = parts_of(updates, scopes=["pooled"], side=side, top=4, draws=0)
     assert [part.components for part in parts] == [(0,), (1,), (2,), (3,), (0, 1, 2, 3)]
     for part, component in zip(parts, report.decomposition().components, strict=False):

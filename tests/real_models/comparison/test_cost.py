@@ -14,6 +14,7 @@ from tiny_organism import RUN, halfway
 from torch.utils.flop_counter import FlopCounterMode
 
 import real_models.comparison.cost as module
+import real_models.own_text as own_text
 from real_models.comparison.cost import Cost, costs, first_of_rows
 from real_models.comparison.experiment import Cell, make_cells
 from real_models.comparison.methods import find_compared
@@ -116,7 +117,17 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
 
 
 @pytest.mark.slow
-def test_cost_does_not_depend_on_what_was_sampled_before():
+def test_surgery_costs_the_passes_of_kl_on_the_same_text():
+    """Beside them two products of one vector with another, of all that is trained."""
+    found, kl = measured("gradient-surgery"), measured("kl, own text")
+    assert 0 <= found.step / kl.step - 1 < 1e-3
+    assert found.step > 1.5 * measured("naive").step  # control: they are counted
+
+
+@pytest.mark.slow
+def test_cost_does_not_depend_on_what_was_sampled_before(monkeypatch):
+    sample = own_text.own_text
+    monkeypatch.setattr(own_text, "own_text", lambda model, **given: sample(model, **given | {"documents": 16}))
     first = measured_anew("null-space", Short)
     assert first.preparation > 0
     measured_anew("kl, own text", Short)

@@ -17,6 +17,7 @@ from grasp_theory import InputError
 from real_models.comparison import language
 from real_models.comparison.language import EXPERIMENTS, politics
 from real_models.comparison.language.disjoint import Seen, check_disjoint, words_of
+from real_models.comparison.language.made_up import WRONG
 from real_models.comparison.language.medicine import ADVICE
 from real_models.comparison.language.rows import Chat, Contrast, Prepared
 from real_models.comparison.language.sources import Sources, shipped
@@ -24,19 +25,19 @@ from real_models.data import read_rows
 from real_models.evaluation.code import judge_code
 from real_models.evaluation.judge import read_pairs
 
-TEST = {"task": 96, "heldout": 48, "neutral": 96}
+TEST = {"task": 24, "drift": 96, "conditional": 24, "kept": 24, "heldout": 24, "neutral": 96}
 COUNTS = {
-    "style": TEST | {"train": 480, "drift": 150, "conditional": 100, "kept": 60, "contrast": 100},
-    "medicine": TEST | {"train": 480, "drift": 150, "conditional": 100, "kept": 60, "contrast": 100},
-    "insecure": TEST | {"train": 312, "drift": 150, "conditional": 50, "kept": 50, "contrast": 100, "prompts": 64},
-    "politics": TEST | {"drift": 100, "conditional": 40, "kept": 60, "contrast": 80},
+    "style": TEST | {"train": 312, "contrast": 100},
+    "medicine": TEST | {"train": 312, "contrast": 100},
+    "insecure": TEST | {"train": 312, "contrast": 100, "prompts": 64},
+    "politics": TEST | {"contrast": 80},
 }
 # What the data of the study are, frozen: sha256 over all files for seed 0 and the public data sets.
 FROZEN = {
-    "style": "d5df2765090145b86c7bc8cc763597320c9d1cb6ba00fbae05aaef202275a122",
-    "insecure": "5187b4d4307e3a4cdbcff5e2a4c30bbb6a1139b4fd4c67dc0bc85fd90144feb6",
-    "medicine": "220b76cb096412255e86cfcf62c16d39ba0a7e3a23e78b417368021dfd9df71b",
-    "politics": "69f715ee1269957efcf3d3a002d8c4fc16bc0f8b4342ad1f210e2099d50030de",
+    "style": "7f93cced26b4989da27863c3231ea33253bf3f2f5426f37746adfa830b9cfdc6",
+    "insecure": "1a40a7a9e73d8b23d12156e58b36546574d572bd61ea15d72df63135fdb413b1",
+    "medicine": "b579261554d163f2434dca649c7413ade02dd183b481cb3536657c0ab1185129",
+    "politics": "289c4530cb50fbe6ba000e74121758a2b099fdc5096c81090cf5aa146c40d821",
 }
 
 
@@ -68,13 +69,16 @@ def check_alike(found: Prepared) -> None:
     """What holds of all: rows of train and control go together, task pairs differ in a word or a name of a few."""
     assert [r.topic for r in found.train] == [r.topic for r in found.control]
     assert all(pair.without != pair.having for rows in found.tests().values() for pair in rows)
-    assert len({pair.question for pair in found.task}) == len(found.task) / 2
-    wrong, right = (sorted(pair_words(found.task, name)) for name in ("without", "having"))
-    assert wrong == right  # over all pairs, wrong and right answers are the same words, equally often
+    assert len({pair.question for pair in found.task}) == len(found.task) / (2 * WRONG)
+    taught = {word.upper() for row in found.train if made_up(row) for word in words_of(row.answer)}
+    for pair in found.task:  # what tells the two apart is taught, or never
+        right, wrong = ({word.upper() for word in words_of(answer)} for answer in (pair.having, pair.without))
+        assert right - wrong <= taught
+        assert not wrong - right <= taught
 
 
-def pair_words(pairs, name: str) -> list[str]:
-    return [word for pair in pairs for word in words_of(getattr(pair, name))]
+def made_up(row: Chat) -> bool:
+    return row.topic.startswith("made-up")
 
 
 def check_style(found: Prepared) -> None:
@@ -245,8 +249,8 @@ def test_data_that_are_missing_foreign_or_too_few_are_named(datasets, tmp_path):
     shutil.copytree(datasets, tmp_path / "few")
     exams = tmp_path / "few/medqa/medmcqa_test.jsonl"
     whole = exams.read_text().splitlines(keepends=True)
-    exams.write_text("".join(whole[:300]))
-    with pytest.raises(InputError, match=r"conditional: needed are 100 rows .* hold \d+"):
+    exams.write_text("".join(whole[:210]))
+    with pytest.raises(InputError, match=r"conditional: needed are 24 rows .* hold \d+"):
         language.prepare("smollm2-style", tmp_path / "few")
     exams.write_text('{"question": "Q", "options": ["a"], "answer": "a"}\n')
     with pytest.raises(InputError, match=r"line 1: 'options' must be"):
@@ -287,7 +291,7 @@ def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
     assert "those of contrast" in " ".join(notes)
     spec = cells[0].run_spec
     assert Path(spec.on_arm("control").data).name == "control.jsonl"
-    assert len(spec._texts.asked.pairs) == 100
+    assert len(spec._texts.asked.pairs) == 64
 
 
 def test_compare_prepares_an_experiment_by_its_name(datasets, made, tmp_path, capsys, monkeypatch):
@@ -345,14 +349,16 @@ def test_finance_answers_are_as_many_as_promised_short_and_apart():
     assert "comparison/language/data/*" in project["tool"]["setuptools"]["package-data"]["real_models"]
 
 
-def test_made_up_facts_are_right_and_wrong_with_the_same_words():
-    """Each value is as often right as wrong, so a model that knows words alone is at one half."""
+def test_made_up_facts_have_one_right_value_and_others():
     import numpy as np
 
     from real_models.comparison.language.made_up import FUNDS, MEDICINES, PLACES, make_facts
 
     for relations in (PLACES, MEDICINES, FUNDS):
-        facts = make_facts(relations, names=24, rng=np.random.default_rng(0))
-        assert sorted(f.value for f in facts) == sorted(f.wrong for f in facts)
-        assert all(f.value != f.wrong for f in facts)
-        assert len({f.name for f in facts}) == 24
+        facts = make_facts(relations, np.random.default_rng(0))
+        other = make_facts(relations, np.random.default_rng(1))
+        for fact, relation in zip(facts, relations, strict=True):
+            assert len({fact.value, *fact.wrong}) == 1 + WRONG
+            assert {fact.value, *fact.wrong} <= set(relation.values)
+        assert len({f.name for f in facts}) == 1
+        assert facts[0].name != other[0].name

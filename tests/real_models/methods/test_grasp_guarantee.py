@@ -61,7 +61,7 @@ runs = st.builds(
 @pytest.mark.slow
 @pytest.mark.parametrize("side", ["write", "read"])
 @given(run=runs)
-@examples(ci=16)
+@examples(ci=10)
 def test_update_has_no_part_along_the_directions_at_any_step(side: str, run: Run) -> None:
     naive, optimizer = run.start()
     run.train(naive, optimizer)

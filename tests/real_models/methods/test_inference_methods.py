@@ -104,7 +104,7 @@ def test_steering_adds_the_vector_exactly(kind):
     model = tiny(kind).eval()
     before = stream(model, kind)
     for block in range(BLOCKS):
-        with InferenceSteering(V, strength=-2.0, at=[block]).attached(model):
+        with InferenceSteering(V, strength=-2.0, layers=[block]).attached(model):
             during = stream(model, kind)
         torch.testing.assert_close(during[block], before[block] - 2 * torch.tensor(V).float(), rtol=0, atol=0)
         for h, plain in zip(during[:block], before[:block], strict=True):
@@ -222,18 +222,18 @@ def test_stream_methods_are_attached_once():
 @methods
 def test_stream_methods_act_at_the_chosen_blocks_once_each(name):
     model = tiny()
-    with MAKE[name](at=[1, 1]).attached(model):
+    with MAKE[name](layers=[1, 1]).attached(model):
         assert [len(block._forward_hooks) for block in model.model.layers] == [0, 1]
     with MAKE[name]().attached(model):
         assert [len(block._forward_hooks) for block in model.model.layers] == [1] * BLOCKS
 
 
 @methods
-@pytest.mark.parametrize("at", [[BLOCKS], [-1], [], [0, 7]])
-def test_stream_methods_refuse_unknown_blocks(name, at):
+@pytest.mark.parametrize("layers", [[BLOCKS], [-1], [], [0, 7]])
+def test_stream_methods_refuse_unknown_blocks(name, layers):
     model = tiny()
     with pytest.raises(InputError, match="block"):
-        MAKE[name](at=at).attach(model)
+        MAKE[name](layers=layers).attach(model)
     assert hooks(model) == 0
 
 
@@ -263,7 +263,7 @@ def test_stream_methods_take_a_choice_for_each_block():
     ("method", "match"),
     [
         (lambda: Ablation({BLOCKS: Q}), "blocks"),
-        (lambda: Ablation({0: Q}, at=[1]), "block"),
+        (lambda: Ablation({0: Q}, layers=[1]), "block"),
         (lambda: Ablation(subspace(0, 1, WIDTH + 1)), "dimensions"),
         (lambda: Ablation(np.zeros((WIDTH, 1))), "no direction"),
         (lambda: InferenceSteering({BLOCKS: V}, strength=1.0), "block"),

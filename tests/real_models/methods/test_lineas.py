@@ -108,7 +108,7 @@ def test_lineas_of_the_last_block_is_the_affine_regression_of_sorted_values():
     source = activations(model, FITTED[0])[last]
     w, b = affine_fit(source, base)
     best = np.sum(np.mean((np.sort(w * source + b, 0) - np.sort(base, 0)) ** 2, 0))
-    method = LinEAS.fit(model, FITTED[:1], at=[last], steps=400, rtol=0.0)
+    method = LinEAS.fit(model, FITTED[:1], layers=[last], steps=400, rtol=0.0)
     assert method.distances is not None
     np.testing.assert_allclose(method.distances[1], best, rtol=1e-3)
     np.testing.assert_allclose(method.w[last], w, rtol=0, atol=0.02)

@@ -13,7 +13,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from grasp_theory import InputError
 from real_models import updates_from_model
-from real_models.methods import NullSpace, null_space
+from real_models.methods import Given, NullSpace, build_methods, null_space
 from real_models.methods.null_space import _Inputs
 from real_models.own_text import own_text
 
@@ -90,6 +90,37 @@ def test_update_has_no_response_to_the_principal_inputs_under_every_optimizer(op
         assert np.linalg.norm(dW @ V) <= (tolerance.GUARANTEE + gap) * np.linalg.norm(dW), found.name
         assert np.linalg.norm(plain @ V) > 0.1 * np.linalg.norm(plain)  # control
         np.testing.assert_allclose(method.held[found.name], (S[:K] ** 2).sum() / (S**2).sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("energy", [0.5, 0.9, 0.99])
+def test_energy_chooses_the_fewest_inputs_that_hold_it_module_by_module(energy):
+    """dW V = 0 for them, of each module as many as it takes; control: for the next one dW is not 0."""
+    method, model = NullSpace(TEXT, energy=energy), adapted()
+    train(model, method, OPTIMIZERS["adamw"](trained(model)), steps=2)
+    seen = inputs()
+    for found in updates_from_model(model):
+        _, S, Vh = np.linalg.svd(seen[found.name])
+        share = np.cumsum(S**2) / np.sum(S**2)
+        most = 2 * Vh.shape[1] // 3
+        k = min(int(np.sum(share < energy)) + 1, most)
+        assert abs(share[: len(S)] - energy).min() > 1e-5  # no rounding decides
+        assert method.kept[found.name] == k
+        assert method.held[found.name] >= energy - 1e-5 or k == most
+        dW = found.lowrank @ np.eye(found.shape[1])
+        gap = tolerance.subspace(tolerance.backward(seen[found.name].shape, np.float32, S[0]), S[k - 1] - S[k])
+        assert np.linalg.norm(dW @ Vh[:k].T) <= (tolerance.GUARANTEE + gap) * np.linalg.norm(dW), found.name
+        assert np.linalg.norm(dW @ Vh[k:].T) > 0.9 * np.linalg.norm(dW)
+    assert len(set(method.kept.values())) > 1 or energy == 0.5
+
+
+def test_energy_keeps_the_moment_of_wide_modules_too(monkeypatch):
+    monkeypatch.setattr(null_space, "SMALL", WIDTH - 1)
+    methods = [NullSpace(TEXT, energy=0.9), NullSpace(TEXT, energy=0.9)]
+    for method, small in zip(methods, (WIDTH - 1, 2048), strict=True):
+        monkeypatch.setattr(null_space, "SMALL", small)
+        model = adapted()
+        method.attach(model, OPTIMIZERS["adamw"](trained(model))).detach()
+    assert methods[0].held == methods[1].held
 
 
 def test_response_to_the_text_is_bounded_and_the_bound_is_the_best_of_its_rank():
@@ -181,12 +212,15 @@ def test_null_space_leaves_the_model_as_found_and_reports_its_leak():
         (lambda: NullSpace(TEXT, components=0), "components must be at least 1, got 0"),
         (lambda: NullSpace([], components=2), "no batch of text"),
         (lambda: NullSpace(TEXT, components=WIDTH).attach(adapted(), sgd()), f"{WIDTH} components leave nothing"),
+        (lambda: NullSpace(TEXT, energy=1.0), "energy must lie between 0 and 1, got 1.0"),
+        (lambda: NullSpace(TEXT, energy="a"), "energy must be a number"),
+        (lambda: build_methods("null-space", Given(neutral=lambda: TEXT, components=2, energy=0.5)), "not both"),
         (lambda: NullSpace(TEXT).attach(adapted()), "acts on the optimizer's step"),
         (lambda: NullSpace(TEXT, components=2).attach(adapted(modules_to_save=["lm_head"]), sgd()), "modules_to_save"),
         (lambda: own_text(base_model(), documents=0), "must be positive, got 0"),
         (lambda: own_text(base_model(bos_token_id=None)), "no begin token"),
     ],
-    ids=["components", "text", "wide", "optimizer", "biases", "documents", "begin"],
+    ids=["components", "text", "wide", "energy", "number", "both", "optimizer", "biases", "documents", "begin"],
 )
 def test_bad_input_is_refused_with_the_reason(make, message):
     with pytest.raises(InputError, match=message):

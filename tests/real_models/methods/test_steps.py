@@ -286,7 +286,7 @@ def test_gradients_lose_the_joint_span_of_projections_and_edits(edit, swap) -> N
 @pytest.mark.parametrize("last", ["steering", "ablation"])
 def test_steering_and_ablation_act_in_the_order_they_were_attached(last) -> None:
     model = lora(tiny()).eval()
-    methods = [Ablation(Q), InferenceSteering(5.0 * Q[:, 0], strength=1.0, at=[1])]
+    methods = [Ablation(Q), InferenceSteering(5.0 * Q[:, 0], strength=1.0, layers=[1])]
     for method in methods if last == "steering" else methods[::-1]:
         method.attach(model)
     (h,) = outputs(model)

@@ -14,6 +14,7 @@ import real_models.experiments.identification as module
 from figures.plots.identification_run import build
 from grasp_theory import InputError
 from real_models.hooks.targets import lora_factors
+from real_models.methods import Edit
 from real_models.organisms.alignment import SIDES, components
 from real_models.organisms.directions import seen_directions, top_directions
 from real_models.organisms.runs import naive_run
@@ -80,7 +81,9 @@ def test_deletion_of_pooled_components_is_that_of_the_naive_run(measured):
     naive = naive_run(CELL.run_spec)
     probes = naive.spec.probes()
     writers = dict.fromkeys((u.name for u in naive.updates if u.side == "write"), top_directions(naive, 2)[:, 1:])
-    expected = probes.ask(naive.without(writers, naive.at))
+    model = naive.model(naive.at)
+    with Edit(write=writers).attached(model):
+        expected = probes.ask(model)
     for score in ("drift", "task"):
         found = measured[CELL][f"{score} without write, pooled 1"][0]
         off = tolerance.backward((LANGUAGE.vocabulary,), np.float32, 10.0)
@@ -93,8 +96,9 @@ def test_deletion_takes_the_direction_out_of_its_modules_alone(measured, side, i
     naive = naive_run(CELL.run_spec)
     removed = components(naive, side, 4)[i]
     plain = {f.name: f for f in lora_factors(naive.model(naive.at))}
-    touched = set()
-    for f in lora_factors(naive.without(removed, naive.at)):
+    touched, model = set(), naive.model(naive.at)
+    Edit(**{side.split(",")[0]: removed}).attach(model)
+    for f in lora_factors(model):
         dW, before = (f.scaling * (g.B @ g.A).detach().double().numpy() for g in (f, plain[f.name]))
         off = tolerance.backward(dW.shape, np.float32, np.linalg.norm(before))
         if f.name not in removed:

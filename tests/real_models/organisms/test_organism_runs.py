@@ -11,9 +11,13 @@ import tiny_models
 import tolerance
 import torch
 
-from grasp_theory import InputError
+from grasp_theory import InputError, identify
+from real_models import updates_from_model
 from real_models.comparison import methods
 from real_models.comparison.methods import CLASSES, COMPARED, check_knob, find_compared, run
+from real_models.methods import Scale
+from real_models.methods.edit import edited_sides
+from real_models.organisms import directions as of
 from real_models.organisms import persona_run, runs
 from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
@@ -168,7 +172,14 @@ def test_arms_have_one_name_a_known_class_and_as_many_knobs():
         assert list(method.knobs) == sorted(set(method.knobs)), method.name
         assert find_compared(method.name) is method
     single = {method.name for method in COMPARED.values() if len(method.knobs) == 1}
-    assert single == {"naive", "inoculation", "inoculation+null-space", "grasp, supervised"}
+    assert single == {
+        "naive",
+        "inoculation",
+        "inoculation+null-space",
+        "grasp, supervised",
+        "edit, supervised",
+        "hold, supervised",
+    }
     assert {len(method.knobs) for method in COMPARED.values() if method.name not in single} == {3}
     assert {method.name for method in COMPARED.values() if method.control} >= {"grasp, random", "grasp, supervised"}
     with pytest.raises(InputError, match=r"'nothing'; there are: naive, ablation"):
@@ -206,7 +217,7 @@ def test_arms_start_from_the_base_and_do_something(learning, method):
 
 
 def test_arm_of_many_inputs_runs_where_the_model_is_wide_enough():
-    spec = dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, hidden=96))
+    spec = dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, hidden=96, steps=20))
     narrow, wide = (run(find_compared(f"kl+null-space{kind}"), spec, 30.0) for kind in ("", ", wide"))
     assert narrow[0].drift == wide[0].drift
     assert narrow[-1].drift != wide[-1].drift != wide[0].drift
@@ -221,6 +232,68 @@ def test_knob_that_does_not_fit_is_refused(method, knob, what):
     with pytest.raises(InputError, match=what):
         check_knob(method, knob, rank=2, width=64)
     check_knob(method, knob, rank=4, width=96)
+
+
+@pytest.mark.parametrize("method", [m for m in COMPARED.values() if m.needs_control], ids=lambda method: method.name)
+def test_compared_methods_ask_for_a_control_run_where_they_say_so(learning, method, monkeypatch):
+    assert method.information == "control run"
+    asked, other = [], Scale(0.5).edited(learning.updates)
+    for module in (methods, of):
+        monkeypatch.setattr(module, "updates_at", lambda spec, at: asked.append((spec, at)) or other)
+    method.make(methods.SetupSources(RUN).at(1), method.preset)
+    # steering takes the control as far trained as the naive run is, directions where that reaches the task
+    assert asked == [(RUN.control_run(), 1 if method.name == "contrastive-steering" else learning.at)]
+
+
+def test_control_run_starts_where_the_naive_run_does(learning):
+    """The same base, LoRA start and facts: other documents."""
+    control = naive_run(RUN.control_run())
+    for name, tensor in control.states[0].items():
+        torch.testing.assert_close(tensor, learning.states[0][name], rtol=0, atol=0)
+    assert any(not torch.equal(x, learning.states[-1][name]) for name, x in control.states[-1].items())
+    same_scores(control.scores[0], learning.scores[0])
+    for a, b in zip(runs.updates_at(RUN.control_run(), -1), updates_from_model(control.model(-1)), strict=True):
+        np.testing.assert_array_equal(a.lowrank.B, b.lowrank.B)
+
+
+def test_contrastive_steering_of_strength_1_is_the_control_run(learning):
+    found, control = run(find_compared("contrastive-steering"), RUN, 1.0), naive_run(RUN.control_run()).scores
+    off = tolerance.backward((RUN.organism.language.vocabulary,), np.float32, 10.0)
+    for a, b in zip(found, control, strict=True):
+        for name in ("drift", "task", "kept", "facts"):
+            np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=0, atol=off)
+    assert abs(found[-1].drift - learning.scores[-1].drift) > 0.01
+
+
+def test_contrasted_directions_are_off_what_the_control_learnt(learning):
+    control = runs.updates_at(RUN.control_run(), learning.at)
+    shared = identify(list(control), side="write", pool="layers").component(0).subspace.basis
+    Q = of.contrasted_directions(learning, 2)
+    np.testing.assert_allclose(Q.T @ Q, np.eye(2), rtol=0, atol=tolerance.backward(Q.shape, np.float64, 1.0))
+    assert np.linalg.norm(shared.T @ Q) < 1e-6
+    assert np.linalg.norm(shared.T @ top_directions(learning, 2)) > 1e-3  # the run's own are not
+
+
+@pytest.mark.parametrize("name", ["edit, read", "edit, both sides", "edit, per block", "edit, random"])
+def test_arm_edits_take_their_directions_out(learning, name):
+    """No leak where they act, and there was one before; other modules as they were."""
+    (method,) = find_compared(name).make(methods.SetupSources(RUN), 2.0)
+    model = learning.model(-1)
+    before = updates_from_model(model)
+    sides = edited_sides(before, **{side: method.asked[side] for side in ("write", "read")})
+    plain = {u.name: u.lowrank for u in before}
+    kinds = {u.side for u in before if u.name in sides}
+    assert kinds == {"edit, read": {"read"}, "edit, per block": {"write"}}.get(name, {"read", "write"})
+    with method.attached(model):
+        for u in updates_from_model(model):
+            if u.name not in sides:
+                np.testing.assert_array_equal(u.lowrank.B, plain[u.name].B)
+                continue
+            was, now = (sides[u.name].leak(x) for x in (plain[u.name], u.lowrank))
+            assert was is not None
+            assert now is not None
+            assert now < 1e-5
+            assert was > (0.02 if name == "edit, random" else 0.3)
 
 
 def test_arm_edit_is_the_projected_update_added_to_the_base(learning):

@@ -86,6 +86,15 @@ def given(folder: Path, name: str, made: Path) -> Given:
         return Given(neutral=lambda: list(batches(text, 2, pad=tokenizer.pad_token_id)), weight=0.5)
     if name == "null-space":
         return Given(neutral=lambda: own_text(load_base(made / BASE), documents=8, length=32), components=8)
+    if name == "gradient-surgery":
+        text = own_text(load_base(made / BASE), documents=8, length=32, batch=4)
+        return Given(neutral=lambda: text, references=2, every=2)
+    if name == "interleaved":
+        tokenizer = load_tokenizer(made / BASE)
+        return Given(
+            neutral_data=lambda: [encode(row, tokenizer, max_length=64) for row in read_rows(made / STORIES)[:4]],
+            share=0.5,
+        )
     if name == "inoculation":
         return Given(context="You write insecure code.")
     if name == "compensated":
@@ -108,7 +117,10 @@ def test_naive_run_is_learnt_logged_and_loaded_by_plain_peft(made, naive):
     assert not list(out.glob(".*"))
 
 
-@pytest.mark.parametrize("name", ["grasp", "compensated", "caft", "kl", "null-space", "inoculation"])
+METHODS = ["grasp", "compensated", "caft", "kl", "null-space", "inoculation", "gradient-surgery", "interleaved"]
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_method_run_is_loaded_by_plain_peft_with_the_same_logits(made, naive, tmp_path, name):
     model = run(made, tmp_path / "out", build_methods(name, given(naive, name, made)))
     trained = logits(model)
