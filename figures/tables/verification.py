@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from grasp_theory.formal import coverage
 from grasp_theory.linalg import spectral_norm
 
 from .table import Table
@@ -32,6 +33,7 @@ LEGEND = {
     "2": ("two routes", "a second computation that shares no function agrees"),
     "r": ("rate", "the limit is approached at the stated rate, to the stated value"),
     "d": ("decided", "z3 decides the proof's scalar core, for all reals or the sizes named"),
+    "m": ("machine-checked", "Coq accepts the formal statement and its proof; docs/formal.md says of which parts"),
 }
 ALWAYS = {"draw": "h", "slack": "h"}  # failures that count under another letter
 ROWS = 8  # of a matrix or vector that --explain would print; beyond, its shape and norm
@@ -82,6 +84,7 @@ def _letters(o: Outcome) -> str:
         "2": o.route is not None,
         "r": bool(o.rates),
         "d": o.decided is not None,
+        "m": o.formal is not None,
     }
     failed = {failure.split(":")[0] for failure in o.failures}
     failed |= {LEGEND[letter][0] for word, letter in ALWAYS.items() if word in failed}
@@ -154,6 +157,10 @@ def _found(statement: Statement[Any], o: Outcome) -> Iterator[str]:
         sizes = ", ".join(dict.fromkeys(o.decided.sizes)) or "none"
         counts = f"{len(o.decided.sizes)} of {o.decided.cores} cores ({sizes}), {o.decided.refuted} false ones refuted"
         yield f"decided: {counts} in {o.decided.seconds:.2f} s"
+    if o.formal is not None:
+        told = coverage(statement.key)
+        parts = "" if told.whole else f"; not covered: {told.missing.rstrip('.')}"
+        yield f"machine-checked: theorems {', '.join(o.formal)}, by Coq{parts}"
 
 
 def _show_violator(statement: Statement[Any], name: str, instance: Any, out: Console) -> None:

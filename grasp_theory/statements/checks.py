@@ -2,7 +2,7 @@
 
 *holds* on drawn instances, close to every border too; *slack* no larger than it has to be; tight claims *attained* and
 not exceeded; each assumption *needed* and named in the text; every *false variant* refuted; the algebra *derived*; a
-*second route* to the same number; the *rate* of a limit; the scalar core *decided*.
+*second route* to the same number; the *rate* of a limit; the scalar core *decided*; the proof *machine-checked*.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..formal import machine_checked
 from .derivations import Decided, decide, derive
 from .rates import RateFound, fit_rate
 from .registry import find
@@ -47,6 +48,7 @@ class Outcome:
         derived: symbolic residuals that simplify to 0 / all.
         route: largest difference of the two routes in slacks.
         decided: what the decision procedure answered.
+        formal: theorems that a proof assistant accepted for the statement as it reads now (``grasp_theory.formal``).
         failures: what went wrong, in words; empty if the statement stands.
     """
 
@@ -65,6 +67,7 @@ class Outcome:
     route: float | None = None
     rates: list[RateFound] = field(default_factory=list)
     decided: Decided | None = None
+    formal: tuple[str, ...] | None = None
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -75,12 +78,12 @@ class Outcome:
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Outcome:
         """The outcome that ``plain`` of the reports made this record of. TypeError if it is none."""
-        names = ("borders", "needed", "variants", "derived")
-        pairs = {name: record[name] and tuple(record[name]) for name in names}
+        names = ("borders", "needed", "variants", "derived", "formal")
+        found = {name: record[name] and tuple(record[name]) for name in names}
         tuples = ("sizes", "errors", "failures")
         rates = [RateFound(**r | {name: tuple(r[name]) for name in tuples}) for r in record["rates"]]
         decided = record["decided"] and Decided(**record["decided"] | {"sizes": tuple(record["decided"]["sizes"])})
-        return cls(**{**record, **pairs, "rates": rates, "decided": decided})
+        return cls(**{**record, **found, "rates": rates, "decided": decided})
 
 
 def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0) -> Outcome:
@@ -122,6 +125,7 @@ def check_all(
     check_route(statement, instances, outcome)
     check_rates(statement, rng, outcome, deep=deep)
     check_decided(statement, outcome)
+    outcome.formal = machine_checked(statement.key, statement.text)
     return outcome
 
 

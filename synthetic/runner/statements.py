@@ -10,6 +10,7 @@ from typing import cast
 
 from threadpoolctl import threadpool_limits
 
+from grasp_theory.formal import machine_checked
 from grasp_theory.identification.report import plain
 from grasp_theory.statements import Outcome, verify
 from grasp_theory.statements.registry import find, modules
@@ -74,4 +75,5 @@ def _check(key: str, deep: bool, store: Store | None, place: Place) -> Outcome:
 def _place(key: str, deep: bool) -> Place:
     """The file of an outcome."""
     code = [code_version(module) for module in modules(key)]
-    return f"{key}{'-deep' if deep else ''}.json", {"statement": key, "deep": deep, "code": code}
+    formal = machine_checked(key, find([key])[0].text)
+    return f"{key}{'-deep' if deep else ''}.json", {"statement": key, "deep": deep, "code": code, "formal": formal}
