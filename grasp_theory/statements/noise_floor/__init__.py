@@ -145,7 +145,7 @@ ROOT_SQUARE = np.hypot(MEAN, 1.2679815)  # of TW₁
 def _white_error(n: int, rng: np.random.Generator) -> float:
     """rms of S₁²/edge² − 1 for white n x 2n noise."""
     edge = (1 + 2**0.5) * n**0.5
-    return float(np.sqrt(np.mean(((chain(rng, n, 2 * n, 0.0, 400)[:, 2] / edge) ** 2 - 1) ** 2)))
+    return float(np.sqrt(np.mean(((chain(rng, n, 2 * n, 0.0, 400)[:, 1] / edge) ** 2 - 1) ** 2)))
 
 
 def _factored_error(n: int, rng: np.random.Generator) -> float:

@@ -73,4 +73,10 @@ BLIND: dict[str, Claim[Instance]] = {
     "edge √(1 + c) below the border": claim(
         2, _above(lambda c, x: np.sqrt((1 + x) * (c + x) / x), lambda c: np.sqrt(1 + c))
     ),
+    "u shows from 1.03 beta_c on, at a large size": _shown_from(
+        0, lambda i: 1.03 * critical_strength(i.m, i.d, s=i.s), large=True
+    ),
+    "v shows half as far above beta_c as u does": claim(
+        1, lambda i: spike(i.beta / 1.01, i.m, i.d, s=i.s).right, large=True
+    ),
 }
