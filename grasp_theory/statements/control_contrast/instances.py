@@ -201,6 +201,9 @@ def parts(rng: np.random.Generator, m: int, d: int, beta: float) -> dict[str, Fl
 def _made(rng: np.random.Generator, T: ndarray, beta: float, Sigma: ndarray, t1: float, t0: float) -> Instance:
     (m, d), n = T.shape, (T.shape[1] + 3 + rng.integers(0, 40, 2)).tolist()
     X1, X0 = (np.linalg.cholesky(Sigma) @ rng.standard_normal((d, k)) for k in n)
+    if rng.random() < 0.3:  # one direction is hardly seen: the norm of the error is that direction's
+        w = unit(rng, d)
+        X1, X0 = (X - 0.95 * np.outer(w, w @ X) for X in (X1, X0))
     samples = Samples(X1, X0, log_uniform(rng, 0.1, 1), int(rng.integers(2**31)))
     frames, name = (orthonormal(rng, m, 2), orthonormal(rng, d, 2)), ESTIMATORS[rng.integers(len(ESTIMATORS))]
     C1 = beta * log_uniform(rng, 0.01, 1) * rng.standard_normal((m, d))

@@ -87,7 +87,8 @@ class Instance:
 def draw(rng: np.random.Generator) -> Instance:
     """Both sides of the threshold and close to it, aspects from ⅓ to 3, three laws of the entries."""
     m, d = sizes(rng)
-    ratio = log_uniform(rng, *((0.2, 0.9), (0.85, 1.0), (1.0, 1.2), (1.2, 1.8), (1.2, 4))[rng.integers(5)])
+    spans = ((0.2, 0.9), (0.85, 1.0), (1.0, 1.2), (1.015, 1.03), (1.2, 1.8), (1.2, 4))
+    ratio = log_uniform(rng, *spans[rng.integers(len(spans))])
     s = log_uniform(rng, 0.1, 10)
     return Instance(m, d, ratio * critical_strength(m, d, s=s), s, LAWS[rng.integers(3)], int(rng.integers(2**31)))
 

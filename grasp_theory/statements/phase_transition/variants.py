@@ -35,9 +35,9 @@ def _above(law: Callable[[float, float], float], below: Callable[[float], float]
     return limit
 
 
-def _shown_from(column: int, border: Callable[[Instance], float]) -> Claim[Instance]:
+def _shown_from(column: int, border: Callable[[Instance], float], *, large: bool = False) -> Claim[Instance]:
     """The true overlap, but only from another border on."""
-    return claim(column, lambda i: float(i.law_values()[column]) if i.beta > border(i) else 0.0)
+    return claim(column, lambda i: float(i.law_values()[column]) if i.beta > border(i) else 0.0, large=large)
 
 
 def _square(i: Instance) -> float:
