@@ -39,7 +39,7 @@ from numpy import ndarray
 
 from ...identification.spectra import critical_strength, spike
 from ..shared.draws import log_uniform, unit
-from ..shared.spiked import LAWS, Law, average, chain, entries, finite_size
+from ..shared.spiked import LAWS, Law, average, chain, entries, finite_size, top_vector
 from ..statement import Claim, Rate, Route, Sides, Statement
 
 LARGER = 1000
@@ -87,7 +87,9 @@ class Instance:
             stack = np.stack(blocks)
             products = stack @ stack.swapaxes(1, 2)  # of both stacks, each product formed once
             weights = self.B / (1 + self.B)
-            (value, plain), (_, best) = (leading(np.tensordot(w, products, 1)) for w in (np.ones(len(weights)), weights))
+            both = products.sum(axis=0), np.tensordot(weights, products, 1)
+            plain, best = (top_vector(G) for G in both)
+            value = plain @ both[0] @ plain
             rows.append(((plain @ u) ** 2, (best @ u) ** 2, np.sqrt(value / (self.d * len(self.b)))))
         return np.array(rows)
 
@@ -96,14 +98,6 @@ class Instance:
         """⟨û,u⟩² of the plain stack at 1000 times the size, Gaussian: one m x Ld matrix with one factor, by ``chain``."""
         m, width = LARGER * self.m, LARGER * self.d * len(self.b)
         return chain(np.random.default_rng(self.seed), m, width, self.total * np.sqrt(LARGER), 60)[:, 0]
-
-
-def leading(G: Float[ndarray, "m m"]) -> tuple[float, Float[ndarray, " m"]]:
-    """The largest eigenvalue and its vector."""
-    from scipy.linalg import eigh
-
-    values, U = eigh(G, subset_by_index=[len(G) - 1, len(G) - 1], check_finite=False)
-    return float(values[0]), U[:, 0]
 
 
 def optimal(i: Instance) -> float:

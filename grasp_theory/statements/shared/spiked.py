@@ -34,16 +34,20 @@ def entries(rng: np.random.Generator, m: int, d: int, law: Law = "gaussian") -> 
 
 def top_triple(M: Float[ndarray, "m d"]) -> tuple[Float[ndarray, " m"], float, Float[ndarray, " d"]]:
     """(û, ŝ₁, v̂) from the Gram matrix of the smaller side: half the digits, far more than a Monte Carlo needs."""
-    from scipy.linalg import eigh
-
     if M.shape[0] > M.shape[1]:
         v, value, u = top_triple(M.T)
         return u, value, v
-    last = M.shape[0] - 1
-    u = eigh(M @ M.T, subset_by_index=[last, last], check_finite=False)[1][:, 0]
+    u = top_vector(M @ M.T)
     v = M.T @ u
     value = float(np.linalg.norm(v))
     return u, value, v / value
+
+
+def top_vector(G: Float[ndarray, "n n"]) -> Float[ndarray, " n"]:
+    """The eigenvector of the largest eigenvalue of a symmetric matrix."""
+    from scipy.linalg import eigh
+
+    return eigh(G, subset_by_index=[len(G) - 1, len(G) - 1], check_finite=False)[1][:, 0]
 
 
 def average(values: Float[ndarray, " trials"], limit: float, finite: float) -> Sides:
