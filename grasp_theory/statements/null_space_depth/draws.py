@@ -136,7 +136,10 @@ def moved_logits(rng: np.random.Generator) -> Instance:
     strength, moved = log_uniform(rng, 3.0, 100.0), log_uniform(rng, 1e-6, 1e-4)
     first = block(d, 3, 1, {"W": c[:, None]}, {"U": moved * (g if alike else b)[None]})
     root, v, o = np.sqrt(strength), *rng.uniform(0.3, 1.5, 2)
-    weights = {"Q": root * (np.outer(p, c) + np.outer(q, b)), "K": root * (np.outer(p, b) + (-1) ** alike * np.outer(q, c))}
+    weights = {
+        "Q": root * (np.outer(p, c) + np.outer(q, b)),
+        "K": root * (np.outer(p, b) + (-1) ** alike * np.outer(q, c)),
+    }
     weights |= {"V": v * np.outer(p, b), "O": o * np.outer(c, p)}
     X = opposite_tokens(a, b)
     X[3] += 0.3 * alike * g[:, None]
