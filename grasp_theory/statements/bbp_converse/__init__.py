@@ -160,7 +160,7 @@ def hidden(prior: Prior, *, signs: bool = False) -> Callable[[np.random.Generato
 
 
 def best(i: Instance, limit: float) -> Sides:
-    """The estimator that most clearly has more mean overlap than a limit for all of them; the SVD at a large size too."""
+    """The estimator whose mean overlap most clearly exceeds a limit for all of them; the SVD at a large size too."""
     found = [average(values, limit, i.finite_size) for values in i.found.values()]
     return max([*found, at_large(i, limit)], key=lambda s: s.measured - s.slack)
 

@@ -26,8 +26,9 @@ bound: replacing every l_j by l_max increases x(a) at every a, and l = const is 
 ∎ Source: proved in the works named; the bound here. The quantiles are recomputed from the Painlevé II equation.
 
 Finite-size terms of the claims, measured, n = min(m, r): n^(−⅓) widths for the mean with Gaussian entries, 2.5
-n^(−⅓) with others (a fourth cumulant moves it), ½ n^(−⅓) for white Gaussian noise (Ma's half integers; at 30 times the size too), 0.01 for the
-share of false alarms, 1/n relative for s. The mean is approached from below: the floor errs on the safe side.
+n^(−⅓) with others (a fourth cumulant moves it), ½ n^(−⅓) for white Gaussian noise (Ma's half integers; tried at 30
+times the size too), 0.01 for the share of false alarms, 1/n relative for s. The mean is approached from below: the
+floor errs on the safe side.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ B_l/(1 + B_l), D(a) = 1 is the fixed point at a = 1 − q, and ⟨û,u⟩² = q 
 estimator which knows the b_l does better is from the literature on the fixed point (see ``bbp-converse``).
 
 Rates of the rms error of both stacks for an uneven profile: −½, measured. Finite-size term of the claims, measured:
-that of ``phase-transition`` at n = min(m, d), beta/beta_c of the pooling concerned. The plain stack of Gaussian layers is
-tried at 1000 times the size too.
+that of ``phase-transition`` at n = min(m, d), beta/beta_c of the pooling concerned. The plain stack of Gaussian layers
+is tried at 1000 times the size too.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Instance:
 
     @cached_property
     def large(self) -> Float[ndarray, " trials"]:
-        """⟨û,u⟩² of the plain stack at 1000 times the size, Gaussian: one m x Ld matrix with one factor, by ``chain``."""
+        """⟨û,u⟩² of the plain Gaussian stack at 1000 times the size: an m x Ld matrix with one factor, by ``chain``."""
         m, width = LARGER * self.m, LARGER * self.d * len(self.b)
         return chain(np.random.default_rng(self.seed), m, width, self.total * np.sqrt(LARGER), 60)[:, 0]
 

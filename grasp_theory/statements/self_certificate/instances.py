@@ -117,7 +117,7 @@ class Instance:
 
     @cached_property
     def aside(self) -> tuple[Exact, ...]:
-        """For a factor close to axes of the task: its last ones, or across its first two, where interlacing is tight."""
+        """For a factor along axes of the task: its last ones, or across its first two, where interlacing is tight."""
         (m, d), q, found = self.shape, len(self.values), []
         for j, k, beta in ((q - 1, q - 1, self.beta + 3 * self.values[0]), (0, 1, self.beta + 30 * self.values[0])):
             u, v = np.zeros(m), np.zeros(d)
