@@ -130,8 +130,8 @@ def check_draws(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -
     """Instances inside the assumptions; the others are counted. No two may be the same."""
     inside = [instance for instance in drawn if not statement.broken(instance)]
     outcome.draws, outcome.rejected = len(inside), 1 - len(inside) / max(len(drawn), 1)
-    if not inside:
-        outcome.failures.append(f"draw: none of {len(drawn)} draws is inside the assumptions")
+    if not drawn:
+        outcome.failures.append("draw: there are no draws")
     elif outcome.rejected > MAX_REJECTED:
         outcome.failures.append(f"draw: {100 * outcome.rejected:.0f}% of the draws are outside the assumptions")
     return inside
