@@ -28,6 +28,7 @@ EXCEEDED = 1 + 1e-9  # and never this
 MAX_REJECTED = 0.9  # of the draws; beyond it the generator does not test the statement
 NEAR = 0.2  # draws come this close to each border, on both sides
 USED = 0.1  # of the slack that is not rounding, by the worst draw; below, the slack is ten times too wide
+SCALED = 1e-3  # of the scale of rounding, by the larger side on some draw; below, the scale is not that of the sides
 VIOLATIONS = 3  # draws of each violator
 TWINS = 5  # instances on which derived expressions are compared with the claims
 ROUTED = 25  # instances that take the second route
@@ -132,8 +133,10 @@ def check_all(
 def check_draws(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -> list[Any]:
     """Instances inside the assumptions; the others are counted. No two may be the same."""
     inside = [instance for instance in drawn if not statement.broken(instance)]
-    outcome.draws, outcome.rejected = len(inside), 1 - len(inside) / len(drawn)
-    if outcome.rejected > MAX_REJECTED:
+    outcome.draws, outcome.rejected = len(inside), 1 - len(inside) / max(len(drawn), 1)
+    if not drawn:
+        outcome.failures.append("draw: there are no draws")
+    elif outcome.rejected > MAX_REJECTED:
         outcome.failures.append(f"draw: {100 * outcome.rejected:.0f}% of the draws are outside the assumptions")
     return inside
 
@@ -155,6 +158,9 @@ def check_holds(statement: Statement[Any], found: list[dict[str, Sides]], outcom
         seen.append(tuple(side for s in sides.values() for side in (s.measured, s.bound)))
     if seen and len(set(seen)) <= len(seen) / 2:
         outcome.failures.append(f"holds: {len(seen)} draws are {len(set(seen))} instances")
+    for name in statement.claims:
+        if len({(sides[name].measured, sides[name].bound) for sides in found}) == 1 < len(found):
+            outcome.failures.append(f"holds: {name} has the same two sides on every draw")
 
 
 def check_borders(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -> None:
@@ -186,6 +192,9 @@ def check_slack(statement: Statement[Any], found: list[dict[str, Sides]], outcom
         exact = [s for s in sides if s.scale is not None]
         if any(abs(s.slack - ROUNDING * s.scale) > 1e-3 * s.slack for s in exact):  # type: ignore[operator]
             outcome.failures.append(f"slack: {name} has another rounding than 1e-9 of the scale of its sides")
+        sizes = [max(abs(s.measured), abs(s.bound)) / s.scale for s in exact if s.scale]
+        if any(s.bound for s in exact) and max(sizes, default=1.0) < SCALED:
+            outcome.failures.append(f"slack: {name} rounds to a scale {1 / max(sizes):.0f} times its sides")
         others = [s for s in sides if s.scale is None]
         if not others:
             continue
@@ -199,6 +208,8 @@ def check_slack(statement: Statement[Any], found: list[dict[str, Sides]], outcom
 def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome: Outcome, *, deep: bool) -> None:
     """*attained*: tight claims reach their bound on the extremal instance or by adversarial search, and not beyond."""
     ratios: dict[str, list[float]] = {name: [] for name, claim in statement.claims.items() if claim.tight}
+    if statement.kind == "tight" and not ratios:
+        outcome.failures.append("attained: no claim of a tight statement is tight")
     if statement.extremal is not None:
         instance = statement.extremal(rng)
         if statement.broken(instance):

@@ -109,6 +109,8 @@ def decide(statement: Statement[Any]) -> Decided | None:
         if not wrong:
             found.sizes += (core.size,)
             found.refuted += len(core.false)
+    if not found.cores:
+        found.failures.append("there is no core")
     found.seconds = time.perf_counter() - started
     return found
 

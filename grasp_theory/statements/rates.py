@@ -8,6 +8,8 @@ import numpy as np
 
 from .statement import Rate
 
+WIDEST = 0.2  # tolerance of a slope: with more, −½ is not told from −1
+SPAN = 4  # at least, of the largest size over the smallest, of three or more
 LINE = 0.25  # how far the largest size's error may be from constant * size^order, relative to it
 
 
@@ -49,6 +51,10 @@ def fit_rate(rate: Rate, rng: np.random.Generator, *, deep: bool) -> RateFound:
     spread = float(np.sqrt(np.sum(residual**2) / max(len(x) - 2, 1) / np.sum((x - x.mean()) ** 2)))
     end = float(errors[-1] / (rate.constant * sizes[-1] ** rate.order))
     failures = []
+    if rate.tolerance > WIDEST:
+        failures.append(f"a tolerance of {rate.tolerance:.2g} tells no order from another")
+    if len(sizes) < 3 or max(sizes) < SPAN * min(sizes):
+        failures.append(f"no slope is fitted over the sizes {', '.join(map(str, sizes))}")
     if not (abs(slope - rate.order) <= rate.tolerance and slope < 0):
         failures.append(f"slope {slope:.2f}, predicted {rate.order:.2f} ± {rate.tolerance:.2g}")
     if not spread <= rate.tolerance:

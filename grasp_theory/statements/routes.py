@@ -9,11 +9,15 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .statement import Statement
 
 HERE = Path(__file__).parent
 # the geometry that defines what is measured, and the sides themselves
 DEFINITIONS = {HERE / "statement.py", HERE / "shared" / "draws.py"}
+
+ACCURATE = 0.01  # of the largest value, the slack of most instances
 
 R = TypeVar("R")
 
@@ -45,7 +49,7 @@ def differences(statement: Statement[Any], instances: list[Any]) -> tuple[float,
         return 0.0, []
     if route.of not in statement.claims:
         return 0.0, [f"{route.of!r} is no claim of it"]
-    largest = 0.0
+    largest, slacks, values = 0.0, [0.0], [0.0]
     for instance in instances:
         one, two = replace(instance), replace(instance)
         sides, first = called(lambda one=one: statement.claims[route.of].sides(one))
@@ -58,6 +62,10 @@ def differences(statement: Statement[Any], instances: list[Any]) -> tuple[float,
         if not abs(value - other) <= slack:  # NaN too
             return largest, [f"{route.side} of {route.of}: {value:.10g}, by the second way {other:.10g} ± {slack:.1g}"]
         largest = max(largest, abs(value - other) / slack)
+        slacks.append(slack)
+        values.append(abs(value))
+    if np.median(slacks) > ACCURATE * max(values):
+        return largest, [f"a slack of {np.median(slacks):.1g} where {route.side} of {route.of} is {max(values):.1g}"]
     return largest, []
 
 

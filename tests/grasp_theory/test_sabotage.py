@@ -16,7 +16,7 @@ from grasp_theory.statements import ORDER, find
 from grasp_theory.statements import checks as c
 from grasp_theory.statements.derivations import derive
 from grasp_theory.statements.rates import fit_rate
-from grasp_theory.statements.registry import symbolic
+from grasp_theory.statements.registry import decided, symbolic
 from grasp_theory.statements.routes import differences
 from grasp_theory.statements.statement import Border, Sides, Statement
 
@@ -163,3 +163,62 @@ def test_sabotage_rate_returns_the_order(drawn):
     for rate in drawn.statement.rates:
         lazy = replace(rate, error=lambda size, rng, order=rate.order: size**order)
         assert fit_rate(lazy, np.random.default_rng(0), deep=False).failures, rate.of
+
+
+def test_sabotage_claim_is_a_constant_truth(drawn):
+    statement = drawn.statement
+    for name in statement.claims:
+        lazy = [{**sides, name: Sides(0.0, 0.0, 1.0)} for sides in drawn.sides]
+        assert f"holds: {name} has the same two sides on every draw" in drawn.failures(c.check_holds, statement, lazy)
+
+
+def test_sabotage_no_draws(drawn):
+    assert drawn.failures(c.check_draws, drawn.statement, [])
+
+
+def test_sabotage_scale_of_rounding(drawn):
+    """Ten thousand times that of the sides; where the bound is 0 the scale is all there is."""
+    for name, claim in drawn.statement.claims.items():
+        wide = [
+            {name: replace(s, slack=1e-5 * size, scale=1e4 * size)}
+            for s in (sides[name] for sides in drawn.sides)
+            if s.scale is not None and (size := max(abs(s.measured), abs(s.bound)))
+        ]
+        if wide and any(each[name].bound for each in wide):
+            alone = replace(drawn.statement, claims={name: claim})
+            assert [f for f in drawn.failures(c.check_slack, alone, wide) if "rounds to a scale" in f], name
+
+
+def test_sabotage_no_claim_is_tight(drawn):
+    statement = drawn.statement
+    if statement.kind != "tight":
+        pytest.skip("not tight")
+    loose = {name: replace(claim, tight=False) for name, claim in statement.claims.items()}
+    lazy = replace(statement, claims=loose, extremal=None, search=None)
+    assert drawn.failures(c.check_attained, lazy, np.random.default_rng(0), deep=False)
+
+
+def test_sabotage_route_with_room(drawn):
+    statement = drawn.statement
+    if statement.route is None:
+        pytest.skip("no route")
+    size = max(abs(getattr(s[statement.route.of], statement.route.side)) for s in drawn.sides[:3])
+    wide = replace(statement.route, slack=0.1 * size + 1e-12)
+    assert differences(replace(statement, route=wide), drawn.inside[:3])[1]
+
+
+def test_sabotage_rate_with_room(drawn):
+    for rate in drawn.statement.rates:
+        line = replace(rate, error=lambda size, rng, rate=rate: rate.constant * size**rate.order, exact=True)
+        assert not fit_rate(line, np.random.default_rng(0), deep=False).failures, rate.of
+        for lazy in (replace(line, tolerance=1.0), replace(line, sizes=line.sizes[-2:])):
+            assert fit_rate(lazy, np.random.default_rng(0), deep=False).failures, rate.of
+
+
+def test_sabotage_nothing_is_decided(drawn, monkeypatch):
+    pytest.importorskip("z3")
+    module = decided(drawn.statement.key)
+    if module is None:
+        pytest.skip("no core")
+    monkeypatch.setattr(module, "cores", list)
+    assert drawn.failures(c.check_decided, drawn.statement)

@@ -9,7 +9,7 @@ import numpy as np
 from ...identification.spectra import Spike, spike
 from ..shared.spiked import average
 from ..statement import Claim, Sides
-from . import Instance, best, fixed_point, largest_overlap
+from . import Instance, at_large, best, fixed_point, largest_overlap
 
 
 def _other(change: Callable[[float, float], tuple[float, float]]) -> Claim[Instance]:
@@ -75,5 +75,12 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "the SVD reaches the larger of q_u and q_v": _reaches("svd", lambda i: max(fixed_point(i))),
     "the SVD reaches 1 − 1/(AB)": _reaches("svd", _one_channel),
+    "the SVD reaches the square case's 1 − 1/√(AB)": Claim(
+        "=", lambda i: average(i.found["svd"], _symmetric(i), i.finite_size)
+    ),
+    "no estimator beats the square case's 1 − 1/√(AB)": _at_most(_symmetric),
+    "the SVD reaches, at a large size, what 5% less strength would show": Claim(
+        "=", lambda i: at_large(i, _svd(i, 0.95).left)
+    ),
     "thresholding the entries first costs nothing": _reaches("thresholded", lambda i: fixed_point(i)[0]),
 }

@@ -176,7 +176,7 @@ def draw(rng: np.random.Generator) -> Instance:
         Sigma = saturating(kappa) / max(t0, t1) * covariance(rng, d, condition=1.1)
     T = beta * log_uniform(rng, 0.01, 10) * rng.standard_normal((m, d))
     i = _made(rng, T, beta, Sigma, t1, t0)
-    if rng.random() < 0.4:
+    if rng.random() < 0.5:
         return replace(i, **parts(rng, m, d, beta))
     strength, rho = float(np.linalg.norm(i.right)), rng.uniform(0.02, 0.53)
     Delta = rng.standard_normal((m, d))
@@ -190,17 +190,22 @@ def draw(rng: np.random.Generator) -> Instance:
 
 
 def parts(rng: np.random.Generator, m: int, d: int, beta: float) -> dict[str, Float[ndarray, "m d"]]:
-    """T, C₁ and C₀, some of them small: multiples of one matrix with drawn signs, or each its own."""
+    """T, C₁ and C₀, some of them small: multiples of one matrix with drawn signs, or each its own, or C₁ = C₀."""
     own = rng.random(3) * np.where(rng.random(3) < 0.5, 1, 0.003) * beta * log_uniform(rng, 0.02, 0.4)
     X = rng.standard_normal((3, m, d))
     if rng.random() < 0.6:
         X = rng.choice([-1.0, 1.0], 3)[:, None, None] * X[0]
+    if rng.random() < 0.2:
+        own, X[2] = beta * np.array([1e-4, 0.1, 0.1]), X[1]
     return dict(zip(("T", "C1", "C0"), own[:, None, None] * X, strict=True))
 
 
 def _made(rng: np.random.Generator, T: ndarray, beta: float, Sigma: ndarray, t1: float, t0: float) -> Instance:
     (m, d), n = T.shape, (T.shape[1] + 3 + rng.integers(0, 40, 2)).tolist()
     X1, X0 = (np.linalg.cholesky(Sigma) @ rng.standard_normal((d, k)) for k in n)
+    if rng.random() < 0.3:  # one direction is hardly seen: the norm of the error is that direction's
+        w = unit(rng, d)
+        X1, X0 = (X - 0.95 * np.outer(w, w @ X) for X in (X1, X0))
     samples = Samples(X1, X0, log_uniform(rng, 0.1, 1), int(rng.integers(2**31)))
     frames, name = (orthonormal(rng, m, 2), orthonormal(rng, d, 2)), ESTIMATORS[rng.integers(len(ESTIMATORS))]
     C1 = beta * log_uniform(rng, 0.01, 1) * rng.standard_normal((m, d))

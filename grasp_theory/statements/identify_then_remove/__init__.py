@@ -106,7 +106,7 @@ def draw(rng: np.random.Generator) -> Instance:
     rho = 0.5 * (1 + rng.choice([-1, 1]) * log_uniform(rng, 0.002, 0.16)) if near else rng.uniform(0.02, 0.5)
     asserted = rng.choice([JUST, JUST, JUST, rng.uniform(1.0, 1.2), rng.uniform(0.85, 1.0)])
     if kind < 0.5:
-        sine = min(rho * (2.0 if near else rng.choice([1.0, 1.55, 2.0])), 1.0)
+        sine = min(rho * (2.0 if near else rng.choice([rng.uniform(0, 1), 1.0, 1.55, 2.0])), 1.0)
         i = _in_plane(rng, m, d, beta, rho, np.arcsin(sine))
         return replace(i, tau=asserted * i.tau)
     T = with_spectrum(rng, m, d, rho * beta * np.concatenate([[1.0], rng.random(min(m, d) - 1)]))

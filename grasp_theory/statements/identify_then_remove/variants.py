@@ -44,6 +44,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "norm a priori: tan(arcsin rho)": norm(lambda i: i.beta * np.tan(np.arcsin(_rho(i)))),
     "risk 2 tau², as if ŝ1 >= beta": risk_claim(lambda i: 2 * i.tau**2),
     "risk with the response squared: tau² + beta² (tau/ŝ1)⁴": risk_claim(lambda i: i.tau**2 + i.beta**2 * i.slope**4),
+    "risk: tau² + tau² (beta/ŝ1)⁴": risk_claim(lambda i: i.tau**2 * (1 + (i.beta / i.triples[1][0]) ** 4)),
     "risk a priori with sin⁴": risk_claim(lambda i: i.tau**2 + i.beta**2 * sharp(i) ** 4),
     "reliance of fourth order: tau (tau/ŝ1)³": reliance(lambda i: i.tau * i.slope**3),
     "reliance with beta for ŝ1": reliance(lambda i: i.s2 * _rho(i) ** 2),

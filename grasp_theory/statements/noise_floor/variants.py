@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from ...identification.floor import factored_edge, marchenko_pastur_quantile, noise_scale, white_edge
 from ..shared.spiked import average, tracy_widom
 from ..statement import Claim, Sides
-from . import Instance, alarms, mean_claim, scale
+from . import Instance, alarms, mean_at_large, mean_claim, scale, width
 
 
 def _edge_of_b(i: Instance) -> ndarray:
@@ -66,6 +66,14 @@ BLIND: dict[str, Claim[Instance]] = {
     "Chevet's bound √m‖A‖ + ‖A‖_F for the edge": _edge(lambda m, l: (np.sqrt(m * l.max()) + np.sqrt(l.sum())) ** 2),
     "S₁ of N: the complex Tracy-Widom law": mean_claim(1, MEAN2),
     "S₁ of N: the relative shift of S₁² for S₁": mean_claim(1, MEAN1, 1),
+    "width: that of white noise with ‖A‖_F/√r": width(
+        lambda i: white_edge(i.m, len(i.lam), s=i.s * float(np.sqrt(i.lam.mean()))).width
+    ),
+    "width: without the outputs' m/a³": width(
+        lambda i: i.s**2 * float(np.sum((i.lam / (1 - factored_edge(i.m, i.lam).at * i.lam)) ** 3)) ** (1 / 3)
+    ),
+    "S₁ of N, large: its mean at −1.6 widths": mean_at_large(-1.6),
+    "alarms: a floor of one in ten": alarms(lambda i: _margin(i, 0.4501)),
     "alarms: the edge as floor": alarms(lambda i: _margin(i, 0.0)),
     "alarms: 99% quantile of the complex law": alarms(lambda i: _margin(i, Q99_2)),
     "alarms: white floor with ‖A‖_F/√r": alarms(

@@ -127,17 +127,23 @@ def first_drift(rng: np.random.Generator) -> Instance:
 def moved_logits(rng: np.random.Generator) -> Instance:
     """An MLP moves two opposite tokens along c, which strong queries and keys of the next attention read.
 
-    QᵀK = L (b cᵀ + c bᵀ): the base's logits are 0 whatever L, and both sides of theirs move.
+    QᵀK = L (b cᵀ + c bᵀ): the base's logits are 0 whatever L, and both sides of theirs move. Or QᵀK = L (c bᵀ − b cᵀ),
+    and both tokens are moved alike by what they share, which is small.
     """
-    d = int(rng.integers(4, 6))
-    a, b, c, _ = orthonormal(rng, d, 4).T
+    d, alike = int(rng.integers(4, 6)), rng.random() < 0.5
+    a, b, c, g = orthonormal(rng, d, 4).T
     p, q = orthonormal(rng, 3, 2).T
     strength, moved = log_uniform(rng, 3.0, 100.0), log_uniform(rng, 1e-6, 1e-4)
-    first = block(d, 3, 1, {"W": c[:, None]}, {"U": moved * b[None]})
+    first = block(d, 3, 1, {"W": c[:, None]}, {"U": moved * (g if alike else b)[None]})
     root, v, o = np.sqrt(strength), *rng.uniform(0.3, 1.5, 2)
-    weights = {"Q": root * (np.outer(p, c) + np.outer(q, b)), "K": root * (np.outer(p, b) + np.outer(q, c))}
+    weights = {
+        "Q": root * (np.outer(p, c) + np.outer(q, b)),
+        "K": root * (np.outer(p, b) + (-1) ** alike * np.outer(q, c)),
+    }
     weights |= {"V": v * np.outer(p, b), "O": o * np.outer(c, p)}
-    X = rng.uniform(0.5, 3.0) * opposite_tokens(a, b)
+    X = opposite_tokens(a, b)
+    X[3] += 0.3 * alike * g[:, None]
+    X = rng.uniform(0.5, 3.0) * X
     return Instance((first, block(d, 3, 1, weights, {})), X, 1, (2, "QKV"[rng.integers(3)]))
 
 

@@ -27,6 +27,15 @@ def _attention(step: Step, spread: float, logits: float) -> float:
     return 1 + norm(w["O"] @ w["V"]) * (spread + logits * slope)
 
 
+def _symmetric(step: Step) -> float:
+    """Lip with ‖QᵀK + KᵀQ‖/2 for ‖QᵀK‖."""
+    w = step.weights
+    if "U" in w:
+        return lipschitz(step)
+    A = w["Q"].T @ w["K"]
+    return _attention(step, float(np.sqrt(step.tokens)), norm(A + A.T) / 2 / max(norm(A), 1e-300))
+
+
 def _width(step: Step) -> int:
     """h, or w of an MLP."""
     return step.weights["W" if "U" in step.weights else "O"].shape[1]
@@ -90,6 +99,7 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "step: without the skip": step_claim(lambda s: one_step(s) - s.before),
     "output: 5% less": output(moved, lipschitz, lambda s, j: 0.95 * gain(s, j)),
+    "output: logits by the symmetric part of QᵀK": output(moved, _symmetric, gain),
     "output: Lip in root, as squares add": output(moved, lambda s: float(np.sqrt(lipschitz(s))), gain),
     "output: a slope of one half, as a sigmoid": output(
         moved, lambda s: _mlp(s, lambda W, U: norm(W) * norm(U) / 2), lambda s, j: gain(s, j) / (2 if j == "U" else 1)

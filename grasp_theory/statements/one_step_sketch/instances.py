@@ -62,7 +62,8 @@ class Instance:
     @cached_property
     def seen_by_adam(self) -> Float[ndarray, " trials"]:
         """|cos| of Adam's left vector with H u in the wider layer."""
-        return adam_cosines(self.rows, self.law, 500, np.random.default_rng(self.seed))
+        trials = int(np.clip(20_000 / self.rows, 500, 8000))
+        return adam_cosines(self.rows, self.law, trials, np.random.default_rng(self.seed))
 
 
 def draw(rng: np.random.Generator) -> Instance:

@@ -54,6 +54,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "Adam: left exact as under SGD": left_claim("adam", lambda a: 1.0),
     "Adam, on the sphere: the limit √(2/π) at every size": on_sphere(lambda m: np.sqrt(2 / np.pi)),
     "Adam, on the sphere: 1/√2": on_sphere(lambda m: np.sqrt(1 / 2)),
+    "Adam, on the sphere: root mean square for the mean": on_sphere(lambda m: np.sqrt((1 + (m - 1) * 2 / np.pi) / m)),
     "Adam: cosine squared": left_claim("adam", lambda a: dense(a) ** 2),
     "right: the limit √(r/(r + d)) at every size": overlap(lambda r, d: np.sqrt(r / (r + d))),
     "right: √(r/d)": overlap(lambda r, d: np.sqrt(r / d)),

@@ -71,6 +71,9 @@ BLIND: dict[str, Claim[Instance]] = {
     "only one sign differs in the least pattern": _at_least(_one_flip, ">="),
     "delta with 2|u_i| for a flipped sign": _at_least(lambda i: 2 * i.delta, ">="),
     "some column leaks no more than delta": _at_least(lambda i: i.delta),
+    "some gradient leaks the larger of two coordinates": some_gradient(
+        lambda size: size.max() if len(size) == 2 else 0.0
+    ),
     "some gradient leaks a tenth more than the largest |u_i|": some_gradient(lambda size: 1.1 * size.max()),
     "read: first step half the naive one": read_first(0.5),
     "read: the first step does not leak": read_first(0.0),

@@ -35,9 +35,9 @@ def _above(law: Callable[[float, float], float], below: Callable[[float], float]
     return limit
 
 
-def _shown_from(column: int, border: Callable[[Instance], float]) -> Claim[Instance]:
+def _shown_from(column: int, border: Callable[[Instance], float], *, large: bool = False) -> Claim[Instance]:
     """The true overlap, but only from another border on."""
-    return claim(column, lambda i: float(i.law_values()[column]) if i.beta > border(i) else 0.0)
+    return claim(column, lambda i: float(i.law_values()[column]) if i.beta > border(i) else 0.0, large=large)
 
 
 def _square(i: Instance) -> float:
@@ -72,5 +72,11 @@ BLIND: dict[str, Claim[Instance]] = {
     "ŝ₁ the larger of beta and the edge": claim(2, lambda i: max(_edge(i.m / i.d), _c_theta2(i)[1] ** 0.5)),
     "edge √(1 + c) below the border": claim(
         2, _above(lambda c, x: np.sqrt((1 + x) * (c + x) / x), lambda c: np.sqrt(1 + c))
+    ),
+    "u shows from 1.03 beta_c on, at a large size": _shown_from(
+        0, lambda i: 1.03 * critical_strength(i.m, i.d, s=i.s), large=True
+    ),
+    "v shows half as far above beta_c as u does": claim(
+        1, lambda i: spike(i.beta / 1.01, i.m, i.d, s=i.s).right, large=True
     ),
 }

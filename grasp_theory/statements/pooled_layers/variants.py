@@ -7,7 +7,7 @@ import numpy as np
 from ...identification.spectra import critical_strength, spike
 from ..shared.spiked import average
 from ..statement import Claim, Sides
-from . import Instance, by_edge, optimal, overlap, plain
+from . import Instance, at_large, by_edge, optimal, overlap, plain
 
 
 def _weights(i: Instance) -> np.ndarray:
@@ -62,6 +62,15 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "weighted: q = 1 in the denominators": overlap(1, _first_order),
     "weighted: w = B is optimal already": _equal(optimal, lambda i: by_edge(i, i.B)[0]),
+    "weighted: one layer of strength (Σ b⁴)^¼": overlap(
+        1, lambda i: spike(float(np.sum(i.b**4) ** 0.25), i.m, i.d).left
+    ),
+    "weighted: its overlap, but from the plain border on": overlap(
+        1, lambda i: optimal(i) if i.total > critical_strength(i.m, i.d, layers=len(i.b)) else 0.0
+    ),
+    "plain, at a large size: 5% less strength": Claim(
+        "=", lambda i: at_large(i, spike(0.95 * i.total, i.m, i.d * len(i.b)).left)
+    ),
     "border of L layers √L that of one": _equal(
         lambda i: by_edge(i, np.ones(len(i.b)))[1], lambda i: critical_strength(i.m, i.d) * np.sqrt(len(i.b))
     ),

@@ -47,7 +47,15 @@ from ...identification.spectra import (
     spike,
 )
 from ..shared.draws import log_uniform, unit
-from ..shared.spiked import anisotropic_law, average, finite_size, least_squares_noise, sample_law, top_triple
+from ..shared.spiked import (
+    anisotropic_law,
+    average,
+    finite_size,
+    least_squares_noise,
+    sample_law,
+    top_triple,
+    top_vector,
+)
 from ..statement import Border, Claim, Rate, Route, Sides, Statement
 
 
@@ -80,11 +88,16 @@ class Instance:
             M = self.beta * (np.outer(u, v) + self.task * np.outer(unit(rng, self.m), unit(rng, self.d)))
             noise = rng.standard_normal((self.n, self.m))
             noise += self.shared * np.outer(rng.standard_normal(self.n), np.sqrt(self.m) * unit(rng, self.m))
-            lam, E = np.linalg.eigh(X.T @ X)
-            E, lam = E[:, lam > 1e-10 * lam[-1]], lam[lam > 1e-10 * lam[-1]]
-            dW = E / lam @ (E.T @ (X.T @ (X @ M.T + self.s * noise)))
+            G = X.T @ X
+            lam, wanted = np.linalg.eigvalsh(G), G @ M.T + self.s * X.T @ noise
+            if lam[0] > 1e-10 * lam[-1]:
+                dW = np.linalg.solve(G, wanted)
+            else:
+                lam, E = np.linalg.eigh(G)
+                E, lam = E[:, lam > 1e-10 * lam[-1]], lam[lam > 1e-10 * lam[-1]]
+                dW = E / lam @ (E.T @ wanted)
             left, _, right = top_triple(dW.T)
-            rows.append(((left @ u) ** 2, (right @ v) ** 2, (top_triple(dW.T @ X.T)[0] @ u) ** 2))
+            rows.append(((left @ u) ** 2, (right @ v) ** 2, (top_vector(dW.T @ G @ dW) @ u) ** 2))
             spectra.append(lam)
         return np.array(rows), spectra
 

@@ -21,20 +21,24 @@ def residuals() -> dict[str, sp.Expr]:
     def mean(f: sp.Expr) -> sp.Expr:
         return f.subs(e, 0) + y / 2 * sp.diff(f, e, 2).subs(e, 0)
 
+    def orders(f: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+        """Its value and its slope at y = 0."""
+        return f.subs(y, 0), sp.diff(f, y).subs(y, 0)
+
     defining = mean(b**2 / (1 + e - b) ** 2) - r**2
     b0 = r / (1 + r)
-    first = sp.series(defining.subs(b, b0 + b1 * y), y, 0, 2).removeO()
-    shift = sp.solve(sp.simplify(first.coeff(y, 1)), b1)[0]
+    first = orders(defining.subs(b, b0 + b1 * y))
+    shift = sp.solve(sp.simplify(first[1]), b1)[0]
     strength = r**2 / (b * mean((1 + e) / (1 + e - b)))  # beta_c² n/(s² d)
-    expanded = sp.series(strength.subs(b, b0 + shift * y), y, 0, 2).removeO()
+    expanded = orders(strength.subs(b, b0 + shift * y))
     # beta_c² = (s² √(m d)/n)(1 + kappa d/n): n = s²√(m d)/beta² + kappa d + O(d²/n)
     kappa = (1 + r) * (3 + r) / 2
 
     x = k / a + 1 / (1 - a)
     return {
-        "leading order of a": first.coeff(y, 0),
-        "leading order of beta_c²": expanded.coeff(y, 0) - r,
-        "offset": expanded.coeff(y, 1) / r - kappa,
+        "leading order of a": first[0],
+        "leading order of beta_c²": expanded[0] - r,
+        "offset": expanded[1] / r - kappa,
         "white: D = 1": (t * a / k / (1 - a)).subs(a, AT) - 1,
         "white: left overlap": LEFT - (t**2 - k) / (t * (t + k)),
         "white: right overlap": ((k / a) ** 2 * EDGE / (t * SLOPE * a * x)).subs(a, AT) - (t**2 - k) / (t * (t + 1)),

@@ -95,8 +95,14 @@ def exact(measured: Callable[[Exact], float], bound: Callable[[Exact], float]) -
 
 
 def interlaced(lost: Callable[[Exact], float], relation: Relation) -> Claim[Instance]:
-    """Σ_{i>=2} f(ŝ_i) against Σ f(sigma_i) and what is lost of it."""
-    return Claim(relation, lambda i: Sides.exact(i.exact.others, float(i.exact.f.sum()) + lost(i.exact)))
+    """Σ_{i>=2} f(ŝ_i) against Σ f(sigma_i) and what is lost of it, for the factor, or along axes, that come closest."""
+
+    def sides(i: Instance) -> Sides:
+        found = [Sides.exact(e.others, float(e.f.sum()) + lost(e)) for e in (i.exact, *i.aside)]
+        sign = 1 if relation == "<=" else -1
+        return max(found, key=lambda s: sign * (s.measured - s.bound) / s.slack)
+
+    return Claim(relation, sides)
 
 
 def end(relation: Relation, value: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:

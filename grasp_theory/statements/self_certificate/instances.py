@@ -113,7 +113,23 @@ class Instance:
     @cached_property
     def exact(self) -> Exact:
         """Of the first trial."""
-        u, v, left, S, right = self.draws[0]
+        return self.at(*self.draws[0])
+
+    @cached_property
+    def aside(self) -> tuple[Exact, ...]:
+        """For a factor along axes of the task: its last ones, or across its first two, where interlacing is tight."""
+        (m, d), q, found = self.shape, len(self.values), []
+        for j, k, beta in ((q - 1, q - 1, self.beta + 3 * self.values[0]), (0, 1, self.beta + 30 * self.values[0])):
+            u, v = np.zeros(m), np.zeros(d)
+            u[j], v[k] = 1.0, 1.0
+            M = np.zeros(self.shape)
+            M[range(q), range(q)] = self.values
+            U, S, Vh = np.linalg.svd(M + beta * np.outer(u, v))
+            found.append(self.at(u, v, U[:, 0], S, Vh[0], beta=float(beta)))
+        return tuple(found)
+
+    def at(self, u: ndarray, v: ndarray, left: ndarray, S: ndarray, right: ndarray, *, beta: float = 0.0) -> Exact:
+        """For these directions of a factor of strength ``beta``, its own unless given."""
         z, x, q = float(S[0]), self.values, len(self.values)
         w, m = 1 / (z * z - x * x), self.shape[0]
         f, f1 = z * w, w - 2 * z * z * w * w
@@ -121,7 +137,7 @@ class Instance:
         rest = [float(np.sum(y[q:] ** 2)) for y in (u, v)]
         return Exact(
             z=z,
-            beta=self.beta,
+            beta=beta or self.beta,
             cos=(float((left @ u) ** 2), float((right @ v) ** 2)),
             a=float(f @ p**2) + rest[0] / z,
             b=float(f @ s**2) + rest[1] / z,
@@ -180,7 +196,8 @@ def quarter_circle(n: int) -> Float[ndarray, " n"]:
 def draw(rng: np.random.Generator) -> Instance:
     """White noise around its border and above, an even spectrum, a plateau, a half-empty one; sides up to 1 : 8.
 
-    A third of the last three has trials enough to tell an error from √2 times it.
+    A third of the last three has trials enough to tell an error from 1.3 times it; of half of them another spectrum is
+    cut, close to the worst.
     """
     m = int(rng.integers(45, 71))
     d = int(m * log_uniform(rng, 1, 8))
@@ -196,8 +213,16 @@ def draw(rng: np.random.Generator) -> Instance:
     values = np.linspace(1, 0, m) if kind == 3 else np.ones(m)
     if kind == 5:
         values = np.where(np.arange(m) < m // 2, 1.0, 0.0)
-    trials = 400 if rng.random() < 1 / 3 else 48
-    return Instance(values, shape, log_uniform(rng, 1, 4), 0.0, seed, known, trials=trials)
+    trials = 800 if rng.random() < 1 / 3 else 48
+    cut = two_valued(rng, m, known) if rng.random() < 0.5 else None
+    return Instance(values, shape, log_uniform(rng, 1, 4), 0.0, seed, known, trials=trials, spectrum=cut)
+
+
+def two_valued(rng: np.random.Generator, q: int, known: int) -> Float[ndarray, " q"]:
+    """A top value close above ``known`` − 1 equal ones, and a tail of the same ones and of zeros."""
+    share = rng.uniform(0.1, 0.9)
+    S = np.concatenate([np.ones(known - 1), np.where(np.arange(q - known) < share * (q - known), 1 - 1e-9, 0.0)])
+    return np.append(rng.uniform(1.03, 1.3), S)
 
 
 def white(ratio: float, *, below: bool = False) -> Callable[[np.random.Generator], Instance]:

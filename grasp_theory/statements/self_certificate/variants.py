@@ -76,6 +76,10 @@ BLIND: dict[str, Claim[Instance]] = {
     "exact: 1/beta = √(ab + c²)": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b + e.c**2)),
     "interlacing: two zeros come in": interlaced(lambda e: 2 / e.z - e.f[0] - e.f[1], ">="),
     "interlacing: the largest alone is lost": interlaced(lambda e: -e.f[0], ">="),
+    "interlacing, above: the mean of f is lost": interlaced(lambda e: -float(e.f.mean()), "<="),
+    "rank, at least: the worse of no tail and a tail at the last known": end(
+        ">=", lambda i: min(i.with_tail(0.0), i.at_ceiling())
+    ),
     "error: √2 too large": spread(lambda r: np.sqrt(2) * r.left_error),
     "error: √2 too small": spread(lambda r: r.left_error / np.sqrt(2)),
     "error: as square white noise": spread(_white_square_error),

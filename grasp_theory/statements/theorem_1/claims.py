@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.stats import binom
+from scipy.stats import binom, chi
 
 from ..shared.draws import sine
 from ..statement import Claim, Relation, Sides
@@ -49,10 +49,31 @@ def rank(i: Instance) -> int:
     return min(round(i.k), len(i.v))
 
 
-def weak_inputs(i: Instance) -> ndarray:
-    """Whether n standard normal numbers, vᵀx of the samples, have a length below √(n − ½) − t."""
-    rng, n = np.random.default_rng(i.seed), i.X.shape[1]
-    return np.sqrt(rng.chisquare(n, TRIALS)) < np.sqrt(n - 0.5) - i.t
+def tail(chance: Callable[[Instance, float], float], most=lambda i: np.inf, *, gain: float = 1.0) -> Claim[Instance]:
+    """−log of an exact probability at four times t (at ``most`` that), where no sample looks, against (gain t)²/2."""
+
+    def sides(i: Instance) -> Sides:
+        t = min(4 * i.t, most(i))
+        return Sides.exact(-chance(i, t), (gain * t) ** 2 / 2)
+
+    return Claim(">=", sides)
+
+
+def one_column(i: Instance, t: float) -> float:
+    """log P(‖G‖ above its bound) at q = 1, where √n ‖G‖/s is a chi variable of m degrees."""
+    m = len(i.u)
+    return float(chi.logsf(np.sqrt(m) + 1 + t, m))
+
+
+def weak_inputs(i: Instance, t: float) -> float:
+    """log P(vᵀx of the samples, n standard normal numbers, has a length below √(n − ½) − t)."""
+    n = i.X.shape[1]
+    return float(chi.logcdf(np.sqrt(n - 0.5) - t, n))
+
+
+def not_empty(i: Instance) -> float:
+    """The largest t that is looked at: a length of 0 has no probability, and beyond 12 none that a float holds."""
+    return min(0.9 * float(np.sqrt(i.X.shape[1] - 0.5)), 12.0)
 
 
 def loud_inputs(i: Instance, beside: float) -> ndarray:

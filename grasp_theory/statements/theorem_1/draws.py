@@ -16,8 +16,8 @@ from .instances import Instance
 
 def draw(rng: np.random.Generator) -> Instance:
     """The right side from 0.1 to 1.1: generic tasks with noise, the worst ones, or level ones; n on both sides of d."""
-    kind = rng.choice(["narrow", "wide", "tall", "many", "worst", "level"], p=[0.23, 0.05, 0.1, 0.07, 0.35, 0.2])
-    low, high = {"wide": (16, 25), "tall": (2, 4), "many": (2, 6), "level": (9, 14)}.get(kind, (2, 9))
+    kind = rng.choice(["narrow", "wide", "tall", "many", "worst", "level"], p=[0.18, 0.09, 0.1, 0.07, 0.33, 0.23])
+    low, high = {"wide": (20, 30), "tall": (2, 4), "many": (2, 6), "level": (9, 14)}.get(kind, (2, 9))
     m, d, n = (int(x) for x in rng.integers(low, high, 3))
     m = int(rng.integers(16, 25)) if kind == "tall" else m
     n = 400 if kind == "many" else n if rng.random() < 0.4 else 3 * n
@@ -29,8 +29,11 @@ def draw(rng: np.random.Generator) -> Instance:
     T = with_spectrum(rng, m, d, rng.random(min(m, d)) + 0.02) * log_uniform(rng, 0.3, 3)
     v, P = unit(rng, d), np.linalg.svd(X, full_matrices=False)[0]
     v = P @ (P.T @ v) + rng.uniform(0, 1) * (v - P @ (P.T @ v))
-    t = rng.uniform(4, 5) if kind == "many" else None
-    return plant(rng, T, unit(rng, m), v / np.linalg.norm(v), X, right_side=rng.uniform(0.1, 1.1), t=t)
+    t = {"many": rng.uniform(4, 5), "wide": rng.uniform(1, 1.4), "tall": rng.uniform(1, 2.2)}.get(kind)
+    loudest = 300 if kind == "tall" else 3  # in tasks: where noise alone turns û, the factor 2 before it matters
+    v, right_side = v / np.linalg.norm(v), rng.uniform(0.1, 1.1)
+    i = plant(rng, T, unit(rng, m), v, X, right_side=right_side, loudest=loudest, t=t)
+    return replace(i, k=rng.uniform(0.9, 1) * min(i.sizes)) if kind == "wide" else i
 
 
 def hard(rng: np.random.Generator, m: int, X: ndarray) -> Instance:
@@ -38,7 +41,7 @@ def hard(rng: np.random.Generator, m: int, X: ndarray) -> Instance:
     if rng.random() < 0.3:
         i = worst(rng, m, X, rho=rng.uniform(0.47, 0.52), tilt=rng.uniform(0.03, 0.15))
         return replace(i, rank=2)
-    noisy = rng.choice([0.0, rng.uniform(0.1, 0.9)])
+    noisy = rng.choice([0.0, rng.uniform(0.1, 0.9), rng.uniform(0.01, 0.1)])
     return worst(rng, m, X, rho=rng.uniform(0.05, 0.54), tilt=rng.normal(scale=0.05), noisy=noisy)
 
 
@@ -57,14 +60,15 @@ def plant(
     right_side: float = 0.6,
     beta: float = 0.0,
     noise: float | None = None,
+    loudest: float = 3,
     t: float | None = None,
 ) -> Instance:
-    """The rest drawn; beta from the right side unless given, noise from 0.1 to 3 of the task unless given."""
+    """The rest drawn; beta from the right side unless given, noise from 0.1 to ``loudest`` of the task unless given."""
     (m, d), n = T.shape, X.shape[1]
     P, l, _ = np.linalg.svd(X / np.sqrt(n), full_matrices=False)
     q, t, S = len(l), float(t or rng.uniform(0.2, 2.2)), P * l
     task, per = np.linalg.norm(T @ S, 2), (np.sqrt(m) + np.sqrt(q) + t) / np.sqrt(n)
-    noise = float(log_uniform(rng, 0.1, 3) * task / per) if noise is None else noise
+    noise = float(log_uniform(rng, 0.1, loudest) * task / per) if noise is None else noise
     strength = np.linalg.norm(S.T @ v)
     beta = beta or float(2 * (task + noise * per) / (right_side * strength))
     seen = S @ np.linalg.pinv(S)
@@ -113,20 +117,42 @@ def level(rng: np.random.Generator, m: int, X: ndarray, *, rho: float) -> Instan
 
     All its singular values are equal and nearly all is noise, deployed on inputs like the samples; or nearly all is
     task, fitted with rank one; or it is noise along one direction, which alone is deployed;
-    or the task writes what it does along Ŝᵀv alone, off u, and turns û there.
+    or the task writes what it does along Ŝᵀv alone, off u or also against the factor, and turns û there;
+    or what the task turns û by and the noise add up on one input, the only one deployed.
     """
     P, l, _ = np.linalg.svd(X / np.sqrt(X.shape[1]), full_matrices=False)
     q = len(l)
     left, right = orthonormal(rng, m, min(m, q)), orthonormal(rng, q, min(m, q))
     K, u = orthonormal(rng, len(P), q).T, left[:, 0]
     w = np.sqrt(1 - 0.01**2) * right[:, 0] + 0.01 * right[:, 1]  # what learns T Ŝ alone sees a little of the factor
-    term = rng.choice(["noise", "rank", "gain", "lost"])
+    term = rng.choice(["noise", "rank", "gain", "lost", "aside"])
     many = slice(1, 2 if term == "gain" else None)
-    both = np.outer(left[:, 1], w) if term == "lost" else left[:, many] @ right[:, many].T
+    against = rng.choice([0.0, 0.6])  # share of the task that cancels the factor
+    written = np.sqrt(1 - against**2) * left[:, 1] - against * u
+    both = np.outer(written, w) if term == "lost" else left[:, many] @ right[:, many].T
+    if term == "aside":
+        return aside(rng, X, left[:, 1], u, right, rho=rho)
     i = shared(rng, X, rho * both, u, w, noisy=0.02 if term in ("rank", "lost") else 0.98)
     if term == "gain":
         K = 0.03 * K + right[:, many] @ (right[:, many].T @ K)
     return replace(i, rank=1 if term == "rank" else min(m, q), S_t=P * l @ K)
+
+
+def aside(rng: np.random.Generator, X: ndarray, p: ndarray, u: ndarray, right: ndarray, *, rho: float) -> Instance:
+    """Task A p yᵀ and noise −g p xᵀ, A + g = ``rho``, deployed on k ⟂ y alone; x, Ŝᵀv, y and k in one plane.
+
+    The task does nothing on k; what remains there of the factor and of the noise points the same way.
+    """
+    w, x = right[:, 0], right[:, 1]
+    cos, share = rng.uniform(0.3, 0.5), rng.uniform(0.15, 0.3)
+    sin = np.sqrt(1 - cos * cos)
+    task, noise = (1 - share) * rho * np.outer(p, sin * w - cos * x), -share * rho * np.outer(p, x)
+    i = shared(rng, X, task + noise, u, w, noisy=share)
+    P, l, Qh = np.linalg.svd(X / np.sqrt(X.shape[1]), full_matrices=False)
+    s = share * rho / ((np.sqrt(len(u)) + np.sqrt(len(w)) + i.t) / np.sqrt(X.shape[1]))
+    N = noise / s * np.sqrt(X.shape[1]) @ Qh
+    K = np.outer(cos * w + sin * x, unit(rng, len(P))) + 0.001 * orthonormal(rng, len(P), len(w)).T
+    return replace(i, T=task / l @ P.T, N=N, noise=s, rank=min(len(u), len(w)), S_t=P * l @ K)
 
 
 def shared(rng: np.random.Generator, X: ndarray, both: ndarray, u: ndarray, w: ndarray, *, noisy: float) -> Instance:

@@ -125,6 +125,16 @@ BLIND: dict[str, Claim[Instance]] = {
     "angle, probability: noise along u and v alone": c.share(
         lambda i: c.missed(i, 2 * (i.task + i.noise * i.t / np.sqrt(i.X.shape[1])) / i.b)
     ),
+    "angle, probability: noise counted once where the task counts twice": c.share(
+        lambda i: c.missed(i, (2 * i.task + i.allowed) / i.b)
+    ),
+    "angle, probability: task and allowed noise in quadrature": c.share(
+        lambda i: c.missed(i, 2 * np.hypot(i.task, i.allowed) / i.b)
+    ),
+    "noise of one column: e^(−t²)": c.tail(c.one_column, gain=np.sqrt(2)),
+    "noise of one column: half of t": c.tail(lambda i, t: c.one_column(i, t / 2)),
+    "Gaussian inputs, strength: half of t": c.tail(lambda i, t: c.weak_inputs(i, t / 2), c.not_empty),
+    "Gaussian inputs, task: half of √k": c.share(lambda i: c.loud_inputs(i, 0.5 * np.sqrt(c.rank(i)))),
     "complexity: √(k − 1), the others' energy": c.complexity(lambda i: sharp(c.energy(i) / (np.sqrt(i.k - 1) * i.b))),
     # 2
     "response: one angle, beta rho² sharp(rho)": c.response(lambda i, rho: i.beta * rho**2 * sharp(rho), along=True),
@@ -137,6 +147,16 @@ BLIND: dict[str, Claim[Instance]] = {
     "risk: rank r loses nothing": _risk(noise=lambda i: _norm(i.S_inverse @ i.S_t) * _length(i.G)),
     "risk: rms gain of the noise for the largest": _risk(
         noise=lambda i: _noise(i) / _norm(K := i.S_inverse @ i.S_t) * _length(K) / np.sqrt(len(K))
+    ),
+    "risk: what is left of the factor and the noise add in squares": c.claim(
+        "<=",
+        c.risk,
+        lambda i: (
+            (_length(i.u @ i.T @ i.S_t) + i.angle * _norm(i.T @ i.S_t)) ** 2
+            + (i.beta * i.angle * _length(i.v @ i.S_t)) ** 2
+            + _noise(i) ** 2
+        ),
+        scale=c.scale_of_risk,
     ),
     "lost: an average direction of the task": c.lost(
         lambda i, s: _length(i.u @ i.T @ i.S_t) + s * _length(i.T @ i.S_t) / np.sqrt(min(i.T.shape))
