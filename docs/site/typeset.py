@@ -1,0 +1,181 @@
+"""A docstring in the house's plain text as reStructuredText: prose with real letters and scripts, formulas as MathML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from . import mathml
+from .notation import FUNCTIONS, GREEK, Token, tokens
+
+Link = Callable[[str], str | None]  # the target of ``name`` in double backticks, None where it is only code
+
+ITEM = re.compile(r"(\([ivxa-h]+\) |- |\d\. )")
+ARGUMENT = re.compile(r"(\w+(?:, \w+)*) : ")
+HEADING = re.compile(r"(\w+)\n-{3,}\n?")  # of numpydoc
+COLUMNS = re.compile(r"\S {2,}\S")
+# after "a" or "A" the article stands before another word, a variable before one of these
+NO_NOUN = frozenset("and or in is of to for with at by from as are gives has does moves be on if iff but was off".split())
+
+
+def blocks(text: str, *, link: Link = lambda name: None, level: str = "") -> str:
+    """A whole docstring, its title line left out by the caller.
+
+    A block that begins with four blanks or more is a formula a line; one with columns stays as it was typed; one with
+    two or three goes on with the item before it; every other one is prose, its items "(i)" and "1." each a paragraph.
+    """
+    out = []
+    for block in re.split(r"\n\s*\n", HEADING.sub(r"**\1**\n\n", text.strip("\n"))):
+        lines = [piece for piece in block.split("\n") if piece.strip()]
+        if not lines:
+            continue
+        indent = min(len(piece) - len(piece.lstrip()) for piece in lines)
+        first = len(lines[0]) - len(lines[0].lstrip())
+        if indent >= 4 and _tabular(lines):
+            out.append("::\n\n" + "\n".join("   " + spelled(piece[indent:]) for piece in lines))
+        elif indent >= 4:
+            out.append(formulas(lines))
+        elif first == 2 and COLUMNS.search(lines[0].strip()):
+            out.extend(_described(lines, link))
+        else:
+            out.extend(prose(item, link=link) for item in _items(lines))
+    return "\n\n".join(out)
+
+
+def _tabular(lines: list[str]) -> bool:
+    """Whether the lines have columns: two gaps or more that stand one under the other."""
+    starts = [{m.end() - 1 for m in COLUMNS.finditer(piece)} for piece in lines]
+    return sum(len(one & other) >= 1 for one, other in zip(starts, starts[1:], strict=False)) >= 2
+
+
+def spelled(text: str) -> str:
+    """A line of a table with spelled letters replaced, each column where it was."""
+    pattern = rf"(?<![A-Za-z])({'|'.join(GREEK)})(?![A-Za-z])([^ ]*(?: [^ ]+)*)"
+    return re.sub(pattern, lambda m: GREEK[m[1]] + spelled(m[2]) + " " * (len(m[1]) - 1), text.replace("<=", "≤ "))
+
+
+def formulas(lines: list[str]) -> str:
+    """Each line as a MathML formula."""
+    rows = "\n".join(f"   {mathml.line(piece)}" for piece in lines)
+    return f".. raw:: html\n\n   <div class=\"formulas\">\n{rows}\n   </div>"
+
+
+def _items(lines: list[str]) -> Iterator[str]:
+    """Wrapped lines joined; "(i)", "- ", "1. " and "argument : " begin a new paragraph."""
+    joined = ""
+    for piece in (one.strip() for one in lines):
+        if joined and (ITEM.match(piece) or ARGUMENT.match(piece)):
+            yield joined
+            joined = piece
+        else:
+            joined = f"{joined} {piece}".strip()
+    yield joined
+
+
+def _described(lines: list[str], link: Link) -> Iterator[str]:
+    """Lines "  name     what it is", wrapped further in: a paragraph each with the name in bold."""
+    rows: list[str] = []
+    for piece in lines:
+        if len(piece) - len(piece.lstrip()) == 2:
+            rows.append(piece.strip())
+        else:
+            rows[-1] += " " + piece.strip()
+    for row in rows:
+        name, _, rest = row.partition("  ")
+        yield f"**{_escape(name)}** {prose(rest.strip(), link=link)}"
+
+
+def prose(text: str, *, link: Link = lambda name: None) -> str:
+    """One paragraph: literals stay, ``**bold**`` stays, letters and scripts are set."""
+    out = []
+    named = ARGUMENT.match(text)
+    if named:
+        out.append(f"{', '.join(f'``{name}``' for name in named[1].split(', '))} : ")
+        text = text[named.end() :]
+    for part in re.split(r"(``.+?``|:\w+:`[^`]+`|\*\*.+?\*\*|(?<![\w*])\*\w[^*]*\w\*(?!\w))", text):
+        if part.startswith("``"):
+            name = part.strip("`")
+            target = link(name)
+            out.append(_glued(f":doc:`{name} <{target}>`" if target else part))
+        elif re.match(r":\w+:`", part):
+            name = part.split("`")[1].lstrip("~!").rpartition(".")[2]
+            out.append(_glued(f"``{name}``"))
+        elif part.startswith("**"):
+            out.append(_glued(f"**{_escape(''.join(_shown(part[2:-2])))}**"))
+        elif part.startswith("*") and len(part) > 2:
+            out.append(_glued(f"*{_escape(part[1:-1])}*"))
+        else:
+            out.append(_set(part))
+    made = "".join(out).strip()
+    return made if made.startswith(("\\ ", "``", ":")) else "\\ " + made
+
+
+def _glued(markup: str) -> str:
+    return f"\\ {markup}\\ "
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"([\\*`|_:<>])", r"\\\1", text)
+
+
+def _shown(text: str) -> Iterator[str]:
+    """The tokens' own text, scripts as the characters they were."""
+    for token in tokens(text):
+        yield token.flat
+
+
+def _set(text: str) -> str:
+    """Plain text: variables in italics, subscripts and superscripts raised."""
+    found, out, at = list(tokens(text)), [], 0
+    while at < len(found):
+        token = found[at]
+        if token.kind == "name" and not _article(found, at):
+            out.append(_glued(f"*{_escape(token.text)}*"))
+            after = found[at + 1] if at + 1 < len(found) else None
+            if after is not None and after.kind == "number" and len(token.text) == 1:  # A0, W0
+                out.append(_glued(f":sub:`{after.text}`"))
+                at += 1
+        elif token.kind == "super":
+            out.append(_glued(f":sup:`{token.text}`"))
+        elif token.kind == "sub":
+            out.append(_glued(f":sub:`{token.text}`"))
+        elif token.kind == "script" and at and found[at - 1].kind not in ("space", "sign", "open"):
+            script, at = _argument(found, at + 1)
+            if script:
+                out.append(_glued(f":{'sub' if token.text == '_' else 'sup'}:`{_escape(script)}`"))
+                continue
+            out.append(_escape(token.text))
+            continue
+        else:
+            out.append(_escape(token.text))
+        at += 1
+    return "".join(out)
+
+
+def _article(found: list[Token], at: int) -> bool:
+    """Whether "a" or "A" is the article: not part of a formula, and before a word that can be a noun's."""
+    if found[at].text not in ("a", "A") or (at and found[at - 1].text not in (" ", "(", '"', "“")):
+        return False
+    ahead = found[at + 1 : at + 3]
+    if len(ahead) < 2:
+        return not ahead
+    following = ahead[1]
+    return ahead[0].kind == "space" and following.kind == "word" and following.text not in NO_NOUN | FUNCTIONS
+
+
+def _argument(found: list[Token], at: int) -> tuple[str, int]:
+    """The text of a script that begins at ``at``, and where it ends; nothing where it is not closed in this part."""
+    if at >= len(found) or found[at].kind in ("space", "sign", "close"):
+        return "", at
+    closing = {"(": ")", "{": "}"}.get(found[at].text)
+    if closing is None:
+        end = at + 1
+        while end < len(found) and found[end].kind in ("sub", "number"):
+            end += 1
+        return "".join(token.flat for token in found[at:end]), end
+    depth = 0
+    for end in range(at, len(found)):
+        depth += (found[end].text == found[at].text) - (found[end].text == closing)
+        if depth == 0:
+            return "".join(token.flat for token in found[at + 1 : end]), end + 1
+    return "", at
