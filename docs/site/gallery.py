@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,13 +30,22 @@ def write(folder: Path) -> dict[str, list[str]]:
     """Draw all into ``folder`` and write the page; statement -> the figures whose files name it."""
     parts, shown = [HEAD], {key: [] for key in ORDER}
     for name in FIGURES:
-        replace_bytes(folder / f"{name}.png", render(builder(name)(read_rows(FOLDER / csv_name(name))), "png"))
+        _draw(name, folder / f"{name}.png")
         named = list(statements_of(name))
         for key in named:
             shown[key].append(name)
         parts.append(_entry(name, named))
     replace_text(folder / "index.rst", "\n".join(parts))
     return shown
+
+
+def _draw(name: str, path: Path) -> None:
+    """The picture, unless it is there and newer than its numbers and the code that draws it."""
+    numbers, style = FOLDER / csv_name(name), import_module("figures.style").__file__
+    sources = numbers, Path(import_module(module(name)).__file__ or ""), Path(style or "")
+    if path.is_file() and path.stat().st_mtime > max(source.stat().st_mtime for source in sources):
+        return
+    replace_bytes(path, render(builder(name)(read_rows(numbers)), "png"))
 
 
 def statements_of(name: str) -> Iterator[str]:
