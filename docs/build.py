@@ -29,7 +29,8 @@ from synthetic.runner.agreement import agreement
 from synthetic.runner.results import write_atomically
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", *(f"docs/{page}.md" for page in "identify lab training comparison methods formats".split()))
+SITE = ("identify", "lab", "training", "comparison", "methods", "formats")
+PAGES = ("README.md", *(f"docs/{page}.md" for page in SITE))
 PICTURE = "docs/result.png"
 THEOREM = "docs/theorem-1.png"
 

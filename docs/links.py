@@ -49,7 +49,7 @@ def problems(folder: Path) -> list[str]:
                 found.append(f"{where}: {target} is not there")
     for sheet in folder.rglob("*.css"):
         text = sheet.read_text(encoding="utf-8")
-        if "url(http" in text.replace('"', "").replace("'", "") or "@import" in text and "http" in text:
+        if "url(http" in text.replace('"', "").replace("'", "") or ("@import" in text and "http" in text):
             found.append(f"{sheet.relative_to(folder)} asks the network for something")
     return found
 

@@ -18,7 +18,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 torch.manual_seed(0)
 config = LlamaConfig(vocab_size=64, hidden_size=128, intermediate_size=192, num_hidden_layers=6, num_attention_heads=4)
-model = get_peft_model(LlamaForCausalLM(config), LoraConfig(r=32, lora_alpha=32, target_modules=["o_proj", "down_proj"]))
+lora = LoraConfig(r=32, lora_alpha=32, target_modules=["o_proj", "down_proj"])
+model = get_peft_model(LlamaForCausalLM(config), lora)
 planted = torch.nn.functional.normalize(torch.randn(128), dim=0)
 with torch.no_grad():
     for name, parameter in model.named_parameters():

@@ -63,8 +63,9 @@ fig, axis = plt.subplots()
 for name, difference in found.items():
     whole = difference.pooled[0]
     axis.plot(range(1, len(whole.angles) + 1), whole.angles, "o-", label=name)
-chance = found["two seeds, 60 steps"].pooled[0].random_mean_cos2**0.5
-axis.axhline(torch.rad2deg(torch.arccos(torch.tensor(chance))), color="gray", linestyle="--", label="root mean cos² by chance")
+chance = found["two seeds, 60 steps"].pooled[0].random_mean_cos2 ** 0.5
+at_chance = torch.rad2deg(torch.arccos(torch.tensor(chance)))
+axis.axhline(at_chance, color="gray", linestyle="--", label="root mean cos² by chance")
 axis.set(xlabel="principal angle", ylabel="degrees", ylim=(0, 92), title="Leading directions that the layers write")
 axis.legend()
 plt.show()

@@ -11,7 +11,7 @@ import tempfile
 import matplotlib.pyplot as plt
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
+from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainingArguments
 
 from real_models.methods import Grasp
 
@@ -38,6 +38,7 @@ settings = TrainingArguments(
     use_cpu=True,
 )
 trainer = Trainer(model=model, args=settings, train_dataset=rows, callbacks=[Grasp(direction).callback()])
+trainer.remove_callback(PrinterCallback)
 trainer.train()
 
 # %%

@@ -15,7 +15,7 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from real_models.methods import NullSpace
@@ -29,7 +29,10 @@ tokenizer = PreTrainedTokenizerFast(tokenizer_object=splitter, pad_token="<pad>"
 config = LlamaConfig(vocab_size=64, hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4)
 generator = torch.Generator().manual_seed(0)
 rows = Dataset.from_list(
-    [{"text": " ".join(f"w{n}" for n in torch.randint(0, 62, (6,), generator=generator).tolist()) + " w7" * 6} for _ in range(160)]
+    [
+        {"text": " ".join(f"w{n}" for n in torch.randint(0, 62, (6,), generator=generator).tolist()) + " w7" * 6}
+        for _ in range(160)
+    ]
 )
 
 
@@ -48,6 +51,7 @@ def run(with_method: bool) -> tuple[list[float], float]:
     )  # fmt: skip
     callbacks = [NullSpace(text, components=24).callback()] if with_method else []
     trainer = SFTTrainer(model, args=settings, train_dataset=rows, processing_class=tokenizer, callbacks=callbacks)
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
     model.eval()
     with torch.no_grad():

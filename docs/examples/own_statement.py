@@ -2,14 +2,14 @@
 Add your own statement
 ======================
 
-A statement is claims on instances, with everything needed to check it and to check the checks: draws, what attains the
-bound, what breaks each assumption, and false variants that the checks have to refute.
+A statement is claims on instances, with everything needed to check it and to check the checks: draws, what attains
+the bound, what breaks each assumption, and false variants that the checks have to refute.
 """
 
 # %%
-# The statement, as one would write it into the docstring of its folder: *for a symmetric T with* ‖T‖ <= tau *and a unit
-# vector u, the eigenvector of the largest eigenvalue of T + beta u uᵀ is within* arcsin(tau/(beta − tau)) *of u, if
-# beta > 2 tau.* It is true, but is it the best bound? The checks will say.
+# The statement, as one would write it into the docstring of its folder: for a symmetric T with ‖T‖ <= tau and a unit
+# vector u, the eigenvector of the largest eigenvalue of T + beta u uᵀ is within arcsin(tau/(beta − tau)) of u, if
+# beta > 2 tau. It is true, but is it the best bound? The checks will say.
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -83,7 +83,8 @@ def statement(bound, angle) -> Statement[Instance]:
 
 
 # %%
-# The first bound holds, and the checks still turn it down: nothing attains it.
+# The first bound holds, and the checks still turn it down: nothing attains it, and beyond the border it says nothing
+# that could fail.
 worst = np.pi - np.arccos(2 * 0.3)  # the angle of the proof of prior-angle
 loose = verify(statement(lambda rho: min(rho / (1 - rho), 1.0), worst))
 print("tau/(beta − tau):", loose.failures)
@@ -95,8 +96,8 @@ print("sin(½ arcsin 2 rho):", "stands" if sharp.stands else sharp.failures)
 
 # %%
 # In the repository it would be a folder ``grasp_theory/statements/own_statement/`` with this as ``__init__.py``, its
-# false variants in ``variants.py`` and its key in ``registry.ORDER``; ``grasp verify own-statement`` runs it, and a page
-# of this site is made of its docstring.
+# false variants in ``variants.py`` and its key in ``registry.ORDER``; ``grasp verify own-statement`` runs it, and a
+# page of this site is made of its docstring.
 rng, rho = np.random.default_rng(0), np.linspace(0.01, 0.49, 50)
 drawn = [i for i in (draw(rng) for _ in range(400)) if i.rho < 0.5]
 fig, axis = plt.subplots()

@@ -17,7 +17,8 @@ from grasp_theory.statements import find
 
 outcome = verify("prior-angle")
 print(f"stands: {outcome.stands}; holds on {outcome.held} of {outcome.draws} draws")
-print(f"reaches {outcome.best_ratio:.6f} of the bound; {outcome.variants[0]} of {outcome.variants[1]} false variants refuted")
+refuted, total = outcome.variants
+print(f"reaches {outcome.best_ratio:.6f} of the bound; {refuted} of {total} false variants refuted")
 
 # %%
 # One instance that attains it, and one that breaks the assumption: the claim is then false, with finite numbers.

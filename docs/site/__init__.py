@@ -18,4 +18,3 @@ def write(folder: Path, results: Path) -> None:
     drawn = gallery.write(folder / "figures")
     theory.write(folder / "theory", results / "statements", drawn)
     api.write(folder / "api")
-

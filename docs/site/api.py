@@ -11,7 +11,6 @@ from typing import Any
 from grasp_theory.statements.registry import ORDER
 
 from .files import replace_text
-
 from .typeset import blocks, prose
 
 PACKAGES = ("grasp_theory", "real_models", "real_models.methods", "real_models.training", "real_models.evaluation")

@@ -19,9 +19,9 @@ from .typeset import prose
 HEAD = """Figures
 =======
 
-Every figure of the toolkit, drawn from the results that are committed with it. ``grasp figures NAME`` draws one again as
-PDF, PNG and the CSV behind it; ``grasp sweep NAME`` measures its numbers anew; ``grasp figures NAME --check`` does both
-and compares. What the experiments of the linear lab have in common is said in :doc:`/lab`, the protocol of the
+Every figure of the toolkit, drawn from the results that are committed with it. ``grasp figures NAME`` draws one again
+as PDF, PNG and the CSV behind it; ``grasp sweep NAME`` measures its numbers anew; ``grasp figures NAME --check`` does
+both and compares. What the experiments of the linear lab have in common is said in :doc:`/lab`, the protocol of the
 comparison in :doc:`/comparison`.
 """
 

@@ -17,11 +17,14 @@ GREEK |= {"ell": "ℓ"}
 RELATIONS = {"<=": "≤", ">=": "≥", "->": "→", "<-": "←", "!=": "≠"}
 SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀᵗᵏᵃ⊥", "0123456789+−Ttka⊥", strict=True)) | {"ᵉ": "e"}
 SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+−", strict=True))
-FUNCTIONS = frozenset(
-    "sin cos tan arcsin arccos asin arctan sinh cosh min max tr log ln exp sharp rank mean sign median Var diag "
-    "span det col row argmin relu".split()
+_UPRIGHT = (
+    "sin cos tan arcsin arccos asin arctan sinh cosh min max tr log ln exp sharp rank mean sign median Var "
+    "diag span det col row argmin relu"
 )
-PRODUCTS = frozenset("AA AB BA BB BG GA PP QQ RR VV LL KP PK LJ OV BAA PS TV VVT".split())  # of matrices
+FUNCTIONS = frozenset(_UPRIGHT.split())
+# of matrices
+_SIDE_BY_SIDE = "AA AB BA BB BG GA PP QQ RR VV LL KP PK LJ OV BAA PS TV VVT"
+PRODUCTS = frozenset(_SIDE_BY_SIDE.split())
 # Σ is a sum, the others are variables
 LETTER = r"[A-Za-zÀ-ÖØ-ɏΑ-ΡΤ-Ωα-ωℓ][\u0300-\u036f]?"
 
@@ -30,7 +33,7 @@ Kind = Literal["space", "word", "name", "number", "super", "sub", "script", "ope
 
 @dataclass(frozen=True)
 class Token:
-    """text : as it is shown on the line, ``raw`` as it was typed. kind : a name is a variable, a script ``_`` or ``^``."""
+    """text : as it is shown on the line; raw : as it was typed. kind : a name is a variable, a script _ or ^."""
 
     kind: Kind
     text: str

@@ -31,8 +31,8 @@ INTRODUCTION = """The theory
 ==========
 
 What the toolkit states, each with its proof or its source. Every page is made of the docstring in which the statement
-stands, so that the page, ``grasp verify --explain KEY`` and the code say the same. Start with :doc:`theorem-1`: when the
-data show a factor, what its removal leaves, and when nobody can find it. The statements behind it come first
+stands, so that the page, ``grasp verify --explain KEY`` and the code say the same. Start with :doc:`theorem-1`: when
+the data show a factor, what its removal leaves, and when nobody can find it. The statements behind it come first
 (identification: what can be known), then removal (what can be done).
 
 Each statement is checked by every way that applies to it, whenever these pages are built:
@@ -63,11 +63,9 @@ def write(folder: Path, outcomes: Path, drawn: Mapping[str, Sequence[str]]) -> N
 def page(statement: Statement[Any], outcome: Outcome, drawn: Sequence[str]) -> str:
     """One statement: its law, its text and proof, what the checks found, the false variants, its figures."""
     key, (title, text) = statement.key, parts(statement)
-    law = f".. raw:: html\n\n   <div class=\"formulas law\">\n   {mathml.line(statement.law)}\n   </div>\n"
+    law = f'.. raw:: html\n\n   <div class="formulas law">\n   {mathml.line(statement.law)}\n   </div>\n'
     checks = [f"* - {prose(name)}\n     - {prose(words)}" for name, words in _checks(statement, outcome)]
-    variants = [
-        f"* - {prose(name)}\n     - {'yes' if name in statement.blind else ''}" for name in statement.variants
-    ]
+    variants = [f"* - {prose(name)}\n     - {'yes' if name in statement.blind else ''}" for name in statement.variants]
     figures = [f"{image(name, '../figures/')}\n:ref:`{name} <figure-{name}>`\n" for name in drawn]
     return "\n".join(
         [

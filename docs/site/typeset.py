@@ -1,9 +1,10 @@
-"""A docstring in the house's plain text as reStructuredText: prose with real letters and scripts, formulas as MathML."""
+"""A docstring in plain text as reStructuredText: prose with real letters and scripts, formulas as MathML."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from . import mathml
 from .notation import FUNCTIONS, GREEK, Token, tokens
@@ -15,7 +16,8 @@ ARGUMENT = re.compile(r"(\w+(?:, \w+)*) : ")
 HEADING = re.compile(r"(\w+)\n-{3,}\n?")  # of numpydoc
 COLUMNS = re.compile(r"\S {2,}\S")
 # after "a" or "A" the article stands before another word, a variable before one of these
-NO_NOUN = frozenset("and or in is of to for with at by from as are gives has does moves be on if iff but was off".split())
+_AFTER_VARIABLES = "and or in is of to for with at by from as are gives has does moves be on if iff but was off"
+NO_NOUN = frozenset(_AFTER_VARIABLES.split())
 
 
 def blocks(text: str, *, link: Link = lambda name: None, level: str = "") -> str:
@@ -45,7 +47,7 @@ def blocks(text: str, *, link: Link = lambda name: None, level: str = "") -> str
 def _tabular(lines: list[str]) -> bool:
     """Whether the lines have columns: two gaps or more that stand one under the other."""
     starts = [{m.end() - 1 for m in COLUMNS.finditer(piece)} for piece in lines]
-    return sum(len(one & other) >= 1 for one, other in zip(starts, starts[1:], strict=False)) >= 2
+    return sum(len(one & other) >= 1 for one, other in pairwise(starts)) >= 2
 
 
 def spelled(text: str) -> str:
@@ -57,7 +59,7 @@ def spelled(text: str) -> str:
 def formulas(lines: list[str]) -> str:
     """Each line as a MathML formula."""
     rows = "\n".join(f"   {mathml.line(piece)}" for piece in lines)
-    return f".. raw:: html\n\n   <div class=\"formulas\">\n{rows}\n   </div>"
+    return f'.. raw:: html\n\n   <div class="formulas">\n{rows}\n   </div>'
 
 
 def _items(lines: list[str]) -> Iterator[str]:
