@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -15,8 +15,8 @@ from docs.site import api, examples  # noqa: E402
 project = "GRASP toolkit"
 author = copyright = "the authors of the GRASP toolkit"
 try:
-    release = version("grasp-toolkit")
-except PackageNotFoundError:
+    release = metadata.version("grasp-toolkit")
+except metadata.PackageNotFoundError:
     release = "not installed"
 
 extensions = [
