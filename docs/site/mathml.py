@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from html import escape
 
 from .notation import FUNCTIONS, Token, tokens
 
+ACCENTS = {"\u0302": "^", "\u0303": "~", "\u0304": "¯", "\u0305": "¯"}
 CLOSING = {"(": ")", "[": "]", "{": "}", "⟨": "⟩"}
 RELATED = frozenset("=≤≥<>→←≠≈∝∥⟂±∈≻≪≫~")
 BINARY = frozenset("+−·×-")
@@ -18,7 +20,11 @@ class NotBalanced(ValueError):
 
 @dataclass
 class Node:
-    """A piece of the formula; grouped : the same without its outer brackets, for a fraction; tight: no space before."""
+    """A piece of the formula.
+
+    grouped : the same without its outer brackets, for a fraction; empty where it has none. tight : with no space before
+    it. named : a variable, so that a bracket behind it may hold its argument.
+    """
 
     markup: str
     grouped: str = ""
@@ -54,6 +60,10 @@ def _plain(token: Token) -> str:
 def _atom(token: Token) -> str:
     text = escape(token.text)
     if token.kind == "name":
+        letter, *marks = unicodedata.normalize("NFD", token.text)
+        if marks and marks[0] in ACCENTS:  # a letter with its accent in one has no italic form
+            accent = f'<mo stretchy="false">{ACCENTS[marks[0]]}</mo>'
+            return f'<mover accent="true"><mi>{letter}</mi>{accent}</mover>'
         return f"<mi>{text}</mi>"
     if token.kind == "number":
         return f"<mn>{text}</mn>"
@@ -75,6 +85,7 @@ class _Parser:
 
     def __init__(self, found: list[Token]) -> None:
         self.found, self.at = found, 0
+        self.raised = 0  # how many scripts deep: there a slash stays a slash
 
     def whole(self) -> str:
         body = self._row(None)
@@ -101,7 +112,7 @@ class _Parser:
                     nodes.append(Node(_gap(token, nodes[-1], self._peek())))
                 tight = False
                 continue
-            if token.text == "/" and nodes and tight_or_spaced(nodes):
+            if token.text == "/" and not self.raised and _can_be_above(nodes):
                 self.at += 1
                 self._skip_space()
                 below = self._factor()
@@ -186,7 +197,9 @@ class _Parser:
             raise NotBalanced
         if token.kind == "open" and token.text in "({":
             self.at += 1
+            self.raised += 1
             inner = self._row(CLOSING[token.text])
+            self.raised -= 1
             if self._peek() is None:
                 raise NotBalanced
             self.at += 1
@@ -199,7 +212,7 @@ class _Parser:
         return script
 
 
-def tight_or_spaced(nodes: list[Node]) -> bool:
+def _can_be_above(nodes: list[Node]) -> bool:
     """Whether what is before a slash can be above it: a formula, not a word of prose or a relation."""
     last = next((n for n in reversed(nodes) if not n.markup.startswith("<mspace")), None)
     return last is not None and not last.markup.startswith(("<mtext", "<mo "))

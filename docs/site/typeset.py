@@ -13,6 +13,9 @@ Link = Callable[[str], str | None]  # the target of ``name`` in double backticks
 
 ITEM = re.compile(r"(\([ivxa-h]+\) |- |\d\. )")
 ARGUMENT = re.compile(r"(\w+(?:, \w+)*) : ")
+LABEL = re.compile(
+    r"((?:Statement|Setting|Assumes|Proof|Source|Not claimed)(?: \([^)]*\))?[.:]|\d\. [A-Z][a-z]+\.)(?= |$)"
+)
 HEADING = re.compile(r"(\w+)\n-{3,}\n?")  # of numpydoc
 COLUMNS = re.compile(r"\S {2,}\S")
 # after "a" or "A" the article stands before another word, a variable before one of these
@@ -90,6 +93,10 @@ def _described(lines: list[str], link: Link) -> Iterator[str]:
 def prose(text: str, *, link: Link = lambda name: None) -> str:
     """One paragraph: literals stay, ``**bold**`` stays, letters and scripts are set."""
     out = []
+    label = LABEL.match(text)
+    if label:
+        out.append(f"**{_escape(label[1])}**")
+        text = text[label.end() :]
     named = ARGUMENT.match(text)
     if named:
         out.append(f"{', '.join(f'``{name}``' for name in named[1].split(', '))} : ")
@@ -109,7 +116,7 @@ def prose(text: str, *, link: Link = lambda name: None) -> str:
         else:
             out.append(_set(part))
     made = "".join(out).strip()
-    return made if made.startswith(("\\ ", "``", ":")) else "\\ " + made
+    return made if made.startswith(("\\ ", "**", "``", ":")) else "\\ " + made
 
 
 def _glued(markup: str) -> str:
@@ -141,7 +148,7 @@ def _set(text: str) -> str:
             out.append(_glued(f":sup:`{token.text}`"))
         elif token.kind == "sub":
             out.append(_glued(f":sub:`{token.text}`"))
-        elif token.kind == "script" and at and found[at - 1].kind not in ("space", "sign", "open"):
+        elif token.kind == "script" and at and _takes_script(found[at - 1]):
             script, at = _argument(found, at + 1)
             if script:
                 out.append(_glued(f":{'sub' if token.text == '_' else 'sup'}:`{_escape(script)}`"))
@@ -152,6 +159,11 @@ def _set(text: str) -> str:
             out.append(_escape(token.text))
         at += 1
     return "".join(out)
+
+
+def _takes_script(token: Token) -> bool:
+    """Whether ``_`` or ``^`` behind it begins a script: behind a letter, a number, a bracket or the sign of a sum."""
+    return token.text == "Σ" or token.kind not in ("space", "sign", "open")
 
 
 def _article(found: list[Token], at: int) -> bool:
