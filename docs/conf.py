@@ -52,6 +52,12 @@ sphinx_gallery_conf = {
     "plot_gallery": "True",
 }
 
+# the role that docs/site/typeset.py gives to a variable
+rst_prolog = """
+.. role:: var(emphasis)
+   :class: var
+"""
+
 html_theme = "furo"
 html_title = "GRASP toolkit"
 html_static_path = ["static"]

@@ -8,7 +8,9 @@ import re
 import runpy
 import shlex
 import tomllib
+from functools import cache
 from importlib import import_module
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -46,13 +48,18 @@ def commands() -> list[str]:
     return sorted({line.removeprefix("$ ") for line in every if re.match(r"(\$ )?grasp ", line)})
 
 
+@cache
+def program() -> Any:
+    return typer.main.get_command(grasp_cli.app)
+
+
 def unknown(command: str) -> list[str]:
     """What of a command line the program does not have."""
     _, name, *words = shlex.split(command, comments=True)
-    group = typer.main.get_command(grasp_cli.app)
-    if name not in group.commands:  # pyright: ignore[reportAttributeAccessIssue]
+    group = program()
+    if name not in group.commands:
         return [name]
-    known = {option for p in group.commands[name].params for option in p.opts}  # pyright: ignore
+    known = {option for p in group.commands[name].params for option in p.opts}
     return [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
 
 
@@ -149,7 +156,7 @@ def test_statement_is_typeset_whole(key):
     for formula in [mathml.line(statement.law), *re.findall(r"<math.*?</math>", made)]:
         ElementTree.fromstring(formula)
     words = set(re.findall(r"[A-Za-z]{4,}", inspect.cleandoc(text))) - set(typeset.GREEK)
-    plain = re.sub(r"<[^>]+>", " ", made).replace("\\", "")
+    plain = re.sub(r"</?m\w+[^>]*>", "", made).replace("\\", "")
     assert {word for word in words if word not in plain} == set()
 
 
@@ -178,12 +185,16 @@ def test_formula_with_a_bracket_on_another_line_is_set_as_it_stands():
 @pytest.mark.parametrize(
     ("text", "made"),
     [
-        ("a task of rank r", "\\ a task of rank \\ *r*\\"),
-        ("with a = 1", "\\ with \\ *a*\\  = 1"),
-        ("tau <= beta/2", "\\ *τ*\\  ≤ \\ *β*\\ /2"),
-        ("‖T Ŝ‖_F²", "\\ ‖\\ *T*\\  \\ *Ŝ*\\ ‖\\ :sub:`F`\\ \\ :sup:`2`\\"),
-        ("e^(−t²/2)", "\\ *e*\\ \\ :sup:`−t²/2`\\"),
-        ("see ``Grasp``, |x| and **all** of it", "\\ see \\ ``Grasp``\\ , \\|\\ *x*\\ \\| and \\ **all**\\  of it"),
+        ("a task of rank r", "\\ a task of rank \\ :var:`r`\\"),
+        ("with a = 1", "\\ with \\ :var:`a`\\  = 1"),
+        ("tau <= beta/2", "\\ :var:`τ`\\  ≤ \\ :var:`β`\\ /2"),
+        ("‖T Ŝ‖_F²", "\\ ‖\\ :var:`T`\\  \\ :var:`Ŝ`\\ ‖\\ :sub:`F`\\ \\ :sup:`2`\\"),
+        ("the factor's strength, i.e. beta", "\\ the factor's strength, i.e. \\ :var:`β`\\"),
+        ("e^(−t²/2)", "\\ :var:`e`\\ \\ :sup:`−t²/2`\\"),
+        (
+            "see ``Grasp``, |x| and **all** of it",
+            "\\ see \\ ``Grasp``\\ , \\|\\ :var:`x`\\ \\| and \\ **all**\\  of it",
+        ),
     ],
 )
 def test_prose_is_set(text, made):

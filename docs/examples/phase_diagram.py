@@ -12,8 +12,8 @@ import numpy as np
 
 from grasp_theory.identification.spectra import spike
 
-rng, d = np.random.default_rng(0), 200
-sizes, strengths = np.geomspace(50, 500, 12).astype(int), np.linspace(0.3, 2.5, 16)
+rng, d = np.random.default_rng(0), 120
+sizes, strengths = np.geomspace(40, 300, 10).astype(int).tolist(), np.linspace(0.3, 2.5, 16)
 overlap = np.zeros((len(sizes), len(strengths)))
 for (i, m), (j, x) in ((a, b) for a in enumerate(sizes) for b in enumerate(strengths)):
     u, v = (z / np.linalg.norm(z) for z in (rng.standard_normal(m), rng.standard_normal(d)))
@@ -23,9 +23,10 @@ law = np.array([[spike(x * (m * d) ** 0.25, m, d).left for x in strengths] for m
 
 # %%
 # Colours are measured, one matrix a point; the lines are the law.
+aspects = [m / d for m in sizes]
 fig, axis = plt.subplots()
-mesh = axis.pcolormesh(strengths, sizes / d, overlap, shading="nearest", vmin=0, vmax=1)
-axis.contour(strengths, sizes / d, law, levels=[0.01, 0.25, 0.5, 0.75], colors="white", linewidths=1)
+mesh = axis.pcolormesh(strengths, aspects, overlap, shading="nearest", vmin=0, vmax=1)
+axis.contour(strengths, aspects, law, levels=[0.01, 0.25, 0.5, 0.75], colors="white", linewidths=1)
 axis.set(yscale="log", xlabel="strength / (m d)^¼", ylabel="m/d")
 fig.colorbar(mesh, label="squared overlap")
 plt.show()

@@ -49,6 +49,7 @@ _PATTERN = re.compile(
     "|".join(
         [
             r"(?P<space>\s+)",
+            r"(?P<word>i\.e\.|e\.g\.)",
             r"(?P<number>\d+(?:\.\d+)?|[½⅓¼¾⅕])",
             rf"(?P<letters>(?:{LETTER})+)",
             f"(?P<super>[{''.join(SUPERSCRIPTS)}]+)",

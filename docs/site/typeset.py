@@ -138,8 +138,8 @@ def _set(text: str) -> str:
     found, out, at = list(tokens(text)), [], 0
     while at < len(found):
         token = found[at]
-        if token.kind == "name" and not _article(found, at):
-            out.append(_glued(f"*{_escape(token.text)}*"))
+        if token.kind == "name" and not (_article(found, at) or _ending(found, at)):
+            out.append(_glued(f":var:`{_escape(token.text)}`"))
             after = found[at + 1] if at + 1 < len(found) else None
             if after is not None and after.kind == "number" and len(token.text) == 1:  # A0, W0
                 out.append(_glued(f":sub:`{after.text}`"))
@@ -175,6 +175,11 @@ def _article(found: list[Token], at: int) -> bool:
         return not ahead
     following = ahead[1]
     return ahead[0].kind == "space" and following.kind == "word" and following.text not in NO_NOUN | FUNCTIONS
+
+
+def _ending(found: list[Token], at: int) -> bool:
+    """Whether the letter is the s of a genitive, or the t of "don't"."""
+    return at > 1 and found[at - 1].text in "'’" and found[at - 2].kind == "word" and found[at].text in "st"
 
 
 def _argument(found: list[Token], at: int) -> tuple[str, int]:
