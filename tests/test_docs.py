@@ -186,6 +186,8 @@ def test_formula_with_a_bracket_on_another_line_is_set_as_it_stands():
     ("text", "made"),
     [
         ("a task of rank r", "\\ a task of rank \\ :var:`r`\\"),
+        ("a k-dimensional one, to 1e-8", "\\ a \\ :var:`k`\\ -dimensional one, to 1e-8"),
+        ("dicts with input_ids", "\\ dicts with \\ ``input_ids``\\"),
         ("with a = 1", "\\ with \\ :var:`a`\\  = 1"),
         ("tau <= beta/2", "\\ :var:`τ`\\  ≤ \\ :var:`β`\\ /2"),
         ("‖T Ŝ‖_F²", "\\ ‖\\ :var:`T`\\  \\ :var:`Ŝ`\\ ‖\\ :sub:`F`\\ \\ :sup:`2`\\"),

@@ -50,7 +50,7 @@ _PATTERN = re.compile(
         [
             r"(?P<space>\s+)",
             r"(?P<word>i\.e\.|e\.g\.)",
-            r"(?P<number>\d+(?:\.\d+)?|[½⅓¼¾⅕])",
+            r"(?P<number>\d+(?:\.\d+)?(?:e[-−]?\d+)?|[½⅓¼¾⅕])",
             rf"(?P<letters>(?:{LETTER})+)",
             f"(?P<super>[{''.join(SUPERSCRIPTS)}]+)",
             f"(?P<sub>[{''.join(SUBSCRIPTS)}]+)",

@@ -16,6 +16,9 @@ ARGUMENT = re.compile(r"(\w+(?:, \w+)*) : ")
 LABEL = re.compile(
     r"((?:Statement|Setting|Assumes|Proof|Source|Not claimed)(?: \([^)]*\))?[.:]|\d\. [A-Z][a-z]+\.)(?= |$)"
 )
+# input_ids and the like; a Greek letter with an index is none
+CODE = rf"(?<![\w.])(?!(?:{'|'.join(GREEK)})_)[a-z]{{2,}}(?:_[a-z0-9]{{2,}})+(?!\w)"
+MARKED = re.compile(rf"(``.+?``|:\w+:`[^`]+`|\*\*.+?\*\*|(?<![\w*])\*\w[^*]*\w\*(?!\w)|{CODE})")
 HEADING = re.compile(r"(\w+)\n-{3,}\n?")  # of numpydoc
 COLUMNS = re.compile(r"\S {2,}\S")
 # after "a" or "A" the article stands before another word, a variable before one of these
@@ -101,11 +104,13 @@ def prose(text: str, *, link: Link = lambda name: None) -> str:
     if named:
         out.append(f"{', '.join(f'``{name}``' for name in named[1].split(', '))} : ")
         text = text[named.end() :]
-    for part in re.split(r"(``.+?``|:\w+:`[^`]+`|\*\*.+?\*\*|(?<![\w*])\*\w[^*]*\w\*(?!\w))", text):
+    for part in MARKED.split(text):
         if part.startswith("``"):
             name = part.strip("`")
             target = link(name)
             out.append(_glued(f":doc:`{name} <{target}>`" if target else part))
+        elif re.fullmatch(CODE, part):
+            out.append(_glued(f"``{part}``"))
         elif re.match(r":\w+:`", part):
             name = part.split("`")[1].lstrip("~!").rpartition(".")[2]
             out.append(_glued(f"``{name}``"))
@@ -173,8 +178,9 @@ def _article(found: list[Token], at: int) -> bool:
     ahead = found[at + 1 : at + 3]
     if len(ahead) < 2:
         return not ahead
-    following = ahead[1]
-    return ahead[0].kind == "space" and following.kind == "word" and following.text not in NO_NOUN | FUNCTIONS
+    following, hyphen = ahead[1], found[at + 3].text if at + 3 < len(found) else ""
+    noun = following.kind == "word" and following.text not in NO_NOUN | FUNCTIONS
+    return ahead[0].kind == "space" and (noun or (following.kind == "name" and hyphen == "-"))  # "a k-dimensional"
 
 
 def _ending(found: list[Token], at: int) -> bool:
