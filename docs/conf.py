@@ -45,6 +45,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 10**9,  # no times: they are those of the machine that built the pages
+    "write_computation_times": False,
     "show_signature": False,
     "remove_config_comments": True,
     "image_scrapers": ("matplotlib",),
