@@ -26,7 +26,7 @@ _AFTER_VARIABLES = "and or in is of to for with at by from as are gives has does
 NO_NOUN = frozenset(_AFTER_VARIABLES.split())
 
 
-def blocks(text: str, *, link: Link = lambda name: None, level: str = "") -> str:
+def blocks(text: str, *, link: Link = lambda name: None) -> str:
     """A whole docstring, its title line left out by the caller.
 
     A block that begins with four blanks or more is a formula a line; one with columns stays as it was typed; one with
