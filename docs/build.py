@@ -140,7 +140,10 @@ def methods() -> str:
 def refusals() -> str:
     """What of a PEFT folder is refused, why its factors do not tell the update, and the way out."""
     moved = [[f"{name} (`init_lora_weights`)", f"the start {why}", way] for name, why, way in MOVED_BASE.values()]
-    variants = [[f"{name} (`{field}`)", why, way] for field, (name, why, way) in VARIANTS.items()]
+    variants = [
+        [f"`{field}`" if name == field else f"{name} (`{field}`)", why, way]
+        for field, (name, why, way) in VARIANTS.items()
+    ]
     return Table(["found", "why ΔW is another", "what to do"], variants + moved).markdown()
 
 

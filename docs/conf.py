@@ -43,6 +43,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "docs.site.examples.Order",
     "abort_on_example_error": True,
     "download_all_examples": False,
+    "parallel": True,  # as many as -j says
     "show_memory": False,
     "min_reported_time": 10**9,  # no times: they are those of the machine that built the pages
     "write_computation_times": False,
