@@ -200,6 +200,14 @@ def test_prose_is_set(text, made):
     assert typeset.prose(text) == made
 
 
+def test_arguments_become_a_list_in_both_forms():
+    google = "Args:\n    a, b: such as\n        ``x``.\n    seed: of it.\n\nCost: little."
+    numpydoc = "Parameters\n----------\na, b : such as\n    ``x``.\nseed : of it.\n\nCost: little."
+    listed = "``a``, ``b`` : such as \\ ``x``\\ .\n\n``seed`` : of it.\n\n\\ Cost\\: little."
+    assert typeset.blocks(google) == f"**Args**\n\n{listed}"
+    assert typeset.blocks(numpydoc) == f"\\ **Parameters**\\\n\n{listed}"
+
+
 def test_links_of_a_built_site(tmp_path):
     """A link to nothing, one to an anchor that is not there and a script of another host are found, nothing else."""
     (tmp_path / "a.html").write_text('<p id="x"><a href="b.html#y">b</a><a href="https://example.org">c</a></p>')

@@ -20,6 +20,7 @@ LABEL = re.compile(
 CODE = rf"(?<![\w.])(?!(?:{'|'.join(GREEK)})_)[a-z]{{2,}}(?:_[a-z0-9]{{2,}})+(?!\w)"
 MARKED = re.compile(rf"(``.+?``|:\w+:`[^`]+`|\*\*.+?\*\*|(?<![\w*])\*\w[^*]*\w\*(?!\w)|{CODE})")
 HEADING = re.compile(r"(\w+)\n-{3,}\n?")  # of numpydoc
+SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):$")  # of Google's form
 COLUMNS = re.compile(r"\S {2,}\S")
 # after "a" or "A" the article stands before another word, a variable before one of these
 _AFTER_VARIABLES = "and or in is of to for with at by from as are gives has does moves be on if iff but was off"
@@ -31,11 +32,17 @@ def blocks(text: str, *, link: Link = lambda name: None) -> str:
 
     A block that begins with four blanks or more is a formula a line; one with columns stays as it was typed; one with
     two or three goes on with the item before it; every other one is prose, its items "(i)" and "1." each a paragraph.
+    Sections of numpydoc and of Google's form become a list of their names.
     """
     out = []
     for block in re.split(r"\n\s*\n", HEADING.sub(r"**\1**\n\n", text.strip("\n"))):
         lines = [piece for piece in block.split("\n") if piece.strip()]
         if not lines:
+            continue
+        section = SECTION.match(lines[0])
+        if section:
+            out.append(f"**{section[1]}**")
+            out.extend(prose(item, link=link) for item in _arguments(lines[1:]))
             continue
         indent = min(len(piece) - len(piece.lstrip()) for piece in lines)
         first = len(lines[0]) - len(lines[0].lstrip())
@@ -48,6 +55,18 @@ def blocks(text: str, *, link: Link = lambda name: None) -> str:
         else:
             out.extend(prose(item, link=link) for item in _items(lines))
     return "\n\n".join(out)
+
+
+def _arguments(lines: list[str]) -> Iterator[str]:
+    """Lines "    name: what it is", wrapped further in, as "name : what it is"; others as they are."""
+    rows: list[str] = []
+    indent = min((len(piece) - len(piece.lstrip()) for piece in lines), default=0)
+    for piece in lines:
+        if rows and len(piece) - len(piece.lstrip()) > indent:
+            rows[-1] += " " + piece.strip()
+        else:
+            rows.append(re.sub(r"^(\w+(?:, \w+)*): ", r"\1 : ", piece.strip()))
+    yield from rows
 
 
 def _tabular(lines: list[str]) -> bool:
