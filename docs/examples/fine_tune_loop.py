@@ -48,8 +48,9 @@ grasp = run(Grasp)
 print(f"along the direction: {naive[1][-1]:.3f} without a method, {grasp[1][-1]:.1e} with GRASP")
 
 # %%
-# With GRASP nothing is written along the direction. The loss shows that this is not the whole story: the model finds
-# other ways to say token 7 (statement ``rerouting-share``), so look at what you care about, not at the leak alone.
+# With GRASP nothing is written along the direction. Here the direction is most of the task itself, so the loss hardly
+# falls: what is held out should be the factor alone. Elsewhere a network may learn a factor again by other paths
+# (statement ``rerouting-share``), so look at what you care about, not at the leak alone.
 fig, (left, right) = plt.subplots(1, 2)
 for (losses, shares), name in ((naive, "no method"), (grasp, "GRASP")):
     left.plot(losses, label=name)
