@@ -13,9 +13,8 @@ Link = Callable[[str], str | None]  # the target of ``name`` in double backticks
 
 ITEM = re.compile(r"(\([ivxa-h]+\) |- |\d\. )")
 ARGUMENT = re.compile(r"(\w+(?:, \w+)*) : ")
-LABEL = re.compile(
-    r"((?:Statement|Setting|Assumes|Proof|Source|Not claimed)(?: \([^)]*\))?[.:]|\d\. [A-Z][a-z]+(?: \([^)]*\))?\.)(?= |$)"
-)
+_NAMED = r"(?:Statement|Setting|Assumes|Proof|Source|Not claimed)(?: \([^)]*\))?[.:]"
+LABEL = re.compile(rf"({_NAMED}|\d\. [A-Z][a-z]+(?: \([^)]*\))?\.)(?= |$)")
 # input_ids and the like; a Greek letter with an index is none
 CODE = rf"(?<![\w.])(?!(?:{'|'.join(GREEK)})_)[a-z]{{2,}}(?:_[a-z0-9]{{2,}})+(?!\w)"
 MARKED = re.compile(rf"(``.+?``|:\w+:`[^`]+`|\*\*.+?\*\*|(?<![\w*])\*\w[^*]*\w\*(?!\w)|{CODE})")
