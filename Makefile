@@ -13,7 +13,7 @@ FAST := $(addprefix tests/,test_imports.py figures \
 	$(addprefix real_models/,adapters/test_adapters_config.py adapters/test_adapters_sides.py \
 	adapters/test_adapters_bad_input.py methods/test_inoculation.py comparison/test_comparison_table.py))
 
-.PHONY: help test test-fast test-nightly model formal reproduce figures bench lint clean
+.PHONY: help test test-fast test-nightly model formal reproduce figures docs bench lint clean
 
 help:
 	@echo "make reproduce     statements, linear lab, audits, organism, comparison and one report, into results/ (minutes)"
@@ -21,6 +21,7 @@ help:
 	@echo "make formal        Coq checks the formal statements again and records it (minutes; apt installs coq where it may)"
 	@echo "make test          all tests (make test-fast: some of each room, a minute; make test-nightly: hours of examples)"
 	@echo "make figures       the figures again, from the committed results"
+	@echo "make docs          the site, into docs/_build/html (the first time minutes: statements are checked, examples run)"
 	@echo "make bench         the speed claims, each against its peer in one run"
 	@echo "make lint          ruff and pyright"
 
@@ -54,6 +55,11 @@ reproduce: $(VENV)/.installed
 figures: $(VENV)/.installed
 	$(BIN)/grasp figures
 
+docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[hf,docs]"
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -j auto -b html docs docs/_build/html
+	$(BIN)/python docs/links.py docs/_build/html
+
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 
@@ -63,4 +69,4 @@ lint: $(VENV)/.installed
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 clean:
-	rm -rf $(VENV) results build dist *.egg-info
+	rm -rf $(VENV) results build dist docs/_build docs/generated *.egg-info

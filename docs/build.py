@@ -22,16 +22,19 @@ from figures.tables.comparison import times
 from grasp_theory import formal
 from grasp_theory.statements import find
 from grasp_theory.statements.statement import Statement
+from real_models.adapters.refusals import MOVED_BASE, START_NOTES, VARIANTS
 from real_models.comparison.compared import Compared
 from real_models.comparison.cost import costs
 from real_models.comparison.matching import matched
 from real_models.comparison.methods import COMPARED, find_compared
 from real_models.comparison.table import Result, interval, paired, summarise, void, weak
+from real_models.methods import METHODS
 from synthetic.runner.agreement import agreement
 from synthetic.runner.results import write_atomically
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/identify.md", "docs/lab.md", "docs/training.md", "docs/comparison.md", "docs/formal.md")
+SITE = ("identify", "lab", "training", "comparison", "language_model", "methods", "formats", "formal")
+PAGES = ("README.md", *(f"docs/{page}.md" for page in SITE))
 PICTURE = "docs/result.png"
 THEOREM = "docs/theorem-1.png"
 
@@ -155,6 +158,27 @@ def experiments() -> str:
             gaps = (f"{value:.1f}" if value is not None else "–" for value in (found.rms, found.largest))
             cells.append([f"`{name}`", entry.caption, str(found.compared), *gaps, str(found.violations)])
     return Table(["experiment", "shows", "rows with a law", "rms gap", "largest", "off"], cells).markdown()
+
+
+def methods() -> str:
+    """Every removal method: when it acts, what it needs, what it guarantees."""
+    rows = [[f"`{m.name}`", m.phase, m.needs, m.guarantees] for m in METHODS]
+    return Table(["method", "acts in", "needs", "guarantees"], rows).markdown()
+
+
+def refusals() -> str:
+    """What of a PEFT folder is refused, why its factors do not tell the update, and the way out."""
+    moved = [[f"{name} (`init_lora_weights`)", f"the start {why}", way] for name, why, way in MOVED_BASE.values()]
+    variants = [
+        [f"`{field}`" if name == field else f"{name} (`{field}`)", why, way]
+        for field, (name, why, way) in VARIANTS.items()
+    ]
+    return Table(["found", "why ΔW is another", "what to do"], variants + moved).markdown()
+
+
+def starts() -> str:
+    """What is read although the factors started in an unusual way, and what that says."""
+    return "\n".join(f"- {start.note}." for start in START_NOTES.values())
 
 
 def headline() -> str:
@@ -313,6 +337,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "statements": statements,
     "formal": machine_checked,
     "experiments": experiments,
+    "methods": methods,
+    "refusals": refusals,
+    "starts": starts,
     "headline": headline,
     "comparison": comparison,
     "confirmed": confirmed,

@@ -101,7 +101,7 @@ def show_statement(statement: Statement[Any], out: Console, *, seed: int = 0) ->
     out.print(f"\nlaw: {statement.law}\nbasis: {statement.basis}", highlight=False)
     outcome = verify(statement, seed=seed)
     out.print("\nchecks", style="bold")
-    for line in _found(statement, outcome):
+    for line in found(statement, outcome):
         out.print(f"  {line}", highlight=False)
     for failure in outcome.failures:
         out.print(Text(f"  FAILED {failure}", style="bold red"))
@@ -136,7 +136,7 @@ def reflowed(text: str, width: int) -> str:
     return "\n\n".join(blocks)
 
 
-def _found(statement: Statement[Any], o: Outcome) -> Iterator[str]:
+def found(statement: Statement[Any], o: Outcome) -> Iterator[str]:
     """What each check that applies found, in one line."""
     yield f"holds: on {o.held} of {o.draws} draws ({100 * o.rejected:.0f}% more fell outside the assumptions)"
     if o.borders is not None:
