@@ -62,7 +62,12 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         ax.set_xlabel("drift at equal task score")
     axes[0].set_yticks(list(y.values()), list(y))
 
-    classes = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in COLOURS.items()]
+    used = {result.information for result in found if result.method in names and not result.control}
+    classes = [
+        Line2D([], [], color=colour, marker="o", label=f"uses {name}")
+        for name, colour in COLOURS.items()
+        if name in used
+    ]
     classes += [
         Line2D([], [], color=GREY, marker="x", label="random control"),
         Line2D([], [], color=GREY, linestyle="--", label="base model"),

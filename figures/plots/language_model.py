@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..style import BLUE, GREEN, GREY, PAGE, PURPLE, new_figure, styled
+from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, SKY, new_figure, styled
 from . import Entry
 from .comparison import COLOURS
 
@@ -22,8 +22,8 @@ FIGURE = Entry(
     place=12,
 )
 
-CURVES = {"naive": ("black", "o"), "scale": (GREY, "v"), "edit, both sides": (PURPLE, "s"), "hold": (GREEN, "D")}
-CURVES |= {"hold, random": (GREY, "x"), "control data": (BLUE, "^")}
+CURVES = {"naive": ("black", "o"), "scale": (ORANGE, "v"), "edit, both sides": (PURPLE, "s"), "hold": (GREEN, "D")}
+CURVES |= {"hold, random": (GREY, "x"), "control data": (BLUE, "^"), "neutral data": (SKY, "P")}
 
 
 @styled
@@ -40,25 +40,28 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     base = float(np.mean(list(base_drift(rows).values())))
     figure = new_figure(PAGE, 3.6)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    seeds = {line.method: [m.scores["drift"] for m in matched(rows) if m.method == line.method] for line in found}
-    _dots(left, found, seeds, base)
-    left.set_title(f"{variant}, {max(line.seeds for line in found)} seeds", loc="left")
+    drifts = {line.method: [m.scores["drift"] for m in matched(rows) if m.method == line.method] for line in found}
+    _dots(left, found, drifts, base)
+    seeds = max(line.seeds for line in found)
+    left.set_title(f"{variant}, {seeds} seed{'s' if seeds > 1 else ''}", loc="left")
     for method, (colour, marker) in CURVES.items():
-        _curve(right, [r for r in rows if r["method"] == method], method, colour, marker)
+        of = [r for r in rows if r["method"] == method]
+        if of:
+            _curve(right, of, method, colour, marker)
     right.axhline(base, color=GREY, linestyle="--", linewidth=0.8)
     right.set(xlabel="task score", ylabel="drift, log-odds per token")
     right.set_title("along training", loc="left")
     right.legend(loc="best", fontsize=6)
-    kinds = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in COLOURS.items()]
-    kinds = [kind for kind, name in zip(kinds, COLOURS, strict=True) if any(_class(line) == name for line in found)]
+    used = {line.information for line in found if not line.control}
+    kinds = [
+        Line2D([], [], color=colour, marker="o", label=f"uses {name}")
+        for name, colour in COLOURS.items()
+        if name in used
+    ]
     kinds.append(Line2D([], [], color=GREY, marker="x", label="control"))
     kinds.append(Line2D([], [], color=GREY, linestyle="--", label="base model"))
     figure.legend(handles=kinds, loc="outside lower center", ncols=3)
     return figure
-
-
-def _class(line: Result) -> str | None:
-    return None if line.control else line.information
 
 
 def _dots(ax: Any, found: Sequence[Result], seeds: Mapping[str, Sequence[float]], base: float) -> None:
