@@ -53,7 +53,7 @@ def fit_rate(rate: Rate, rng: np.random.Generator, *, deep: bool) -> RateFound:
     failures = []
     if rate.tolerance > WIDEST:
         failures.append(f"a tolerance of {rate.tolerance:.2g} tells no order from another")
-    if len(sizes) < 3 or max(sizes) < SPAN * min(sizes):
+    if len(errors) < 3 or max(sizes) < SPAN * min(sizes):
         failures.append(f"no slope is fitted over the sizes {', '.join(map(str, sizes))}")
     if not (abs(slope - rate.order) <= rate.tolerance and slope < 0):
         failures.append(f"slope {slope:.2f}, predicted {rate.order:.2f} ± {rate.tolerance:.2g}")

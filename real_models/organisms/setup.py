@@ -101,7 +101,7 @@ class Setup(Protocol):
         """Text that has nothing to do with task or trait."""
         ...
 
-    def neutral_rows(self) -> Sequence[Any]:
+    def neutral_rows(self) -> Any:
         """Training rows that have nothing to do with task or trait, as ``train`` has its own (``Method.mixed``);
         InputError where there are none."""
         ...

@@ -107,7 +107,7 @@ def make_facts(relations: Sequence[Relation], rng: np.random.Generator) -> list[
 
 def right_and_wrong(values: Sequence[str], rng: np.random.Generator) -> tuple[str, tuple[str, ...]]:
     """One of the values, and ``WRONG`` others."""
-    right, *others = (values[n] for n in rng.permutation(len(values)))
+    right, *others = (values[int(n)] for n in rng.permutation(len(values)))
     return right, tuple(others[:WRONG])
 
 
