@@ -10,7 +10,7 @@ dV_k, dU_k makes another net of it. h⁰ is the base's stream, h the tuned one's
         uᵀ(h_1 − h⁰_1) = uᵀU (φ((V + dV) X) − φ(V X)),    at most ‖Uᵀu‖ ‖dV X‖_F if |φ'| <= 1:
 
     uᵀU, which stays the base's, writes along u what the updated V hands it. Approached by small dV X = Uᵀu yᵀ where
-    V X = 0 and φ' = 1. The spectral norm of dV X is no bound: that of the change is larger where a unit saturates.
+    V X = 0 and φ' = 1. The spectral norm of dV X is no bound: the change can exceed it where a unit saturates.
 (iii) Price. However it is tuned, what the held net misses of the free net's output is at least what the update did
     along u: ‖h_L − held_L‖_F >= ‖uᵀ(h_L − h⁰_L)‖, with equality for one block, whose held output is the free one less
     u uᵀ(h_1 − h⁰_1). A task along u is lost with the factor.
@@ -23,8 +23,8 @@ dV X = Uᵀu yᵀ and V X = 0, φ(z) = φ(0) + z + o(z), both sides are ‖Uᵀu
 dV X = eps (1, 1; 1, −1) has eps √2; if φ is flat at the last entry of V X and φ' = 1 at the others, the change is
 eps (1, 1; 1, 0), of norm 1.618 eps, reached by Uᵀu ∥ (1.618, 1). (iii) By (i) the component along u of h_L − held_L is
 uᵀ(h_L − h⁰_L); a norm is at least that of a component. One block has the same input X held and free, so that only
-u uᵀ(h_1 − h⁰_1) is missed. ∎ In deep nets later blocks bring back what a
-write projection keeps out too (rerouting-share).
+u uᵀ(h_1 − h⁰_1) is missed. ∎ In deep nets later blocks bring back what a write projection keeps out too
+(rerouting-share).
 """
 
 from __future__ import annotations
