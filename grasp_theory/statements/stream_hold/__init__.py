@@ -7,20 +7,24 @@ dV_k, dU_k makes another net of it. h⁰ is the base's stream, h the tuned one's
     what reads the stream along u, inside the net or behind it, reads what the base says.
 (ii) Write projection, uᵀdU_k = 0, promises less. One block moves the stream along u by
 
-        uᵀ(h_1 − h⁰_1) = uᵀU (φ((V + dV) X) − φ(V X)),    at most ‖Uᵀu‖ ‖dV X‖ if |φ'| <= 1:
+        uᵀ(h_1 − h⁰_1) = uᵀU (φ((V + dV) X) − φ(V X)),    at most ‖Uᵀu‖ ‖dV X‖_F if |φ'| <= 1:
 
-    the frozen U writes along u what the updated V hands it. Attained for small dV X ∥ Uᵀu where φ' = 1.
+    uᵀU, which stays the base's, writes along u what the updated V hands it. Approached by small dV X = Uᵀu yᵀ where
+    V X = 0 and φ' = 1. The spectral norm of dV X is no bound: the change can exceed it where a unit saturates.
 (iii) Price. However it is tuned, what the held net misses of the free net's output is at least what the update did
-    along u: ‖h_L − held_L‖ >= ‖uᵀ(h_L − h⁰_L)‖, with equality for one block, whose held output is the free one less
+    along u: ‖h_L − held_L‖_F >= ‖uᵀ(h_L − h⁰_L)‖, with equality for one block, whose held output is the free one less
     u uᵀ(h_1 − h⁰_1). A task along u is lost with the factor.
 
 Assumes: every block is held; ‖u‖ = 1; |φ'| <= 1.
 
 Proof (here). (i) uᵀ of the held stream is uᵀh_k − ‖u‖² uᵀ(h_k − h⁰_k) = uᵀh⁰_k. (ii) uᵀ(U + dU) φ((V + dV) X) −
 uᵀU φ(V X) with uᵀdU = 0; then Cauchy-Schwarz in every column, and |φ(a) − φ(b)| <= |a − b| in every entry. If
-dV X = Uᵀu yᵀ and V X = 0, φ(z) = z + o(z), both sides are ‖Uᵀu‖² ‖y‖ to first order. (iii) By (i) the component along u
-of h_L − held_L is uᵀ(h_L − h⁰_L); a norm is at least that of a component. ∎ In deep nets later blocks bring back what a
-write projection keeps out too (rerouting-share).
+dV X = Uᵀu yᵀ and V X = 0, φ(z) = φ(0) + z + o(z), both sides are ‖Uᵀu‖² ‖y‖ to first order. Against the spectral norm:
+dV X = eps (1, 1; 1, −1) has eps √2; if φ is flat at the last entry of V X and φ' = 1 at the others, the change is
+eps (1, 1; 1, 0), of norm 1.618 eps, reached by Uᵀu ∥ (1.618, 1). (iii) By (i) the component along u of h_L − held_L is
+uᵀ(h_L − h⁰_L); a norm is at least that of a component. One block has the same input X held and free, so that only
+u uᵀ(h_1 − h⁰_1) is missed. ∎ In deep nets later blocks bring back what a write projection keeps out too
+(rerouting-share).
 """
 
 from __future__ import annotations
@@ -112,7 +116,7 @@ def handed_on(i: Instance) -> Float[ndarray, "1 N"]:
 
 
 def reach(i: Instance) -> float:
-    """‖Uᵀu‖ ‖dV X‖, of the first block."""
+    """‖Uᵀu‖ ‖dV X‖_F, of the first block."""
     return float(np.linalg.norm(i.U[0].T @ i.u) * np.linalg.norm(i.dV[0] @ i.X))
 
 
@@ -142,14 +146,15 @@ def price(i: Instance) -> Sides:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """Sizes, depth, strength of the update and slope drawn; two in five as where (ii) is attained."""
+    """Sizes, depth, strength of the update and slope drawn; two in five ``aligned``, one in five ``saturated``."""
     n, m, blocks = int(rng.integers(3, 8)), int(rng.integers(2, 9)), int(rng.integers(1, 4))
     slope, size = float(np.clip(1 + 0.3 * rng.standard_normal(), 0.2, 2)), log_uniform(rng, 0.03, 3)
     V, dV = (rng.standard_normal((blocks, m, n)) / np.sqrt(n) for _ in range(2))
     U, dU = (rng.standard_normal((blocks, n, m)) / np.sqrt(m) for _ in range(2))
     X = rng.standard_normal((n, int(rng.integers(1, 7))))
     i = Instance(V, U, size * dV, size * dU, X, unit(rng, n), slope, (True,) * blocks)
-    return aligned(i, rng) if rng.random() < 0.4 else i
+    kind = rng.random()
+    return aligned(i, rng) if kind < 0.4 else saturated(i) if kind < 0.6 else i
 
 
 def aligned(i: Instance, rng: np.random.Generator) -> Instance:
@@ -160,8 +165,22 @@ def aligned(i: Instance, rng: np.random.Generator) -> Instance:
     return replace(i, V=V, dV=dV)
 
 
+def saturated(i: Instance) -> Instance:
+    """The proof's case against the spectral norm: the second of two inputs saturates the second unit of block 1."""
+    V, U, dV = i.V.copy(), i.U.copy(), i.dV.copy()
+    X = np.column_stack([i.X[:, 0], np.roll(i.X[:, 0], 1)])
+    read = np.linalg.pinv(X)
+    V[0], dV[0] = 0, 0
+    V[0, 1] = 20 * read[1]
+    dV[0, :2] = 1e-3 * np.array([[1, 1], [1, -1]]) @ read
+    top = np.zeros(len(V[0]))
+    top[:2] = (1 + np.sqrt(5)) / 2, 1
+    U[0] += np.outer(i.u, top - i.u @ U[0])
+    return replace(i, V=V, U=U, dV=dV, X=X, slope=max(i.slope, 0.95))
+
+
 def extremal(rng: np.random.Generator) -> Instance:
-    """One block, as where (ii) is attained."""
+    """One block, as where (ii) is approached."""
     return aligned(replace(draw(rng).first(), slope=1 - 1e-9), rng)
 
 
@@ -182,7 +201,7 @@ def _steeper(rng: np.random.Generator) -> Instance:
 STATEMENT = Statement(
     key="stream-hold",
     kind="tight",
-    law="held along u, the stream says there what the base says; write projection leaves ‖Uᵀu‖ ‖dV X‖",
+    law="held along u, the stream says there what the base says; write projection leaves ‖Uᵀu‖ ‖dV X‖_F",
     basis="proved here",
     assumptions={
         "every block is held": lambda i: all(i.held),

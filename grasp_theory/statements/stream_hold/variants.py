@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import Instance, along, left, moves
+from . import Instance, along, handed_on, left, moves, reach, same
 
 
 def _moves_of(change) -> Claim[Instance]:
@@ -25,6 +25,73 @@ def _last_alone(i: Instance) -> Instance:
     return replace(i, held=(False,) * (len(i.held) - 1) + (True,))
 
 
+def _moves_under(step) -> Claim[Instance]:
+    """Said of the tuned net with another rule ``step(i, k, h, plain)`` from h_{k−1} and h⁰_k to h_k."""
+
+    def sides(i: Instance) -> Sides:
+        h, streams = i.X, []
+        for k, plain in enumerate(i.base()):
+            h = step(i, k, h, plain)
+            streams.append(h)
+        return Sides.exact(float(np.abs(along(i, streams)).max()), 0.0, scale=max(np.linalg.norm(h) for h in streams))
+
+    return Claim("=", sides)
+
+
+def _block(i: Instance, k: int, h):
+    """h with what the tuned block k writes of it."""
+    return h + (i.U[k] + i.dU[k]) @ i.act((i.V[k] + i.dV[k]) @ h)
+
+
+def _to_zero(i: Instance, k: int, h, plain):
+    h = _block(i, k, h)
+    return h - np.outer(i.u, i.u @ h)
+
+
+def _same_input(i: Instance, k: int, h, plain):
+    """The block's own change alone is taken off: what it writes less what the base's block would write of the same."""
+    after = _block(i, k, h)
+    return after - np.outer(i.u, i.u @ (after - h - i.U[k] @ i.act(i.V[k] @ h)))
+
+
+def _readers(i: Instance, k: int, h, plain):
+    """Block k reads the held stream; the stream goes on as it is."""
+    before = i.base()[k - 1] if k else i.X
+    seen = h - np.outer(i.u, i.u @ (h - before))
+    return h + _block(i, k, seen) - seen
+
+
+def _read_projected(i: Instance) -> Instance:
+    """The same with dV u = 0."""
+    return replace(i, dV=i.dV - np.einsum("lmj,j,k->lmk", i.dV, i.u, i.u))
+
+
+def _linear(i: Instance):
+    """uᵀU (φ'(V X) ∘ dV X)."""
+    slope = i.slope / np.cosh(i.slope * (i.V[0] @ i.X)) ** 2
+    return (i.u @ i.U[0] @ (slope * (i.dV[0] @ i.X)))[None]
+
+
+def _size(bound) -> Claim[Instance]:
+    """What a write projection leaves along u, against another bound."""
+    return Claim("<=", lambda i: Sides.exact(float(np.linalg.norm(left(i))), float(bound(i)), scale=reach(i)))
+
+
+def _written(i: Instance) -> float:
+    """‖Uᵀu‖."""
+    return float(np.linalg.norm(i.U[0].T @ i.u))
+
+
+def _missed(i: Instance) -> float:
+    """‖h_L − held_L‖."""
+    return float(np.linalg.norm(i.free()[-1] - i.hold()[-1]))
+
+
+def _output(right) -> Claim[Instance]:
+    """The held net's output is another one."""
+    return same(lambda i: i.hold()[-1], right)
+
+
 OWN: dict[str, Claim[Instance]] = {
     "write projection holds the stream": Claim("=", _projected_moves),
     "held at the last block, held everywhere": _moves_of(_last_alone),
@@ -36,4 +103,27 @@ OWN: dict[str, Claim[Instance]] = {
     ),
 }
 
-BLIND: dict[str, Claim[Instance]] = {}
+BLIND: dict[str, Claim[Instance]] = {
+    "held to zero, as ablation does": _moves_under(_to_zero),
+    "each block held to the base's block on the same input": _moves_under(_same_input),
+    "blocks read the held stream, which itself is not held": _moves_under(_readers),
+    "one block's output for every depth": _output(
+        lambda i: i.free()[-1] - np.outer(i.u, along(i, i.free())[-1]),
+    ),
+    "holding is write projection": _output(lambda i: i.write_projected().free()[-1]),
+    "write projection: φ'(V X) ∘ dV X for the difference of φ": same(left, _linear),
+    "write projection of all blocks leaves what the first hands on": same(
+        lambda i: along(i, i.write_projected().free())[-1:], handed_on
+    ),
+    "projected where it reads and where it writes, nothing is left": same(
+        lambda i: left(_read_projected(i)), lambda i: 0 * left(i)
+    ),
+    "size ‖uᵀU dV X‖, the norm of the product": _size(lambda i: np.linalg.norm(i.u @ i.U[0] @ i.dV[0] @ i.X)),
+    "size with the spectral norm of dV X": _size(lambda i: _written(i) * np.linalg.norm(i.dV[0] @ i.X, 2)),
+    "price of the whole update": Claim(
+        "<=", lambda i: Sides.exact(float(np.linalg.norm(i.free()[-1] - i.base()[-1])), _missed(i))
+    ),
+    "price at most ‖uᵀ(h_L − h⁰_L)‖": Claim(
+        "<=", lambda i: Sides.exact(_missed(i), float(np.linalg.norm(along(i, i.free())[-1])))
+    ),
+}
