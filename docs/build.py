@@ -13,6 +13,7 @@ import numpy as np
 
 from figures.catalogue import FIGURES, csv_name
 from figures.plots import headline as picture
+from figures.plots import language_model as language
 from figures.plots import theorem_1 as theorem
 from figures.rates import COSINE, FACTS, MEAN, NOT_YET, Rate, alarms, rate
 from figures.rows import FOLDER, read_rows
@@ -33,9 +34,10 @@ from synthetic.runner.agreement import agreement
 from synthetic.runner.results import write_atomically
 
 ROOT = Path(__file__).parents[1]
-SITE = ("identify", "lab", "training", "comparison", "language_model", "methods", "formats", "formal")
+SITE = ("identify", "lab", "training", "comparison", "language_model", "methods", "formats", "formal", "statements")
 PAGES = ("README.md", *(f"docs/{page}.md" for page in SITE))
 PICTURE = "docs/result.png"
+LANGUAGE = "docs/language-model.png"
 THEOREM = "docs/theorem-1.png"
 
 
@@ -363,6 +365,7 @@ def main() -> int:
         path = ROOT / page
         write_atomically(path, fill(path.read_text(encoding="utf-8")).encode())
     write_atomically(ROOT / PICTURE, render(picture.build(read_rows(FOLDER / "comparison.csv")), "png"))
+    write_atomically(ROOT / LANGUAGE, render(language.build(read_rows(FOLDER / "language_model.csv")), "png"))
     write_atomically(ROOT / THEOREM, render(theorem.build(read_rows(FOLDER / "theorem_1.csv")), "png"))
     return 0
 

@@ -12,7 +12,7 @@ from checkout import ROOT
 from made_files import BASE
 
 import grasp_cli
-from docs.build import PAGES, PARTS, PICTURE, THEOREM, fill
+from docs.build import LANGUAGE, PAGES, PARTS, PICTURE, THEOREM, fill
 from figures.rows import FOLDER, read_rows
 from grasp_theory import InputError
 from real_models import write_adapter
@@ -97,8 +97,9 @@ def test_links_and_picture_are_there():
     for page, text in TEXT.items():
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
-    assert PICTURE in README
+    assert LANGUAGE in README
     assert THEOREM in README
+    assert PICTURE.removeprefix("docs/") in TEXT["docs/comparison.md"]
 
 
 def test_readme_claims_hold_in_the_committed_results():
