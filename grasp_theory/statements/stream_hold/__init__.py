@@ -211,15 +211,12 @@ STATEMENT = Statement(
     draw=draw,
     claims={
         "hold": Claim("=", moves),
-        "one block": same(
-            lambda i: i.first().hold()[0],
-            lambda i: i.first().free()[0] - np.outer(i.u, along(i.first(), i.first().free())[0]),
-        ),
         "write projection": same(left, handed_on),
         "write projection, size": Claim(
             "<=", lambda i: Sides.exact(float(np.linalg.norm(left(i))), reach(i), scale=reach(i)), tight=True
         ),
         "price": Claim("<=", price, tight=True),
+        "price of one block": Claim("=", lambda i: price(i.first())),
     },
     extremal=extremal,
     route=Route(
