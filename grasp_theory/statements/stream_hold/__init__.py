@@ -211,12 +211,12 @@ STATEMENT = Statement(
     draw=draw,
     claims={
         "hold": Claim("=", moves),
-        "one block": Claim("=", lambda i: price(i.first())),
         "write projection": same(left, handed_on),
         "write projection, size": Claim(
             "<=", lambda i: Sides.exact(float(np.linalg.norm(left(i))), reach(i), scale=reach(i)), tight=True
         ),
         "price": Claim("<=", price, tight=True),
+        "price of one block": Claim("=", lambda i: price(i.first())),
     },
     extremal=extremal,
     route=Route(
