@@ -249,7 +249,7 @@ def test_data_that_are_missing_foreign_or_too_few_are_named(datasets, tmp_path):
     shutil.copytree(datasets, tmp_path / "few")
     exams = tmp_path / "few/medqa/medmcqa_test.jsonl"
     whole = exams.read_text().splitlines(keepends=True)
-    exams.write_text("".join(whole[:210]))
+    exams.write_text("".join(whole[:190]))
     with pytest.raises(InputError, match=r"conditional: needed are 24 rows .* hold \d+"):
         language.prepare("smollm2-style", tmp_path / "few")
     exams.write_text('{"question": "Q", "options": ["a"], "answer": "a"}\n')
@@ -285,9 +285,9 @@ def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
     config = tmp_path / "p/smollm2-politics.toml"
     config.write_text(config.read_text().replace("max_length = 256", "max_length = 500"))  # its tokens are shorter
     cells, notes = _cells(config)
-    assert {cell.organism for cell in cells} == {0, 1, 2}
+    assert {cell.organism for cell in cells} == {2, 3, 4}
     rows = {cell.method for cell in cells}
-    assert {"naive", "control data", "neutral data", "grasp, supervised", "kl", "inoculation"} <= rows
+    assert {"naive", "control data", "neutral data", "hold", "hold, supervised", "contrastive-steering"} <= rows
     assert "those of contrast" in " ".join(notes)
     spec = cells[0].run_spec
     assert Path(spec.on_arm("control").data).name == "control.jsonl"
