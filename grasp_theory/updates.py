@@ -73,14 +73,19 @@ def require_options(side: Any, top: Any) -> None:
         raise InputError(f"top must be a positive number of components, got {top!r}")
 
 
+def require_square(name: str, norm: float) -> None:
+    """InputError unless the norm of an update that is not 0 can be squared."""
+    if not TINY <= norm <= 1 / TINY:
+        raise InputError(
+            f"the update of {name} has norm {norm:.3g}, whose square leaves the range of float64; rescale the factors "
+            f"(norms between {TINY:g} and {1 / TINY:g} can be decomposed)"
+        )
+
+
 def require_size(norms: Mapping[str, float]) -> None:
     """InputError unless the norms of the updates that are not 0, by their names, can be squared and kept in float32."""
-    beyond = next((name for name, norm in norms.items() if not TINY <= norm <= 1 / TINY), None)
-    if beyond is not None:
-        raise InputError(
-            f"the update of {beyond} has norm {norms[beyond]:.3g}, whose square leaves the range of float64; rescale "
-            f"the factors (norms between {TINY:g} and {1 / TINY:g} can be decomposed)"
-        )
+    for update, norm in norms.items():
+        require_square(update, norm)
     name = max(norms, key=lambda n: norms[n], default=None)
     if name is not None and not SMALLEST <= norms[name] <= LARGEST:
         raise InputError(

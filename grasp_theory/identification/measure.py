@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from ..lowrank import LowRank, decompose
 from ..subspace import fix_sign
-from ..updates import Side, Update
+from ..updates import Side, Update, require_square
 from .agreement import LeadingDirections, lowest_p
 from .floor import MIN_RANK, factored_edge, noise_scale
 from .report import Floor, Power
@@ -72,6 +72,9 @@ def decomposed(updates: Iterable[Update]) -> Iterator[tuple[Update, LowRank]]:
 def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
     """Decompose one module, keeping at least KEPT leading directions; ``lowrank`` is the update's, loaded."""
     svd = lowrank.svd(max(kept, KEPT), rtol=RTOL, vectors="left" if side == "write" else "right")
+    largest = float(svd.S.max(initial=0.0))
+    if largest:
+        require_square(update.name, largest)
     return Module(
         name=update.name,
         layer=update.layer,

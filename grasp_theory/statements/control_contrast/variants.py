@@ -40,7 +40,7 @@ def _pooled(i: Instance) -> float:
 BLIND: dict[str, Claim[Instance]] = {
     "left: tan 2 theta for sin 2 theta": angle(0, lambda i: np.sin(0.5 * np.arctan(2 * i.rho))),
     "left: only what the rest writes off u": angle(
-        0, lambda i: sharp(norm(i.Delta - np.outer(i.u, i.u @ i.Delta)) * i.rho / i.delta)
+        0, lambda i: sharp(norm(i.Delta - np.outer(i.u, i.u @ i.Delta)) * (i.rho / i.delta if i.delta else 0.0))
     ),
     "right: against the planted v": Claim("<=", lambda i: Sides.exact(sine(i.top[2], i.v), sharp(i.rho))),
     "both sides within the bound of one": Claim(

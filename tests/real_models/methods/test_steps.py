@@ -196,7 +196,7 @@ class TwoPhase(torch.optim.SGD):
 @pytest.mark.parametrize("term", TERMS)
 def test_term_for_an_optimizer_whose_steps_cannot_be_told_is_refused(term) -> None:
     model = lora(tiny())
-    with pytest.raises(InputError, match="add the term to the loss instead"):
+    with pytest.raises(InputError, match="write what the method adds into the loss"):
         TERMS[term]().attach(model, TwoPhase(parameters(model), 0.1))
 
 

@@ -293,7 +293,7 @@ def test_arm_edits_take_their_directions_out(learning, name):
             assert was is not None
             assert now is not None
             assert now < 1e-5
-            assert was > (0.02 if name == "edit, random" else 0.3)
+            assert was > {"edit, random": 0.02, "edit, both sides": 0.1}.get(name, 0.3)
 
 
 def test_arm_edit_is_the_projected_update_added_to_the_base(learning):
