@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 DEFINITIONS = {HERE / "statement.py", HERE / "shared" / "draws.py"}
 
 ACCURATE = 0.01  # of the largest value, the slack of most instances
-FEW = 10  # instances, fewer than which may all have a value next to 0
+FEW = 3  # instances; fewer may all have a value next to 0
 
 R = TypeVar("R")
 
@@ -65,7 +65,7 @@ def differences(statement: Statement[Any], instances: list[Any]) -> tuple[float,
         largest = max(largest, abs(value - other) / slack)
         slacks.append(slack)
         values.append(abs(value))
-    if len(values) > FEW and np.median(slacks) > ACCURATE * max(values):
+    if len(instances) >= FEW and np.median(slacks) > ACCURATE * max(values):
         return largest, [f"a slack of {np.median(slacks):.1g} where {route.side} of {route.of} is {max(values):.1g}"]
     return largest, []
 
