@@ -17,7 +17,7 @@ from figures.catalogue import builder
 from figures.rates import FACTS, NOT_YET, Rate, alarms, rate
 from figures.rows import FOLDER, read_rows
 from grasp_theory import InputError, LowRank, identify
-from grasp_theory.identification.components import NOTE_EARLY
+from grasp_theory.identification.rule import NOTE_EARLY
 from synthetic.experiment import generators, table
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
