@@ -132,7 +132,7 @@ def _basis(statement: Statement[Any]) -> str:
     if checked is None:
         return statement.basis
     part = "" if formal.coverage(statement.key).whole else " in part"
-    return f"{statement.basis}, [machine-checked{part}](docs/formal.md)"
+    return f"{statement.basis}, [machine-checked{part}](formal.md)"
 
 
 def machine_checked() -> str:
