@@ -229,7 +229,7 @@ def language_model() -> str:
             "control" if line.control else line.information,
             f"{line.reached} of {line.seeds}",
             f"{line.drift:+.2f}",
-            "" if line.excess is None else f"{line.excess:+.2f}",
+            _excess(line),
             "" if line.method == "naive" or not line.whole else times(line),
             "" if line.kept is None else f"{line.kept:+.2f}",
             "" if line.neutral is None else f"{line.neutral:.3f}",
@@ -238,6 +238,12 @@ def language_model() -> str:
     ]
     heads = ["method", "uses", "task reached", "drift", "above the base", "less than naive", "kept", "neutral loss"]
     return Table(heads, cells).markdown()
+
+
+def _excess(line: Result) -> str:
+    if line.excess is None or line.low is None or line.high is None:
+        return "" if line.excess is None else f"{line.excess:+.2f}"
+    return f"{line.excess:+.2f} ({line.low:+.2f} … {line.high:+.2f})"
 
 
 def language_model_pilot() -> str:
