@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from grasp_theory.moved import renamed
 
-from ..arguments import indices
 from ..comparison.compared import COUNT, Compared
-from ..hooks.bases import Choice, stream_bases
 from ..hooks.edits import project_stream
-from ..hooks.method import Method
+from ..hooks.placed import StreamMethod
 from ..hooks.references import Policy
-from ..hooks.stream import chosen_blocks, find_stream
 from .grasp import Grasp
 
 if TYPE_CHECKING:
@@ -23,7 +19,7 @@ if TYPE_CHECKING:
     from ..hooks.given import Given
 
 
-class Ablation(Method):
+class Ablation(StreamMethod):
     """h <- h − (h Q) Qᵀ at the output of the chosen blocks, at every position, whenever the model runs.
 
     It removes the factor itself, what the pretrained model says along Q included (statement ``ablation-cost``).
@@ -46,23 +42,12 @@ class Ablation(Method):
         ),
     )  # fmt: skip
 
-    @renamed(at="layers")
-    def __init__(
-        self,
-        directions: Choice,
-        *,
-        layers: Sequence[int] | None = None,
-        blocks: Sequence[torch.nn.Module] | None = None,
-    ) -> None:
-        self.directions, self.blocks = directions, blocks
-        self.layers = None if layers is None else indices("layers", layers)
+    __init__ = renamed(at="layers")(StreamMethod.__init__)
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
-        stream = find_stream(model, blocks=self.blocks)
-        bases = stream_bases(self.directions, stream, model)
-        at = chosen_blocks(stream, self.layers, among=bases)
+        stream, bases = self.placed(model)
         policy = Policy(model) if self._only_training else None
-        project_stream(stream, bases, undo, at=at, training=policy)
+        project_stream(stream, bases, undo, at=bases, training=policy)
 
     _only_training = False
 

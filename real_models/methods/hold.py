@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
 
-from ..arguments import indices
 from ..comparison.compared import SPAN, Compared
-from ..hooks.bases import Choice, stream_bases
 from ..hooks.gains import evaluating
-from ..hooks.method import Method
+from ..hooks.placed import StreamMethod
 from ..hooks.references import Policy, without_adapters
-from ..hooks.stream import chosen_blocks, find_stream, stream_output, with_stream
+from ..hooks.stream import stream_output, with_stream
 from ..hooks.targets import modules_named
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 _CACHES = ("cache", "past_key_values", "use_cache")  # as the decoders of transformers call it
 
 
-class Hold(Method):
+class Hold(StreamMethod):
     """h <- h − ((h − h_base) Q) Qᵀ at the output of the chosen blocks, at every position, whenever the model runs.
 
     h_base is the stream of the base model on the same input: the same model with its adapters off, run beside it. So
@@ -65,24 +63,12 @@ class Hold(Method):
         ),
     )  # fmt: skip
 
-    def __init__(
-        self,
-        directions: Choice,
-        *,
-        layers: Sequence[int] | None = None,
-        blocks: Sequence[torch.nn.Module] | None = None,
-    ) -> None:
-        self.directions, self.blocks = directions, blocks
-        self.layers = None if layers is None else indices("layers", layers)
-
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
-        stream = find_stream(model, blocks=self.blocks)
-        bases = stream_bases(self.directions, stream, model)
-        at = chosen_blocks(stream, self.layers, among=bases)
+        stream, bases = self.placed(model)
         with without_adapters(model):  # refuses what is no peft model
             pass
         decoder = _decoder(model, stream.blocks)
-        run = _Run(model, decoder, {stream.blocks[index]: bases[index] for index in at})
+        run = _Run(model, decoder, {stream.blocks[index]: Q for index, Q in bases.items()})
         undo.callback(run.base.clear)
         undo.callback(decoder.register_forward_pre_hook(run.before, with_kwargs=True).remove)
         for block in run.held:
