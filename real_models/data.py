@@ -96,14 +96,22 @@ def _paragraphs(text: str) -> list[str]:
 
 def _object(line: str, source: str, expected: str) -> tuple[dict[str, Any], str]:
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=_pairs)
     except json.JSONDecodeError as error:
         raise InputError(f"{source}: not JSON ({error.msg} at column {error.colno}); expected {expected}") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+    except (ValueError, RecursionError) as error:  # a key twice, a number of thousands of digits, or of brackets
         raise InputError(f"{source}: not JSON that can be read ({error}); expected {expected}") from error
     if not isinstance(value, dict):
         raise InputError(f"{source}: expected a JSON object, {expected}, got {type(value).__name__}")
     return value, source
+
+
+def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values under one key JSON would take the last, and lose the other."""
+    found = dict(items)
+    if len(found) < len(items):
+        raise ValueError(f"a key is given twice among {', '.join(repr(key) for key, _ in items)}")
+    return found
 
 
 def _row(value: Mapping[str, Any], source: str) -> Row:
@@ -160,16 +168,22 @@ def render(row: Row, tokenizer: Any) -> list[tuple[str, bool]]:
     """
     end = tokenizer.eos_token or ""
     if not row.messages:
-        return [(row.prompt, False), (row.completion + end, True)] if row.prompt else [(row.completion + end, True)]
+        said = (_ended(row.completion, end), True)
+        return [(row.prompt, False), said] if row.prompt else [said]
     if getattr(tokenizer, "chat_template", None):
         return _templated(row, tokenizer)
     pieces: list[tuple[str, bool]] = []
     for turn in row.messages:
         if turn["role"] == "assistant":
-            pieces += [(PLAIN["assistant"], False), (turn["content"] + end, True)]
+            pieces += [(PLAIN["assistant"], False), (_ended(turn["content"], end), True)]
         else:
             pieces.append((PLAIN[turn["role"]].format(turn["content"]), False))
     return pieces
+
+
+def _ended(text: str, end: str) -> str:
+    """With the end token, once: data that were rendered before have it already."""
+    return text.removesuffix(end) + end
 
 
 def _templated(row: Row, tokenizer: Any) -> list[tuple[str, bool]]:

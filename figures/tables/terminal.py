@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .table import Block
 
 WIDTH = 240  # of tables that are not for a terminal: none is wider
+NARROWEST = 20  # a terminal that says it is narrower (COLUMNS=0, as in some containers) has not said its width
 
 
 class _Console(Console):
@@ -24,6 +25,8 @@ class _Console(Console):
 def console() -> Console:
     """Standard output; lines are not broken when it is not a terminal, so that tools can read them."""
     out = _Console(highlight=False, markup=False, emoji=False)
+    if out.width < NARROWEST:
+        out = _Console(highlight=False, markup=False, emoji=False, width=80)
     return (
         out
         if out.is_terminal

@@ -19,6 +19,7 @@ from .tensors import TensorInfo
 from .text import listing
 
 PREFIX = "base_model.model."
+WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 FACTOR = re.compile(r"(?P<module>.+)\.lora_(?P<kind>A|B|embedding_A|embedding_B)(?P<rest>(\.[^.]+){0,2})", re.DOTALL)
 
 
@@ -97,9 +98,14 @@ def parse_layout(tensors: Mapping[str, TensorInfo], settings: LoraSettings, what
 
 
 def strip_prefix(key: str) -> str:
-    """``key`` without the prefixes of peft's wrappers, however often a model was wrapped."""
-    while key.startswith(PREFIX):
-        key = key.removeprefix(PREFIX)
+    """``key`` without what wrappers put into it: peft's prefix, torch.compile, DistributedDataParallel, FSDP.
+
+    A model may be wrapped several times, and its blocks too. No module of a model is called by one of ``WRAPPERS``;
+    "module" counts in front only.
+    """
+    key = ".".join(part for part in key.split(".") if part not in WRAPPERS)
+    while (inner := key.removeprefix(PREFIX).removeprefix("module.")) != key:
+        key = inner
     return key
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,32 @@ if TYPE_CHECKING:
 
 
 def stepping(optimizer: torch.optim.Optimizer) -> list[torch.optim.Optimizer]:
-    """The optimizers that take the steps: those inside (SAM's and Lookahead's base), or the optimizer itself."""
+    """The optimizers that take the steps: those inside (SAM's and Lookahead's base, a list), or the optimizer itself.
+
+    Raises InputError for one whose step calls no hooks, as its ``__init__`` has not called torch's.
+    """
     import torch
 
-    inside = [x for x in vars(optimizer).values() if isinstance(x, torch.optim.Optimizer) and x is not optimizer]
-    return [one for x in inside for one in stepping(x)] or [optimizer]
+    held = [y for x in vars(optimizer).values() for y in _members(x)]
+    inside = [x for x in held if isinstance(x, torch.optim.Optimizer) and x is not optimizer]
+    found = list({id(one): one for x in inside for one in stepping(x)}.values()) or [optimizer]
+    if found == [optimizer] and not _calls_hooks(optimizer):
+        raise InputError(
+            f"the step of {type(optimizer).__name__} calls no hooks, so nothing can act on it: its __init__ has to "
+            "call super().__init__(params, defaults) of torch.optim.Optimizer"
+        )
+    return found
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def _calls_hooks(optimizer: Any) -> bool:
+    """Many wrappers (Lookahead) leave torch's ``__init__`` out, which makes the hooks and the step that calls them."""
+    return hasattr(optimizer, "_optimizer_step_post_hooks") and getattr(type(optimizer).step, "hooked", False)
 
 
 def check_trained(optimizer: torch.optim.Optimizer | None, parameters: Iterable[tuple[str, Any]], model: Any) -> None:
@@ -109,8 +130,43 @@ def after_step(optimizer: torch.optim.Optimizer, act: Callable[[], None], undo: 
         if not _skipped(one, optimizer):
             act()
 
-    for one in {id(x): x for x in (optimizer, *stepping(optimizer))}.values():
+    for one in _with_hooks(optimizer):
         undo.callback(one.register_step_post_hook(after).remove)
+
+
+def around_step(
+    optimizer: torch.optim.Optimizer, before: Callable[[], None], after: Callable[[], None], undo: ExitStack
+) -> None:
+    """``before()`` and ``after()`` once a step, however many optimizers are inside, and by whichever it is taken.
+
+    That is the step of the optimizer, or, where that is not called (SAM's two steps) or calls no hooks, from the first
+    to the last of those inside. ``after`` is not called for a step that was skipped for an overflow.
+    """
+    inside = stepping(optimizer)
+    begun: list[Any] = []  # by which; one that raised within is begun again
+
+    def begin(one: Any, *_: Any) -> None:
+        if not begun or begun[0] is one:
+            begun[:] = [one]
+            before()
+
+    def end(one: Any, *_: Any) -> None:
+        if begun and (begun[0] is one or (begun[0] is not optimizer and one is inside[-1])):
+            begun.clear()
+            if not _skipped(one, optimizer):
+                after()
+
+    for one in _with_hooks(optimizer):
+        if one is optimizer or one is inside[0]:
+            undo.callback(one.register_step_pre_hook(begin).remove)
+        if one is optimizer or one is inside[-1]:
+            undo.callback(one.register_step_post_hook(end).remove)
+
+
+def _with_hooks(optimizer: torch.optim.Optimizer) -> list[torch.optim.Optimizer]:
+    """The optimizer, if its step calls hooks, and those inside."""
+    outer = [optimizer] if _calls_hooks(optimizer) else []
+    return list({id(x): x for x in (*outer, *stepping(optimizer))}.values())
 
 
 def _skipped(*optimizers: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..hooks import linalg
 from ..hooks.divergence import Divergence, negative_log_likelihood
 from ..hooks.method import Method
 from ..hooks.references import Batch, without_adapters
-from ..hooks.steps import check_trained, finite, on_gradients, refuse_split_steps
+from ..hooks.steps import around_step, check_trained, finite, on_gradients, refuse_split_steps
 from ..hooks.targets import lora_factors, refuse_others
 
 if TYPE_CHECKING:
@@ -120,19 +120,17 @@ class GradientSurgery(Method):
         self._bases, self._next, self._made, self._removed = None, 0, None, None
         before: list[torch.Tensor] = []
 
-        def save(*_: Any) -> None:
+        def save() -> None:
             before[:] = [p.detach().clone() for p in self._parameters]
 
-        def correct(*_: Any) -> None:
-            if before:
-                self._correct(before)
-                before.clear()
-                self._next += 1
+        def correct() -> None:
+            self._correct(before)
+            before.clear()
+            self._next += 1
 
         undo.callback(self.divergence.clear)
-        undo.callback(optimizer.register_step_pre_hook(save).remove)
+        around_step(optimizer, save, correct, undo)
         on_gradients(optimizer, lambda scale: self._treat(model), undo, once=True)
-        undo.callback(optimizer.register_step_post_hook(correct).remove)
 
     def leak(self, model: torch.nn.Module) -> dict[str, float]:
         """``removed``: ‖R(g)‖/‖g‖ in the last step."""

@@ -10,7 +10,7 @@ from ..comparison.compared import Compared
 from ..hooks.divergence import Divergence
 from ..hooks.method import Method
 from ..hooks.references import Batch, without_adapters
-from ..hooks.steps import after_step
+from ..hooks.steps import around_step
 from ..hooks.targets import lora_factors, refuse_others
 from ..hooks.term import add_before_step, checked_weight
 
@@ -75,7 +75,7 @@ class KL(Method):
         undo.callback(self.divergence.clear)
         add_before_step(optimizer, named, lambda: self._gradients(model, parameters), model, undo)
         if optimizer is not None:  # which add_before_step has refused
-            after_step(optimizer, self._advance, undo)
+            around_step(optimizer, lambda: None, self._advance, undo)
 
     def leak(self, model: torch.nn.Module) -> dict[str, float]:
         """``kl``: the term, without its weight, on the batch of the last step (nats a token)."""

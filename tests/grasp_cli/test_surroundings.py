@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 
+from figures.tables.table import Table
+from figures.tables.terminal import console, show
 from synthetic.runner.results import write_json
 
 PLAIN = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LC_", "LANG", "MPL", "MATPLOTLIB"))}
@@ -84,6 +86,16 @@ def test_odd_surroundings_of_a_terminal_change_nothing_in_a_pipe():
     usual, dumb = grasp("methods").stdout, {"TERM": "dumb", "NO_COLOR": "1", "HOME": "/nowhere"}
     for environment in ({"COLUMNS": "1"} | dumb, {"COLUMNS": "-5"}, {"COLUMNS": "many"}):
         assert grasp("methods", **environment).stdout == usual != b""
+
+
+@pytest.mark.parametrize("columns", ["0", "1", None])
+def test_terminal_that_does_not_say_its_width_still_shows_the_text(columns, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    show([Table(("module", "value"), [("o_proj", "0.25")])], console())
+    assert re.search(r"o_proj.*0\.25", capsys.readouterr().out)
 
 
 # --- figures -----------------------------------------------------------------------------------------------------

@@ -221,3 +221,30 @@ def test_interruption_leaves_the_old_adapter_as_it_was(tmp_path):
         write_adapter(tmp_path, updates)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
     assert json.loads(before["adapter_config.json"])["r"] == 1
+
+
+# --- names -----------------------------------------------------------------------------------------------------
+
+MODULE = "model.layers.1.self_attn.o_proj"
+WRAPPED = [
+    f"_orig_mod.base_model.model.{MODULE}",
+    f"module.base_model.model.{MODULE}",
+    f"module._orig_mod.base_model.model.{MODULE}",
+    f"base_model.model._orig_mod.{MODULE}",
+    "base_model.model.model.layers.1._orig_mod.self_attn.o_proj",
+    "_fsdp_wrapped_module.base_model.model.model.layers.1._fsdp_wrapped_module.self_attn.o_proj",
+    "base_model.model.model.layers.1._checkpoint_wrapped_module.self_attn.o_proj",
+]
+
+
+@pytest.mark.parametrize("stored", WRAPPED)
+def test_names_that_wrappers_changed_are_those_of_the_base_model(tmp_path, stored):
+    """torch.compile, DistributedDataParallel and FSDP put parts into names; the config names the modules without."""
+    update = Update.of(MODULE, LowRank(np.ones((4, 2)), np.ones((2, 3)), 2.0))
+    folder = write_adapter(tmp_path / "a", [update], target_modules=["o_proj"])
+    file = folder / "adapter_model.safetensors"
+    tensors = {key.replace(f"base_model.model.{MODULE}", stored): x for key, x in load_file(file).items()}
+    assert all(key.startswith(stored) for key in tensors)
+    save_file(tensors, file)
+    (read,) = read_adapter(folder).updates
+    assert (read.name, read.block, read.side) == (MODULE, "model.layers.1", "write")

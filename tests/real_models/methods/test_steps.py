@@ -14,7 +14,7 @@ from tolerance import GUARANTEE
 from trainer_runs import trainer
 
 from grasp_theory import GraspError, InputError
-from real_models.methods import KL, Ablation, Caft, Grasp, InferenceSteering, Penalty
+from real_models.methods import KL, Ablation, Caft, GradientSurgery, Grasp, InferenceSteering, Penalty
 
 Q = subspace(31, 2)
 NEAR = np.linalg.qr(Q + subspace(32, 2))[0]  # neither orthogonal to Q nor parallel
@@ -124,6 +124,69 @@ def test_added_term_enters_every_evaluation_of_a_closure(order) -> None:
         found.append(deltas(model))
     for name, x in found[0].items():
         np.testing.assert_allclose(found[1][name], x, rtol=0, atol=1e-7 * float(np.linalg.norm(x)))
+
+
+def chained(parts: list[torch.optim.Optimizer], *, bare: bool) -> torch.optim.Optimizer:
+    """Steps by others. ``bare``: as wrappers that leave out torch's ``__init__``, which makes the hooks."""
+
+    class Chained(torch.optim.Optimizer):
+        def __init__(self) -> None:
+            groups = [group for part in parts for group in part.param_groups]
+            if bare:
+                self.param_groups = groups
+            else:
+                super().__init__([dict(group) for group in groups], {})
+            self.parts = parts
+
+        def step(self, closure: Any = None) -> None:  # pyright: ignore
+            for part in self.parts:
+                part.step()
+
+        def zero_grad(self, set_to_none: bool = True) -> None:
+            for part in self.parts:
+                part.zero_grad()
+
+    return Chained()
+
+
+INSIDE = {
+    "grasp": lambda: Grasp(Q),
+    **TERMS,
+    "surgery": lambda: GradientSurgery(NEUTRAL),
+    "span": lambda: GradientSurgery(NEUTRAL, references=1),
+}
+
+
+@pytest.mark.parametrize("method", INSIDE)
+def test_optimizers_inside_another_step_as_one_over_all_parameters(method) -> None:
+    """Terms are added, texts taken in turn and steps corrected once a step, whoever calls those inside."""
+    found = {}
+    for form in ("one", "hooks", "bare", "parts"):
+        model = lora(tiny(), init_lora_weights=False).double()
+        half = len(parameters(model)) // 2
+        parts = [torch.optim.Adam(some, 1e-2) for some in (parameters(model)[:half], parameters(model)[half:])]
+        outer = chained(parts, bare=form == "bare")
+        optimizer = torch.optim.Adam(parameters(model), 1e-2) if form == "one" else outer
+        with INSIDE[method]().attached(model, optimizer) as on:
+            for step in range(3):
+                outer.zero_grad()
+                model(**batch(step)).loss.backward()
+                for one in parts if form == "parts" else [optimizer]:
+                    one.step()
+            if method == "grasp":
+                assert on.leak()["write"] <= GUARANTEE
+        found[form] = deltas(model)
+    for form, other in found.items():
+        for name, x in found["one"].items():
+            atol = 1e-9 * float(np.linalg.norm(x))
+            np.testing.assert_allclose(other[name], x, rtol=0, atol=atol, err_msg=form)
+
+
+def test_optimizer_whose_step_calls_no_hooks_is_refused() -> None:
+    model = lora(tiny())
+    with pytest.raises(InputError, match=r"calls no hooks.*super\(\).__init__"):
+        Grasp(Q).attach(model, chained([], bare=True))
+    assert hooks(model) == 0
 
 
 def test_every_gradient_of_a_closure_is_projected() -> None:

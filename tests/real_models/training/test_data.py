@@ -83,6 +83,7 @@ def test_rows_of_plain_text_are_paragraphs(tmp_path):
         ('{"text": "a"}\n\n' + "[" * 100_000, r"line 3: not JSON"),
         ('{"n": ' + "1" * 5000 + "}", r"line 1: not JSON"),
         ("[1]", r"line 1: expected a JSON object.*got list"),
+        ('{"text": "a", "text": "b"}', r"line 1: not JSON that can be read \(a key is given twice"),
         ('{"texts": "a", "b": 1}', r"line 1: expected .*got the fields 'texts', 'b'"),
         ("{}", r"line 1: expected .*got the fields none"),
         ('{"prompt": "a"}', r"line 1: .*got the fields 'prompt'"),
@@ -134,6 +135,8 @@ def test_labels_of_prompts_and_texts(tmp_path, tokenizer):
     assert trained_on(pair, tokenizer) == "on the mat</s>"
     text = encode(one(tmp_path, {"text": "The cat sat"}), tokenizer, max_length=512)
     assert trained_on(text, tokenizer) == "The cat sat</s>"
+    ended = encode(one(tmp_path, {"text": "The cat sat</s>"}), tokenizer, max_length=512)
+    assert ended.input_ids == text.input_ids  # as rendered before
     everything = encode(
         one(tmp_path, {"prompt": "The cat sat", "completion": " on the mat"}), tokenizer, max_length=512, labels="all"
     )
