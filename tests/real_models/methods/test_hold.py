@@ -13,6 +13,7 @@ from tiny_models import BLOCKS, WIDTH, batch, hooks, lora, subspace, tiny
 from grasp_theory import InputError
 from real_models.hooks.references import without_adapters
 from real_models.hooks.stream import stream_outputs
+from real_models.methods import Ablation, Caft
 from real_models.methods.hold import Hold
 
 Q = subspace(13, 2)
@@ -150,3 +151,46 @@ def test_hold_refuses_where_it_cannot_hold():
     model.gradient_checkpointing_enable()
     with Hold(Q).attached(model), pytest.raises(InputError, match="gradient checkpointing"):
         model(**batch(0))
+
+
+NEAR = np.linalg.qr(Q + subspace(14, 2))[0]  # neither orthogonal to Q nor parallel
+
+
+@pytest.mark.parametrize("other", [Hold, Ablation])
+@pytest.mark.parametrize("last", [False, True])
+def test_hold_and_another_hold_or_ablation_act_on_their_joint_span(other, last):
+    model = tuned()
+    clean, free, plain = hooks(model), streams(model), base(model)
+    ons = [method.attach(model) for method in [Hold(Q), other(NEAR)][:: -1 if last else 1]]
+    hold, beside = ons[::-1] if last else ons
+    here, there = streams(model), base(model)
+    for block in range(BLOCKS):
+        assert far(here[block] @ Q, there[block] @ Q) < EXACT < 0.02 < far(free[block] @ Q, plain[block] @ Q)
+        if other is Hold:
+            assert far(here[block] @ NEAR, plain[block] @ NEAR) < EXACT
+        else:
+            assert np.linalg.norm(here[block] @ NEAR) < EXACT * np.linalg.norm(plain[block] @ NEAR)
+    beside.detach()
+    alone = streams(model)
+    assert max(far(alone[block] @ Q, plain[block] @ Q) for block in range(BLOCKS)) < EXACT
+    assert min(far(alone[block] @ NEAR, plain[block] @ NEAR) for block in range(BLOCKS)) > 0.02
+    hold.detach()
+    np.testing.assert_array_equal(streams(model), free)
+    assert hooks(model) == clean
+
+
+def test_hold_leaves_out_what_another_takes_out_in_training_alone():
+    model = tuned().train()
+    with Hold(Q).attached(model), Caft(NEAR).attached(model):
+        here, there = streams(model), base(model)
+    rest = np.linalg.svd(Q - NEAR @ (NEAR.T @ Q))[0][:, :2]
+    for block in range(BLOCKS):
+        assert np.linalg.norm(here[block] @ NEAR) < EXACT * np.linalg.norm(there[block] @ NEAR)
+        assert far(here[block] @ rest, there[block] @ rest) < EXACT
+
+
+def test_hold_is_as_exact_under_autocast():
+    model = tuned()
+    with Hold(Q).attached(model), torch.autocast("cpu", torch.bfloat16):
+        held, plain = streams(model), base(model)
+    assert max(far(held[block] @ Q, plain[block] @ Q) for block in range(BLOCKS)) < EXACT
