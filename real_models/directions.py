@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +64,17 @@ class Directions:
 def may_be_one_model(here: str | None, there: str | None) -> bool:
     """Whether two names of base models may mean one: one is not known, or their last parts are equal.
 
-    A local path and a name on a hub may be the same model.
+    A local path and a name on a hub may be the same model; so may a path of Windows, and a snapshot in the hub's cache
+    (``models--owner--name/snapshots/…``), which is called by its commit.
     """
-    last = [name.rstrip("/").rsplit("/", 1)[-1] for name in (here, there) if name]
-    return len(set(last)) < 2
+    return len({called(name) for name in (here, there) if name}) < 2
+
+
+def called(name: str) -> str:
+    """What a base model is called: the last part of its name or path."""
+    parts = [part for part in re.split(r"[/\\]", name) if part]
+    cached = next((part for part in parts if part.startswith("models--")), None)
+    return cached.rsplit("--", 1)[-1] if cached else parts[-1] if parts else name
 
 
 def choose_directions(adapter: Adapter, found: Decomposition, components: tuple[int, ...]) -> Directions:
@@ -125,7 +133,7 @@ def load_directions(path: str | Path) -> Directions:
         with safe_open(str(path), framework="np") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in ("Q", "singular_values") if name in set(file.keys())}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:  # TypeError: a type that numpy has not
         raise AdapterError(f"cannot read the directions file {path}: {error}") from error
     if metadata.get("schema") != SCHEMA:
         raise AdapterError(
@@ -137,7 +145,7 @@ def load_directions(path: str | Path) -> Directions:
         for name in ("components", "modules", "layers"):
             fields[name] = tuple(fields[name])
         found = Directions(**tensors, **fields)
-    except (TypeError, KeyError, json.JSONDecodeError) as error:
+    except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise AdapterError(f"the directions file {path} is damaged: {error}; write it again") from error
     if found.Q.ndim != 2 or found.singular_values.shape != found.Q.shape[1:]:
         raise AdapterError(

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..adapters import Adapter
 from ..adapters.text import listing
+from ..directions import called
 
 
 def summary(adapter: Adapter) -> list[tuple[str, str]]:
@@ -47,7 +48,8 @@ def provenance(adapter: Adapter) -> dict[str, Any]:
 
 def different_bases(*adapters: Adapter) -> list[str]:
     """A warning where the configs name different base models, whose streams have no basis in common; else nothing."""
-    names = list(dict.fromkeys(a.config.base_model_name for a in adapters if a.config.base_model_name is not None))
+    given = (a.config.base_model_name for a in adapters)
+    names = list({called(name): name for name in given if name}.values())
     if len(names) < 2:
         return []
     some = " and ".join(names) if len(names) == 2 else listing(names, 4)

@@ -55,9 +55,10 @@ def negative_log_likelihood(model: torch.nn.Module, batch: Batch) -> torch.Tenso
     """
     with evaluating(model):
         logits = run_text(model, batch)
-    ids, kept = (batch[name].to(logits.device)[:, 1:] for name in ("input_ids", "attention_mask"))
-    chosen = logits[:, :-1][kept.bool()].float().log_softmax(-1)
-    return -chosen.gather(-1, ids[kept.bool()].unsqueeze(-1)).sum() / max(len(chosen), 1)
+    ids, mask = (batch[name].to(logits.device) for name in ("input_ids", "attention_mask"))
+    kept = mask[:, 1:].bool() & mask[:, :-1].bool()  # rows may be padded on the left
+    chosen = logits[:, :-1][kept].float().log_softmax(-1)
+    return -chosen.gather(-1, ids[:, 1:][kept].unsqueeze(-1)).sum() / max(len(chosen), 1)
 
 
 def _log_probabilities(model: torch.nn.Module, batch: Batch) -> torch.Tensor:

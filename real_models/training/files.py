@@ -16,6 +16,8 @@ from typing import Any
 from grasp_theory import GraspError, InputError
 from synthetic.runner.results import write_json
 
+from ..adapters.folder import CHECKPOINT
+
 RUN = "run.json"  # the settings of a run, in its folder and in each checkpoint
 
 
@@ -44,7 +46,7 @@ def mark(checkpoint: Path, run: Mapping[str, Any]) -> None:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    numbered = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit() and p.is_dir()]
+    numbered = [p for p in folder.glob("checkpoint-*") if CHECKPOINT.fullmatch(p.name) and p.is_dir()]
     return sorted(numbered, key=_number, reverse=True)
 
 

@@ -67,7 +67,7 @@ class Store:
                 return found
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             reason = "not a whole result file"
         refused[reason] += 1
         try:

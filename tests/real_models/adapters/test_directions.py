@@ -8,11 +8,13 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_torch
 
 from grasp_theory import AdapterError, InputError, LowRank, identify
 from real_models import read_adapter, write_adapter
-from real_models.directions import SCHEMA, choose_directions, load_directions, save_directions
+from real_models.directions import SCHEMA, choose_directions, load_directions, may_be_one_model, save_directions
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 
@@ -81,6 +83,9 @@ def test_other_files_are_refused(chosen, tmp_path):
         load_directions(adapter.weights)
     with pytest.raises(AdapterError, match="cannot read"):
         load_directions(tmp_path / "missing")
+    save_torch({"Q": torch.ones(4, 1, dtype=torch.bfloat16), "singular_values": torch.ones(1)}, tmp_path / "bf16")
+    with pytest.raises(AdapterError, match="cannot read"):
+        load_directions(tmp_path / "bf16")
     (tmp_path / "short").write_bytes(good.read_bytes()[:-9])
     with pytest.raises(AdapterError, match="cannot read"):
         load_directions(tmp_path / "short")
@@ -97,3 +102,21 @@ def test_other_files_are_refused(chosen, tmp_path):
         save_file(tensors, tmp_path / name, {k: v for k, v in metadata.items() if v is not None})
         with pytest.raises(AdapterError, match="write it again"):
             load_directions(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("there", "same"),
+    [
+        ("meta/llama-7b", True),
+        ("/data/models/llama-7b/", True),
+        ("C:\\models\\llama-7b", True),
+        ("/root/.cache/huggingface/hub/models--meta--llama-7b/snapshots/0123abcd", True),
+        ("D:\\hub\\models--meta--llama-7b\\snapshots\\0123abcd", True),
+        ("/hub/models--meta--llama-13b/snapshots/0123abcd", False),
+        ("C:\\models\\llama-13b", False),
+        (None, True),
+        ("", True),
+    ],
+)
+def test_base_models_are_told_by_what_they_are_called(there, same):
+    assert may_be_one_model("meta/llama-7b", there) is same is may_be_one_model(there, "meta/llama-7b")

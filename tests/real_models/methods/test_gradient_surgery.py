@@ -11,6 +11,7 @@ import torch
 from tiny_models import WIDTH, deltas, lora, tiny, trained
 
 from grasp_theory import GraspError, InputError
+from real_models.hooks.divergence import negative_log_likelihood
 from real_models.hooks.given import Given
 from real_models.methods import GradientSurgery, Grasp, build_methods
 from real_models.methods.gradient_surgery import _orthonormal, _shuffled
@@ -301,3 +302,14 @@ def test_command_line_gives_what_it_was_asked_for():
     (made,) = build_methods("gradient-surgery", Given(neutral=lambda: TEXT, every=3, references=2))
     assert isinstance(made, GradientSurgery)
     assert (made.every, made.references) == (3, 2)
+
+
+def test_likelihood_counts_no_token_behind_padding_on_the_left():
+    """The first token of a row has none before it, wherever the row begins; positions are relative in this model."""
+    made, right = model(), TEXT[0]["input_ids"]
+    left = torch.stack([row.roll(int((1 - mask).sum())) for row, mask in zip(right, MASK, strict=True)])
+    found = [
+        float(negative_log_likelihood(made, {"input_ids": ids, "attention_mask": mask}))
+        for ids, mask in ((right, MASK), (left, MASK.flip(1)))
+    ]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
