@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from .bases import joint_basis, remove_part
@@ -91,7 +90,7 @@ def put_on(layer: Any, module: Any, Q: torch.Tensor, *, axis: int) -> Guard:
             module.register_state_dict_pre_hook(guard),
             module.register_load_state_dict_post_hook(guard),
         ]
-    layer.get_delta_weight = MethodType(_guarded_delta, layer)  # bound, so that a copy's is bound to the copy
+    layer.get_delta_weight = _GuardedDelta(layer)
     guard.add(Q)
     return guard
 
@@ -107,10 +106,18 @@ def take_off(layer: Any, module: Any, Q: torch.Tensor, guard: Guard) -> None:
             layer.__dict__.pop("get_delta_weight", None)
 
 
-def _guarded_delta(layer: Any, adapter: str, *args: Any, **kwargs: Any) -> torch.Tensor:
-    """peft's ``get_delta_weight``, which every merge asks, of factors that are off the directions."""
-    enforce(layer, adapter)
-    return type(layer).get_delta_weight(layer, adapter, *args, **kwargs)
+class _GuardedDelta:
+    """peft's ``get_delta_weight``, which every merge asks, of factors that are off the directions.
+
+    Of the layer, so that a copy's or a pickled one's is of the copy; a bound method would be looked up by its name.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+    def __call__(self, adapter: str, *args: Any, **kwargs: Any) -> torch.Tensor:
+        enforce(self.layer, adapter)
+        return type(self.layer).get_delta_weight(self.layer, adapter, *args, **kwargs)
 
 
 def _project(x: torch.Tensor, Q: torch.Tensor, axis: int, *, always: bool) -> None:

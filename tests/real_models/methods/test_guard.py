@@ -167,6 +167,19 @@ def test_guard_of_a_copy_acts_on_the_copy_alone(side) -> None:
         assert leak_of(of_state(average.module, Path()), side) <= GUARANTEE
 
 
+def test_guard_of_a_model_saved_whole_acts_in_the_one_that_is_loaded(tmp_path) -> None:
+    model = lora(tiny(), init_lora_weights=False)
+    with grasp(Q, "write").attached(model, OPTIMIZERS["sgd"](model)):
+        torch.save(model, tmp_path / "model.pt")
+    loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+    assert_same(loaded, everything(model))
+    by_copy(loaded)
+    for read in (of_delta, of_state):
+        assert leak_of(read(loaded, tmp_path), "write") <= GUARANTEE
+        by_copy(loaded)
+    assert leaks(model, Q, "write")[0] <= GUARANTEE
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("handle", "backend"), [("compiled", "aot_eager"), ("plain", "eager")])
 def test_guard_holds_in_a_model_that_was_compiled_before_by_whichever_handle_it_is_attached(handle, backend) -> None:
