@@ -60,6 +60,11 @@ def mapping(name: str, value: Any, what: str) -> Mapping[Any, Any]:
 def numbers(name: str, value: Any) -> np.ndarray:
     """Real numbers along one axis or more, not ragged; a tensor in float64."""
     if hasattr(value, "detach"):
+        import torch
+
+        if value.is_complex() or value.is_meta or value.layout != torch.strided:
+            kind = f"a {value.layout} tensor of {value.dtype} on {value.device}".replace("torch.", "")
+            raise InputError(f"{name} must hold real numbers, every one of them, got {kind}")
         return value.detach().to("cpu").double().numpy()
     try:
         found = np.asarray(value)

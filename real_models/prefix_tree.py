@@ -160,7 +160,9 @@ class Packing:
 
         sees = torch.from_numpy(tree.sees)[None, None]
         if self.mask is not torch.bool and self.mask is not None:
-            sees = torch.zeros(sees.shape, dtype=self.mask).masked_fill(~sees, torch.finfo(self.mask).min)
+            sees = torch.zeros(sees.shape, dtype=self.mask, device=sees.device).masked_fill(
+                ~sees, torch.finfo(self.mask).min
+            )
         ids, positions = (torch.from_numpy(x)[None] for x in (tree.ids, tree.positions))
         return {"input_ids": ids, "position_ids": positions, "attention_mask": sees}
 

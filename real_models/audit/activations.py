@@ -52,7 +52,7 @@ def activation_updates(
     missing = sorted(set(wanted) - set(layers))
     if missing:
         raise InputError(f"the model has no LoRA layer {missing[0]}: load the adapter onto its base first")
-    sums = {name: torch.zeros(u.rank, u.rank, dtype=torch.float64) for name, u in wanted.items()}
+    sums = {name: torch.zeros(u.rank, u.rank, dtype=torch.float64, device="cpu") for name, u in wanted.items()}
     factors = {name: torch.from_numpy(np.asarray(u.lowrank.A, dtype=np.float32)) for name, u in wanted.items()}
     kept: list[torch.Tensor] = []
     runs = dict.fromkeys(wanted, 0)

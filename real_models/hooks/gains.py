@@ -36,10 +36,11 @@ def output_gains(model: torch.nn.Module, stream: Stream) -> dict[torch.nn.Module
             f"no module in the blocks of {type(model).__name__} is known to write the residual stream by its name "
             "(o_proj, down_proj, dense, c_proj, fc2, …), so nothing can be projected on the write side"
         )
-    generator = torch.Generator().manual_seed(0)
-    s = torch.ones(stream.width)
-    s[torch.randperm(stream.width, generator=generator)[: stream.width // 2]] = -1
-    other = torch.where(torch.rand(stream.width, generator=generator) < 0.3, -1.0, 1.0)
+    with torch.device("cpu"):  # whatever torch.set_default_device says
+        generator = torch.Generator().manual_seed(0)
+        s = torch.ones(stream.width, dtype=torch.float32)
+        s[torch.randperm(stream.width, generator=generator)[: stream.width // 2]] = -1
+        other = torch.where(torch.rand(stream.width, generator=generator) < 0.3, -1.0, 1.0)
     silent = _written(model, stream, writers, None, s)
     gains: dict[torch.nn.Module, torch.Tensor | None] = {}
     for kind in dict.fromkeys(kind for _, kind, _ in writers):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from grasp_theory import InputError
@@ -64,6 +64,8 @@ class Method(ABC):
         Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP, ZeRO)
         or offloaded (parameters on the meta device); the model is then as it was.
         """
+        import torch
+
         from .targets import unwrap_model, unwrap_optimizer
 
         module = unwrap_model(model)
@@ -72,7 +74,9 @@ class Method(ABC):
             raise InputError(f"{self.name} acts on the optimizer's step: pass the optimizer too")
         if self._on:
             raise InputError(f"this {self.name} is attached already; detach it first, or make another one")
-        with ExitStack() as stack:
+        # what is made here takes part in training
+        usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
+        with usual, ExitStack() as stack:
             _forget_compiled()
             stack.callback(_forget_compiled)
             self.install(module, inner, stack)

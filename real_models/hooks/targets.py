@@ -165,6 +165,11 @@ def _factors(name: str, layer: Any, adapter: str) -> Factors | None:
     if adapter not in layer.lora_A:
         return None
     A, B = layer.lora_A[adapter], layer.lora_B[adapter]
+    if not (hasattr(A, "weight") and hasattr(B, "weight")):
+        raise InputError(
+            f"{clean}: peft's {type(layer).__name__} keeps more than two factors (AdaLoRA has a learnt diagonal between "
+            "them), so no projection of B or A bounds its update: train plain LoRA"
+        )
     if not (A.weight.requires_grad or B.weight.requires_grad):
         return None
     if A.weight.ndim != 2 or B.weight.ndim != 2:

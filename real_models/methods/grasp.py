@@ -10,7 +10,7 @@ import numpy as np
 
 from grasp_theory import InputError
 
-from ..adapters.sides import layer_of, side_of
+from ..adapters.sides import HEADS, layer_of, side_of
 from ..arguments import listed, mapping
 from ..comparison.compared import COUNT, Compared, Sources
 from ..directions import Directions
@@ -144,11 +144,12 @@ class Grasp(Method):
                 f"{', '.join(sorted({f.name.rsplit('.', 1)[-1] for f in factors}))}): add the side stream, which keeps "
                 "them from reaching it through frozen weights, or adapt o_proj and down_proj"
             )
-        places = blocks_of(stream)
-        if not constraints and all(min(places.get(f.layer, [0])) > max(bases) for f in factors):
+        places, end = blocks_of(stream), [len(stream.blocks)]
+        first = {f.name: min(places.get(f.layer, end if f.name.rpartition(".")[2] in HEADS else [0])) for f in factors}
+        if not constraints and min(first.values()) > max(bases):
             raise InputError(
-                f"there are directions for blocks {sorted(bases)}, and LoRA is in later blocks only "
-                f"({factors[0].name}, …), which neither write there nor get a gradient through them: the method would "
+                f"there are directions for blocks {sorted(bases)}, and LoRA is behind them only "
+                f"({factors[0].name}, …), which neither writes there nor gets a gradient through them: the method would "
                 "constrain nothing"
             )
         if "stream" in self.sides:

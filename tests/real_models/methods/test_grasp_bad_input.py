@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from grasp_runs import LEAKS, leaks
+from peft import AdaLoraConfig, get_peft_model
 from tiny_models import OPTIMIZERS, assert_same, batch, descend, everything, hooks, lora, subspace, tiny, trained
 from tolerance import GUARANTEE
 from torch import nn
@@ -82,6 +83,11 @@ def of_base(model: Any, name: str) -> Any:
     return model
 
 
+def adalora(model: Any) -> Any:
+    config = AdaLoraConfig(target_modules=["o_proj"], total_step=9, init_r=4, target_r=2)
+    return get_peft_model(model.unload(), config)
+
+
 def same(model: Any) -> Any:
     return model
 
@@ -104,6 +110,12 @@ DIRECTION_CASES = {
     "width": (Grasp(subspace(0, 2, 33)), "33 dimensions, but here there are 32"),
     "zero": (Grasp(np.zeros((32, 1))), "no direction was given"),
     "nan": (Grasp(np.full((32, 1), np.nan)), "NaN"),
+    "complex": (
+        Grasp(torch.ones(32) * 1j),
+        "must hold real numbers, every one of them, got a strided tensor of complex",
+    ),
+    "meta": (Grasp(torch.ones(32, device="meta")), "got a strided tensor of float32 on meta"),
+    "sparse": (Grasp(torch.ones(32, 1).to_sparse()), "got a sparse_coo tensor"),
     "block": (Grasp({5: Q}), r"blocks \[5\], but blocks 0 … 1 only"),
     "no-block": (Grasp({}), "mapping from blocks to directions is empty"),
     "module": (Grasp({"model.layers.9.q_proj": Q}, sides={"read"}), "not among the adapted modules: model.layers.9"),
@@ -117,6 +129,8 @@ WRITES, READS = frozenset({"stream", "write"}), frozenset({"read"})
 MODEL_CASES: dict[str, tuple[dict[str, Any], Callable, Callable, frozenset, str]] = {
     "no-lora": (BOTH, lambda m: m.unload(), adam, WRITES, "no trainable LoRA module: wrap it"),
     "frozen": (BOTH, frozen_adapter, lambda m: adam(lora(tiny())), READS, "is_trainable=True"),
+    "adalora": (BOTH, adalora, adam, WRITES, "SVDLinear keeps more than two factors"),
+    "head": ({**BOTH, "target_modules": ["lm_head"]}, same, adam, WRITES, "would constrain nothing"),
     "dora": ({"use_dora": True}, same, adam, READS, "DoRA's update is not B A.*use_dora=False"),
     "pissa": ({"init_lora_weights": "pissa"}, same, adam, WRITES, "PiSSA.*init_lora_weights=True"),
     "embedding": ({"target_modules": ["embed_tokens", "o_proj"]}, same, adam, WRITES, "leave it out of target_modules"),
@@ -236,6 +250,18 @@ def test_step_with_a_gradient_that_is_not_finite_is_not_taken(sides, factor: str
         bad.grad[0, 0] = value
         optimizer.step()
         assert bad.isnan().any()  # which is what the method kept from happening
+
+
+@pytest.mark.parametrize("around", [torch.inference_mode, torch.no_grad, lambda: torch.device("meta")])
+def test_method_attached_in_an_odd_place_holds_in_training(around) -> None:
+    """In inference mode, without gradients, and under a default device other than the model's."""
+    model = lora(tiny(), **BOTH)
+    optimizer = adam(model)
+    with around():
+        on = Grasp(Q).attach(model, optimizer)
+    descend(model, optimizer, 2)
+    on.detach()
+    assert leaks(model, Q, "write")[0] <= GUARANTEE
 
 
 def test_method_is_taken_off_once_and_for_all() -> None:
