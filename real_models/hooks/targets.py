@@ -167,8 +167,8 @@ def _factors(name: str, layer: Any, adapter: str) -> Factors | None:
     A, B = layer.lora_A[adapter], layer.lora_B[adapter]
     if not (hasattr(A, "weight") and hasattr(B, "weight")):
         raise InputError(
-            f"{clean}: peft's {type(layer).__name__} keeps more than two factors (AdaLoRA has a learnt diagonal between "
-            "them), so no projection of B or A bounds its update: train plain LoRA"
+            f"{clean}: peft's {type(layer).__name__} keeps more than two factors (AdaLoRA has a learnt diagonal "
+            "between them), so no projection of B or A bounds its update: train plain LoRA"
         )
     if not (A.weight.requires_grad or B.weight.requires_grad):
         return None

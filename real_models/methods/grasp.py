@@ -149,8 +149,8 @@ class Grasp(Method):
         if not constraints and min(first.values()) > max(bases):
             raise InputError(
                 f"there are directions for blocks {sorted(bases)}, and LoRA is behind them only "
-                f"({factors[0].name}, …), which neither writes there nor gets a gradient through them: the method would "
-                "constrain nothing"
+                f"({factors[0].name}, …), which neither writes there nor gets a gradient through them: the method "
+                "would constrain nothing"
             )
         if "stream" in self.sides:
             project_stream(stream, bases, undo, at=sorted(bases), gradient=True)
