@@ -65,8 +65,10 @@ def find(keys: Sequence[str] | None = None) -> list[Statement[Any]]:
 
 def _load(key: str) -> Statement[Any]:
     module, false = import_module(package(key)), import_module(f"{package(key)}.variants")
+    if module.__doc__ is None:
+        raise InputError("the statements are docstrings, which python -OO (PYTHONOPTIMIZE=2) leaves out: run without")
     variants, blind = {**false.OWN, **false.BLIND}, frozenset(false.BLIND)
-    return replace(module.STATEMENT, variants=variants, blind=blind, text=module.__doc__ or "")
+    return replace(module.STATEMENT, variants=variants, blind=blind, text=module.__doc__)
 
 
 def symbolic(key: str) -> ModuleType | None:

@@ -46,7 +46,7 @@ SIDES: tuple[tuple[str, Side | None], ...] = (
     (r"to_out(\.0)?", "write"),
     (r"ff(_context)?\.net\.0\.proj", "read"),
     (r"ff(_context)?\.net\.2", "write"),
-    (r"(attn\d?|attention|self_attn)\.(proj|projection)", "write"),  # timm, SAM, Qwen-VL, BLIP
+    (r"(attn\d?|attention|self_attn)\.(proj|projection|output_proj)", "write"),  # timm, SAM, Qwen-VL, BLIP, torchtune
     (r"attentions\.\d+\.proj_in|resnets\.\d+\.conv1", "read"),  # of a U-Net, whose stream lies between the blocks
     (r"attentions\.\d+\.proj_out|resnets\.\d+\.conv2", "write"),
     (r"single_transformer_blocks\.\d+\.proj_out|patch_embed\.proj|patch_embeddings\.projection|x_embedder", "write"),

@@ -11,7 +11,7 @@ import pytest
 from strategies import rotation, with_singular_values
 
 from grasp_theory import AssumptionError, InputError
-from grasp_theory.statements import ORDER
+from grasp_theory.statements import ORDER, prior_angle
 from grasp_theory.statements.checks import assumed, find
 from grasp_theory.statements.factored_svd import Instance
 from grasp_theory.statements.routes import differences
@@ -117,6 +117,13 @@ def test_claims_do_not_hold_on_nan():
     for relation in ("=", "<=", ">="):
         assert not Claim(relation, lambda _: Sides(float("nan"), 1.0, 1.0)).holds(None)
         assert Claim(relation, lambda _: Sides(1.0, 1.0, 0.0)).holds(None)  # control
+
+
+def test_statements_without_docstrings_are_refused_not_refuted(monkeypatch):
+    """python -OO leaves them out, and with them what is assumed."""
+    monkeypatch.setattr(prior_angle, "__doc__", None)
+    with pytest.raises(InputError, match="-OO"):
+        find(["prior-angle"])
 
 
 def test_unknown_statement_is_named():
