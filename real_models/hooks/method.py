@@ -74,7 +74,7 @@ class Method(ABC):
             raise InputError(f"{self.name} acts on the optimizer's step: pass the optimizer too")
         if self._on:
             raise InputError(f"this {self.name} is attached already; detach it first, or make another one")
-        # what is made here takes part in training
+        # what is made here takes part in training, and tensors of inference mode cannot
         usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
         with usual, ExitStack() as stack:
             _forget_compiled()
