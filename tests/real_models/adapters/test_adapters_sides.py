@@ -117,6 +117,7 @@ TABLE = [
     *[(f"model.encoder.layers.1.{n}", 1, s) for n, s in (("self_attn.k_proj", R), ("self_attn.out_proj", W))],
     *[(f"model.decoder.layers.1.{n}", 1, s) for n, s in (("encoder_attn.v_proj", None), ("fc1", R), ("fc2", W))],
     ("proj_out", None, R),
+    ("layers.3.attn.output_proj", 3, W),  # torchtune
     ("vit.encoder.layer.2.attention.attention.query", 2, R),
     ("vit.encoder.layer.2.attention.output.dense", 2, W),
     ("vit.embeddings.patch_embeddings.projection", None, W),

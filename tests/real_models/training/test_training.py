@@ -237,7 +237,9 @@ def test_checkpoint_half_written_is_passed_over(naive, tmp_path, broken):
     shutil.copytree(naive / "adapter" / "checkpoints", folder)
     numbers = sorted(int(p.name.rpartition("-")[2]) for p in folder.iterdir())
     assert numbers == [STEPS - 2, STEPS]
-    (folder / "checkpoint-x").mkdir()
+    for other in ("x", "²"):  # a digit that is no number
+        (folder / f"checkpoint-{other}").mkdir()
+    shutil.copytree(folder / f"checkpoint-{STEPS}", folder / f"checkpoint-of-another-{STEPS}")
     assert last_checkpoint(folder) == folder / f"checkpoint-{STEPS}"
     file = folder / f"checkpoint-{STEPS}" / broken
     file.write_bytes(file.read_bytes()[:-20])
