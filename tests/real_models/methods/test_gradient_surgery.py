@@ -309,7 +309,7 @@ def test_likelihood_counts_no_token_behind_padding_on_the_left():
     made, right = model(), TEXT[0]["input_ids"]
     left = torch.stack([row.roll(int((1 - mask).sum())) for row, mask in zip(right, MASK, strict=True)])
     found = [
-        float(negative_log_likelihood(made, {"input_ids": ids, "attention_mask": mask}))
+        float(negative_log_likelihood(made, {"input_ids": ids, "attention_mask": mask}).detach())
         for ids, mask in ((right, MASK), (left, MASK.flip(1)))
     ]
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
