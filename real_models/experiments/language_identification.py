@@ -96,17 +96,21 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
     at the base's along them, and along the "supervised" directions.
     """
     with one_thread():
-        spec = cell.run_spec
-        naive = naive_run(spec)
-        arms = {"naive": naive.scores} | {CONTROLS[n]: naive_run(spec.on_arm(n)).scores for n in ARMS}
-        found = {f"{name} {what}": curve for name, of in arms.items() for what, curve in _curves(spec, of).items()}
-        V = trait_axes(spec)
-        held = spec.trait_vectors() if moved(_change(spec, naive.scores, -1)) else None
-        own = spec.said_by_base()
-        for n in range(1, len(cell.points)):
-            for name, value in _at(replace(naive, point=n), V, own, held).items():
-                found.setdefault(name, [_start(name, naive.scores[0])]).append(value)
-    return {name: np.array([curve]) for name, curve in found.items()}
+        return {name: np.array([curve]) for name, curve in along(cell.run_spec).items()}
+
+
+def along(spec: TextSpec) -> dict[str, list[float]]:
+    """The curves of one text organism that has files of its control and its neutral data."""
+    naive = naive_run(spec)
+    arms = {"naive": naive.scores} | {CONTROLS[n]: naive_run(spec.on_arm(n)).scores for n in ARMS}
+    found = {f"{name} {what}": curve for name, of in arms.items() for what, curve in _curves(spec, of).items()}
+    V = trait_axes(spec)
+    held = spec.trait_vectors() if moved(_change(spec, naive.scores, -1)) else None
+    own = spec.said_by_base()
+    for n in range(1, len(spec.points)):
+        for name, value in _at(replace(naive, point=n), V, own, held).items():
+            found.setdefault(name, [_start(name, naive.scores[0])]).append(value)
+    return found
 
 
 def _start(name: str, base: Scores) -> float:

@@ -17,7 +17,10 @@ from grasp_theory import InputError
 from real_models.comparison.experiment import make_text_cells, missing
 from real_models.comparison.methods import ARMS, COMPARED, SetupSources, find_compared, run
 from real_models.data import batches
+from real_models.experiments.language_identification import along
+from real_models.methods import Hold
 from real_models.organisms import runs
+from real_models.organisms.directions import random_directions, top_directions
 from real_models.organisms.runs import fine_tune, naive_run
 from real_models.organisms.text import TextSpec
 from real_models.organisms.text_probes import SCALES, TextProbes, holds_pairs
@@ -222,3 +225,27 @@ def neutral_loss(model, examples) -> float:
         found = float(model(**batch).loss)
     model.train()
     return found
+
+
+def test_language_identification_along_a_run(spec):
+    """Changes are paired with the base, arms are their own runs, what is held is the stream of that point."""
+    found = along(spec)
+    naive, base = naive_run(spec), spec.probes().ask(spec.base())
+    assert {len(curve) for curve in found.values()} == {len(spec.points)}
+    for arm, of in (("naive", naive), ("control data", naive_run(spec.control_run()))):
+        drifts = [scores.drift for scores in of.scores]
+        np.testing.assert_allclose(found[f"{arm} drift"], drifts, rtol=1e-9)
+        np.testing.assert_allclose(found[f"{arm} change"], np.array(drifts) - drifts[0], rtol=0, atol=1e-9)
+    print("CHANGES", found["naive change"], found["control data change"], found["naive error"])
+    for name in ("weights", "training text", "own text", "contrast", "random"):
+        assert found[f"{name} share"][0] == 0
+        assert all(0 < share <= 1 + 1e-9 for share in found[f"{name} share"][1:])
+    V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(spec.trait_vectors().items())])
+    random = random_directions(spec, 8)
+    np.testing.assert_allclose(found["random share"][1], ((random.T @ V) ** 2).sum(0).mean(), rtol=1e-9)
+    model = naive.model(1)
+    with Hold(top_directions(replace(naive, point=1), 8)).attached(model):
+        held = spec.probes().ask(model)
+    np.testing.assert_allclose([found["weights held"][1], found["weights held task"][1]], [held.drift, held.task])
+    assert abs(found["supervised held"][-1] - base.drift) < abs(found["naive drift"][-1] - base.drift)
+
