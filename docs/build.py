@@ -231,12 +231,14 @@ def language_model() -> str:
             f"{line.drift:+.2f}",
             _excess(line),
             "" if line.method == "naive" or not line.whole else times(line),
+            "" if line.conditional is None else f"{line.conditional:+.2f}",
             "" if line.kept is None else f"{line.kept:+.2f}",
             "" if line.neutral is None else f"{line.neutral:.3f}",
         ]
         for line in order
     ]
-    heads = ["method", "uses", "task reached", "drift", "above the base", "less than naive", "kept", "neutral loss"]
+    heads = ["method", "uses", "task reached", "drift", "above the base", "less than naive"]
+    heads += ["in the training format", "kept", "neutral loss"]
     return Table(heads, cells).markdown()
 
 

@@ -38,12 +38,12 @@ class Cell:
 
     Attributes:
         experiment: name of a configuration (``grasp data --list``).
-        seed: of LoRA start and data order.
+        organism: seed of LoRA start and data order.
         points: steps at which the runs are looked at, as in the configuration.
     """
 
     experiment: str
-    seed: int
+    organism: int
     points: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Cell:
     def run_spec(self) -> TextSpec:
         """What is run; its files are written into the cache."""
         spec = _spec(self.experiment)
-        return replace(spec, settings=replace(spec.settings, seed=self.seed))
+        return replace(spec, settings=replace(spec.settings, seed=self.organism))
 
 
 def _points(experiment: str) -> tuple[int, ...]:
