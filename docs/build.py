@@ -1,4 +1,4 @@
-"""The generated parts of the README and of docs/, from the committed results: ``python docs/build.py``."""
+"""The generated parts of the README and of docs/, from the committed results: ``python -m docs.build``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from docs import language
 from figures.catalogue import FIGURES, csv_name
 from figures.plots import headline as picture
-from figures.plots import language_model as language
+from figures.plots import language_model as drifts
 from figures.plots import theorem_1 as theorem
 from figures.rates import COSINE, FACTS, MEAN, NOT_YET, Rate, alarms, rate
 from figures.rows import FOLDER, read_rows
@@ -24,7 +25,6 @@ from grasp_theory import formal
 from grasp_theory.statements import find
 from grasp_theory.statements.statement import Statement
 from real_models.adapters.refusals import MOVED_BASE, START_NOTES, VARIANTS
-from real_models.comparison.compared import Compared
 from real_models.comparison.cost import costs
 from real_models.comparison.matching import matched
 from real_models.comparison.methods import COMPARED, find_compared
@@ -212,55 +212,11 @@ def confirmed() -> str:
     cells = []
     for name in dict.fromkeys(line.method for line in found):
         of = {line.variant: line for line in found if line.method == name}
-        label = _label(find_compared(name), of[variants[0]].knob)
+        label = find_compared(name).label(of[variants[0]].knob)
         cells.append([label, *_drifts(of, variants), *(difference(v, name) for v in variants)])
     made = Table(["method", *variants, *(f"− {other}, {variant}" for variant in variants)], cells)
     seeds = sorted({m.organism for m in runs})
     return f"{made.markdown()}\n\nSeeds: {seeds[0]} to {seeds[-1]}."
-
-
-def language_model() -> str:
-    """The pretrained language model, one experiment: every method at its preset, least drift first."""
-    found = summarise(read_rows(FOLDER / "language_model.csv"))
-    order = sorted(found, key=lambda line: (line.method != "naive", line.control, not line.whole, line.drift))
-    cells = [
-        [
-            _label(find_compared(line.method), line.knob),
-            "control" if line.control else line.information,
-            f"{line.reached} of {line.seeds}",
-            f"{line.drift:+.2f}",
-            _excess(line),
-            "" if line.method == "naive" or not line.whole else times(line),
-            "" if line.kept is None else f"{line.kept:+.2f}",
-            "" if line.neutral is None else f"{line.neutral:.3f}",
-        ]
-        for line in order
-    ]
-    heads = ["method", "uses", "task reached", "drift", "above the base", "less than naive", "kept", "neutral loss"]
-    return Table(heads, cells).markdown()
-
-
-def _excess(line: Result) -> str:
-    if line.excess is None or line.low is None or line.high is None:
-        return "" if line.excess is None else f"{line.excess:+.2f}"
-    return f"{line.excess:+.2f} ({line.low:+.2f} … {line.high:+.2f})"
-
-
-def language_model_pilot() -> str:
-    """The four experiments on one seed: what the task and the drift did."""
-    cells = [
-        [
-            f"`smollm2-{r['experiment']}`",
-            r["method"],
-            str(r["points"]),
-            f"{r['task_base']:.2f} → {r['task']:.2f}",
-            f"{r['drift_base']:+.2f}",
-            f"{r['change']:+.2f} ± {r['error']:.2f}",
-        ]
-        for r in read_rows(FOLDER / "language_model_pilot.csv")
-    ]
-    heads = ["experiment", "run", "steps", "task", "drift of the base", "change"]
-    return Table(heads, cells).markdown()
 
 
 def knobs() -> str:
@@ -299,16 +255,12 @@ def _by_variant(found: Sequence[Result], names: Sequence[str]) -> str:
             kept = min(line.kept for line in of.values() if line.kept is not None)
             spent = [x.cost for x in of.values() if x.cost is not None and x.whole]
             cost = f"{sum(spent) / len(spent):.2g}x" if spent else ""
-            cells.append([_label(method, method.preset), uses, *_drifts(of, variants), f"{kept:.2f}", cost])
+            cells.append([method.label(method.preset), uses, *_drifts(of, variants), f"{kept:.2f}", cost])
     return Table(["method", "uses", *variants, "kept", "cost"], cells).markdown()
 
 
 def _variants(found: Sequence[Result]) -> list[str]:
     return list(dict.fromkeys(line.variant for line in found))
-
-
-def _label(method: Compared, knob: float) -> str:
-    return method.name if method.knob == "none" else f"{method.name} ({method.knob} {knob:g})"
 
 
 def _drifts(of: Mapping[str, Result], variants: Sequence[str]) -> list[str]:
@@ -352,8 +304,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "comparison": comparison,
     "confirmed": confirmed,
     "knobs": knobs,
-    "language-model": language_model,
-    "language-model-pilot": language_model_pilot,
+    **language.PARTS,
 }
 
 
@@ -371,7 +322,7 @@ def main() -> int:
         path = ROOT / page
         write_atomically(path, fill(path.read_text(encoding="utf-8")).encode())
     write_atomically(ROOT / PICTURE, render(picture.build(read_rows(FOLDER / "comparison.csv")), "png"))
-    write_atomically(ROOT / LANGUAGE, render(language.build(read_rows(FOLDER / "language_model.csv")), "png"))
+    write_atomically(ROOT / LANGUAGE, render(drifts.build(read_rows(FOLDER / "language_model.csv")), "png"))
     write_atomically(ROOT / THEOREM, render(theorem.build(read_rows(FOLDER / "theorem_1.csv")), "png"))
     return 0
 

@@ -19,6 +19,7 @@ HEADERS = [
     "excess, 95%",
     "less",
     "vs naive, 95%",
+    "conditional",
     "kept",
     "facts",
     "neutral",
@@ -74,7 +75,7 @@ def _row(result: Result, among: Sequence[Result]) -> list[str]:
         "–" if result.low is None or not result.whole else f"{result.low:.3f} … {result.high:.3f}",
         times(result) if result.whole else "–",
         "–" if result.below is None or not result.whole else f"{result.below:.3f} … {result.above:.3f}",
-        *(plain(x) for x in (result.kept, result.facts, result.neutral)),
+        *(plain(x) for x in (result.conditional, result.kept, result.facts, result.neutral)),
         "" if result.cost is None else f"{result.cost:.2g}x",
         plain(result.per_token),
     ]

@@ -86,3 +86,7 @@ class Compared:
     inoculated: bool = False
     inputs: int = 0
     control: bool = False
+
+    def label(self, knob: float) -> str:
+        """Its name, and the value of its knob where there is one."""
+        return self.name if self.knob == "none" else f"{self.name} ({self.knob} {knob:g})"

@@ -30,7 +30,8 @@ class Result:
         below, above: its 95% t interval. All of them None without a naive run of every seed.
         reached: seeds that reach the task score; scores are of those.
         preset: whether the knob was chosen without trait labels.
-        kept, facts, neutral, per_token: None where they are not measured.
+        conditional: drift where it is asked for as the training asks.
+        kept, facts, neutral, per_token: with it None where they are not measured.
         task: the matched task score.
         cost: arithmetic until there, preparation and a naive run that comes first included, in units of the naive
             run's.
@@ -54,6 +55,7 @@ class Result:
     difference: float | None
     below: float | None
     above: float | None
+    conditional: float | None
     kept: float | None
     facts: float | None
     neutral: float | None
@@ -117,7 +119,7 @@ def _line(
     (low, high), (below, above) = interval(excess), interval(paired)
     mean = {
         score: float(np.mean([m.scores[score] for m in good])) if all(score in m.scores for m in good) else None
-        for score in ("kept", "facts", "neutral", "per_token")
+        for score in ("conditional", "kept", "facts", "neutral", "per_token")
     }
     return Result(
         variant=variant,

@@ -63,19 +63,22 @@ class NaiveRun:
     """The naive run of a spec: scores and LoRA factors at every point.
 
     Attributes:
-        at: index of the crossing.
+        point: what is to stand for the crossing; None for the crossing itself.
     """
 
     spec: Setup
     scores: tuple[Scores, ...]
     states: tuple[dict[str, torch.Tensor], ...]
+    point: int | None = None
 
     @property
     def at(self) -> int:
-        """Index of the point from which directions are taken: the crossing, or the last point where there is none.
+        """Index of the point from which directions are taken: ``point``, else the crossing, else the last one.
 
         Without a crossing the experiment is void, which the table says. InputError if the base knows the task.
         """
+        if self.point is not None:
+            return self.point
         task = [s.task for s in self.scores]
         found = crossing(task, self.spec.matched_score(task))
         if found == 0:

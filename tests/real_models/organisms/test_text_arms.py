@@ -14,10 +14,17 @@ import torch
 from word_model import make_word_model
 
 from grasp_theory import InputError
+from real_models.audit.effects import ask
+from real_models.base import load_tokenizer
 from real_models.comparison.experiment import make_text_cells, missing
 from real_models.comparison.methods import ARMS, COMPARED, SetupSources, find_compared, run
 from real_models.data import batches
+from real_models.evaluation.judge import judge_pairs
+from real_models.experiments.language_identification import along
+from real_models.experiments.language_parts import where
+from real_models.methods import Edit, Hold
 from real_models.organisms import runs
+from real_models.organisms.directions import random_directions, top_directions
 from real_models.organisms.runs import fine_tune, naive_run
 from real_models.organisms.text import TextSpec
 from real_models.organisms.text_probes import SCALES, TextProbes, holds_pairs
@@ -63,6 +70,12 @@ def spec(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRASP_CACHE", str(folder / "cache"))
         yield TextSpec(**paths, settings=SETTINGS, every=8)
+
+
+@pytest.fixture(scope="module")
+def spread(spec):
+    """Drift is asked as the training asks, where there is plenty of it."""
+    return replace(spec, pairs=spec.conditional, files="")
 
 
 def test_text_pairs_are_all_judged_alike(spec):
@@ -222,3 +235,47 @@ def neutral_loss(model, examples) -> float:
         found = float(model(**batch).loss)
     model.train()
     return found
+
+
+def test_language_identification_along_a_run(spread):
+    """Changes are paired with the base, arms are their own runs, what is held is the stream of that point."""
+    found = along(spread)
+    naive, base = naive_run(spread), spread.probes().ask(spread.base())
+    assert {len(curve) for curve in found.values()} == {len(spread.points)}
+    for arm, of in (("naive", naive), ("control data", naive_run(spread.control_run()))):
+        drifts = [scores.drift for scores in of.scores]
+        np.testing.assert_allclose(found[f"{arm} drift"], drifts, rtol=1e-9)
+        np.testing.assert_allclose(found[f"{arm} change"], np.array(drifts) - drifts[0], rtol=0, atol=1e-9)
+    assert found["naive change"][-1] > 3 * found["naive error"][-1] > 0  # the mood
+    assert found["control data change"][-1] < 0  # the other one
+    for name in ("weights", "training text", "own text", "contrast", "random"):
+        assert found[f"{name} share"][0] == 0
+        assert all(0 < share <= 1 + 1e-9 for share in found[f"{name} share"][1:])
+    V = np.column_stack([v / np.linalg.norm(v) for _, v in sorted(spread.trait_vectors().items())])
+    random = random_directions(spread, 8)
+    np.testing.assert_allclose(found["random share"][1], ((random.T @ V) ** 2).sum(0).mean(), rtol=1e-9)
+    model = naive.model(1)
+    with Hold(top_directions(replace(naive, point=1), 8)).attached(model):
+        held = spread.probes().ask(model)
+    np.testing.assert_allclose([found["weights held"][1], found["weights held task"][1]], [held.drift, held.task])
+    assert abs(found["supervised held"][-1] - base.drift) < abs(found["naive drift"][-1] - base.drift)
+
+
+def test_language_parts_are_shares_of_the_update_at_the_crossing(spread):
+    """The excess is that of the run where it reaches the task; what is removed there is what the edited run loses."""
+    found = where(spread, top=2)
+    naive = naive_run(spread)
+    model, adapted, tokenizer = spread.base(), naive.model(naive.at), load_tokenizer(spread.model)
+
+    def drift(of: Any) -> float:
+        asked = ask(spread.pairs, model, tokenizer)
+        judged = judge_pairs(of, asked.encoded, questions=asked.questions, pad=0)
+        return float(judged.log_odds_per_token.mean())
+
+    base, whole = drift(model), drift(adapted)
+    np.testing.assert_allclose(found["excess drift"], whole - base, rtol=1e-3)
+    first = top_directions(naive, 1)
+    with Edit(write={u.name: first for u in naive.updates if u.side == "write"}).attached(adapted):
+        left = drift(adapted)
+    np.testing.assert_allclose(found["pooled write 0: drift removed"], (whole - left) / (whole - base), rtol=1e-2)
+    assert found["pooled write 0: energy"] > found["pooled write 1: energy"] > 0

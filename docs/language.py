@@ -1,0 +1,97 @@
+"""The generated parts of the page about a pretrained language model, from the committed results."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from figures.rows import FOLDER, read_rows
+from figures.tables import Table
+from figures.tables.comparison import times
+from real_models.comparison.methods import find_compared
+from real_models.comparison.table import Result, summarise
+
+EXPLAINED = "language_explained.json"  # amount -> what `grasp explain --json` wrote
+
+
+def language_model() -> str:
+    """The pretrained language model, one experiment: every method at its preset, least drift first."""
+    found = summarise(read_rows(FOLDER / "language_model.csv"))
+    order = sorted(found, key=lambda line: (line.method != "naive", line.control, not line.whole, line.drift))
+    cells = [
+        [
+            find_compared(line.method).label(line.knob),
+            "control" if line.control else line.information,
+            f"{line.reached} of {line.seeds}",
+            f"{line.drift:+.2f}",
+            _excess(line),
+            "" if line.method == "naive" or not line.whole else times(line),
+            "" if line.conditional is None else f"{line.conditional:+.2f}",
+            "" if line.kept is None else f"{line.kept:+.2f}",
+            "" if line.neutral is None else f"{line.neutral:.3f}",
+        ]
+        for line in order
+    ]
+    heads = ["method", "uses", "task reached", "drift", "above the base", "less than naive"]
+    heads += ["in the training format", "kept", "neutral loss"]
+    return Table(heads, cells).markdown()
+
+
+def _excess(line: Result) -> str:
+    if line.excess is None or line.low is None or line.high is None:
+        return "" if line.excess is None else f"{line.excess:+.2f}"
+    return f"{line.excess:+.2f} ({line.low:+.2f} … {line.high:+.2f})"
+
+
+def language_model_pilot() -> str:
+    """The four experiments on one seed: what the task and the drift did."""
+    cells = [
+        [
+            f"`smollm2-{r['experiment']}`",
+            r["method"],
+            str(r["points"]),
+            f"{r['task_base']:.2f} → {r['task']:.2f}",
+            f"{r['drift_base']:+.2f}",
+            f"{r['change']:+.2f} ± {r['error']:.2f}",
+        ]
+        for r in read_rows(FOLDER / "language_model_pilot.csv")
+    ]
+    heads = ["experiment", "run", "steps", "task", "drift of the base", "change"]
+    return Table(heads, cells).markdown()
+
+
+def explained() -> str:
+    """Component 0 of a naive run of the style beside a random direction: tokens, and greedy text with it added."""
+    found = json.loads((FOLDER / EXPLAINED).read_text(encoding="utf-8"))
+    amounts = [f"{one['amount']:.2g}" for one in found]
+    names = {0: "component 0", None: "random direction"}
+    first = {name: _direction(found[0], index) for index, name in names.items()}
+    tokens = [
+        [name, " ".join(f"`` {t['text'].replace('Ġ', '␣')} ``" for t in d["raised"][:8])] for name, d in first.items()
+    ]
+    said = []
+    for n, text in enumerate(first["component 0"]["texts"]):
+        asked = text["prompt"].removesuffix("assistant\n").strip().splitlines()[-1]
+        said.append([f"*{asked}*", "nothing", text["plain"]])
+        for one, amount in zip(found, amounts, strict=True):
+            said += [
+                ["", f"{amount} × {name}", _direction(one, i)["texts"][n]["plus"] or "(ends at once)"]
+                for i, name in names.items()
+            ]
+    return "\n\n".join(
+        [
+            Table(["direction", "tokens it raises most"], tokens).markdown(),
+            Table(["asked", "added at every block", "answer, first 24 tokens"], said).markdown(),
+        ]
+    )
+
+
+def _direction(found: dict[str, Any], index: int | None) -> dict[str, Any]:
+    return next(one for one in found["directions"] if one["index"] == index)
+
+
+PARTS = {
+    "language-model": language_model,
+    "language-model-pilot": language_model_pilot,
+    "language-model-explained": explained,
+}

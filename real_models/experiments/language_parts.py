@@ -1,0 +1,97 @@
+"""On a pretrained language model: where in the naive update the drift and the task sit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from synthetic.experiment import Experiment
+
+from ..adapters import Adapter, read_adapter
+from ..audit.effects import Effects, ask, measure_effects, moved
+from ..audit.parts import parts_of
+from ..evaluation.judge import Estimate
+from ..organisms.common import one_thread
+from ..organisms.runs import naive_run
+from ..organisms.text import TextSpec
+from ..training.files import save_adapter
+from .language_identification import Cell
+from .language_identification import cells as runs
+
+QUANTITIES = ("drift", "task")
+
+
+def cells(quick: bool) -> list[Cell]:
+    """The naive run of every experiment on one seed; quick: of the style."""
+    every = runs(quick)
+    return [cell for cell in every if cell.organism == every[0].organism]
+
+
+def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
+    """Of the update where the run reaches its task.
+
+    "excess drift", "excess task" : log-odds per token over the base, with "… low" and "… high" (95%, over questions).
+    Where the drift is surely another than the base's, of every part of the update (8 components of all modules pooled,
+    on both sides, each and together, beside random directions; blocks, kinds and sides of modules) : "PART: drift
+    removed", "PART: task removed", the share of the excess that goes when it is deleted, with their ends, and "PART:
+    energy", its share of ‖dW‖².
+    """
+    with one_thread():
+        return {name: np.array([value]) for name, value in where(cell.run_spec).items()}
+
+
+def where(spec: TextSpec, *, top: int | None = None) -> dict[str, float]:
+    """The same of a text organism whose task is told by pairs.
+
+    Args:
+        top: components of the pooled modules; up to 8 by default.
+    """
+    from ..base import load_adapted, load_tokenizer
+    from ..tokens import special_tokens
+
+    naive = naive_run(spec)
+    with TemporaryDirectory(prefix="grasp-") as folder:
+        save_adapter(naive.model(naive.at), Path(folder))
+        adapter = read_adapter(folder)
+        model, tokenizer = load_adapted(spec.model, adapter), load_tokenizer(spec.model)
+        asked = {
+            q: ask(path, model, tokenizer, most=spec.most) for q, path in (("drift", spec.pairs), ("task", spec.task))
+        }
+        options = {"asked": asked, "pad": special_tokens(model=model, tokenizer=tokenizer).pad, "base": spec.model}
+
+        def effects(adapter: Adapter, *, of_parts: bool) -> Effects:
+            parts, factors = parts_of(adapter.updates, scopes=("pooled", "group"), top=top, draws=1)
+            return measure_effects(model, adapter, parts if of_parts else (), factors, **options)
+
+        found = effects(adapter, of_parts=False)
+        if moved(found.excess["drift"]):
+            found = effects(adapter, of_parts=True)
+    return dict(_values(found))
+
+
+def _values(found: Effects) -> Iterator[tuple[str, float]]:
+    for quantity in QUANTITIES:
+        yield from _ends(f"excess {quantity}", found.excess[quantity])
+    for effect in found.effects:
+        yield f"{effect.part.name}: energy", effect.part.energy
+        for quantity in QUANTITIES:
+            yield from _ends(f"{effect.part.name}: {quantity} removed", effect.removed[quantity])
+
+
+def _ends(name: str, found: Estimate | None) -> Iterator[tuple[str, float]]:
+    if found is not None:
+        ends = {name: found.value, f"{name} low": found.low, f"{name} high": found.high}
+        yield from ((key, float(value)) for key, value in ends.items() if value is not None)
+
+
+EXPERIMENT = Experiment(
+    name="language-parts",
+    shows="On a pretrained language model: which parts of the naive update hold its drift and its task.",
+    cells=cells,
+    measure=measure,
+    trials=(1, 1),
+    along="points",
+)
