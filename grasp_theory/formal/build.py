@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,14 +39,18 @@ class FormalError(GraspError):
     """Coq did not accept a file, or a theorem rests on an axiom that it must not use."""
 
 
-def build(folder: Path = FOLDER) -> dict[str, Any]:
+def build(folder: Path = FOLDER, *, place: Path | None = None) -> dict[str, Any]:
     """The record of this folder's files, every one accepted by Coq.
 
+    Args:
+        folder: holds the files. Nothing is written into it.
+        place: where they are copied and checked, and what Coq makes of them stays; a temporary folder by default.
+
     Raises InputError where Coq is not installed, FormalError with Coq's message where a proof is not accepted or rests
-    on another axiom. Cost: about half a minute. Nothing is written into the folder.
+    on another axiom. Cost: about half a minute.
     """
     texts = {statement.key: statement.text for statement in find(KEYS)}
-    with TemporaryDirectory() as name:
+    with TemporaryDirectory() if place is None else nullcontext(place) as name:
         place = Path(name)  # of copies, so that what is recorded is what was checked
         for file in folder.glob("*.v"):
             shutil.copy(file, place)
