@@ -15,7 +15,10 @@ DRAWS = 300
 def modules(rng: np.random.Generator, d: int, L: int, k: int, *, layers=None, shared=(), strengths=None):
     """L modules with k orthonormal random directions each; ``shared`` = {component: direction} replaces some."""
     U = np.empty((d, L, k), np.float32)
-    for l in range(L):
+    if not shared:
+        Q, R = np.linalg.qr(rng.standard_normal((L, d, k)))
+        U[:] = (Q * np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None]).swapaxes(0, 1)
+    for l in range(L if shared else 0):
         X = rng.standard_normal((d, k))
         for component, direction in dict(shared).items():
             X[:, component] = direction * rng.choice([-1, 1])
