@@ -17,7 +17,7 @@ import real_models.comparison.cost as module
 import real_models.own_text as own_text
 from real_models.comparison.cost import Cost, costs, first_of_rows
 from real_models.comparison.experiment import Cell, make_cells
-from real_models.comparison.methods import find_compared
+from real_models.comparison.methods import find_compared, said_by_base
 from real_models.comparison.table import summarise
 from real_models.organisms import persona_run
 from real_models.organisms.runs import naive_run
@@ -60,6 +60,15 @@ def measured_anew(method, kind=Small):
         kind("style", 0, method, 2.0 if method.startswith("null-space") else find_compared(method).preset), []
     )
     return Cost(*(float(found[name][0]) for name in ("preparation", "step")), bool(found["follows"][0]))
+
+
+@pytest.fixture
+def one_batch(monkeypatch):
+    """Of the base's own text: sampling all of it under the counter takes longest."""
+    sample = own_text.own_text
+    monkeypatch.setattr(own_text, "own_text", lambda model, **given: sample(model, **given | {"documents": 32}))
+    yield
+    said_by_base.cache_clear()
 
 
 def forward(model, batch) -> float:
@@ -117,7 +126,7 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
 
 
 @pytest.mark.slow
-def test_surgery_costs_the_passes_of_kl_on_the_same_text():
+def test_surgery_costs_the_passes_of_kl_on_the_same_text(one_batch):
     """Beside them two products of one vector with another, of all that is trained."""
     found, kl = measured("gradient-surgery"), measured("kl, own text")
     assert 0 <= found.step / kl.step - 1 < 1e-3
@@ -125,12 +134,10 @@ def test_surgery_costs_the_passes_of_kl_on_the_same_text():
 
 
 @pytest.mark.slow
-def test_cost_does_not_depend_on_what_was_sampled_before(monkeypatch):
-    sample = own_text.own_text
-    monkeypatch.setattr(own_text, "own_text", lambda model, **given: sample(model, **given | {"documents": 16}))
+def test_cost_does_not_depend_on_what_was_sampled_before(one_batch):
     first = measured_anew("null-space", Short)
     assert first.preparation > 0
-    measured_anew("kl, own text", Short)
+    said_by_base(Short.run_spec)
     assert measured_anew("null-space", Short) == first
 
 

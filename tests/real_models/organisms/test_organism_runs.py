@@ -228,7 +228,7 @@ def test_arms_start_from_the_base_and_do_something(brief, method):
 
 
 def test_arm_of_many_inputs_runs_where_the_model_is_wide_enough():
-    spec = dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, hidden=96, steps=20))
+    spec = dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, hidden=96, steps=20), steps=4, every=4)
     narrow, wide = (run(find_compared(f"kl+null-space{kind}"), spec, 30.0) for kind in ("", ", wide"))
     assert narrow[0].drift == wide[0].drift
     assert narrow[-1].drift != wide[-1].drift != wide[0].drift
