@@ -20,6 +20,7 @@ from real_models.comparison.experiment import Cell, make_cells
 from real_models.comparison.methods import find_compared, said_by_base
 from real_models.comparison.table import summarise
 from real_models.organisms import persona_run
+from real_models.organisms.persona_run import RunSpec
 from real_models.organisms.runs import naive_run
 from synthetic.experiment import table
 
@@ -42,12 +43,24 @@ class Doubled(Cell):
     run_spec = dataclasses.replace(RUN, batch=2 * RUN.batch)
 
 
+STEPS, TEXTS, neutral = module.STEPS, RUN.neutral_text(), RunSpec.neutral_text
+FEW = 2  # what is counted in every step is the same: of texts, and of steps that meet each of them
+
+
 @pytest.fixture(scope="module", autouse=True)
 def cache(organism_cache):
-    """With a task score that the naive run reaches."""
+    """With a task score that the naive run reaches, and fewer steps and texts: operations are slow to count."""
+    sample = own_text.own_text
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(persona_run, "TASK", halfway(naive_run(RUN)))
+        patch.setattr(module, "STEPS", FEW)
+        patch.setattr(RunSpec, "neutral_text", lambda spec: neutral(spec)[:FEW])
+        patch.setattr(own_text, "own_text", lambda model, **given: sample(model, **given | {"documents": 32}))
+        for kept in (module._plain, said_by_base):
+            kept.cache_clear()
         yield
+    for kept in (module._plain, said_by_base):
+        kept.cache_clear()
 
 
 @functools.cache
@@ -60,15 +73,6 @@ def measured_anew(method, kind=Small):
         kind("style", 0, method, 2.0 if method.startswith("null-space") else find_compared(method).preset), []
     )
     return Cost(*(float(found[name][0]) for name in ("preparation", "step")), bool(found["follows"][0]))
-
-
-@pytest.fixture
-def one_batch(monkeypatch):
-    """Of the base's own text: sampling all of it under the counter takes longest."""
-    sample = own_text.own_text
-    monkeypatch.setattr(own_text, "own_text", lambda model, **given: sample(model, **given | {"documents": 32}))
-    yield
-    said_by_base.cache_clear()
 
 
 def forward(model, batch) -> float:
@@ -118,7 +122,8 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
     model, texts = RUN.adapted(), RUN.neutral_text()
     with model.disable_adapter():
         base = [forward(model, batch) for batch in texts]
-    assert len(texts) == module.STEPS  # each is met once before steps are counted
+    assert len(TEXTS) == STEPS  # each is met once before steps are counted
+    assert len(texts) == module.STEPS == FEW
     rounding = tolerance.backward((16,), np.float64, found.step)
     np.testing.assert_allclose(found.preparation, sum(base), rtol=0, atol=module.STEPS * rounding)
     here = np.mean([forward(model, batch) for batch in texts])
@@ -126,7 +131,7 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
 
 
 @pytest.mark.slow
-def test_surgery_costs_the_passes_of_kl_on_the_same_text(one_batch):
+def test_surgery_costs_the_passes_of_kl_on_the_same_text():
     """Beside them two products of one vector with another, of all that is trained."""
     found, kl = measured("gradient-surgery"), measured("kl, own text")
     assert 0 <= found.step / kl.step - 1 < 1e-3
@@ -134,7 +139,7 @@ def test_surgery_costs_the_passes_of_kl_on_the_same_text(one_batch):
 
 
 @pytest.mark.slow
-def test_cost_does_not_depend_on_what_was_sampled_before(one_batch):
+def test_cost_does_not_depend_on_what_was_sampled_before():
     first = measured_anew("null-space", Short)
     assert first.preparation > 0
     said_by_base(Short.run_spec)
