@@ -44,23 +44,19 @@ class Doubled(Cell):
 
 
 STEPS, TEXTS, neutral = module.STEPS, RUN.neutral_text(), RunSpec.neutral_text
-FEW = 2  # what is counted in every step is the same: of texts, and of steps that meet each of them
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(organism_cache):
-    """With a task score that the naive run reaches, and fewer steps and texts: operations are slow to count."""
+def cache(organism_cache, two_counted):
+    """With a task score that the naive run reaches, and as few texts as steps are counted: each is met once before."""
     sample = own_text.own_text
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(persona_run, "TASK", halfway(naive_run(RUN)))
-        patch.setattr(module, "STEPS", FEW)
-        patch.setattr(RunSpec, "neutral_text", lambda spec: neutral(spec)[:FEW])
+        patch.setattr(RunSpec, "neutral_text", lambda spec: neutral(spec)[: module.STEPS])
         patch.setattr(own_text, "own_text", lambda model, **given: sample(model, **given | {"documents": 32}))
-        for kept in (module._plain, said_by_base):
-            kept.cache_clear()
+        said_by_base.cache_clear()
         yield
-    for kept in (module._plain, said_by_base):
-        kept.cache_clear()
+    said_by_base.cache_clear()
 
 
 @functools.cache
@@ -123,7 +119,7 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
     with model.disable_adapter():
         base = [forward(model, batch) for batch in texts]
     assert len(TEXTS) == STEPS  # each is met once before steps are counted
-    assert len(texts) == module.STEPS == FEW
+    assert len(texts) == module.STEPS
     rounding = tolerance.backward((16,), np.float64, found.step)
     np.testing.assert_allclose(found.preparation, sum(base), rtol=0, atol=module.STEPS * rounding)
     here = np.mean([forward(model, batch) for batch in texts])

@@ -45,7 +45,7 @@ def cells(*methods):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(organism_cache):
+def cache(organism_cache, two_counted):
     """With a task score that the naive run reaches."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(persona_run, "TASK", halfway(naive_run(RUN)))

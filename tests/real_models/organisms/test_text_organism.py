@@ -63,7 +63,7 @@ def write(folder, name, rows):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, two_counted):
     """A random Llama with a tokenizer of ``WORDS``, training rows, pairs and neutral text."""
     made = tmp_path_factory.mktemp("text")
     make_word_model(made / "model", WORDS)
