@@ -53,6 +53,10 @@ from grasp_theory.identification.spectra import critical_strength, sample_thresh
 from grasp_theory.subspace import fix_sign
 
 
+# thousands of calls, whose annotations the other tests check
+pytestmark = pytest.mark.usefixtures("no_contracts")
+
+
 @dataclass(frozen=True)
 class Law:
     """A check, the implementation that passes it, and wrong ones that it must refute."""
