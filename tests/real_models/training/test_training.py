@@ -166,6 +166,7 @@ def interrupts(monkeypatch):
 
 def test_interrupted_run_goes_on_to_the_same_adapter(made, naive, tmp_path, capsys, interrupts):
     method = ["--method", "grasp", "--directions", naive / "q.safetensors", "--set=dropout=0.1", "--set=save_every=99"]
+    method.append("--set=max_length=256")
     command = options(made, tmp_path / "halves", *method)
     code, out, err = grasp(capsys, *command)
     assert (code, err) == (130, "interrupted; nothing was left half-written\n")
