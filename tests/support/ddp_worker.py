@@ -73,12 +73,8 @@ def trainer(folder: Path, *, world: int = 1) -> dict[str, np.ndarray]:
 
 def main(rank: int, folder: Path) -> None:
     """All runs in this rank of ``WORLD``, into one file a run."""
-    said = {
-        "RANK": rank,
-        "LOCAL_RANK": rank,
-        "WORLD_SIZE": WORLD,
-        "LOCAL_WORLD_SIZE": WORLD,
-    }  # by torchrun to a Trainer
+    # what torchrun tells a Trainer
+    said = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": WORLD, "LOCAL_WORLD_SIZE": WORLD}
     os.environ |= {name: str(value) for name, value in said.items()}
     dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=WORLD)
     for name in RUNS:
