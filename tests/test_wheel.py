@@ -150,13 +150,12 @@ def installed(wheel, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def workplace(made, tmp_path_factory) -> Path:
+@pytest.fixture
+def workplace(made, tmp_path) -> Path:
     """A folder of a user's, with two adapters, a model and rows."""
     from real_models import write_adapter
     from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
-    tmp_path = tmp_path_factory.mktemp("workplace")
     for name, width in (("ADAPTER", 64), ("path/to/peft-adapter", 48)):
         spec = AdapterSpec(layers=4, width=width, inputs=48, rank=16, strength=1.5)
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -167,15 +166,14 @@ def workplace(made, tmp_path_factory) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def away(installed, workplace) -> str:
-    """Standard output of a process that finds the packages in the unpacked wheel alone: the library, then commands."""
+def away(installed: Path, workplace: Path, code: str, *arguments: str, typed: str = "") -> str:
+    """Standard output of a process that finds the packages in the unpacked wheel alone."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GRASP"))}
     done = subprocess.run(
-        [sys.executable, "-P", "-s", "-c", LIBRARY + ENTRY, json.dumps(ROOMS)],
+        [sys.executable, "-P", "-s", "-c", code, *arguments],
         cwd=workplace,
         env=kept | {"PYTHONPATH": str(installed)},
-        input="\n".join(COMMANDS),
+        input=typed,
         capture_output=True,
         text=True,
         timeout=1200,
@@ -209,16 +207,17 @@ def test_wheel_says_what_it_is_and_needs(wheel, tree):
     assert "grasp = grasp_cli:main" in entry
 
 
-def test_library_of_the_wheel_does_what_the_design_says(installed, away):
-    found = json.loads(next(line for line in away.splitlines() if line.startswith('{"leaks"')))
+def test_library_of_the_wheel_does_what_the_design_says(installed, workplace):
+    found = json.loads(away(installed, workplace, LIBRARY, json.dumps(ROOMS)).splitlines()[-1])
     assert all(Path(file).is_relative_to(installed) for file in found["files"].values()), found["files"]
     assert found["verdict"] == "one stands out"
     assert max(found["leaks"][name] for name in ("loop", "trainer")) < GUARANTEE
     assert min(found["leaks"][f"{name} without"] for name in ("loop", "trainer")) > 1e3 * GUARANTEE  # control
 
 
-def test_commands_of_the_wheel_do_what_the_design_says(installed, workplace, away):
-    codes = re.findall(r"^CODE (.*)$", away, re.MULTILINE)
-    assert codes == [f"0: {command}" for command in COMMANDS], away
+def test_commands_of_the_wheel_do_what_the_design_says(installed, workplace):
+    out = away(installed, workplace, ENTRY, typed="\n".join(COMMANDS))
+    codes = re.findall(r"^CODE (.*)$", out, re.MULTILINE)
+    assert codes == [f"0: {command}" for command in COMMANDS], out
     assert json.loads((workplace / "results" / "manifest.json").read_text())["commit"] is None  # no repository near
     assert not list(installed.rglob("*.part"))

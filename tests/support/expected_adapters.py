@@ -144,9 +144,9 @@ def assert_refused(folder: Path, expected: Read | Refused) -> None:
         read_adapter(folder)
 
 
-def assert_dense(folder: Path, dense: dict[str, np.ndarray]) -> None:
+def assert_dense(folder: Path) -> None:
     """Singular values of every module, vectors and the product itself on a sample, against dense float64."""
-    updates = read_adapter(folder).updates
+    updates, dense = read_adapter(folder).updates, dense_updates(folder)
     assert {u.name for u in updates} == set(dense)
     for i, update in enumerate(updates):
         dW, lowrank = dense[update.name], update.lowrank

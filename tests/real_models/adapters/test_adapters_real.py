@@ -39,16 +39,10 @@ def test_real_adapter_is_refused_with_the_reason(real, folder):
     assert_refused(real / "adapters" / folder, EXPECTED[folder])
 
 
-@pytest.fixture(scope="module", params=READ)
-def adapter_and_dense(real, request):
-    """A folder, and its updates by dense arithmetic: once for all tests of it."""
-    path = real / "adapters" / request.param
-    return path, dense_updates(path)
-
-
 @pytest.mark.slow
-def test_real_updates_equal_dense_arithmetic(adapter_and_dense):
-    assert_dense(*adapter_and_dense)
+@pytest.mark.parametrize("folder", READ)
+def test_real_updates_equal_dense_arithmetic(real, folder):
+    assert_dense(real / "adapters" / folder)
 
 
 def test_partly_zero_update_is_valid_and_zero(real):
@@ -84,14 +78,16 @@ def test_sha256_is_the_one_of_the_manifest(real):
     assert adapter.sha256 == item["sha256"]
 
 
-def test_component_0_of_every_real_adapter_is_its_largest_singular_value(adapter_and_dense, tmp_path):
+@pytest.mark.parametrize("folder", READ)
+def test_component_0_of_every_real_adapter_is_its_largest_singular_value(real, folder, tmp_path):
     """Against dense singular values: component 0 is the strongest, and a directions file says of what."""
-    path, dense = adapter_and_dense
+    path = real / "adapters" / folder
     adapter = read_adapter(path)
     report = identify(adapter.updates)
     found, component = report.decomposition(), report.component(0)
     assert component is found.components[0]
     assert component.singular_value == max(c.singular_value for d in report.decompositions for c in d.components)
+    dense = dense_updates(path)
     stacked = np.hstack([dense[n] if found.side == "write" else dense[n].T for n in found.modules])
     # of stacked itself; squaring costs half of the digits, and four are asked for
     largest = scipy.linalg.eigh(stacked @ stacked.T, eigvals_only=True, subset_by_index=[len(stacked) - 1] * 2)
