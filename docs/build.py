@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,7 @@ def knobs() -> str:
     return f"{Table(['method', 'knob', *variants], cells).markdown()}\n\nSeeds: {seeds}."
 
 
+@lru_cache
 def _compared() -> list[Result]:
     """The committed comparison at its presets."""
     found = summarise(read_rows(FOLDER / "comparison.csv"), costs(read_rows(FOLDER / "comparison_cost.csv")))

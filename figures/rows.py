@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
 
 
+@lru_cache(2**16)
 def _value(text: str) -> Any:
     if text == "":
         return None

@@ -65,6 +65,18 @@ def organism_cache(_organism_folder: Path) -> Iterator[Path]:
         yield _organism_folder
 
 
+@pytest.fixture(scope="module")
+def two_counted() -> Iterator[None]:
+    """The arithmetic of a step is counted over two steps, not eight: each takes a quarter of a second to count."""
+    from real_models.comparison import cost
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cost, "STEPS", 2)
+        cost._plain.cache_clear()
+        yield
+    cost._plain.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of ``made_files``: a base model with its tokenizer, and data. Not to be written into."""

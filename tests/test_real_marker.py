@@ -19,7 +19,7 @@ def test_reads_nothing(): ...
 """
 
 
-def outcome(folder: Path, *options: str, named: Path | None = None) -> tuple[int, str]:
+def outcome(folder: Path, *options: str) -> tuple[int, str]:
     """Exit code and output of three made tests under this suite's conftest, in a process of their own."""
     (folder / "conftest.py").write_bytes((ROOT / "tests" / "conftest.py").read_bytes())
     (folder / "test_room.py").write_text(ROOM)
@@ -28,7 +28,7 @@ def outcome(folder: Path, *options: str, named: Path | None = None) -> tuple[int
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *config, str(folder), *options],
         cwd=folder,
-        env=kept | ({} if named is None else {"GRASP_REAL": str(named)}),
+        env=kept,
         capture_output=True,
         text=True,
         timeout=300,
@@ -52,12 +52,21 @@ def test_marker_is_on_what_asks_for_the_folder(tmp_path):
     assert "1 passed, 2 deselected" in out
 
 
-@pytest.mark.slow
-def test_folder_that_is_named_and_holds_nothing_is_an_error(tmp_path):
+def configure(config: pytest.Config) -> None:
+    """What this suite's conftest says to a run with this configuration."""
+    (conftest,) = (p for _, p in config.pluginmanager.list_name_plugin() if hasattr(p, "NEEDS"))
+    conftest.pytest_configure(config)
+
+
+def test_folder_that_is_named_and_holds_nothing_is_an_error(tmp_path, monkeypatch, pytestconfig):
     for folder in (tmp_path / "missing", tmp_path):
-        code, out = outcome(tmp_path, named=folder)
-        assert code == 4
-        assert "expected a folder with adapters, datasets and models" in out
+        monkeypatch.setenv("GRASP_REAL", str(folder))
+        with pytest.raises(pytest.UsageError, match="expected a folder with adapters, datasets and models"):
+            configure(pytestconfig)
+    for name in ("adapters", "datasets", "models"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one").touch()
+    configure(pytestconfig)  # control: one that holds something is taken
 
 
 @pytest.mark.slow

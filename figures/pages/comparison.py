@@ -22,21 +22,23 @@ if TYPE_CHECKING:
 def write_pages(made: Study, results: Path, notes: Sequence[str] = ()) -> None:
     """comparison.html, .png and .pdf in ``results``; ``notes``: what is to be said of the runs."""
     figure = comparison.build(made.runs)
-    for kind in ("png", "pdf"):
-        write_atomically(results / f"comparison.{kind}", render(figure, kind))
-    write_atomically(results / "comparison.html", study_page(made, figure, notes).encode())
+    png = render(figure)
+    write_atomically(results / "comparison.png", png)
+    write_atomically(results / "comparison.pdf", render(figure, "pdf"))
+    write_atomically(results / "comparison.html", study_page(made, figure, notes, png=png).encode())
 
 
-def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
+def study_page(made: Study, figure: Figure, notes: Sequence[str] = (), *, png: bytes | None = None) -> str:
     """A self-contained page: what each method does at matched task score, what it trades, what naive runs give away.
 
     Args:
         figure: of its runs, as ``comparison`` builds it.
+        png: what it is rendered to, where it has been rendered already.
     """
     parts = [paragraph(note) for note in notes]
     parts += [heading("At matched task score"), *blocks(comparison_tables(made.lines))]
     caption = "Above: drift over task along training. Below: drift where each method first reaches the task."
-    parts += [picture(figure, caption)]
+    parts += [picture(figure, caption, png=png)]
     if made.fronts:
         caption = (
             "Least mean drift among the methods of a class, where they first reach the task score asked for. The best "

@@ -46,10 +46,14 @@ def facts(rows: Sequence[tuple[str, str]]) -> Part:
     return "facts", rows
 
 
-def picture(figure: Figure, caption: str) -> Part:
-    """The figure as an embedded PNG with its caption; a wide one scrolls where a screen is narrow."""
-    png = base64.b64encode(render(figure)).decode()
-    return "picture", {"png": png, "caption": caption, "wide": figure.get_figwidth() > COLUMN}
+def picture(figure: Figure, caption: str, *, png: bytes | None = None) -> Part:
+    """The figure as an embedded PNG with its caption; a wide one scrolls where a screen is narrow.
+
+    Args:
+        png: what it is rendered to, where it has been rendered already.
+    """
+    embedded = base64.b64encode(render(figure) if png is None else png).decode()
+    return "picture", {"png": embedded, "caption": caption, "wide": figure.get_figwidth() > COLUMN}
 
 
 def findings_part(found: Sequence[Finding]) -> Part:

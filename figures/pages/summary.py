@@ -43,8 +43,9 @@ def write_report(folder: Path) -> list[Path]:
         if entry.organisms and not (folder / csv_name(name)).exists():
             continue  # swept only when named
         figure, stem = builder(name)(read_rows(folder / csv_name(name))), csv_name(name).removesuffix(".csv")
-        parts.append(picture(figure, f"{name}. {entry.caption}"))
-        write_atomically(folder / f"{stem}.png", render(figure))
+        png = render(figure)
+        parts.append(picture(figure, f"{name}. {entry.caption}", png=png))
+        write_atomically(folder / f"{stem}.png", png)
         text.append(f"![{name}]({stem}.png)")
     html = page("GRASP: identification, removal, comparison", parts)
     return [

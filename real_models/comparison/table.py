@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -161,9 +162,14 @@ def interval(values: Sequence[float] | np.ndarray) -> tuple[float | None, float 
     n = len(values)
     if n < 2:
         return None, None
-    # at unit scale: scipy has no interval (nan) where all seeds agree
-    low, high = np.mean(values) + stats.sem(values) * np.array(stats.t.interval(0.95, n - 1))
+    low, high = np.mean(values) + np.std(values, ddof=1) / np.sqrt(n) * _quantiles(n - 1)
     return float(low), float(high)
+
+
+@lru_cache
+def _quantiles(freedom: int) -> np.ndarray:
+    """At unit scale: scipy has no interval (nan) where all seeds agree."""
+    return np.array(stats.t.interval(0.95, freedom))
 
 
 def void(found: Sequence[Result], variant: str) -> str | None:

@@ -16,6 +16,8 @@ from figures.rows import FOLDER, read_rows
 from grasp_theory.identification.report import plain
 from grasp_theory.statements.checks import find, verify
 from real_models.comparison.table import summarise
+from synthetic.experiments import verdict_rates
+from synthetic.generators.adapters import AdapterSpec
 from synthetic.runner.sweep import Sweep, load
 
 
@@ -25,7 +27,9 @@ def grasp(capsys, *arguments):
 
 
 @pytest.mark.slow
-def test_reproduce_runs_stages_once(tmp_path, capsys):
+def test_reproduce_runs_stages_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(verdict_rates, "BENIGN", {"isotropic": AdapterSpec(layers=4)})
+    monkeypatch.setattr(verdict_rates, "PLANTED", {"4 layers": AdapterSpec(layers=4)})
     command = ("reproduce", "--results", tmp_path, "--trials", 1, "--jobs", 1, "--only", "audit", "--only", "verdict")
     code, out, _ = grasp(capsys, *command)
     assert code == 0
@@ -76,7 +80,7 @@ def results(tmp_path_factory):
 
 def test_report_is_whole_and_self_contained(results, monkeypatch):
     folder, made = results
-    some = dict(list(FIGURES.items())[::8])  # each of them is drawn by test_figures
+    some = {name: FIGURES[name] for name in ("verdict-rates", "pooling", "worst-case")}  # test_figures draws them all
     monkeypatch.setattr(summary, "FIGURES", some)
     html, text = write_report(folder)
     page = html.read_text()

@@ -299,8 +299,8 @@ def test_checks_report_a_residual_that_is_not_zero(monkeypatch):
 
 @pytest.mark.slow
 def test_verify_takes_a_statement_or_its_key():
-    (statement,) = find(["ablation-cost"])
-    outcome = verify("ablation-cost", seed=3)
+    (statement,) = find(["scalar-output"])
+    outcome = verify("scalar-output", seed=3)
     assert isinstance(outcome, Outcome)
     assert outcome == verify(statement, seed=3)
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,14 +103,18 @@ def test_without_coq_the_build_says_what_to_install(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory) -> Path:
-    """The files, those that several need already checked."""
+def built(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
+    """The files with what Coq made of them, all accepted, and the record that was made."""
     folder = tmp_path_factory.mktemp("formal")
-    for path in formal.FOLDER.glob("*.v"):
-        shutil.copy(path, folder)
-    for name in ("vectors.v", "angles.v", "planes.v"):
-        builder.coq(name, folder)
-    return folder
+    return folder, builder.build(place=folder)
+
+
+@needs_coq
+@pytest.mark.slow
+def test_coq_accepts_every_file_and_the_record_says_so(built):
+    made, record = built[1], formal.read_record()
+    assert made["statements"] == record["statements"]
+    assert made["axioms"] == record["axioms"]
 
 
 FALSE = {  # file, what it says, what is said in its place; each is false, so no proof of it can be accepted
@@ -123,13 +128,13 @@ FALSE = {  # file, what it says, what is said in its place; each is false, so no
 @needs_coq
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FALSE)
-def test_coq_refuses_a_false_variant(shared, tmp_path, name):
-    """With the proof of the true one, which is accepted: the control."""
+def test_coq_refuses_a_false_variant(built, tmp_path, name):
+    """With the proof of the true one, which was accepted when all were built: the control."""
     file, true, false = FALSE[name]
-    source = (shared / file).read_text(encoding="utf-8")
+    source = (built[0] / file).read_text(encoding="utf-8")
     assert source.count(true) == 1
-    builder.coq(file, shared)
-    shutil.copytree(shared, tmp_path / "false")
+    assert (built[0] / file).with_suffix(".vo").exists()
+    shutil.copytree(built[0], tmp_path / "false")
     (tmp_path / "false" / file).write_text(source.replace(true, false), encoding="utf-8")
     with pytest.raises(builder.FormalError, match="does not accept"):
         builder.coq(file, tmp_path / "false")
@@ -137,9 +142,9 @@ def test_coq_refuses_a_false_variant(shared, tmp_path, name):
 
 @needs_coq
 @pytest.mark.slow
-def test_a_proof_left_out_is_refused(shared, tmp_path):
+def test_a_proof_left_out_is_refused(built, tmp_path):
     """Coq accepts the file; what its theorems rest on gives it away."""
-    folder = shutil.copytree(shared, tmp_path / "left-out")
+    folder = shutil.copytree(built[0], tmp_path / "left-out")
     file = folder / "projection_invariance.v"
     source = file.read_text(encoding="utf-8")
     proof = "intro H; unfold off_left; now rewrite mul_msub, mul_assoc, H, mul_identity, msub_self. Qed."
@@ -148,11 +153,3 @@ def test_a_proof_left_out_is_refused(shared, tmp_path):
     builder.coq(file.name, folder)
     with pytest.raises(builder.FormalError, match=r"rests on .*off_left_off"):
         builder.rests_on({file.name: ["write"]}, folder)
-
-
-@needs_coq
-@pytest.mark.slow
-def test_coq_accepts_every_file_and_the_record_says_so():
-    made, record = builder.build(), formal.read_record()
-    assert made["statements"] == record["statements"]
-    assert made["axioms"] == record["axioms"]

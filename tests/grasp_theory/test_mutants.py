@@ -52,6 +52,9 @@ from grasp_theory.identification.floor import noise_scale, white_edge
 from grasp_theory.identification.spectra import critical_strength, sample_threshold
 from grasp_theory.subspace import fix_sign
 
+# thousands of calls, whose annotations the other tests check
+pytestmark = pytest.mark.usefixtures("no_contracts")
+
 
 @dataclass(frozen=True)
 class Law:

@@ -101,6 +101,7 @@ def mean_scale(spec: AdapterSpec) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 @pytest.mark.parametrize(("pool", "draws"), [("layers", 200), ("none", 40)])
 def test_verdict_on_benign_adapters_is_none_in_many_draws(pool, draws):
     fired = np.mean([identify(drawn(1000 + seed)[0], pool=pool).verdict != "none can be told" for seed in range(draws)])

@@ -1,7 +1,8 @@
-"""The same training in one process, or in each rank under torchrun: ``torchrun … ddp_worker.py FOLDER``."""
+"""The same training in one process, or in each of two ranks: ``python ddp_worker.py FOLDER``."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+import torch.multiprocessing as mp
 import transformers as hf
 from tiny_models import OPTIMIZERS, batch, deltas, lora, subspace, tiny, trained
 from torch.nn.parallel import DistributedDataParallel
@@ -18,6 +20,7 @@ from real_models.hooks.method import Method
 from real_models.methods.grasp import Grasp
 from real_models.methods.naive import Naive
 
+WORLD = 2
 STEPS, SEQUENCES, CLIP = 5, 4, 0.5
 Q = subspace(7, 2)
 METHODS: dict[str, Any] = {"grasp": lambda: Grasp(Q), "naive": Naive}
@@ -68,15 +71,17 @@ def trainer(folder: Path, *, world: int = 1) -> dict[str, np.ndarray]:
     return deltas(model)
 
 
-def main(folder: Path) -> None:
-    """All runs in this rank, into one file a run."""
-    dist.init_process_group("gloo")
-    rank, world = dist.get_rank(), dist.get_world_size()
+def main(rank: int, folder: Path) -> None:
+    """All runs in this rank of ``WORLD``, into one file a run."""
+    # what torchrun tells a Trainer
+    said = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": WORLD, "LOCAL_WORLD_SIZE": WORLD}
+    os.environ |= {name: str(value) for name, value in said.items()}
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=WORLD)
     for name in RUNS:
-        np.savez(folder / f"{name}-{rank}.npz", **loop(name, rank=rank, world=world))
-    np.savez(folder / f"trainer-{rank}.npz", **trainer(folder, world=world))
+        np.savez(folder / f"{name}-{rank}.npz", **loop(name, rank=rank, world=WORLD))
+    np.savez(folder / f"trainer-{rank}.npz", **trainer(folder, world=WORLD))
     dist.destroy_process_group()
 
 
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+if __name__ == "__main__":  # forked: what is imported above takes each process ten seconds
+    mp.start_processes(main, (Path(sys.argv[1]),), nprocs=WORLD, start_method="fork")

@@ -43,8 +43,9 @@ def loaded(made: Path, config: TrainConfig, methods: list[Any], rows: list[Row] 
 
 
 def run(made: Path, out: Path, methods: list[Any], **options: Any) -> Any:
-    """Train; the trained model itself. ``changes`` go to the settings, the rest to ``train``."""
-    config = settings(**options.pop("changes", {}))
+    """Train, on rows of half the context; the trained model itself. ``changes`` go to the settings, the rest to
+    ``train``."""
+    config = settings(max_length=256, **options.pop("changes", {}))
     model, prepared = loaded(made, config, methods)
     assert isinstance(prepared, Prepared)
     train(model, load_tokenizer(made / BASE), prepared, methods=methods, config=config, out=out, **options)

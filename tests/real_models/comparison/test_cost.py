@@ -17,9 +17,10 @@ import real_models.comparison.cost as module
 import real_models.own_text as own_text
 from real_models.comparison.cost import Cost, costs, first_of_rows
 from real_models.comparison.experiment import Cell, make_cells
-from real_models.comparison.methods import find_compared
+from real_models.comparison.methods import find_compared, said_by_base
 from real_models.comparison.table import summarise
 from real_models.organisms import persona_run
+from real_models.organisms.persona_run import RunSpec
 from real_models.organisms.runs import naive_run
 from synthetic.experiment import table
 
@@ -42,12 +43,20 @@ class Doubled(Cell):
     run_spec = dataclasses.replace(RUN, batch=2 * RUN.batch)
 
 
+STEPS, TEXTS, neutral = module.STEPS, RUN.neutral_text(), RunSpec.neutral_text
+
+
 @pytest.fixture(scope="module", autouse=True)
-def cache(organism_cache):
-    """With a task score that the naive run reaches."""
+def cache(organism_cache, two_counted):
+    """With a task score that the naive run reaches, and as few texts as steps are counted: each is met once before."""
+    sample = own_text.own_text
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(persona_run, "TASK", halfway(naive_run(RUN)))
+        patch.setattr(RunSpec, "neutral_text", lambda spec: neutral(spec)[: module.STEPS])
+        patch.setattr(own_text, "own_text", lambda model, **given: sample(model, **given | {"documents": 32}))
+        said_by_base.cache_clear()
         yield
+    said_by_base.cache_clear()
 
 
 @functools.cache
@@ -109,7 +118,8 @@ def test_kl_prepares_the_base_on_all_its_text_and_adds_its_passes_to_each_step()
     model, texts = RUN.adapted(), RUN.neutral_text()
     with model.disable_adapter():
         base = [forward(model, batch) for batch in texts]
-    assert len(texts) == module.STEPS  # each is met once before steps are counted
+    assert len(TEXTS) == STEPS  # each is met once before steps are counted
+    assert len(texts) == module.STEPS
     rounding = tolerance.backward((16,), np.float64, found.step)
     np.testing.assert_allclose(found.preparation, sum(base), rtol=0, atol=module.STEPS * rounding)
     here = np.mean([forward(model, batch) for batch in texts])
@@ -125,12 +135,10 @@ def test_surgery_costs_the_passes_of_kl_on_the_same_text():
 
 
 @pytest.mark.slow
-def test_cost_does_not_depend_on_what_was_sampled_before(monkeypatch):
-    sample = own_text.own_text
-    monkeypatch.setattr(own_text, "own_text", lambda model, **given: sample(model, **given | {"documents": 16}))
+def test_cost_does_not_depend_on_what_was_sampled_before():
     first = measured_anew("null-space", Short)
     assert first.preparation > 0
-    measured_anew("kl, own text", Short)
+    said_by_base(Short.run_spec)
     assert measured_anew("null-space", Short) == first
 
 

@@ -1,4 +1,4 @@
-"""Two processes (DistributedDataParallel on gloo, by torchrun) give the update of one with the same global batch."""
+"""Two processes (DistributedDataParallel on gloo) give the update of one with the same global batch."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ GRASP = ["momentum-grasp", "adamw-grasp", "trainer"]
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, np.ndarray]]]:
     """run -> dW of each of two ranks."""
     folder = tmp_path_factory.mktemp("ddp")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "localhost"]
-    command += ["--nproc-per-node", "2", str(SUPPORT / "ddp_worker.py"), str(folder)]
+    command = [sys.executable, str(SUPPORT / "ddp_worker.py"), str(folder)]
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    there = {**os.environ, "PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "localhost"}
+    there = {**os.environ, "PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"}
     run = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-4000:]
     names = [*ddp_worker.RUNS, "trainer"]

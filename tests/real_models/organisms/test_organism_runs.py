@@ -199,25 +199,36 @@ def test_compared_methods_ask_for_the_naive_run_where_they_say_so(learning, meth
     assert bool(asked) is method.needs_naive
 
 
+BRIEF = dataclasses.replace(RUN, steps=8, every=4)
+
+
+@pytest.fixture
+def brief(organism_cache, monkeypatch):
+    """As ``learning``, of fewer steps."""
+    naive = naive_run(BRIEF)
+    monkeypatch.setattr(persona_run, "TASK", max(s.task for s in naive.scores))
+    return naive
+
+
 @pytest.mark.parametrize("method", COMPARED.values(), ids=lambda method: method.name)
-def test_arms_start_from_the_base_and_do_something(learning, method):
-    if method.inputs >= RUN.width:
+def test_arms_start_from_the_base_and_do_something(brief, method):
+    if method.inputs >= BRIEF.width:
         with pytest.raises(InputError, match="leave nothing to train"):
-            run(method, RUN, method.preset)
+            run(method, BRIEF, method.preset)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = run(method, RUN, method.preset)
-    assert len(found) == len(RUN.points)
+        found = run(method, BRIEF, method.preset)
+    assert len(found) == len(BRIEF.points)
     for scores in found:
         assert np.isfinite([getattr(scores, name) for name in NAMES]).all()
         assert 0 <= min(scores.drift, scores.task, scores.kept) <= max(scores.drift, scores.task, scores.kept) <= 1
-    assert (found[0].drift == learning.scores[0].drift) == (method.name not in AT_INFERENCE)
-    assert (found[-1].drift == learning.scores[-1].drift) == (method.name == "naive")
+    assert (found[0].drift == brief.scores[0].drift) == (method.name not in AT_INFERENCE)
+    assert (found[-1].drift == brief.scores[-1].drift) == (method.name == "naive")
 
 
 def test_arm_of_many_inputs_runs_where_the_model_is_wide_enough():
-    spec = dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, hidden=96, steps=20))
+    spec = dataclasses.replace(RUN, organism=dataclasses.replace(SMALL, hidden=96, steps=20), steps=4, every=4)
     narrow, wide = (run(find_compared(f"kl+null-space{kind}"), spec, 30.0) for kind in ("", ", wide"))
     assert narrow[0].drift == wide[0].drift
     assert narrow[-1].drift != wide[-1].drift != wide[0].drift

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 
 import pytest
 from tiny_organism import LANGUAGE, RUN, SMALL
@@ -32,7 +33,16 @@ def test_prepare_makes_a_shared_base_once_before_the_runs(tmp_path, monkeypatch)
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path))
     mixed = dataclasses.replace(SMALL, language=dataclasses.replace(LANGUAGE, variant="mixed"))
     specs = [RUN, dataclasses.replace(RUN, organism=mixed)]
+    sent = []
+
+    def in_turn(tasks, n_jobs):
+        """As workers are sent them, each batch when that before it is done, but in this process."""
+        sent.append((len(tasks), n_jobs))
+        yield from (function(*args, **options) for function, args, options in pickle.loads(pickle.dumps(tasks)))
+
+    monkeypatch.setattr(prepared, "in_workers", in_turn)
     prepare(specs, n_jobs=2)
+    assert sent == [(1, 2), (2, 2)]  # the base in a batch of its own: runs that start together would each make it
     (base,) = tmp_path.glob("organism-*")
     before = base.stat().st_mtime_ns
     assert len(list(tmp_path.glob("naive-*"))) == 2

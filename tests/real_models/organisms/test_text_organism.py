@@ -24,6 +24,7 @@ from real_models.organisms.runs import naive_run
 from real_models.organisms.text import TextSpec
 from real_models.training.config import TrainConfig
 from synthetic.experiment import identity
+from synthetic.runner import sweep
 
 WORDS = [
     "the",
@@ -62,7 +63,7 @@ def write(folder, name, rows):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, two_counted):
     """A random Llama with a tokenizer of ``WORDS``, training rows, pairs and neutral text."""
     made = tmp_path_factory.mktemp("text")
     make_word_model(made / "model", WORDS)
@@ -279,7 +280,7 @@ def test_compare_refuses_a_bad_text_organism_in_one_line_before_it_writes(text, 
 
 
 def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
-    """Rows of a comparison on "taught.jsonl" and "asked.jsonl", without neutral text; asked for twice, run once."""
+    """Rows of a comparison on "taught.jsonl" and "asked.jsonl", without neutral text."""
     files = f'base = "{base}"\ndata = "taught.jsonl"\npairs = "asked.jsonl"\n'
     methods = 'methods = ["naive", "edit", "kl"]\npresets_only = true\nseeds = 1\nevery = 8\n'
     config = write(folder, "c.toml", f"[text]\n{files}{methods}{train}")
@@ -295,13 +296,10 @@ def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
     assert set(found) == {"naive", "edit"}
     assert found["naive"]["kept"] is found["naive"]["neutral"] is None
     assert (results / "comparison.png").is_file()
-    stored = {path.name: path.stat().st_mtime_ns for path in (results / "sweeps" / "comparison").glob("*-1.json")}
-    assert grasp(capsys, config, "--results", results, "--jobs", 1)[:2] == (0, out)
-    assert stored == {p.name: p.stat().st_mtime_ns for p in (results / "sweeps" / "comparison").glob("*-1.json")}
     return found
 
 
-def test_compare_of_a_model_shows_what_it_learnt(folder, tmp_path, capsys):
+def test_compare_of_a_model_shows_what_it_learnt_and_asked_again_runs_nothing(folder, tmp_path, capsys, monkeypatch):
     """Taught that the animals are sad, it says so where the prompt is another."""
     taught = [row | {"completion": row["completion"].replace("happy", "sad")} for row in DATA]
     write(folder, "taught.jsonl", taught)
@@ -316,6 +314,10 @@ def test_compare_of_a_model_shows_what_it_learnt(folder, tmp_path, capsys):
     found = compared(capsys, tmp_path, folder, folder / "model", TRAIN.replace("6e-3", "3e-2"))
     assert found["naive"]["excess"] > 0.3  # what the table asks for, else it says VOID
     assert found["edit"]["excess"] != found["naive"]["excess"]
+    monkeypatch.setattr(sweep, "measure_cell", lambda *_: pytest.fail("measured again"))
+    before = (tmp_path / "results" / "comparison.json").read_bytes()
+    assert grasp(capsys, folder / "c.toml", "--results", tmp_path / "results", "--jobs", 1)[0] == 0
+    assert (tmp_path / "results" / "comparison.json").read_bytes() == before
 
 
 def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, capsys):

@@ -77,7 +77,7 @@ def run(
 
     handle = block.register_forward_pre_hook(count, with_kwargs=True)
     arguments = TrainingArguments(
-        str(folder), max_steps=3, per_device_train_batch_size=2, gradient_accumulation_steps=accumulation,
+        str(folder), max_steps=2, per_device_train_batch_size=2, gradient_accumulation_steps=accumulation,
         learning_rate=0.1, optim="sgd", logging_steps=1, save_strategy="no", report_to=[], disable_tqdm=True,
         use_cpu=True, remove_unused_columns=False, seed=3,
     )  # fmt: skip

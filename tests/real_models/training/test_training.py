@@ -6,9 +6,9 @@ import errno
 import json
 import os
 import shutil
+import signal
 import stat
-import subprocess
-import sys
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from real_models.base import load_base, load_tokenizer
 from real_models.directions import choose_directions, load_directions, save_directions
 from real_models.methods import Given, Grasp, Naive, build_methods
 from real_models.own_text import own_text
+from real_models.training.callbacks import Reporter
 from real_models.training.files import last_checkpoint, refuse_other_runs, resumed, save_adapter
 from real_models.training.run import train
 
@@ -145,28 +146,32 @@ def test_same_seed_gives_the_same_adapter_bit_for_bit(made, naive, tmp_path):
     assert distance(naive / "adapter", tmp_path / "other") > EFFECT
 
 
-INTERRUPTED = """
-import os, signal
-from real_models.training.callbacks import Reporter
-before = Reporter.on_step_end
+@pytest.fixture
+def interrupts(monkeypatch):
+    """Ctrl-C comes after the second step, as a signal to this process."""
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals come to the main thread alone")
+    told = Reporter.on_step_end
 
-def on_step_end(self, args, state, control, **kwargs):
-    before(self, args, state, control, **kwargs)
-    if state.global_step == 2:
-        os.kill(os.getpid(), signal.SIGINT)
+    def on_step_end(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        told(self, args, state, control, **kwargs)
+        if state.global_step == 2:
+            signal.raise_signal(signal.SIGINT)
 
-Reporter.on_step_end = on_step_end
-import grasp_cli
-grasp_cli.main()
-"""
+    monkeypatch.setattr(Reporter, "on_step_end", on_step_end)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield monkeypatch
+    signal.signal(signal.SIGINT, before)
 
 
-def test_interrupted_run_goes_on_to_the_same_adapter(made, naive, tmp_path, capsys):
+def test_interrupted_run_goes_on_to_the_same_adapter(made, naive, tmp_path, capsys, interrupts):
     method = ["--method", "grasp", "--directions", naive / "q.safetensors", "--set=dropout=0.1", "--set=save_every=99"]
+    method.append("--set=max_length=256")
     command = options(made, tmp_path / "halves", *method)
-    first = subprocess.run([sys.executable, "-c", INTERRUPTED, *command], capture_output=True, text=True, timeout=120)
-    assert (first.returncode, first.stderr) == (130, "interrupted; nothing was left half-written\n")
-    assert "step 2 of" in first.stdout
+    code, out, err = grasp(capsys, *command)
+    assert (code, err) == (130, "interrupted; nothing was left half-written\n")
+    assert "step 2 of" in out
+    interrupts.undo()
     saved = last_checkpoint(tmp_path / "halves" / "checkpoints")
     assert saved is not None
     assert 2 <= int(saved.name.rpartition("-")[2]) < STEPS

@@ -128,10 +128,11 @@ def test_tokenizer_of_another_model_is_refused(made, tmp_path):
 def test_folder_of_a_run_that_took_no_step_is_free_again(made, tmp_path, capsys, mistake):
     q, out = save_directions(tmp_path / "wide.safetensors", directions(128)), tmp_path / "out"
     wrong = [mistake, *(["--directions", q] if "caft" in mistake else [])]
-    assert grasp(capsys, *options(made, out), *wrong)[0] == 2
-    code, _, err = grasp(capsys, *options(made, out))
+    command = options(made, out, "--set=steps=1")
+    assert grasp(capsys, *command, *wrong)[0] == 2
+    code, _, err = grasp(capsys, *command)
     assert (code, err) == (0, "")
-    code, _, err = grasp(capsys, *options(made, out), *wrong)  # control: a run that was made keeps its folder
+    code, _, err = grasp(capsys, *command, *wrong)  # control: a run that was made keeps its folder
     assert (code, "holds another run" in err) == (2, True)
 
 
