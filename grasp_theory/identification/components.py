@@ -71,7 +71,7 @@ def identify(
     Raises:
         InputError: no update, no module of the side asked for, options out of range, factors that are not finite.
 
-    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 10 MB of a stack, and
+    Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 20 MB of a stack, and
     the leading directions. A pooled value that no gap follows has an error of up to BULK times itself; ``error`` says
     it.
     """
@@ -105,7 +105,7 @@ def identify(
         alignments.append(_alignment(group))
         directions = leading_directions(group)
         if pooled:
-            group = [replace(m, U=m.U[:, :0]) for m in group]  # they are all in ``directions``
+            group = [replace(m, U=np.zeros((m.width, 0), np.float32)) for m in group]  # all are in ``directions``
             stack = stacks.pop(key)
             decompositions += [
                 _pooled(group, stack, directions, top, normalize=normalize, level=level, seed=seed, begun=begun)

@@ -171,12 +171,14 @@ class _Basis:
         before, self.last, self._found = self.size, block.shape[1], None
         self._vectors = _room(self._vectors, block, before)
         self.size += self.last
+        Q = self._vectors[:, : self.size]
+        inside = Q.T @ image
         grown = np.zeros((self.size, self.size), block.dtype)
         grown[:before, :before] = self._projected
-        grown[:, before:] = self._vectors[:, : self.size].T @ image
+        grown[:, before:] = inside
         grown[before:, :before] = grown[:before, before:].T
         self._projected, self._size = grown, float(np.linalg.norm(image))
-        self._rest = self._outside(self._outside(image))  # one sweep leaves a component of eps * size; two are enough
+        self._rest = self._outside(image - Q @ inside)  # one sweep leaves a component of eps * size; two are enough
 
     def leading(self) -> LeadingSVD:
         """The best k triples of W within the space, with the residual they leave.

@@ -23,7 +23,7 @@ KEPT = 8  # leading directions kept of every module, for the agreement test
 PANEL = 128  # columns of the stack that are multiplied at once
 TOGETHER = 3 << 20  # bytes of factors that are decomposed at once
 RTOL = 1e-7  # accuracy of a module's singular values, in units of its largest
-CACHED_BYTES = 5 << 21  # of a pooled stack; what goes beyond is read again and again
+CACHED_BYTES = 5 << 22  # of a pooled stack; what goes beyond is read again and again
 
 
 @dataclass(frozen=True, eq=False)

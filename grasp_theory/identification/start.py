@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..lowrank import LowRank
 
 Law = Literal["uniform", "gaussian", "orthonormal", "unknown"]
@@ -62,9 +63,7 @@ def start_of(lowrank: LowRank, zero_start: Literal["B", "A"] | None) -> Start | 
     square, tails = _moments(random, unit)
     grown, own = _moments(*_squares(facing.B))
     fan_in = lowrank.shape[1] if zero_start == "B" else lowrank.rank
-    of_b, of_a = lowrank.factor_spectra()
-    eigenvalues = of_a if zero_start == "B" else of_b**2
-    orthonormal = lowrank.rank > 1 and float(np.abs(eigenvalues - 1).max()) <= ORTHONORMAL
+    orthonormal = lowrank.rank > 1 and _orthonormal(lowrank.factor_grams[1 if zero_start == "B" else 0])
     law = "orthonormal" if orthonormal else law_of(square * 3 * fan_in, tails, random.size)
     moved = None
     if law == "uniform":
@@ -107,12 +106,19 @@ def progress(starts: Iterable[Start | None]) -> Progress | None:
     return Progress(float(grown), float(kurtosis), bool(known > 0.5))
 
 
+def _orthonormal(gram: Float[ndarray, "r r"]) -> bool:
+    """Whether its eigenvalues lie within ORTHONORMAL of 1, which those of most lie too far off to do by the diagonal."""
+    if np.abs(np.diagonal(gram) - 1).max() > ORTHONORMAL:  # diagonal entries lie between the eigenvalues
+        return False
+    return float(np.abs(linalg.eigvalsh(gram) - 1).max()) <= ORTHONORMAL
+
+
 def _squares(X: Float[ndarray, "n r"]) -> tuple[Float[ndarray, " k"], float]:
     """(squares of the entries in units of the second, that unit squared) of evenly spaced rows, ENTRIES in all or more.
 
     The unit is 1, but for entries whose fourth powers would leave the range of float64.
     """
-    some = X[:: max(1, X.size // ENTRIES)].astype(np.float64).ravel()
+    some = X[:: max(1, X.size // ENTRIES)].astype(np.float64).ravel(order="K")
     squares = some * some
     if SQUARES[0] < (largest := float(squares.max())) < SQUARES[1]:
         return squares, 1.0
