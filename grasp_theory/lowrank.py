@@ -290,21 +290,22 @@ def _gram_routes(terms: Sequence[LowRank]) -> list[_Gram | None]:
     grams = grams[usable] / traces[usable, :, None, None]
     R, AA = linalg.gram_root(grams[:, 0]), grams[:, 1]
     lam, x = linalg.eigh(R @ AA @ R.transpose(0, 2, 1))
-    root = np.sqrt(lam.clip(0))[:, ::-1]
-    mixed = x.transpose(0, 2, 1)[:, ::-1] @ R
-    towards = np.divide(AA @ mixed.transpose(0, 2, 1), root[:, None, :], where=root[:, None, :] > 0, out=np.zeros_like(AA))
-    norms = _norm_bounds(grams)
-    for n, N, S, left, right in zip(usable, norms, root, towards, mixed, strict=True):
+    root, mixed = np.sqrt(lam.clip(0)), x.transpose(0, 2, 1) @ R
+    inverse = np.divide(1, root, where=root > 0, out=np.zeros_like(root))
+    towards = AA @ mixed.transpose(0, 2, 1) * inverse[:, None, :]
+    # descending from here on
+    descending = (part[:, ::-1] for part in (root, towards.transpose(0, 2, 1), mixed))
+    for n, N, S, left, right in zip(usable, _norm_bounds(grams), *descending, strict=True):
         term, (b, a) = terms[n], (float(t) ** 0.5 for t in traces[n])
         scaling, limit = float(term.scaling), min(*terms[n].shape, terms[n].rank)
         size = abs(scaling) * b * a  # plain floats overflow without a warning
         K = size * float(np.sqrt(N.prod()))
-        if S[0] == 0 or not (K * K < np.inf and size < np.inf):
+        if size * S[0] == 0 or not K * K < np.inf:
             continue
         # Rounding of a dot product of length n grows like √n; the eigendecomposition adds a multiple of r.
         eta = (np.sqrt(max(term.shape)) + term.rank) * EPS
         routes[n] = _Gram(
-            size * S[:limit], abs(scaling) * a * left[:, :limit], scaling * b * right[:limit], float(eta) * (K * K)
+            size * S[:limit], abs(scaling) * a * left[:limit].T, scaling * b * right[:limit], float(eta) * (K * K)
         )
     return routes
 

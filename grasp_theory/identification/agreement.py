@@ -109,14 +109,16 @@ def _cosines(
     gram: Float[ndarray, "L k L k"], S: Float[ndarray, "L k"], lowest: Float[ndarray, "L 1"]
 ) -> tuple[Float[ndarray, "L k L k"], ndarray]:
     """(cos²(l, i, l', j) between the singular vectors of what is left of the modules, usable (L, k))."""
+    L, k = S.shape
     within = np.einsum("lj,ljli,li->lji", S, gram, S)  # U S restricted to what is left: its Gram matrix, per module
     power, Y = linalg.eigh(within)
     power, Y = power[:, ::-1], Y[:, :, ::-1]
     usable = power > np.maximum(lowest, 1e-10 * np.maximum(power[:, :1], np.finfo(float).tiny))
     unit = np.where(usable, 1 / np.sqrt(np.where(usable, power, 1.0)), 0.0)
     coordinates = S[:, :, None] * Y * unit[:, None, :]
-    half = np.einsum("lji,ljmn->limn", coordinates, gram)
-    return np.einsum("limn,mnj->limj", half, coordinates) ** 2, usable
+    half = coordinates.transpose(0, 2, 1) @ gram.reshape(L, k, L * k)  # (l, i, m n)
+    both = half.reshape(L * k, L, k).transpose(1, 0, 2) @ coordinates  # (m, l i, j)
+    return both.reshape(L, L, k, k).transpose(1, 2, 0, 3) ** 2, usable
 
 
 def _test(

@@ -226,13 +226,21 @@ class Panels:
         kind = np.float32 if quick else np.float64
         X = X.astype(kind, copy=False)
         image = np.zeros_like(X)
-        for W, weights in zip(self._stack.kept, self._weights, strict=True):
-            W = W.astype(kind, copy=False)
-            image += W @ ((weights**2).astype(kind)[:, None] * (W.T @ X))
+        for W, weights in self.blocks(kind):
+            image += W @ (weights**2 * (W.T @ X))
         for _, factor, mixing in self._loaded():
             factor, mixing = factor.astype(kind, copy=False), mixing.astype(kind)
             image += factor @ (mixing @ (mixing.T @ (factor.T @ X)))
         return image
+
+    def narrow(self) -> Columns | None:
+        """Its products from the other side, where all is kept and there are less than half as many columns as rows."""
+        return None if self._stack.loaded or 2 * self.shape[1] >= self.shape[0] else Columns(self)
+
+    def blocks(self, kind: type[np.floating]) -> Iterator[tuple[Float[ndarray, "width q"], Float[ndarray, "q 1"]]]:
+        """(columns, their weights) of what is kept."""
+        for W, weights in zip(self._stack.kept, self._weights, strict=True):
+            yield W.astype(kind, copy=False), weights.astype(kind)[:, None]
 
     def layer_shares(self, U: Float[ndarray, "width k"], layers: Int[ndarray, " L"]) -> Float[ndarray, "layers k"]:
         """‖u_iᵀ W_l‖² summed over the modules of each layer, as a share of its sum: what component i is made of."""
@@ -250,3 +258,27 @@ class Panels:
         for n, (update, mixing) in self._stack.loaded.items():
             factor = update.factor("B") if self._stack.side == "write" else update.factor("A").T
             yield n, factor, mixing * self._scales[n]
+
+
+class Columns:
+    """A stack of which all is kept, to be multiplied by from the side of its columns."""
+
+    def __init__(self, panels: Panels) -> None:
+        self._panels = panels
+
+    def inner(self, Y: Float[ndarray, "n k"], *, quick: bool) -> Float[ndarray, "n k"]:
+        """WᵀW Y in float64, or in float32 where ``quick``."""
+        kind = np.float32 if quick else np.float64
+        image = self._image(Y.astype(kind, copy=False), kind)
+        return np.vstack([weights * (W.T @ image) for W, weights in self._panels.blocks(kind)])
+
+    def image(self, Y: Float[ndarray, "n k"]) -> Float[ndarray, "m k"]:
+        """W Y in float64."""
+        return self._image(Y.astype(np.float64, copy=False), np.float64)
+
+    def _image(self, Y: Float[ndarray, "n k"], kind: type[np.floating]) -> Float[ndarray, "m k"]:
+        image, first = np.zeros((self._panels.shape[0], Y.shape[1]), kind), 0
+        for W, weights in self._panels.blocks(kind):
+            image += W @ (weights * Y[first : first + W.shape[1]])
+            first += W.shape[1]
+        return image

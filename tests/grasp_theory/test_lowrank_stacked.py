@@ -34,7 +34,7 @@ def test_updates_decomposed_together_are_the_same_as_one_by_one(monkeypatch):
     together = updates()
     decompose(together)
     calls = []
-    monkeypatch.setattr(grasp_theory.lowrank, "_eigen_of", lambda grams: calls.append(grams))
+    monkeypatch.setattr(grasp_theory.lowrank, "_gram_routes", lambda terms: calls.append(terms))
     found = [u.svd(rtol=1e-7) for u in together]
     assert not calls  # nothing is computed again
     monkeypatch.undo()
