@@ -107,16 +107,16 @@ def progress(starts: Iterable[Start | None]) -> Progress | None:
 
 
 def _orthonormal(gram: Float[ndarray, "r r"]) -> bool:
-    """Whether its eigenvalues lie within ORTHONORMAL of 1, which those of most lie too far off to do by the diagonal."""
+    """Whether its eigenvalues lie within ORTHONORMAL of 1; the diagonals of most tell already that they do not."""
     if np.abs(np.diagonal(gram) - 1).max() > ORTHONORMAL:  # diagonal entries lie between the eigenvalues
         return False
     return float(np.abs(linalg.eigvalsh(gram) - 1).max()) <= ORTHONORMAL
 
 
 def _squares(X: Float[ndarray, "n r"]) -> tuple[Float[ndarray, " k"], float]:
-    """(squares of the entries in units of the second, that unit squared) of evenly spaced rows, ENTRIES in all or more.
+    """(squares, unit): the squared entries of evenly spaced rows, ENTRIES in all or a few more, are squares * unit.
 
-    The unit is 1, but for entries whose fourth powers would leave the range of float64.
+    The unit is 1, but for entries whose fourth powers would leave the range of float64. All 0 where one is not finite.
     """
     some = X[:: max(1, X.size // ENTRIES)].astype(np.float64).ravel(order="K")
     squares = some * some
@@ -129,7 +129,7 @@ def _squares(X: Float[ndarray, "n r"]) -> tuple[Float[ndarray, " k"], float]:
 
 
 def _moments(squares: Float[ndarray, " k"], unit: float) -> tuple[float, float | None]:
-    """(mean square, kurtosis about 0) of the entries with these squares; (0, None) where all are 0 or one is not finite."""
+    """(mean square, kurtosis about 0) of the entries with these squares; (0, None) where all are 0."""
     mean = float(squares.sum()) / squares.size
     return mean * unit, float(squares @ squares) / squares.size / mean**2 if mean else None
 
