@@ -246,7 +246,7 @@ def test_sharing_finds_a_planted_direction_and_its_size(outliers):
 def test_sharing_without_draws_is_what_all_draws_give(monkeypatch, cosine):
     """The bound decides only what no draw would have changed, and it decides the plain cases."""
     module = import_module("grasp_theory.identification.sharing")
-    U = directions(np.random.default_rng(3), 300, 10, cosine=cosine, outliers=2.0)
+    U = directions(np.random.default_rng(3), 2000, 10, cosine=cosine, outliers=2.0)
     asked, forms = [], module._forms
     monkeypatch.setattr(module, "_forms", lambda U, modules: asked.append(len(modules)) or forms(U, modules))
     bounded = sharing(U, np.ones(10), np.ones(10)).p_values
