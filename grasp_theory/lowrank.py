@@ -310,7 +310,7 @@ def _gram_routes(terms: Sequence[LowRank]) -> list[_Gram | None]:
     return routes
 
 
-def _norm_bounds(grams: Float[ndarray, "n r r"]) -> Float[ndarray, " n"]:
+def _norm_bounds(grams: Float[ndarray, "*n r r"]) -> Float[ndarray, "*n"]:
     """Upper bounds on the spectral norms of positive semidefinite matrices of trace 1, no more than r^(1/16) of them.
 
     λ_max <= (Σ λ_i^16)^(1/16), the Frobenius norm of the eighth power; ten times as quick as eigenvalues.
