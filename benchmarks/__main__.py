@@ -18,7 +18,8 @@ def main() -> int:
     """Measure, print, say whether everything holds."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found = decompose.claims(folder, 16, 4) + decompose.claims(folder, 64, 8, repeats=3)
+        found = decompose.claims(folder, 16, decomposing=6, everything=14, necessary=6)
+        found += decompose.claims(folder, 64, decomposing=10, everything=14, necessary=4, repeats=3)
         found += decompose.pickled(folder) + processes.claims(folder)
         found += lab.claims(folder)
         found += training.claims(folder)

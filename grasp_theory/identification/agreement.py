@@ -12,7 +12,7 @@ from .. import linalg
 from .rule import P_VALUE
 
 DRAWS = 999
-ROWS = 1024  # of the directions that are promoted to float64 at a time
+ROWS = 1024  # of the directions that are multiplied at a time
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,23 @@ def agreement(
     that the layers do not share come out of a stack as mixtures, and removing a mixture from every module leaves
     remainders that agree for that reason alone; removing a shared direction does not.
 
-    None also where fewer than two layers or fewer than two components a module are left. Cost O(d (L k)²) once, then
-    O(L² k³ + draws L²) a component; memory O(L² k²).
+    None also where fewer than two layers or fewer than two components a module are left.
+
+    Args:
+        removed: orthonormal columns.
+
+    Cost O(d (L k)²) once, then O(L² k³ + draws L²) a component; memory O(L² k²).
     """
     d, L, k = modules.U.shape
     basis = modules.U.reshape(d, L * k)
-    gram, inside = _inner_products(basis, removed)
+    outside, inside = _inner_products(basis, removed)
     # What is left of a module below the rounding of its stored directions is not there.
     lowest = float(np.finfo(basis.dtype).eps) * modules.S[:, :1] ** 2
     rng = np.random.default_rng(seed)
     count = removed.shape[1] + 1
     results: list[Agreement | None] = []
     for i in range(count):
-        rest = gram - inside[:i].T @ inside[:i]
+        rest = outside + inside[i:].T @ inside[i:]
         cos2, usable = _cosines(rest.reshape(L, k, L, k), modules.S, lowest)
         found = _test(cos2, usable, modules.layers, draws, rng, d)
         results.append(found)
@@ -85,27 +89,36 @@ def agreement(
 
 
 def _inner_products(basis: ndarray, removed: ndarray) -> tuple[ndarray, ndarray]:
-    """(basisᵀ basis, removedᵀ basis) in float64, a few rows at a time: deflation cancels most of their digits."""
-    gram, inside = np.zeros((basis.shape[1],) * 2), np.zeros((removed.shape[1], basis.shape[1]))
+    """(restᵀ rest, removedᵀ basis), rest = basis − removed removedᵀ basis.
+
+    What is left with only the first i of them removed has the Gram matrix restᵀ rest + Σ_{j >= i} of the others' outer
+    products: sums alone, so that no digit cancels and products in float32 are as good as the stored directions.
+    """
+    kind, n = basis.dtype, basis.shape[1]
+    removed = removed.astype(kind)
+    inside, gram = removed.T @ basis, np.zeros((n, n))
     for start in range(0, len(basis), ROWS):
-        rows = basis[start : start + ROWS].astype(np.float64)
-        gram += rows.T @ rows
-        inside += removed[start : start + ROWS].astype(np.float64).T @ rows
-    return gram, inside
+        rest = basis[start : start + ROWS]
+        if len(inside):
+            rest = rest - removed[start : start + ROWS] @ inside
+        gram += rest.T @ rest
+    return gram, inside.astype(np.float64)
 
 
 def _cosines(
     gram: Float[ndarray, "L k L k"], S: Float[ndarray, "L k"], lowest: Float[ndarray, "L 1"]
 ) -> tuple[Float[ndarray, "L k L k"], ndarray]:
     """(cos²(l, i, l', j) between the singular vectors of what is left of the modules, usable (L, k))."""
+    L, k = S.shape
     within = np.einsum("lj,ljli,li->lji", S, gram, S)  # U S restricted to what is left: its Gram matrix, per module
     power, Y = linalg.eigh(within)
     power, Y = power[:, ::-1], Y[:, :, ::-1]
     usable = power > np.maximum(lowest, 1e-10 * np.maximum(power[:, :1], np.finfo(float).tiny))
     unit = np.where(usable, 1 / np.sqrt(np.where(usable, power, 1.0)), 0.0)
     coordinates = S[:, :, None] * Y * unit[:, None, :]
-    half = np.einsum("lji,ljmn->limn", coordinates, gram)
-    return np.einsum("limn,mnj->limj", half, coordinates) ** 2, usable
+    half = coordinates.transpose(0, 2, 1) @ gram.reshape(L, k, L * k)  # (l, i, m n)
+    both = half.reshape(L * k, L, k).transpose(1, 0, 2) @ coordinates  # (m, l i, j)
+    return both.reshape(L, L, k, k).transpose(1, 2, 0, 3) ** 2, usable
 
 
 def _test(
@@ -116,7 +129,7 @@ def _test(
     keep = counts > 1
     if len(np.unique(layers[keep])) < 2:
         return None
-    cos2, layers, counts = cos2[keep][:, :, keep], layers[keep], counts[keep]
+    cos2, layers, counts = np.ascontiguousarray(cos2[keep][:, :, keep]), layers[keep], counts[keep]
     first, second = np.nonzero(np.triu(layers[:, None] != layers[None, :]))
     value = float(cos2[first, 0, second, 0].mean())
     null = np.concatenate([_null(cos2, counts, first, second, n, rng) for n in _batches(draws, len(first))])
@@ -149,5 +162,7 @@ def _null(
     rng: np.random.Generator,
 ) -> Float[ndarray, " draws"]:
     """Draws of the statistic under the null, as described in :func:`agreement`."""
-    drawn = (rng.random((draws, len(counts))) * counts).astype(np.intp)
-    return cos2[first, drawn[:, first], second, drawn[:, second]].mean(axis=1)
+    L, k = cos2.shape[:2]
+    drawn = (rng.random((draws, L)) * counts).astype(np.intp)
+    drawn += k * np.arange(L)  # row of the table
+    return cos2.ravel().take(drawn[:, first] * (L * k) + drawn[:, second]).mean(axis=1)

@@ -33,6 +33,22 @@ class Products(Protocol):
 
     def gram(self, X: Float[ndarray, "m k"], *, quick: bool) -> Float[ndarray, "m k"]: ...
 
+    def narrow(self) -> Narrow | None:
+        """The same matrix where its columns are few and all at hand, so that WᵀW is less to work with than W Wᵀ."""
+        ...
+
+
+class Narrow(Protocol):
+    """A matrix W (m, n) of few columns, by its products."""
+
+    def inner(self, Y: Float[ndarray, "n k"], *, quick: bool) -> Float[ndarray, "n k"]:
+        """WᵀW Y, in float64 or, where ``quick``, in float32."""
+        ...
+
+    def image(self, Y: Float[ndarray, "n k"]) -> Float[ndarray, "m k"]:
+        """W Y in float64."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class LeadingSVD:
@@ -92,14 +108,16 @@ def leading_svd(
         U, S, _ = linalg.svd(products.dense(), full_matrices=False)
         return LeadingSVD(U[:, :k], S[:k], np.full(k, max(m, n) * np.finfo(np.float64).eps * S[0]))
 
-    start = np.random.default_rng(0).standard_normal((m, width))
+    narrow = None if blocks else products.narrow()
+    product = products.gram if narrow is None else narrow.inner
+    start = np.random.default_rng(0).standard_normal((m if narrow is None else n, width))
     limit = min(m, n) - width
     if not blocks:
         rough, quick = _Basis(k, ROUNDING), start.astype(np.float32)
         _extend(
             rough,
             quick,
-            lambda X: products.gram(X, quick=True),
+            lambda X: product(X, quick=True),
             lambda f: _enough(f, ROUGH * rtol, bulk and ROUGH * bulk),
             max_steps,
             limit,
@@ -107,8 +125,12 @@ def leading_svd(
         start = rough.ritz(width).astype(np.float64)
         del rough, quick
     basis = _Basis(k, 0.0)
-    _extend(basis, start, lambda X: products.gram(X, quick=False), lambda f: _enough(f, rtol, bulk), max_steps, limit)
-    return basis.leading()
+    _extend(basis, start, lambda X: product(X, quick=False), lambda f: _enough(f, rtol, bulk), max_steps, limit)
+    found = basis.leading()
+    if narrow is None:
+        return found
+    # The images W y are orthogonal and of length S; QR divides by it, and finds a direction where it is 0.
+    return LeadingSVD(linalg.qr(narrow.image(found.U))[0], found.S, found.errors)
 
 
 def _enough(found: LeadingSVD, rtol: float, bulk: float | None) -> bool:
@@ -171,12 +193,14 @@ class _Basis:
         before, self.last, self._found = self.size, block.shape[1], None
         self._vectors = _room(self._vectors, block, before)
         self.size += self.last
+        Q = self._vectors[:, : self.size]
+        inside = Q.T @ image
         grown = np.zeros((self.size, self.size), block.dtype)
         grown[:before, :before] = self._projected
-        grown[:, before:] = self._vectors[:, : self.size].T @ image
+        grown[:, before:] = inside
         grown[before:, :before] = grown[:before, before:].T
         self._projected, self._size = grown, float(np.linalg.norm(image))
-        self._rest = self._outside(self._outside(image))  # one sweep leaves a component of eps * size; two are enough
+        self._rest = self._outside(image - Q @ inside)  # one sweep leaves a component of eps * size; two are enough
 
     def leading(self) -> LeadingSVD:
         """The best k triples of W within the space, with the residual they leave.
@@ -229,6 +253,10 @@ class Blocks:
         if not shapes or len({rows for rows, _ in shapes}) > 1:
             raise InputError(f"needs blocks with one number of rows, got shapes {shapes}")
         self.blocks, self.shape = blocks, (shapes[0][0], sum(columns for _, columns in shapes))
+
+    def narrow(self) -> None:
+        """They may be loaded while being iterated over, once a product."""
+        return None
 
     def dense(self) -> Float[ndarray, "m n"]:
         return np.hstack(list(self.blocks)).astype(np.float64)

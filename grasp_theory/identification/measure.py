@@ -23,7 +23,7 @@ KEPT = 8  # leading directions kept of every module, for the agreement test
 PANEL = 128  # columns of the stack that are multiplied at once
 TOGETHER = 3 << 20  # bytes of factors that are decomposed at once
 RTOL = 1e-7  # accuracy of a module's singular values, in units of its largest
-CACHED_BYTES = 5 << 21  # of a pooled stack; what goes beyond is read again and again
+CACHED_BYTES = 17 << 20  # of a pooled stack; what goes beyond is read again and again
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +70,8 @@ def decomposed(updates: Iterable[Update]) -> Iterator[tuple[Update, LowRank]]:
 
 
 def measure(update: Update, lowrank: LowRank, side: Side, kept: int) -> Module:
-    """Decompose one module, keeping at least KEPT leading directions; ``lowrank`` is the update's, loaded."""
-    svd = lowrank.svd(max(kept, KEPT), rtol=RTOL, vectors="left" if side == "write" else "right")
+    """Decompose one module, keeping so many leading directions; ``lowrank`` is the update's, loaded."""
+    svd = lowrank.svd(kept, rtol=RTOL, vectors="left" if side == "write" else "right")
     largest = float(svd.S.max(initial=0.0))
     if largest:
         require_square(update.name, largest)
@@ -139,13 +139,13 @@ def floor_and_power(noise: Noise, level: float, modules: int, directions: Leadin
     return Floor(floor, level, "estimated"), Power(visible, visible / modules**0.5, "estimated")
 
 
-def leading_directions(group: Sequence[Module]) -> LeadingDirections:
-    """The leading directions of a group, padded with zero strength to a common number."""
+def gathered(group: Sequence[Module], directions: Iterable[Float[ndarray, "width k"]]) -> LeadingDirections:
+    """The leading directions of a group, one array a module, padded with zero strength to KEPT each."""
     L = len(group)
     U, S = np.zeros((group[0].width, L, KEPT), np.float32), np.zeros((L, KEPT))
-    for l, m in enumerate(group):
-        kept = min(KEPT, m.U.shape[1])
-        U[:, l, :kept], S[l, :kept] = m.U[:, :kept], m.S[:kept]
+    for l, (m, own) in enumerate(zip(group, directions, strict=True)):
+        kept = min(KEPT, own.shape[1])
+        U[:, l, :kept], S[l, :kept] = own[:, :kept], m.S[:kept]
     # A module without a layer counts as a layer of its own.
     places = [(l,) if m.place is None else m.place for l, m in enumerate(group)]
     number = {place: n for n, place in enumerate(dict.fromkeys(places))}
@@ -195,6 +195,25 @@ class Stack:
         self._filled += q
         self._used += 4 * rows * q
 
+    def leading(self, values: Sequence[Float[ndarray, " q"]]) -> Iterator[Float[ndarray, "width k"]]:
+        """KEPT leading singular vectors of every module, or all: their columns over these singular values."""
+        first, panel = 0, 0
+        for n, (S, norm) in enumerate(zip(values, self.norms, strict=True)):
+            inverse = norm / np.maximum(S[:KEPT], np.finfo(float).tiny * norm)
+            if n in self.loaded:
+                factor, mixing = self._factor(n)
+                yield factor @ (mixing[:, :KEPT] * inverse)
+                continue
+            if first == len(self.owners[panel]):
+                first, panel = 0, panel + 1
+            yield self.kept[panel][:, first : first + len(inverse)] * inverse
+            first += len(S)
+
+    def _factor(self, n: int) -> tuple[Float[ndarray, "width r"], Float[ndarray, "r q"]]:
+        """(factor, mixing) of a module that is not kept, W = factor @ mixing with norm 1."""
+        update, mixing = self.loaded[n]
+        return (update.factor("B") if self.side == "write" else update.factor("A").T), mixing
+
     def panels(self, factors: Float[ndarray, " L"] | None = None) -> Panels:
         """The matrices, the modules multiplied by these numbers, once all have been added."""
         if self.kept:
@@ -226,13 +245,21 @@ class Panels:
         kind = np.float32 if quick else np.float64
         X = X.astype(kind, copy=False)
         image = np.zeros_like(X)
-        for W, weights in zip(self._stack.kept, self._weights, strict=True):
-            W = W.astype(kind, copy=False)
-            image += W @ ((weights**2).astype(kind)[:, None] * (W.T @ X))
+        for W, weights in self.blocks(kind):
+            image += W @ (weights**2 * (W.T @ X))
         for _, factor, mixing in self._loaded():
             factor, mixing = factor.astype(kind, copy=False), mixing.astype(kind)
             image += factor @ (mixing @ (mixing.T @ (factor.T @ X)))
         return image
+
+    def narrow(self) -> Columns | None:
+        """Its products from the other side, where all is kept and there are less than half as many columns as rows."""
+        return None if self._stack.loaded or 2 * self.shape[1] >= self.shape[0] else Columns(self)
+
+    def blocks(self, kind: type[np.floating]) -> Iterator[tuple[Float[ndarray, "width q"], Float[ndarray, "q 1"]]]:
+        """(columns, their weights) of what is kept."""
+        for W, weights in zip(self._stack.kept, self._weights, strict=True):
+            yield W.astype(kind, copy=False), weights.astype(kind)[:, None]
 
     def layer_shares(self, U: Float[ndarray, "width k"], layers: Int[ndarray, " L"]) -> Float[ndarray, "layers k"]:
         """‖u_iᵀ W_l‖² summed over the modules of each layer, as a share of its sum: what component i is made of."""
@@ -247,6 +274,30 @@ class Panels:
 
     def _loaded(self) -> Iterator[tuple[int, Float[ndarray, "width r"], Float[ndarray, "r q"]]]:
         """(module, factor, mixing) of those that are not kept, W = factor @ mixing."""
-        for n, (update, mixing) in self._stack.loaded.items():
-            factor = update.factor("B") if self._stack.side == "write" else update.factor("A").T
+        for n in self._stack.loaded:
+            factor, mixing = self._stack._factor(n)
             yield n, factor, mixing * self._scales[n]
+
+
+class Columns:
+    """A stack of which all is kept, to be multiplied by from the side of its columns."""
+
+    def __init__(self, panels: Panels) -> None:
+        self._panels = panels
+
+    def inner(self, Y: Float[ndarray, "n k"], *, quick: bool) -> Float[ndarray, "n k"]:
+        """WᵀW Y in float64, or in float32 where ``quick``."""
+        kind = np.float32 if quick else np.float64
+        image = self._image(Y.astype(kind, copy=False), kind)
+        return np.vstack([weights * (W.T @ image) for W, weights in self._panels.blocks(kind)])
+
+    def image(self, Y: Float[ndarray, "n k"]) -> Float[ndarray, "m k"]:
+        """W Y in float64."""
+        return self._image(Y.astype(np.float64, copy=False), np.float64)
+
+    def _image(self, Y: Float[ndarray, "n k"], kind: type[np.floating]) -> Float[ndarray, "m k"]:
+        image, first = np.zeros((self._panels.shape[0], Y.shape[1]), kind), 0
+        for W, weights in self._panels.blocks(kind):
+            image += W @ (weights * Y[first : first + W.shape[1]])
+            first += W.shape[1]
+        return image

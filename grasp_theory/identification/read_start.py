@@ -170,16 +170,16 @@ def stacked(X: Float[ndarray, "m d"], about: ReadStart, *, seed: int = 0) -> Rea
     """
     m, d = X.shape
     edge = white_edge(m, d)
-    gram = _gram(X)
+    gram, floor = _gram(X), edge.floor(about.level)
+    if linalg.is_definite(floor**2 * np.eye(len(gram)) - gram):  # then no singular value is above it
+        return replace(about, floor=floor, visible=spike_strength(floor, m, d, s=1.0))
     values = np.sqrt(linalg.eigvalsh(gram)[::-1].clip(0))
-    widening = 1.0
-    if values[0] > edge.floor(about.level):
-        rng = np.random.default_rng(seed)
-        signs = (rng.integers(0, 2, X.shape, dtype=np.int8) * np.int8(2) - np.int8(1) for _ in range(DRAWS))
-        flipped = max(float(linalg.eigvalsh(_gram(X * e))[-1]) for e in signs)
-        widening = max(1.0, flipped / (edge.centre + MEAN * edge.width))
+    rng = np.random.default_rng(seed)
+    signs = (rng.integers(0, 2, X.shape, dtype=np.int8) * np.int8(2) - np.int8(1) for _ in range(DRAWS))
+    flipped = max(float(linalg.eigvalsh(_gram(X * e))[-1]) for e in signs)
+    widening = max(1.0, flipped / (edge.centre + MEAN * edge.width))
     s = widening**0.5
-    floor = edge.floor(about.level) * s
+    floor *= s
     above = values[values > floor]
     tested = replace(about, widening=widening, floor=floor, visible=spike_strength(floor, m, d, s=s))
     if not above.size:

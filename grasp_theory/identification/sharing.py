@@ -4,34 +4,85 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from .. import linalg
 
 DRAWS = 4000
 ROWS = 512  # of the directions that are multiplied at a time
+CERTAIN = 1e-9  # bound on a p-value, below which no draw would reach the statistic
 
 
 @dataclass(frozen=True, eq=False)
 class Sharing:
-    """The test of one kind of module over the layers.
+    """The test of one kind of module over the layers, by :func:`sharing`.
 
     Attributes:
-        cosines: of each module with the others, root mean square ``|cos|``.
-        expected: the same under the null.
-        p_values: of each module, corrected for their number (Holm).
-        common: the direction nearest to all of them.
-        explained: share of ‖dW‖_F² of these modules that lies along ``common``.
+        directions, along: as given.
+        gram: inner products of the directions.
+        statistics: Σ_{l' ≠ l} ⟨u_l, u_l'⟩² of each module.
+        means: of the statistics under the null.
+        energy: ‖dW‖_F² of all these modules.
     """
 
-    cosines: Float[ndarray, " L"]
-    expected: Float[ndarray, " L"]
-    p_values: Float[ndarray, " L"]
-    common: Float[ndarray, " d"]
-    explained: float
+    directions: Float[ndarray, "d L"]
+    along: Float[ndarray, " L"]
+    gram: Float[ndarray, "L L"]
+    statistics: Float[ndarray, " L"]
+    means: Float[ndarray, " L"]
+    energy: float
+    seed: int
+
+    @property
+    def cosines(self) -> Float[ndarray, " L"]:
+        """Of each module with the others, root mean square ``|cos|``."""
+        return np.sqrt(self.statistics / (len(self.along) - 1))
+
+    @property
+    def expected(self) -> Float[ndarray, " L"]:
+        """The same under the null."""
+        return np.sqrt(self.means / (len(self.along) - 1))
+
+    @cached_property
+    def p_values(self) -> Float[ndarray, " L"]:
+        """Of each module, corrected for their number (Holm).
+
+        None is drawn for a module whose p-value a bound puts below CERTAIN. Proved here: with lambda_j >= 0 of sum T,
+        E exp(s Σ lambda_j g_j²) = Π (1 − 2 s lambda_j)^−½ is log-convex in lambda, hence largest with all of T in one
+        of them; Chernoff's bound at the best s is P(Σ lambda_j g_j² >= x T) <= √x exp((1 − x)/2) for x >= 1. The
+        modules in doubt all take the same normal draws.
+
+        Cost: O(d L²) for each module that is in doubt.
+        """
+        L = len(self.along)
+        x = np.maximum(self.statistics / np.maximum(self.means, np.finfo(float).tiny), 1.0)
+        doubt = np.flatnonzero(np.sqrt(x) * np.exp((1 - x) / 2) >= CERTAIN)
+        reached = np.zeros(L)
+        if doubt.size:
+            others = np.array([np.delete(np.arange(L), l) for l in doubt])
+            forms = _forms(self.directions, doubt)
+            rows = np.arange(len(doubt))[:, None, None]
+            lam = np.maximum(linalg.eigvalsh(forms[rows, others[:, :, None], others[:, None, :]]), 0)
+            draws = np.random.default_rng(self.seed).standard_normal((DRAWS, L - 1)) ** 2 @ lam.T
+            reached[doubt] = np.count_nonzero(draws >= self.statistics[doubt], axis=0)
+        return holm((1 + reached) / (1 + DRAWS))
+
+    @cached_property
+    def common(self) -> Float[ndarray, " d"]:
+        """The direction nearest to all of them, weighted by their singular values."""
+        # the leading left singular vector of U diag(along), from the small Gram matrix
+        mixing = self.along * linalg.eigh(self.along[:, None] * self.gram * self.along)[1][:, -1]
+        common = self.directions @ mixing
+        return common / np.linalg.norm(common)
+
+    @property
+    def explained(self) -> float:
+        """Share of ‖dW‖_F² of these modules that lies along ``common``."""
+        return float(np.sum((self.along * (self.common @ self.directions)) ** 2) / self.energy)
 
 
 def sharing(
@@ -54,43 +105,33 @@ def sharing(
         along: largest singular value of each module.
         energies: ‖dW_l‖_F².
 
-    Cost: O(d L²) a module.
+    Cost: O(d L²); p-values are computed when they are asked for.
     """
     L = directions.shape[1]
-    gram, forms = _forms(directions)
-    rng = np.random.default_rng(seed)
-    statistic = np.sum(gram**2, axis=1) - np.diag(gram) ** 2
-    others = np.array([np.delete(np.arange(L), l) for l in range(L)])
-    lam = np.maximum(linalg.eigvalsh(forms[np.arange(L)[:, None, None], others[:, :, None], others[:, None, :]]), 0)
-    expected = lam.sum(axis=1)
-    draws = rng.standard_normal((DRAWS, L - 1)) ** 2 @ lam.T
-    p = (1 + np.count_nonzero(draws >= statistic, axis=0)) / (1 + DRAWS)
-    # the leading left singular vector of U diag(along), from the small Gram matrix
-    mixing = along * linalg.eigh(along[:, None] * gram * along)[1][:, -1]
-    common = directions @ mixing
-    common /= np.linalg.norm(common)
-    inside = (along * (common @ directions)) ** 2
-    return Sharing(
-        np.sqrt(statistic / (L - 1)), np.sqrt(expected / (L - 1)), holm(p), common, float(inside.sum() / energies.sum())
-    )
+    gram, squares = np.zeros((L, L)), np.zeros((L, L))
+    for start in range(0, len(directions), ROWS):
+        rows = directions[start : start + ROWS].astype(np.float64)
+        gram += rows.T @ rows
+        rows *= rows
+        squares += rows.T @ rows
+    statistics, means = (np.sum(X, axis=1) - np.diag(X) for X in (gram**2, squares))
+    return Sharing(directions, along, gram, statistics, means, float(energies.sum()), seed)
 
 
-def _forms(U: Float[ndarray, "d L"]) -> tuple[Float[ndarray, "L L"], Float[ndarray, "L L L"]]:
-    """(UᵀU, Uᵀ diag(u_l²) U for every l); the entries of the second are products of u_a u_b, a <= b, and u_l².
+def _forms(U: Float[ndarray, "d L"], modules: Int[ndarray, " n"]) -> Float[ndarray, "n L L"]:
+    """Uᵀ diag(u_l²) U for these l; the entries are products of u_a u_b, a <= b, and u_l².
 
-    The second is the null alone, to be drawn from: its products are in float32.
+    They are the null alone, to be drawn from: the products are in float32.
     """
     L = U.shape[1]
     a, b = np.triu_indices(L)
-    gram, forms = np.zeros((L, L)), np.zeros((L, len(a)))
+    forms = np.zeros((len(modules), len(a)))
     for start in range(0, len(U), ROWS):
-        rows = U[start : start + ROWS].astype(np.float64)
-        gram += rows.T @ rows
-        turned = rows.T.astype(np.float32)
-        forms += (turned * turned) @ (turned[a] * turned[b]).T
-    full = np.empty((L, L, L))
+        turned = U[start : start + ROWS].T.astype(np.float32)
+        forms += turned[modules] ** 2 @ (turned[a] * turned[b]).T
+    full = np.empty((len(modules), L, L))
     full[:, a, b] = full[:, b, a] = forms
-    return gram, full
+    return full
 
 
 def holm(p: Sequence[float] | Float[ndarray, " n"]) -> Float[ndarray, " n"]:

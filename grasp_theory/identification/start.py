@@ -10,12 +10,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from .. import linalg
 from ..lowrank import LowRank
 
 Law = Literal["uniform", "gaussian", "orthonormal", "unknown"]
 UNIFORM, GAUSSIAN = 1.8, 3.0  # kurtosis E x⁴/(E x²)²
 WIDEST = 4.0  # mean square over the uniform law's, up to which a trained factor's start can be told
 ENTRIES = 1 << 14  # of a factor that are looked at: evenly spaced rows or columns of a larger one
+SQUARES = (1e-140, 1e140)  # of the largest entry, where sums of fourth powers keep their digits
 INSIDE = 1.005  # of the interval's end: an entry beyond has moved; below that it may be rounding to bfloat16
 STEPS = 1.5  # kurtosis of the zero-start factor, below which it has seen three steps or fewer
 EARLY = 0.02  # its size over the random factor's, below which a run has hardly begun
@@ -57,17 +59,15 @@ def start_of(lowrank: LowRank, zero_start: Literal["B", "A"] | None) -> Start | 
     if zero_start is None or not lowrank.B.size or not lowrank.A.size:
         return None
     facing = lowrank if zero_start == "B" else lowrank.T
-    random, trained = _spaced(facing.A.T).T, _spaced(facing.B)
-    square, tails = _moments(random)
-    grown, own = _moments(trained)
+    random, unit = _squares(facing.A.T)
+    square, tails = _moments(random, unit)
+    grown, own = _moments(*_squares(facing.B))
     fan_in = lowrank.shape[1] if zero_start == "B" else lowrank.rank
-    of_b, of_a = lowrank.factor_spectra()
-    eigenvalues = of_a if zero_start == "B" else of_b**2
-    orthonormal = lowrank.rank > 1 and float(np.abs(eigenvalues - 1).max()) <= ORTHONORMAL
+    orthonormal = lowrank.rank > 1 and _orthonormal(lowrank.factor_grams[1 if zero_start == "B" else 0])
     law = "orthonormal" if orthonormal else law_of(square * 3 * fan_in, tails, random.size)
     moved = None
     if law == "uniform":
-        moved = 2 * float(np.count_nonzero(np.abs(random) > INSIDE / np.sqrt(fan_in)) / random.size)
+        moved = 2 * float(np.count_nonzero(random > INSIDE**2 / fan_in / unit) / random.size)
     size = float(np.sqrt(grown / square)) if square else float("inf")
     return Start(law, square * 3 * fan_in, tails, moved, size, own)
 
@@ -106,21 +106,32 @@ def progress(starts: Iterable[Start | None]) -> Progress | None:
     return Progress(float(grown), float(kurtosis), bool(known > 0.5))
 
 
-def _spaced(X: Float[ndarray, "n r"]) -> Float[ndarray, "some r"]:
-    """Evenly spaced rows, ENTRIES in all or a few more."""
-    return X[:: max(1, X.size // ENTRIES)]
+def _orthonormal(gram: Float[ndarray, "r r"]) -> bool:
+    """Whether its eigenvalues lie within ORTHONORMAL of 1; the diagonals of most tell already that they do not."""
+    if np.abs(np.diagonal(gram) - 1).max() > ORTHONORMAL:  # diagonal entries lie between the eigenvalues
+        return False
+    return float(np.abs(linalg.eigvalsh(gram) - 1).max()) <= ORTHONORMAL
 
 
-def _moments(X: Float[ndarray, "m r"]) -> tuple[float, float | None]:
-    """(mean square, kurtosis about 0); the entries are scaled first, so that no power leaves the range."""
-    largest = float(max(X.max(), -X.min()))
+def _squares(X: Float[ndarray, "n r"]) -> tuple[Float[ndarray, " k"], float]:
+    """(squares, unit): the squared entries of evenly spaced rows, ENTRIES in all or a few more, are squares * unit.
+
+    The unit is 1, but for entries whose fourth powers would leave the range of float64. All 0 where one is not finite.
+    """
+    some = X[:: max(1, X.size // ENTRIES)].astype(np.float64).ravel(order="K")
+    squares = some * some
+    if SQUARES[0] < (largest := float(squares.max())) < SQUARES[1]:
+        return squares, 1.0
+    largest = float(np.abs(some).max())
     if largest == 0 or not np.isfinite(largest):
-        return 0.0, None
-    squares = X.astype(np.float64).ravel()
-    squares /= largest
-    squares *= squares
-    mean = float(squares.sum()) / X.size
-    return mean * largest**2, float(squares @ squares) / X.size / mean**2
+        return np.zeros(some.size), 0.0
+    return (some / largest) ** 2, largest**2
+
+
+def _moments(squares: Float[ndarray, " k"], unit: float) -> tuple[float, float | None]:
+    """(mean square, kurtosis about 0) of the entries with these squares; (0, None) where all are 0."""
+    mean = float(squares.sum()) / squares.size
+    return mean * unit, float(squares @ squares) / squares.size / mean**2 if mean else None
 
 
 def law_of(width: float, tails: float | None, entries: int) -> Law:

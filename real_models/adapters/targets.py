@@ -74,7 +74,8 @@ class Targets:
 def _matches(rule: re.Pattern[str] | tuple[str, ...], module: str) -> bool:
     if isinstance(rule, re.Pattern):
         return rule.fullmatch(module) is not None
-    return any(module == name or module.endswith(f".{name}") for name in rule)
+    parts = module.split(".")
+    return any(".".join(parts[n:]) in rule for n in range(len(parts)))
 
 
 def parse_targets(config: Mapping[str, Any], what: str | Path) -> Targets:

@@ -90,7 +90,7 @@ def findings(adapter: Adapter, report: Report) -> list[Finding]:
         adapter: as read.
         report: its identification, by :func:`grasp_theory.identify`.
 
-    Cost: O(d L²) a module for the sharing test; the rest is read off ``report``.
+    Cost: O(d L²) for the sharing test of one kind, and for each module whose p-value a bound leaves open.
     """
     audit = Audit(adapter, report.modules, report.read_start)
     first = [found for look in FIRST for found in look(audit)]
@@ -246,7 +246,10 @@ def shared(audit: Audit) -> Iterator[Finding]:
         directions = np.stack([m.leading for m in group if m.leading is not None], axis=1)
         along = np.array([m.singular_values[0] for m in group])
         found = sharing(directions, along, np.array([m.norm**2 for m in group]))
-        hit = (found.p_values < P_VALUE) & (found.cosines >= SHARED)
+        large = found.cosines >= SHARED
+        if large.sum() < 2:  # whatever their p-values are
+            continue
+        hit = large & (found.p_values < P_VALUE)
         if hit.sum() < 2:
             continue
         cosine, chance = float(np.median(found.cosines[hit])), float(np.median(found.expected[hit]))

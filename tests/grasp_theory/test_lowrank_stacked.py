@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import grasp_theory.lowrank
-from grasp_theory import InputError, LowRank
-from grasp_theory.lowrank import decompose
+from grasp_theory import InputError, LowRank, linalg
+from grasp_theory.lowrank import _norm_bounds, decompose
 
 
 def updates() -> list[LowRank]:
@@ -34,7 +34,7 @@ def test_updates_decomposed_together_are_the_same_as_one_by_one(monkeypatch):
     together = updates()
     decompose(together)
     calls = []
-    monkeypatch.setattr(grasp_theory.lowrank, "_eigen_of", lambda grams: calls.append(grams))
+    monkeypatch.setattr(grasp_theory.lowrank, "_gram_routes", lambda terms: calls.append(terms))
     found = [u.svd(rtol=1e-7) for u in together]
     assert not calls  # nothing is computed again
     monkeypatch.undo()
@@ -62,3 +62,25 @@ def test_svd_of_one_side_is_that_side_of_both(rtol):
         assert left.Vh.shape == (0, u.shape[1])
         assert right.U.shape == (u.shape[0], 0)
         np.testing.assert_array_equal(left.S, right.S)
+
+
+@pytest.mark.parametrize("r", [1, 5, 16])
+def test_gram_root_is_one_of_singular_matrices_too(r):
+    rng = np.random.default_rng(r)
+    X = rng.standard_normal((3, 40, r))
+    X[1, :, -1] = 0.0 if r == 1 else X[1, :, 0]  # the second is singular, to rounding or exactly
+    for grams in (X[:1].transpose(0, 2, 1) @ X[:1], X.transpose(0, 2, 1) @ X):
+        R = linalg.gram_root(grams)
+        np.testing.assert_allclose(R.transpose(0, 2, 1) @ R, grams, rtol=0, atol=1e-13 * 40 * r)
+    assert linalg.is_definite(grams[0])
+    assert not linalg.is_definite(grams[1] - 1e-9 * np.eye(r))
+
+
+@pytest.mark.parametrize("r", [1, 7, 64])
+@pytest.mark.parametrize("decay", [0.0, 0.5, 20.0])
+def test_norm_bounds_lie_above_the_norm_and_close(r, decay):
+    values = np.exp(-decay * np.arange(r))
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((r, r)))[0]
+    gram = (Q * values) @ Q.T / values.sum()
+    found = float(_norm_bounds(gram[None])[0]) * values.sum()
+    assert 1 - 1e-12 <= found <= r ** (1 / 16) * (1 + 1e-12)

@@ -49,6 +49,41 @@ def test_panels_multiply_as_the_updates_side_by_side(monkeypatch, side, cached):
     np.testing.assert_allclose(W @ (W.T @ X), expected, rtol=0, atol=1e-6 * size)
 
 
+@pytest.mark.parametrize("cached", [0, 1 << 24])
+def test_leading_directions_of_a_stack_are_those_of_its_modules(monkeypatch, cached):
+    monkeypatch.setattr(grasp_theory.identification.measure, "CACHED_BYTES", cached)
+    given, stack = updates("write"), Stack("write")
+    for u in given:
+        stack.add(u, u.lowrank, norm=u.lowrank.norm())
+    S = [u.lowrank.singular_values(rtol=1e-7) for u in given]
+    for u, own in zip(given, stack.leading(S), strict=True):
+        U = u.lowrank.svd(vectors="left").U
+        # the last module's smallest values, 1e-8 of its largest, are below what its columns hold
+        count = 4 if u.name != "m4" else 1
+        np.testing.assert_allclose(abs(np.sum(U * own, axis=0))[:count], 1, rtol=1e-6)
+
+
+def test_columns_multiply_from_the_other_side(monkeypatch):
+    given = updates("write")[:3]
+
+    def panels(modules: list[Update]):
+        stack = Stack("write")
+        for u in modules:
+            stack.add(u, u.lowrank, norm=u.lowrank.norm())
+        return stack.panels(np.array([1.0, 1e3, 2.0, 1.0, 1.0])[: len(modules)])
+
+    few = panels(given)
+    narrow, W = few.narrow(), few.dense()
+    assert narrow is not None
+    Y = np.random.default_rng(2).standard_normal((W.shape[1], 3))
+    np.testing.assert_allclose(narrow.image(Y), W @ Y, rtol=0, atol=1e-12)
+    for quick, error in ((False, 1e-12), (True, 1e-5)):
+        np.testing.assert_allclose(narrow.inner(Y, quick=quick), W.T @ (W @ Y), rtol=0, atol=error)
+    assert panels(updates("write")).narrow() is None  # 20 columns of 30 rows
+    monkeypatch.setattr(grasp_theory.identification.measure, "CACHED_BYTES", 0)
+    assert panels(given).narrow() is None  # nothing is kept
+
+
 def test_panels_tell_the_layers_of_a_component():
     given, stack = updates("write"), Stack("write")
     for u in given:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from grasp_theory import LowRank, Update, identify
 from grasp_theory.identification.sharing import holm, sharing
@@ -238,6 +240,27 @@ def test_sharing_finds_a_planted_direction_and_its_size(outliers):
         found.append((seen.p_values < 0.01).mean())
         np.testing.assert_array_less(seen.expected, seen.cosines)
     assert np.mean(found) > 0.9
+
+
+@pytest.mark.parametrize("cosine", [0.0, 0.3, 0.8])
+def test_sharing_without_draws_is_what_all_draws_give(monkeypatch, cosine):
+    """The bound decides only what no draw would have changed, and it decides the plain cases."""
+    module = import_module("grasp_theory.identification.sharing")
+    U = directions(np.random.default_rng(3), 2000, 10, cosine=cosine, outliers=2.0)
+    asked, forms = [], module._forms
+    monkeypatch.setattr(module, "_forms", lambda U, modules: asked.append(len(modules)) or forms(U, modules))
+    bounded = sharing(U, np.ones(10), np.ones(10)).p_values
+    monkeypatch.setattr(module, "CERTAIN", -1.0)
+    np.testing.assert_array_equal(sharing(U, np.ones(10), np.ones(10)).p_values, bounded)
+    assert asked[-1] == 10  # the control: now all are drawn
+    assert (len(asked) == 1) == (cosine == 0.8)
+
+
+def test_chernoff_bound_of_sharing_is_no_less_than_the_tail():
+    """P(Σ lambda_j g_j² >= x T) for one, some and many equal weights; chi-square with n degrees of freedom."""
+    for n in (1, 3, 30):
+        for x in (1.0, 2.0, 5.0, 20.0):
+            assert chi2.sf(n * x, n) <= np.sqrt(x) * np.exp((1 - x) / 2)
 
 
 def test_sharing_works_at_rank_one_and_says_what_it_explains():
