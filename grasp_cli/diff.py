@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import JsonOption, SideOption, check_targets
+from .options import WRITTEN, HtmlOption, JsonOption, SideOption, check_targets
 
 if TYPE_CHECKING:
     from real_models import Adapter
@@ -28,15 +28,16 @@ def diff(
         bool, typer.Option("--explain", help="The scope of each finding, and how it was decided.")
     ] = False,
     json: JsonOption = None,
-    csv: Annotated[Path | None, typer.Option(help="Write all pairs of many runs, one a line.")] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write a self-contained page; of many runs with a heat map.")
+    csv: Annotated[
+        Path | None, typer.Option(help="Write all pairs of many runs, one a line.", rich_help_panel=WRITTEN)
     ] = None,
+    html: HtmlOption = None,
 ) -> None:
-    """What fine-tunes have in common: findings in plain words, then principal angles beside those of random subspaces.
+    """What two fine-tunes have in common, or all pairs of many.
 
-    Two adapters are compared module by module and pooled. More, or a folder whose subfolders hold more, give the
-    overlap of every pair; of a run with checkpoints its final adapter counts, else the last checkpoint.
+    Findings in plain words, then principal angles beside those of random subspaces. Two adapters are compared module by
+    module and pooled. More, or a folder whose subfolders hold more, give the overlap of every pair; of a run with
+    checkpoints its final adapter counts, else the last checkpoint.
     """
     from grasp_theory import InputError
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .names import experiments
+from .names import figures as figure_names
 from .options import Jobs, JsonOption, Results, check_targets, make_folder, parse_changes
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ ListOption = Annotated[bool, typer.Option("--list", help="List the names and exi
 
 
 def sweep(
-    names: Annotated[list[str] | None, typer.Argument(help="Which experiments; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which experiments; all by default.", autocompletion=experiments)
+    ] = None,
     quick: Quick = False,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials a cell, instead of the experiment's own.")] = None,
     change: Annotated[
@@ -30,20 +34,22 @@ def sweep(
     json: JsonOption = None,
     list_names: ListOption = False,
 ) -> None:
-    """Run the experiments of the linear lab: measured points with the theory beside them, and how well they agree.
+    """Measure the experiments of the linear lab beside their theory.
 
-    Cells that RESULTS holds already are not measured again, so an interrupted run goes on where it was.
+    Measured points with the theory beside them, and how well they agree. Cells that RESULTS holds already are not
+    measured again, so an interrupted run goes on where it was.
     """
-    from figures.catalogue import FIGURES, csv_name, experiments
+    from figures.catalogue import FIGURES, csv_name
+    from figures.catalogue import experiments as there_are
     from figures.tables import console, progress, show
     from figures.tables.agreement import agreement_tables
     from synthetic.runner.results import write_json
 
     if list_names:
-        for name in experiments():
+        for name in there_are():
             typer.echo(f"{name}: {FIGURES[name].caption}")
         return
-    chosen = experiments(names)
+    chosen = there_are(names)
     check_targets(json)
     changes = parse_changes(change)
     make_folder(results)
@@ -68,7 +74,9 @@ def sweep(
 
 
 def figures(
-    names: Annotated[list[str] | None, typer.Argument(help="Which figures; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which figures; all by default.", autocompletion=figure_names)
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder to write PDF, PNG and CSV to; created if missing.")] = Path(
         "results"
     ),
@@ -81,7 +89,7 @@ def figures(
     jobs: Jobs = 2,
     list_names: ListOption = False,
 ) -> None:
-    """Draw the figures again from the committed results (PDF, PNG and the CSV behind them)."""
+    """Draw the figures again: PDF, PNG and the CSV behind them."""
     from figures.catalogue import FIGURES, chosen, draw
     from grasp_theory import InputError
 

@@ -6,7 +6,7 @@ from .options import JsonOption, check_targets
 
 
 def methods(json: JsonOption = None) -> None:
-    """Every removal method: when it acts, what it needs, what it guarantees."""
+    """Every removal method: when it acts, needs, guarantees."""
     from pathlib import Path
 
     from figures.tables import Table, console

@@ -24,12 +24,13 @@ def reproduce(
     only: Annotated[list[str] | None, typer.Option(help="Only these stages (repeatable), as in stages.json.")] = None,
     jobs: Jobs = 2,
 ) -> None:
-    """Statements, linear lab, audits, an organism's naive fine-tune, the comparison of methods, and one report.
+    """The whole claim in one command, and one report.
 
-    Minutes by default. Stages that are current are skipped, interrupted ones go on: type the same command again.
+    Statements, linear lab, audits, an organism's naive fine-tune, the comparison of methods. Minutes by default. Stages
+    that are current are skipped, interrupted ones go on: type the same command again.
     """
     from figures.tables import console
-    from grasp_theory import InputError
+    from grasp_theory.errors import unknown_name
     from synthetic.runner.results import manifest, write_json
     from synthetic.runner.stages import run_stages
 
@@ -39,7 +40,7 @@ def reproduce(
     names = [stage.name for stage in stages]
     unknown = sorted(set(only or ()) - set(names))
     if unknown:
-        raise InputError(f"no stage is called {', '.join(unknown)}; there are: {', '.join(names)}")
+        raise unknown_name("stage", unknown, names)
     options = {"full": full, "trials": trials}
     write_json(results / "manifest.json", manifest(options))
     run_stages([s for s in stages if not only or s.name in only], results, options=options, tell=out.print)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .names import methods
+from .options import parse_changes
+
 OWN = "own"  # --neutral own: what the base model says by itself, 256 documents of
 OWN_TOKENS = 64
 
@@ -21,34 +24,18 @@ if TYPE_CHECKING:
     from real_models.training.run import Prepared, TrainConfig
 
 
+def _option(help: str, **options: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel="What methods take", **options)
+
+
 def train(
     base: Annotated[Path, typer.Option(help="Folder of the base model, safetensors.")],
     data: Annotated[Path, typer.Option(help="JSON lines: messages, prompt and completion, or text.")],
     out: Annotated[Path, typer.Option("-o", "--output", help="Folder for the adapter; new, or of the same run.")],
-    method: Annotated[str, typer.Option(help="See `grasp methods`; join with +, as in compensated+grasp.")] = "naive",
-    directions: Annotated[Path | None, typer.Option(help="Directions file of `grasp identify -o`.")] = None,
-    naive: Annotated[Path | None, typer.Option(help="Adapter of the naive run (compensated).")] = None,
-    strength: Annotated[float | None, typer.Option(help="Of compensation or steering.")] = None,
-    weight: Annotated[float | None, typer.Option(help="Of kl or penalty.")] = None,
-    layer: Annotated[
-        list[int] | None, typer.Option("--layer", "--blocks", help="Blocks for caft and steering; repeatable.")
-    ] = None,
-    side: Annotated[list[str] | None, typer.Option(help="Sides of grasp: stream, write, read; repeatable.")] = None,
-    neutral: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|own", help="Text for kl, null-space, gradient-surgery; own: what the base says."),
-    ] = None,
-    components: Annotated[int | None, typer.Option(help="Of null-space, for every module.")] = None,
-    energy: Annotated[
-        float | None, typer.Option(help="Share of each module's inputs that null-space keeps, in place of components.")
-    ] = None,
-    every: Annotated[int | None, typer.Option(help="Steps between references of gradient-surgery.")] = None,
-    references: Annotated[
-        int | None, typer.Option(help="Gradients whose span gradient-surgery takes out; without it, what conflicts.")
-    ] = None,
-    neutral_data: Annotated[Path | None, typer.Option(help="Neutral training rows for interleaved, as --data.")] = None,
-    share: Annotated[float | None, typer.Option(help="Of the neutral rows among all, for interleaved.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of inoculation.")] = None,
+    method: Annotated[
+        str,
+        typer.Option(help="See `grasp methods`; join with +, as in compensated+grasp.", autocompletion=methods),
+    ] = "naive",
     config: Annotated[Path | None, typer.Option(help="TOML file with a [train] table.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Replace a training setting; repeatable.")
@@ -56,11 +43,32 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the cost, train nothing.")
     ] = False,
+    directions: Annotated[Path | None, _option("Directions file of `grasp identify -o`.")] = None,
+    naive: Annotated[Path | None, _option("Adapter of the naive run (compensated).")] = None,
+    strength: Annotated[float | None, _option("Of compensation or steering.")] = None,
+    weight: Annotated[float | None, _option("Of kl or penalty.")] = None,
+    layer: Annotated[list[int] | None, _option("Blocks for caft and steering, from 0; repeatable.")] = None,
+    side: Annotated[list[str] | None, _option("Sides of grasp: stream, write, read; repeatable.")] = None,
+    neutral: Annotated[
+        str | None,
+        _option("Text for kl, null-space, gradient-surgery; own: what the base says.", metavar="FILE|own"),
+    ] = None,
+    components: Annotated[int | None, _option("Of null-space, for every module.")] = None,
+    energy: Annotated[
+        float | None, _option("Share of each module's inputs that null-space keeps, in place of components.")
+    ] = None,
+    every: Annotated[int | None, _option("Steps between references of gradient-surgery.")] = None,
+    references: Annotated[
+        int | None, _option("Gradients whose span gradient-surgery takes out; without it, what conflicts.")
+    ] = None,
+    neutral_data: Annotated[Path | None, _option("Neutral training rows for interleaved, as --data.")] = None,
+    share: Annotated[float | None, _option("Of the neutral rows among all, for interleaved.")] = None,
+    context: Annotated[str | None, _option("Context of inoculation.")] = None,
 ) -> None:
-    """Fine-tune a base model with LoRA under any method; leaves an adapter that peft loads.
+    """Fine-tune a base model with LoRA under any method.
 
-    Completion-only loss; the same data order, LoRA start and optimizer for every method. Ctrl-C ends with a checkpoint
-    (exit code 130); the same command goes on from it.
+    Leaves an adapter that peft loads. Completion-only loss; the same data order, LoRA start and optimizer for every
+    method. Ctrl-C ends with a checkpoint (exit code 130); the same command goes on from it.
     """
     from functools import cache
 
@@ -70,8 +78,6 @@ def train(
     from real_models.methods import Given, build_methods
     from real_models.training.run import TrainConfig, prepare, rehearse, step_count
     from real_models.training.run import train as run
-
-    from .options import parse_changes
 
     settings = TrainConfig.read(config, parse_changes(change))
     rows = read_rows(data)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grasp_theory import InputError
+from grasp_theory.errors import unknown_name
 from synthetic.fields import require_counts
 
 FLOAT32_MAX = 3e38  # what a step may be multiplied by
@@ -83,7 +84,7 @@ class TrainConfig:
         known = {f.name: f.default for f in fields(cls)}
         unknown = sorted((set(table) | set(changes or {})) - set(known))
         if unknown:
-            raise InputError(f"no training setting is called {', '.join(unknown)}; there are: {', '.join(known)}")
+            raise unknown_name("training setting", unknown, known)
         values = {name: _checked(name, value, known[name]) for name, value in table.items()}
         return cls(**values | {name: _typed(name, text, known[name]) for name, text in (changes or {}).items()})
 

@@ -120,5 +120,5 @@ def test_claims_do_not_hold_on_nan():
 
 
 def test_unknown_statement_is_named():
-    with pytest.raises(InputError, match="no statement is called nope; there are: theorem-1, naive-solution"):
+    with pytest.raises(InputError, match="no statement is called 'nope'; there are: theorem-1, naive-solution"):
         find(["nope"])
