@@ -28,8 +28,8 @@ from .methods import methods
 from .model import model
 from .options import as_options
 from .pairs import pairs
-from .requirements import missing
 from .reproduce import reproduce
+from .requirements import missing
 from .train import train
 from .verify import verify
 

@@ -62,7 +62,7 @@ def compare(
     config = _prepared(config, datasets, base, results)
     chosen, notes = (cells(quick), []) if config is None else _cells(config)
     make_folder(results)
-    made = study(chosen, results, jobs=jobs, progress=lambda label: progress(label, out))
+    made = study(chosen, results, jobs=jobs, progress=progress)
     write_pages(made, results, notes)
     if json is not None:
         write_json(json, made.record())

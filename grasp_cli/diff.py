@@ -79,7 +79,7 @@ def _two(
     from dataclasses import asdict
 
     from figures.pages.difference import write_difference
-    from figures.tables import console
+    from figures.tables import console, progress
     from figures.tables.difference import show_difference
     from figures.tables.identify import show_adapter, show_findings
     from grasp_theory import InputError
@@ -91,7 +91,8 @@ def _two(
     check_targets(json, html, inputs=[*a.files, *b.files])
     bases = [*warnings, *different_bases(a, b)]
     try:
-        found = compare(a.updates, b.updates, side=side.value, top=top)
+        with progress(f"{len(a.updates)} modules beside {len(b.updates)}"):
+            found = compare(a.updates, b.updates, side=side.value, top=top)
     except InputError as error:
         raise InputError("; ".join([str(error), *bases])) from None
     said = difference_findings(found)
@@ -126,7 +127,7 @@ def _matrix(
     from dataclasses import asdict
 
     from figures.pages.difference import write_matrix
-    from figures.tables import console, show
+    from figures.tables import console, progress, show
     from figures.tables.difference import matrix_blocks, matrix_rows
     from figures.tables.identify import show_adapter, show_findings
     from grasp_theory.identification.matrix import overlap_matrix
@@ -136,7 +137,8 @@ def _matrix(
 
     check_targets(json, csv, html, inputs=[file for a in runs.values() for file in a.files])
     warnings = [*different_bases(*runs.values()), *warnings]
-    found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=side.value, top=top)
+    with progress(f"{len(runs)} runs"):
+        found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=side.value, top=top)
     said = matrix_findings(found)
     if json is not None:
         about: dict[str, Any] = {"runs": [provenance(a) for a in runs.values()], "warnings": warnings}

@@ -191,7 +191,9 @@ def _devices_line(devices: Mapping[str, Any]) -> str:
     if devices["accelerators"]:
         return f"{', '.join(devices['accelerators'])}; torch {devices['torch']}"
     if devices["built_for"]:
-        return f"CPU; torch {devices['torch']} is built for {', '.join(devices['built_for'])} too and finds no such device"
+        return (
+            f"CPU; torch {devices['torch']} is built for {', '.join(devices['built_for'])} too and finds no such device"
+        )
     return f"CPU; torch {devices['torch']} is built for nothing else"
 
 

@@ -72,7 +72,7 @@ def evaluate(
     out = console()
     found: dict[str, Measured] = {}
     if base is not None:
-        with progress("batches", out) as watch:
+        with progress("batches") as watch:
             found = _run(base, names, files, sampling, watch)
     for name, verdict in verdicts.items():
         found.setdefault(name, Measured()).judged = verdict

@@ -45,7 +45,7 @@ def explain(
     check_targets(json, inputs=[directions, *([data] if data else [])])
     chosen = load_directions(directions)
     out = console()
-    with progress("rows", out) as watch:
+    with progress("explain") as watch:
         found = run(chosen, base=base, data=data, amount=amount, top=top, layer=layer, watch=watch)
     if json is not None:
         origin = {"directions_file": str(directions), "adapter_sha256": chosen.adapter_sha256, "base": str(base)}

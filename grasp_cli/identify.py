@@ -74,7 +74,7 @@ def identify(
     --against, fine-tunes on neutral data of the same format: how much of each component these learnt too, which numbers
     are unlike theirs, and the components of what is left once the controls are taken away.
     """
-    from figures.tables import console, show
+    from figures.tables import console, progress, show
     from figures.tables.identify import show_adapter, show_both, show_findings, show_report, show_trajectory
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
@@ -113,31 +113,36 @@ def identify(
         return
     found = read_adapter(adapter, name)
     check_targets(html, output, json, inputs=found.files)
-    report = decompose(found.updates, side=side.value, pool=pool.value, top=top, normalize=normalize)
-    shown = findings(found, report)
-    beside = None
-    if against:
-        from real_models.audit.against import against as compare
+    beside, seen, saved, steps, trouble = None, None, None, None, None
+    with progress("identify") as watch:
+        watch.says(f"{len(found.updates)} modules")
+        report = decompose(found.updates, side=side.value, pool=pool.value, top=top, normalize=normalize)
+        shown = findings(found, report)
+        if against:
+            from real_models.audit.against import against as compare
 
-        beside = compare(found, report, [read_adapter(path) for path in against], top=top, pool=pool.value)
-        report = beside.report
-    seen = None
-    if base is not None and data is not None:
-        from real_models.audit.activations import identify_activations
+            watch.says("controls")
+            beside = compare(found, report, [read_adapter(path) for path in against], top=top, pool=pool.value)
+            report = beside.report
+        if base is not None and data is not None:
+            from real_models.audit.activations import identify_activations
 
-        seen = identify_activations(found, base=base, data=data, top=top, pool=pool.value)
-    saved = None
-    if output is not None and component:
-        from real_models.directions import choose_directions, save_directions
+            watch.says("dW X on the data")
+            seen = identify_activations(found, base=base, data=data, top=top, pool=pool.value)
+        if output is not None and component:
+            from real_models.directions import choose_directions, save_directions
 
-        chosen = (seen or report).decomposition(module)
-        save_directions(output, choose_directions(found, chosen, tuple(component)))
-        saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
-    steps, trouble = (None, None) if not checkpoints else _try_trajectory(adapter, checkpoints, side)
-    if json is not None or html is not None:
-        from figures.pages.identify import write_results
+            chosen = (seen or report).decomposition(module)
+            save_directions(output, choose_directions(found, chosen, tuple(component)))
+            saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
+        if checkpoints:
+            watch.says(f"{len(checkpoints)} checkpoints")
+            steps, trouble = _try_trajectory(adapter, checkpoints, side)
+        if json is not None or html is not None:
+            from figures.pages.identify import write_results
 
-        write_results(found, report, shown, json, html, activations=seen, trajectory=steps, against=beside)
+            watch.says("writing")
+            write_results(found, report, shown, json, html, activations=seen, trajectory=steps, against=beside)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
@@ -193,12 +198,13 @@ def _try_trajectory(
 def _trajectory(folder: Path, checkpoints: Checkpoints, side: SideOption, json: Path | None, *, final: bool) -> None:
     from dataclasses import asdict
 
-    from figures.tables import console
+    from figures.tables import console, progress
     from figures.tables.identify import show_trajectory
     from grasp_theory.identification.report import SCHEMA_VERSION
     from synthetic.runner.results import write_json
 
-    rows = _steps(folder, checkpoints, side, final=final)
+    with progress(f"{len(checkpoints)} checkpoints"):
+        rows = _steps(folder, checkpoints, side, final=final)
     if json is not None:
         value = {"schema_version": SCHEMA_VERSION, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]}
         write_json(json, value)

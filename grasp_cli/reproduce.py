@@ -131,7 +131,7 @@ def _verdict(folder: Path, trials: int, jobs: int, out: Console) -> None:
     from synthetic.experiments.verdict_rates import measure_rates
     from synthetic.runner.results import write_csv
 
-    with progress("verdict rates", out) as track:
+    with progress("verdict rates") as track:
         rates = [asdict(rate) for rate in measure_rates(trials, n_jobs=jobs, progress=track)]
     write_csv(folder / "verdict_rates.csv", rates)
 
@@ -142,6 +142,7 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
     Beside it, for the comparison, those of the others.
     """
     from figures.pages.identify import write_results
+    from figures.tables import progress
     from figures.tables.identify import show_findings, show_report
     from grasp_theory import identify as decompose
     from real_models import findings, read_adapter
@@ -153,7 +154,8 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
     from synthetic.runner.results import write_json
 
     cells = _compared(full)
-    prepare([cell.run_spec for cell in cells], n_jobs=jobs)
+    with progress("naive runs") as watch:
+        prepare([cell.run_spec for cell in cells], n_jobs=jobs, progress=watch)
     with one_thread():
         naive = naive_run(cells[0].run_spec)
         saved = folder / "organism-naive"
@@ -172,9 +174,10 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
 
 def _compare(folder: Path, full: bool, jobs: int) -> None:
     from figures.pages.comparison import write_pages
+    from figures.tables import progress
     from real_models.comparison.study import study
 
-    write_pages(study(_compared(full), folder, jobs=jobs), folder)
+    write_pages(study(_compared(full), folder, jobs=jobs, progress=progress), folder)
 
 
 def _compared(full: bool) -> list[Cell]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 
 PACKAGE = "grasp-toolkit"
 
@@ -29,6 +28,8 @@ class Needed:
 
 def needed() -> list[Needed]:
     """All, in the order of the metadata; none if the toolkit runs from a checkout that is not installed."""
+    from importlib import metadata
+
     try:
         about = metadata.metadata(PACKAGE)
     except metadata.PackageNotFoundError:
@@ -39,6 +40,8 @@ def needed() -> list[Needed]:
 
 def installed(name: str) -> str | None:
     """The version of a package, without importing it."""
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -55,8 +58,8 @@ def missing(error: ImportError) -> str | None:
     name = (error.name or "").partition(".")[0]
     for one in needed():
         if one.name.replace("-", "_").lower() == name.lower():
-            state = f"{one.name} {one.installed} does not work here ({error})" if one.installed else f"{name} is missing"
-            return f"{state}; {one.name}{one.wanted} is needed: {install(one.extra)}"
+            state = f"version {one.installed} does not work ({error})" if one.installed else "it is not installed"
+            return f"{one.name}{one.wanted} is needed, and {state}: {install(one.extra)}"
     return None
 
 

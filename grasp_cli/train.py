@@ -15,10 +15,11 @@ OWN = "own"  # --neutral own: what the base model says by itself, 256 documents 
 OWN_TOKENS = 64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
+    from figures.tables.terminal import Watch
     from real_models.data import Row
     from real_models.hooks.method import Method
     from real_models.training.run import Prepared, TrainConfig
@@ -72,11 +73,11 @@ def train(
     """
     from functools import cache
 
-    from figures.tables import console
+    from figures.tables import console, progress
     from real_models.base import context_length, load_base, load_tokenizer
     from real_models.data import read_rows
     from real_models.methods import Given, build_methods
-    from real_models.training.run import TrainConfig, prepare, rehearse, step_count
+    from real_models.training.run import TrainConfig, prepare, rehearse
     from real_models.training.run import train as run
 
     settings = TrainConfig.read(config, parse_changes(change))
@@ -103,12 +104,13 @@ def train(
         share=share,
         context=context,
     )
-    methods = build_methods(method, given)
-    model = load()
-    prepared = encoded(rows, methods)
     out_console = console()
     if int(os.environ.get("RANK", "0")):  # under a launcher, one process speaks
         out_console.quiet = True
+    with progress("model, data and methods", quiet=out_console.quiet):
+        methods = build_methods(method, given)
+        model = load()
+        prepared = encoded(rows, methods)
     _describe(model, prepared, settings, out_console)
     text = None if neutral in (None, OWN) else Path(neutral)
     files = {"data": data, "directions": directions, "neutral": text, "neutral_data": neutral_data}
@@ -118,7 +120,8 @@ def train(
         trained = rehearse(model, prepared, methods=methods, config=settings, out=out, record=record)
         _cost(model, prepared, settings, trained, out_console)
         return
-    with _progress(step_count(prepared, settings), out_console) as watch:
+    with progress("steps", quiet=out_console.quiet) as bar:
+        watch = _follow(bar, out_console)
         run(model, tokenizer, prepared, methods=methods, config=settings, out=out, record=record, watch=watch)
     out_console.print(f"adapter: {out}")
 
@@ -198,25 +201,15 @@ def _cost(model: Any, prepared: Prepared, settings: TrainConfig, trained: int, o
     out.print("dry run: everything fits together; nothing was trained or written")
 
 
-def _progress(steps: int, out: Console) -> Any:
-    from contextlib import contextmanager
+def _follow(bar: Watch, out: Console) -> Callable[[int, int, Mapping[str, float]], None]:
+    """Steps, losses and leaks: on the bar, and as lines where standard output is no terminal and is kept."""
+    shown = [""]
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    def watch(step: int, total: int, logs: Mapping[str, float]) -> None:
+        told = ", ".join(f"{k} {v:.3g}" for k, v in logs.items() if k == "loss" or k.startswith("leak/"))
+        bar.reached(step, total, told)
+        if not out.is_terminal and told and told != shown[-1]:
+            out.print(f"step {step} of {total}: {told}")
+            shown.append(told)
 
-    @contextmanager
-    def watching() -> Any:
-        shown = [""]
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[logs]}"))
-        with Progress(*columns, console=out, disable=not out.is_terminal, transient=True) as bar:
-            task = bar.add_task("train", total=steps, logs="")
-
-            def watch(step: int, total: int, logs: Any) -> None:
-                told = ", ".join(f"{k} {v:.3g}" for k, v in logs.items() if k == "loss" or k.startswith("leak/"))
-                bar.update(task, completed=step, total=total, logs=told)
-                if bar.disable and told and told != shown[-1]:
-                    out.print(f"step {step} of {total}: {told}")
-                    shown.append(told)
-
-            yield watch
-
-    return watching()
+    return watch

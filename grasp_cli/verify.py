@@ -54,7 +54,7 @@ def check_all(
     from synthetic.runner.statements import check_statements
 
     out = console()
-    with progress("verify", out) as track:
+    with progress("statements") as track:
         outcomes = check_statements(keys, deep=deep, folder=folder, n_jobs=jobs, progress=track)
     if json is not None:
         write_json(json, {"schema_version": SCHEMA_VERSION, "deep": deep, "statements": plain(outcomes)})
