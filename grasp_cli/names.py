@@ -7,7 +7,7 @@ equal to those of the program.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -45,8 +45,7 @@ def configurations(incomplete: str = "") -> Offered:
 
 def models(incomplete: str = "") -> Offered:
     """Models that ``grasp model`` fetches."""
-    body = _parsed(_room("real_models") / "language_model.py").body
-    made = [node.value for node in body if _assigns(node, "MODELS")]
+    made = _assigned(_room("real_models") / "language_model.py", "MODELS")
     return _starting(
         incomplete, (ast.literal_eval(key) for d in made if isinstance(d, ast.Dict) for key in d.keys if key)
     )
@@ -62,27 +61,28 @@ def _room(package: str, *inside: str) -> Path:
     return Path(((found and found.submodule_search_locations) or ["."])[0], *inside)
 
 
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _assigned(path: Path, name: str) -> Iterator[ast.expr]:
+    """What a file gives this name to."""
+    return _values(ast.parse(path.read_text(encoding="utf-8")).body, name)
 
 
-def _assigns(node: ast.stmt, name: str) -> bool:
-    return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]
+def _values(body: Sequence[ast.stmt], name: str) -> Iterator[ast.expr]:
+    for node in body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
+            yield node.value
 
 
-def _figures() -> Iterator[tuple[str, set[str]]]:
+def _figures() -> Iterator[tuple[str, set[str | None]]]:
     """(name, settings) of each file that has a FIGURE."""
     for path in _room("figures", "plots").glob("*.py"):
-        for node in _parsed(path).body:
-            if _assigns(node, "FIGURE") and isinstance(node.value, ast.Call):  # pyright: ignore[reportAttributeAccessIssue]
-                yield path.stem.replace("_", "-"), {key.arg or "" for key in node.value.keywords}  # pyright: ignore
+        for value in _assigned(path, "FIGURE"):
+            if isinstance(value, ast.Call):
+                yield path.stem.replace("_", "-"), {setting.arg for setting in value.keywords}
 
 
 def _training_methods() -> Iterator[str]:
     """The ``name`` of each class that has ``options``."""
     for path in _room("real_models", "methods").glob("*.py"):
-        for node in _parsed(path).body:
-            inside = node.body if isinstance(node, ast.ClassDef) else []
-            names = [statement.value for statement in inside if _assigns(statement, "name")]  # pyright: ignore
-            if any(_assigns(statement, "options") for statement in inside):
-                yield from map(ast.literal_eval, names)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and any(_values(node.body, "options")):
+                yield from map(ast.literal_eval, _values(node.body, "name"))

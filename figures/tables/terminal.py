@@ -91,7 +91,14 @@ def progress(label: str, *, quiet: bool = False) -> Iterator[Watch]:
     shown = not quiet and out.file.isatty() and not out.is_dumb_terminal
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), _Time())
     same = sys.stdout is not None and sys.stdout.isatty()  # then what is printed meanwhile goes above the bar
-    bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=out, transient=True, redirect_stdout=same)
+    bar = Progress(
+        *columns,
+        TextColumn("{task.fields[note]}"),
+        console=out,
+        transient=True,
+        redirect_stdout=same,
+        refresh_per_second=4,
+    )
     timer = Timer(SOON, bar.start)
     timer.daemon = True
     if shown:
