@@ -98,14 +98,18 @@ def _prepared(config: Path | None, datasets: Path | None, base: Path | None, res
 def _cells(path: Path) -> tuple[list[Any], list[str]]:
     """The runs of a configuration, and what is to be said of them."""
     from grasp_theory import InputError
+    from grasp_theory.errors import unknown_name
 
+    if not path.exists():
+        raise unknown_name("file or experiment", [str(path)], configurations())
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read the configuration {path}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the configuration {path}: {why}; expected a TOML file") from error
     named = [name for name in ("compare", "text") if name in tables]
     if not named:
-        raise InputError(f"{path} has no [compare] table, and no [text] table")
+        raise InputError(f"{path} has no [compare] table, and no [text] table; see grasp compare --help")
     if len(named) == 2:
         raise InputError(f"{path} has a [compare] and a [text] table; give each a file of its own")
     (name,) = named

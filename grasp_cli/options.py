@@ -51,7 +51,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot create the folder {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot create the folder {path}: {error.strerror or error}; name another one") from error
 
 
 def check_targets(*targets: Path | None, inputs: Sequence[Path] = ()) -> None:

@@ -32,7 +32,7 @@ def unknown_name(what: str, names: Iterable[str], known: Iterable[str], *, most:
         names: those that were asked for and are not known.
         most: so many of those there are named, and how many there are in all.
     """
-    known = list(known)
+    known = [repr(name) if "," in name else name for name in known]
     asked = list(dict.fromkeys(names))
     near = dict.fromkeys(found for name in asked for found in get_close_matches(name, known, n=1))
     hint = f"did you mean {' and '.join(near)}? " if near else ""

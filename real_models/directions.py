@@ -126,7 +126,9 @@ def load_directions(path: str | Path) -> Directions:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in ("Q", "singular_values") if name in set(file.keys())}
     except (SafetensorError, OSError) as error:
-        raise AdapterError(f"cannot read the directions file {path}: {error}") from error
+        raise AdapterError(
+            f"cannot read the directions file {path} ({error}); name a file of `grasp identify -o`"
+        ) from error
     if metadata.get("schema") != SCHEMA:
         raise AdapterError(
             f"{path} is not a directions file: its metadata has schema {metadata.get('schema')!r}, expected "

@@ -109,7 +109,7 @@ def progress(label: str, *, quiet: bool = False) -> Iterator[Watch]:
         if shown:
             timer.cancel()
             timer.join()
-        bar.stop()
+            bar.stop()
 
 
 def number(value: float) -> str:

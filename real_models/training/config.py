@@ -93,7 +93,10 @@ def _table(path: str | Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8")).get("train")
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"cannot read the configuration {path}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"cannot read the configuration {path}: {why}; it is a TOML file, [train] its table"
+        ) from error
     if not isinstance(table, dict):
         raise InputError(f"the configuration {path} has no [train] table; put the settings into one")
     return table
