@@ -56,7 +56,7 @@ COMMANDS: dict[str, dict[Callable[..., None], str]] = {
         linearity: "grasp linearity my-adapter --base MODEL --data F.jsonl",
     },
     "Fine-tune without a factor": {
-        methods: "grasp methods --json methods.json",
+        methods: "grasp methods --explain",
         train: "grasp train --base MODEL --data F.jsonl -o naive --method kl --neutral own",
         edit: "grasp edit my-adapter --directions directions.safetensors -o edited",
         evaluate: "grasp evaluate --base MODEL --adapter naive --adapter clean --task F.jsonl",

@@ -160,8 +160,9 @@ def _show(found: Mapping[str, Any], packages: Sequence[Needed], out: Console) ->
     out.print(f"grasp:    {system['grasp'] or 'not installed'}, Python {system['python']} ({system['executable']})")
     out.print(f"machine:  {system['platform']}, {cores}")
     out.print(f"devices:  {_devices_line(devices)}")
-    libraries = [f"{b['internal_api']} {b['version'] or ''} on {b['num_threads']} threads" for b in found["blas"]]
-    out.print(f"BLAS:     {'; '.join(libraries) or 'none found'}")
+    libraries = [f"{b['internal_api']} {b['version'] or ''}".strip() for b in found["blas"]]
+    threads = sorted({b["num_threads"] for b in found["blas"]})
+    out.print(f"BLAS:     {', '.join(libraries) or 'none found'}; threads: {', '.join(map(str, threads))}")
     for cache in found["caches"]:
         size = "nothing yet" if cache["bytes"] is None else _bytes(cache["bytes"])
         models = f", models {', '.join(cache['models'])}" if cache["models"] else ""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from synthetic.runner.sweep import Sweep
 
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer cells and trials: seconds instead of minutes.")]
-ListOption = Annotated[bool, typer.Option("--list", help="List the names and exit.")]
+ListOption = Annotated[bool, typer.Option("--list", help="List the names and exit; those given, in full.")]
 
 
 def sweep(
@@ -39,15 +39,14 @@ def sweep(
     Measured points with the theory beside them, and how well they agree. Cells that RESULTS holds already are not
     measured again, so an interrupted run goes on where it was.
     """
-    from figures.catalogue import FIGURES, csv_name
+    from figures.catalogue import csv_name
     from figures.catalogue import experiments as there_are
     from figures.tables import console, progress, show
     from figures.tables.agreement import agreement_tables
     from synthetic.runner.results import write_json
 
     if list_names:
-        for name in there_are():
-            typer.echo(f"{name}: {FIGURES[name].caption}")
+        _list(there_are(names), whole=bool(names))
         return
     chosen = there_are(names)
     check_targets(json)
@@ -90,13 +89,12 @@ def figures(
     list_names: ListOption = False,
 ) -> None:
     """Draw the figures again: PDF, PNG and the CSV behind them."""
-    from figures.catalogue import FIGURES, chosen, draw
+    from figures.catalogue import chosen, draw
     from figures.tables import progress
     from grasp_theory import InputError
 
     if list_names:
-        for name, entry in FIGURES.items():
-            typer.echo(f"{name}: {entry.caption}")
+        _list(chosen(names), whole=bool(names))
         return
     if quick and not check:
         raise InputError("--quick goes with --check; figures are drawn from what is there")
@@ -111,6 +109,20 @@ def figures(
         paths = [path for name in watch(selected, len(selected)) for path in draw(name, results, data=data)]
     for path in paths:
         typer.echo(str(path))
+
+
+def _list(names: Sequence[str], *, whole: bool) -> None:
+    """Name and caption; on a terminal what fits into a line, unless ``whole``."""
+    from figures.catalogue import FIGURES
+    from figures.tables import console
+
+    out = console()
+    for name in names:
+        line = f"{name}: {FIGURES[name].caption}"
+        if whole or not out.is_terminal:
+            out.print(line)
+        else:
+            out.print(line, overflow="ellipsis", no_wrap=True)
 
 
 def _measure(name: str, results: Path, **options: Any) -> list[Sweep]:
