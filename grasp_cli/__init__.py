@@ -67,10 +67,8 @@ COMMANDS: dict[str, dict[Callable[..., None], str]] = {
         data: "grasp data smollm2-style --datasets DATASETS -o style",
         pairs: "grasp pairs questions.jsonl -o drift.jsonl",
     },
-    "Theory": {
+    "Theory, lab and figures": {
         verify: "grasp verify prior-angle --explain",
-    },
-    "Lab and figures": {
         sweep: "grasp sweep phase-diagram --quick --results results",
         figures: "grasp figures phase-diagram --results results",
         reproduce: "grasp reproduce --jobs 4",
