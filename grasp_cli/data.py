@@ -28,7 +28,7 @@ def data(
     same files. Nothing that a model is scored by is trained on: no question or answer with eight words in a row in
     common (code: 24), no topic of drift, no wording of the task.
     """
-    from figures.tables import console
+    from figures.tables import console, progress
     from grasp_theory import InputError
     from real_models.comparison.language import configurations as there_are
     from real_models.comparison.language import read_configuration, write_experiment
@@ -45,7 +45,8 @@ def data(
         )
     read_configuration(name)
     make_folder(output)
-    rows = write_experiment(name, datasets, output, base=base)
+    with progress("data sets"):
+        rows = write_experiment(name, datasets, output, base=base)
     for file, count in rows.items():
         out.print(f"{output / file}: {count} rows", highlight=False, markup=False)
     out.print(f"grasp compare {output / name}.toml runs it", highlight=False, markup=False)

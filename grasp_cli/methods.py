@@ -14,7 +14,7 @@ def methods(
     explain: Annotated[bool, typer.Option("--explain", help="What each guarantees, too.")] = False,
     json: JsonOption = None,
 ) -> None:
-    """Every removal method: when it acts, needs, guarantees."""
+    """What there is to remove a factor with: when it acts, its needs."""
     from figures.tables import Table, console
     from real_models.methods import METHODS
     from synthetic.runner.results import write_json
