@@ -53,7 +53,7 @@ def install(extra: str) -> str:
     return f"pip install '{PACKAGE}[{extra}]'" if extra else f"pip install --upgrade {PACKAGE}"
 
 
-def missing(error: ImportError) -> str | None:
+def missing(error: ModuleNotFoundError) -> str | None:
     """What to say of an import that failed: the package, and what brings it. None if it is none that is asked for."""
     name = (error.name or "").partition(".")[0]
     for one in needed():
