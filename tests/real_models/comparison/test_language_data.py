@@ -263,7 +263,7 @@ def test_data_that_are_missing_foreign_or_too_few_are_named(datasets, tmp_path):
     tastes.write_bytes(tastes.read_bytes()[:5000])
     with pytest.raises(InputError, match="cannot read the data"):
         Sources(tmp_path / "few").tastes()
-    with pytest.raises(InputError, match="no experiment is called 'smollm2'; there are: smollm2-insecure"):
+    with pytest.raises(InputError, match="no experiment is called 'smollm2'; did you mean smollm2-style"):
         language.prepare("smollm2", datasets)
 
 
@@ -316,10 +316,10 @@ def test_data_command_lists_and_refuses(tmp_path, capsys):
     assert run("data", "--list") == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == language.configurations()
     assert run("data", "smollm2-style") == 2
-    assert "--output and --data are needed" in capsys.readouterr().err
-    assert run("data", "smollm2-style", "-o", tmp_path / "x", "--data", tmp_path) == 2
+    assert "--output and --datasets are needed" in capsys.readouterr().err
+    assert run("data", "smollm2-style", "-o", tmp_path / "x", "--datasets", tmp_path) == 2
     assert "has no file" in capsys.readouterr().err
-    assert run("data", "nothing", "-o", tmp_path / "y", "--data", tmp_path) == 2
+    assert run("data", "nothing", "-o", tmp_path / "y", "--datasets", tmp_path) == 2
     assert not (tmp_path / "y").exists()
 
 
