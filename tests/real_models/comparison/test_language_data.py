@@ -272,7 +272,7 @@ def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
     from grasp_cli.compare import _cells
 
     base = made / BASE
-    assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--data", datasets, "--base", base) == 0
+    assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets, "--base", base) == 0
     about = json.loads((tmp_path / "p/data.json").read_text())
     assert about["digest"] == EXPERIMENTS["politics"](Sources(datasets), seed=0).digest()
     assert {name: each["rows"] for name, each in about["files"].items()} == {
@@ -303,9 +303,9 @@ def test_compare_prepares_an_experiment_by_its_name(datasets, made, tmp_path, ca
     assert (tmp_path / "data/train.jsonl").is_file()
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path / "empty"))
     for arguments, message in (
-        (["smollm2-politics"], "--data FOLDER"),
-        (["smollm2-politics", "--data", datasets], "grasp model smollm2"),
-        ([found, "--data", datasets], "--data and --base go with an experiment by name"),
+        (["smollm2-politics"], "--datasets FOLDER"),
+        (["smollm2-politics", "--datasets", datasets], "grasp model smollm2"),
+        ([found, "--datasets", datasets], "--datasets and --base go with an experiment by name"),
     ):
         assert run("compare", *arguments, "--results", tmp_path / "new") == 2
         assert message in capsys.readouterr().err
