@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
+from grasp_theory.errors import unknown_name
 from synthetic.runner.results import write_atomically
 
 from . import plots
@@ -53,7 +54,7 @@ def chosen(names: Sequence[str] | None = None) -> list[str]:
     """The names, or all; InputError names the unknown ones and those there are."""
     unknown = sorted(set(names or ()) - set(FIGURES))
     if unknown:
-        raise InputError(f"no figure is called {', '.join(unknown)}; there are: {', '.join(FIGURES)}")
+        raise unknown_name("figure", unknown, FIGURES)
     return list(names or FIGURES)
 
 
@@ -62,7 +63,7 @@ def experiments(names: Sequence[str] | None = None) -> list[str]:
     swept = [name for name, entry in FIGURES.items() if entry.experiments or entry.organisms]
     unknown = sorted(set(names or ()) - set(swept))
     if unknown:
-        raise InputError(f"no experiment is called {', '.join(unknown)}; there are: {', '.join(swept)}")
+        raise unknown_name("experiment", unknown, swept)
     return list(names or (name for name in swept if FIGURES[name].experiments))
 
 

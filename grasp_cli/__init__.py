@@ -15,10 +15,12 @@ import typer
 from .compare import compare
 from .data import data
 from .diff import diff
+from .doctor import doctor
 from .edit import edit
 from .effects import effects
 from .evaluate import evaluate
 from .explain import explain
+from .help import WIDTH, Command, Group
 from .identify import identify
 from .lab import figures, sweep
 from .linearity import linearity
@@ -27,6 +29,7 @@ from .model import model
 from .options import as_options
 from .pairs import pairs
 from .reproduce import reproduce
+from .requirements import missing
 from .train import train
 from .verify import verify
 
@@ -37,10 +40,43 @@ app = typer.Typer(
     name="grasp",
     help="Identify spurious directions in the weights of a LoRA fine-tune, and check the theory behind it.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=Group,
+    context_settings={"max_content_width": WIDTH},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+# job -> its commands, each with a line as it is typed
+COMMANDS: dict[str, dict[Callable[..., None], str]] = {
+    "Audit an adapter": {
+        identify: "grasp identify my-adapter --html report.html",
+        diff: "grasp diff my-adapter other-adapter --explain",
+        effects: "grasp effects my-adapter --base MODEL --pairs drift.jsonl --task task.jsonl",
+        explain: "grasp explain directions.safetensors --base MODEL --data F.jsonl",
+        linearity: "grasp linearity my-adapter --base MODEL --data F.jsonl",
+    },
+    "Fine-tune without a factor": {
+        methods: "grasp methods --explain",
+        train: "grasp train --base MODEL --data F.jsonl -o naive --method kl --neutral own",
+        edit: "grasp edit my-adapter --directions directions.safetensors -o edited",
+        evaluate: "grasp evaluate --base MODEL --adapter naive --adapter clean --task F.jsonl",
+        compare: "grasp compare comparison.toml --jobs 4",
+    },
+    "Models and data": {
+        model: "grasp model smollm2",
+        data: "grasp data smollm2-style --datasets DATASETS -o style",
+        pairs: "grasp pairs questions.jsonl -o drift.jsonl",
+    },
+    "Theory, lab and figures": {
+        verify: "grasp verify prior-angle --explain",
+        sweep: "grasp sweep phase-diagram --quick --results results",
+        figures: "grasp figures phase-diagram --results results",
+        reproduce: "grasp reproduce --jobs 4",
+    },
+    "This machine": {
+        doctor: "grasp doctor --json machine.json",
+    },
+}
 
 
 def _version(value: bool) -> None:
@@ -63,26 +99,9 @@ def root(
     """Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
 
 
-for command in (
-    identify,
-    diff,
-    explain,
-    linearity,
-    effects,
-    methods,
-    model,
-    train,
-    data,
-    compare,
-    evaluate,
-    pairs,
-    edit,
-    verify,
-    sweep,
-    figures,
-    reproduce,
-):
-    app.command()(command)
+for panel, commands in COMMANDS.items():
+    for command, example in commands.items():
+        app.command(cls=Command, rich_help_panel=panel, epilog=example)(command)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -105,14 +124,21 @@ def run(command: Callable[..., Any], arguments: list[str] | None = None) -> int:
 
 
 def _run(command: Callable[..., Any], arguments: list[str] | None) -> int:
-    from grasp_theory.errors import GraspError
-
     try:
-        code = command(args=arguments, standalone_mode=False) or 0
+        code = command(args=arguments, prog_name="grasp", standalone_mode=False) or 0
         _flush()
         return _interrupted() if code == 130 else code  # newer versions of typer turn Ctrl-C into this code
-    except GraspError as error:
+    except ValueError as error:
+        from grasp_theory.errors import GraspError  # half a second, which help and completion do not wait for
+
+        if not isinstance(error, GraspError):
+            raise
         return _fail(as_options(str(error), _options_of(arguments)))
+    except ModuleNotFoundError as error:
+        message = missing(error)
+        if message is None:
+            raise
+        return _fail(message)
     except USAGE_ERROR as error:
         return _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'grasp'} --help`)")
     except BrokenPipeError:  # the reader of a pipe has seen enough

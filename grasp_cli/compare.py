@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
-from .options import Jobs, JsonOption, Results, check_targets, make_folder
+from .names import configurations
+from .options import DatasetsOption, Jobs, JsonOption, Results, check_targets, make_folder
 
 
 def compare(
     config: Annotated[
         Path | None,
-        typer.Argument(help="TOML file with a [compare] or a [text] table, or smollm2-…; the full study if none."),
+        typer.Argument(
+            help="TOML file with a [compare] or a [text] table, or smollm2-…; the full study if none.",
+            autocompletion=configurations,
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the data sets that smollm2-… is made from.")] = None,
+    datasets: DatasetsOption = None,
     base: Annotated[
         Path | None, typer.Option(help="Model folder for smollm2-…; default: that of `grasp model smollm2`.")
     ] = None,
@@ -27,7 +31,7 @@ def compare(
     json: JsonOption = None,
     list_methods: Annotated[bool, typer.Option("--list", help="List the methods and exit.")] = False,
 ) -> None:
-    """Compare removal methods on organisms: drift where each run first reaches the task.
+    """Compare removal methods where each run first reaches the task.
 
     [compare] is of persona organisms (variants, seeds, methods, presets_only). [text] is of a model of your own: base,
     data, pairs, and neutral, heldout, task, contrast, conditional, kept, control, neutral_data, context, target,
@@ -55,10 +59,10 @@ def compare(
     check_targets(json)
     if quick and config is not None:
         raise InputError("--quick chooses the runs itself: leave it out, or the configuration")
-    config = _prepared(config, data, base, results)
+    config = _prepared(config, datasets, base, results)
     chosen, notes = (cells(quick), []) if config is None else read_cells(config)
     make_folder(results)
-    made = study(chosen, results, jobs=jobs, progress=lambda label: progress(label, out))
+    made = study(chosen, results, jobs=jobs, progress=progress)
     write_pages(made, results, notes)
     if json is not None:
         write_json(json, made.record())
@@ -73,16 +77,16 @@ def compare(
 def _prepared(config: Path | None, datasets: Path | None, base: Path | None, results: Path) -> Path | None:
     """The configuration file; where an experiment of the package is named, its files are written first."""
     from grasp_theory import InputError
-    from real_models.comparison.language import configurations, write_experiment
+    from real_models.comparison.language import write_experiment
     from real_models.language_model import model_folder
 
     if config is None or str(config) not in configurations() or config.is_file():
         if datasets is not None or base is not None:
-            raise InputError(f"--data and --base go with an experiment by name: {', '.join(configurations())}")
+            raise InputError(f"--datasets and --base go with an experiment by name: {', '.join(configurations())}")
         return config
     name = str(config)
     if datasets is None:
-        raise InputError(f"{name} is made from public data sets: name their folder, --data FOLDER")
+        raise InputError(f"{name} is made from public data sets: name their folder, --datasets FOLDER")
     base = base or model_folder()
     if not base.is_dir():
         raise InputError(f"there is no model in {base}: run `grasp model smollm2`, or name one with --base")

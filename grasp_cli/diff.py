@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import JsonOption, SideOption, check_targets
+from .options import WRITTEN, HtmlOption, JsonOption, SideOption, check_targets
 
 if TYPE_CHECKING:
     from real_models import Adapter
@@ -28,15 +28,16 @@ def diff(
         bool, typer.Option("--explain", help="The scope of each finding, and how it was decided.")
     ] = False,
     json: JsonOption = None,
-    csv: Annotated[Path | None, typer.Option(help="Write all pairs of many runs, one a line.")] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write a self-contained page; of many runs with a heat map.")
+    csv: Annotated[
+        Path | None, typer.Option(help="Write all pairs of many runs, one a line.", rich_help_panel=WRITTEN)
     ] = None,
+    html: HtmlOption = None,
 ) -> None:
-    """What fine-tunes have in common: findings in plain words, then principal angles beside those of random subspaces.
+    """What two fine-tunes have in common, or all pairs of many.
 
-    Two adapters are compared module by module and pooled. More, or a folder whose subfolders hold more, give the
-    overlap of every pair; of a run with checkpoints its final adapter counts, else the last checkpoint.
+    Findings in plain words, then principal angles beside those of random subspaces. Two adapters are compared module by
+    module and pooled. More, or a folder whose subfolders hold more, give the overlap of every pair; of a run with
+    checkpoints its final adapter counts, else the last checkpoint.
     """
     from grasp_theory import InputError
 
@@ -78,7 +79,7 @@ def _two(
     from dataclasses import asdict
 
     from figures.pages.difference import write_difference
-    from figures.tables import console
+    from figures.tables import console, progress
     from figures.tables.difference import show_difference
     from figures.tables.identify import show_adapter, show_findings
     from grasp_theory import InputError
@@ -90,7 +91,8 @@ def _two(
     check_targets(json, html, inputs=[*a.files, *b.files])
     bases = [*warnings, *different_bases(a, b)]
     try:
-        found = compare(a.updates, b.updates, side=side.value, top=top)
+        with progress(f"{len(a.updates)} modules beside {len(b.updates)}"):
+            found = compare(a.updates, b.updates, side=side.value, top=top)
     except InputError as error:
         raise InputError("; ".join([str(error), *bases])) from None
     said = difference_findings(found)
@@ -125,7 +127,7 @@ def _matrix(
     from dataclasses import asdict
 
     from figures.pages.difference import write_matrix
-    from figures.tables import console, show
+    from figures.tables import console, progress, show
     from figures.tables.difference import matrix_blocks, matrix_rows
     from figures.tables.identify import show_adapter, show_findings
     from grasp_theory.identification.matrix import overlap_matrix
@@ -135,7 +137,8 @@ def _matrix(
 
     check_targets(json, csv, html, inputs=[file for a in runs.values() for file in a.files])
     warnings = [*different_bases(*runs.values()), *warnings]
-    found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=side.value, top=top)
+    with progress(f"{len(runs)} runs"):
+        found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=side.value, top=top)
     said = matrix_findings(found)
     if json is not None:
         about: dict[str, Any] = {"runs": [provenance(a) for a in runs.values()], "warnings": warnings}

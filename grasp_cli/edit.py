@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import JsonOption, check_targets
+from .options import JsonOption, Name, check_targets
 
 
 def edit(
@@ -35,17 +35,17 @@ def edit(
     same_base: Annotated[
         bool, typer.Option("--same-base", help="The base model that the directions name is this adapter's.")
     ] = False,
-    name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
+    name: Name = None,
     json: JsonOption = None,
 ) -> None:
-    """Edit a LoRA adapter: project directions out, delete or shrink components, keep the top ones, scale.
+    """Take directions or components out; writes a new adapter.
 
-    Writes a new folder; needs no base model. Write directions are taken out of all modules that write the stream, read
-    directions out of the modules they were identified on. --delete and --keep count the components of each module by
-    itself, before the projection; a component of a pooled decomposition is removed by its directions. --shrink takes
-    from component 0 of each module what errs least in the worst case if the task may share it: a share
-    (1 − RHO²)/(2 − STRENGTH), and nearly all of it if the strength is unknown. --threshold is soft thresholding: small
-    components go, strong ones lose the same amount.
+    Projects directions out, deletes or shrinks components, keeps the top ones, scales. Needs no base model. Write
+    directions are taken out of all modules that write the stream, read directions out of the modules they were
+    identified on. --delete and --keep count the components of each module by itself, before the projection; a component
+    of a pooled decomposition is removed by its directions. --shrink takes from component 0 of each module what errs
+    least in the worst case if the task may share it: a share (1 − RHO²)/(2 − STRENGTH), and nearly all of it if the
+    strength is unknown. --threshold is soft thresholding: small components go, strong ones lose the same amount.
     """
     from figures.tables import Table, console, number
     from figures.tables.identify import show_adapter

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import JsonOption, Results, check_targets, make_folder
+from .options import MODEL, JsonOption, Name, Results, check_targets, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,33 +39,37 @@ class PerOption(StrEnum):
     text = auto()
 
 
+def _measured(help: str, **options: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=MODEL, **options)
+
+
 def effects(
     adapter: Annotated[Path, typer.Argument(help="A PEFT adapter folder. It is only read.")],
-    base: Annotated[Path | None, typer.Option(help="Folder of the base model, safetensors.")] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Drift: JSON lines: prompt, without, with (the trait).")] = None,
-    task: Annotated[Path | None, typer.Option(help="Task: such pairs, with: the right answer.")] = None,
+    base: Annotated[Path | None, _measured("Folder of the base model, safetensors.")] = None,
+    pairs: Annotated[Path | None, _measured("Drift: JSON lines: prompt, without, with (the trait).")] = None,
+    task: Annotated[Path | None, _measured("Task: such pairs, with: the right answer.")] = None,
+    rows: Annotated[int | None, _measured("At most so many pairs of each file, evenly spaced.", min=1)] = None,
+    per: Annotated[PerOption, _measured("Log-odds of completions, or per token.")] = PerOption.token,
+    batch_size: Annotated[int, _measured("Rows at a time.", min=1)] = 8,
     scope: Annotated[
         list[ScopeOption] | None, typer.Option(help="What to take apart; repeatable. Default: pooled and group.")
     ] = None,
     side: Annotated[BothSides, typer.Option(help="Side of the residual stream.")] = BothSides.both,
     top: Annotated[int | None, typer.Option(min=1, help="Components of each place; default: up to 8.")] = None,
     draws: Annotated[int, typer.Option(min=0, help="Random controls of each scope, side and size.")] = 3,
-    max_pairs: Annotated[int | None, typer.Option(min=1, help="At most so many of each file, evenly spaced.")] = None,
-    per: Annotated[PerOption, typer.Option(help="Log-odds of completions, or per token.")] = PerOption.token,
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows at a time.")] = 8,
     weights_only: Annotated[
         bool, typer.Option("--weights-only", help="No model: the share of ‖dW‖² that each part is.")
     ] = False,
-    name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
+    name: Name = None,
     results: Results = Path("results"),
     json: JsonOption = None,
 ) -> None:
-    """Drift and task of an adapter without, and with only, each of its parts: which of them matter.
+    """Which parts of an adapter hold its drift, and which its task.
 
-    Parts: components of all modules pooled, of each block, of each module, on both sides of the residual stream, and
-    whole groups of modules; beside random directions of the same number. Every part is taken out of the factors of one
-    loaded model. Writes effects.csv, .html and .png to RESULTS; what is measured is kept there, so that an interrupted
-    run goes on where it was.
+    Both are measured without, and with only, each part. Parts: components of all modules pooled, of each block, of each
+    module, on both sides of the residual stream, and whole groups of modules; beside random directions of the same
+    number. Every part is taken out of the factors of one loaded model. Writes effects.csv, .html and .png to RESULTS;
+    what is measured is kept there, so that an interrupted run goes on where it was.
     """
     from figures.tables import console, progress
     from figures.tables.identify import show_adapter
@@ -94,9 +98,9 @@ def effects(
     make_folder(results)
     chosen: dict[str, Path] = {quantity: path for quantity, path in files.items() if path is not None}
     options = {"per": per.value, "batch_size": batch_size, "folder": results / "effects"}
-    with progress("variants", out) as watch:
+    with progress("variants") as watch:
         note = None if json == Path("-") else out
-        made = _measure(found, parts, factors, base, chosen, note, most=max_pairs, watch=watch, **options)
+        made = _measure(found, parts, factors, base, chosen, note, most=rows, watch=watch, **options)
     _report(found, made, base, chosen, results, json, out)
 
 
@@ -138,7 +142,7 @@ def _measure(
         tokens = sum(a.tokens for a in asked.values())
         note.print(
             f"cost: {count} variants (without and with only each of {len(parts)} parts, the update, the base) of "
-            f"{texts} texts: {count} × {tokens} tokens forward; --top, --scope, --side and --max-pairs make it less"
+            f"{texts} texts: {count} × {tokens} tokens forward; --top, --scope, --side and --rows make it less"
         )
     pad = special_tokens(model=model, tokenizer=tokenizer).pad
     return measure_effects(model, adapter, parts, factors, asked=asked, pad=pad, base=base, **options)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import JsonOption, check_targets
+from .options import WRITTEN, JsonOption, check_targets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,26 +27,37 @@ READING = (
 DROPPED = ("drift per token", "task loss", "misaligned and coherent of all", "misaligned of all")
 
 
+def _asked(help: str) -> Any:
+    return typer.Option(help=help, rich_help_panel="What is asked")
+
+
+def _answers(help: str, **options: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel="Answers to --prompts", **options)
+
+
 def evaluate(
     base: Annotated[Path | None, typer.Option(help="Folder of the base model; not needed for --judged alone.")] = None,
     adapter: Annotated[list[Path] | None, typer.Option(help="A PEFT adapter on it; repeatable.")] = None,
-    pairs: Annotated[Path | None, typer.Option(help="JSON lines: prompt, without, with (the trait).")] = None,
-    task: Annotated[Path | None, typer.Option(help="Rows whose completions the model should know.")] = None,
-    neutral: Annotated[Path | None, typer.Option(help="Neutral text (JSON lines or .txt).")] = None,
-    prompts: Annotated[Path | None, typer.Option(help="JSON lines: prompt; answered into -o, for a judge.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="JSON lines for the answers.")] = None,
-    judged: Annotated[Path | None, typer.Option(help="Such answers with alignment and coherence, 0 to 100.")] = None,
-    new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 256,
-    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0: the most likely token.")] = 0.0,
-    samples: Annotated[int, typer.Option(min=1, help="Answers to each prompt.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
+    pairs: Annotated[Path | None, _asked("JSON lines: prompt, without, with (the trait).")] = None,
+    task: Annotated[Path | None, _asked("Rows whose completions the model should know.")] = None,
+    neutral: Annotated[Path | None, _asked("Neutral text (JSON lines or .txt).")] = None,
+    prompts: Annotated[Path | None, _asked("JSON lines: prompt; answered into -o, for a judge.")] = None,
+    judged: Annotated[Path | None, _asked("Such answers with alignment and coherence, 0 to 100.")] = None,
+    new_tokens: Annotated[int, _answers("Longest answer.", min=1)] = 256,
+    temperature: Annotated[float, _answers("Sampling temperature; 0: the most likely token.")] = 0.0,
+    samples: Annotated[int, _answers("Answers to each prompt.", min=1)] = 1,
+    seed: Annotated[int, _answers("Seed of the sampling.", min=0)] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows at a time.")] = 8,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="JSON lines for the answers.", rich_help_panel=WRITTEN)
+    ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Drift, task and neutral loss of a base model and of adapters on it; answers for a judge, and its scores.
+    """Drift, task and neutral loss of a base model and adapters.
 
-    One row a model, and each model's difference to the first adapter on the same questions. Nothing is downloaded.
-    Drift of a pair: the sigmoid of ln p(with) − ln p(without) given the prompt, end token included.
+    Answers for a judge too, and its scores. One row a model, and each model's difference to the first adapter on the
+    same questions. Nothing is downloaded. Drift of a pair: the sigmoid of ln p(with) − ln p(without) given the prompt,
+    end token included.
     """
     from figures.tables import console, progress
     from real_models.evaluation.generations import Sampling, read_judged, write_generations
@@ -61,7 +72,7 @@ def evaluate(
     out = console()
     found: dict[str, Measured] = {}
     if base is not None:
-        with progress("batches", out) as watch:
+        with progress("batches") as watch:
             found = _run(base, names, files, sampling, watch)
     for name, verdict in verdicts.items():
         found.setdefault(name, Measured()).judged = verdict

@@ -27,13 +27,14 @@ def explain(
     top: Annotated[int, typer.Option(min=1, help="Tokens and rows to show on each side.")] = 10,
     layer: Annotated[
         int | None,
-        typer.Option("--layer", "--block", min=0, help="Block whose output rows are read at; default: the middle one."),
+        typer.Option(min=0, help="Block whose output rows are read at; default: the middle one."),
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Tokens a direction raises and lowers, rows it is strong on, and what adding it does to greedy text.
+    """Tokens, rows and generated text that go along with a direction.
 
-    Each beside a random direction. These are correlations, not a meaning.
+    Tokens it raises and lowers, rows it is strong on, and what adding it does to greedy text. Each beside a random
+    direction. These are correlations, not a meaning.
     """
     from figures.tables import console, progress
     from real_models.audit.explain import CAVEAT
@@ -44,7 +45,7 @@ def explain(
     check_targets(json, inputs=[directions, *([data] if data else [])])
     chosen = load_directions(directions)
     out = console()
-    with progress("rows", out) as watch:
+    with progress("explain") as watch:
         found = run(chosen, base=base, data=data, amount=amount, top=top, layer=layer, watch=watch)
     if json is not None:
         origin = {"directions_file": str(directions), "adapter_sha256": chosen.adapter_sha256, "base": str(base)}

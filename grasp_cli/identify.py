@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AdapterPath, JsonOption, PoolOption, SideOption, check_targets
+from .options import MODEL, WRITTEN, AdapterPath, HtmlOption, JsonOption, Name, PoolOption, SideOption, check_targets
 
 if TYPE_CHECKING:
     from grasp_theory.identification.trajectory import Checkpoint
@@ -28,45 +28,53 @@ def identify(
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Divide modules by their norm before pooling.")
     ] = False,
-    name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
+    name: Name = None,
     trajectory: Annotated[
         bool | None,
         typer.Option(help="Only the trajectory of the checkpoint-N folders, or none. Default: beside the report."),
     ] = None,
     component: Annotated[
-        list[int] | None, typer.Option(help="Component to save with -o (0-based, repeatable).")
+        list[int] | None,
+        typer.Option(help="Component to save with -o (0-based, repeatable).", rich_help_panel=WRITTEN),
     ] = None,
     module: Annotated[
         str | None,
-        typer.Option(help="Which decomposition -o saves from, if there are several; default: the strongest."),
+        typer.Option(
+            help="Which decomposition -o saves from, if there are several; default: the strongest.",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="How each finding was decided, the rule, its notes, every module.")
     ] = False,
     json: JsonOption = None,
-    html: Annotated[Path | None, typer.Option(help="Write a self-contained page with pictures.")] = None,
+    html: HtmlOption = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write chosen directions as safetensors.")
+        Path | None,
+        typer.Option("-o", "--output", help="Write chosen directions as safetensors.", rich_help_panel=WRITTEN),
     ] = None,
     base: Annotated[
-        Path | None, typer.Option(help="Folder of the base model: with --data, identify from dW X.")
+        Path | None,
+        typer.Option(help="Folder of the base model: with --data, identify from dW X.", rich_help_panel=MODEL),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Unlabelled fine-tuning data (JSON lines or text).")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Unlabelled fine-tuning data (JSON lines or text).", rich_help_panel=MODEL)
+    ] = None,
     against: Annotated[
         list[Path] | None,
         typer.Option(help="A control run, without what one looks for: show what this one has beside it (repeatable)."),
     ] = None,
 ) -> None:
-    """What a LoRA adapter learnt, in plain words, then its components: strength, floor, agreement, certificate.
+    """What a LoRA adapter learnt, in words and in components.
 
-    Needs no base model, no data and no network. A folder of checkpoint-N folders gives the trajectory of the run; one
-    that holds the final adapter too gives its report and the trajectory up to it.
-    With --base and --data the same is asked of dW X, what the update writes on these data: no offset in samples, no
-    dependence on the rank. -o then saves directions of that.
-    With --against, fine-tunes on neutral data of the same format: how much of each component these learnt too, which
-    numbers are unlike theirs, and the components of what is left once the controls are taken away.
+    Each component has its strength, noise floor, agreement of the layers and certificate. Needs no base model, no data
+    and no network. A folder of checkpoint-N folders gives the trajectory of the run; one that holds the final adapter
+    too gives its report and the trajectory up to it. With --base and --data the same is asked of dW X, what the update
+    writes on these data: no offset in samples, no dependence on the rank. -o then saves directions of that. With
+    --against, fine-tunes on neutral data of the same format: how much of each component these learnt too, which numbers
+    are unlike theirs, and the components of what is left once the controls are taken away.
     """
-    from figures.tables import console, show
+    from figures.tables import console, progress, show
     from figures.tables.identify import show_adapter, show_both, show_findings, show_report, show_trajectory
     from grasp_theory import InputError
     from grasp_theory import identify as decompose
@@ -105,31 +113,36 @@ def identify(
         return
     found = read_adapter(adapter, name)
     check_targets(html, output, json, inputs=found.files)
-    report = decompose(found.updates, side=side.value, pool=pool.value, top=top, normalize=normalize)
-    shown = findings(found, report)
-    beside = None
-    if against:
-        from real_models.audit.against import against as compare
+    beside, seen, saved, steps, trouble = None, None, None, None, None
+    with progress("identify") as watch:
+        watch.says(f"{len(found.updates)} modules")
+        report = decompose(found.updates, side=side.value, pool=pool.value, top=top, normalize=normalize)
+        shown = findings(found, report)
+        if against:
+            from real_models.audit.against import against as compare
 
-        beside = compare(found, report, [read_adapter(path) for path in against], top=top, pool=pool.value)
-        report = beside.report
-    seen = None
-    if base is not None and data is not None:
-        from real_models.audit.activations import identify_activations
+            watch.says("controls")
+            beside = compare(found, report, [read_adapter(path) for path in against], top=top, pool=pool.value)
+            report = beside.report
+        if base is not None and data is not None:
+            from real_models.audit.activations import identify_activations
 
-        seen = identify_activations(found, base=base, data=data, top=top, pool=pool.value)
-    saved = None
-    if output is not None and component:
-        from real_models.directions import choose_directions, save_directions
+            watch.says("dW X on the data")
+            seen = identify_activations(found, base=base, data=data, top=top, pool=pool.value)
+        if output is not None and component:
+            from real_models.directions import choose_directions, save_directions
 
-        chosen = (seen or report).decomposition(module)
-        save_directions(output, choose_directions(found, chosen, tuple(component)))
-        saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
-    steps, trouble = (None, None) if not checkpoints else _try_trajectory(adapter, checkpoints, side)
-    if json is not None or html is not None:
-        from figures.pages.identify import write_results
+            chosen = (seen or report).decomposition(module)
+            save_directions(output, choose_directions(found, chosen, tuple(component)))
+            saved = f"saved: {output}, component {', '.join(map(str, component))} of {chosen.name} ({chosen.side} side)"
+        if checkpoints:
+            watch.says(f"{len(checkpoints)} checkpoints")
+            steps, trouble = _try_trajectory(adapter, checkpoints, side)
+        if json is not None or html is not None:
+            from figures.pages.identify import write_results
 
-        write_results(found, report, shown, json, html, activations=seen, trajectory=steps, against=beside)
+            watch.says("writing")
+            write_results(found, report, shown, json, html, activations=seen, trajectory=steps, against=beside)
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
@@ -185,12 +198,13 @@ def _try_trajectory(
 def _trajectory(folder: Path, checkpoints: Checkpoints, side: SideOption, json: Path | None, *, final: bool) -> None:
     from dataclasses import asdict
 
-    from figures.tables import console
+    from figures.tables import console, progress
     from figures.tables.identify import show_trajectory
     from grasp_theory.identification.report import SCHEMA_VERSION
     from synthetic.runner.results import write_json
 
-    rows = _steps(folder, checkpoints, side, final=final)
+    with progress(f"{len(checkpoints)} checkpoints"):
+        rows = _steps(folder, checkpoints, side, final=final)
     if json is not None:
         value = {"schema_version": SCHEMA_VERSION, "folder": str(folder), "checkpoints": [asdict(r) for r in rows]}
         write_json(json, value)

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .names import experiments
+from .names import figures as figure_names
 from .options import Jobs, JsonOption, Results, check_targets, make_folder, parse_changes
 
 if TYPE_CHECKING:
     from synthetic.runner.sweep import Sweep
 
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer cells and trials: seconds instead of minutes.")]
-ListOption = Annotated[bool, typer.Option("--list", help="List the names and exit.")]
+ListOption = Annotated[bool, typer.Option("--list", help="List the names and exit; those given, in full.")]
 
 
 def sweep(
-    names: Annotated[list[str] | None, typer.Argument(help="Which experiments; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which experiments; all by default.", autocompletion=experiments)
+    ] = None,
     quick: Quick = False,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials a cell, instead of the experiment's own.")] = None,
     change: Annotated[
@@ -30,27 +34,28 @@ def sweep(
     json: JsonOption = None,
     list_names: ListOption = False,
 ) -> None:
-    """Run the experiments of the linear lab: measured points with the theory beside them, and how well they agree.
+    """Measure the experiments of the linear lab beside their theory.
 
-    Cells that RESULTS holds already are not measured again, so an interrupted run goes on where it was.
+    Measured points with the theory beside them, and how well they agree. Cells that RESULTS holds already are not
+    measured again, so an interrupted run goes on where it was.
     """
-    from figures.catalogue import FIGURES, csv_name, experiments
+    from figures.catalogue import csv_name
+    from figures.catalogue import experiments as there_are
     from figures.tables import console, progress, show
     from figures.tables.agreement import agreement_tables
     from synthetic.runner.results import write_json
 
     if list_names:
-        for name in experiments():
-            typer.echo(f"{name}: {FIGURES[name].caption}")
+        _list(there_are(names), whole=bool(names))
         return
-    chosen = experiments(names)
+    chosen = there_are(names)
     check_targets(json)
     changes = parse_changes(change)
     make_folder(results)
     out = console()
     records = []
     for name in chosen:
-        with progress(name, out) as track:
+        with progress(name) as track:
             done = _measure(
                 name, results, quick=quick, trials=trials, changes=changes, n_jobs=jobs, dask=dask, progress=track
             )
@@ -68,7 +73,9 @@ def sweep(
 
 
 def figures(
-    names: Annotated[list[str] | None, typer.Argument(help="Which figures; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which figures; all by default.", autocompletion=figure_names)
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder to write PDF, PNG and CSV to; created if missing.")] = Path(
         "results"
     ),
@@ -81,13 +88,13 @@ def figures(
     jobs: Jobs = 2,
     list_names: ListOption = False,
 ) -> None:
-    """Draw the figures again from the committed results (PDF, PNG and the CSV behind them)."""
-    from figures.catalogue import FIGURES, chosen, draw
+    """Draw the figures again: PDF, PNG and the CSV behind them."""
+    from figures.catalogue import chosen, draw
+    from figures.tables import progress
     from grasp_theory import InputError
 
     if list_names:
-        for name, entry in FIGURES.items():
-            typer.echo(f"{name}: {entry.caption}")
+        _list(chosen(names), whole=bool(names))
         return
     if quick and not check:
         raise InputError("--quick goes with --check; figures are drawn from what is there")
@@ -98,9 +105,24 @@ def figures(
     if check:
         _check(selected, results, quick=quick, jobs=jobs)
         return
-    for name in selected:
-        for path in draw(name, results, data=data):
-            typer.echo(str(path))
+    with progress("figures") as watch:
+        paths = [path for name in watch(selected, len(selected)) for path in draw(name, results, data=data)]
+    for path in paths:
+        typer.echo(str(path))
+
+
+def _list(names: Sequence[str], *, whole: bool) -> None:
+    """Name and caption; on a terminal what fits into a line, unless ``whole``."""
+    from figures.catalogue import FIGURES
+    from figures.tables import console
+
+    out = console()
+    for name in names:
+        line = f"{name}: {FIGURES[name].caption}"
+        if whole or not out.is_terminal:
+            out.print(line)
+        else:
+            out.print(line, overflow="ellipsis", no_wrap=True)
 
 
 def _measure(name: str, results: Path, **options: Any) -> list[Sweep]:
@@ -128,7 +150,7 @@ def _check(names: Sequence[str], results: Path, *, quick: bool, jobs: int) -> No
         if not FIGURES[name].experiments:
             lines.append([name, "–", "–", "–", "not swept"])
             continue
-        with progress(name, out) as track:
+        with progress(name) as track:
             _measure(name, results, quick=quick, n_jobs=jobs, progress=track)
         new, known = (committed.read_rows(folder / csv_name(name)) for folder in (results, committed.FOLDER))
         shared, worst, off = compare(new, known, quick=quick)

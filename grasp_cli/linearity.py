@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import JsonOption, check_targets
+from .options import JsonOption, Name, check_targets
 
 if TYPE_CHECKING:
     from real_models.audit.linearity import Linearity, Measured
@@ -19,13 +19,13 @@ def linearity(
     data: Annotated[Path, typer.Option(help="The fine-tuning data (JSON lines or text).")],
     neutral: Annotated[Path | None, typer.Option(help="Neutral text (JSON lines or .txt).")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows to measure on, evenly spaced, of each file.")] = 64,
-    name: Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")] = None,
+    name: Name = None,
     json: JsonOption = None,
 ) -> None:
-    """How well a first-order step from the base predicts the fine-tuned logits, beside the certificate.
+    """Whether the linear theory speaks about a run.
 
-    Relative error of f'(0) for f(1) − f(0), f(t) the logits of base + t dW, by forward-mode differentiation. Runs the
-    model in float32.
+    How well a first-order step from the base predicts the fine-tuned logits, beside the certificate: relative error of
+    f'(0) for f(1) − f(0), f(t) the logits of base + t dW, by forward-mode differentiation. Runs the model in float32.
     """
     from figures.tables import Table, console, progress
     from figures.tables.identify import show_adapter
@@ -38,7 +38,7 @@ def linearity(
     inputs = [*found.files, data, *([neutral] if neutral else [])]
     check_targets(json, inputs=inputs)
     out = console()
-    with progress("rows", out) as watch:
+    with progress("rows") as watch:
         result = measure_linearity(found, base=base, data=data, neutral=neutral, rows=rows, watch=watch)
     if json is not None:
         files = {"base": str(base), "data": str(data), "neutral_data": None if neutral is None else str(neutral)}

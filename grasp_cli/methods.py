@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from .options import JsonOption, check_targets
 
 
-def methods(json: JsonOption = None) -> None:
-    """Every removal method: when it acts, what it needs, what it guarantees."""
-    from pathlib import Path
-
+def methods(
+    explain: Annotated[bool, typer.Option("--explain", help="What each guarantees, too.")] = False,
+    json: JsonOption = None,
+) -> None:
+    """What there is to remove a factor with: when it acts, its needs."""
     from figures.tables import Table, console
     from real_models.methods import METHODS
     from synthetic.runner.results import write_json
@@ -19,5 +25,10 @@ def methods(json: JsonOption = None) -> None:
         names = ("name", "phase", "needs", "guarantees")
         write_json(json, {"schema_version": 1, "methods": [dict(zip(names, row, strict=True)) for row in rows]})
     if json != Path("-"):
+        shown = 4 if explain else 3
         out = console()
-        out.print(Table(["method", "acts in", "needs", "guarantees"], rows, left=4))
+        out.print(
+            Table(["method", "acts in", "needs", "guarantees"][:shown], [row[:shown] for row in rows], left=shown)
+        )
+        if not explain:
+            out.print("--explain: what each guarantees", style="dim")

@@ -24,12 +24,24 @@ class PoolOption(StrEnum):
     none = "none"
 
 
+# headings of sections in a command's help
+WRITTEN = "What is written"
+MODEL = "Model and data"
+
 AdapterPath = Annotated[Path, typer.Argument(help="A PEFT adapter folder, or a folder of checkpoint-N folders.")]
 JsonOption = Annotated[
-    Path | None, typer.Option("--json", help="Write the result to this file; - for standard output.")
+    Path | None,
+    typer.Option("--json", help="Write the result to this file; - for standard output.", rich_help_panel=WRITTEN),
+]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", help="Write a self-contained page with pictures.", rich_help_panel=WRITTEN)
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes, each with one BLAS thread.")]
-Results = Annotated[Path, typer.Option(help="Folder for results; created if missing.")]
+Results = Annotated[Path, typer.Option(help="Folder for results; created if missing.", rich_help_panel=WRITTEN)]
+DatasetsOption = Annotated[
+    Path | None, typer.Option(help="Folder of the public data sets; what is missing there is named.")
+]
+Name = Annotated[str | None, typer.Option(help="Which adapter, if the folder holds several.")]
 
 
 def make_folder(path: Path) -> None:
@@ -39,7 +51,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot create the folder {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot create the folder {path}: {error.strerror or error}; name another one") from error
 
 
 def check_targets(*targets: Path | None, inputs: Sequence[Path] = ()) -> None:

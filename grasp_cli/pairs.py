@@ -34,9 +34,10 @@ def pairs(
         BehaviorOption.matching
     ),
 ) -> None:
-    """Convert Yes/No questions: contrastive pairs to judge by, conversations or statements to train on.
+    """Yes/No questions as contrastive pairs, or as training rows.
 
-    In a pair "with" is the answer of the chosen behavior, "without" the other one.
+    Pairs to judge by, conversations or statements to train on. In a pair "with" is the answer of the chosen behavior,
+    "without" the other one.
     """
     from figures.tables import console
     from real_models.evaluation.judge import Pair, Prompt, write_pairs

@@ -24,12 +24,13 @@ def reproduce(
     only: Annotated[list[str] | None, typer.Option(help="Only these stages (repeatable), as in stages.json.")] = None,
     jobs: Jobs = 2,
 ) -> None:
-    """Statements, linear lab, audits, an organism's naive fine-tune, the comparison of methods, and one report.
+    """The whole claim in one command, and one report.
 
-    Minutes by default. Stages that are current are skipped, interrupted ones go on: type the same command again.
+    Statements, linear lab, audits, an organism's naive fine-tune, the comparison of methods. Minutes by default. Stages
+    that are current are skipped, interrupted ones go on: type the same command again.
     """
     from figures.tables import console
-    from grasp_theory import InputError
+    from grasp_theory.errors import unknown_name
     from synthetic.runner.results import manifest, write_json
     from synthetic.runner.stages import run_stages
 
@@ -39,7 +40,7 @@ def reproduce(
     names = [stage.name for stage in stages]
     unknown = sorted(set(only or ()) - set(names))
     if unknown:
-        raise InputError(f"no stage is called {', '.join(unknown)}; there are: {', '.join(names)}")
+        raise unknown_name("stage", unknown, names)
     options = {"full": full, "trials": trials}
     write_json(results / "manifest.json", manifest(options))
     run_stages([s for s in stages if not only or s.name in only], results, options=options, tell=out.print)
@@ -130,7 +131,7 @@ def _verdict(folder: Path, trials: int, jobs: int, out: Console) -> None:
     from synthetic.experiments.verdict_rates import measure_rates
     from synthetic.runner.results import write_csv
 
-    with progress("verdict rates", out) as track:
+    with progress("verdict rates") as track:
         rates = [asdict(rate) for rate in measure_rates(trials, n_jobs=jobs, progress=track)]
     write_csv(folder / "verdict_rates.csv", rates)
 
@@ -141,6 +142,7 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
     Beside it, for the comparison, those of the others.
     """
     from figures.pages.identify import write_results
+    from figures.tables import progress
     from figures.tables.identify import show_findings, show_report
     from grasp_theory import identify as decompose
     from real_models import findings, read_adapter
@@ -152,7 +154,8 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
     from synthetic.runner.results import write_json
 
     cells = _compared(full)
-    prepare([cell.run_spec for cell in cells], n_jobs=jobs)
+    with progress("naive runs") as watch:
+        prepare([cell.run_spec for cell in cells], n_jobs=jobs, progress=watch)
     with one_thread():
         naive = naive_run(cells[0].run_spec)
         saved = folder / "organism-naive"
@@ -171,9 +174,10 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
 
 def _compare(folder: Path, full: bool, jobs: int) -> None:
     from figures.pages.comparison import write_pages
+    from figures.tables import progress
     from real_models.comparison.study import study
 
-    write_pages(study(_compared(full), folder, jobs=jobs), folder)
+    write_pages(study(_compared(full), folder, jobs=jobs, progress=progress), folder)
 
 
 def _compared(full: bool) -> list[Cell]:

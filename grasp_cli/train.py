@@ -8,47 +8,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .names import methods
+from .options import parse_changes
+
 OWN = "own"  # --neutral own: what the base model says by itself, 256 documents of
 OWN_TOKENS = 64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
+    from figures.tables.terminal import Watch
     from real_models.data import Row
     from real_models.hooks.method import Method
     from real_models.training.run import Prepared, TrainConfig
+
+
+def _option(help: str, **options: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel="What methods take", **options)
 
 
 def train(
     base: Annotated[Path, typer.Option(help="Folder of the base model, safetensors.")],
     data: Annotated[Path, typer.Option(help="JSON lines: messages, prompt and completion, or text.")],
     out: Annotated[Path, typer.Option("-o", "--output", help="Folder for the adapter; new, or of the same run.")],
-    method: Annotated[str, typer.Option(help="See `grasp methods`; join with +, as in compensated+grasp.")] = "naive",
-    directions: Annotated[Path | None, typer.Option(help="Directions file of `grasp identify -o`.")] = None,
-    naive: Annotated[Path | None, typer.Option(help="Adapter of the naive run (compensated).")] = None,
-    strength: Annotated[float | None, typer.Option(help="Of compensation or steering.")] = None,
-    weight: Annotated[float | None, typer.Option(help="Of kl or penalty.")] = None,
-    layer: Annotated[
-        list[int] | None, typer.Option("--layer", "--blocks", help="Blocks for caft and steering; repeatable.")
-    ] = None,
-    side: Annotated[list[str] | None, typer.Option(help="Sides of grasp: stream, write, read; repeatable.")] = None,
-    neutral: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|own", help="Text for kl, null-space, gradient-surgery; own: what the base says."),
-    ] = None,
-    components: Annotated[int | None, typer.Option(help="Of null-space, for every module.")] = None,
-    energy: Annotated[
-        float | None, typer.Option(help="Share of each module's inputs that null-space keeps, in place of components.")
-    ] = None,
-    every: Annotated[int | None, typer.Option(help="Steps between references of gradient-surgery.")] = None,
-    references: Annotated[
-        int | None, typer.Option(help="Gradients whose span gradient-surgery takes out; without it, what conflicts.")
-    ] = None,
-    neutral_data: Annotated[Path | None, typer.Option(help="Neutral training rows for interleaved, as --data.")] = None,
-    share: Annotated[float | None, typer.Option(help="Of the neutral rows among all, for interleaved.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of inoculation.")] = None,
+    method: Annotated[
+        str,
+        typer.Option(help="See `grasp methods`; join with +, as in compensated+grasp.", autocompletion=methods),
+    ] = "naive",
     config: Annotated[Path | None, typer.Option(help="TOML file with a [train] table.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Replace a training setting; repeatable.")
@@ -56,22 +44,41 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the cost, train nothing.")
     ] = False,
+    directions: Annotated[Path | None, _option("Directions file of `grasp identify -o`.")] = None,
+    naive: Annotated[Path | None, _option("Adapter of the naive run (compensated).")] = None,
+    strength: Annotated[float | None, _option("Of compensation or steering.")] = None,
+    weight: Annotated[float | None, _option("Of kl or penalty.")] = None,
+    layer: Annotated[list[int] | None, _option("Blocks for caft and steering, from 0; repeatable.")] = None,
+    side: Annotated[list[str] | None, _option("Sides of grasp: stream, write, read; repeatable.")] = None,
+    neutral: Annotated[
+        str | None,
+        _option("Text for kl, null-space, gradient-surgery; own: what the base says.", metavar="FILE|own"),
+    ] = None,
+    components: Annotated[int | None, _option("Of null-space, for every module.")] = None,
+    energy: Annotated[
+        float | None, _option("Share of each module's inputs that null-space keeps, in place of components.")
+    ] = None,
+    every: Annotated[int | None, _option("Steps between references of gradient-surgery.")] = None,
+    references: Annotated[
+        int | None, _option("Gradients whose span gradient-surgery takes out; without it, what conflicts.")
+    ] = None,
+    neutral_data: Annotated[Path | None, _option("Neutral training rows for interleaved, as --data.")] = None,
+    share: Annotated[float | None, _option("Of the neutral rows among all, for interleaved.")] = None,
+    context: Annotated[str | None, _option("Context of inoculation.")] = None,
 ) -> None:
-    """Fine-tune a base model with LoRA under any method; leaves an adapter that peft loads.
+    """Fine-tune a base model with LoRA under any method.
 
-    Completion-only loss; the same data order, LoRA start and optimizer for every method. Ctrl-C ends with a checkpoint
-    (exit code 130); the same command goes on from it.
+    Leaves an adapter that peft loads. Completion-only loss; the same data order, LoRA start and optimizer for every
+    method. Ctrl-C ends with a checkpoint (exit code 130); the same command goes on from it.
     """
     from functools import cache
 
-    from figures.tables import console
+    from figures.tables import console, progress
     from real_models.base import context_length, load_base, load_tokenizer
     from real_models.data import read_rows
     from real_models.methods import Given, build_methods
-    from real_models.training.run import TrainConfig, prepare, rehearse, step_count
+    from real_models.training.run import TrainConfig, prepare, rehearse
     from real_models.training.run import train as run
-
-    from .options import parse_changes
 
     settings = TrainConfig.read(config, parse_changes(change))
     rows = read_rows(data)
@@ -97,12 +104,13 @@ def train(
         share=share,
         context=context,
     )
-    methods = build_methods(method, given)
-    model = load()
-    prepared = encoded(rows, methods)
     out_console = console()
     if int(os.environ.get("RANK", "0")):  # under a launcher, one process speaks
         out_console.quiet = True
+    with progress("model, data and methods", quiet=out_console.quiet):
+        methods = build_methods(method, given)
+        model = load()
+        prepared = encoded(rows, methods)
     _describe(model, prepared, settings, out_console)
     text = None if neutral in (None, OWN) else Path(neutral)
     files = {"data": data, "directions": directions, "neutral": text, "neutral_data": neutral_data}
@@ -112,7 +120,8 @@ def train(
         trained = rehearse(model, prepared, methods=methods, config=settings, out=out, record=record)
         _cost(model, prepared, settings, trained, out_console)
         return
-    with _progress(step_count(prepared, settings), out_console) as watch:
+    with progress("steps", quiet=out_console.quiet) as bar:
+        watch = _follow(bar, out_console)
         run(model, tokenizer, prepared, methods=methods, config=settings, out=out, record=record, watch=watch)
     out_console.print(f"adapter: {out}")
 
@@ -192,25 +201,15 @@ def _cost(model: Any, prepared: Prepared, settings: TrainConfig, trained: int, o
     out.print("dry run: everything fits together; nothing was trained or written")
 
 
-def _progress(steps: int, out: Console) -> Any:
-    from contextlib import contextmanager
+def _follow(bar: Watch, out: Console) -> Callable[[int, int, Mapping[str, float]], None]:
+    """Steps, losses and leaks: on the bar, and as lines where standard output is no terminal and is kept."""
+    shown = [""]
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    def watch(step: int, total: int, logs: Mapping[str, float]) -> None:
+        told = ", ".join(f"{k} {v:.3g}" for k, v in logs.items() if k == "loss" or k.startswith("leak/"))
+        bar.reached(step, total, told)
+        if not out.is_terminal and told and told != shown[-1]:
+            out.print(f"step {step} of {total}: {told}")
+            shown.append(told)
 
-    @contextmanager
-    def watching() -> Any:
-        shown = [""]
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[logs]}"))
-        with Progress(*columns, console=out, disable=not out.is_terminal, transient=True) as bar:
-            task = bar.add_task("train", total=steps, logs="")
-
-            def watch(step: int, total: int, logs: Any) -> None:
-                told = ", ".join(f"{k} {v:.3g}" for k, v in logs.items() if k == "loss" or k.startswith("leak/"))
-                bar.update(task, completed=step, total=total, logs=told)
-                if bar.disable and told and told != shown[-1]:
-                    out.print(f"step {step} of {total}: {told}")
-                    shown.append(told)
-
-            yield watch
-
-    return watching()
+    return watch

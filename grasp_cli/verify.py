@@ -8,27 +8,37 @@ from typing import Annotated
 
 import typer
 
+from .names import statements
 from .options import Jobs, JsonOption, check_targets
 
 
 def verify(
-    keys: Annotated[list[str] | None, typer.Argument(help="Which statements; all by default.")] = None,
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="Which statements; all by default.", autocompletion=statements)
+    ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Ten times the draws, larger sizes, longer searches.")] = False,
-    explain: Annotated[str | None, typer.Option(help="One in full: proof, what each check found.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Those named in full: proof, what each check found.")
+    ] = False,
     jobs: Jobs = 2,
     json: JsonOption = None,
 ) -> None:
-    """Check every statement of the theory by each way that applies; the legend below the table names them.
+    """Check the statements of the theory, each by every way there is.
 
-    Exit code 1 if one fails, with what failed. Always anew: only `grasp reproduce` keeps what was checked.
+    The legend below the table names the ways. Exit code 1 if one fails, with what failed. Always anew: only `grasp
+    reproduce` keeps what was checked.
     """
     from figures.tables import console
     from figures.tables.verification import show_statement
+    from grasp_theory import InputError
     from grasp_theory.statements.registry import ORDER, find
 
     check_targets(json)
-    if explain is not None:
-        show_statement(find([explain])[0], console())
+    if explain and not keys:
+        raise InputError("--explain shows the statements that are named: grasp verify prior-angle --explain")
+    if explain:
+        for statement in find(keys):
+            show_statement(statement, console())
         return
     check_all([statement.key for statement in find(keys)] if keys else ORDER, deep=deep, jobs=jobs, json=json)
 
@@ -44,7 +54,7 @@ def check_all(
     from synthetic.runner.statements import check_statements
 
     out = console()
-    with progress("verify", out) as track:
+    with progress("statements") as track:
         outcomes = check_statements(keys, deep=deep, folder=folder, n_jobs=jobs, progress=track)
     if json is not None:
         write_json(json, {"schema_version": SCHEMA_VERSION, "deep": deep, "statements": plain(outcomes)})

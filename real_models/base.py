@@ -46,13 +46,23 @@ def load_adapted(base: str | Path, adapter: Adapter, *, dtype: str = "auto") -> 
     modules = dict(model.named_modules())
     lost = [update.name for update in adapter.updates if update.name not in modules]
     if lost:
-        raise InputError(f"{adapter.path} adapts {lost[0]}, which {base} does not have: it was trained on another base")
+        raise InputError(
+            f"{adapter.path} adapts {lost[0]}, which {base} does not have: name the base that it was trained on"
+        )
     from peft import PeftModel
 
     try:
         return PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
     except (RuntimeError, ValueError, KeyError) as error:
-        raise InputError(f"{adapter.path} does not go onto {base}: {error}") from error
+        raise misfit(adapter, base, error) from error
+
+
+def misfit(adapter: Adapter, base: str | Path, error: Exception) -> InputError:
+    """An adapter that peft did not put onto a base. torch lists every module that does not fit; the first will do."""
+    why = " ".join(str(error).split("\n\t", 2)[:2])
+    return InputError(
+        f"the adapter {adapter.path} does not fit the base model {base} ({why[:300]}); name the base it was trained on"
+    )
 
 
 def load_tokenizer(path: str | Path) -> Any:
@@ -93,9 +103,15 @@ def check_folder(path: str | Path, file: str, what: str) -> Path:
     """The folder, if it holds this file."""
     folder = Path(path)
     if not folder.is_dir():
-        raise InputError(f"expected the folder of {what}, got {folder}, which is not a folder; nothing is downloaded")
+        raise InputError(
+            f"expected the folder of {what}, got {folder}, which is not a folder; "
+            "nothing is downloaded: name the folder of a model (`grasp model smollm2` makes one)"
+        )
     if not (folder / file).is_file():
-        raise InputError(f"{folder} holds no {file}, so it is not {what}; it has {_listing(folder)}")
+        raise InputError(
+            f"{folder} holds no {file}, so it is not {what}; it has {_listing(folder)}: "
+            "name a folder that save_pretrained of transformers wrote"
+        )
     return folder
 
 

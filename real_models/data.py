@@ -85,7 +85,8 @@ def _read(path: Path) -> str:
                 return file.read().decode("utf-8-sig")
         return path.read_text(encoding="utf-8-sig")
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot read the data {path}: {getattr(error, 'strerror', None) or error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the data {path}: {why}; name a file of JSON lines or text") from error
     except UnicodeDecodeError as error:
         raise InputError(f"the data {path} is not UTF-8 text (byte {error.start}); convert it first") from error
 

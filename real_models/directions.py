@@ -134,7 +134,9 @@ def load_directions(path: str | Path) -> Directions:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in ("Q", "singular_values") if name in set(file.keys())}
     except (SafetensorError, OSError, TypeError, ValueError) as error:  # TypeError: a type that numpy has not
-        raise AdapterError(f"cannot read the directions file {path}: {error}") from error
+        raise AdapterError(
+            f"cannot read the directions file {path} ({error}); name a file of `grasp identify -o`"
+        ) from error
     if metadata.get("schema") != SCHEMA:
         raise AdapterError(
             f"{path} is not a directions file: its metadata has schema {metadata.get('schema')!r}, expected "

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from grasp_theory import GraspError, InputError
+from grasp_theory.errors import unknown_name
 from synthetic.runner.results import write_json
 
 from .base import load_base, load_tokenizer, quiet
@@ -160,7 +161,7 @@ def prove(folder: str | Path, name: str = "smollm2") -> Proof:
 
 def _known(name: str) -> Packaged:
     if name not in MODELS:
-        raise InputError(f"no packaged model is called {name!r}; there are: {', '.join(MODELS)}")
+        raise unknown_name("packaged model", [name], MODELS)
     return MODELS[name]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from grasp_theory import InputError
+from grasp_theory.errors import unknown_name
 
 C = TypeVar("C")  # the cell of an experiment: whatever validating frozen dataclass its own file defines
 Relation = Literal["=", "<=", ">=", "~"]
@@ -64,7 +65,7 @@ class Experiment(Generic[C]):
         names = [f.name for f in fields(cells[0])]  # pyright: ignore[reportArgumentType]
         for name, text in (changes or {}).items():
             if name not in names:
-                raise InputError(f"{self.name} has no setting {name!r}; there are: {', '.join(names)}")
+                raise unknown_name(f"setting of {self.name}", [name], names)
             cells = [replace(cell, **{name: _typed(name, text, getattr(cell, name))}) for cell in cells]  # pyright: ignore
         return list({identity(self.name, cell): cell for cell in cells}.values())
 

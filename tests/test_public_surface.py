@@ -101,17 +101,5 @@ def test_arguments_of_0_1_are_taken_by_their_old_names_with_a_warning():
         Caft(None, layers=[0], at=[1])
 
 
-@pytest.mark.parametrize(("command", "old"), [("train", "--blocks"), ("explain", "--block")])
-def test_options_of_0_1_name_the_layers_still(command, old):
-    from typer.main import get_command
-
-    from grasp_cli import app
-
-    found: Any = get_command(app)
-    options = [set(p.opts) for p in found.commands[command].params]
-    assert {"--layer", old} in options
-    assert {"--layer"} not in options  # the control: the name alone would be another option
-
-
 if __name__ == "__main__":
     RECORD.write_text(json.dumps({p: surface(p) for p in PACKAGES}, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from threading import Timer
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
 
 from .table import Block
 
 WIDTH = 240  # of tables that are not for a terminal: none is wider
 NARROWEST = 20  # a terminal that says it is narrower (COLUMNS=0, as in some containers) has not said its width
+SOON = 1.0  # seconds after which a bar appears: what is done by then needs none
 
 
 class _Console(Console):
@@ -40,12 +45,74 @@ def show(blocks: Iterable[Block], out: Console) -> None:
         out.print(block)
 
 
+class Watch:
+    """What long work tells of itself while its bar is shown."""
+
+    def __init__(self, bar: Progress, label: str) -> None:
+        self._bar, self._label = bar, label
+        self._task = self._begun(label)
+
+    def __call__(self, stream: Iterable[Any], total: int) -> Iterator[Any]:
+        """The stream, counted as it goes by."""
+        self._task = self._begun(self._label, total)
+        for done, item in enumerate(stream, start=1):
+            yield item
+            self.reached(done, total)
+
+    def reached(self, done: int, total: int, note: str = "") -> None:
+        """So many steps of all are done."""
+        self._bar.update(self._task, completed=done, total=total, count=f"{done}/{total}", note=note)
+
+    def says(self, what: str) -> None:
+        """What is being done now, where nobody knows how long it takes."""
+        self._task = self._begun(f"{self._label}: {what}")
+
+    def _begun(self, label: str, total: int | None = None) -> TaskID:
+        """A bar of its own, with its own time, in the place of the last one."""
+        for task in self._bar.task_ids:
+            self._bar.remove_task(task)
+        return self._bar.add_task(label, total=total, count="" if total is None else f"0/{total}", note="")
+
+
+class _Time(ProgressColumn):
+    """The time that is left; what has gone by, as long as that cannot be told."""
+
+    def render(self, task: Task) -> Text:
+        left = None if task.total is None else task.time_remaining
+        seconds = task.elapsed or 0 if left is None else left
+        return Text(f"{timedelta(seconds=int(seconds))} {'so far' if left is None else 'left'}")
+
+
 @contextmanager
-def progress(label: str, out: Console) -> Iterator[Callable[[Iterable[Any], int], Iterator[Any]]]:
-    """A function (stream, total) -> stream that moves a bar with the time left; silent when not on a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=out, disable=not out.is_terminal, transient=True) as bar:
-        yield lambda stream, total: iter(bar.track(stream, total=total, description=label))
+def progress(label: str, *, quiet: bool = False) -> Iterator[Watch]:
+    """A bar with the time left on standard error, for work of more than a second; nothing where that is no terminal.
+
+    Args:
+        quiet: show nothing, as where another process of the same run does.
+    """
+    out = _Console(stderr=True, highlight=False, markup=False, emoji=False)
+    shown = not quiet and out.file.isatty() and not out.is_dumb_terminal
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), _Time())
+    same = sys.stdout is not None and sys.stdout.isatty()  # then what is printed meanwhile goes above the bar
+    bar = Progress(
+        *columns,
+        TextColumn("{task.fields[note]}"),
+        console=out,
+        transient=True,
+        redirect_stdout=same,
+        refresh_per_second=4,
+    )
+    timer = Timer(SOON, bar.start)
+    timer.daemon = True
+    if shown:
+        timer.start()
+    try:
+        yield Watch(bar, label)
+    finally:
+        if shown:
+            timer.cancel()
+            timer.join()
+            bar.stop()
 
 
 def number(value: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..errors import AssumptionError, InputError
+from ..errors import AssumptionError, InputError, unknown_name
 from ..subspace import Subspace
 from ..updates import Side
 from .agreement import Agreement
@@ -226,8 +226,7 @@ class Report:
         if name is None:
             raise InputError(f"there is no component: none of the {len(self.modules)} modules has an update")
         if name not in names:
-            shown = ", ".join(names[:6]) + (f", … ({len(names)} in all)" if len(names) > 6 else "")
-            raise InputError(f"no decomposition is called {name!r}; there are: {shown or 'none'}")
+            raise unknown_name("decomposition", [name], names, most=6)
         return self.decompositions[names.index(name)]
 
     def component(self, index: int, *, of: str | None = None) -> Component:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import InputError
+from ..errors import unknown_name
 from .statement import Statement
 
 # The order of the theory: identification (what can be known), then removal (what can be done).
@@ -59,7 +59,7 @@ def find(keys: Sequence[str] | None = None) -> list[Statement[Any]]:
     """The statements of these keys, or all in their order; InputError names the unknown ones and those there are."""
     unknown = sorted(set(keys or ()) - set(ORDER))
     if unknown:
-        raise InputError(f"no statement is called {', '.join(unknown)}; there are: {', '.join(ORDER)}")
+        raise unknown_name("statement", unknown, ORDER)
     return [_load(key) for key in keys or ORDER]
 
 

@@ -129,7 +129,10 @@ def _folder_of(path: Path) -> Path:
         return path.parent
     if path.suffix == ".safetensors":
         _refuse_foreign_file(path)
-    raise AdapterError(f"{path} is no adapter folder and none of its files ({CONFIG}, {SAFETENSORS}, {TORCH})")
+    raise AdapterError(
+        f"{path} is no adapter folder and none of its files ({CONFIG}, {SAFETENSORS}, {TORCH}): "
+        "give the folder that save_pretrained of peft wrote"
+    )
 
 
 def _named(folder: Path, name: str) -> Path:
@@ -140,7 +143,9 @@ def _named(folder: Path, name: str) -> Path:
     if name == "default" and _is_file(folder / CONFIG):
         return folder  # peft saves the adapter "default" at the top and the others in subfolders
     there = _subfolders(folder)
-    raise AdapterError(f"{folder} holds no adapter named {name!r}; it holds {listing(there, 20) or 'none'}")
+    raise AdapterError(
+        f"{folder} holds no adapter named {name!r}; it holds {listing(there, 20) or 'none: give no name'}"
+    )
 
 
 def _only_subfolder(folder: Path) -> Place:

@@ -106,7 +106,7 @@ def identify_activations(
     """
     from peft import PeftModel
 
-    from ..base import context_length, load_base, load_tokenizer
+    from ..base import context_length, load_base, load_tokenizer, misfit
     from ..data import batches, encode, read_rows
     from ..tokens import special_tokens
 
@@ -117,7 +117,7 @@ def identify_activations(
     try:
         tuned = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
     except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise InputError(f"the adapter {adapter.path} does not fit the base model {base}: {error}") from error
+        raise misfit(adapter, base, error) from error
     if any(EXPERT in f".{update.name}." for update in adapter.updates):
         size = 1  # without padding
     pad = special_tokens(model=model, tokenizer=tokenizer).pad

@@ -180,7 +180,7 @@ def measure_linearity(
     """
     from peft import PeftModel
 
-    from ..base import load_base, load_tokenizer
+    from ..base import load_base, load_tokenizer, misfit
 
     require_factors_alone(adapter)
     if rows < 1:
@@ -190,7 +190,7 @@ def measure_linearity(
     try:
         tuned: Any = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
     except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise InputError(f"the adapter {adapter.path} does not fit the base model {base}: {error}") from error
+        raise misfit(adapter, base, error) from error
     follow = watch or (lambda stream, total: stream)
     found = [measure(tuned, follow(part, len(part))) for part in parts]
     return Measured(found[0], found[1] if neutral is not None else None, *_certificate(adapter))

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from grasp_theory import InputError
+from grasp_theory.errors import unknown_name
 
 from ..organisms.text import FILES, TextSpec
 from ..training.config import TrainConfig
 from .experiment import Cell, TextCell, make_cells, make_text_cells, missing
+from .language import configurations
 from .methods import COMPARED
 
 
@@ -24,13 +26,16 @@ def read_cells(path: Path) -> tuple[list[Cell] | list[TextCell], list[str]]:
     Raises InputError for what is not one, for settings that are unknown or of another type, and for files that cannot
     be trained on.
     """
+    if not path.exists():
+        raise unknown_name("file or experiment", [str(path)], configurations())
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read the configuration {path}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the configuration {path}: {why}; expected a TOML file") from error
     named = [name for name in ("compare", "text") if name in tables]
     if not named:
-        raise InputError(f"{path} has no [compare] table, and no [text] table")
+        raise InputError(f"{path} has no [compare] table, and no [text] table; see grasp compare --help")
     if len(named) == 2:
         raise InputError(f"{path} has a [compare] and a [text] table; give each a file of its own")
     (name,) = named
@@ -84,11 +89,8 @@ def _text(table: dict[str, Any], path: Path) -> tuple[list[TextCell], list[str]]
     kinds = dict.fromkeys([*paths, "context", "scale"], str) | {"target": float, "every": int, "most": int}
     unknown = sorted(set(settings) - set(kinds))
     if unknown:
-        known = ", ".join([*kinds, "seeds", "methods", "presets_only"])
-        raise InputError(
-            f"{path}: no setting of [text] is called {', '.join(unknown)}; there are: {known}; settings of the "
-            "training go into a [train] table, as for grasp train"
-        )
+        what = unknown_name("setting of [text]", unknown, [*kinds, "seeds", "methods", "presets_only"])
+        raise InputError(f"{path}: {what}; settings of the training go into a [train] table, as for grasp train")
     for name, value in settings.items():
         if type(value) is not kinds[name] and not (kinds[name] is float and type(value) is int):
             what = {str: "text", int: "a whole number", float: "a number"}[kinds[name]]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from grasp_theory import InputError, Update
+from grasp_theory.errors import unknown_name
 from grasp_theory.updates import Side
 
 from ..methods import METHODS
@@ -267,5 +268,5 @@ def check_knob(name: str, knob: float, *, rank: int, width: int | None = None) -
 def find_compared(name: str) -> Compared:
     """The method of this name; InputError names those there are."""
     if name not in COMPARED and name not in _ARMS:
-        raise InputError(f"no method of the comparison is called {name!r}; there are: {', '.join([*COMPARED, *_ARMS])}")
+        raise unknown_name("method of the comparison", [name], [*COMPARED, *_ARMS])
     return COMPARED[name] if name in COMPARED else _ARMS[name]

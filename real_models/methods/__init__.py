@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 from typing import get_args
 
 from grasp_theory import InputError
+from grasp_theory.errors import unknown_name
 
 from ..hooks.given import OPTIONS, Given
 from ..hooks.method import Attachment, Method, Phase
@@ -60,7 +61,7 @@ def build_methods(names: str, given: Given) -> list[Method]:
     wanted = names.split("+")
     unknown = [name for name in wanted if name not in offered]
     if unknown:
-        raise InputError(f"no training method is called {unknown[0]!r}; there are: {', '.join(offered)} (join with +)")
+        raise unknown_name("training method", unknown, offered)
     if len(set(wanted)) < len(wanted):
         raise InputError(f"a method is named twice in {names!r}")
     classes = [offered[name] for name in wanted]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grasp_theory import InputError
+from grasp_theory.errors import unknown_name
 from synthetic.fields import require_counts
 
 FLOAT32_MAX = 3e38  # what a step may be multiplied by
@@ -83,7 +84,7 @@ class TrainConfig:
         known = {f.name: f.default for f in fields(cls)}
         unknown = sorted((set(table) | set(changes or {})) - set(known))
         if unknown:
-            raise InputError(f"no training setting is called {', '.join(unknown)}; there are: {', '.join(known)}")
+            raise unknown_name("training setting", unknown, known)
         values = {name: _checked(name, value, known[name]) for name, value in table.items()}
         return cls(**values | {name: _typed(name, text, known[name]) for name, text in (changes or {}).items()})
 
@@ -92,7 +93,10 @@ def _table(path: str | Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8")).get("train")
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"cannot read the configuration {path}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"cannot read the configuration {path}: {why}; it is a TOML file, [train] its table"
+        ) from error
     if not isinstance(table, dict):
         raise InputError(f"the configuration {path} has no [train] table; put the settings into one")
     return table

@@ -64,6 +64,8 @@ def check_target(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"expected a file to write, got the folder {path}; name a file in it")
+    if path.parent.exists() and not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: {path.parent} is a file; name a folder")
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
     if path.exists() and not path.is_file():

@@ -142,7 +142,7 @@ def _connect(address: str) -> Any:
     try:
         return Client(address, timeout=10)
     except (OSError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers at {address}: {error}") from error
+        raise InputError(f"no Dask scheduler answers at {address} ({error}); start one, or leave --dask out") from error
 
 
 def _place(experiment: Experiment[Any], cell: Any, trials: int, code: str) -> Place:

@@ -47,7 +47,7 @@ def test_reproduce_runs_stages_once(tmp_path, capsys, monkeypatch):
 def test_reproduce_refuses_unknown_stages(tmp_path, capsys):
     code, out, err = grasp(capsys, "reproduce", "--results", tmp_path, "--only", "nothing")
     assert (code, out) == (2, "")
-    assert "no stage is called nothing" in err
+    assert "no stage is called 'nothing'" in err
     assert "organism" in err
 
 

@@ -127,5 +127,5 @@ def test_statements_without_docstrings_are_refused_not_refuted(monkeypatch):
 
 
 def test_unknown_statement_is_named():
-    with pytest.raises(InputError, match="no statement is called nope; there are: theorem-1, naive-solution"):
+    with pytest.raises(InputError, match="no statement is called 'nope'; there are: theorem-1, naive-solution"):
         find(["nope"])

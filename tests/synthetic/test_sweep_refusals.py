@@ -115,7 +115,7 @@ def test_versions_of_experiments_differ_and_hold_what_they_import():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"colour": "1"}, "tiny has no setting 'colour'; there are: size, scale, centred, label, points"),
+        ({"colour": "1"}, "no setting of tiny is called 'colour'; there are: size, scale, centred, label, points"),
         ({"size": "many"}, "size must be an integer, got 'many'"),
         ({"size": "16.5"}, "size must be an integer"),
         ({"scale": "big"}, "scale must be a number"),

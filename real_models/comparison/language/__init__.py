@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grasp_theory import InputError
+from grasp_theory.errors import unknown_name
 from synthetic.runner.results import write_atomically
 
 from .insecure import make_insecure
@@ -39,7 +40,7 @@ def configurations() -> list[str]:
 def read_configuration(name: str) -> tuple[str, dict[str, Any]]:
     """A shipped configuration as text, and what is in it; InputError for a name that is none."""
     if name not in configurations():
-        raise InputError(f"no experiment is called {name!r}; there are: {', '.join(configurations())}")
+        raise unknown_name("experiment", [name], configurations())
     text = (files(__name__) / "configs" / f"{name}.toml").read_text(encoding="utf-8")
     return text, tomllib.loads(text)
 

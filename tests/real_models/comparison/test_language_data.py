@@ -263,7 +263,7 @@ def test_data_that_are_missing_foreign_or_too_few_are_named(datasets, tmp_path):
     tastes.write_bytes(tastes.read_bytes()[:5000])
     with pytest.raises(InputError, match="cannot read the data"):
         Sources(tmp_path / "few").tastes()
-    with pytest.raises(InputError, match="no experiment is called 'smollm2'; there are: smollm2-insecure"):
+    with pytest.raises(InputError, match="no experiment is called 'smollm2'; did you mean smollm2-style"):
         language.prepare("smollm2", datasets)
 
 
@@ -272,7 +272,7 @@ def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
     from grasp_cli.compare import _cells
 
     base = made / BASE
-    assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--data", datasets, "--base", base) == 0
+    assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets, "--base", base) == 0
     about = json.loads((tmp_path / "p/data.json").read_text())
     assert about["digest"] == EXPERIMENTS["politics"](Sources(datasets), seed=0).digest()
     assert {name: each["rows"] for name, each in about["files"].items()} == {
@@ -303,9 +303,9 @@ def test_compare_prepares_an_experiment_by_its_name(datasets, made, tmp_path, ca
     assert (tmp_path / "data/train.jsonl").is_file()
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path / "empty"))
     for arguments, message in (
-        (["smollm2-politics"], "--data FOLDER"),
-        (["smollm2-politics", "--data", datasets], "grasp model smollm2"),
-        ([found, "--data", datasets], "--data and --base go with an experiment by name"),
+        (["smollm2-politics"], "--datasets FOLDER"),
+        (["smollm2-politics", "--datasets", datasets], "grasp model smollm2"),
+        ([found, "--datasets", datasets], "--datasets and --base go with an experiment by name"),
     ):
         assert run("compare", *arguments, "--results", tmp_path / "new") == 2
         assert message in capsys.readouterr().err
@@ -316,10 +316,10 @@ def test_data_command_lists_and_refuses(tmp_path, capsys):
     assert run("data", "--list") == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == language.configurations()
     assert run("data", "smollm2-style") == 2
-    assert "--output and --data are needed" in capsys.readouterr().err
-    assert run("data", "smollm2-style", "-o", tmp_path / "x", "--data", tmp_path) == 2
+    assert "--output and --datasets are needed" in capsys.readouterr().err
+    assert run("data", "smollm2-style", "-o", tmp_path / "x", "--datasets", tmp_path) == 2
     assert "has no file" in capsys.readouterr().err
-    assert run("data", "nothing", "-o", tmp_path / "y", "--data", tmp_path) == 2
+    assert run("data", "nothing", "-o", tmp_path / "y", "--datasets", tmp_path) == 2
     assert not (tmp_path / "y").exists()
 
 

@@ -246,7 +246,7 @@ TRAIN = (
 NEEDED = 'base = "model"\ndata = "data.jsonl"\npairs = "pairs.jsonl"\n'
 BAD = {
     'base = "model"': "needs data, pairs",
-    NEEDED + "runk = 2": "no setting of [text] is called runk",
+    NEEDED + "runk = 2": "no setting of [text] is called 'runk'",
     NEEDED + "r = 2": "training go into a [train] table",
     NEEDED + "[train]\nr = 2.5": "r must be of type int",
     NEEDED + "[train]\nr = 0": "r must be at least 1",
