@@ -62,6 +62,11 @@ class Claim(Generic[I]):
         """Whether it is true on this instance; NaN on either side is false."""
         return self.true_of(self.sides(instance))
 
+    def refuted_by(self, instance: I) -> bool:
+        """Whether it is false with finite sides: NaN is no evidence."""
+        s = self.sides(instance)
+        return s.finite and not self.true_of(s)
+
     def true_of(self, s: Sides) -> bool:
         """Whether these sides stand in the relation."""
         if not s.finite:

@@ -12,7 +12,8 @@ import torch
 from strategies import rotation
 
 from grasp_theory import AssumptionError
-from grasp_theory.statements.checks import Outcome, find, verify
+from grasp_theory.statements.checks import find, verify
+from grasp_theory.statements.outcome import Outcome
 from grasp_theory.statements.search import largest_ratio
 from grasp_theory.statements.statement import Border, Claim, Rate, Route, Search, Sides, Statement
 

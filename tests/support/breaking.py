@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from grasp_theory.statements.checks import Outcome, check_attained
+from grasp_theory.statements.checks import check_attained
+from grasp_theory.statements.outcome import Outcome
 from grasp_theory.statements.statement import Claim, Sides, Statement
 
 FACTOR = 0.05
@@ -38,7 +39,7 @@ def _noticed(broken: Statement[Any], instances: list[Any], seed: int) -> bool:
     if broken.extremal is None:  # a search has its own formula and cannot see the change
         return False
     outcome = Outcome(broken.key, broken.kind, broken.basis)
-    check_attained(replace(broken, search=None), np.random.default_rng(seed), outcome, deep=False)
+    check_attained(replace(broken, search=None), [], np.random.default_rng(seed), outcome, deep=False)
     return not outcome.stands
 
 
