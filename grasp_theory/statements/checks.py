@@ -24,7 +24,8 @@ from .statement import ROUNDING, Border, Claim, Search, Sides, Statement
 
 ATTAINED = 0.999  # a tight claim must reach this
 EXCEEDED = 1 + 1e-9  # and never this
-FEWEST = 10  # draws inside the assumptions
+FEWEST = 6  # draws inside the assumptions
+DISTINCT = 0.9  # of them; fewer is one seed used again
 MAX_REJECTED = 0.9  # of the draws; beyond it the generator does not test the statement
 NEAR = 0.2  # draws come this close to each border, on both sides
 USED = 0.1  # of the slack that is not rounding, by the worst draw; below, the slack is ten times too wide
@@ -67,8 +68,8 @@ def check_all(
     check_holds(statement, sides, outcome)
     check_borders(statement, drawn, outcome)
     check_slack(statement, sides, outcome)
-    check_attained(statement, sides, rng, outcome, deep=deep)
-    check_needed(statement, rng, outcome)
+    check_attained(statement, rng, outcome, deep=deep)
+    check_needed(statement, drawn, rng, outcome)
     check_variants(statement, instances, rng, outcome)
     check_derived(statement, instances, outcome)
     check_route(statement, instances, outcome)
@@ -110,7 +111,7 @@ def check_holds(statement: Statement[Any], found: list[dict[str, Sides]], outcom
             name = failed[0]
             outcome.failures.append(f"holds: {name} is violated, {sides[name]}")
         seen.append(tuple(side for s in sides.values() for side in (s.measured, s.bound)))
-    if seen and len(set(seen)) <= len(seen) / 2:
+    if len(set(seen)) < DISTINCT * len(seen):
         outcome.failures.append(f"holds: {len(seen)} draws are {len(set(seen))} instances")
     for name in statement.claims:
         if len({(sides[name].measured, sides[name].bound) for sides in found}) == 1 < len(found):
@@ -167,36 +168,27 @@ def check_slack(statement: Statement[Any], found: list[dict[str, Sides]], outcom
             outcome.failures.append(f"slack: {name} has {1 / max(used, 1e-300):.0f} times the slack that any draw uses")
 
 
-def check_attained(
-    statement: Statement[Any],
-    found: list[dict[str, Sides]],
-    rng: np.random.Generator,
-    outcome: Outcome,
-    *,
-    deep: bool,
-) -> None:
-    """*attained*: tight claims reach their bound on a draw, the extremal instance or by adversarial search, not beyond.
+def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome: Outcome, *, deep: bool) -> None:
+    """*attained*: tight claims reach their bound on the extremal instance or by adversarial search, and not beyond.
 
-    An exact inequality that reaches its bound has to be said to be tight.
+    An exact inequality that the extremal instance attains has to be said to be tight.
     """
-    tight = {name: claim for name, claim in statement.claims.items() if claim.tight}
-    ratios = {name: [_of(claim, sides[name]) for sides in found] for name, claim in tight.items()}
+    ratios: dict[str, list[float]] = {name: [] for name, claim in statement.claims.items() if claim.tight}
     if statement.kind == "tight" and not ratios:
         outcome.failures.append("attained: no claim of a tight statement is tight")
     if statement.extremal is not None:
         instance = statement.extremal(rng)
         if statement.broken(instance):
             outcome.failures.append(f"attained: the extremal instance breaks {statement.broken(instance)}")
-        for name in ratios:
-            ratios[name].append(_ratio(statement.claims[name], instance))
+        for name, claim in statement.claims.items():
+            sides = claim.sides(instance)
+            if claim.tight:
+                ratios[name].append(_of(claim, sides))
+            elif claim.relation != "=" and _reached(claim, sides):
+                outcome.failures.append(f"attained: {name} reaches its bound and is not said to be tight")
     if statement.search is not None:
         found = _searched(statement, statement.search, outcome, deep=deep, seed=int(rng.integers(2**31)))
         ratios.setdefault(statement.search.of, []).append(found)
-    for name, claim in statement.claims.items():
-        if claim.relation != "=" and not claim.tight:
-            exact = [s for sides in found if (s := sides[name]).scale and max(s.measured, s.bound) > SCALED * s.scale]
-            if max((_of(claim, s) for s in exact), default=0.0) >= ATTAINED:
-                outcome.failures.append(f"attained: {name} reaches its bound and is not said to be tight")
     for name, values in ratios.items():
         best = max(values, default=0.0)
         outcome.best_ratio = best if outcome.best_ratio is None else min(outcome.best_ratio, best)
@@ -204,6 +196,11 @@ def check_attained(
             outcome.failures.append(f"attained: {name} is exceeded, ratio {best:.12f}")
         if statement.claims[name].tight and best < ATTAINED:
             outcome.failures.append(f"attained: {name} reaches only {best:.6f} of its bound")
+
+
+def _reached(claim: Claim[Any], s: Sides) -> bool:
+    """Whether exact sides that are not 0 are equal but for 1e-3."""
+    return bool(s.scale and max(s.measured, s.bound) > SCALED * s.scale and _of(claim, s) >= ATTAINED)
 
 
 def _searched(statement: Statement[Any], search: Search[Any], outcome: Outcome, *, deep: bool, seed: int) -> float:
@@ -234,8 +231,11 @@ def _of(claim: Claim[Any], s: Sides) -> float:
     return top / bottom if bottom else (1.0 if top == 0 else float("inf"))
 
 
-def check_needed(statement: Statement[Any], rng: np.random.Generator, outcome: Outcome) -> None:
-    """*needed*: the text names every assumption, and instances that break one alone refute a claim with numbers."""
+def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Generator, outcome: Outcome) -> None:
+    """*needed*: the text names every assumption, and instances that break one alone refute a claim with numbers.
+
+    So must some of the draws that an assumption without a border refuses, where it refuses any: else it asks too much.
+    """
     named = assumed(statement.text)
     if named != set(statement.assumptions):
         missing, extra = set(statement.assumptions) - named, named - set(statement.assumptions)
@@ -257,6 +257,10 @@ def check_needed(statement: Statement[Any], rng: np.random.Generator, outcome: O
             outcome.failures.append(f"needed: every claim survives without {name!r}")
         else:
             shown += 1
+    for name in [name for name, a in statement.assumptions.items() if not isinstance(a, Border)]:
+        refused = [i for i in drawn if statement.broken(i) == [name]]
+        if refused and not any(claim.refuted_by(i) for i in refused for claim in statement.claims.values()):
+            outcome.failures.append(f"needed: every claim survives on the {len(refused)} draws that {name!r} refuses")
     outcome.needed = shown, len(statement.assumptions)
 
 

@@ -51,6 +51,24 @@ def long(rng: np.random.Generator) -> Pair:
     return Pair(x, 10 * x)
 
 
+def aligned(rng: np.random.Generator, size: float) -> Pair:
+    x = draw(rng).x
+    return Pair(x, size * x)
+
+
+def obtuse(rng: np.random.Generator) -> Pair:
+    x = draw(rng).x
+    return Pair(x, -x)
+
+
+def at_most_its_own() -> Claim[Pair]:
+    return Claim("<=", lambda i: Sides.exact(float(i.x @ i.x), float(np.linalg.norm(i.x) ** 2 + 1e-15)))
+
+
+def itself() -> Claim[Pair]:
+    return Claim("=", lambda i: Sides.exact(float(i.y @ i.y), float(i.y @ i.y)))
+
+
 def at_most(bound: float, *, tight: bool = False) -> Claim[Pair]:
     return Claim("<=", lambda i: Sides.exact(float(i.x @ i.y), bound), tight)
 
@@ -172,6 +190,16 @@ FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
         lambda: sound(claims={"bound": at_most(4.0, tight=True)}, assumptions={}, violators={}, search=None, text=""),
         "attained: bound reaches only 0.250000 of its bound",
     ),
+    "attained, and not said to be": (
+        lambda: sound(claims={"bound": at_most(1.0)}, search=None),
+        "attained: bound reaches its bound and is not said to be tight",
+    ),
+    "search whose instance is the extremal one": (
+        lambda: sound(
+            search=replace(searched(lambda z: 1 + 0 * z.sum()), instance=lambda _: alike(np.random.default_rng(0)))
+        ),
+        "attained: the search finds 1.000000000 where the claim's own ratio is ",
+    ),
     "violator inside": (
         lambda: sound(violators={"unit length": alike}),
         "needed: the violator of 'unit length' breaks nothing",
@@ -206,6 +234,40 @@ FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
         lambda: sound(route=Route("bound", lambda i: float("nan"), 1e-12, "measured")),
         "two routes: measured of bound: ",
     ),
+    "route beside the claim, of no instance": (
+        lambda: sound(route=Route("bound", polarised, 1e-12, "measured", given=("at_most.<locals>.<lambda>",))),
+        "two routes: at_most.<locals>.<lambda> is no attribute of an instance",
+    ),
+    "an inequality that is an equality": (
+        lambda: sound(claims={**sound().claims, "length": at_most_its_own()}),
+        "holds: length is an equality on every draw",
+    ),
+    "a number compared with itself": (
+        lambda: sound(claims={**sound().claims, "length": itself()}),
+        "holds: length compares a number with itself",
+    ),
+    "few draws": (lambda: sound(draws=4), "draw: "),
+    "one seed used again": (
+        lambda: sound(draw=lambda rng: draw(np.random.default_rng(int(rng.integers(30))))),
+        "holds: ",
+    ),
+    "assumption that asks too much": (
+        lambda: sound(
+            assumptions={"unit length": sound().assumptions["unit length"], "acute": lambda i: bool(i.x @ i.y > 0)},
+            violators={"unit length": lambda rng: aligned(rng, 10.0), "acute": obtuse},
+            claims={**sound().claims, "acute": Claim(">=", lambda i: Sides.exact(float(i.x @ i.y), -0.99))},
+            text="Assumes: unit length; acute.",
+        ),
+        "needed: every claim survives on the ",
+    ),
+    "false variant of NaN": (
+        lambda: sound(variants={"half of it": at_most(0.5), "nothing": at_most(float("nan"))}),
+        "false variants: 'nothing' survives ",
+    ),
+    "a computed rate that is the line": (
+        lambda: sound(rates=(rate(lambda n, rng: n**-0.5, exact=True),)),
+        "rate: mean: the errors are the predicted line itself",
+    ),
     "limit without a rate": (lambda: sound(rates=()), "rate: a limit needs one"),
     "another rate": (lambda: sound(rates=(rate(order=-1.0),)), "rate: mean: slope -0."),
     "a bad fit": (
@@ -238,7 +300,7 @@ NO_BOUND: dict[str, Any] = {
 
 # flaws that leave nothing for the later checks, or that a second check sees too
 SEVERAL = ("draws outside", "false claim", "the same draw", "draws far from the border", "border too wide")
-SEVERAL += ("extremal outside", "search that returns 1", "exceeded by search", "assumption removed")
+SEVERAL += ("extremal outside", "search that returns 1", "exceeded by search", "assumption removed", "few draws")
 
 
 @pytest.mark.parametrize("flaw", list(FLAWS))

@@ -117,7 +117,7 @@ def test_sabotage_assumption_removed_with_its_violator(drawn):
     for gone in statement.assumptions:
         rest = {name: a for name, a in statement.assumptions.items() if name != gone}
         found = drawn.failures(
-            c.check_needed, replace(statement, assumptions=rest, violators={}), np.random.default_rng(0)
+            c.check_needed, replace(statement, assumptions=rest, violators={}), [], np.random.default_rng(0)
         )
         assert f"needed: the text assumes {gone}, which nothing checks" in found
 
@@ -136,7 +136,7 @@ def test_sabotage_search_returns_one(drawn):
     if statement.search is None:
         pytest.skip("no search")
     lazy = replace(statement.search, ratio=lambda x: 1 + 0 * x.sum(), restarts=1, steps=2)
-    found = drawn.failures(c.check_attained, replace(statement, search=lazy), [], np.random.default_rng(0), deep=False)
+    found = drawn.failures(c.check_attained, replace(statement, search=lazy), np.random.default_rng(0), deep=False)
     assert [words for words in found if words.startswith("attained: the search finds 1.0")]
 
 
@@ -195,7 +195,7 @@ def test_sabotage_no_claim_is_tight(drawn):
         pytest.skip("not tight")
     loose = {name: replace(claim, tight=False) for name, claim in statement.claims.items()}
     lazy = replace(statement, claims=loose, extremal=None, search=None)
-    assert drawn.failures(c.check_attained, lazy, [], np.random.default_rng(0), deep=False)
+    assert drawn.failures(c.check_attained, lazy, np.random.default_rng(0), deep=False)
 
 
 def test_sabotage_route_with_room(drawn):

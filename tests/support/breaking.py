@@ -39,7 +39,7 @@ def _noticed(broken: Statement[Any], instances: list[Any], seed: int) -> bool:
     if broken.extremal is None:  # a search has its own formula and cannot see the change
         return False
     outcome = Outcome(broken.key, broken.kind, broken.basis)
-    check_attained(replace(broken, search=None), [], np.random.default_rng(seed), outcome, deep=False)
+    check_attained(replace(broken, search=None), np.random.default_rng(seed), outcome, deep=False)
     return not outcome.stands
 
 

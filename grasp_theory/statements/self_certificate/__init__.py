@@ -102,7 +102,7 @@ def interlaced(lost: Callable[[Exact], float], relation: Relation) -> Claim[Inst
         sign = 1 if relation == "<=" else -1
         return max(found, key=lambda s: sign * (s.measured - s.bound) / s.slack)
 
-    return Claim(relation, sides)
+    return Claim(relation, sides, tight=True)
 
 
 def end(relation: Relation, value: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:
@@ -126,8 +126,8 @@ CLAIMS: dict[str, Claim[Instance]] = {
     "standard error": spread(lambda r: r.left_error),
     "rank, at least": end(">=", lambda i: i.range(energy=False).left[0], tight=True),
     "rank, at most": end("<=", lambda i: i.range(energy=False).left[1], tight=True),
-    "energy, at least": end(">=", lambda i: i.range(energy=True).left[0]),
-    "energy, at most": end("<=", lambda i: i.range(energy=True).left[1]),
+    "energy, at least": end(">=", lambda i: i.range(energy=True).left[0], tight=True),
+    "energy, at most": end("<=", lambda i: i.range(energy=True).left[1], tight=True),
 }
 
 TOP, SEEN, UNKNOWN = 1.6, (1.0, 0.9, 0.9), 24
