@@ -36,7 +36,6 @@ LEGEND = {
     "m": ("machine-checked", "Coq accepts the formal statement and its proof; docs/formal.md says of which parts"),
 }
 ALWAYS = {"draw": "h", "slack": "h"}  # failures that count under another letter
-ROWS = 8  # of a matrix or vector that --explain would print; beyond, its shape and norm
 
 
 def show_outcomes(outcomes: Sequence[Outcome], out: Console) -> None:

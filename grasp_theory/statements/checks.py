@@ -218,6 +218,8 @@ def _searched(statement: Statement[Any], search: Search[Any], outcome: Outcome, 
         if not abs(mine - ratio) <= 1e-6 * max(abs(mine), 1.0):
             outcome.failures.append(f"attained: the search finds {ratio:.9f} where the claim's own ratio is {mine:.9f}")
             break
+    if len({mine for _, mine in points}) == 1:
+        outcome.failures.append(f"attained: the claim's ratio is {own:.9f} wherever the search looks")
     return own
 
 
