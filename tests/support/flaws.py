@@ -1,4 +1,4 @@
-"""A sound statement made for the checks, and the flaws that each of them has to report, with the words it does it in."""
+"""A sound statement made for the checks, and the flaws that they have to report, with the words they do it in."""
 
 from __future__ import annotations
 
