@@ -21,6 +21,7 @@ from .registry import find
 from .routes import differences
 from .search import largest_ratio, value_at
 from .statement import ROUNDING, Border, Claim, Search, Sides, Statement
+from .variety import unvaried
 
 ATTAINED = 0.999  # a tight claim must reach this
 EXCEEDED = 1 + 1e-9  # and never this
@@ -80,7 +81,7 @@ def check_all(
 
 
 def check_draws(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -> list[Any]:
-    """Instances inside the assumptions; the others are counted. No two may be the same."""
+    """Instances inside the assumptions, enough and of which no part is trivial throughout; the others are counted."""
     inside = [instance for instance in drawn if not statement.broken(instance)]
     outcome.draws, outcome.rejected = len(inside), 1 - len(inside) / max(len(drawn), 1)
     if not drawn:
@@ -89,6 +90,9 @@ def check_draws(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -
         outcome.failures.append(f"draw: {100 * outcome.rejected:.0f}% of the draws are outside the assumptions")
     elif len(inside) < FEWEST:
         outcome.failures.append(f"draw: {len(inside)} draws are inside the assumptions, fewer than {FEWEST}")
+    else:
+        same = {name: words for name, words in unvaried(inside).items() if name not in statement.fixed}
+        outcome.failures += [f"draw: {name} is {words} on every draw" for name, words in same.items()]
     return inside
 
 

@@ -171,6 +171,7 @@ class Statement(Generic[I]):
         extremal: instances on which the tight claims are attained.
         violators: assumption -> instance that breaks exactly that one, and on which a claim fails with finite sides.
         regimes: borders within the law (beta = beta_c), name -> relative distance; the draws come close on both sides.
+        fixed: fields that are the same on every draw because an assumption says so; all others have to vary.
         route: one side of a claim by a computation that shares nothing with the first but the instance.
         variants: name -> false variant of a claim; the same checks must refute each. ``find`` adds them from the
             folder's ``variants.py``.
@@ -188,6 +189,7 @@ class Statement(Generic[I]):
     extremal: Callable[[np.random.Generator], I] | None = None
     violators: Mapping[str, Callable[[np.random.Generator], I]] = field(default_factory=dict)
     regimes: Mapping[str, Callable[[I], float]] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
     search: Search[I] | None = None
     route: Route[I] | None = None
     rates: tuple[Rate, ...] = ()
