@@ -119,5 +119,5 @@ EXPERIMENT = Experiment(
     cells=cells,
     measure=measure,
     theory=theory,
-    trials=(1, 1),
+    trials=(2, 2),  # the same number: one trial would be taken for a measurement without an error
 )

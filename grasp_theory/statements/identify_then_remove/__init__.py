@@ -238,6 +238,7 @@ STATEMENT = Statement(
         "‖T‖₂ <= tau": Border(lambda i: i.tau / float(np.linalg.norm(i.T, 2)) - 1 + 1e-12),
     },
     draw=draw,
+    fixed=frozenset({"Sigma"}),
     claims={
         "response, a posteriori": response(lambda i: i.beta * i.slope**2, tight=True),
         "response, a priori": RESPONSE,

@@ -181,6 +181,7 @@ STATEMENT = Statement(
         "A0 of full column rank": lambda i: int(np.linalg.matrix_rank(i.tall, 1e-6)) == len(i.a),
     },
     draw=draw,
+    fixed=frozenset({"B0"}),
     claims={
         "write, plain: none": kept(lambda i: i.plain),
         "write, coordinate-wise: first step": first_step(signs),

@@ -162,6 +162,7 @@ STATEMENT = Statement(
         "labels see the cores alone": lambda i: not i.cores.direct.any(),
     },
     draw=draw,
+    fixed=frozenset({"mix", "off", "cores.direct"}),
     claims={
         "angles": c.claim("<=", c.angles, lambda i: i.angle, tight=True),
         "noise, probability": c.share(lambda i: i.redrawn[0] > i.allowed),
