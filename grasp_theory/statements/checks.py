@@ -240,7 +240,8 @@ def _of(claim: Claim[Any], s: Sides) -> float:
 def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Generator, outcome: Outcome) -> None:
     """*needed*: the text names every assumption, and instances that break one alone refute a claim with numbers.
 
-    So must some of the draws that an assumption without a border refuses, where it refuses any: else it asks too much.
+    So must some of the draws that an assumption without a border refuses, where it refuses several: else it asks too
+    much.
     """
     named = assumed(statement.text)
     if named != set(statement.assumptions):
@@ -265,7 +266,8 @@ def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Gen
             shown += 1
     for name in [name for name, a in statement.assumptions.items() if not isinstance(a, Border)]:
         refused = [i for i in drawn if statement.broken(i) == [name]]
-        if refused and not any(claim.refuted_by(i) for i in refused for claim in statement.claims.values()):
+        survives = not any(claim.refuted_by(i) for i in refused for claim in statement.claims.values())
+        if survives and len(refused) >= VIOLATIONS:
             outcome.failures.append(f"needed: every claim survives on the {len(refused)} draws that {name!r} refuses")
     outcome.needed = shown, len(statement.assumptions)
 
