@@ -267,7 +267,7 @@ def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Gen
     for name in [name for name, a in statement.assumptions.items() if not isinstance(a, Border)]:
         refused = [i for i in drawn if statement.broken(i) == [name]]
         survives = not any(claim.refuted_by(i) for i in refused for claim in statement.claims.values())
-        if survives and len(refused) >= VIOLATIONS:
+        if refused and survives and len(refused) >= VIOLATIONS:
             outcome.failures.append(f"needed: every claim survives on the {len(refused)} draws that {name!r} refuses")
     outcome.needed = shown, len(statement.assumptions)
 

@@ -110,5 +110,5 @@ EXPERIMENT = Experiment(
     cells=cells,
     measure=measure,
     theory=theory,
-    trials=(100, 20),
+    trials=(40, 12),
 )
