@@ -16,8 +16,8 @@ from ..experiment import Experiment, Prediction
 from ..fields import require_known, require_positive
 
 Panel = Literal["beta known", "beta unknown", "second value seen"]
-STRENGTHS = 41  # of the factor, tried where it is not known
-GRID, ROUNDS, SHRINK = 41, 14, 0.45  # angles of u and of v on a square grid, around the best so far
+STRENGTHS = 11  # of the factor, tried where it is not known; as many again around the worst
+GRID, ROUNDS, SHRINK = 25, 12, 0.45  # angles of u and of v on a square grid, around the best so far
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,21 @@ def cells(quick: bool) -> list[Cell]:
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, Float[ndarray, " trials"]]:
     """worst: the largest ‖N − beta u vᵀ‖_F² over the explanations of M, N what was removed. The same in every trial."""
+    strengths = np.array([cell.beta])
     if cell.panel == "beta unknown":
         strengths = np.linspace(cell.s - cell.tau, cell.s + cell.tau, STRENGTHS)
-    else:
-        strengths = np.array([cell.beta])
-    found = max(_worst(cell, float(b), sign) for b in strengths for sign in (1.0, -1.0))
+        worst = strengths[int(np.argmax([_worst(cell, float(b)) for b in strengths]))]
+        strengths = (worst + cell.tau * np.linspace(-2, 2, STRENGTHS) / (STRENGTHS - 1)).clip(*strengths[[0, -1]])
+    found = max(_worst(cell, float(b)) for b in strengths)
     return {"worst": np.full(len(rngs), found)}
 
 
-def _worst(cell: Cell, beta: float, sign: float) -> float:
+def _worst(cell: Cell, beta: float) -> float:
+    """With either sign of the second value."""
+    return max(_worst_of(cell, beta, sign) for sign in (1.0, -1.0))
+
+
+def _worst_of(cell: Cell, beta: float, sign: float) -> float:
     """Over u, v at angles a, b from û, v̂, with diag(s, ±s₂) − beta u vᵀ of norm at most tau; −1 where there is none.
 
     A square grid of angles, then ever smaller ones around the best feasible one.
