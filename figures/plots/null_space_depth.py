@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE = Entry(
-    "Null-space training of a transformer with softmax: old outputs move less the more directions are kept; most of that "
+    "Null-space training of a transformer with softmax: old outputs move less the more directions are kept; most of it "
     "is lost where the covariance stands for the second moment; the bound holds and is loose.",
     experiments=("synthetic.experiments.null_space_depth",),
     place=22,
