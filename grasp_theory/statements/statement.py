@@ -51,12 +51,14 @@ class Claim(Generic[I]):
     Attributes:
         tight: the inequality is attained, so the largest measured/bound must reach 1.
         slack: how the slack of sides that are not exact was derived, in words.
+        bitwise: both sides, computed apart, come out the same to the last bit; else that is one number on both.
     """
 
     relation: Relation
     sides: Callable[[I], Sides]
     tight: bool = False
     slack: str = ""
+    bitwise: bool = False
 
     def holds(self, instance: I) -> bool:
         """Whether it is true on this instance; NaN on either side is false."""

@@ -75,7 +75,7 @@ def read_first(share: float, optimizer=lambda i: i.coordinatewise) -> Claim[Inst
         one, naive = (i.run(optimizer(i), side, 1).dW @ i.problem.v for side in ("read", "none"))
         return Sides.exact(float(i.b @ one), share * float(i.b @ naive))
 
-    return Claim("=", sides)
+    return Claim("=", sides, bitwise=True)
 
 
 def read_later(law) -> Claim[Instance]:
