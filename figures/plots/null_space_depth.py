@@ -42,9 +42,10 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
             bound = [r for r in line if r["quantity"] == "bound"]
             if bound:
                 x, y = [r[along] for r in bound], [r["mean"] for r in bound]
-                ax.plot(x, y, color="black", label="null-space-depth")
+                ax.plot(x, y, color="black", label="bound of null-space-depth")
         ax.set_yscale("log")
         plain_ticks(ax.yaxis, at=(1,))
+    axes[0].set_xticks(range(0, 16, 3))
     axes[0].set_xlabel("directions kept at each site")
     axes[0].set_title(f"{depth} blocks", loc="left")
     axes[1].set_xlabel("blocks")
