@@ -43,7 +43,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
             ax.annotate(
                 f"{word} {value:g}",
                 (line[0]["amount"], line[0]["mean"]),
-                xytext=(2, 4),
+                xytext=(6, -10) if value < 0 else (2, 4),  # apart from the label of the curve above
                 textcoords="offset points",
                 color=colour,
                 fontsize=7,
@@ -52,10 +52,9 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         ax.set_xlabel("amount removed")
         ax.set_title(panel, loc="left")
     axes[0].set_ylabel("worst ‖N − beta u vᵀ‖_F²")
-    for ax in axes[:1]:
-        ax.plot([], [], color="black", label="minimax-removal")
-        ax.plot([], [], "o", color="black", label="search over explanations")
-        ax.plot([], [], "*", color="black", markersize=9, label="least")
-        ax.plot([], [], "--", color=GREY, linewidth=0.8, label="deletion, n = s")
+    axes[0].plot([], [], color="black", label="minimax-removal")
+    axes[0].plot([], [], "o", color="black", label="search over explanations")
+    axes[0].plot([], [], "*", color="black", markersize=9, label="least")
+    axes[0].plot([], [], "--", color=GREY, linewidth=0.8, label="deletion, n = s")
     legend(figure, axes, ncols=4)
     return figure
