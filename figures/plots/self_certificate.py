@@ -46,25 +46,18 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         ax.set_xscale("log")
         plain_ticks(ax.xaxis, at=(1, 2, 4))
         ax.set_xlabel("strength beta/‖T‖")
-    axes[0].annotate(
-        "border of\nGaussian noise",
-        (border, 0.97),
-        xytext=(-3, 0),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        fontsize=7,
-        color=GREY,
+    axes[1].annotate(
+        "border of\nGaussian noise", (border, 0.06), xytext=(3, 0), textcoords="offset points", fontsize=7, color=GREY
     )
     axes[1].axhline(1, color="black", linewidth=0.8)
     axes[1].set_yscale("log")
     plain_ticks(axes[1].yaxis)
     axes[1].set_ylabel("error / standard error stated")
-    points(axes[2], "aside", _of(own, "aside", quantity="overlap"), "task that reads the factor's input", ORANGE, "o")
+    points(axes[2], "aside", _of(own, "aside", quantity="overlap"), "task on the factor's input", ORANGE, "o")
     law(axes[2], "aside", _of(own, "aside", quantity="overlap"), color="black", label="beta²/(beta² + sigma²)")
     axes[2].plot(*_curve(_of(own, "aside", quantity="estimate"), "aside"), color=ORANGE)
     promised = _of(own, "aside", quantity="promised, true tau")
-    axes[2].plot(*_curve(promised, "aside"), ":", color="black", label="posterior-angle, tau = ‖T‖ told")
+    axes[2].plot(*_curve(promised, "aside"), ":", color="black", label="posterior-angle, ‖T‖ told")
     axes[2].set_xlabel("sigma of the task's part e vᵀ")
     for ax, title in zip(axes, ("truth and estimate", "how sure it is", f"beta = {own[0]['beta']:g} ‖T‖"), strict=True):
         ax.set_title(title, loc="left")
@@ -72,7 +65,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         ax.set_ylim(-0.03, 1.04)
     axes[0].set_ylabel("squared overlap ⟨û,u⟩²")
     title = f"points: mean and 10 to 90% of {rows[0]['trials']} trials, {rows[0]['m']} x {rows[0]['d']}"
-    legend(figure, axes, ncols=4, title=title, title_fontsize=7)
+    legend(figure, axes, ncols=3, title=title, title_fontsize=7)
     return figure
 
 
