@@ -118,8 +118,12 @@ def planted() -> str:
 def statements() -> str:
     """What the toolkit states, on what basis, and against how many false variants each check was tried."""
     every = [(s, len(s.variants), len(s.blind)) for s in find()]
-    cells = [[f"`{s.key}`", s.kind, s.law, _basis(s), str(variants), str(unseen)] for s, variants, unseen in every]
-    made = Table(["statement", "kind", "law", "basis", "false variants", "written blind"], cells)
+    cells = [
+        [f"`{s.key}`", s.kind, s.law, _basis(s), *map(str, (len(s.claims), len(s.assumptions), variants, unseen))]
+        for s, variants, unseen in every
+    ]
+    counts = ["claims", "assumptions", "false variants", "written blind"]
+    made = Table(["statement", "kind", "law", "basis", *counts], cells)
     total, unseen = sum(variants for _, variants, _ in every), sum(count for *_, count in every)
     return (
         f"{made.markdown()}\n\nOf the {total} false variants {unseen} were written by someone who had not seen the "

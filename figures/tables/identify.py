@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MODULES_SHOWN = 12
 COMPONENTS_SHOWN = 4  # on one screen
+CLOSE = 45.0  # degrees; a factor further off is close to the noise, where its self-certificate is too sure
 
 
 def show_adapter(
@@ -199,9 +200,11 @@ def self_certificate(found: Decomposition) -> str:
     if c.degrees is None:
         return f"self-certificate: none, {c.reason}"
     cut = "" if c.if_cut is None else f"; up to {c.if_cut:.0f}° if the rank cut a longer spectrum"
+    near = "; too sure if that is because it is close to noise" if c.degrees > CLOSE else ""
     return (
         f"self-certificate: component 0 lies {c.degrees:.1f}° ({c.low:.1f} – {c.high:.1f}°) off its factor if the task "
-        f"is random beside it{cut}; wrong where the task uses the factor's own inputs or outputs"
+        f"is random beside it{cut}{near}; wrong where the task uses the factor's own inputs or outputs, or where "
+        f"component 0 is the task's own"
     )
 
 

@@ -18,7 +18,7 @@ from grasp_theory.linalg import spectral_norm
 from .table import Table
 
 if TYPE_CHECKING:
-    from grasp_theory.statements.checks import Outcome
+    from grasp_theory.statements.outcome import Outcome
     from grasp_theory.statements.statement import Sides, Statement
 
 HEADERS = ["statement", "law (basis)", "checks"]
@@ -36,7 +36,6 @@ LEGEND = {
     "m": ("machine-checked", "Coq accepts the formal statement and its proof; docs/formal.md says of which parts"),
 }
 ALWAYS = {"draw": "h", "slack": "h"}  # failures that count under another letter
-ROWS = 8  # of a matrix or vector that --explain would print; beyond, its shape and norm
 
 
 def show_outcomes(outcomes: Sequence[Outcome], out: Console) -> None:
@@ -166,16 +165,15 @@ def found(statement: Statement[Any], o: Outcome) -> Iterator[str]:
 def _show_violator(statement: Statement[Any], name: str, instance: Any, out: Console) -> None:
     out.print(f"\nwithout {name!r}", style="bold")
     for key, claim in statement.claims.items():
-        sides = claim.sides(instance)
-        if sides.finite and not claim.true_of(sides):
-            out.print(f"  {key} fails: {_sides(sides, claim.relation)}", highlight=False)
+        if claim.refuted_by(instance):
+            out.print(f"  {key} fails: {_sides(claim.sides(instance), claim.relation)}", highlight=False)
 
 
 def _show_variant(statement: Statement[Any], extremal: Any, rng: np.random.Generator, out: Console) -> None:
     """The false variant that survives longest on fresh draws, and the instance that refutes it."""
     pool = [i for i in (statement.draw(rng) for _ in range(50)) if not statement.broken(i)] + [extremal]
     first = {
-        name: next((n for n, i in enumerate(pool) if not variant.holds(i)), -1)
+        name: next((n for n, i in enumerate(pool) if variant.refuted_by(i)), -1)
         for name, variant in statement.variants.items()
     }
     name = max(first, key=lambda name: first[name])

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..formal import machine_checked
-from .derivations import Decided, decide, derive
-from .rates import RateFound, fit_rate
+from .derivations import decide, derive
+from .outcome import Outcome
+from .rates import fit_rate
 from .registry import find
 from .routes import differences
-from .search import largest_ratio
+from .search import largest_ratio, value_at
 from .statement import ROUNDING, Border, Claim, Search, Sides, Statement
+from .variety import unvaried
 
 ATTAINED = 0.999  # a tight claim must reach this
 EXCEEDED = 1 + 1e-9  # and never this
+FEWEST = 6  # draws inside the assumptions
+DISTINCT = 0.9  # of them; fewer is one seed used again
 MAX_REJECTED = 0.9  # of the draws; beyond it the generator does not test the statement
 NEAR = 0.2  # draws come this close to each border, on both sides
 USED = 0.1  # of the slack that is not rounding, by the worst draw; below, the slack is ten times too wide
@@ -32,59 +34,7 @@ SCALED = 1e-3  # of the scale of rounding, by the larger side on some draw; belo
 VIOLATIONS = 3  # draws of each violator
 TWINS = 5  # instances on which derived expressions are compared with the claims
 ROUTED = 25  # instances that take the second route
-
-
-@dataclass
-class Outcome:
-    """Result of all checks of one statement. None: the check does not apply to its kind.
-
-    Attributes:
-        draws, held: draws inside the assumptions, and those among them on which every claim held.
-        rejected: share of draws outside them.
-        borders: borders approached from both sides / all.
-        best_ratio: the largest measured/bound of a tight claim found by extremal instance or search.
-        needed: assumptions shown needed / assumptions.
-        variants: refuted / all.
-        variant_draws: draws the slowest needed.
-        derived: symbolic residuals that simplify to 0 / all.
-        route: largest difference of the two routes in slacks.
-        decided: what the decision procedure answered.
-        formal: theorems that a proof assistant accepted for the statement as it reads now (``grasp_theory.formal``).
-        failures: what went wrong, in words; empty if the statement stands.
-    """
-
-    key: str
-    kind: str
-    basis: str
-    draws: int = 0
-    held: int = 0
-    rejected: float = 0.0
-    borders: tuple[int, int] | None = None
-    best_ratio: float | None = None
-    needed: tuple[int, int] | None = None
-    variants: tuple[int, int] = (0, 0)
-    variant_draws: int = 0
-    derived: tuple[int, int] | None = None
-    route: float | None = None
-    rates: list[RateFound] = field(default_factory=list)
-    decided: Decided | None = None
-    formal: tuple[str, ...] | None = None
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def stands(self) -> bool:
-        """Whether no check failed."""
-        return not self.failures
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Outcome:
-        """The outcome that ``plain`` of the reports made this record of. TypeError if it is none."""
-        names = ("borders", "needed", "variants", "derived", "formal")
-        found = {name: record[name] and tuple(record[name]) for name in names}
-        tuples = ("sizes", "errors", "failures")
-        rates = [RateFound(**r | {name: tuple(r[name]) for name in tuples}) for r in record["rates"]]
-        decided = record["decided"] and Decided(**record["decided"] | {"sizes": tuple(record["decided"]["sizes"])})
-        return cls(**{**record, **found, "rates": rates, "decided": decided})
+STARTS = 2  # points, beside its optimum, where a search must agree with the claim
 
 
 def verify(statement: Statement[Any] | str, *, deep: bool = False, seed: int = 0) -> Outcome:
@@ -120,7 +70,7 @@ def check_all(
     check_borders(statement, drawn, outcome)
     check_slack(statement, sides, outcome)
     check_attained(statement, rng, outcome, deep=deep)
-    check_needed(statement, rng, outcome)
+    check_needed(statement, drawn, rng, outcome)
     check_variants(statement, instances, rng, outcome)
     check_derived(statement, instances, outcome)
     check_route(statement, instances, outcome)
@@ -131,13 +81,18 @@ def check_all(
 
 
 def check_draws(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -> list[Any]:
-    """Instances inside the assumptions; the others are counted. No two may be the same."""
+    """Instances inside the assumptions, enough and of which no part is trivial throughout; the others are counted."""
     inside = [instance for instance in drawn if not statement.broken(instance)]
     outcome.draws, outcome.rejected = len(inside), 1 - len(inside) / max(len(drawn), 1)
     if not drawn:
         outcome.failures.append("draw: there are no draws")
     elif outcome.rejected > MAX_REJECTED:
         outcome.failures.append(f"draw: {100 * outcome.rejected:.0f}% of the draws are outside the assumptions")
+    elif len(inside) < FEWEST:
+        outcome.failures.append(f"draw: {len(inside)} draws are inside the assumptions, fewer than {FEWEST}")
+    else:
+        same = {name: words for name, words in unvaried(inside).items() if name not in statement.fixed}
+        outcome.failures += [f"draw: {name} is {words} on every draw" for name, words in same.items()]
     return inside
 
 
@@ -147,7 +102,11 @@ def evaluated(statement: Statement[Any], instances: list[Any]) -> list[dict[str,
 
 
 def check_holds(statement: Statement[Any], found: list[dict[str, Sides]], outcome: Outcome) -> None:
-    """*holds*: every claim on every instance, and the sides differ from instance to instance."""
+    """*holds*: every claim on every instance; the sides differ from instance to instance, and are two numbers.
+
+    An exact inequality between sides that are always equal says less than is true, and sides that are the same to the
+    last bit on every instance were computed once.
+    """
     seen: list[tuple[float, ...]] = []
     for sides in found:
         failed = [name for name, claim in statement.claims.items() if not claim.true_of(sides[name])]
@@ -156,11 +115,19 @@ def check_holds(statement: Statement[Any], found: list[dict[str, Sides]], outcom
             name = failed[0]
             outcome.failures.append(f"holds: {name} is violated, {sides[name]}")
         seen.append(tuple(side for s in sides.values() for side in (s.measured, s.bound)))
-    if seen and len(set(seen)) <= len(seen) / 2:
+    if len(set(seen)) < DISTINCT * len(seen):
         outcome.failures.append(f"holds: {len(seen)} draws are {len(set(seen))} instances")
     for name in statement.claims:
         if len({(sides[name].measured, sides[name].bound) for sides in found}) == 1 < len(found):
             outcome.failures.append(f"holds: {name} has the same two sides on every draw")
+    for name, claim in statement.claims.items():
+        exact = [sides[name] for sides in found if sides[name].scale is not None]
+        if len(exact) < max(len(found), FEWEST):
+            continue
+        if not claim.bitwise and all(s.measured == s.bound != 0 for s in exact):
+            outcome.failures.append(f"holds: {name} compares a number with itself")
+        elif claim.relation != "=" and all(abs(s.measured - s.bound) <= s.slack for s in exact):
+            outcome.failures.append(f"holds: {name} is an equality on every draw")
 
 
 def check_borders(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -> None:
@@ -180,7 +147,7 @@ def check_borders(statement: Statement[Any], drawn: list[Any], outcome: Outcome)
         elif name in borders and borders[name].sharp:
             beyond = [i for i, far in zip(drawn, distance, strict=True) if -NEAR < far <= 0]
             alone = [i for i in beyond if statement.broken(i) == [name]]
-            if not any(_refuted(claim, i) for claim in statement.claims.values() for i in alone):
+            if not any(claim.refuted_by(i) for claim in statement.claims.values() for i in alone):
                 outcome.failures.append(f"borders: every claim survives just outside {name!r} ({len(alone)} draws)")
     outcome.borders = approached, len(margins)
 
@@ -206,7 +173,10 @@ def check_slack(statement: Statement[Any], found: list[dict[str, Sides]], outcom
 
 
 def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome: Outcome, *, deep: bool) -> None:
-    """*attained*: tight claims reach their bound on the extremal instance or by adversarial search, and not beyond."""
+    """*attained*: tight claims reach their bound on the extremal instance or by adversarial search, and not beyond.
+
+    An exact inequality that the extremal instance attains has to be said to be tight.
+    """
     ratios: dict[str, list[float]] = {name: [] for name, claim in statement.claims.items() if claim.tight}
     if statement.kind == "tight" and not ratios:
         outcome.failures.append("attained: no claim of a tight statement is tight")
@@ -214,8 +184,12 @@ def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome:
         instance = statement.extremal(rng)
         if statement.broken(instance):
             outcome.failures.append(f"attained: the extremal instance breaks {statement.broken(instance)}")
-        for name in ratios:
-            ratios[name].append(_ratio(statement.claims[name], instance))
+        for name, claim in statement.claims.items():
+            sides = claim.sides(instance)
+            if claim.tight:
+                ratios[name].append(_of(claim, sides))
+            elif claim.relation != "=" and _reached(claim, sides) and _reaches(statement, claim, rng):
+                outcome.failures.append(f"attained: {name} reaches its bound and is not said to be tight")
     if statement.search is not None:
         found = _searched(statement, statement.search, outcome, deep=deep, seed=int(rng.integers(2**31)))
         ratios.setdefault(statement.search.of, []).append(found)
@@ -228,27 +202,53 @@ def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome:
             outcome.failures.append(f"attained: {name} reaches only {best:.6f} of its bound")
 
 
+def _reached(claim: Claim[Any], s: Sides) -> bool:
+    """Whether exact sides that are not 0 are equal but for 1e-3."""
+    return bool(s.scale and max(s.measured, s.bound) > SCALED * s.scale and _of(claim, s) >= ATTAINED)
+
+
+def _reaches(statement: Statement[Any], claim: Claim[Any], rng: np.random.Generator) -> bool:
+    """Whether further extremal instances reach the bound too: one may by chance."""
+    make = statement.extremal
+    return make is not None and all(_reached(claim, claim.sides(make(rng))) for _ in range(VIOLATIONS))
+
+
 def _searched(statement: Statement[Any], search: Search[Any], outcome: Outcome, *, deep: bool, seed: int) -> float:
-    """The claim's own ratio where the search found its largest; both must be the same."""
+    """The claim's own ratio where the search found its largest; there and elsewhere both must be the same."""
     ratio, x = largest_ratio(search, deep=deep, seed=seed)
     instance = search.instance(x)
     broken = statement.broken(instance)
     if broken:
         outcome.failures.append(f"attained: the optimum of the search breaks {broken}")
     own = _ratio(statement.claims[search.of], instance)
-    if not abs(own - ratio) <= 1e-6 * max(abs(own), 1.0):
-        outcome.failures.append(f"attained: the search finds {ratio:.9f} where the claim's own ratio is {own:.9f}")
+    points = [(ratio, own)]
+    for start in np.random.default_rng(seed).standard_normal((STARTS, search.size)):
+        points.append((value_at(search, start), _ratio(statement.claims[search.of], search.instance(start))))
+    for ratio, mine in points:
+        if not abs(mine - ratio) <= 1e-6 * max(abs(mine), 1.0):
+            outcome.failures.append(f"attained: the search finds {ratio:.9f} where the claim's own ratio is {mine:.9f}")
+            break
+    if len({mine for _, mine in points}) == 1:
+        outcome.failures.append(f"attained: the claim's ratio is {own:.9f} wherever the search looks")
     return own
 
 
 def _ratio(claim: Claim[Any], instance: Any) -> float:
-    s = claim.sides(instance)
+    return _of(claim, claim.sides(instance))
+
+
+def _of(claim: Claim[Any], s: Sides) -> float:
+    """How much of its bound is reached."""
     top, bottom = (s.bound, s.measured) if claim.relation == ">=" else (s.measured, s.bound)
     return top / bottom if bottom else (1.0 if top == 0 else float("inf"))
 
 
-def check_needed(statement: Statement[Any], rng: np.random.Generator, outcome: Outcome) -> None:
-    """*needed*: the text names every assumption, and instances that break one alone refute a claim with numbers."""
+def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Generator, outcome: Outcome) -> None:
+    """*needed*: the text names every assumption, and instances that break one alone refute a claim with numbers.
+
+    So must some of the draws that an assumption without a border refuses, where it refuses several: else it asks too
+    much.
+    """
     named = assumed(statement.text)
     if named != set(statement.assumptions):
         missing, extra = set(statement.assumptions) - named, named - set(statement.assumptions)
@@ -266,10 +266,15 @@ def check_needed(statement: Statement[Any], rng: np.random.Generator, outcome: O
         broken = next((b for b in map(statement.broken, instances) if b != [name]), None)
         if broken is not None:
             outcome.failures.append(f"needed: the violator of {name!r} breaks {broken or 'nothing'}")
-        elif not all(any(_refuted(c, i) for c in statement.claims.values()) for i in instances):
+        elif not instances or not all(any(c.refuted_by(i) for c in statement.claims.values()) for i in instances):
             outcome.failures.append(f"needed: every claim survives without {name!r}")
         else:
             shown += 1
+    for name in [name for name, a in statement.assumptions.items() if not isinstance(a, Border)]:
+        refused = [i for i in drawn if statement.broken(i) == [name]]
+        survives = not any(claim.refuted_by(i) for i in refused for claim in statement.claims.values())
+        if refused and survives and len(refused) >= VIOLATIONS:
+            outcome.failures.append(f"needed: every claim survives on the {len(refused)} draws that {name!r} refuses")
     outcome.needed = shown, len(statement.assumptions)
 
 
@@ -281,18 +286,12 @@ def assumed(text: str) -> set[str]:
     return {" ".join(name.split()) for name in found[1].removesuffix(".").split(";")}
 
 
-def _refuted(claim: Claim[Any], instance: Any) -> bool:
-    """Whether the claim is false with finite sides: NaN is no evidence."""
-    sides: Sides = claim.sides(instance)
-    return sides.finite and not claim.true_of(sides)
-
-
 def check_variants(statement: Statement[Any], instances: list[Any], rng: np.random.Generator, outcome: Outcome) -> None:
     """*false variants*: the same instances (the extremal one last) refute every false variant."""
     pool = instances + ([statement.extremal(rng)] if statement.extremal else [])
     refuted = 0
     for name, variant in statement.variants.items():
-        draws = next((n + 1 for n, instance in enumerate(pool) if not variant.holds(instance)), None)
+        draws = next((n + 1 for n, instance in enumerate(pool) if variant.refuted_by(instance)), None)
         if draws is None:
             outcome.failures.append(f"false variants: {name!r} survives {len(pool)} instances")
         else:

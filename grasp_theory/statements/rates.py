@@ -10,6 +10,7 @@ from .statement import Rate
 
 WIDEST = 0.2  # tolerance of a slope: with more, −½ is not told from −1
 SPAN = 4  # at least, of the largest size over the smallest, of three or more
+STRAIGHT = 1e-9  # standard error of a slope that nothing curves: errors written down, not computed
 LINE = 0.25  # how far the largest size's error may be from constant * size^order, relative to it
 
 
@@ -40,8 +41,8 @@ def fit_rate(rate: Rate, rng: np.random.Generator, *, deep: bool) -> RateFound:
     """Least-squares slope of log error against log size, with its standard error from the residuals.
 
     It holds if slope and standard error together are within the tolerance (a bad fit is no evidence), if the error at
-    the largest size lies on the predicted line (a wrong limit leaves a constant error), and if a sampled error depends
-    on the sample.
+    the largest size lies on the predicted line (a wrong limit leaves a constant error), if a sampled error depends on
+    the sample, and if a computed one is not the line itself.
     """
     sizes = rate.sizes + (rate.deep_sizes if deep else ())
     errors = [rate.error(size, rng) for size in sizes]
@@ -59,6 +60,8 @@ def fit_rate(rate: Rate, rng: np.random.Generator, *, deep: bool) -> RateFound:
         failures.append(f"slope {slope:.2f}, predicted {rate.order:.2f} ± {rate.tolerance:.2g}")
     if not spread <= rate.tolerance:
         failures.append(f"standard error of the slope {spread:.2f}, more than the tolerance {rate.tolerance:.2g}")
+    if rate.exact and spread < STRAIGHT:
+        failures.append("the errors are the predicted line itself")
     if not abs(end - 1) <= LINE:
         predicted = f"{rate.constant:.3g} * {sizes[-1]}^{rate.order:.2f}"
         failures.append(f"error {errors[-1]:.3g} at size {sizes[-1]}, predicted {predicted} ± {100 * LINE:.0f}%")

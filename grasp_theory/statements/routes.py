@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, TypeVar
@@ -50,6 +50,11 @@ def differences(statement: Statement[Any], instances: list[Any]) -> tuple[float,
         return 0.0, []
     if route.of not in statement.claims:
         return 0.0, [f"{route.of!r} is no claim of it"]
+    if not instances:
+        return 0.0, ["no instance takes them"]
+    foreign = [name for name in route.given if name not in _data(instances[0])]
+    if foreign:
+        return 0.0, [f"{', '.join(foreign)} is no attribute of an instance, nor of what it holds"]
     largest, slacks, values = 0.0, [0.0], [0.0]
     for instance in instances:
         one, two = replace(instance), replace(instance)
@@ -68,6 +73,13 @@ def differences(statement: Statement[Any], instances: list[Any]) -> tuple[float,
     if len(instances) >= FEW and np.median(slacks) > ACCURATE * max(values):
         return largest, [f"a slack of {np.median(slacks):.1g} where {route.side} of {route.of} is {max(values):.1g}"]
     return largest, []
+
+
+def _data(instance: Any) -> set[str]:
+    """The attributes, by qualified name, of an instance and of the records that it holds."""
+    held = (getattr(instance, field.name) for field in fields(instance))
+    records = [instance, *(value for value in held if is_dataclass(value))]
+    return {f"{type(r).__name__}.{name}" for r in records for name in dir(type(r))}
 
 
 def _name(code: CodeType) -> str:

@@ -56,6 +56,13 @@ def largest_ratio(search: Search[Any], *, deep: bool = False, seed: int = 0) -> 
     return best.ratio, best.x
 
 
+def value_at(search: Search[Any], x: Float[ndarray, " size"]) -> float:
+    """The ratio at these parameters."""
+    import torch
+
+    return float(search.ratio(torch.tensor(x, dtype=torch.float64)))
+
+
 def _polish(search: Search[Any], x0, best: _Best) -> None:
     """L-BFGS from here."""
     import torch

@@ -51,16 +51,23 @@ class Claim(Generic[I]):
     Attributes:
         tight: the inequality is attained, so the largest measured/bound must reach 1.
         slack: how the slack of sides that are not exact was derived, in words.
+        bitwise: both sides, computed apart, come out the same to the last bit; else that is one number on both.
     """
 
     relation: Relation
     sides: Callable[[I], Sides]
     tight: bool = False
     slack: str = ""
+    bitwise: bool = False
 
     def holds(self, instance: I) -> bool:
         """Whether it is true on this instance; NaN on either side is false."""
         return self.true_of(self.sides(instance))
+
+    def refuted_by(self, instance: I) -> bool:
+        """Whether it is false with finite sides: NaN is no evidence."""
+        s = self.sides(instance)
+        return s.finite and not self.true_of(s)
 
     def true_of(self, s: Sides) -> bool:
         """Whether these sides stand in the relation."""
@@ -166,6 +173,7 @@ class Statement(Generic[I]):
         extremal: instances on which the tight claims are attained.
         violators: assumption -> instance that breaks exactly that one, and on which a claim fails with finite sides.
         regimes: borders within the law (beta = beta_c), name -> relative distance; the draws come close on both sides.
+        fixed: fields that are the same on every draw because an assumption says so; all others have to vary.
         route: one side of a claim by a computation that shares nothing with the first but the instance.
         variants: name -> false variant of a claim; the same checks must refute each. ``find`` adds them from the
             folder's ``variants.py``.
@@ -183,6 +191,7 @@ class Statement(Generic[I]):
     extremal: Callable[[np.random.Generator], I] | None = None
     violators: Mapping[str, Callable[[np.random.Generator], I]] = field(default_factory=dict)
     regimes: Mapping[str, Callable[[I], float]] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
     search: Search[I] | None = None
     route: Route[I] | None = None
     rates: tuple[Rate, ...] = ()

@@ -26,7 +26,7 @@ from figures.tables import console, show
 from figures.tables.comparison import comparison_tables
 from figures.tables.verification import show_outcomes
 from grasp_theory.statements import ORDER
-from grasp_theory.statements.checks import Outcome, RateFound
+from grasp_theory.statements.outcome import Outcome, RateFound
 from real_models import write_adapter
 from real_models.comparison.table import summarise
 from synthetic.generators.adapters import AdapterSpec, draw_adapter

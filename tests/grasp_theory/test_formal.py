@@ -14,7 +14,7 @@ from grasp_theory import formal
 from grasp_theory.errors import InputError
 from grasp_theory.formal import build as builder
 from grasp_theory.statements import find
-from grasp_theory.statements.checks import Outcome
+from grasp_theory.statements.outcome import Outcome
 from synthetic.runner.statements import _place
 
 needs_coq = pytest.mark.skipif(shutil.which("coqc") is None, reason="Coq is not installed (make formal says how)")

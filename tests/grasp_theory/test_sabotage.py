@@ -14,7 +14,7 @@ from breaking import killed
 
 from grasp_theory.statements import ORDER, find
 from grasp_theory.statements import checks as c
-from grasp_theory.statements.derivations import derive
+from grasp_theory.statements.derivations import _disagreements, derive
 from grasp_theory.statements.rates import fit_rate
 from grasp_theory.statements.registry import decided, symbolic
 from grasp_theory.statements.routes import differences
@@ -117,7 +117,7 @@ def test_sabotage_assumption_removed_with_its_violator(drawn):
     for gone in statement.assumptions:
         rest = {name: a for name, a in statement.assumptions.items() if name != gone}
         found = drawn.failures(
-            c.check_needed, replace(statement, assumptions=rest, violators={}), np.random.default_rng(0)
+            c.check_needed, replace(statement, assumptions=rest, violators={}), [], np.random.default_rng(0)
         )
         assert f"needed: the text assumes {gone}, which nothing checks" in found
 
@@ -189,6 +189,90 @@ def test_sabotage_scale_of_rounding(drawn):
             assert [f for f in drawn.failures(c.check_slack, alone, wide) if "rounds to a scale" in f], name
 
 
+def _exact(drawn: Drawn) -> dict[str, list[Sides]]:
+    """Sides on every draw of the claims that are exact."""
+    found = {name: [sides[name] for sides in drawn.sides] for name in drawn.statement.claims}
+    return {name: sides for name, sides in found.items() if all(s.scale is not None for s in sides)}
+
+
+def test_sabotage_identity_made_an_inequality(drawn):
+    statement = drawn.statement
+    for name in [name for name in _exact(drawn) if statement.claims[name].relation == "="]:
+        loose = replace(statement, claims={name: replace(statement.claims[name], relation="<=")})
+        assert f"holds: {name} is an equality on every draw" in drawn.failures(c.check_holds, loose, drawn.sides)
+
+
+def test_sabotage_claim_compared_with_itself(drawn):
+    statement = drawn.statement
+    for name, sides in _exact(drawn).items():
+        if all(s.bound for s in sides) and not statement.claims[name].bitwise:
+            lazy = [{**found, name: replace(found[name], measured=found[name].bound)} for found in drawn.sides]
+            assert f"holds: {name} compares a number with itself" in drawn.failures(c.check_holds, statement, lazy)
+
+
+def test_sabotage_attained_and_not_said(drawn):
+    statement = drawn.statement
+    if statement.extremal is None:
+        pytest.skip("no extremal instance")
+    rng = np.random.default_rng(0)
+    instances = [statement.extremal(rng) for _ in range(2 * c.VIOLATIONS)]
+    for name, claim in statement.claims.items():
+        if claim.tight and all(c._reached(claim, claim.sides(i)) for i in instances):
+            lazy = replace(statement, claims={name: replace(claim, tight=False)}, search=None, kind="upper")
+            found = drawn.failures(c.check_attained, lazy, np.random.default_rng(0), deep=False)
+            assert f"attained: {name} reaches its bound and is not said to be tight" in found
+
+
+def test_sabotage_search_returns_the_extremal_instance(drawn):
+    statement = drawn.statement
+    if statement.search is None or statement.extremal is None:
+        pytest.skip("no search")
+    instance = statement.extremal(np.random.default_rng(0))
+    claim = statement.claims[statement.search.of]
+    lazy = replace(statement.search, ratio=lambda x: 1 + 0 * x.sum(), instance=lambda _: instance, restarts=1, steps=2)
+    alone = replace(statement, search=lazy, claims={statement.search.of: claim}, extremal=None)
+    found = drawn.failures(c.check_attained, alone, np.random.default_rng(0), deep=False)
+    assert [f for f in found if "wherever the search looks" in f]
+
+
+def test_sabotage_twin_asks_the_claim(drawn):
+    statement = drawn.statement
+    name, claim = next(iter(statement.claims.items()))
+    found = _disagreements(statement, lambda i: {name: claim.sides(i).bound}, drawn.inside[:1])
+    assert found == ["the derived expression asks the claim that it is compared with"]
+
+
+def test_sabotage_assumption_that_asks_too_much(drawn):
+    """It refuses three draws more on which every claim holds."""
+    statement = drawn.statement
+    for name, holds in [(n, a) for n, a in statement.assumptions.items() if not isinstance(a, Border)][:1]:
+        gone = drawn.inside[:3]
+        strict = {
+            **statement.assumptions,
+            name: lambda i, holds=holds, gone=gone: holds(i) and all(i is not g for g in gone),
+        }
+        lazy = replace(statement, assumptions=strict, violators={})
+        found = drawn.failures(c.check_needed, lazy, gone, np.random.default_rng(0))
+        assert f"needed: every claim survives on the 3 draws that {name!r} refuses" in found
+
+
+def test_sabotage_violators_are_not_tried(drawn, monkeypatch):
+    statement = drawn.statement
+    monkeypatch.setattr(c, "VIOLATIONS", 0)
+    found = drawn.failures(c.check_needed, statement, [], np.random.default_rng(0))
+    assert found == [f"needed: every claim survives without {name!r}" for name in statement.assumptions]
+
+
+def test_sabotage_few_draws(drawn):
+    assert drawn.failures(c.check_draws, drawn.statement, drawn.inside[: c.FEWEST - 1])
+
+
+def test_sabotage_route_on_no_instance(drawn):
+    if drawn.statement.route is None:
+        pytest.skip("no route")
+    assert differences(drawn.statement, [])[1] == ["no instance takes them"]
+
+
 def test_sabotage_no_claim_is_tight(drawn):
     statement = drawn.statement
     if statement.kind != "tight":
@@ -209,7 +293,9 @@ def test_sabotage_route_with_room(drawn):
 
 def test_sabotage_rate_with_room(drawn):
     for rate in drawn.statement.rates:
-        line = replace(rate, error=lambda size, rng, rate=rate: rate.constant * size**rate.order, exact=True)
+        straight = replace(rate, error=lambda size, rng, rate=rate: rate.constant * size**rate.order, exact=True)
+        assert len(fit_rate(straight, np.random.default_rng(0), deep=False).failures) == 1, rate.of
+        line = replace(straight, error=lambda size, rng, rate=rate: rate.constant * size**rate.order * (1 + 0.1 / size))
         assert not fit_rate(line, np.random.default_rng(0), deep=False).failures, rate.of
         for lazy in (replace(line, tolerance=1.0), replace(line, sizes=line.sizes[-2:])):
             assert fit_rate(lazy, np.random.default_rng(0), deep=False).failures, rate.of

@@ -13,7 +13,8 @@ import grasp_cli
 import synthetic.runner.statements as kept
 from grasp_theory.identification.report import plain
 from grasp_theory.statements import registry
-from grasp_theory.statements.checks import Decided, Outcome, RateFound, verify
+from grasp_theory.statements.checks import verify
+from grasp_theory.statements.outcome import Decided, Outcome, RateFound
 from grasp_theory.statements.registry import ORDER, modules
 from synthetic.runner import code_version as code
 from synthetic.runner.code_version import code_version

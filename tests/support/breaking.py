@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from grasp_theory.statements.checks import Outcome, check_attained
+from grasp_theory.statements.checks import check_attained
+from grasp_theory.statements.outcome import Outcome
 from grasp_theory.statements.statement import Claim, Sides, Statement
 
 FACTOR = 0.05

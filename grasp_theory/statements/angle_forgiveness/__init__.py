@@ -176,6 +176,7 @@ STATEMENT = Statement(
         "full rank": lambda i: i.r >= min(i.T.shape),
     },
     draw=draw,
+    fixed=frozenset({"Sigma", "Sigma_t"}),
     claims={
         **{f"response, {s}": response(s, lambda i, s=s: i.beta * i.sines(s) ** 2) for s in SIDES},
         **{f"norm, {s}": norm(s, lambda i, s=s: i.beta * i.sines(s)) for s in SIDES},

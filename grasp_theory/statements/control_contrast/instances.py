@@ -168,6 +168,8 @@ def draw(rng: np.random.Generator) -> Instance:
     The control's content is what makes Delta so, with a shared task up to ten times the factor, or the parts are drawn.
     """
     m, d = (int(n) for n in rng.integers(2, 7, 2))
+    if rng.random() < 0.1:  # outputs far more than inputs: which of the two the sample's norm grows with
+        m, d = 16, 2
     beta, t1 = log_uniform(rng, 0.1, 10), log_uniform(rng, 0.3, 5)
     kappa = (1.0, rng.uniform(0.05, 0.95), rng.uniform(0.8, 1))[rng.integers(3)]
     t0 = t1 * kappa if rng.random() < 0.5 else t1 / kappa

@@ -98,6 +98,9 @@ BLIND: dict[str, Claim[Instance]] = {
             * float(np.sqrt(len(i.T) * norm(K := np.linalg.inv(i.samples.X1 @ i.samples.X1.T))) + np.sqrt(np.trace(K)))
         ),
     ),
+    "sample norm: the roots of inputs for outputs": sampled(
+        "<=", 1, lambda i: i.samples.s * float(np.sqrt(len(i.v) * norm(i.K)) + np.sqrt(np.trace(i.K)))
+    ),
     "nobody: the tangent": converse(lambda i: (s := sharp(i.rho)) / np.sqrt(1 - s * s)),
 }
 

@@ -238,6 +238,7 @@ STATEMENT = Statement(
         "‖T‖₂ <= tau": Border(lambda i: i.tau / float(np.linalg.norm(i.T, 2)) - 1 + 1e-12),
     },
     draw=draw,
+    fixed=frozenset({"Sigma"}),
     claims={
         "response, a posteriori": response(lambda i: i.beta * i.slope**2, tight=True),
         "response, a priori": RESPONSE,
@@ -247,7 +248,9 @@ STATEMENT = Statement(
         "norm, a priori, attained": attained(NORM, lambda i: 2 * i.tau / i.beta),
         "risk": risk_claim(lambda i: i.tau**2 * (1 + (i.beta / i.triples[1][0]) ** 2), tight=True),
         "reliance left in all": reliance(lambda i: i.s2 * i.slope**2, tight=True),
-        "response of the whole error": whole_error(lambda i: abs(i.u @ i.T @ i.v) + i.s2 * i.slope**2),
+        "response of the whole error": replace(
+            whole_error(lambda i: abs(i.u @ i.T @ i.v) + i.s2 * i.slope**2), tight=True
+        ),
         "one edit": Claim("=", one_edit),
     },
     extremal=extremal,

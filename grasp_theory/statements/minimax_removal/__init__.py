@@ -42,6 +42,7 @@ may cost over all s₂), 0.1327 for deletion.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -132,7 +133,7 @@ CLAIMS: dict[str, Claim[Instance]] = {
     "known strength": error(known, lambda i: i.beta**2 - known(i) ** 2, tight=True),
     "unknown strength": error(unknown, unknown_cost, tight=True),
     "nobody": nobody(lower, tight=True),
-    "diagonal": averaged("<=", 1.0),
+    "diagonal": replace(averaged("<=", 1.0), tight=True),
     "operator": operator(lambda i: i.tau, tight=True),
 }
 

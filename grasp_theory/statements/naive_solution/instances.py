@@ -84,7 +84,7 @@ def plant(rng: np.random.Generator, X: ndarray, rank: int, Sigma: ndarray, H: nd
     m, d = X.shape
     u, v, beta = unit(rng, m), unit(rng, d), log_uniform(rng, 0.3, 3)
     M = np.linalg.solve(psd_root(H), X) @ np.linalg.pinv(psd_root(Sigma), rcond=1e-7)
-    problem = LinearProblem(np.zeros((m, d)), M - beta * np.outer(u, v), beta, u, v, Sigma, H=H)
+    problem = LinearProblem(rng.standard_normal((m, d)), M - beta * np.outer(u, v), beta, u, v, Sigma, H=H)
     n = 2 * (m + d)
     white = np.sqrt(n) * orthonormal(rng, n, d + m).T
     S = psd_root(Sigma) @ orthonormal(rng, d, d)

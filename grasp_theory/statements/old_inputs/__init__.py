@@ -197,7 +197,7 @@ STATEMENT = Statement(
         ),
         "V has orthonormal columns": lambda i: bool(np.abs(i.V.T @ i.V - np.eye(i.k)).max() < 1e-10),
         "dW V = 0": lambda i: bool(np.abs(i.dW @ i.V).max() < 1e-10 * np.linalg.norm(i.dW)),
-        "P X has full column rank": lambda i: bool(smallest(i.Q.T @ i.X) > 1e-3 * np.linalg.norm(i.X)),
+        "P X has full column rank": lambda i: bool(smallest(i.Q.T @ i.X) > 1e-5 * np.linalg.norm(i.X)),
         "v_j in span V": lambda i: bool(np.abs(i.Q.T @ i.R).max() < 1e-10),
         "P Sigma P ≻ 0 off span V": lambda i: _definite(i.Q.T @ i.Sigma @ i.Q),
     },

@@ -178,6 +178,7 @@ STATEMENT = Statement(
         "H u uniform on the sphere": lambda i: i.law == "uniform",
     },
     draw=draw,
+    fixed=frozenset({"B0", "optimizer"}),
     claims={
         "sketch": sketch(lambda i: 2 * i.lr * i.scaling**2 * i.G @ i.K),
         "certificate": certificate(lambda task, i: task / np.linalg.norm(i.G @ i.K, 2), tight=True),

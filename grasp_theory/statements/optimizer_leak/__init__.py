@@ -3,13 +3,14 @@
 Statement. LoRA from B = 0, gradients projected before the optimiser sees them: g_B <- P_u g_B or g_A <- g_A P_v.
 Write side. (i) SGD and momentum: no leak, uᵀdW = 0. (ii) Adam, signed descent: the first
 step is −lr sign(P_u g_B), so uᵀdW_1 = lr s uᵀsign(P_u G A0ᵀ) A0, G = H M Sigma, and each column of B_1 leaks at
-least lr delta(u), delta = min |Σ ±|u_i|| over signs not all equal: positive for u in general position. For signed
-descent and Adam the directions without leak, whatever the gradient, are *exactly* the coordinate vectors and
-those with two nonzero coordinates of equal size: axis-aligned tests hide it. For any other u some gradient has a
-column that leaks at least lr max |u_i| (two coordinates: lr ||u_1| − |u_2||). Read side, every optimiser, SGD too.
-(iii) The first step is the naive one: dW_1 v = naive's. (iv) SGD and momentum: A v = A0 v for ever, so dW v = s B
-A0 v. (v) If A0 has full column rank (r >= d) the projection prevents *nothing*: descent that converges with A
-still of full column rank ends at dW = M, beta u vᵀ included.
+least lr delta(u), delta = min |Σ ±|u_i|| over signs not all equal: positive for u in general position (a column of
+P_u G A0ᵀ with an entry 0, a null set, may leak less). For signed descent and Adam the directions without leak,
+whatever the gradient, are *exactly* the coordinate vectors and those with two nonzero coordinates of equal size:
+axis-aligned tests hide it. For any other u some gradient has a column that leaks at least lr max |u_i| (two
+coordinates: lr ||u_1| − |u_2||). Read side, every optimiser, SGD too. (iii) The first step is the naive one: dW_1 v =
+naive's. (iv) SGD and momentum: A v = A0 v for ever, so dW v = s B A0 v. (v) If A0 has full column rank (r >= d) the
+projection prevents *nothing*: descent that converges with A still of full column rank ends at dW = M, beta u vᵀ
+included.
 
 Assumes: B0 = 0; u in general position; A0 of full column rank.
 
@@ -74,7 +75,7 @@ def read_first(share: float, optimizer=lambda i: i.coordinatewise) -> Claim[Inst
         one, naive = (i.run(optimizer(i), side, 1).dW @ i.problem.v for side in ("read", "none"))
         return Sides.exact(float(i.b @ one), share * float(i.b @ naive))
 
-    return Claim("=", sides)
+    return Claim("=", sides, bitwise=True)
 
 
 def read_later(law) -> Claim[Instance]:
@@ -180,6 +181,7 @@ STATEMENT = Statement(
         "A0 of full column rank": lambda i: int(np.linalg.matrix_rank(i.tall, 1e-6)) == len(i.a),
     },
     draw=draw,
+    fixed=frozenset({"B0"}),
     claims={
         "write, plain: none": kept(lambda i: i.plain),
         "write, coordinate-wise: first step": first_step(signs),

@@ -30,7 +30,7 @@ is tried at 1000 times the size too.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -137,6 +137,20 @@ def by_edge(i: Instance, w: Float[ndarray, " L"]) -> tuple[float, float]:
     return slope(a) / (a * float(np.sum(w * i.b**2 / (1 - a * w) ** 2)) / i.m), border
 
 
+def weighted_border(i: Instance) -> float:
+    """√(Σ b_l²) along this profile from which on the best weights, which change with it, show u."""
+    from scipy.optimize import root_scalar
+
+    def excess(scale: float) -> float:
+        at = replace(i, b=scale * i.b)
+        return by_edge(at, at.B / (1 + at.B))[1] / at.total - 1
+
+    # never above the plain stack's border, nor L^¼ below it
+    top = critical_strength(i.m, i.d, layers=len(i.b)) / i.total
+    bracket = [0.9 * top * len(i.b) ** -0.25, 1.1 * top]
+    return i.total * float(root_scalar(excess, bracket=bracket, xtol=1e-14 * top).root)
+
+
 def draw(rng: np.random.Generator) -> Instance:
     """Profiles drawn, concentrated, or equal and close to the border (the same for both poolings); unequal noise.
 
@@ -198,6 +212,14 @@ def _ratio(i: Instance, column: int) -> float:
     return float((np.sum(i.b**4) / (i.m * i.d)) ** 0.25)
 
 
+def border(strength: Callable[[Instance], float]) -> Claim[Instance]:
+    """Of the weighted stack, against (Σ b_l⁴)^¼ = ``strength`` along the profile."""
+    return Claim(
+        "=",
+        lambda i: Sides.exact(weighted_border(i), i.total * float(strength(i) / np.sum(i.b**4) ** 0.25)),
+    )
+
+
 def at_large(i: Instance, limit: float) -> Sides:
     """The plain stack's mean overlap at the large size against its limit."""
     return average(i.large, limit, finite_size(LARGER * min(i.m, i.d), _ratio(i, 0)))
@@ -229,6 +251,7 @@ STATEMENT = Statement(
             "=",
             lambda i: Sides.exact(by_edge(i, np.ones(len(i.b)))[1], critical_strength(i.m, i.d, layers=len(i.b))),
         ),
+        "border of the weighted stack": border(lambda i: (i.m * i.d) ** 0.25),
         "weights never lose": Claim(">=", lambda i: Sides.exact(optimal(i), plain(i)), tight=True),
     },
     extremal=equal,

@@ -7,7 +7,7 @@ import numpy as np
 from ...identification.spectra import critical_strength, spike
 from ..shared.spiked import average
 from ..statement import Claim, Sides
-from . import Instance, at_large, by_edge, optimal, overlap, plain
+from . import Instance, at_large, border, by_edge, optimal, overlap, plain
 
 
 def _weights(i: Instance) -> np.ndarray:
@@ -77,6 +77,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "the weighted stack has the plain border": _equal(
         lambda i: by_edge(i, _weights(i))[1], lambda i: critical_strength(i.m, i.d, layers=len(i.b))
     ),
+    "weighted: border as of a square layer of the mean size": border(lambda i: ((i.m + i.d) / 2) ** 0.5),
     "weights never win": Claim("<=", lambda i: Sides.exact(optimal(i), plain(i))),
     "plain never loses to the strongest layer alone": Claim(
         ">=", lambda i: Sides.exact(plain(i), spike(float(i.b.max()), i.m, i.d).left)

@@ -232,6 +232,7 @@ STATEMENT = Statement(
         "beta ≠ σ_r(P_u T P_v)": lambda i: not _tie(i),
     },
     draw=draw,
+    fixed=frozenset({"H"}),
     claims={
         "never a loss": Claim("<=", lambda i: Sides.exact(*i.risks()[::-1], scale=i.scale), tight=True),
         "at most the first one dropped": replace(upper(lambda i: i.dropped() ** 2), tight=True),

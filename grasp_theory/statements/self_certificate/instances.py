@@ -238,7 +238,18 @@ def white(ratio: float, *, below: bool = False) -> Callable[[np.random.Generator
     return make
 
 
+def below_a_lone_value(rng: np.random.Generator) -> Instance:
+    """The task's own first value is twice the factor: component 0 is the task's, and says that it is a factor."""
+    while True:
+        i = Instance(np.append(3.0, np.linspace(1, 0, 59)), (60, 80), 1.5, 0.0, int(rng.integers(2**31)), 8)
+        if replace(i, trials=1).exact.z > i.values[0]:
+            return i
+
+
 def beside_the_input(rng: np.random.Generator) -> Instance:
-    """The task writes elsewhere, as strongly, on the factor's own input: one clean component, half of it the task."""
-    values = np.append(2.0, 0.2 * np.linspace(1, 0, 59))
+    """The task writes elsewhere, as strongly, on the factor's own input: one clean component, half of it the task.
+
+    A second direction of that size is another matter's: no value of the task stands alone.
+    """
+    values = np.append([2.0, 2.0], 0.2 * np.linspace(1, 0, 58))
     return Instance(values, (60, 80), 2.0, 0.0, int(rng.integers(2**31)), 8, aligned=True)

@@ -72,6 +72,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "strength: square white noise, (z + √(z² − edge²))/2": mean(
         lambda r: 1.0, lambda r: (r.S[0] + np.sqrt(r.S[0] ** 2 - r.S[1] ** 2)) / 2 / r.beta
     ),
+    "exact: ⟨û,u⟩² with a and b exchanged": exact(lambda e: e.cos[0], lambda e: np.sqrt(e.b / e.a) * e.rate),
     "exact: 1/beta = √(ab) + |c|": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b) + abs(e.c)),
     "exact: 1/beta = √(ab + c²)": exact(lambda e: 1 / e.beta, lambda e: np.sqrt(e.a * e.b + e.c**2)),
     "interlacing: two zeros come in": interlaced(lambda e: 2 / e.z - e.f[0] - e.f[1], ">="),

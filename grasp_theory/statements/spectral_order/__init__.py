@@ -214,6 +214,7 @@ STATEMENT = Statement(
         "no tie with the next mode": lambda i: _kappas(i)[1] > 1e-3,
     },
     draw=draw,
+    fixed=frozenset({"lora_B", "Sigma"}),
     claims={
         "Saxe": seen(balanced_flow, lambda i: i.U * saxe_curve(i.s, i.a0, i.t) @ i.V.T),
         "LoRA": mode(lora_curve),

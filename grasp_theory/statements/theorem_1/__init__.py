@@ -162,6 +162,7 @@ STATEMENT = Statement(
         "labels see the cores alone": lambda i: not i.cores.direct.any(),
     },
     draw=draw,
+    fixed=frozenset({"mix", "off", "cores.direct"}),
     claims={
         "angles": c.claim("<=", c.angles, lambda i: i.angle, tight=True),
         "noise, probability": c.share(lambda i: i.redrawn[0] > i.allowed),
@@ -194,7 +195,7 @@ STATEMENT = Statement(
         ),
         "every update": r.certificate(lambda C, u, s, q: float(np.linalg.norm(C @ q)) / s),
         "descent": r.descent(constant),
-        "Adam's entries": c.claim("<=", r.entries, lambda i: float(adam_steps(i.run.steps).sum())),
+        "Adam's entries": c.claim("<=", r.entries, lambda i: float(adam_steps(i.run.steps).sum()), tight=True),
         "Adam": c.claim("<=", lambda i: r.off_factor(i, "adam"), r.through_entries),
         "Adam's first step": r.first_step(lambda i: np.sqrt(max(1 - np.abs(i.u).sum() ** 2 / len(i.u), 0.0))),
         "curation": r.taught(lambda cores: cores.weight()),

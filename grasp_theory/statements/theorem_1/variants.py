@@ -165,7 +165,16 @@ BLIND: dict[str, Claim[Instance]] = {
     "told nothing: 1 + kappa taken off": _told_nothing(
         lambda m, kappa: 1 / m + np.sqrt(max((1 - kappa) ** -1.5 - 1 - kappa, 0.0) / m)
     ),
+    "told v: the inputs seen for the outputs": c.hidden(0, lambda m, q, a: (1 + a * a) / (q + a * a)),
     # 4
+    "every update: the left vector for the right": r.certificate(
+        lambda C, u, s, q: float(np.linalg.norm(u @ C)) / s,
+    ),
+    "every update: the largest gain off u": r.certificate(lambda C, u, s, q: _norm(C) / s),
+    "Adam's entries: at most lr a step": c.claim("<=", r.entries, lambda i: float(i.run.steps)),
+    "Adam's first step: off by all but the largest coordinate": r.first_step(
+        lambda i: np.sqrt(1 - np.max(np.abs(i.u)) ** 2)
+    ),
     "descent: A as it started": c.claim(
         "<=", r.off_factor, _from_start, scale=lambda i: float(np.linalg.norm(i.target))
     ),

@@ -10,9 +10,9 @@ triple of X with ŝ_i > 0, tau_X = ‖G T S‖₂ (asserted, as in ``posterior-a
 û estimates G u and v̂ Sᵀv. Of the directions themselves, the written one is G⁺û_i, with sin ∠(G⁺û_i, u) = ‖P_u T S v̂_i‖/
 ‖M S v̂_i‖, and the read functional (S⁺)ᵀv̂_i, with sin ∠((S⁺)ᵀv̂_i, v) = ‖P_v TᵀGᵀû_i‖/‖MᵀGᵀû_i‖; the pattern of
 activations S v̂_i estimates Sigma v. The promise before looking is ``prior-angle`` with G T S and beta‖G u‖‖Sᵀv‖.
-If w is an eigenvector of Sigma whose variance lambda → ∞ (G = I), û₁ → M w/‖M w‖ at the rate 1/lambda: an always-on
-factor, w = v, is found up to sin = ‖P_u T v‖/‖M v‖, but another w that dominates (a mean of the activations) leads to
-T w + beta (vᵀw) u, at any angle to u.
+If w, M w ≠ 0, is an eigenvector of Sigma whose variance lambda → ∞ (G = I), û₁ → M w/‖M w‖ at the rate 1/lambda: an
+always-on factor, w = v, is found up to sin = ‖P_u T v‖/‖M v‖, but another w that dominates (a mean of the activations)
+leads to T w + beta (vᵀw) u, at any angle to u.
 
 The metric must be known: with G = I where the loss has another H, sin ∠(v̂,v) is 0.545 against "0.145" (the violator).
 Softmax has another H for every input, so it has no such G: there the certificate holds for a quadratic model only.
