@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .style import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, "black")  # of things that have no colour of their own
+MARKERS = "os^Dv<>"
+
 Rows = Sequence[Mapping[str, Any]]
 
 

@@ -42,6 +42,7 @@ RC = {
     "lines.markersize": 3.5,
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
+    "svg.hashsalt": "grasp",  # names of clip paths and markers, else drawn at random
     "text.parse_math": False,  # module names may hold $
 }
 
@@ -89,8 +90,8 @@ def new_figure(width: float, height: float) -> Figure:
 
 @styled
 def render(figure: Figure, kind: str = "png") -> bytes:
-    """The figure as PNG (200 dpi) or PDF bytes, the same bytes for the same figure (no date in the file)."""
+    """The figure as PNG (200 dpi), PDF or SVG bytes, the same bytes for the same figure (no date in the file)."""
     buffer = io.BytesIO()
-    metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind, {"Software": None})
     figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
     return buffer.getvalue()

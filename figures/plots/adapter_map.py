@@ -56,7 +56,7 @@ def adapter_map(modules: Sequence[Module], shared: Collection[str] = ()) -> Figu
         image = axis.imshow(np.where(size > 0, size, np.nan), norm=norm, cmap="Blues", aspect="auto")
         scale = corner.inset_axes((0.0, 0.35, 1.0, 0.2))
         bar = figure.colorbar(image, cax=scale, orientation="horizontal")
-        bar.set_ticks(list(ends), labels=[f"{end:.1g}" for end in ends], minor=False)
+        bar.set_ticks(list(ends), labels=[f"{end:.2g}" for end in ends], minor=False)
         bar.minorticks_off()
         scale.set_title("rms entry of dW", fontsize=7, pad=3)
     axis.set_xlim(-0.5, len(labels) - 0.5)
