@@ -27,6 +27,17 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#777777",
 )
 
+# of Tol's qualitative schemes, which go with them
+INDIGO, PINE, TEAL, SAND, WINE, OLIVE, BROWN = (
+    "#332288",
+    "#117733",
+    "#44AA99",
+    "#DDCC77",
+    "#882255",
+    "#999933",
+    "#661100",
+)
+
 # On top of matplotlib's own defaults: a user's matplotlibrc and style sheets (LaTeX, fonts, sizes) do not show.
 RC = {
     "font.size": 8,

@@ -251,7 +251,9 @@ def module_blocks(
     if rows and table_wanted:
         headers = ["module", "side", "shape", "rank", "norm", "top value", "stable rank"]
         whole = len(shown) == len(modules)
-        title = f"all {len(modules)} adapted modules" if whole else f"largest {len(rows)} of {len(modules)} adapted modules"
+        title = (
+            f"all {len(modules)} adapted modules" if whole else f"largest {len(rows)} of {len(modules)} adapted modules"
+        )
         yield Table(headers, rows, title=title, left=2, droppable=["side", "rank", "stable rank"])
     if empty:
         which = by_pattern([m.name for m in empty], [m.name for m in modules])
