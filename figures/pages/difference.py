@@ -43,7 +43,10 @@ def write_difference(
 
 def write_matrix(target: Path, found: OverlapMatrix, said: Sequence[Finding], warnings: Sequence[str]) -> None:
     """The page of many runs, with their heat map."""
-    caption = "Mean squared cosine between the leading directions of two runs: 1 the same directions, 0 orthogonal."
+    caption = (
+        f"Mean squared cosine between the {found.k} leading directions of two runs, weighted by energy, {found.side} "
+        "side: 1 the same directions, 0 orthogonal."
+    )
     about = [("runs", ", ".join(found.names)), ("side", found.side), ("leading directions", str(found.k))]
     made = page(
         "difference.html",

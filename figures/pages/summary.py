@@ -48,7 +48,7 @@ def write_report(folder: Path) -> list[Path]:
         "title": "GRASP: identification, removal, comparison",
         "verdict": f"{_standing(data)}. {off}.",
         "short": _short(data, found),
-        "headline": opening["picture"],
+        "headline": opening,
         "sections": sections,
     }
     html = page("report.html", configuration=[("results", str(folder.resolve().name))], **content)

@@ -56,6 +56,10 @@ def _table(rows: Sequence[Mapping[str, Any]], source: Path) -> Table:
     names = list(rows[0]) if rows else []
     words = [name for name in names if any(isinstance(row[name], str) for row in rows)]
     headers = [*words, *(name for name in names if name not in words)]
-    cells = [["" if row[h] is None else str(row[h]) for h in headers] for row in rows[:SHOWN]]
+    cells = [[_cell(row[h]) for h in headers] for row in rows[:SHOWN]]
     which = f"the first {SHOWN} of {len(rows)} rows" if len(rows) > SHOWN else f"{len(rows)} rows"
     return Table(headers, cells, title=f"{which} of {source.name}", left=len(words))
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -34,12 +34,11 @@ def heat_map(found: OverlapMatrix) -> Figure:
     image = axis.imshow(shown, vmin=0, vmax=1, cmap="cividis")
     ticks = range(0, n, max(1, -(-n // TICKS)))
     axis.set_xticks(ticks, [letter(i) for i in ticks])
-    axis.set_yticks(ticks, [f"{ending(found.names[i], 40)}  {letter(i)}" for i in ticks])
+    axis.set_yticks(ticks, [f"{ending(found.names[i], 24)}  {letter(i)}" for i in ticks])
     if n <= WRITTEN:
         for i, j in zip(*np.nonzero(np.isfinite(shown)), strict=True):
             colour = "white" if shown[i, j] < 0.5 else "black"
             axis.text(j, i, f"{shown[i, j]:.2f}", ha="center", va="center", color=colour, fontsize=6)
-    axis.set_title(f"mean cos² of the {found.k} leading directions, weighted by energy, {found.side} side")
     figure.colorbar(image, shrink=0.8)
     return figure
 

@@ -26,7 +26,7 @@ def show_difference(found: Difference, out: Console) -> None:
 
 def difference_blocks(found: Difference) -> Iterator[Block]:
     """Pooled overlap first, then the modules."""
-    headers = ["", "norm A", "norm B", "cosine", "overlap", "angles (°)", "mean cos²", "random", "random 99%"]
+    headers = ["module", "norm A", "norm B", "cosine", "overlap", "angles (°)", "mean cos²", "random", "random 99%"]
     side = "left" if found.side == "write" else "right"
     title = f"{side} singular vectors, {found.k} leading directions"
     rows = [_overlap(o) for o in (*found.pooled, *found.modules)]
@@ -59,7 +59,7 @@ def matrix_blocks(found: OverlapMatrix) -> list[Block]:
             [f"{letters[i]} {found.names[i]}", *("·" if i == j else _two(found.overlap[i, j]) for j in range(n))]
             for i in range(n)
         ]
-        return [Table(["", *letters], rows, title=title), _chance(found)]
+        return [Table(["run", *letters], rows, title=title), _chance(found)]
     rows = []
     for i in range(n):
         others = np.where(np.arange(n) == i, np.nan, found.overlap[i])
