@@ -16,7 +16,7 @@ from ..tables.difference import letter
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from grasp_theory.identification.diff import Difference
+    from grasp_theory.identification.diff import Difference, Overlap
     from grasp_theory.identification.matrix import OverlapMatrix
 
 WRITTEN = 12  # runs up to which every cell carries its number
@@ -46,24 +46,30 @@ def heat_map(found: OverlapMatrix) -> Figure:
 @styled
 def module_overlaps(found: Difference) -> Figure | None:
     """Weighted mean cos² of every module over its layer, a colour for each kind; None where no module has both."""
-    known = [o for o in found.modules if o.overlap is not None]
+    known = [(o, o.overlap) for o in found.modules if o.overlap is not None]
     if not known:
         return None
     figure = new_figure(PAGE, 2.9)
     axis = figure.subplots()
-    layers = sorted({-1 if o.layer is None else o.layer for o in known})
+    layers = sorted({_layer(o) for o, _ in known})
     at = {layer: n for n, layer in enumerate(layers)}
-    kinds = sorted({kind(o.name) for o in known})
+    kinds = sorted({kind(o.name) for o, _ in known})
     for n, name in enumerate(kinds):
-        of = [o for o in known if kind(o.name) == name]
-        x = [at[-1 if o.layer is None else o.layer] + 0.5 * ((n + 0.5) / len(kinds) - 0.5) for o in of]
-        colour, marker = COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]
-        axis.plot(x, [o.overlap for o in of], marker, color=colour, label=ending(name, 24))
-    random = [[o.random_overlap for o in known if at[-1 if o.layer is None else o.layer] == n] for n in at.values()]
-    means = [np.mean([r for r in of if r is not None] or [np.nan]) for of in random]
-    axis.plot(range(len(layers)), means, "_", color=GREY, markersize=10, label="independent directions")
+        of = [(at[_layer(o)], value) for o, value in known if kind(o.name) == name]
+        aside = 0.5 * ((n + 0.5) / len(kinds) - 0.5)
+        x, y = [x + aside for x, _ in of], [y for _, y in of]
+        axis.plot(x, y, MARKERS[n % len(MARKERS)], color=COLOURS[n % len(COLOURS)], label=ending(name, 24))
+    for layer, place in at.items():
+        random = [o.random_overlap for o, _ in known if _layer(o) == layer and o.random_overlap is not None]
+        if random:
+            axis.plot([place], [np.mean(random)], "_", color=GREY, markersize=10, label="independent directions")
     step = max(1, -(-len(layers) // 16))
     axis.set_xticks(range(0, len(layers), step), ["outside" if n < 0 else str(n) for n in layers[::step]])
     axis.set(xlabel="layer", ylabel="overlap", ylim=(-0.03, 1.05))
     legend(figure, [axis], ncols=4)
     return figure
+
+
+def _layer(module: Overlap) -> int:
+    """Its layer, −1 outside the layers."""
+    return -1 if module.layer is None else module.layer

@@ -107,9 +107,13 @@ def identified(folder, updates, rank):
 
 def drawn(names, *, size=1.0, rank=2):
     rng = np.random.default_rng(0)
-    shapes = ((24, rank), (rank, 16))
     return [
-        Update.of(name, LowRank(*(size * rng.standard_normal(shape) for shape in shapes), 1.0), layer=None, side=None)
+        Update.of(
+            name,
+            LowRank(size * rng.standard_normal((24, rank)), rng.standard_normal((rank, 16)), 1.0),
+            layer=None,
+            side=None,
+        )
         for name in names
     ]
 
