@@ -59,7 +59,7 @@ def effects_page(found: Effects, said: Verdict, about: Sequence[tuple[str, str]]
         pictures |= {n: picture(f, alt=CAPTIONS[n][0], caption=CAPTIONS[n][1]) for n, f in drawn.items() if f}
     return page(
         "effects.html",
-        title=f"Effects: {dict(about).get('adapter', '')}",
+        title=f"Effects: {Path(dict(about)['adapter']).name}",
         configuration=about,
         verdict=said.sentences,
         tables=[block for block in effects_tables(found, said, shown=None) if isinstance(block, Table)],
