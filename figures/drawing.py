@@ -43,6 +43,7 @@ METHODS = {
     "neutral data": (SAND, "P"),
 }
 OTHER = (PINE, "o")
+_LOWER = {name.lower(): found for name, found in METHODS.items()}
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -54,10 +55,9 @@ def look(method: str) -> tuple[str, str]:
     """
     if method.endswith("random"):
         return METHODS["random"]
-    known = {name.lower(): found for name, found in METHODS.items()}
     name = method.lower()
     tries = (name, re.split(r"[,+]", name)[0], name.split()[0])
-    return next((known[t] for t in tries if t in known), OTHER)
+    return next((_LOWER[t] for t in tries if t in _LOWER), OTHER)
 
 
 def rank_rows(ax: Any, found: Sequence[Result], names: Sequence[str]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from real_models.audit.describe import different_bases, provenance, summary
 from synthetic.runner.results import write_atomically, write_json
@@ -72,8 +72,8 @@ def identify_page(
         map=whole,
         beside=[] if against is None else against_blocks(against, explain=True),
         components=list(component_blocks(report, most=None)),
-        spectra=_spectra(report),
-        agreement=_agreement(report),
+        spectra=_spectra(result),
+        agreement=_agreement(result),
         activations=[] if activations is None else list(component_blocks(activations, most=None)),
         trajectory=[] if trajectory is None else list(trajectory_blocks(trajectory)),
         modules=list(module_blocks(report.modules, most=None)),
@@ -88,17 +88,17 @@ def identify_page(
     )
 
 
-def _spectra(report: Report) -> Picture | None:
-    of = len(report.decompositions)
+def _spectra(result: dict[str, Any]) -> Picture | None:
+    of = len(result["decompositions"])
     if not of:
         return None
     which = "" if of <= SHOWN else f" of the {SHOWN} largest of {of} modules"
     caption = f"Singular values{which}. Filled: stands out by the rule below; dashed: what noise alone would reach."
-    return picture(spectrum(report.to_dict()), alt=f"Singular values{which} as stems", caption=caption)
+    return picture(spectrum(result), alt=f"Singular values{which} as stems", caption=caption)
 
 
-def _agreement(report: Report) -> Picture | None:
-    matrix = alignment(report.to_dict())
+def _agreement(result: dict[str, Any]) -> Picture | None:
+    matrix = alignment(result)
     alt = "Heat map of the agreement between the leading directions of all pairs of modules"
     return None if matrix is None else picture(matrix, alt=alt, caption=AGREEMENT)
 

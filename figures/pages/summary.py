@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from ..rows import read_rows
 from ..style import render
 from ..tables import Table
 from ..tables.comparison import least, times
-from .html import markdown, page, picture, versions
+from .html import Picture, markdown, page, picture, versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,23 +36,22 @@ def write_report(folder: Path) -> list[Path]:
     found = [Result(**row) for row in data["comparison"]["rows"]]
     against = failures(data)
     off = f"{len(against)} things did not come out as claimed" if against else "Everything checked came out as claimed"
-    headline_figure = headline.build(read_rows(folder / "comparison.csv"))
-    opening = _shown(folder, "headline", headline_figure, "Drift of the main methods at equal task score", HEADLINE)
+    opening = headline.build(read_rows(folder / "comparison.csv"))
     figures = _figures(folder)
     sections = [
-        _section("Identification", _identification(data), [figures.pop(n) for n in IDENTIFICATION if n in figures]),
-        _section("Removal", _removal(data), [figures.pop(n) for n in REMOVAL if n in figures]),
-        _section("Comparison", _comparison(found), list(figures.values()), _table(found)),
-        _section("What did not come out as claimed", against or ["Nothing that is checked here."], []),
+        Section("Identification", _identification(data), [figures.pop(n) for n in IDENTIFICATION if n in figures]),
+        Section("Removal", _removal(data), [figures.pop(n) for n in REMOVAL if n in figures]),
+        Section("Comparison", _comparison(found), list(figures.values()), _table(found)),
+        Section("What did not come out as claimed", against or ["Nothing that is checked here."], []),
     ]
     content = {
         "title": "GRASP: identification, removal, comparison",
         "verdict": f"{_standing(data)}. {off}.",
         "short": _short(data, found),
-        "headline": opening,
+        "headline": _shown(folder, "headline", opening, "Drift of the main methods at equal task score", HEADLINE),
         "sections": sections,
     }
-    html = page("report.html", configuration=[("results", str(folder.resolve().name))], **content)
+    html = page("report.html", configuration=_asked(folder), **content)
     text = markdown("report.md", **content, configuration=Table(["what", "version"], versions(), left=2))
     return [
         write_atomically(folder / "report.html", html.encode()),
@@ -59,28 +59,47 @@ def write_report(folder: Path) -> list[Path]:
     ]
 
 
-def _section(
-    title: str, sentences: list[str], figures: list[dict[str, Any]], table: Table | None = None
-) -> dict[str, Any]:
-    return {"title": title, "sentences": sentences, "figures": figures, "table": table}
+@dataclass(frozen=True)
+class Shown:
+    """A figure of both reports: the HTML page holds the picture, the Markdown page names the file."""
+
+    name: str
+    picture: Picture
+    file: str
 
 
-def _figures(folder: Path) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class Section:
+    """A heading, what is said under it, and the table and figures that support it."""
+
+    title: str
+    sentences: list[str]
+    figures: list[Shown]
+    table: Table | None = None
+
+
+def _asked(folder: Path) -> list[tuple[str, str]]:
+    """What ``grasp reproduce`` was asked for, which it wrote beside the results."""
+    manifest = folder / "manifest.json"
+    options = _load(manifest)["config"] if manifest.is_file() else {}
+    return [("results", folder.resolve().name), *((name, str(value)) for name, value in options.items())]
+
+
+def _figures(folder: Path) -> dict[str, Shown]:
     """Name -> each figure of the catalogue whose table is there."""
     shown = {}
     for name, entry in FIGURES.items():
         if entry.organisms and not (folder / csv_name(name)).exists():
             continue  # swept only when named
         figure = drawn(name, folder / csv_name(name))
-        shown[name] = _shown(folder, csv_name(name).removesuffix(".csv"), figure, f"Figure {name}", entry.caption)
-        shown[name]["name"] = name
+        shown[name] = _shown(folder, name, figure, f"Figure {name}", entry.caption)
     return shown
 
 
-def _shown(folder: Path, stem: str, figure: Figure, alt: str, caption: str) -> dict[str, Any]:
-    """For both reports: the figure itself, and its name as a file in the folder, which is written."""
-    file = write_atomically(folder / f"{stem}.png", render(figure)).name
-    return {"picture": picture(figure, alt=alt, caption=caption), "file": file}
+def _shown(folder: Path, name: str, figure: Figure, alt: str, caption: str) -> Shown:
+    """The figure, whose PNG is written into the folder."""
+    file = write_atomically(folder / f"{name.replace('-', '_')}.png", render(figure)).name
+    return Shown(name, picture(figure, alt=alt, caption=caption), file)
 
 
 def _standing(data: dict[str, Any]) -> str:
