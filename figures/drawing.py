@@ -37,7 +37,7 @@ METHODS = {
     "ablation": (RED, "h"),
     "preventative": (BROWN, "*"),
     "steering": (BROWN, "<"),
-    "kl": (INDIGO, "D"),
+    "kl": (INDIGO, "p"),
     "scale": (BROWN, "v"),
     "control data": (INDIGO, "^"),
     "neutral data": (SAND, "P"),

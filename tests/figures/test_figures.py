@@ -120,8 +120,9 @@ def test_kind_is_what_follows_the_layer():
 
 def test_look_of_a_method_is_that_of_its_family_and_a_control_is_grey():
     assert all(look(name) == found for name, found in METHODS.items())
-    for name, family in (("grasp, activations", "grasp"), ("kl, own text+null-space", "kl"), ("caft, A projected", "CAFT"),
-                         ("edit, both sides", "edit"), ("preventative, supervised", "preventative")):  # fmt: skip
+    families = {"grasp, activations": "grasp", "kl, own text+null-space": "kl", "caft, A projected": "CAFT"}
+    families |= {"edit, both sides": "edit", "preventative, supervised": "preventative"}
+    for name, family in families.items():
         assert look(name) == METHODS[family], name
     assert look("grasp, random") == look("hold, random") == METHODS["random"]
     assert look("a method of somebody else") == OTHER
