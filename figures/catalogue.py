@@ -67,6 +67,17 @@ def experiments(names: Sequence[str] | None = None) -> list[str]:
     return list(names or (name for name in swept if FIGURES[name].experiments))
 
 
+def drawn(name: str, source: Path) -> Figure:
+    """The figure of a CSV file; InputError if that does not hold its table."""
+    try:
+        rows = read_rows(source)
+        if not rows:
+            raise ValueError("no row")
+        return builder(name)(rows)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, StopIteration, csv.Error) as error:
+        raise InputError(f"{source} does not hold the table of {name} ({type(error).__name__}: {error})") from error
+
+
 def draw(name: str, folder: Path, *, data: Path | None = None) -> list[Path]:
     """Write FIGURE.pdf, FIGURE.png and the CSV they show into ``folder``; the paths written.
 
@@ -80,15 +91,7 @@ def draw(name: str, folder: Path, *, data: Path | None = None) -> list[Path]:
         content = source.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror}; `grasp sweep {name}` measures it") from error
-    try:
-        rows = read_rows(source)
-        if not rows:
-            raise ValueError("no row")
-        figure = builder(name)(rows)
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, StopIteration, csv.Error) as error:
-        if data is None:
-            raise
-        raise InputError(f"{source} does not hold the table of {name} ({type(error).__name__}: {error})") from error
+    figure = drawn(name, source)
     stem = name.replace("-", "_")
     paths = [write_atomically(folder / f"{stem}.{kind}", render(figure, kind)) for kind in ("pdf", "png")]
     target = folder / source.name

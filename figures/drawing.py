@@ -1,11 +1,84 @@
-"""What several plots draw alike: points with their band, the theory's line, one legend for all axes, plain ticks."""
+"""What several plots draw alike: the look of a method, points with their band, laws as lines, a legend, plain ticks."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .style import BLUE, BROWN, GREEN, GREY, INDIGO, OLIVE, ORANGE, PINE, PURPLE, RED, SAND, SKY, TEAL, WINE
+
+if TYPE_CHECKING:
+    from real_models.comparison.table import Result
+
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, "black")  # of things that have no colour of their own
+MARKERS = "os^Dv<>"
+
+# Colour and marker of every removal method and of what is fine-tuned without one, in all figures.
+METHODS = {
+    "naive": ("black", "o"),
+    "random": (GREY, "x"),
+    "grasp": (BLUE, "s"),
+    "write GRASP": (BLUE, "s"),
+    "read GRASP": (SKY, "v"),
+    "both GRASP": (INDIGO, "D"),
+    "stream": (TEAL, "^"),
+    "hold": (TEAL, "D"),
+    "edit": (PURPLE, "s"),
+    "post-hoc write": (PURPLE, "s"),
+    "post-hoc read": (PINE, "^"),
+    "deletion": (WINE, "h"),
+    "compensated": (ORANGE, "^"),
+    "compensated, supervised": (RED, "s"),
+    "compensated+grasp": (WINE, "D"),
+    "null-space": (GREEN, "P"),
+    "CAFT": (OLIVE, "v"),
+    "CAFT + ablation": (OLIVE, "x"),
+    "ablation": (RED, "h"),
+    "preventative": (BROWN, "*"),
+    "steering": (BROWN, "<"),
+    "kl": (INDIGO, "p"),
+    "scale": (BROWN, "v"),
+    "control data": (INDIGO, "^"),
+    "neutral data": (SAND, "P"),
+}
+OTHER = (PINE, "o")
+_LOWER = {name.lower(): found for name, found in METHODS.items()}
 
 Rows = Sequence[Mapping[str, Any]]
+
+
+def look(method: str) -> tuple[str, str]:
+    """(colour, marker) of a method: those of its name, or of what stands in it before a comma, a plus or a blank.
+
+    What is given random directions is a control and looks like one.
+    """
+    if method.endswith("random"):
+        return METHODS["random"]
+    name = method.lower()
+    tries = (name, re.split(r"[,+]", name)[0], name.split()[0])
+    return next((_LOWER[t] for t in tries if t in _LOWER), OTHER)
+
+
+def rank_rows(ax: Any, found: Sequence[Result], names: Sequence[str]) -> dict[str, int]:
+    """Name -> height of its row: naive on top, then what uses the same information under its name, controls last.
+
+    Writes the names at the axis.
+    """
+    from real_models.comparison.table import GROUPS
+
+    group = {x.method: "" if x.method == "naive" else x.group for x in found}
+    order = [(g, name) for g in ("", *GROUPS) for name in names if group[name] == g]
+    labels: list[str] = []
+    for n, (g, name) in enumerate(order):
+        if g and g != order[n - 1][0]:
+            labels.append("controls:" if g == "controls" else f"use {g}:")
+        labels.append(name)
+    ax.set_yticks(range(len(labels))[::-1], labels)
+    for tick, label in zip(ax.get_yticklabels(), labels, strict=True):
+        tick.set_fontweight("normal" if label in group else "bold")
+    ax.set_ylim(-0.7, len(labels) - 0.3)
+    return {label: len(labels) - 1 - n for n, label in enumerate(labels) if label in group}
 
 
 def points(

@@ -27,6 +27,17 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#777777",
 )
 
+# of Tol's qualitative schemes, which go with them
+INDIGO, PINE, TEAL, SAND, WINE, OLIVE, BROWN = (
+    "#332288",
+    "#117733",
+    "#44AA99",
+    "#DDCC77",
+    "#882255",
+    "#999933",
+    "#661100",
+)
+
 # On top of matplotlib's own defaults: a user's matplotlibrc and style sheets (LaTeX, fonts, sizes) do not show.
 RC = {
     "font.size": 8,
@@ -42,6 +53,7 @@ RC = {
     "lines.markersize": 3.5,
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
+    "svg.hashsalt": "grasp",  # names of clip paths and markers, else drawn at random
     "text.parse_math": False,  # module names may hold $
 }
 
@@ -89,8 +101,8 @@ def new_figure(width: float, height: float) -> Figure:
 
 @styled
 def render(figure: Figure, kind: str = "png") -> bytes:
-    """The figure as PNG (200 dpi) or PDF bytes, the same bytes for the same figure (no date in the file)."""
+    """The figure as PNG (200 dpi), PDF or SVG bytes, the same bytes for the same figure (no date in the file)."""
     buffer = io.BytesIO()
-    metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind, {"Software": None})
     figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
     return buffer.getvalue()

@@ -32,6 +32,7 @@ def sweep(
     dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run the cells on a Dask cluster.")] = None,
     results: Results = Path("results"),
     json: JsonOption = None,
+    html: Annotated[Path | None, typer.Option(help="Write a self-contained page with pictures.")] = None,
     list_names: ListOption = False,
 ) -> None:
     """Measure the experiments of the linear lab beside their theory.
@@ -43,31 +44,43 @@ def sweep(
     from figures.catalogue import experiments as there_are
     from figures.tables import console, progress, show
     from figures.tables.agreement import agreement_tables
+    from grasp_theory import InputError
     from synthetic.runner.results import write_json
 
     if list_names:
         _list(there_are(names), whole=bool(names))
         return
     chosen = there_are(names)
-    check_targets(json)
+    if html == Path("-"):
+        raise InputError("only --json can go to standard output: name a file for --html")
+    check_targets(json, html)
     changes = parse_changes(change)
     make_folder(results)
     out = console()
-    records = []
+    of: dict[str, list[dict[str, Any]]] = {}
     for name in chosen:
         with progress(name) as track:
             done = _measure(
                 name, results, quick=quick, trials=trials, changes=changes, n_jobs=jobs, dask=dask, progress=track
             )
-        records += [s.record() for s in done]
+        of[name] = [s.record() for s in done]
         if json != Path("-"):
             out.print(f"{name}: {results / csv_name(name)}")
+    records = [record for found in of.values() for record in found]
     record = {"schema_version": 1, "quick": quick, "experiments": records}
     # how many cells were there already is this run's story: left out where an interrupted one must leave the same
     kept = [{key: value for key, value in r.items() if key != "reused"} for r in records]
     write_json(results / "agreement.json", record | {"experiments": kept})
     if json is not None:
         write_json(json, record)
+    if html is not None:
+        from figures.pages.sweep import write_sweeps
+
+        asked = [
+            ("cells", "quick" if quick else "all"),
+            ("trials", "the experiment's own" if trials is None else str(trials)),
+        ]
+        write_sweeps(html, results, of, [*asked, *(("set", setting) for setting in change or ())])
     if json != Path("-"):
         show(agreement_tables(records), out)
 

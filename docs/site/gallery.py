@@ -41,9 +41,9 @@ def write(folder: Path) -> dict[str, list[str]]:
 
 def _draw(name: str, path: Path) -> None:
     """The picture, unless it is there and newer than its numbers and the code that draws it."""
-    numbers, style = FOLDER / csv_name(name), import_module("figures.style").__file__
-    sources = numbers, Path(import_module(module(name)).__file__ or ""), Path(style or "")
-    if path.is_file() and path.stat().st_mtime > max(source.stat().st_mtime for source in sources):
+    code = (module(name), "figures.style", "figures.drawing")
+    numbers, *sources = FOLDER / csv_name(name), *(Path(import_module(file).__file__ or "") for file in code)
+    if path.is_file() and path.stat().st_mtime > max(source.stat().st_mtime for source in (numbers, *sources)):
         return
     replace_bytes(path, render(builder(name)(read_rows(numbers)), "png"))
 

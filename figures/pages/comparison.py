@@ -11,40 +11,56 @@ from synthetic.runner.results import write_atomically
 
 from ..plots import comparison, comparison_fronts
 from ..style import render
-from ..tables.comparison import comparison_tables
+from ..tables.comparison import comparison_tables, short_table
 from ..tables.naive_runs import naive_run_tables
-from .html import blocks, heading, page, paragraph, picture
+from .html import page, picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+DRIFT = "Above: drift over task along training. Below: drift where each method first reaches the task."
+FRONTS = (
+    "Least mean drift among the methods of a class, where they first reach the task score asked for. The best method "
+    "is chosen on the seeds it is shown on."
+)
 
 
 def write_pages(made: Study, results: Path, notes: Sequence[str] = ()) -> None:
     """comparison.html, .png and .pdf in ``results``; ``notes``: what is to be said of the runs."""
     figure = comparison.build(made.runs)
-    png = render(figure)
-    write_atomically(results / "comparison.png", png)
-    write_atomically(results / "comparison.pdf", render(figure, "pdf"))
-    write_atomically(results / "comparison.html", study_page(made, figure, notes, png=png).encode())
+    # the page first: each rendering lays the figure out anew from where the last one left it
+    write_atomically(results / "comparison.html", study_page(made, figure, notes).encode())
+    for kind in ("png", "pdf"):
+        write_atomically(results / f"comparison.{kind}", render(figure, kind))
 
 
-def study_page(made: Study, figure: Figure, notes: Sequence[str] = (), *, png: bytes | None = None) -> str:
+def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
     """A self-contained page: what each method does at matched task score, what it trades, what naive runs give away.
 
     Args:
         figure: of its runs, as ``comparison`` builds it.
-        png: what it is rendered to, where it has been rendered already.
     """
-    parts = [paragraph(note) for note in notes]
-    parts += [heading("At matched task score"), *blocks(comparison_tables(made.lines))]
-    caption = "Above: drift over task along training. Below: drift where each method first reaches the task."
-    parts += [picture(figure, caption, png=png)]
+    fronts = None
     if made.fronts:
-        caption = (
-            "Least mean drift among the methods of a class, where they first reach the task score asked for. The best "
-            "method is chosen on the seeds it is shown on."
-        )
-        parts += [heading("Trade-off"), picture(comparison_fronts.build(made.fronts), caption)]
-    if made.components:
-        parts += [heading("What the naive runs give away"), *blocks(naive_run_tables(made.components))]
-    return page("Comparison of removal methods", parts)
+        alt = "Chart of the least drift of each class of methods over the task score asked for"
+        fronts = picture(comparison_fronts.build(made.fronts), alt=alt, caption=FRONTS)
+    return page(
+        "comparison.html",
+        title="Comparison of removal methods",
+        configuration=_asked(made),
+        notes=notes,
+        short=short_table(made.lines),
+        picture=picture(figure, alt="Chart of the drift of every method at the same task score", caption=DRIFT),
+        tables=list(comparison_tables(made.lines)),
+        fronts=fronts,
+        naive_runs=list(naive_run_tables(made.components)),
+    )
+
+
+def _asked(made: Study) -> list[tuple[str, str]]:
+    """Which runs there are."""
+    kept = {name: dict.fromkeys(str(row[name]) for row in made.runs) for name in ("variant", "organism", "method")}
+    names = {"variant": "variants", "organism": "seeds", "method": "methods"}
+    tasks = dict.fromkeys(f"{line.task:.3g}" for line in made.lines)
+    rows = [(names[name], ", ".join(values)) for name, values in kept.items()]
+    return [*rows, ("task score", ", ".join(tasks))]

@@ -12,12 +12,32 @@ from synthetic.runner.results import write_atomically, write_csv
 from ..plots import effects as plots
 from ..style import render
 from ..tables.effects import effects_tables, reading
-from .html import blocks, facts, heading, page, paragraph, picture
+from ..tables.table import Table
+from .html import page, picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from real_models import Adapter
     from real_models.audit.effects import Effects
     from real_models.audit.holding import Verdict
+
+CAPTIONS = {  # what is to be seen, and how to read it
+    "largest": (
+        "Chart of the parts of the update that remove the most drift, with intervals",
+        "Share of the excess over the base that goes when a part is deleted (dots, 95% intervals over questions), and "
+        "that is there with the part alone (bars). Crosses: random directions of the same number. Intervals may leave "
+        "the frame; the table has them.",
+    ),
+    "selective": (
+        "Scatter plot of the drift over the task that deleting each part removes",
+        "Every part that was deleted. Above the dashed line it takes more of the drift than of the task.",
+    ),
+    "depth": (
+        "Chart of what deleting each block removes, over depth",
+        "Whole blocks without their update, one at a time.",
+    ),
+}
 
 
 def write_effects(results: Path, found: Effects, said: Verdict, adapter: Adapter, base: Path) -> Path:
@@ -31,24 +51,18 @@ def write_effects(results: Path, found: Effects, said: Verdict, adapter: Adapter
     return target
 
 
-def effects_page(found: Effects, said: Verdict, about: list[tuple[str, str]]) -> str:
+def effects_page(found: Effects, said: Verdict, about: Sequence[tuple[str, str]]) -> str:
     """A self-contained page: the verdict, the largest parts, how selective they are, depth, and every part."""
-    first, *rest = said.sentences
-    parts = [facts(about), paragraph(first, kind="verdict"), *(paragraph(sentence) for sentence in rest)]
+    pictures = dict.fromkeys(CAPTIONS)
     if moved(found.excess["drift"]):
-        caption = (
-            "Share of the excess over the base that goes when a part is deleted (dots, 95% intervals over questions), "
-            "and that is there with the part alone (bars). Crosses: random directions of the same number. "
-            "Intervals may leave the frame; the table has them."
-        )
-        parts += [heading("What holds the most"), picture(plots.largest(found), caption)]
-        chosen = plots.selective(found)
-        if chosen is not None:
-            caption = "Every part that was deleted. Above the dashed line it takes more of the drift than of the task."
-            parts += [heading("Drift against task"), picture(chosen, caption)]
-        deep = plots.depth(found)
-        if deep is not None:
-            parts += [heading("Over depth"), picture(deep, "Whole blocks without their update, one at a time.")]
-    tables = [block for block in effects_tables(found, said, shown=None) if not isinstance(block, str)]
-    parts += [heading("Every part"), *(part for part in blocks(tables) if part[0] == "table")]
-    return page(f"Effects: {dict(about).get('adapter', '')}", parts + [paragraph(line) for line in reading(said)])
+        drawn = {"largest": plots.largest(found), "selective": plots.selective(found), "depth": plots.depth(found)}
+        pictures |= {n: picture(f, alt=CAPTIONS[n][0], caption=CAPTIONS[n][1]) for n, f in drawn.items() if f}
+    return page(
+        "effects.html",
+        title=f"Effects: {Path(dict(about)['adapter']).name}",
+        configuration=about,
+        verdict=said.sentences,
+        tables=[block for block in effects_tables(found, said, shown=None) if isinstance(block, Table)],
+        reading=reading(said),
+        **pictures,
+    )

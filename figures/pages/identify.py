@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
 
 from real_models.audit.describe import different_bases, provenance, summary
 from synthetic.runner.results import write_atomically, write_json
@@ -15,9 +12,8 @@ from synthetic.runner.results import write_atomically, write_json
 from ..plots.adapter_map import adapter_map
 from ..plots.identification import SHOWN, alignment, spectrum
 from ..tables.against import against_blocks
-from ..tables.identify import beyond_start, reasons, show_components, show_trajectory
-from ..tables.table import Block
-from .html import blocks, facts, findings_part, heading, page, paragraph, picture, preformatted
+from ..tables.identify import beyond_start, component_blocks, module_blocks, reasons, trajectory_blocks
+from .html import Picture, page, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,45 +30,77 @@ MAP = (
     "over rank, full size where all of it is used. Frame: leading direction shared with other layers. Bars: share of "
     "‖dW‖²."
 )
+AGREEMENT = "Squared cosine between the leading directions of two modules: 1 the same direction, 0 orthogonal."
 
 
 def identify_page(
-    result: dict[str, Any],
-    text: str,
-    about: Sequence[tuple[str, str]],
+    adapter: Adapter,
+    report: Report,
     found: Sequence[Finding],
-    remarks: Sequence[str],
     *,
-    beside: Sequence[Block] = (),
+    activations: Report | None = None,
+    trajectory: Sequence[Checkpoint] | None = None,
+    against: Against | None = None,
 ) -> str:
-    """A self-contained page of one report: ``result`` its JSON form, ``text`` its tables, ``about`` the adapter.
+    """A self-contained page of one report: what the weights show, its pictures and tables, how it was decided.
 
     Args:
         found: what the weights show, which opens the page.
-        remarks: what is said beside the verdict: warnings, reasons.
-        beside: what is said of control runs.
+        activations: the report of dW X, if it was made.
+        trajectory: checkpoints of the run, if there are any.
+        against: the controls, if it was compared with any.
     """
+    result = report.to_dict()
+    controls = () if against is None else against.controls
     shared = {name for f in found if f.key == "shared-direction" for name in f.modules}
-    parts = [facts(about), heading("Findings"), findings_part(found)]
-    parts += [picture(adapter_map(result["modules"], shared), MAP)]
-    parts += [heading("Beside the controls"), *blocks(beside)] if beside else []
-    parts += [heading("Verdict")]
-    parts += [paragraph(f"Verdict: {result['verdict']}.", kind="verdict"), paragraph(result["rule"])]
-    parts += [paragraph(result["caveat"]), *(paragraph(remark) for remark in remarks)]
-    if result["decompositions"]:
-        shown, of = min(SHOWN, len(result["decompositions"])), len(result["decompositions"])
-        which = "" if shown == of else f" of the {shown} largest of {of} modules"
-        caption = f"Singular values{which}. Filled: stands out by the rule above; dashed: what noise alone would reach."
-        parts += [heading("Spectra"), picture(spectrum(result), caption)]
-        matrix = alignment(result)
-        if matrix is not None:
-            caption = (
-                "Squared cosine between the leading directions of two modules: 1 the same direction, 0 orthogonal."
-            )
-            parts += [heading("Agreement between layers"), picture(matrix, caption)]
-    parts += [heading("Tables"), preformatted(text), heading("Notes")]
-    name = Path(dict(about).get("adapter", "")).name
-    return page(f"Identification: {name}", parts + [paragraph(n) for n in result["notes"]])
+    whole = picture(
+        adapter_map(result["modules"], shared), alt="Map of the adapter: modules by depth and kind", caption=MAP
+    )
+    name = Path(adapter.path).name
+    asked = [
+        ("side", report.side),
+        *(("control", str(control.path)) for control in controls),
+        ("sha256", adapter.sha256),
+    ]
+    return page(
+        "identify.html",
+        title=f"Identification: {name}",
+        configuration=[*summary(adapter), *asked],
+        verdict=report.verdict,
+        warnings=[*adapter.warnings, *(w for control in controls for w in different_bases(adapter, control))],
+        findings=found,
+        map=whole,
+        beside=[] if against is None else against_blocks(against, explain=True),
+        components=list(component_blocks(report, most=None)),
+        spectra=_spectra(result),
+        agreement=_agreement(result),
+        activations=[] if activations is None else list(component_blocks(activations, most=None)),
+        trajectory=[] if trajectory is None else list(trajectory_blocks(trajectory)),
+        modules=list(module_blocks(report.modules, most=None)),
+        rule=report.rule,
+        caveat=report.caveat,
+        remarks=[
+            *reasons(report.decompositions),
+            *(f"A, width {read.width}: {beyond_start(read)}." for read in report.read_start),
+            *adapter.notes,
+            *report.notes,
+        ],
+    )
+
+
+def _spectra(result: dict[str, Any]) -> Picture | None:
+    of = len(result["decompositions"])
+    if not of:
+        return None
+    which = "" if of <= SHOWN else f" of the {SHOWN} largest of {of} modules"
+    caption = f"Singular values{which}. Filled: stands out by the rule below; dashed: what noise alone would reach."
+    return picture(spectrum(result), alt=f"Singular values{which} as stems", caption=caption)
+
+
+def _agreement(result: dict[str, Any]) -> Picture | None:
+    matrix = alignment(result)
+    alt = "Heat map of the agreement between the leading directions of all pairs of modules"
+    return None if matrix is None else picture(matrix, alt=alt, caption=AGREEMENT)
 
 
 def write_results(
@@ -94,21 +122,5 @@ def write_results(
         said = {"findings": [asdict(f) for f in found]}
         write_json(json, {**said, **report.to_dict(), **beside, "adapter": provenance(adapter)})
     if html is not None:
-        out = Console(file=io.StringIO(), width=150, no_color=True, markup=False, emoji=False, record=True)
-        show_components(report, out)
-        if activations is not None:
-            show_components(activations, out)
-        if trajectory is not None:
-            show_trajectory(trajectory, out)
-        remarks = [
-            *(f"Warning: {w}" for w in adapter.warnings),
-            *reasons(report.decompositions),
-            *(f"A, width {read.width}: {beyond_start(read)}." for read in report.read_start),
-            *adapter.notes,
-        ]
-        controls = () if against is None else against.controls
-        remarks += [f"Warning: {w}" for control in controls for w in different_bases(adapter, control)]
-        about = [*summary(adapter), *(("control", str(control.path)) for control in controls)]
-        beside = [] if against is None else against_blocks(against, explain=True)
-        page = identify_page(report.to_dict(), out.export_text(), about, found, remarks, beside=beside)
-        write_atomically(html, page.encode())
+        made = identify_page(adapter, report, found, activations=activations, trajectory=trajectory, against=against)
+        write_atomically(html, made.encode())

@@ -4,54 +4,134 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from real_models.comparison.methods import CLASSES
 from real_models.comparison.table import Result, void, weak
 from synthetic.runner.results import write_atomically
 
-from ..catalogue import FIGURES, builder, csv_name
+from ..catalogue import FIGURES, csv_name, drawn
+from ..plots import headline
 from ..rows import read_rows
 from ..style import render
 from ..tables import Table
-from ..tables.comparison import times
-from .html import blocks, heading, page, paragraph, picture
+from ..tables.comparison import least, times
+from .html import Picture, markdown, page, picture, versions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+IDENTIFICATION = ("verdict-rates", "finding-rates", "planted-rates", "theorem-1", "phase-diagram", "worst-case")
+IDENTIFICATION += ("pooling", "samples", "training-time", "tail", "identification-run", "curation")
+REMOVAL = ("removal", "optimizer-leak", "rerouting", "who-wins", "compensation", "coupling")
+HEADLINE = "Drift of the main methods where each first reaches the task score; lines: 95% intervals over seeds."
 
 
 def write_report(folder: Path) -> list[Path]:
     """report.html (self-contained) and report.md in ``folder``, and the figures they show."""
-    data = {
-        name: _load(folder / f"{name}.json") for name in ("verify", "agreement", "organism", "comparison", "planted")
-    }
+    names = ("verify", "agreement", "organism", "comparison", "planted")
+    data = {name: _load(folder / f"{name}.json") for name in names}
     found = [Result(**row) for row in data["comparison"]["rows"]]
+    against = failures(data)
+    off = f"{len(against)} things did not come out as claimed" if against else "Everything checked came out as claimed"
+    opening = headline.build(read_rows(folder / "comparison.csv"))
+    figures = _figures(folder)
     sections = [
-        ("Identification", _identification(data)),
-        ("Removal", _removal(data)),
-        ("Comparison", _comparison(found)),
-        ("What did not come out as claimed", failures(data) or ["Nothing that is checked here."]),
+        Section("Identification", _identification(data), [figures.pop(n) for n in IDENTIFICATION if n in figures]),
+        Section("Removal", _removal(data), [figures.pop(n) for n in REMOVAL if n in figures]),
+        Section("Comparison", _comparison(found), list(figures.values()), _table(found)),
+        Section("What did not come out as claimed", against or ["Nothing that is checked here."], []),
     ]
-    text = ["# GRASP: identification, removal, comparison", ""]
-    parts = []
-    for title, sentences in sections:
-        text += [f"## {title}", "", *[f"- {sentence}" for sentence in sentences], ""]
-        parts += [heading(title), *(paragraph(sentence) for sentence in sentences)]
-    parts += [heading("Table of the comparison"), *blocks([_table(found)])]
-    text += ["## Table of the comparison", "", _table(found).markdown(), ""]
-    parts.append(heading("Figures"))
+    content = {
+        "title": "GRASP: identification, removal, comparison",
+        "verdict": f"{_standing(data)}. {off}.",
+        "short": _short(data, found),
+        "headline": _shown(folder, "headline", opening, "Drift of the main methods at equal task score", HEADLINE),
+        "sections": sections,
+    }
+    html = page("report.html", configuration=_asked(folder), **content)
+    text = markdown("report.md", **content, configuration=Table(["what", "version"], versions(), left=2))
+    return [
+        write_atomically(folder / "report.html", html.encode()),
+        write_atomically(folder / "report.md", text.encode()),
+    ]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure of both reports: the HTML page holds the picture, the Markdown page names the file."""
+
+    name: str
+    picture: Picture
+    file: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, what is said under it, and the table and figures that support it."""
+
+    title: str
+    sentences: list[str]
+    figures: list[Shown]
+    table: Table | None = None
+
+
+def _asked(folder: Path) -> list[tuple[str, str]]:
+    """What ``grasp reproduce`` was asked for, which it wrote beside the results."""
+    manifest = folder / "manifest.json"
+    options = _load(manifest)["config"] if manifest.is_file() else {}
+    return [("results", folder.resolve().name), *((name, str(value)) for name, value in options.items())]
+
+
+def _figures(folder: Path) -> dict[str, Shown]:
+    """Name -> each figure of the catalogue whose table is there."""
+    shown = {}
     for name, entry in FIGURES.items():
         if entry.organisms and not (folder / csv_name(name)).exists():
             continue  # swept only when named
-        figure, stem = builder(name)(read_rows(folder / csv_name(name))), csv_name(name).removesuffix(".csv")
-        png = render(figure)
-        parts.append(picture(figure, f"{name}. {entry.caption}", png=png))
-        write_atomically(folder / f"{stem}.png", png)
-        text.append(f"![{name}]({stem}.png)")
-    html = page("GRASP: identification, removal, comparison", parts)
-    return [
-        write_atomically(folder / "report.html", html.encode()),
-        write_atomically(folder / "report.md", "\n".join([*text, ""]).encode()),
+        figure = drawn(name, folder / csv_name(name))
+        shown[name] = _shown(folder, name, figure, f"Figure {name}", entry.caption)
+    return shown
+
+
+def _shown(folder: Path, name: str, figure: Figure, alt: str, caption: str) -> Shown:
+    """The figure, whose PNG is written into the folder."""
+    file = write_atomically(folder / f"{name.replace('-', '_')}.png", render(figure)).name
+    return Shown(name, picture(figure, alt=alt, caption=caption), file)
+
+
+def _standing(data: dict[str, Any]) -> str:
+    outcomes = data["verify"]["statements"]
+    return f"{sum(not o['failures'] for o in outcomes)} of {len(outcomes)} statements stand"
+
+
+def _short(data: dict[str, Any], found: Sequence[Result]) -> Table:
+    """The claim in numbers, each with the file that supports it."""
+    refuted, variants = (sum(o["variants"][k] for o in data["verify"]["statements"]) for k in (0, 1))
+    compared, off = (sum(e[key] for e in data["agreement"]["experiments"]) for key in ("compared", "violations"))
+    organism = data["organism"]
+    rows = [
+        ["statements that stand", _standing(data).removesuffix(" statements stand"), "verify.json"],
+        ["false variants that their checks refute", f"{refuted} of {variants}", "verify.json"],
+        ["measured means off their law", f"{off} of {compared}", "agreement.json"],
+        ["planted direction in an adapter", data["planted"]["verdict"], "planted.json"],
+        [
+            "organism's drift, base to fine-tuned",
+            f"{organism['base_drift']:.3f} to {organism['drift']:.3f}",
+            "organism.json",
+        ],
+        ["verdict on its checkpoint", organism["verdict"], "organism.json"],
     ]
+    for variant in dict.fromkeys(result.variant for result in found):
+        best = least(found, variant, "data")
+        if best is not None:
+            what = f"{variant}: least drift with data alone"
+            rows.append(
+                [what, f"{best.drift:.3f} ({best.method}, naive's excess {times(best)} of its)", "comparison.json"]
+            )
+    return Table(["what", "found", "file"], rows, left=3)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -119,9 +199,8 @@ def _least(variant: str, results: Sequence[Result]) -> list[str]:
     """The method with least drift of each class in which more than one reaches the task everywhere."""
     out = []
     for information in CLASSES:
-        among = [x for x in results if x.group == information and x.whole]
-        if len(among) > 1:
-            best = min(among, key=lambda x: x.drift)
+        best = least(results, variant, information)
+        if best is not None and sum(x.group == information and x.whole for x in results) > 1:
             out.append(f"{variant}: least drift of those that use {information}: {best.method}, {best.drift:.3f}.")
     return out
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from real_models.adapters.patterns import kind
 from real_models.adapters.sides import natural_key
+from real_models.adapters.text import ending
 
 from ..style import GREY, ORANGE, PAGE, new_figure, styled
 from .identification import places
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     Module = dict[str, Any]
 
+COLUMNS = 24  # up to which a dot of full size fits its cell
 GROUPS = (("write", "write"), ("read", "read"), (None, "neither"))
 
 
@@ -56,7 +58,7 @@ def adapter_map(modules: Sequence[Module], shared: Collection[str] = ()) -> Figu
         image = axis.imshow(np.where(size > 0, size, np.nan), norm=norm, cmap="Blues", aspect="auto")
         scale = corner.inset_axes((0.0, 0.35, 1.0, 0.2))
         bar = figure.colorbar(image, cax=scale, orientation="horizontal")
-        bar.set_ticks(list(ends), labels=[f"{end:.1g}" for end in ends], minor=False)
+        bar.set_ticks(list(ends), labels=[f"{end:.2g}" for end in ends], minor=False)
         bar.minorticks_off()
         scale.set_title("rms entry of dW", fontsize=7, pad=3)
     axis.set_xlim(-0.5, len(labels) - 0.5)
@@ -77,7 +79,7 @@ def adapter_map(modules: Sequence[Module], shared: Collection[str] = ()) -> Figu
     right.set_xlabel("energy")
     top.set_xticks([])
     top.set_xlim(axis.get_xlim())
-    axis.set_yticks(range(len(rows)), list(rows))
+    axis.set_yticks(range(len(rows)), [ending(name, 24) for name in rows])
     step = max(1, -(-len(labels) // 16))
     axis.set_xticks(range(0, len(labels), step), labels[::step])
     axis.set_xlabel(what)
@@ -115,7 +117,8 @@ def _marks(axis: Axes, cells: dict[tuple[int, int], list[Module]], shared: froze
             frame = Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, fill=False, edgecolor=ORANGE, linewidth=1.4)
             axis.add_patch(frame)
     x, y, used = np.array(dots).reshape(-1, 3).T
-    axis.scatter(x, y, s=4 + 26 * used, color="white", edgecolors="black", linewidths=0.6, zorder=3)
+    most = 30 * min(1.0, COLUMNS / (1 + max(column for _, column in cells))) ** 2
+    axis.scatter(x, y, s=most * (0.13 + 0.87 * used), color="white", edgecolors="black", linewidths=0.6, zorder=3)
 
 
 def _sides(axis: Axes, right: Axes, rows: dict[str, tuple[int, str | None]]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
+from ..drawing import look, rank_rows
+from ..style import GREY, PAGE, new_figure, styled
 from . import Entry
 
 if TYPE_CHECKING:
@@ -20,17 +21,16 @@ FIGURE = Entry(
     place=13,
 )
 
-COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "control run": ORANGE, "trait": RED}
-CURVES = {
-    "naive": ("black", "o"),
-    "grasp": (BLUE, "s"),
-    "compensated": (ORANGE, "^"),
-    "compensated+grasp": (GREEN, "D"),
-    "null-space": (SKY, "P"),
-    "caft": (PURPLE, "v"),
-    "preventative, supervised": (RED, "*"),
-    "grasp, random": (GREY, "x"),
-}
+CURVES = (
+    "naive",
+    "grasp",
+    "compensated",
+    "compensated+grasp",
+    "null-space",
+    "caft",
+    "preventative, supervised",
+    "grasp, random",
+)
 
 
 @styled
@@ -45,35 +45,31 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     names = list(dict.fromkeys(result.method for result in found if result.preset))
     figure = new_figure(PAGE, 8.4)
     axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[1, 2.4], sharey="row")
+    places = rank_rows(axes[1, 0], [result for result in found if result.preset], names)
     for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
         of = [result for result in found if result.variant == variant and result.preset]
         seeds = max(result.seeds for result in of)
         ax.set_title(f"{variant}, {seeds} seeds", loc="left")
-        for method, (colour, marker) in CURVES.items():
+        for method in CURVES:
             knob = next((result.knob for result in of if result.method == method), None)
             if knob is not None:
                 _curve(
                     ax,
                     [r for r in rows if r["variant"] == variant and r["method"] == method and r["knob"] == knob],
                     method,
-                    colour,
-                    marker,
+                    *look(method),
                 )
         ax.axvline(of[0].task, color=GREY, linestyle=":", linewidth=0.8)
         ax.set_xlabel("task score")
         ax.set_ylim(0, 1.03)
         starts = [drift for (of_variant, _), drift in base_drift(rows).items() if of_variant == variant]
-        _dots(below, of, names, float(np.mean(starts)) if starts else None)
+        _dots(below, of, places, float(np.mean(starts)) if starts else None)
     axes[0, 0].set_ylabel("drift along training")
 
     curves, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(curves, labels, loc="outside upper center", ncols=4)
-    there = {line.information for line in found}
-    used = {name: colour for name, colour in COLOURS.items() if name in there}
-    classes = [Line2D([], [], color=colour, marker="o", label=f"uses {name}") for name, colour in used.items()]
-    classes.append(Line2D([], [], color=GREY, marker="x", label="control"))
-    classes.append(Line2D([], [], color=GREY, linestyle="--", label="base model"))
-    figure.legend(handles=classes, loc="outside lower center", ncols=3)
+    base = [Line2D([], [], color=GREY, linestyle="--", label="base model")]
+    figure.legend(handles=base, loc="outside lower center")
     return figure
 
 
@@ -87,28 +83,25 @@ def _curve(ax: Any, rows: Sequence[dict[str, Any]], label: str, colour: str, mar
     ax.plot(task.mean(1), drift.mean(1), color=colour, marker=marker, label=label, markersize=2.5, linewidth=1)
 
 
-def _dots(ax: Any, of: Sequence[Result], names: Sequence[str], base: float | None) -> None:
-    """One place for each of ``names``, in all columns."""
-    y = np.arange(len(names))[::-1]
+def _dots(ax: Any, of: Sequence[Result], rows: Mapping[str, int], base: float | None) -> None:
+    """The method's row is the same in all columns."""
     for result in of:
-        place = y[names.index(result.method)]
-        colour = GREY if result.control else COLOURS[result.information]
+        place, (colour, marker) = rows[result.method], look(result.method)
         if not result.whole:
             ax.annotate(
                 f"task reached in {result.reached} of {result.seeds}",
                 (0.14, place),
                 fontsize=6,
                 va="center",
-                color=colour,
+                color=GREY,
             )
             continue
         low, high = (result.drift, result.drift)
         if base is not None and result.low is not None and result.high is not None:
             low, high = result.low + base, result.high + base
         ax.plot([max(low, 0), min(high, 1)], [place, place], color=colour)
-        ax.plot([result.drift], [place], "o" if not result.control else "x", color=colour)
+        ax.plot([result.drift], [place], marker, color=colour)
     if base is not None:
         ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
-    ax.set_yticks(y, names)
     ax.set_xlim(0, 1.03)
     ax.set_xlabel(f"drift at task score {of[0].task:.2g}")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..style import GREY, PAGE, new_figure, styled
+from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
-from .comparison import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +18,8 @@ FIGURE = Entry(
     "best is chosen on the seeds shown.",
     place=14,
 )
+
+COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "control run": ORANGE, "trait": RED}
 
 
 @styled

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..style import BLUE, GREY, ORANGE, PAGE, new_figure, styled
+from ..drawing import look
+from ..style import GREY, PAGE, new_figure, styled
 from . import Entry
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ FIGURE = Entry(
 
 Rows = Sequence[Mapping[str, Any]]
 METHODS = {
-    "compensated, activations": ("identified direction", BLUE, "o"),
-    "compensated, supervised": ("supervised direction", ORANGE, "s"),
+    "compensated, activations": ("identified direction", *look("compensated")),
+    "compensated, supervised": ("supervised direction", *look("compensated, supervised")),
     "compensated, random": ("random direction (control)", GREY, "x"),
 }
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import COLOURS, MARKERS
 from ..rates import NOT_YET, alarms, rate
-from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
+from ..style import GREY, PAGE, new_figure, styled
 from . import Entry
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ FIGURE = Entry(
     place=2,
 )
 
-COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, "black")
-MARKERS = "os^Dv<>"
-
 
 @styled
 def build(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -31,13 +29,16 @@ def build(rows: Sequence[Mapping[str, Any]]) -> Figure:
     at = {s: [r for r in rows if r["points"] == s] for s in steps}
     figure = new_figure(PAGE, 3.2)
     early, later = figure.subplots(1, 2, sharey=True)
-    for ax, names in ((early, NOT_YET), (later, alarms(rows))):
+    for ax, names, first in ((early, NOT_YET, 0), (later, alarms(rows), len(NOT_YET))):
         for n, name in enumerate(names):
             found = [rate(at[s], name) for s in steps]
             ends = np.array([f.interval for f in found]).T
             value = np.array([f.value for f in found])
             x = np.arange(len(steps)) + 0.06 * (n - (len(names) - 1) / 2)
-            look: dict[str, Any] = {"color": COLOURS[n % len(COLOURS)], "marker": MARKERS[n % len(MARKERS)]}
+            look: dict[str, Any] = {
+                "color": COLOURS[(first + n) % len(COLOURS)],
+                "marker": MARKERS[(first + n) % len(MARKERS)],
+            }
             error = np.abs(ends - value)
             ax.errorbar(x, value, yerr=error, capsize=2, linewidth=1, markersize=4, label=name, **look)
         ax.set_xticks(range(len(steps)), [f"{s}\nn = {rate(at[s], 'verdict').trials}" for s in steps])

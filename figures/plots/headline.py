@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import look, rank_rows
 from ..style import GREY, PAGE, new_figure, styled
-from .comparison import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,9 +46,9 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     variants = list(dict.fromkeys(result.variant for result in found))
     there = {result.method for result in found}
     names = [name for name in ROWS if name in there]
-    figure = new_figure(PAGE, 3.1)
+    figure = new_figure(PAGE, 3.7)
     axes = np.atleast_1d(figure.subplots(1, len(variants), sharey=True))
-    y = {name: place for place, name in enumerate(reversed(names))}
+    y = rank_rows(axes[0], [result for result in found if result.method in names], names)
     for ax, variant in zip(axes, variants, strict=True):
         of = {result.method: result for result in found if result.variant == variant}
         base = float(np.mean([value for (v, _), value in base_drift(rows).items() if v == variant]))
@@ -60,16 +60,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         ax.set_title(f"{variant}, {of['naive'].seeds} seeds", loc="left")
         ax.set_xlim(0, 1.03)
         ax.set_xlabel("drift at equal task score")
-    axes[0].set_yticks(list(y.values()), list(y))
-
-    used = {result.information for result in found if result.method in names and not result.control}
     classes = [
-        Line2D([], [], color=colour, marker="o", label=f"uses {name}")
-        for name, colour in COLOURS.items()
-        if name in used
-    ]
-    classes += [
-        Line2D([], [], color=GREY, marker="x", label="random control"),
         Line2D([], [], color=GREY, linestyle="--", label="base model"),
         Line2D([], [], color=GREY, linestyle=":", label="naive"),
         Line2D(
@@ -81,8 +72,8 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
 
 
 def _dot(ax: Any, result: Result, y: float, base: float) -> None:
-    colour = GREY if result.control else COLOURS[result.information]
+    colour, marker = look(result.method)
     if result.low is not None and result.high is not None:
         ax.plot([max(result.low + base, 0), min(result.high + base, 1)], [y, y], color=colour)
     face = colour if result.whole else "none"
-    ax.plot([result.drift], [y], "x" if result.control else "o", color=colour, markerfacecolor=face)
+    ax.plot([result.drift], [y], marker, color=colour, markerfacecolor=face)

@@ -10,6 +10,7 @@ from real_models.adapters.patterns import kind
 from real_models.adapters.sides import natural_key
 from real_models.adapters.text import ending
 
+from ..drawing import legend
 from ..style import BLUE, COLUMN, ORANGE, PAGE, RED, SKY, new_figure, styled
 
 if TYPE_CHECKING:
@@ -45,12 +46,16 @@ def spectrum(report: dict[str, Any]) -> Figure:
         if floor is not None:
             label = f"noise floor ({100 * found['floor']['level']:g}%)"
             axis.axhline(floor, color=ORANGE, linestyle="--", label=label)
-            axis.legend(loc="upper right")  # singular values fall to the right
-        axis.set_title(ending(found["name"], 44) + ("" if floor is not None else "\n(no noise floor estimated)"))
+        axis.set_title(
+            ending(found["name"], 42 if columns < 3 else 26)
+            + ("" if floor is not None else "\n(no noise floor estimated)")
+        )
         axis.set_xticks(index)
         axis.set_xlabel("component")
         axis.set_ylabel("singular value")
         axis.set_ylim(0, 1.15 * max([*values, floor or 0]))
+    if any(found["floor"]["value"] is not None for found in chosen):
+        legend(figure, axes.flat)
     return figure
 
 
@@ -91,7 +96,7 @@ def alignment(report: dict[str, Any]) -> Figure | None:
     ticks = range(0, len(cos2), step)
     place, numbers, _ = places(report["modules"])
     at = {m["name"]: numbers[place(m)] for m in report["modules"]}
-    labels = [f"{at[name]} {kind(name)}" for name in (found["modules"][t] for t in ticks)]
+    labels = [f"{at[name]} {ending(kind(name), 18)}" for name in (found["modules"][t] for t in ticks)]
     axis.set_xticks(ticks, labels, rotation=90)
     axis.set_yticks(ticks, labels)
     figure.colorbar(image, shrink=0.8)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, SKY, new_figure, styled
+from ..drawing import look, rank_rows
+from ..style import GREY, PAGE, new_figure, styled
 from . import Entry
-from .comparison import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,16 +22,13 @@ FIGURE = Entry(
     place=12,
 )
 
-CURVES = {"naive": ("black", "o"), "scale": (ORANGE, "v"), "edit, both sides": (PURPLE, "s"), "hold": (GREEN, "D")}
-CURVES |= {"hold, random": (GREY, "x"), "control data": (BLUE, "^"), "neutral data": (SKY, "P")}
+CURVES = ("naive", "scale", "edit, both sides", "hold", "hold, random", "control data", "neutral data")
 
 
 @styled
 def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """Left: drift at the matched task score: mean, every seed, their 95% t interval. Right: drift over
     task along training, means over seeds."""
-    from matplotlib.lines import Line2D
-
     from real_models.comparison.matching import matched
     from real_models.comparison.table import base_drift, summarise
 
@@ -44,38 +41,28 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     _dots(left, found, drifts, base)
     seeds = max(line.seeds for line in found)
     left.set_title(f"{variant}, {seeds} seed{'s' if seeds > 1 else ''}", loc="left")
-    for method, (colour, marker) in CURVES.items():
+    for method in CURVES:
         of = [r for r in rows if r["method"] == method]
         if of:
-            _curve(right, of, method, colour, marker)
-    right.axhline(base, color=GREY, linestyle="--", linewidth=0.8)
+            _curve(right, of, method, *look(method))
+    right.axhline(base, color=GREY, linestyle="--", linewidth=0.8, label="base model")
     right.set(xlabel="task score", ylabel="drift, log-odds per token")
     right.set_title("along training", loc="left")
-    right.legend(loc="best", fontsize=6)
-    used = {line.information for line in found if not line.control}
-    kinds = [
-        Line2D([], [], color=colour, marker="o", label=f"uses {name}")
-        for name, colour in COLOURS.items()
-        if name in used
-    ]
-    kinds.append(Line2D([], [], color=GREY, marker="x", label="control"))
-    kinds.append(Line2D([], [], color=GREY, linestyle="--", label="base model"))
-    figure.legend(handles=kinds, loc="outside lower center", ncols=3)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
 def _dots(ax: Any, found: Sequence[Result], seeds: Mapping[str, Sequence[float]], base: float) -> None:
-    y = np.arange(len(found))[::-1]
-    for place, line in zip(y, found, strict=True):
-        colour = GREY if line.control else COLOURS[line.information]
+    names = {x.method: x.method if x.whole else f"{x.method} (task in {x.reached}/{x.seeds})" for x in found}
+    rows = rank_rows(ax, found, list(names))
+    ax.set_yticklabels([names.get(label.get_text(), label.get_text()) for label in ax.get_yticklabels()])
+    for line in found:
+        place, (colour, marker) = rows[line.method], look(line.method)
         ax.plot(seeds[line.method], [place] * line.seeds, "|", color=colour, markersize=5)
         if line.seeds > 2 and line.low is not None and line.high is not None:
             ax.plot([line.low + base, line.high + base], [place, place], color=colour)
-        marker = "x" if line.control else "o"
         ax.plot([line.drift], [place], marker, color=colour, markerfacecolor=colour if line.whole else "white")
     ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
-    names = [line.method if line.whole else f"{line.method} (task in {line.reached}/{line.seeds})" for line in found]
-    ax.set_yticks(y, names)
     ax.set_xlabel("drift at the same task score, log-odds per token")
 
 

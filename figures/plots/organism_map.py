@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, new_figure, styled
+from ..drawing import look
+from ..style import PAGE, new_figure, styled
 from . import Entry
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ FIGURE = Entry(
 
 Rows = Sequence[Mapping[str, Any]]
 METHODS = {
-    "naive": ("naive", GREY),
-    "edit": ("edit", PURPLE),
-    "grasp, activations": ("grasp", BLUE),
-    "compensated, activations": ("compensated", ORANGE),
-    "null-space": ("null-space", GREEN),
+    "naive": "naive",
+    "edit": "edit",
+    "grasp, activations": "grasp",
+    "compensated, activations": "compensated",
+    "null-space": "null-space",
 }
 
 
@@ -43,12 +44,12 @@ def build(rows: Rows) -> Figure:
     seeds = len({r["organism"] for r in rows})
     first = axes[0, 0]
     first.imshow(
-        order[0], cmap=ListedColormap([c for _, c in METHODS.values()]), vmin=0, vmax=len(METHODS) - 1, alpha=0.7
+        order[0], cmap=ListedColormap([look(n)[0] for n in METHODS]), vmin=0, vmax=len(METHODS) - 1, alpha=0.45
     )
     _write_winners(first, np.array(tables), order)
     first.set_title(f"winner and second, n = {seeds}", loc="left")
     image: Any = None
-    for ax, table, (name, _) in zip(axes.flat[1:], tables, METHODS.values(), strict=True):
+    for ax, table, name in zip(axes.flat[1:], tables, METHODS.values(), strict=True):
         image = ax.imshow(table, cmap="cividis", norm=Normalize(0, 1))
         _write(ax, table)
         ax.set_title(name, loc="left")
@@ -89,7 +90,7 @@ def _write(ax: Any, table: np.ndarray) -> None:
 
 def _write_winners(ax: Any, tables: np.ndarray, order: np.ndarray) -> None:
     """Names and numbers of the two least, of those that reach the task score."""
-    names = [name for name, _ in METHODS.values()]
+    names = list(METHODS.values())
     for row, column in np.ndindex(tables.shape[1:]):
         ranked = [(names[n], tables[n, row, column]) for n in order[:2, row, column]]
         text = "\n".join(f"{name}\n{value:.2f}" for name, value in ranked if np.isfinite(value))

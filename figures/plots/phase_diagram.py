@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..drawing import law, points
+from ..drawing import law, legend, points
 from ..style import BLUE, GREY, ORANGE, PAGE, RED, new_figure, styled
 from . import Entry
 
@@ -31,7 +31,7 @@ LAWS = {
 @styled
 def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """Left and middle: measured maps with the theory's contours. Right: a slice, with the noise that breaks the law."""
-    figure = new_figure(PAGE, 2.5)
+    figure = new_figure(PAGE, 2.7)
     axes = figure.subplots(1, 3, width_ratios=[1, 1, 1.1])
     for ax, side, name in zip(axes, ("left", "right"), ("⟨û,u⟩²", "⟨v̂,v⟩²"), strict=False):
         grid = [r for r in rows if r["panel"] == "map" and r["quantity"] == side]
@@ -52,6 +52,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         else:
             figure.colorbar(mesh, ax=ax, label="squared overlap", pad=0.02)
     _slice(axes[2], [r for r in rows if r["panel"] == "slice" and r["quantity"] == "left"])
+    legend(figure, [axes[2]], ncols=4)
     return figure
 
 
@@ -65,4 +66,3 @@ def _slice(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     ax.set_ylabel("⟨û,u⟩²")
     ax.set_ylim(-0.03, 1.1)
     ax.set_title(f"d_out = d_in = {line[0]['d']}, {line[0]['trials']} trials", loc="left")
-    ax.legend(loc="upper left", bbox_to_anchor=(-0.02, 1.0), handlelength=1.2)

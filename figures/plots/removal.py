@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..drawing import law, plain_ticks, points
-from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
+from ..drawing import law, look, plain_ticks, points
+from ..style import PAGE, new_figure, styled
 from . import Entry
 
 if TYPE_CHECKING:
@@ -20,20 +20,20 @@ FIGURE = Entry(
 )
 
 Rows = Sequence[dict[str, Any]]
-METHODS = {  # colour, marker, marker size; equal risks get markers that show one inside the other
-    "naive": ("black", "o", 3),
-    "random": (GREY, "x", 3),
-    "post-hoc write": (BLUE, "s", 5),
-    "write GRASP": (SKY, "s", 2.5),
-    "post-hoc read": (GREEN, "^", 4),
-    "read GRASP": (GREEN, "v", 3),
-    "both GRASP": (BLUE, "D", 2.5),
-    "deletion": (PURPLE, "h", 5),
-    "compensated": (PURPLE, "+", 4),
-    "CAFT": (ORANGE, "o", 3),
-    "CAFT + ablation": (ORANGE, "x", 3.5),
-    "ablation": (RED, "s", 2.5),
-    "preventative steering": (RED, "*", 4.5),
+METHODS = {  # marker size; equal risks get markers that show one inside the other
+    "naive": 3,
+    "random": 3,
+    "post-hoc write": 5,
+    "write GRASP": 2.5,
+    "post-hoc read": 4.5,
+    "read GRASP": 2.5,
+    "both GRASP": 2.5,
+    "deletion": 5.5,
+    "compensated": 2.5,
+    "CAFT": 3,
+    "CAFT + ablation": 3.5,
+    "ablation": 2.5,
+    "preventative steering": 4.5,
 }
 PANELS = {
     "response": ("pretrained response ‖W0 v‖", "linear"),
@@ -65,19 +65,19 @@ def build(rows: Rows) -> Figure:
     one = rows[0]
     axes[0].set_title(f"{one['trials']} trials; bands 10–90%", loc="left")
     axes[3].set_xticks(sorted({r["rank"] for r in rows if r["panel"] == "rank"}))
-    handles = [Line2D([], [], color=METHODS[name][0], linewidth=0.8, label=name, **_look(name)) for name in METHODS]
+    handles = [Line2D([], [], color=look(name)[0], linewidth=0.8, label=name, **_look(name)) for name in METHODS]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, columnspacing=1.2, handlelength=1.6)
     return figure
 
 
 def _look(method: str) -> dict[str, Any]:
-    _, marker, size = METHODS[method]
+    (_, marker), size = look(method), METHODS[method]
     hollow = {"markerfacecolor": "none"} if size >= 4 and marker not in "+*" else {}
     return {"marker": marker, "markersize": size} | hollow
 
 
 def _method(ax: Any, line: Rows, knob: str) -> None:
     name = line[0]["quantity"]
-    colour = METHODS[name][0]
+    colour = look(name)[0]
     law(ax, knob, line, color=colour, linewidth=0.8)
     points(ax, knob, line, None, colour, band=0.1, **_look(name))

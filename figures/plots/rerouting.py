@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..drawing import law, points
-from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
+from ..drawing import law, look, points
+from ..style import BLUE, GREY, INDIGO, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 from . import Entry
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ Rows = Sequence[dict[str, Any]]
 METHODS = {  # (method, given random directions, frozen blocks) at H = I
     ("none", "False", "open"): ("no removal (control)", GREY, "x"),
     ("stream", "True", "open"): ("stream, random direction (control)", "black", "+"),
-    ("read", "False", "open"): ("read", ORANGE, "s"),
-    ("write", "False", "open"): ("write", RED, "o"),
-    ("write", "False", "closed"): ("write, u kept by frozen blocks", PURPLE, "D"),
-    ("stream", "False", "open"): ("stream", BLUE, "^"),
-    ("compensated", "False", "open"): ("compensated", GREEN, "v"),
+    ("read", "False", "open"): ("read", *look("read GRASP")),
+    ("write", "False", "open"): ("write", *look("write GRASP")),
+    ("write", "False", "closed"): ("write, u kept by frozen blocks", INDIGO, "D"),
+    ("stream", "False", "open"): ("stream", *look("stream")),
+    ("compensated", "False", "open"): ("compensated", *look("compensated")),
 }
 NETS = (("identity", "linear net, SGD"), ("tanh", "tanh net, Adam"))
 LOSSES = {"squared": (ORANGE, "s"), "logistic": (BLUE, "o")}
@@ -43,8 +43,8 @@ def build(rows: Rows) -> Figure:
     nets = [r for r in rows if r["panel"] == "net"]
     for ax, (phi, name) in zip(axes[0], NETS, strict=False):
         plain = [r for r in nets if r["phi"] == phi and r["metric"] == 1 and r["quantity"] == "acquired"]
-        for key, look in METHODS.items():
-            _curve(ax, [r for r in plain if (r["method"], str(r["random"]), r["frozen"]) == key], *look)
+        for key, looks in METHODS.items():
+            _curve(ax, [r for r in plain if (r["method"], str(r["random"]), r["frozen"]) == key], *looks)
         ax.set(xlabel="training step", ylabel="reliance acquired / beta", ylim=(-0.1, 1.1))
         ax.set_title(f"{name}; {plain[0]['trials']} nets", loc="left")
     _metric(axes[0, 2], [r for r in nets if r["metric"] != 1 and r["quantity"] == "cost"])
@@ -124,5 +124,5 @@ def _time(ax: Any, rows: Rows) -> None:
 
 
 def _legend(ax: Any, columns: int) -> None:
-    look = {"fontsize": 6, "columnspacing": 0.8, "handlelength": 1.2, "borderpad": 0.1}
-    ax.legend(loc="upper left", ncols=columns, **look).set_in_layout(False)
+    small = {"fontsize": 6, "columnspacing": 0.8, "handlelength": 1.2, "borderpad": 0.1}
+    ax.legend(loc="upper left", ncols=columns, **small).set_in_layout(False)

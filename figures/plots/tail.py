@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..drawing import plain_ticks
+from ..drawing import legend, plain_ticks
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
 
@@ -23,22 +23,23 @@ FIGURE = Entry(
 
 Rows = Sequence[dict[str, Any]]
 EDITS = {
-    "random": ("random", GREY, "s"),
-    "factor": ("the factor's own", BLUE, "o"),
-    "delete": ("the strongest", RED, "x"),
+    "random": ("deleted: random", GREY, "x"),
+    "factor": ("deleted: the factor's own", BLUE, "o"),
+    "delete": ("deleted: the strongest", RED, "+"),
 }
 
 
 @styled
 def build(rows: Rows) -> Figure:
     """Left: three strengths, component by component. Middle: two rules against strength. Right: where the factor is."""
-    figure = new_figure(PAGE, 2.55)
+    figure = new_figure(PAGE, 2.9)
     axes = figure.subplots(1, 3, width_ratios=[1, 1.1, 1.1])
     free = [r for r in rows if r["place"] == "free"]
     apart = sorted({r["beta"] for r in rows if r["place"] == "apart"})
     _components(axes[0], [r for r in free if r["beta"] in apart])
     _rules(axes[1], free)
     figure.colorbar(_places(axes[2], free), ax=axes[2], label="⟨û_i,u⟩²", pad=0.02)
+    legend(figure, axes[:2], ncols=4)
     return figure
 
 
@@ -48,20 +49,20 @@ def _components(ax: Any, rows: Rows) -> None:
         line = [r for r in rows if r["beta"] == beta and r["quantity"] == "delete"]
         x = [r["components"] for r in line]
         ax.plot(x, [r["theory"] / beta**2 for r in line], "-", color=colour, linewidth=0.9)
-        ax.plot(x, [r["mean"] / beta**2 for r in line], marker, color=colour, markersize=4, label=f"{beta:g}")
+        ax.plot(
+            x, [r["mean"] / beta**2 for r in line], marker, color=colour, markersize=4, label=f"strength {beta:g} tau"
+        )
         ax.fill_between(
             x, *([r[side] / beta**2 for r in line] for side in ("low", "high")), color=colour, alpha=0.15, linewidth=0
         )
     ax.axhline(1, color=GREY, linestyle="--", linewidth=0.8)
     ax.set_yscale("log")
-    ax.set_ylim(top=ax.get_ylim()[1] * 60)
     ax.set_xlim(0.6, 5.4)
     plain_ticks(ax.yaxis, at=(1,))
     ax.set_xticks(sorted({r["components"] for r in rows if r["components"] is not None}))
     ax.set_xlabel("component deleted")
     ax.set_ylabel("excess risk / naive")
     ax.set_title("Deleted: one component", loc="left")
-    ax.legend(title="strength / tau", title_fontsize=7, ncols=3, loc="upper center", columnspacing=0.8, handletextpad=0)
 
 
 def _rules(ax: Any, rows: Rows) -> None:
@@ -92,7 +93,6 @@ def _rules(ax: Any, rows: Rows) -> None:
     plain_ticks(ax.xaxis)
     plain_ticks(ax.yaxis, at=(1,))
     ax.set_title(f"Deleted: by rule, {rows[0]['trials']} trials", loc="left")
-    ax.legend(loc="upper right", handlelength=1.0, handletextpad=0.4, borderaxespad=0, labelspacing=0.25)
 
 
 def _places(ax: Any, rows: Rows) -> Any:

@@ -95,7 +95,7 @@ def _tasks(ax: Any, rows: Sequence[dict[str, Any]], along: str) -> None:
 
 
 def _risk(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
-    for quantity, label, colour, marker in (("naive risk", "naive", ORANGE, "s"), ("risk", "û removed", BLUE, "o")):
+    for quantity, label, colour, marker in (("naive risk", "naive", "black", "s"), ("risk", "û removed", BLUE, "o")):
         line = _of(rows, "n", quantity=quantity)
         points(ax, "n", line, label if quantity == "naive risk" else "", colour, marker)
         _law(ax, "n", line, BOUND, colour=colour if quantity == "naive risk" else "black")

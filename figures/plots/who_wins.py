@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..drawing import law, points
-from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
+from ..drawing import law, look, points
+from ..style import PAGE, new_figure, styled
 from . import Entry
 
 if TYPE_CHECKING:
@@ -22,19 +22,19 @@ FIGURE = Entry(
 )
 
 Rows = Sequence[dict[str, Any]]
-LOOKS = {  # in the order in which ties are settled
-    "naive": (GREY, "o"),
-    "post-hoc write": (BLUE, "s"),
-    "write GRASP": (BLUE, "+"),
-    "post-hoc read": (GREEN, "^"),
-    "read GRASP": (SKY, "v"),
-    "both GRASP": ("black", "x"),
-    "deletion": (PURPLE, "h"),
-    "CAFT": (ORANGE, "D"),
-    "ablation": (RED, "*"),
-    "CAFT + ablation": (ORANGE, "x"),
-}
-METHODS = list(LOOKS)
+METHODS = [  # in the order in which ties are settled
+    "naive",
+    "post-hoc write",
+    "write GRASP",
+    "post-hoc read",
+    "read GRASP",
+    "both GRASP",
+    "deletion",
+    "CAFT",
+    "ablation",
+    "CAFT + ablation",
+]
+LOOKS = {name: look(name) for name in METHODS}
 MAPS = {
     "content": ("response", "rho", "pretrained response / strength", "correlation of the inputs"),
     "shift": ("task", "rho_t", "scale of the task", "correlation at deployment"),
@@ -78,7 +78,7 @@ def _map(ax: Any, rows: Rows, panel: str) -> None:
     best = np.where(_same(measured), METHODS.index("post-hoc write"), best)
     colours = ListedColormap([LOOKS[name][0] for name in METHODS])
     norm = BoundaryNorm(np.arange(len(METHODS) + 1) - 0.5, len(METHODS))
-    ax.pcolormesh(x, y, best, cmap=colours, norm=norm, alpha=0.75, linewidth=0, rasterized=True)
+    ax.pcolormesh(x, y, best, cmap=colours, norm=norm, alpha=0.5, linewidth=0, rasterized=True)
     open_to_doubt = grid("winner", "low") != grid("winner", "high")
     ax.contourf(x, y, open_to_doubt, levels=[0.5, 1.5], colors="none", hatches=["////"])
     _borders(ax, (x, y), np.delete(known, METHODS.index("write GRASP"), axis=0))

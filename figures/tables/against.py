@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from real_models.adapters.text import percent
+from real_models.adapters.text import listing, percent
 from real_models.audit.measurements import NEEDED
 
 from .table import Block, Table
@@ -75,7 +75,7 @@ def _components(found: Against, explain: bool) -> list[Block]:
 def _said(rows: Sequence[Covered], one_space: bool) -> list[Block]:
     def which(chosen: Sequence[Covered]) -> str:
         names = [str(c.index) if one_space else f"{c.decomposition} {c.index}" for c in chosen]
-        numbers = ", ".join(f"{name} ({percent(c.together)})" for name, c in zip(names, chosen, strict=True))
+        numbers = listing((f"{name} ({percent(c.together)})" for name, c in zip(names, chosen, strict=True)), SHOWN)
         return f"component{'s' if len(chosen) > 1 else ''} {numbers}"
 
     theirs = [c for c in rows if c.together >= SHARED and c.together > c.random_99]

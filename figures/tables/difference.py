@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
+from rich.text import Text
 
 from .table import Block, Table
-from .terminal import number
+from .terminal import number, show
 
 if TYPE_CHECKING:
     from grasp_theory.identification.diff import Difference, Overlap
@@ -18,16 +20,21 @@ COLUMNS = 8  # runs that a matrix fits 80 columns with
 
 
 def show_difference(found: Difference, out: Console) -> None:
+    """:func:`difference_blocks`, printed."""
+    show(difference_blocks(found), out)
+
+
+def difference_blocks(found: Difference) -> Iterator[Block]:
     """Pooled overlap first, then the modules."""
-    headers = ["", "norm A", "norm B", "cosine", "overlap", "angles (°)", "mean cos²", "random", "random 99%"]
+    headers = ["module", "norm A", "norm B", "cosine", "overlap", "angles (°)", "mean cos²", "random", "random 99%"]
     side = "left" if found.side == "write" else "right"
     title = f"{side} singular vectors, {found.k} leading directions"
     rows = [_overlap(o) for o in (*found.pooled, *found.modules)]
-    out.print(Table(headers, rows, title=title, droppable=["norm A", "norm B", "random", "mean cos²", "random 99%"]))
+    yield Table(headers, rows, title=title, droppable=["norm A", "norm B", "random", "mean cos²", "random 99%"])
     for which, names in (("first", found.only_first), ("second", found.only_second)):
         if names:
-            out.print(f"only in the {which}: {len(names)} modules, e.g. {names[0]}")
-    out.print(
+            yield f"only in the {which}: {len(names)} modules, e.g. {names[0]}"
+    yield Text(
         "overlap: mean cos² weighted by energy; random: of independent isotropic subspaces; one base model makes more "
         "than that likely",
         style="dim",
@@ -52,7 +59,7 @@ def matrix_blocks(found: OverlapMatrix) -> list[Block]:
             [f"{letters[i]} {found.names[i]}", *("·" if i == j else _two(found.overlap[i, j]) for j in range(n))]
             for i in range(n)
         ]
-        return [Table(["", *letters], rows, title=title), _chance(found)]
+        return [Table(["run", *letters], rows, title=title), _chance(found)]
     rows = []
     for i in range(n):
         others = np.where(np.arange(n) == i, np.nan, found.overlap[i])

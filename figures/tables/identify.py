@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +13,8 @@ from rich.text import Text
 from grasp_theory.identification.rule import P_VALUE, RATIO, SPREAD
 from real_models.adapters.patterns import by_pattern
 
-from .table import Table
-from .terminal import number
+from .table import Block, Table
+from .terminal import number, show
 
 if TYPE_CHECKING:
     from grasp_theory import Report
@@ -65,9 +65,8 @@ def show_report(report: Report, out: Console, *, explain: bool) -> None:
         out.print(
             f"component 0 is that of {report.decomposition().name}, the strongest of {len(report.decompositions)}"
         )
-    if report.decompositions:
-        for reason in reasons(report.decompositions):
-            out.print(f"  {reason}")
+    for reason in reasons(report.decompositions):
+        out.print(f"  {reason}")
     if not explain:
         out.print("standing out is not being spurious; --explain: rule, caveat, notes, every module", style="dim")
         return
@@ -108,16 +107,22 @@ def show_both(weights: Report, activations: Report, out: Console) -> None:
 
 def show_components(report: Report, out: Console, *, short: bool = False) -> None:
     """The tables of a report, without its verdict; ``short`` leaves out what one screen has no room for."""
+    show(component_blocks(report, short=short), out)
+    if not short:
+        pooled = any(d.pooled for d in report.decompositions)
+        show(module_blocks(report.modules, table_wanted=pooled or not report.decompositions), out)
+
+
+def component_blocks(report: Report, *, short: bool = False, most: int | None = 2 * MODULES_SHOWN) -> Iterator[Block]:
+    """Components of the pooled decompositions, or component 0 of the ``most`` largest modules (all if None)."""
     pooled = [d for d in report.decompositions if d.pooled]
     for found in pooled:
-        _show_pooled(found, out, short=short)
+        yield from _pooled(found, short=short)
     if not pooled and report.decompositions:
-        _show_separate(report, out, MODULES_SHOWN // 2 if short else 2 * MODULES_SHOWN)
-    if not short:
-        _show_modules(report.modules, out, table_wanted=bool(pooled) or not report.decompositions)
+        yield from _separate(report, MODULES_SHOWN // 2 if short else most)
 
 
-def _show_pooled(found: Decomposition, out: Console, *, short: bool) -> None:
+def _pooled(found: Decomposition, *, short: bool) -> Iterator[Block]:
     rows = [
         [
             str(c.index),
@@ -150,24 +155,24 @@ def _show_pooled(found: Decomposition, out: Console, *, short: bool) -> None:
     ]
     title = f"{found.what}\n{len(found.modules)} {found.name}"
     drop = ["if tau is", "null", "energy", "> floor", "angle"]
-    out.print(Table(headers, rows, title=title, left=0, droppable=drop))
-    out.print(self_certificate(found))
+    yield Table(headers, rows, title=title, left=0, droppable=drop)
+    yield self_certificate(found)
     if short:
         return
     floor = "not estimated" if found.floor.value is None else number(found.floor.value)
-    out.print(f"noise floor: {floor}" + ("" if found.floor.value is not None else f": {found.floor.reason}"))
+    yield f"noise floor: {floor}" + ("" if found.floor.value is not None else f": {found.floor.reason}")
     if found.power.strength is not None and found.power.per_module is not None:
-        out.print(
+        yield (
             f"power: a factor that all layers share and that leads in them stands out from strength "
             f"{number(found.power.per_module)} in every module ({number(found.power.strength)} in all)"
         )
     else:
-        out.print(f"power: none, the rule cannot single anything out here: {found.power.reason}")
-    out.print(f"largest share: {100 * found.largest_share:.1f}% of the squared norm is {found.largest_module}")
-    out.print(f"norm {number(found.norm)}, singular values within {found.error:.1e}", style="dim")
+        yield f"power: none, the rule cannot single anything out here: {found.power.reason}"
+    yield f"largest share: {100 * found.largest_share:.1f}% of the squared norm is {found.largest_module}"
+    yield Text(f"norm {number(found.norm)}, singular values within {found.error:.1e}", style="dim")
 
 
-def _show_separate(report: Report, out: Console, most: int) -> None:
+def _separate(report: Report, most: int | None) -> Iterator[Block]:
     decompositions = report.decompositions
     shown = sorted(decompositions, key=lambda d: -d.norm)[:most]
     rows = []
@@ -180,15 +185,15 @@ def _show_separate(report: Report, out: Console, most: int) -> None:
     side = "left" if report.side == "write" else "right"
     title = f"{side} singular vectors of each module (component 0)"
     drop = ["if tau is", "energy", "norm"]
-    out.print(Table(headers, rows, title=title, droppable=drop))
+    yield Table(headers, rows, title=title, droppable=drop)
     if len(decompositions) > len(shown):
-        out.print(f"… and {len(decompositions) - len(shown)} smaller modules; --json has all of them")
+        yield f"… and {len(decompositions) - len(shown)} smaller modules; --json has all of them"
     strongest = report.decomposition()
-    out.print(f"{self_certificate(strongest)} ({strongest.name})")
+    yield f"{self_certificate(strongest)} ({strongest.name})"
     by_width = {d.width: d.components[0].agreement for d in decompositions}
     for width, found in sorted(by_width.items()):
         if found is not None:
-            out.print(
+            yield (
                 f"agreement of the leading directions in R^{width}: {found.value:.3f} over {found.pairs} pairs, "
                 f"null {found.null_mean:.3f}, isotropic {found.isotropic_mean:.4f}, p = {found.p_value:.3f}"
             )
@@ -211,7 +216,7 @@ def self_certificate(found: Decomposition) -> str:
 def reasons(decompositions: Sequence[Decomposition]) -> list[str]:
     """What kept the leading components from standing out."""
     leading = [(d, d.components[0]) for d in decompositions if d.components]
-    if any(d.verdict != "none can be told" for d in decompositions):
+    if not decompositions or any(d.verdict != "none can be told" for d in decompositions):
         return []
     n, group = len(leading), "groups" if decompositions[0].pooled else "modules"
     no_floor = [d for d, c in leading if c.above_floor is None]
@@ -234,9 +239,12 @@ def reasons(decompositions: Sequence[Decomposition]) -> list[str]:
     return [f"because: {text}{where.get(count, f' (in {count} of {n} {group})')}" for count, text in found if count]
 
 
-def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_wanted: bool) -> None:
+def module_blocks(
+    modules: Sequence[ModuleSpectrum], *, table_wanted: bool = True, most: int | None = MODULES_SHOWN
+) -> Iterator[Block]:
+    """The ``most`` largest modules (all if None), and which have no update."""
     empty = [m for m in modules if not m.norm]
-    shown = sorted((m for m in modules if m.norm), key=lambda m: -m.norm)[:MODULES_SHOWN]
+    shown = sorted((m for m in modules if m.norm), key=lambda m: -m.norm)[:most]
     rows = []
     for m in shown:
         S = m.singular_values
@@ -245,21 +253,29 @@ def _show_modules(modules: Sequence[ModuleSpectrum], out: Console, *, table_want
         rows[-1] += [number(S[0]), f"{stable:.2f}"]
     if rows and table_wanted:
         headers = ["module", "side", "shape", "rank", "norm", "top value", "stable rank"]
-        title = f"largest {len(rows)} of {len(modules)} adapted modules"
-        out.print(Table(headers, rows, title=title, left=2, droppable=["side", "rank", "stable rank"]))
+        whole = len(shown) == len(modules)
+        title = (
+            f"all {len(modules)} adapted modules" if whole else f"largest {len(rows)} of {len(modules)} adapted modules"
+        )
+        yield Table(headers, rows, title=title, left=2, droppable=["side", "rank", "stable rank"])
     if empty:
         which = by_pattern([m.name for m in empty], [m.name for m in modules])
-        out.print(f"{len(empty)} of {len(modules)} modules have no update (B A = 0): {which}")
+        yield f"{len(empty)} of {len(modules)} modules have no update (B A = 0): {which}"
 
 
 def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:
+    """:func:`trajectory_blocks`, printed."""
+    show(trajectory_blocks(rows), out)
+
+
+def trajectory_blocks(rows: Sequence[Checkpoint]) -> Iterator[Block]:
     """One line a checkpoint, one table a run, and why a new one starts."""
     headers = ["step", "width", "norm", "leading", "angle to last (°)", "cosine with last", "cosine with previous"]
     runs = len({c.run for c in rows})
     for run in range(runs):
         here = [c for c in rows if c.run == run]
         if here[0].starts is not None:
-            out.print(f"step {_step(here[0])} starts a new run: {here[0].starts}")
+            yield f"step {_step(here[0])} starts a new run: {here[0].starts}"
         cells = [
             [
                 _step(c),
@@ -274,7 +290,7 @@ def show_trajectory(rows: Sequence[Checkpoint], out: Console) -> None:
         title = "checkpoints of one run" if runs == 1 else f"run {run + 1} of {runs}"
         title += ", modules of one side stacked"
         drop = ["width", "norm", "cosine with previous"]
-        out.print(Table(headers, cells, title=title, droppable=drop))
+        yield Table(headers, cells, title=title, droppable=drop)
 
 
 def _step(checkpoint: Checkpoint) -> str:

@@ -1,10 +1,9 @@
-"""A table as data, and its renderings: on a terminal, in a pipe, in Markdown, in HTML."""
+"""A table as data, and its renderings: on a terminal, in a pipe, in Markdown. Pages have a macro for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from rich import box
 from rich import table as rich_table
@@ -55,16 +54,6 @@ class Table:
             return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
 
         return "\n".join([line(self.headers), "|---" * len(self.headers) + "|", *map(line, self.rows)])
-
-    def html(self) -> str:
-        """As a table element with its title as caption; all text is escaped."""
-
-        def line(cell: str, texts: Iterable[str]) -> str:
-            return "<tr>" + "".join(f"<{cell}>{escape(text)}</{cell}>" for text in texts) + "</tr>"
-
-        caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
-        body = "".join(line("td", row) for row in self.rows)
-        return f"<table>{caption}<thead>{line('th', self.headers)}</thead><tbody>{body}</tbody></table>"
 
     def _fitting(self, width: int) -> list[int]:
         """The columns that are shown in so many characters."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import unknown_name
+from ..errors import InputError, unknown_name
 from .statement import Statement
 
 # The order of the theory: identification (what can be known), then removal (what can be done).

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from figures.catalogue import FIGURES, builder, csv_name, draw
+from figures.drawing import METHODS, OTHER, look
 from figures.plots.adapter_map import adapter_map
 from figures.plots.identification import alignment, kind, spectrum
 from figures.rows import FOLDER, read_rows
@@ -115,3 +116,14 @@ def test_alignment_shows_cos2_off_the_diagonal(result):
 def test_kind_is_what_follows_the_layer():
     assert kind("transformer.h.3.mlp.c_proj") == "mlp.c_proj"
     assert kind("model.embed_tokens") == "embed_tokens"
+
+
+def test_look_of_a_method_is_that_of_its_family_and_a_control_is_grey():
+    assert all(look(name) == found for name, found in METHODS.items())
+    families = {"grasp, activations": "grasp", "kl, own text+null-space": "kl", "caft, A projected": "CAFT"}
+    families |= {"edit, both sides": "edit", "preventative, supervised": "preventative"}
+    for name, family in families.items():
+        assert look(name) == METHODS[family], name
+    assert look("grasp, random") == look("hold, random") == METHODS["random"]
+    assert look("a method of somebody else") == OTHER
+    assert len(set(METHODS.values())) >= len(METHODS) - 2  # write GRASP is grasp, post-hoc write is edit

@@ -125,7 +125,7 @@ def test_diff_of_a_folder_is_the_matrix_of_its_runs(rooms, tmp_path, capsys, mon
         np.testing.assert_allclose(float(r["overlap"]), value["overlap"][i][j])
     line = next(line for line in out.splitlines() if line.strip().startswith("A run0"))
     np.testing.assert_allclose([float(x) for x in line.split()[3:]], value["overlap"][0][1:], atol=0.005)
-    assert "data:image/png;base64" in places[2].read_text()
+    assert "data:image/svg+xml;base64" in places[2].read_text()
     several = grasp(capsys, "diff", *[rooms / f"run{n}" for n in range(3)])[1]
     assert "A " in several
 

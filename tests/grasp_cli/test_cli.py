@@ -131,7 +131,7 @@ def test_identify_html_is_one_self_contained_file(planted, tmp_path, capsys):
     code, _, _ = grasp(capsys, "identify", planted, "--html", target)
     text = target.read_text(encoding="utf-8")
     assert code == 0
-    assert text.count("data:image/png;base64,") == 3
+    assert text.count("data:image/svg+xml;base64,") == 3
     assert not re.search(r"(src|href)=\"(?!data:)", text)
     assert "one stands out" in text
     assert "my ädapter" in text

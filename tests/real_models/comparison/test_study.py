@@ -87,8 +87,8 @@ def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
     for found, pictures in ((missed, 1), (first, 2)):  # without a run that reaches the task there is no front
         text = study_page(found, build(found.runs), ["A note <b>."])
         assert "A note &lt;b&gt;." in text
-        assert "http" not in text
-        assert text.count("data:image/png;base64,") == pictures
+        assert "://" not in text
+        assert text.count("data:image/svg+xml;base64,") == pictures
         assert ("Trade-off" in text) is (pictures == 2)
         parts = (
             "At matched task score",
