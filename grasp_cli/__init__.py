@@ -27,6 +27,7 @@ from .model import model
 from .options import as_options
 from .pairs import pairs
 from .reproduce import reproduce
+from .survey import survey
 from .train import train
 from .verify import verify
 
@@ -66,6 +67,7 @@ def root(
 for command in (
     identify,
     diff,
+    survey,
     explain,
     linearity,
     effects,

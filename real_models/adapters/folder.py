@@ -95,15 +95,19 @@ def find_checkpoints(path: str | os.PathLike[str]) -> list[tuple[int, Path]]:
         raise AdapterError(f"{path!r} cannot be listed: {getattr(e, 'strerror', None) or e}") from None
 
 
-def find_runs(path: str | os.PathLike[str]) -> list[Path]:
+def find_runs(path: str | os.PathLike[str], *, whole: bool = True) -> list[Path]:
     """The folders below ``path`` that hold an adapter, in natural order; of a run's checkpoints only the last one.
+
+    Args:
+        whole: leave out folders that hold weights of an adapter and no config.
 
     A folder that holds an adapter of its own stands for the checkpoint-N folders in it. Raises AdapterError if
     ``path`` is no folder that can be listed.
     """
     top = _folder_of(Path(path))
     try:
-        found = {p.parent for name in (CONFIG, DIFFUSERS) for p in top.rglob(name) if _is_file(p)}
+        signs = (CONFIG, DIFFUSERS) if whole else (CONFIG, DIFFUSERS, SAFETENSORS, TORCH)
+        found = {p.parent for name in signs for p in top.rglob(name) if _is_file(p)}
     except OSError as e:
         raise AdapterError(f"{path!r} cannot be listed: {e.strerror or e}") from None
     by_run: dict[Path, list[Path]] = {}

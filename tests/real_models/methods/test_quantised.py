@@ -23,7 +23,7 @@ from real_models.base import dequantised, load_base
 from real_models.hooks.gains import output_gains
 from real_models.hooks.quantised import quantised_modules
 from real_models.hooks.stream import find_stream, stream_outputs
-from real_models.hooks.targets import modules_named
+from real_models.hooks.targets import lora_factors, modules_named
 from real_models.methods import Compensated, Edit, Grasp, Hold, NullSpace
 
 pytest.importorskip("bitsandbytes", reason="no quantised base without bitsandbytes: pip install '.[quantised]'")
@@ -114,7 +114,8 @@ def test_gains_are_those_of_the_base_that_was_not_quantised(load):
     assert found.keys() == known.keys() and len(known) == 2 * BLOCKS
     for name, gain in known.items():
         torch.testing.assert_close(found[name], gain, rtol=1e-4, atol=1e-4)
-    assert not output_gains(load(), find_stream(load()))  # control: no norm behind the writers
+    llama = load()
+    assert not output_gains(llama, find_stream(llama))  # control: no norm behind the writers
 
 
 def test_compensated_term_stands_beside_the_quantised_layer(load):
@@ -124,7 +125,7 @@ def test_compensated_term_stands_beside_the_quantised_layer(load):
     updates = updates_from_model(naive)
     model = lora(load())
     name = next(u.name for u in updates if u.side == "write")
-    layer: Any = dict(modules_named(model))[name]
+    layer = layers(model)[name]
     dW = next(u.lowrank @ np.eye(u.shape[1]) for u in updates if u.name == name)
     x = torch.randn(3, dW.shape[1], generator=torch.Generator().manual_seed(0))
     plain = layer(x).detach()
@@ -175,17 +176,22 @@ def test_merging_into_a_quantised_base_is_refused_while_a_projection_is_on(load)
             model.merge_adapter()
         assert_same(model, before)
     name = next(name for name in deltas(model) if side_of(name) == "write")
-    W0 = weight(model, name)
+    layer = layers(model)[name]
+    W0 = weight(layer)
     model.merge_adapter()  # peft's own affair once the method is off
-    assert part(weight(model, name) - W0, Q, "write") > 0.02
+    assert part(weight(layer) - W0, Q, "write") > 0.02
 
 
-def weight(model: Any, name: str) -> np.ndarray:
-    """The floating point values of one base weight."""
+def layers(model: Any) -> dict[str, Any]:
+    return {f.name: f.layer for f in lora_factors(model)}
+
+
+def weight(layer: Any) -> np.ndarray:
+    """The floating point values of its base weight."""
     from peft.utils.integrations import dequantize_bnb_weight
 
-    layer: Any = dict(modules_named(model))[name].base_layer
-    return dequantize_bnb_weight(layer.weight, state=getattr(layer, "state", None)).double().numpy()
+    base = layer.base_layer
+    return dequantize_bnb_weight(base.weight, state=getattr(base, "state", None)).double().numpy()
 
 
 def test_linearity_is_measured_on_the_dequantised_base_and_refused_on_the_other(load):
