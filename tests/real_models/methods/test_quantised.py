@@ -111,7 +111,8 @@ def test_gains_are_those_of_the_base_that_was_not_quantised(load):
         for m in (model, plain)
         for output in [output_gains(m, find_stream(m))]
     )
-    assert found.keys() == known.keys() and len(known) == 2 * BLOCKS
+    assert found.keys() == known.keys()
+    assert len(known) == 2 * BLOCKS
     for name, gain in known.items():
         torch.testing.assert_close(found[name], gain, rtol=1e-4, atol=1e-4)
     llama = load()
@@ -128,10 +129,10 @@ def test_compensated_term_stands_beside_the_quantised_layer(load):
     layer = layers(model)[name]
     dW = next(u.lowrank @ np.eye(u.shape[1]) for u in updates if u.name == name)
     x = torch.randn(3, dW.shape[1], generator=torch.Generator().manual_seed(0))
-    plain = layer(x).detach()
+    plain, training = layer(x).detach(), layer.train()(x).detach()
     with Compensated(Q, updates).attached(model):
         silent = layer.eval()(x).detach()
-        added = layer.train()(x).detach() - plain
+        added = layer.train()(x).detach() - training  # 8-bit layers round another way then
     torch.testing.assert_close(silent, plain, rtol=0, atol=0)
     expected = Q @ Q.T @ dW @ x.double().numpy().T
     np.testing.assert_allclose(added.double().numpy().T, expected, atol=1e-5 * float(plain.norm()))
@@ -202,7 +203,7 @@ def test_linearity_is_measured_on_the_dequantised_base_and_refused_on_the_other(
     with torch.no_grad():
         a, b = quantised(ids).logits, plain(ids).logits
     assert float((a - b).norm()) <= rounding(load) * float(b.norm())
-    with pytest.raises(InputError, match="the base is quantised .*dequantize"):
+    with pytest.raises(InputError, match=r"the base is quantised .*dequantize"):
         along_update(lora(quantised), rows)
     found = along_update(lora(plain), rows)
     torch.testing.assert_close(found[0], found[2])  # B is 0 at the start
