@@ -18,6 +18,7 @@ from .text import listing
 CONFIG = "adapter_config.json"
 SAFETENSORS = "adapter_model.safetensors"
 TORCH = "adapter_model.bin"
+INDEX = f"{SAFETENSORS}.index.json"
 MLX = "adapters.safetensors"
 DIFFUSERS = "pytorch_lora_weights.safetensors"
 CHECKPOINT = re.compile(r"checkpoint-([0-9]{1,18})")
@@ -106,7 +107,7 @@ def find_runs(path: str | os.PathLike[str], *, whole: bool = True) -> list[Path]
     """
     top = _folder_of(Path(path))
     try:
-        signs = (CONFIG, DIFFUSERS) if whole else (CONFIG, DIFFUSERS, SAFETENSORS, TORCH)
+        signs = (CONFIG, DIFFUSERS) if whole else (CONFIG, DIFFUSERS, SAFETENSORS, TORCH, INDEX)
         found = {p.parent for name in signs for p in top.rglob(name) if _is_file(p)}
     except OSError as e:
         raise AdapterError(f"{path!r} cannot be listed: {e.strerror or e}") from None
@@ -129,7 +130,7 @@ def _folder_of(path: Path) -> Path:
         broken = os.path.islink(path)
         why = f"is a symbolic link to {os.readlink(path)!r}, which does not exist" if broken else "does not exist"
         raise AdapterError(f"{path} {why}; give the folder that holds {CONFIG}")
-    if path.name in (CONFIG, SAFETENSORS, TORCH, MLX) or _diffusers_file(path) is not None:
+    if path.name in (CONFIG, SAFETENSORS, TORCH, INDEX, MLX) or _diffusers_file(path) is not None:
         return path.parent
     if path.suffix == ".safetensors":
         _refuse_foreign_file(path)
@@ -207,8 +208,8 @@ def _diffusers_place(file: Path, name: str | None) -> Place:
 
 
 def _weights_in(folder: Path) -> Path:
-    """The weight file as peft chooses it: safetensors before .bin."""
-    for name in (SAFETENSORS, TORCH, MLX):
+    """The weight file as peft chooses it, safetensors before .bin; else the index of several."""
+    for name in (SAFETENSORS, TORCH, INDEX, MLX):
         weights = folder / name
         if weights.is_file():
             return weights
@@ -216,11 +217,11 @@ def _weights_in(folder: Path) -> Path:
             raise AdapterError(f"{weights} is a symbolic link to {os.readlink(weights)!r}, which does not exist")
         if weights.exists():
             raise AdapterError(f"{weights} is not a regular file; save the adapter again")
-        if (folder / f"{name}.index.json").exists():
-            raise UnsupportedAdapterError(
-                f"{folder} holds weights in several shards ({name}.index.json), which is no layout of peft; load "
-                "the adapter and save it again into one file"
-            )
+    pickled = folder / f"{TORCH}.index.json"
+    if pickled.exists():
+        raise UnsupportedAdapterError(
+            f"{folder} holds pickled weights in several shards ({pickled.name}); save the adapter again as safetensors"
+        )
     full = [name for name in FULL_MODELS if (folder / name).exists()]
     if full:
         raise AdapterError(
