@@ -11,7 +11,7 @@ import numpy as np
 
 from figures.tables import Table, console
 
-from . import decompose, kills, lab, language_model, methods, processes, training
+from . import decompose, kills, lab, language_model, methods, processes, survey, training
 
 
 def main() -> int:
@@ -20,6 +20,7 @@ def main() -> int:
         folder = Path(name)
         found = decompose.claims(folder, 16, 4) + decompose.claims(folder, 64, 8, repeats=3)
         found += decompose.pickled(folder) + processes.claims(folder)
+        found += survey.claims(folder / "survey")
         found += lab.claims(folder)
         found += training.claims(folder)
         found += language_model.claims(folder)

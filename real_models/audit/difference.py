@@ -178,19 +178,10 @@ def matrix_findings(found: OverlapMatrix) -> list[Finding]:
         named = ", ".join(f"{_pair(found, p)} ({found.overlap[p]:.2f})" for p in double[:6])
         text = f"Near duplicates: {named}{_more(double, 6)}."
         out.append(Finding("duplicates", text, float(len(double)), scope, f"overlap at least {DUPLICATE:g}"))
-    for i in range(n):
-        own = [found.overlap[i, j] for j in range(n) if j != i and np.isfinite(found.overlap[i, j])]
-        rest = [v for p, v in zip(known, values, strict=True) if i not in p]
-        if own and len(rest) >= 3 and np.median(rest) >= chance + EFFECT and max(own) < APART * np.median(rest):
-            text = (
-                f"{found.names[i]} stands apart: at most {max(own):.2f} with any other; the others have "
-                f"{np.median(rest):.2f} among them."
-            )
-            how = f"its largest overlap is below {APART:g} of the others' median"
-            out.append(Finding("apart", text, float(max(own)), f"{len(own)} pairs", how))
+    out += _apart(found, chance)
     out += _starts(found, known, scope)
     if len(known) < len(pairs):
-        missing = [p for p in pairs if p not in known]
+        missing = [p for p in pairs if not np.isfinite(found.overlap[p])]
         text = (
             f"{len(missing)} pairs have no common module with an update: {_pair(found, missing[0])}{_more(missing, 1)}."
         )
@@ -202,6 +193,27 @@ def matrix_findings(found: OverlapMatrix) -> list[Finding]:
         )
         out.append(Finding("shapes", text, float(len(found.mismatched)), scope, "shapes of the updates"))
     return out
+
+
+def _apart(found: OverlapMatrix, chance: float) -> Iterator[Finding]:
+    """Runs whose largest overlap is far below what the others have among them."""
+    own = found.overlap.copy()
+    np.fill_diagonal(own, np.nan)
+    upper = np.triu(np.ones(own.shape, dtype=bool), 1)
+    for i, row in enumerate(own):
+        mine = row[np.isfinite(row)]
+        if not mine.size or mine.max() >= APART:  # no median is above 1
+            continue
+        others = np.delete(np.delete(own, i, 0), i, 1)[upper[:-1, :-1]]
+        rest = others[np.isfinite(others)]
+        middle = float(np.median(rest)) if rest.size >= 3 else 0.0
+        if middle >= chance + EFFECT and mine.max() < APART * middle:
+            text = (
+                f"{found.names[i]} stands apart: at most {mine.max():.2f} with any other; the others have "
+                f"{middle:.2f} among them."
+            )
+            how = f"its largest overlap is below {APART:g} of the others' median"
+            yield Finding("apart", text, float(mine.max()), f"{mine.size} pairs", how)
 
 
 def _starts(found: OverlapMatrix, known: Sequence[tuple[int, int]], scope: str) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Adapters in several safetensors files and an index: what one file gives, and what is said of shards that do not fit."""
+"""Adapters in several safetensors files and an index: what one file gives, and shards that do not fit."""
 
 from __future__ import annotations
 
