@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import JsonOption, SideOption, check_targets
+from .reading import reading
 
 if TYPE_CHECKING:
     from real_models import Adapter
@@ -89,8 +90,10 @@ def _two(
 
     check_targets(json, html, inputs=[*a.files, *b.files])
     bases = [*warnings, *different_bases(a, b)]
+    out = console()
     try:
-        found = compare(a.updates, b.updates, side=side.value, top=top)
+        with reading(a, out) as updates:  # the modules of b are read beside those of a
+            found = compare(updates, b.updates, side=side.value, top=top)
     except InputError as error:
         raise InputError("; ".join([str(error), *bases])) from None
     said = difference_findings(found)
@@ -103,7 +106,6 @@ def _two(
         notes = [*bases, *(w for x in (a, b) for w in x.warnings)]
         write_difference(html, found, said, rows, notes)
     if json != Path("-"):
-        out = console()
         for letter, facts, adapter in about:
             show_adapter([(letter, facts[0][1]), *facts[1:]], adapter.warnings, adapter.notes, out)
         show_adapter([], bases, [], out)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import AdapterPath, JsonOption, PoolOption, SideOption, check_targets
+from .reading import reading
 
 if TYPE_CHECKING:
     from grasp_theory.identification.trajectory import Checkpoint
@@ -105,7 +106,9 @@ def identify(
         return
     found = read_adapter(adapter, name)
     check_targets(html, output, json, inputs=found.files)
-    report = decompose(found.updates, side=side.value, pool=pool.value, top=top, normalize=normalize)
+    out = console()
+    with reading(found, out) as updates:
+        report = decompose(updates, side=side.value, pool=pool.value, top=top, normalize=normalize)
     shown = findings(found, report)
     beside = None
     if against:
@@ -131,7 +134,6 @@ def identify(
 
         write_results(found, report, shown, json, html, activations=seen, trajectory=steps, against=beside)
     if json != Path("-"):
-        out = console()
         show_adapter(summary(found), found.warnings, found.notes, out)
         for control in () if beside is None else beside.controls:
             bases = different_bases(found, control)

@@ -37,7 +37,7 @@ def survey(
 
     check_targets(json)
     out = console()
-    with progress("adapters", out) as track:
+    with progress("survey", out) as track:
         found = look(folder, results / "survey", side=side.value, top=top, n_jobs=jobs, dask=dask, progress=track)
     write_csv(results / "survey.csv", survey_rows(found))
     pairs = [{"group": group, **row} for group, matrix in found.groups.items() for row in matrix_rows(matrix)]

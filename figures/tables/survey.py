@@ -27,13 +27,14 @@ def survey_blocks(found: Survey) -> list[Block]:
     counts = ", ".join(f"{count} {state}" for state, count in states(found.rows))
     again = f"; {found.reused} were read before" if found.reused else ""
     out: list[Block] = [f"{len(found.rows)} adapters in {found.folder}: {counts}{again}"]
-    for group, matrix in found.groups.items():
+    for group, matrix in list(found.groups.items())[:SHOWN]:
         out += [Text(f"\n{group}: {len(matrix.names)} adapters", style="bold")]
         out += [f"- {finding.text}" for finding in found.said[group][:SHOWN]]
         out += _more(len(found.said[group]), "findings")
         upper = np.triu_indices(len(matrix.names), 1)
         random, spread = np.nanmedian(matrix.random[upper]), np.nanmedian(matrix.spread[upper])
         out.append(f"  By chance {random:.3f} ± {spread:.3f} (isotropic directions); one base model makes more likely.")
+    out += _more(len(found.groups), "groups of one base and side")
     if found.outliers:
         out += ["", outlier_table(found.outliers[:SHOWN]), *_more(len(found.outliers), "numbers")]
     if found.broken:

@@ -118,13 +118,22 @@ def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: AskedSide = "a
     return overlaps(tables, side=chosen, top=top)
 
 
-def overlaps(tables: Mapping[str, Mapping[str, Callable[[], Leading]]], *, side: Side, top: int) -> OverlapMatrix:
+def overlaps(
+    tables: Mapping[str, Mapping[str, Callable[[], Leading]]],
+    *,
+    side: Side,
+    top: int,
+    progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+) -> OverlapMatrix:
     """The same of runs given as run -> module -> what loads its leading directions.
 
     Law: with X_i = U_i S_i/(Σ s_i⁴)^¼ the block (i, j) of the Gram matrix [X_1 … X_n]ᵀ[X_1 … X_n] has the squared norm
     Σ s_a² s_b² cos²(u_a, u'_b)/√(Σ s⁴ Σ s'⁴), the overlap of :func:`weighted_overlap`; its mean and variance by chance,
     of tr M/‖M‖_F (over d), and of 1 − (tr M)²/(d‖M‖²) (times 2/((d − 1)(d + 2))), are outer products. So all pairs of
     a module are one matrix product.
+
+    Args:
+        progress: wraps the stream of modules: (stream, total) -> stream.
 
     Raises InputError for no common module at all. Cost: d (n top)² operations a module. Memory: one module of all
     runs, ``ROWS`` rows of the Gram matrix, and n²/2 numbers a module for the median of the starts' cosines.
@@ -135,7 +144,8 @@ def overlaps(tables: Mapping[str, Mapping[str, Callable[[], Leading]]], *, side:
     energy, mismatched, counts = np.zeros(n), set(), np.zeros((n, n), dtype=int)
     starts: list[Float[ndarray, " pairs"]] = []
     upper = np.triu_indices(n, 1)
-    for module in dict.fromkeys(name for table in tables.values() for name in table):
+    modules = dict.fromkeys(name for table in tables.values() for name in table)
+    for module in progress(modules, len(modules)) if progress else modules:
         loaded = {i: tables[run][module]() for i, run in enumerate(names) if module in tables[run]}
         groups: dict[tuple[int, int], list[int]] = {}
         for i, one in loaded.items():

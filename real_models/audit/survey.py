@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from .findings import OUTLIER, Finding, findings
 from .measurements import measurements
 
 Progress = Callable[[Iterable[Any], int], Iterator[Any]]
+FILES = (".json", ".safetensors", ".bin")  # what an adapter is read from
 ENOUGH = 5  # adapters of one base, below which none is called an outlier
 
 
@@ -144,7 +146,7 @@ def survey(
         side: "auto": of each adapter the write side if it has modules that write the stream, else the read side.
         top: leading directions that are compared, of each module.
         dask: address of a Dask scheduler, whose workers see ``folder``; local processes otherwise.
-        progress: wraps the stream of adapters, as in :func:`synthetic.runner.sweep.sweep`.
+        progress: wraps the stream of adapters, as in :func:`synthetic.runner.sweep.sweep`, then that of modules.
 
     Raises InputError if there is no adapter below ``folder``. Cost: an identification an adapter, then
     :func:`~grasp_theory.identification.matrix.overlaps`; memory: one module of all adapters.
@@ -170,7 +172,7 @@ def survey(
         kept.write(f"{_key(heads[n])}.json", heads[n], asdict(row))
         found[n] = row
     rows = tuple(row for row in found if row is not None)
-    groups = _overlaps(rows, dict(zip(names, files, strict=True)), top)
+    groups = _overlaps(rows, dict(zip(names, files, strict=True)), top, progress)
     said = {group: tuple(matrix_findings(matrix)) for group, matrix in groups.items()}
     return Survey(top_folder, rows, tuple(outliers(rows)), groups, said, len(rows) - len(missing))
 
@@ -179,7 +181,9 @@ def look_at(name: str, place: Path, side: AskedSide, top: int) -> tuple[Surveyed
     """(the row, the leading directions as a file) of one adapter: all that a worker does."""
     with threadpool_limits(1):
         try:
-            return _row(name, read_adapter(place), side, top)
+            row, data = _row(name, read_adapter(place), side, top)
+            json.dumps(asdict(row), allow_nan=False)
+            return row, data
         except Exception as error:  # a survey ends for no file's sake, whatever is in it
             kind = "" if isinstance(error, GraspError) else f"{type(error).__name__}: "
             return Surveyed(name, error=f"{kind}{error}"), b""
@@ -271,7 +275,9 @@ def _load(file: SafetensorsFile, index: int, about: Mapping[str, Any]) -> Leadin
     return Leading(shape, file.read(f"{index}.U"), file.read(f"{index}.S"), about["norm"], start, about["start_kind"])
 
 
-def _overlaps(rows: Sequence[Surveyed], files: Mapping[str, Path], top: int) -> dict[str, OverlapMatrix]:
+def _overlaps(
+    rows: Sequence[Surveyed], files: Mapping[str, Path], top: int, progress: Progress | None
+) -> dict[str, OverlapMatrix]:
     groups: dict[str, list[str]] = {}
     for row in rows:
         if not row.error:
@@ -283,7 +289,7 @@ def _overlaps(rows: Sequence[Surveyed], files: Mapping[str, Path], top: int) -> 
         shared = Counter(module for table in tables.values() for module in table)
         if len(members) > 1 and max(shared.values(), default=0) > 1:
             try:
-                out[group] = overlaps(tables, side=sides[group], top=top)
+                out[group] = overlaps(tables, side=sides[group], top=top, progress=progress)
             except InputError:  # every common module is 0 in one of two, or of another shape
                 continue
     return out
@@ -302,9 +308,10 @@ def _name(place: Path, folder: Path) -> str:
 
 def _head(name: str, place: Path, side: AskedSide, top: int, code: str) -> dict[str, Any]:
     files = []
-    for path in sorted(p for p in place.iterdir() if p.is_file()):
-        about = path.stat()
-        files.append([path.name, about.st_size, about.st_mtime_ns])
+    with suppress(OSError):  # what is wrong with the folder is said by who reads it
+        for path in sorted(p for p in place.iterdir() if p.suffix in FILES):
+            about = path.stat()
+            files.append([path.name, about.st_size, about.st_mtime_ns])
     return {"adapter": name, "files": files, "side": side, "top": top, "code": code}
 
 
