@@ -35,7 +35,7 @@ class _Told:
 
 @contextmanager
 def reading(adapter: Adapter, out: Console) -> Iterator[tuple[Update, ...]]:
-    """The adapter's updates, which move a bar as their modules are read for the first time; silent if not a terminal."""
+    """The adapter's updates, which move a bar as each is read for the first time; silent when not on a terminal."""
     from figures.tables import progress
 
     with progress("reading modules", out) as track:

@@ -202,12 +202,13 @@ def _module_overlaps(
         size = float(np.linalg.norm(a))
         X[:, i, : one.S.size] = one.U * np.sqrt(a / size)
         trace[i] = a.sum() / size
-    rows = X.reshape(d, n * k)
     found = np.empty((n, n))
     for start in range(0, n, ROWS):
-        part = X[:, start : start + ROWS].reshape(d, -1)
-        gram = (part.T @ rows).reshape(-1, k, n, k)
-        found[start : start + ROWS] = np.einsum("iajb,iajb->ij", gram, gram)
+        end = start + ROWS
+        gram = X[:, start:end].reshape(d, -1).T @ X[:, start:].reshape(d, -1)
+        gram = gram.reshape(-1, k, n - start, k)
+        found[start:end, start:] = np.einsum("iajb,iajb->ij", gram, gram)
+        found[start:, start:end] = found[start:end, start:].T
     rest = np.maximum(1 - trace**2 / d, 0.0)
     variance = 2 * np.outer(rest, rest) / ((d - 1) * (d + 2)) if d > 1 else np.zeros((n, n))
     return found, np.outer(trace, trace) / d, variance
