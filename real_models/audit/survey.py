@@ -140,7 +140,7 @@ def survey(
     final adapter or else the last checkpoint. Each is one result in ``store``, written whole when it is done, and read
     again while size and time of its files, ``side``, ``top`` and the code are the same: a run that was killed goes on
     where it was, and an adapter that changed is read anew. Whatever is wrong with an adapter becomes its row's
-    ``error``.
+    ``error``, and it is tried again next time.
 
     Args:
         side: "auto": of each adapter the write side if it has modules that write the stream, else the read side.
@@ -162,14 +162,14 @@ def survey(
     heads = [_head(name, place, side, top, code) for name, place in zip(names, places, strict=True)]
     files = [kept.folder / f"{_key(head)}.safetensors" for head in heads]
     found = kept.read([(f"{_key(head)}.json", head) for head in heads], _parse)
-    found = [row if row and (row.error or _whole(f)) else None for row, f in zip(found, files, strict=True)]
+    found = [row if _whole(file) else None for row, file in zip(found, files, strict=True)]
     missing = [n for n, row in enumerate(found) if row is None]
     calls = [(names[n], places[n], side, top) for n in missing]
     stream = in_workers_or_cluster(look_at, calls, n_jobs=n_jobs, dask=dask) if missing else iter(())
     for n, (row, data) in zip(missing, progress(stream, len(missing)) if progress else stream, strict=True):
-        if data:  # first: the row says that all is there
-            write_atomically(files[n], data, durable=False)
-        kept.write(f"{_key(heads[n])}.json", heads[n], asdict(row))
+        if not row.error:  # what was wrong may be mended without a trace on the files
+            write_atomically(files[n], data, durable=False)  # first: the row says that all is there
+            kept.write(f"{_key(heads[n])}.json", heads[n], asdict(row))
         found[n] = row
     rows = tuple(row for row in found if row is not None)
     groups = _overlaps(rows, dict(zip(names, files, strict=True)), top, progress)
@@ -192,10 +192,9 @@ def look_at(name: str, place: Path, side: AskedSide, top: int) -> tuple[Surveyed
 def _row(name: str, adapter: Adapter, side: AskedSide, top: int) -> tuple[Surveyed, bytes]:
     report = identify(adapter.updates)
     numbers = measurements(report)
-    chosen: Side = ("write" if any(u.side == "write" for u in adapter.updates) else "read") if side == "auto" else side
-    known = any(u.side for u in adapter.updates)
-    if not known and side == "auto":
-        chosen = "write"
+    sides = {u.side for u in adapter.updates}
+    known = sides != {None}
+    chosen: Side = side if side != "auto" else "write" if "write" in sides or not known else "read"
     compared = [u for u in adapter.updates if u.side == chosen or not known]
     row = Surveyed(
         name,
@@ -297,9 +296,10 @@ def _overlaps(
 
 def _whole(path: Path) -> bool:
     try:
-        return bool(unpack(path))
+        unpack(path)
     except (AdapterError, KeyError, ValueError):  # not there, or damaged
         return False
+    return True
 
 
 def _name(place: Path, folder: Path) -> str:

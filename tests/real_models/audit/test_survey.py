@@ -119,14 +119,14 @@ def test_what_the_code_cannot_read_is_a_row_too(folder, tmp_path, monkeypatch):
 
 def test_second_survey_reads_only_what_changed(found, folder, store):
     again = survey(folder, store, top=TOP, n_jobs=1)
-    assert again.reused == len(again.rows)
+    assert again.reused == len(again.rows) - len(again.broken)  # these are tried again
     same(again, found)
     path = folder / "sweep0" / "run2" / "adapter_model.safetensors"
     before = path.stat()
     planted(path.parent, seed=100)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
     changed = survey(folder, store, top=TOP, n_jobs=1)
-    assert changed.reused == len(changed.rows) - 1
+    assert changed.reused == again.reused - 1
     rows = [{row.name: row for row in s.rows} for s in (found, changed)]
     assert [name for name in rows[0] if rows[0][name] != rows[1][name]] == ["sweep0/run2"]
     planted(path.parent, seed=2)
@@ -138,7 +138,7 @@ def test_directions_that_were_damaged_are_made_again(found, folder, store):
     for file in store.glob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:100])
     again = survey(folder, store, top=TOP, n_jobs=1)
-    assert again.reused == len(again.broken)
+    assert again.reused == 0
     same(again, found)
 
 
@@ -158,7 +158,7 @@ def test_killed_survey_goes_on_where_it_was_with_any_number_of_workers(found, fo
         process.send_signal(signal.SIGKILL)
         process.wait()
     kept = len(list(tmp_path.glob("survey/*.json")))
-    assert 5 <= kept < len(found.rows)
+    assert 5 <= kept < COUNT + 1
     again = survey(folder, tmp_path / "survey", top=TOP, n_jobs=2)
     assert again.reused == kept
     same(again, found)
