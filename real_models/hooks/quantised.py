@@ -35,20 +35,37 @@ def refuse_merging(model: torch.nn.Module, undo: ExitStack) -> None:
     """Merging into a quantised base raises GraspError until ``undo``, before anything is changed.
 
     peft rounds W + dW to the base's levels anew, and the difference to W is then no longer dW: what a projection keeps
-    out of dW comes back with the rounding (measured on 4 bits: a leak of the size that random weights have).
+    out of dW comes back with the rounding.
     """
     for layer in _lora_on_quantised(model):
-        if "merge" not in layer.__dict__:
-            layer.merge = MethodType(_refused, layer)
-            undo.callback(layer.__dict__.pop, "merge", None)
+        merging = getattr(layer.__dict__.get("merge"), "__func__", None)
+        if not isinstance(merging, _Merging):
+            merging = _Merging()
+            layer.merge = MethodType(merging, layer)  # bound, so that a copy's is bound to the copy
+        merging.holders += 1
+        undo.callback(_release, layer, merging)
 
 
-def _refused(layer: Any, *_: Any, **__: Any) -> None:
-    raise GraspError(
-        "the base is quantised: merging would round W + dW to its levels anew, after which the update is not dW and "
-        "what was kept out of it is back. Save the adapter and load it beside the base, or merge it into "
-        "model.dequantize()"
-    )
+class _Merging:
+    """``merge`` of one peft layer and its copies, refused while a method holds it."""
+
+    def __init__(self) -> None:
+        self.holders = 0
+
+    def __call__(self, layer: Any, *args: Any, **kwargs: Any) -> None:
+        if self.holders:
+            raise GraspError(
+                "the base is quantised: merging would round W + dW to its levels anew, after which the update is not "
+                "dW and what was kept out of it is back. Save the adapter and load it beside the base, or merge it "
+                "into model.dequantize()"
+            )
+        type(layer).merge(layer, *args, **kwargs)
+
+
+def _release(layer: Any, merging: _Merging) -> None:
+    merging.holders -= 1
+    if not merging.holders:
+        layer.__dict__.pop("merge", None)
 
 
 def _lora_on_quantised(model: torch.nn.Module) -> Iterator[Any]:

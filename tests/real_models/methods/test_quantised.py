@@ -176,6 +176,10 @@ def test_merging_into_a_quantised_base_is_refused_while_a_projection_is_on(load)
         with pytest.raises(GraspError, match="the base is quantised: merging would round"):
             model.merge_adapter()
         assert_same(model, before)
+        inner = Grasp(subspace(2, 1)).attach(model, optimizer)
+        inner.detach()
+        with pytest.raises(GraspError, match="the base is quantised"):  # still on
+            model.merge_adapter()
     name = next(name for name in deltas(model) if side_of(name) == "write")
     layer = layers(model)[name]
     W0 = weight(layer)
