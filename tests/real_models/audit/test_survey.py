@@ -21,7 +21,7 @@ from grasp_theory.identification.matrix import overlap_matrix
 from real_models import read_adapter
 from real_models.audit.findings import findings
 from real_models.audit.measurements import measurements
-from real_models.audit.survey import Survey, survey
+from real_models.audit.survey import Survey, Surveyed, outliers, survey
 
 COUNT = 7
 TOP = 3
@@ -90,6 +90,25 @@ def test_outlier_is_the_one_that_was_made_large(found):
     norm = next(o for o in found.outliers if o.key == "norm")
     assert 30 < norm.value / norm.median < 80
     assert norm.z > 5
+
+
+def numbered(values: np.ndarray) -> list[Surveyed]:
+    """One group of adapters with one number each."""
+    label = {"x": "a number"}
+    return [
+        Surveyed(str(n), base="b", side="write", numbers={"x": float(v)}, labels=label) for n, v in enumerate(values)
+    ]
+
+
+@pytest.mark.parametrize("n", [5, 12, 60])
+def test_normal_numbers_seldom_lie_apart_in_groups_of_any_size(n):
+    """At most 2% of 400 groups (simulated: 0.6% and less); control: one that is far out is found in all of them."""
+    groups = np.random.default_rng(n).standard_normal((400, n))
+    assert sum(bool(outliers(numbered(group))) for group in groups) <= 8
+    groups[:, 0] = 300.0
+    found = [{o.name for o in outliers(numbered(group))} for group in groups[:50]]
+    assert sum("0" in names for names in found) >= 45
+    assert not outliers(numbered(groups[0, :4]))  # too few to tell
 
 
 def test_broken_adapters_are_rows_with_their_reason(found):
