@@ -216,9 +216,9 @@ def _row(name: str, adapter: Adapter, side: AskedSide, top: int) -> tuple[Survey
 def outliers(rows: Sequence[Surveyed]) -> list[Outlier]:
     """Numbers that lie apart in their group of n: robust z of at least ``OUTLIER`` + ``FEW``/n, the furthest first.
 
-    Law: z = (x − median)/(1.4826 median |x − median|), whose own spread is known the less the fewer there are: of normal
-    numbers one of the n lies as far in 0.6% of groups of five, in 0.2% and less of larger ones (simulated). Groups of
-    fewer than ``ENOUGH`` have none, nor has a number that half of the group agrees in to rounding.
+    Law: z = (x − median)/(1.4826 median |x − median|), whose own spread is known the less the fewer there are: of
+    normal numbers one of the n lies as far in 0.6% of groups of five, in 0.2% and less of larger ones (simulated).
+    Groups of fewer than ``ENOUGH`` have none, nor has a number that half of the group agrees in to rounding.
     """
     out = []
     for members in _grouped(rows).values():
