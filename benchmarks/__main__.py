@@ -11,7 +11,7 @@ import numpy as np
 
 from figures.tables import Table, console
 
-from . import decompose, kills, lab, language_model, methods, processes, training
+from . import decompose, kills, lab, language_model, methods, processes, survey, training
 
 
 def main() -> int:
@@ -21,6 +21,7 @@ def main() -> int:
         found = decompose.claims(folder, 16, decomposing=6, everything=14, necessary=6)
         found += decompose.claims(folder, 64, decomposing=10, everything=14, necessary=4, repeats=3)
         found += decompose.pickled(folder) + processes.claims(folder)
+        found += survey.claims(folder / "survey")
         found += lab.claims(folder)
         found += training.claims(folder)
         found += language_model.claims(folder)

@@ -30,6 +30,7 @@ from .options import as_options
 from .pairs import pairs
 from .reproduce import reproduce
 from .requirements import missing
+from .survey import survey
 from .train import train
 from .verify import verify
 
@@ -51,6 +52,7 @@ COMMANDS: dict[str, dict[Callable[..., None], str]] = {
     "Audit an adapter": {
         identify: "grasp identify my-adapter --html report.html",
         diff: "grasp diff my-adapter other-adapter --explain",
+        survey: "grasp survey my-adapters --jobs 4",
         effects: "grasp effects my-adapter --base MODEL --pairs drift.jsonl --task task.jsonl",
         explain: "grasp explain directions.safetensors --base MODEL --data F.jsonl",
         linearity: "grasp linearity my-adapter --base MODEL --data F.jsonl",

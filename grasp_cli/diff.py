@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import WRITTEN, HtmlOption, JsonOption, SideOption, check_targets
+from .reading import counted
 
 if TYPE_CHECKING:
     from real_models import Adapter
@@ -91,8 +92,8 @@ def _two(
     check_targets(json, html, inputs=[*a.files, *b.files])
     bases = [*warnings, *different_bases(a, b)]
     try:
-        with progress(f"{len(a.updates)} modules beside {len(b.updates)}"):
-            found = compare(a.updates, b.updates, side=side.value, top=top)
+        with progress(f"{len(a.updates)} modules beside {len(b.updates)}") as watch:
+            found = compare(counted(a, watch), b.updates, side=side.value, top=top)  # b's are read beside a's
     except InputError as error:
         raise InputError("; ".join([str(error), *bases])) from None
     said = difference_findings(found)

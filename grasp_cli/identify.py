@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import MODEL, WRITTEN, AdapterPath, HtmlOption, JsonOption, Name, PoolOption, SideOption, check_targets
+from .reading import counted
 
 if TYPE_CHECKING:
     from grasp_theory.identification.trajectory import Checkpoint
@@ -115,8 +116,7 @@ def identify(
     check_targets(html, output, json, inputs=found.files)
     beside, seen, saved, steps, trouble = None, None, None, None, None
     with progress("identify") as watch:
-        watch.says(f"{len(found.updates)} modules")
-        report = decompose(found.updates, side=side.value, pool=pool.value, top=top, normalize=normalize)
+        report = decompose(counted(found, watch), side=side.value, pool=pool.value, top=top, normalize=normalize)
         shown = findings(found, report)
         if against:
             from real_models.audit.against import against as compare

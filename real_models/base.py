@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def load_base(path: str | Path, *, dtype: str = "auto") -> PreTrainedModel:
     """The causal language model in a folder in the layout of transformers, safetensors only, evaluation mode.
 
+    A model that was saved quantised loads so, if the package that quantised it is installed.
+
     Raises InputError if the folder holds no such model, or its weights only in a format that would have to be
     unpickled.
     """
@@ -35,6 +37,22 @@ def load_base(path: str | Path, *, dtype: str = "auto") -> PreTrainedModel:
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError, *_damaged()) as error:
         raise InputError(f"{folder} does not load as a causal language model: {error}") from error
     return model.eval()
+
+
+def dequantised(model: Any) -> Any:
+    """The model with its quantised weights as floating point numbers, in float32; as it is if none is quantised.
+
+    Raises InputError for a kind of quantisation that transformers cannot undo.
+    """
+    from .hooks.quantised import quantised_modules
+
+    names = quantised_modules(model)
+    if not names:
+        return model
+    try:
+        return model.dequantize().float().eval()
+    except (NotImplementedError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise InputError(f"the base is quantised ({names[0]}, …) and transformers cannot undo that: {error}") from error
 
 
 def load_adapted(base: str | Path, adapter: Adapter, *, dtype: str = "auto") -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from grasp_theory import AdapterError, InputError, LowRank, Update
 from synthetic.runner.results import replacing
 
-from .folder import CONFIG, SAFETENSORS
+from .folder import CONFIG, INDEX, SAFETENSORS
 from .layout import parse_layout
 from .reader import Adapter
 from .safetensors_file import SafetensorsFile
@@ -29,6 +29,11 @@ def check_new_folder(path: str | os.PathLike[str], adapter: Adapter) -> Path:
         raise InputError(
             f"{adapter.weights} is in the format of {adapter.format}, and only PEFT folders are copied; "
             "write_adapter(path, updates) writes its updates as PEFT"
+        )
+    if adapter.weights.name == INDEX:
+        raise InputError(
+            f"the weights of {adapter.path} lie in shards, and one file is copied; write_adapter(path, updates) writes "
+            "its updates into one"
         )
     new, old = Path(path).resolve(), adapter.path.resolve()
     if new == old or old in new.parents:

@@ -18,6 +18,7 @@ from .text import listing
 CONFIG = "adapter_config.json"
 SAFETENSORS = "adapter_model.safetensors"
 TORCH = "adapter_model.bin"
+INDEX = f"{SAFETENSORS}.index.json"
 MLX = "adapters.safetensors"
 DIFFUSERS = "pytorch_lora_weights.safetensors"
 CHECKPOINT = re.compile(r"checkpoint-([0-9]{1,18})")
@@ -95,15 +96,19 @@ def find_checkpoints(path: str | os.PathLike[str]) -> list[tuple[int, Path]]:
         raise AdapterError(f"{path!r} cannot be listed: {getattr(e, 'strerror', None) or e}") from None
 
 
-def find_runs(path: str | os.PathLike[str]) -> list[Path]:
+def find_runs(path: str | os.PathLike[str], *, whole: bool = True) -> list[Path]:
     """The folders below ``path`` that hold an adapter, in natural order; of a run's checkpoints only the last one.
+
+    Args:
+        whole: leave out folders that hold weights of an adapter and no config.
 
     A folder that holds an adapter of its own stands for the checkpoint-N folders in it. Raises AdapterError if
     ``path`` is no folder that can be listed.
     """
     top = _folder_of(Path(path))
     try:
-        found = {p.parent for name in (CONFIG, DIFFUSERS) for p in top.rglob(name) if _is_file(p)}
+        signs = (CONFIG, DIFFUSERS) if whole else (CONFIG, DIFFUSERS, SAFETENSORS, TORCH, INDEX)
+        found = {p.parent for name in signs for p in top.rglob(name) if _is_file(p)}
     except OSError as e:
         raise AdapterError(f"{path!r} cannot be listed: {e.strerror or e}") from None
     by_run: dict[Path, list[Path]] = {}
@@ -125,7 +130,7 @@ def _folder_of(path: Path) -> Path:
         broken = os.path.islink(path)
         why = f"is a symbolic link to {os.readlink(path)!r}, which does not exist" if broken else "does not exist"
         raise AdapterError(f"{path} {why}; give the folder that holds {CONFIG}")
-    if path.name in (CONFIG, SAFETENSORS, TORCH, MLX) or _diffusers_file(path) is not None:
+    if path.name in (CONFIG, SAFETENSORS, TORCH, INDEX, MLX) or _diffusers_file(path) is not None:
         return path.parent
     if path.suffix == ".safetensors":
         _refuse_foreign_file(path)
@@ -208,8 +213,8 @@ def _diffusers_place(file: Path, name: str | None) -> Place:
 
 
 def _weights_in(folder: Path) -> Path:
-    """The weight file as peft chooses it: safetensors before .bin."""
-    for name in (SAFETENSORS, TORCH, MLX):
+    """The weight file as peft chooses it, safetensors before .bin; else the index of several."""
+    for name in (SAFETENSORS, TORCH, INDEX, MLX):
         weights = folder / name
         if weights.is_file():
             return weights
@@ -217,11 +222,11 @@ def _weights_in(folder: Path) -> Path:
             raise AdapterError(f"{weights} is a symbolic link to {os.readlink(weights)!r}, which does not exist")
         if weights.exists():
             raise AdapterError(f"{weights} is not a regular file; save the adapter again")
-        if (folder / f"{name}.index.json").exists():
-            raise UnsupportedAdapterError(
-                f"{folder} holds weights in several shards ({name}.index.json), which is no layout of peft; load "
-                "the adapter and save it again into one file"
-            )
+    pickled = folder / f"{TORCH}.index.json"
+    if pickled.exists():
+        raise UnsupportedAdapterError(
+            f"{folder} holds pickled weights in several shards ({pickled.name}); save the adapter again as safetensors"
+        )
     full = [name for name in FULL_MODELS if (folder / name).exists()]
     if full:
         raise AdapterError(

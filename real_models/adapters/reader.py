@@ -16,12 +16,13 @@ from grasp_theory import AdapterError, LowRank, Update
 
 from .config import LoraSettings, parse_config, zero_start
 from .extras import Extra
-from .folder import CONFIG, Place, find_adapter
+from .folder import CONFIG, INDEX, Place, find_adapter
 from .foreign import Format, Source, is_mlx, open_diffusers, open_mlx
 from .layout import Layout, Module, parse_layout
 from .patterns import by_pattern
 from .refusals import START_NOTES
 from .safetensors_file import SafetensorsFile
+from .sharded_file import ShardedFile
 from .sides import block_of, layer_of, side_of
 from .tensors import DIVERGED, TensorFile, not_finite
 from .text import listing
@@ -34,7 +35,7 @@ class Adapter:
 
     Attributes:
         path, name: folder of the adapter, and its name (that of the folder).
-        weights: the file that holds the factors.
+        weights: the file that holds the factors, or the index of those that do.
         format: "peft", "mlx" or "diffusers".
         config: the checked fields of its config.
         updates: one per module, layer 2 before layer 10. The factors of a safetensors file are read anew whenever
@@ -58,22 +59,35 @@ class Adapter:
     @property
     def files(self) -> list[Path]:
         """What it was read from, which no result may be written over."""
-        return [self.weights, self.path / "adapter_config.json"]
+        return [*self._weight_files, self.path / "adapter_config.json"]
+
+    @property
+    def _weight_files(self) -> list[Path]:
+        return ShardedFile.open(self.weights).files if self.weights.name == INDEX else [self.weights]
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the weight file as hexadecimal digits; the file is streamed when first asked."""
+        """SHA-256 of the weight file as hexadecimal digits; the file is streamed when first asked.
+
+        Of an index and its shards: of their own digests, one after the other.
+        """
         try:
-            with self.weights.open("rb") as f:
-                return hashlib.file_digest(f, "sha256").hexdigest()
+            digests = [_digest(path) for path in self._weight_files]
         except OSError as e:
             raise AdapterError(f"{self.weights} cannot be read: {e.strerror or e}") from None
+        return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def read_adapter(path: str | os.PathLike[str], name: str | None = None) -> Adapter:
     """Law ``adapter-read``: every update is W_tuned - W_base = scaling * B @ A of its module, (d_out, d_in).
 
-    Folders of PEFT and of MLX (``adapters.safetensors``), files of diffusers (``pytorch_lora_weights.safetensors``).
+    Folders of PEFT, also with weights in shards beside ``adapter_model.safetensors.index.json``, and of MLX
+    (``adapters.safetensors``), files of diffusers (``pytorch_lora_weights.safetensors``).
 
     Args:
         path: folder written by peft's ``save_pretrained``, by mlx-lm or by diffusers, or the config or weight file in
@@ -122,8 +136,8 @@ def _open(place: Place) -> _Opened | Source:
     if place.format == "mlx" and is_mlx(raw):
         return open_mlx(place.weights, raw, what)
     settings, warnings = parse_config(raw, what)
-    stored = place.weights.suffix == ".safetensors"
-    return _Opened((SafetensorsFile if stored else TorchFile).open(place.weights), settings, warnings)
+    kind = {".safetensors": SafetensorsFile, ".json": ShardedFile}.get(place.weights.suffix, TorchFile)
+    return _Opened(kind.open(place.weights), settings, warnings)
 
 
 def _update(module: Module, settings: LoraSettings, file: TensorFile, every: tuple[Module, ...]) -> Update:

@@ -163,52 +163,71 @@ def _alone(found: Difference) -> Iterator[Finding]:
 
 def matrix_findings(found: OverlapMatrix) -> list[Finding]:
     """What is typical, near duplicates, runs that stand apart, pairs from one start, pairs that cannot be compared."""
-    n = len(found.names)
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    known = [p for p in pairs if np.isfinite(found.overlap[p])]
-    values = [float(found.overlap[p]) for p in known]
-    middle = float(np.median(values))
-    chance = float(np.median([found.random[p] for p in known]))
-    scope = f"{len(known)} of {len(pairs)} pairs, {found.side} side, {found.k} leading directions"
-    spread = f"{min(values):.2f} to {max(values):.2f}"
+    upper = np.triu(np.ones(found.overlap.shape, dtype=bool), 1)
+    known = upper & np.isfinite(found.overlap)
+    total, compared = int(upper.sum()), int(known.sum())
+    values = found.overlap[known]
+    middle, chance = float(np.median(values)), float(np.median(found.random[known]))
+    scope = f"{compared} of {total} pairs, {found.side} side, {found.k} leading directions"
+    spread = f"{values.min():.2f} to {values.max():.2f}"
     text = f"Overlap of two runs: {middle:.2f} in the median, {spread} ({chance:.2f} by chance)."
     out = [Finding("overlap", text, middle, scope, "mean cos² of the leading directions, weighted by energy")]
-    double = [p for p in known if found.overlap[p] >= max(DUPLICATE, found.random[p] + EFFECT)]
+    least = np.maximum(DUPLICATE, found.random + EFFECT)
+    double = _listed(known & (np.nan_to_num(found.overlap) >= np.nan_to_num(least, nan=np.inf)))
     if double:
         named = ", ".join(f"{_pair(found, p)} ({found.overlap[p]:.2f})" for p in double[:6])
         text = f"Near duplicates: {named}{_more(double, 6)}."
         out.append(Finding("duplicates", text, float(len(double)), scope, f"overlap at least {DUPLICATE:g}"))
-    for i in range(n):
-        own = [found.overlap[i, j] for j in range(n) if j != i and np.isfinite(found.overlap[i, j])]
-        rest = [v for p, v in zip(known, values, strict=True) if i not in p]
-        if own and len(rest) >= 3 and np.median(rest) >= chance + EFFECT and max(own) < APART * np.median(rest):
-            text = (
-                f"{found.names[i]} stands apart: at most {max(own):.2f} with any other; the others have "
-                f"{np.median(rest):.2f} among them."
-            )
-            how = f"its largest overlap is below {APART:g} of the others' median"
-            out.append(Finding("apart", text, float(max(own)), f"{len(own)} pairs", how))
+    out += _apart(found, chance)
     out += _starts(found, known, scope)
-    if len(known) < len(pairs):
-        missing = [p for p in pairs if p not in known]
+    if compared < total:
+        missing = _listed(upper & ~known)
         text = (
             f"{len(missing)} pairs have no common module with an update: {_pair(found, missing[0])}{_more(missing, 1)}."
         )
         out.append(Finding("not-compared", text, float(len(missing)), f"{len(missing)} pairs", "names of the modules"))
     if found.mismatched:
         text = (
-            f"Modules of one name differ in shape, and were left out, in {len(found.mismatched)} of {len(pairs)} pairs "
+            f"Modules of one name differ in shape, and were left out, in {len(found.mismatched)} of {total} pairs "
             f"(another base model?): {_pair(found, found.mismatched[0])}{_more(found.mismatched, 1)}."
         )
         out.append(Finding("shapes", text, float(len(found.mismatched)), scope, "shapes of the updates"))
     return out
 
 
-def _starts(found: OverlapMatrix, known: Sequence[tuple[int, int]], scope: str) -> Iterator[Finding]:
-    same = [p for p in known if np.isfinite(found.start_cosine[p]) and found.start_cosine[p] >= SAME_START]
+def _apart(found: OverlapMatrix, chance: float) -> Iterator[Finding]:
+    """Runs whose largest overlap is far below what the others have among them."""
+    own = found.overlap.copy()
+    np.fill_diagonal(own, np.nan)
+    upper = np.triu(np.ones(own.shape, dtype=bool), 1)
+    for i, row in enumerate(own):
+        mine = row[np.isfinite(row)]
+        if not mine.size or mine.max() >= APART:  # no median is above 1
+            continue
+        others = np.delete(np.delete(own, i, 0), i, 1)[upper[:-1, :-1]]
+        rest = others[np.isfinite(others)]
+        middle = float(np.median(rest)) if rest.size >= 3 else 0.0
+        if middle >= chance + EFFECT and mine.max() < APART * middle:
+            text = (
+                f"{found.names[i]} stands apart: at most {mine.max():.2f} with any other; the others have "
+                f"{middle:.2f} among them."
+            )
+            how = f"its largest overlap is below {APART:g} of the others' median"
+            yield Finding("apart", text, float(mine.max()), f"{mine.size} pairs", how)
+
+
+def _listed(chosen: np.ndarray) -> list[tuple[int, int]]:
+    """The pairs that a mask names, row by row."""
+    rows, columns = np.nonzero(chosen)
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def _starts(found: OverlapMatrix, known: np.ndarray, scope: str) -> Iterator[Finding]:
+    same = _listed(known & (np.nan_to_num(found.start_cosine) >= SAME_START))
     if same:
-        text = f"{len(same)} of {len(known)} pairs started from the same random factors"
-        text += f": {_pair(found, same[0])}{_more(same, 1)}" if len(same) < len(known) else ""
+        compared = int(known.sum())
+        text = f"{len(same)} of {compared} pairs started from the same random factors"
+        text += f": {_pair(found, same[0])}{_more(same, 1)}" if len(same) < compared else ""
         read = found.side == "read"
         text += "; their overlap on this side is the start's, not learnt." if read else "."
         how = f"median cosine of the factors that started at random, at least {SAME_START:g}"

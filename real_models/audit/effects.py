@@ -229,6 +229,7 @@ def measure_effects(
     probabilities that are not finite. Cost: 2 + 2 ``|parts|`` passes over all pairs.
     """
     require_factors_alone(adapter, allowed=UNCHANGED)
+    factors = dict(factors)  # read once: every variant starts from them
     variants = variants_of(parts)
     if len(variants) < 2 + 2 * len(parts):
         raise InputError("two parts have one name, so their results could not be told apart")

@@ -101,14 +101,21 @@ def along_update(
     LoRA's output is scaling · B A x, so f(t) is the model with t · scaling in every layer, and the derivative one
     forward-mode product (torch.func.jvp). Padding is left out. A constant added to all logits of a token says nothing;
     their mean over the vocabulary is taken away.
+    Raises InputError on a quantised base: its kernels have no forward-mode derivative, and some leave it out silently.
     """
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     from ..hooks.gains import evaluating
+    from ..hooks.quantised import quantised_modules
     from ..hooks.targets import refuse_offloaded
 
     refuse_offloaded(model)
+    if quantised := quantised_modules(model):
+        raise InputError(
+            f"the base is quantised ({quantised[0]}, …), and its kernels have no derivative along the update: "
+            "load it, call model.dequantize(), and put the adapter on that; it is the same model but for rounding"
+        )
     place = next(model.parameters())
     inputs = {k: batch[k].to(place.device) for k in ("input_ids", "attention_mask")}
     kept = inputs["attention_mask"].bool()
@@ -171,6 +178,8 @@ def measure_linearity(
 ) -> Measured:
     """:func:`measure` on training rows and on neutral text, in float32, beside the certificate of the adapter.
 
+    A quantised base is dequantised first.
+
     Args:
         rows: at most so many of each file, evenly spaced.
         watch: (stream, total) -> stream, told of every row.
@@ -180,12 +189,12 @@ def measure_linearity(
     """
     from peft import PeftModel
 
-    from ..base import load_base, load_tokenizer, misfit
+    from ..base import dequantised, load_base, load_tokenizer, misfit
 
     require_factors_alone(adapter)
     if rows < 1:
         raise InputError(f"rows must be at least 1, got {rows}")
-    tokenizer, model = load_tokenizer(base), load_base(base, dtype="float32")
+    tokenizer, model = load_tokenizer(base), dequantised(load_base(base, dtype="float32"))
     parts = [_read(path, tokenizer, model, rows) for path in (data, neutral) if path is not None]
     try:
         tuned: Any = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()

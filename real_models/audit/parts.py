@@ -17,7 +17,8 @@ from ..adapters.sides import natural_key
 
 Scope = Literal["pooled", "block", "module", "group"]
 Which = Literal["both", "write", "read"]
-Factors = Mapping[str, LowRank]  # module -> its update, loaded
+Factors = Mapping[str, LowRank]  # module -> its update
+KEPT = 2**28  # bytes of factors that stay in memory
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 DEFAULT_TOP = 8
 SMALLEST = 1e-6  # of the largest singular value of a place: below, a direction is made of rounding
@@ -112,6 +113,46 @@ class _Place:
         return self.members[0].shape[0 if self.side == "write" else 1]
 
 
+class Read(Mapping[str, LowRank]):
+    """Module -> its update, in memory up to ``KEPT`` bytes and read anew beyond."""
+
+    def __init__(self, updates: Iterable[Update]) -> None:
+        self._updates = {u.name: u for u in updates}
+        self._kept: dict[str, LowRank] = {}
+        self._bytes = 0
+
+    def __getitem__(self, name: str) -> LowRank:
+        if name in self._kept:
+            return self._kept[name]
+        dW = self._updates[name].lowrank
+        size = dW.B.nbytes + dW.A.nbytes
+        if self._bytes + size <= KEPT:
+            self._kept[name] = dW
+            self._bytes += size
+        return dW
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._updates)
+
+    def __len__(self) -> int:
+        return len(self._updates)
+
+    def holds(self, names: Iterable[str]) -> bool:
+        """Whether all of these are in memory."""
+        return all(name in self._kept for name in names)
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """W_l with W_l W_lᵀ = dW_l dW_lᵀ on one side, made whenever they are iterated over."""
+
+    place: _Place
+    factors: Read
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (_facing(self.factors[u.name], self.place.side).left_factor() for u in self.place.members)
+
+
 def parts_of(
     updates: Iterable[Update],
     *,
@@ -120,7 +161,7 @@ def parts_of(
     top: int | None = None,
     draws: int = 3,
     seed: int = 0,
-) -> tuple[list[Part], dict[str, LowRank]]:
+) -> tuple[list[Part], Read]:
     """(parts, the factors they are parts of).
 
     *Components*: leading singular directions of the updates of a place side by side, as ``identify`` takes them; each,
@@ -136,11 +177,12 @@ def parts_of(
 
     Raises InputError for an update of 0, for options out of range, for ``top`` above what every place has, and where
     no module is of this side or scope.
-    Cost: O((m + d) r²) a module, and the Lanczos steps of ``identify``.
+    Cost: O((m + d) r²) a module, and the Lanczos steps of ``identify``; of more than ``KEPT`` bytes of factors every
+    step reads those that are not in memory anew. Memory: ``KEPT``, two or three times, and one module.
     """
     updates = list(updates)
     _check(scopes, side, top, draws)
-    factors = {u.name: u.lowrank for u in updates}
+    factors = Read(updates)
     norms = {name: dW.norm() for name, dW in factors.items()}
     total = float(np.sum(np.square(list(norms.values()))))
     if not total:
@@ -161,7 +203,8 @@ def parts_of(
         found += _controls(places, made, draws, np.random.default_rng(seed))
     if not found:
         raise InputError(f"no module of this adapter makes a part of scope {', '.join(scopes)} on side {side}")
-    return [replace(part, energy=_energy(part, factors) / total) for part in found], factors
+    energies = _energies(found, factors)
+    return [replace(part, energy=energy / total) for part, energy in zip(found, energies, strict=True)], factors
 
 
 def _check(scopes: Sequence[str], side: str, top: int | None, draws: int) -> None:
@@ -201,10 +244,13 @@ def block_names(updates: Iterable[Update]) -> dict[str, str]:
     return {u.name: f"block {u.layer if numbered else u.place}" for u in inside}
 
 
-def _components(place: _Place, factors: Factors, top: int) -> list[Part]:
+def _components(place: _Place, factors: Read, top: int) -> list[Part]:
     """Each, then all of them together where there are several."""
-    stack = [_facing(factors[u.name], place.side).left_factor() for u in place.members]
-    svd = leading_svd(stack, min(top, place.width, sum(W.shape[1] for W in stack)))
+    blocks: Iterable[np.ndarray] = _Blocks(place, factors)
+    if factors.holds(u.name for u in place.members):
+        blocks = list(blocks)
+    columns = sum(min(u.rank, *u.shape) for u in place.members)
+    svd = leading_svd(blocks, min(top, place.width, columns))
     count = int(np.sum(svd.S > SMALLEST * svd.S[0]))
     together = [tuple(range(count))] if count > 1 else []
     return [_part(place, svd.U[:, list(chosen)], chosen) for chosen in [*((i,) for i in range(count)), *together]]
@@ -263,10 +309,20 @@ def _parent(name: str) -> str:
     return kind(name).rpartition(".")[0] or kind(name)
 
 
-def _energy(part: Part, factors: Factors) -> float:
-    """‖P(dW)‖²."""
+def _energies(parts: Sequence[Part], factors: Factors) -> list[float]:
+    """‖P(dW)‖² of each, every module being read once."""
+    members = [frozenset(part.modules) for part in parts]
+    found = [0.0] * len(parts)
+    for name, dW in factors.items():
+        for n, part in enumerate(parts):
+            if name in members[n]:
+                found[n] += _energy(part, dW)
+    return found
+
+
+def _energy(part: Part, dW: LowRank) -> float:
+    """‖P(dW)‖² of one module."""
     if part.span is None:
-        return float(sum(factors[name].norm() ** 2 for name in part.modules))
-    Q = part.span.basis
-    facing = (_facing(factors[name], part.side or "write") for name in part.modules)
-    return float(sum(LowRank(Q.T @ dW.B, dW.A, dW.scaling).norm() ** 2 for dW in facing))
+        return float(dW.norm() ** 2)
+    facing = _facing(dW, part.side or "write")
+    return float(LowRank(part.span.basis.T @ facing.B, facing.A, facing.scaling).norm() ** 2)

@@ -12,6 +12,7 @@ from grasp_theory import GraspError, InputError
 
 from . import linalg
 from .guard import Guard, enforce, guard_of, put_on, take_off
+from .quantised import refuse_merging
 from .steps import after_step, check_trained, finite, on_gradients
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
     every forward pass, save and merge, so that it does not matter who moved them (an optimizer's ``eval()``, an
     average, ``load_state_dict``). A frozen one is projected now, and stays. The gradients: where they arrive, so that
     clipping measures what is left of them, and before the step, so that the moments stay clean.
+    On a quantised base merging is refused meanwhile (:func:`~real_models.hooks.quantised.refuse_merging`).
     A step with a gradient that is not finite, of any parameter, or of an adapter that was made active meanwhile and is
     not constrained, is not taken: GraspError. An overflow that GradScaler skips is no such step.
     Raises InputError if the optimizer does not train the parameters, or a bias beside A answers on V.
@@ -74,6 +76,7 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
         for guard, module in guards:
             guard.project(module, always=True)
 
+    refuse_merging(model, undo)
     guards: list[tuple[Guard, Any]] = []
     for c in constraints:
         module = c.module

@@ -20,7 +20,7 @@ from .agreement import agreement
 from .code_version import code_version
 from .results import manifest, write_json
 from .store import Place, Store
-from .workers import in_workers
+from .workers import in_workers_or_cluster
 
 Progress = Callable[[Iterable[Any], int], Iterator[Any]]
 
@@ -89,7 +89,8 @@ def sweep(
     found = store.read(places, _arrays)
     missing = [n for n, values in enumerate(found) if values is None]
     timings = []
-    stream = _measured(module, [cells[n] for n in missing], count, n_jobs, dask) if missing else iter(())
+    calls = [(module, cells[n], count) for n in missing]
+    stream = in_workers_or_cluster(measure_cell, calls, n_jobs=n_jobs, dask=dask) if missing else iter(())
     for n, (values, seconds) in zip(missing, progress(stream, len(missing)) if progress else stream, strict=True):
         store.write(*places[n], {quantity: array.tolist() for quantity, array in values.items()})
         found[n] = values
@@ -115,34 +116,6 @@ def measure_cell(module: str, cell: Any, trials: int) -> tuple[dict[str, ndarray
         if len(array) != trials or not np.isfinite(array).all():
             raise ValueError(f"{experiment.name}, {quantity}: expected {trials} finite trials, got {array.shape}")
     return values, perf_counter() - started
-
-
-def _measured(
-    module: str, cells: list[Any], trials: int, n_jobs: int, dask: str | None
-) -> Iterator[tuple[dict[str, ndarray], float]]:
-    from joblib import Parallel, delayed, parallel_config
-
-    tasks = [delayed(measure_cell)(module, cell, trials) for cell in cells]
-    if dask is None:
-        yield from in_workers(tasks, n_jobs)
-        return
-    client = _connect(dask)
-    try:
-        with parallel_config("dask"):
-            yield from cast("Iterator[Any]", Parallel(return_as="generator")(tasks))
-    finally:
-        client.close()
-
-
-def _connect(address: str) -> Any:
-    try:
-        from dask.distributed import Client
-    except ImportError as error:
-        raise InputError("--dask needs dask: install the extra with `pip install 'grasp-toolkit[cluster]'`") from error
-    try:
-        return Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers at {address} ({error}); start one, or leave --dask out") from error
 
 
 def _place(experiment: Experiment[Any], cell: Any, trials: int, code: str) -> Place:

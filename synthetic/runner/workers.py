@@ -6,7 +6,9 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
+
+from grasp_theory import InputError
 
 # Importing torch in a worker looks like a memory leak to joblib, which then replaces the worker and says so; and it
 # says how many tasks were given up when what waits for them is interrupted.
@@ -34,6 +36,38 @@ def in_workers(tasks: Sequence[Any], n_jobs: int, *, prepare: Callable[[], None]
         with _without_interrupts():
             stream = Parallel(return_as="generator")(tasks)
         yield from stream
+
+
+def in_workers_or_cluster(
+    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], *, n_jobs: int, dask: str | None
+) -> Iterator[Any]:
+    """``function(*call)`` of each call, in their order: by :func:`in_workers`, or on the Dask cluster at this address.
+
+    Raises InputError if dask is not installed or no scheduler answers.
+    """
+    from joblib import Parallel, delayed, parallel_config
+
+    tasks = [delayed(function)(*call) for call in calls]
+    if dask is None:
+        yield from in_workers(tasks, n_jobs)
+        return
+    client = _connect(dask)
+    try:
+        with parallel_config("dask"):
+            yield from cast("Iterator[Any]", Parallel(return_as="generator")(tasks))
+    finally:
+        client.close()
+
+
+def _connect(address: str) -> Any:
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise InputError("--dask needs dask: install the extra with `pip install 'grasp-toolkit[cluster]'`") from error
+    try:
+        return Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {address} ({error}); start one, or leave --dask out") from error
 
 
 @contextmanager

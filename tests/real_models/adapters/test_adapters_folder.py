@@ -147,7 +147,8 @@ def test_git_lfs_pointer_is_recognised(file, tmp_path):
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        ("adapter_model.safetensors.index.json", "several shards"),
+        ("adapter_model.safetensors.index.json", "expected a weight_map from tensors to the files"),
+        ("adapter_model.bin.index.json", "pickled weights in several shards"),
         ("model.safetensors", "a full model \\(model.safetensors\\) instead of adapter weights"),
         ("pytorch_model.bin", "a full model"),
         ("README.md", "holds no weights; expected adapter_model.safetensors or adapter_model.bin"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tolerance
 
 from grasp_theory import InputError, LowRank, Update, identify
 from real_models.adapters.sides import block_of, layer_of, side_of
+from real_models.audit import parts as parts_module
 from real_models.audit.parts import SCOPES, parts_of
 
 WIDTH, INNER, BLOCKS, RANK = 24, 30, 4, 3
@@ -173,3 +176,17 @@ def test_parts_refuse_updates_that_cannot_be_taken_apart():
     broken = [Update(**{**vars(u), "source": LowRank(np.nan * u.lowrank.B, u.lowrank.A)}) for u in writers]
     with pytest.raises(InputError, match="NaN"):
         parts_of(broken)
+
+
+def test_parts_are_the_same_whatever_stays_in_memory(monkeypatch):
+    """Of adapters that are too large factors are read anew, for each step and each pass."""
+    updates = adapter()
+    reads = []
+    counted = [replace(u, source=lambda u=u: (reads.append(u.name), u.lowrank)[1]) for u in updates]
+    kept, _ = parts_of(counted, scopes=["pooled", "group"], top=3, draws=1)
+    assert len(reads) == len(updates)  # once each
+    monkeypatch.setattr(parts_module, "KEPT", 0)
+    again, factors = parts_of(counted, scopes=["pooled", "group"], top=3, draws=1)
+    assert len(reads) > 3 * len(updates)
+    assert [p.to_dict() for p in again] == [p.to_dict() for p in kept]
+    assert list(factors) == [u.name for u in updates]
