@@ -34,6 +34,8 @@ def add_before_step(
 ) -> None:
     """.grad += scale · ``gradients()``, in the order of ``parameters``, once a step; None stands for 0.
 
+    Those of sharded parameters are sharded alike.
+
     Args:
         parameters: (name of the module, parameter). scale : the loss scale that the gradients still have (GradScaler
             with a fused optimizer). With a closure the term is that of each of its evaluations, as if the loss had it.
