@@ -8,7 +8,7 @@ import shutil
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -187,6 +187,30 @@ def disk_errors(out: Path) -> Iterator[None]:
         raise GraspError(
             f"cannot save in {out}: {getattr(error, 'strerror', None) or error}; the checkpoints before it are whole: "
             "make room and give the same command again"
+        ) from error
+
+
+@contextmanager
+def lost_processes(kept: Callable[[], str]) -> Iterator[None]:
+    """What torch.distributed says where another process of the run is gone or silent, as one error of ours.
+
+    Args:
+        kept: asked which checkpoint is left.
+    """
+    import torch
+
+    try:
+        yield
+    except RuntimeError as error:
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            raise
+        words = ("gloo", "NCCL", "ProcessGroup", "Connection closed by peer", "Connection reset by peer")
+        if not (isinstance(error, torch.distributed.DistError) or any(word in str(error) for word in words)):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise GraspError(
+            f"process {torch.distributed.get_rank()} lost touch with another one of this run, which has ended or hangs "
+            f"({reason}); {kept()}. Look at what the others said, and give the same command again"
         ) from error
 
 

@@ -18,7 +18,17 @@ from synthetic.runner.results import manifest, write_json
 from ..data import IGNORED, Example, Row, encode
 from ..tokens import special_tokens
 from .config import TrainConfig
-from .files import claim, disk_errors, gathered, last_checkpoint, refuse_other_runs, released, resumed, save_adapter
+from .files import (
+    claim,
+    disk_errors,
+    gathered,
+    last_checkpoint,
+    lost_processes,
+    refuse_other_runs,
+    released,
+    resumed,
+    save_adapter,
+)
 
 if TYPE_CHECKING:
     from ..methods import Method
@@ -169,7 +179,8 @@ def train(
         record: what the run depends on beside config, for the manifest.
         trainer_class: transformers' Trainer, or one with its interface (trl's SFTTrainer).
 
-    Raises GraspError if the loss is not finite (the last checkpoint stays), KeyboardInterrupt after Ctrl-C, when the
+    With FSDP 2 (``accelerate launch``) all processes call it alike. Raises GraspError if the loss is not finite or a
+    process is lost (the last checkpoint stays), KeyboardInterrupt after Ctrl-C, when the
     checkpoint is written.
     """
     from transformers import Trainer
@@ -197,7 +208,7 @@ def train(
         )
         last = resumed(out / "checkpoints", settings)
         try:
-            with interruptible(guard), disk_errors(out):
+            with interruptible(guard), lost_processes(guard.kept), disk_errors(out):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)
         finally:
             for callback in callbacks:  # after an exception the Trainer tells them nothing

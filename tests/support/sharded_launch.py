@@ -20,14 +20,15 @@ import torch.distributed as dist
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType
 from strategies import rotation
-from training_runs import STEPS, run
+from training_runs import run
 
 import numpy as np
 
 from grasp_theory import InputError
 from real_models.methods import Grasp
 
-LIMIT = 120
+LIMIT, STEPS = 120, 2
+CHANGES = {"steps": STEPS, "save_every": 1, "target_modules": ("q_proj", "o_proj", "down_proj")}
 Q = rotation(np.random.default_rng(3), 64, 2)
 
 
@@ -44,7 +45,7 @@ def train(made: Path, out: Path) -> str:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            run(made, out, [Grasp(Q)])
+            run(made, out, [Grasp(Q)], changes=CHANGES)
         except InputError as error:
             return f"{type(error).__name__}: {error}"
     assert AcceleratorState().distributed_type == DistributedType.FSDP  # else nothing was sharded
@@ -64,7 +65,7 @@ def copied(out: Path, new: Path, *, broken: bool) -> Path:
     def copy() -> None:
         shutil.copytree(out / "checkpoints", new / "checkpoints")
         shutil.copy(out / "run.json", new)
-        last, before = (new / "checkpoints" / f"checkpoint-{step}" for step in (STEPS, STEPS - 2))
+        last, before = (new / "checkpoints" / f"checkpoint-{step}" for step in (STEPS, STEPS - 1))
         if broken:
             part = Path("pytorch_model_fsdp_0", "__1_0.distcp")
             shutil.copy(before / part, last / part)
