@@ -61,8 +61,8 @@ def load_updates(model: Any, updates: Iterable[Update], adapter_name: str = "def
 
     if any(is_sharded(parameter) for parameter in model.parameters()):
         raise InputError(
-            "the parameters are sharded by FSDP, which keeps its own hold of them, so that no others can be put in their "
-            "place: save the adapter, edit it (grasp edit, or the method's edited), and load it"
+            "the parameters are sharded by FSDP, which keeps its own hold of them, so that no others can be put in "
+            "their place: save the adapter, edit it (grasp edit, or the method's edited), and load it"
         )
     given = {u.name: u.lowrank for u in updates}
     layers = _linear_layers(model, adapter_name)

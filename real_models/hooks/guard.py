@@ -70,8 +70,9 @@ class Guard:
         if self.axis or not is_sharded(parameter):
             return Q
         if not self._agreed:
-            self.Q, self._agreed = agreed(Q.to(parameter.device), parameter), True
-        return here(cut(self.Q, parameter))
+            Q = agreed(Q.to(parameter.device), parameter)
+            self.Q, self._agreed = Q, True
+        return here(cut(Q.to(parameter.device), parameter))
 
     def add(self, Q: torch.Tensor) -> None:
         """Keep the module off these columns too."""

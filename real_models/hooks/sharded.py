@@ -1,8 +1,8 @@
 """Parameters that FSDP2 has cut into rows, one part in each process: what is here, and what all of them make together.
 
-``fully_shard`` turns each parameter into a DTensor, sharded on dimension 0, and leaves activations as they were. Between
-steps a module holds its part; while a block runs it holds the whole parameter, an ordinary tensor. What is said here of
-processes is true of those that share the parameter; replicas of them (HSDP) do the same beside them.
+``fully_shard`` turns each parameter into a DTensor, sharded on dimension 0, and leaves activations as they were.
+Between steps a module holds its part; while a block runs it holds the whole parameter, an ordinary tensor. What is said
+here of processes is true of those that share the parameter; replicas of them (HSDP) do the same beside them.
 
 Every function takes whole tensors too, and is then the identity. Functions that talk to other processes say so: all of
 them have to be called by all processes, in the same order.

@@ -60,9 +60,9 @@ class GradientSurgery(Method):
         every: steps between computations of the references.
         cache: keep the base's log-probabilities, as for KL.
 
-    Memory: one float32 copy of the trained parameters, and one for each reference; of all of them in every process, where
-    they are sharded. Cost, every so many steps: a forward
-    and a backward pass on the batch of each reference (conflict: another forward pass of the base, unless cached).
+    Memory: one float32 copy of the trained parameters, and one for each reference, whole in every process where they
+    are sharded. Cost, every so many steps: a forward and a backward pass on the batch of each reference (conflict:
+    another forward pass of the base, unless cached).
     """
 
     name = "gradient-surgery"

@@ -85,9 +85,7 @@ class KL(Method):
     def step(self, number: int) -> None:
         self._next = number
 
-    def _gradients(
-        self, model: torch.nn.Module, parameters: list[torch.nn.Parameter]
-    ) -> list[torch.Tensor | None]:
+    def _gradients(self, model: torch.nn.Module, parameters: list[torch.nn.Parameter]) -> list[torch.Tensor | None]:
         import torch
 
         with torch.enable_grad():

@@ -227,7 +227,10 @@ def gathered(model: Any) -> dict[str, Any] | None:
 def save_adapter(model: Any, out: Path, state: Mapping[str, Any] | None = None) -> None:
     """The adapter's files all at once, its config last: a folder with a config is whole.
 
-    ``state`` : as of :func:`gathered`. All with the permissions of the config, which peft opens as any file; safetensors may write for the owner alone.
+    All with the permissions of the config, which peft opens as any file; safetensors may write for the owner alone.
+
+    Args:
+        state: as of :func:`gathered`.
     """
     part = out / ".adapter.part"
     try:

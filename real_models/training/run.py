@@ -121,9 +121,7 @@ def _processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def _settings(
-    config: TrainConfig, methods: Sequence[Method], record: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def _settings(config: TrainConfig, methods: Sequence[Method], record: Mapping[str, Any] | None) -> dict[str, Any]:
     """What makes two runs the same run.
 
     The number of processes, which divide its rows and steps, and how FSDP saves, only where there are several.

@@ -15,14 +15,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType
 from strategies import rotation
 from training_runs import run
-
-import numpy as np
 
 from grasp_theory import InputError
 from real_models.methods import Grasp
@@ -84,9 +83,7 @@ def main(made: Path, folder: Path) -> None:
     for kind in ("SHARDED", "FULL"):
         os.environ["FSDP_STATE_DICT_TYPE"] = f"{kind}_STATE_DICT"
         said[kind] = train(made, folder / kind)
-        said[f"{kind} again"] = train(
-            made, copied(folder / kind, folder / f"{kind}-again", broken=kind == "SHARDED")
-        )
+        said[f"{kind} again"] = train(made, copied(folder / kind, folder / f"{kind}-again", broken=kind == "SHARDED"))
     other = folder / "other-world"
 
     def more() -> None:

@@ -25,11 +25,13 @@ import torch.distributed as dist
 from strategies import rotation
 from tiny_models import OPTIMIZERS, batch, lora, subspace, tiny, trained
 from torch import nn
+from torch.distributed.distributed_c10d import TCPStore
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from grasp_theory import GraspError
 from real_models.adapters import updates_from_model
 from real_models.hooks.method import Method
+from real_models.hooks.sharded import here
 from real_models.methods import (
     KL,
     Caft,
@@ -71,23 +73,24 @@ RUNS: dict[str, Callable[[], list[Method]]] = {
     "gradient-surgery-span": lambda: [GradientSurgery(text(), references=2)],
     "kl+null-space+grasp": lambda: [KL(text(), weight=3.0), NullSpace(text(), components=4), Grasp(subspace(9, 3))],
 }
-FEW = ["kl+null-space+grasp"]  # what four processes do, beside the control
+FEW = ["grasp", "kl+null-space+grasp"]  # what four processes do, beside the control
+
+
+GIVEN = {"_allgather_base_": 1, "_reduce_scatter_base_": 1, "all_reduce": 0}  # collective -> what it is handed
 
 
 class Traffic(TorchDispatchMode):
-    """Bytes that go into each kind of collective, as the sum of the tensors that one process hands over."""
+    """Bytes that one process hands to each collective."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: dict[str, list[int]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = str(func).split(".")
-        if name[0] in ("c10d", "_c10d_functional") and name[1] != "wait_tensor":
-            given = args[1] if name[1].rstrip("_").endswith(("_base", "scatter")) and len(args) > 1 else args[0]
-            given = given if isinstance(given, (list, tuple)) else [given]
-            size = sum(x.numel() * x.element_size() for x in given if isinstance(x, torch.Tensor))
-            self.calls.setdefault(name[1].strip("_"), []).append(size)
+        name = str(func).split(".")[1]
+        if name in GIVEN:
+            x = args[GIVEN[name]]
+            self.calls.setdefault(name, []).append(x.numel() * x.element_size())
         return func(*args, **(kwargs or {}))
 
 
@@ -124,7 +127,7 @@ def run(
         attached = [stack.enter_context(method.attached(model, stepping)) for method in methods]
         for step in range(STEPS):
             each(step)
-            with (traffic if traffic is not None and step == STEPS - 1 else nullcontext()):
+            with traffic if traffic is not None and step == STEPS - 1 else nullcontext():
                 stepping.zero_grad()
                 for part in range(MICRO):
                     if world > 1:
@@ -167,7 +170,7 @@ def everything(rank: int, world: int) -> dict[str, np.ndarray]:
 def _rank(rank: int, world: int, folder: str, port: int, job: str) -> None:
     torch.set_num_threads(1)
     os.environ.update(GLOO_SOCKET_IFNAME="lo")
-    store = dist.TCPStore("localhost", port, world, rank == 0, timedelta(seconds=LIMIT))
+    store = TCPStore("localhost", port, world, rank == 0, timedelta(seconds=LIMIT))
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=LIMIT))
     JOBS[job](rank, world, Path(folder))
     dist.barrier()
@@ -202,14 +205,14 @@ def _not_finite(rank: int, world: int, folder: Path) -> None:
     with Grasp(Q).attached(model, optimizer):
         model(**batch(0)).loss.backward()
         if rank == 0:
-            trained(model)[1].grad.to_local()[0, 0] = torch.nan  # pyright: ignore
-        before = [p.to_local().clone() for p in trained(model)]
+            here(trained(model)[1].grad)[0, 0] = torch.nan  # pyright: ignore[reportArgumentType]
+        before = [here(p).clone() for p in trained(model)]
         try:
             optimizer.step()
             said = "nothing"
         except GraspError as error:
             said = str(error)
-        moved = any(not torch.equal(p.to_local(), old) for p, old in zip(trained(model), before, strict=True))
+        moved = any(not torch.equal(here(p), old) for p, old in zip(trained(model), before, strict=True))
     (folder / f"refused-{rank}.txt").write_text(f"{moved}: {said}")
 
 
