@@ -49,6 +49,7 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
     clipping measures what is left of them, and before the step, so that the moments stay clean.
     A step with a gradient that is not finite, of any parameter, or of an adapter that was made active meanwhile and is
     not constrained, is not taken: GraspError. An overflow that GradScaler skips is no such step.
+    Sharded: one all-reduce for each module whose B is held, where its gradient arrives, before the step and after it.
     Raises InputError if the optimizer does not train the parameters, or a bias beside A answers on V.
     """
     reshard(model)

@@ -73,7 +73,7 @@ RUNS: dict[str, Callable[[], list[Method]]] = {
     "gradient-surgery-span": lambda: [GradientSurgery(text(), references=2)],
     "kl+null-space+grasp": lambda: [KL(text(), weight=3.0), NullSpace(text(), components=4), Grasp(subspace(9, 3))],
 }
-FEW = ["grasp", "kl+null-space+grasp"]  # what four processes do, beside the control
+FEW = ["grasp", "kl+null-space+grasp"]  # what four processes do
 
 
 GIVEN = {"_allgather_base_": 1, "_reduce_scatter_base_": 1, "all_reduce": 0}  # collective -> what it is handed
@@ -94,12 +94,13 @@ class Traffic(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def shard(model: Any, world: int, *, reshard: bool = True) -> None:
-    """As accelerate does: every block a unit, and the rest one."""
+def shard(model: Any, world: int, *, reshard: bool = True, replicas: int = 1) -> None:
+    """As accelerate does: every block a unit, and the rest one. replicas : of the parts, in other processes (HSDP)."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    mesh = init_device_mesh("cpu", (world,))
+    shape = (world,) if replicas == 1 else (replicas, world // replicas)
+    mesh = init_device_mesh("cpu", shape, mesh_dim_names=("replicas", "parts")[-len(shape) :])
     for block in model.base_model.model.model.layers:
         fully_shard(block, mesh=mesh, reshard_after_forward=reshard)
     fully_shard(model, mesh=mesh)
@@ -111,6 +112,7 @@ def run(
     rank: int = 0,
     world: int = 1,
     reshard: bool = True,
+    replicas: int = 1,
     dtype: torch.dtype = torch.float64,
     optimizer: str = "adamw",
     each: Callable[[int], None] = lambda step: None,
@@ -120,7 +122,7 @@ def run(
     """(the model, its leaks) after a loop with accumulation and clipping; every rank takes its rows of each batch."""
     model = lora(tiny(), r=RANK, target_modules=MODULES, **config).to(dtype)
     if world > 1:
-        shard(model, world, reshard=reshard)
+        shard(model, world, reshard=reshard, replicas=replicas)
     stepping = OPTIMIZERS[optimizer](model)
     model.train()
     with ExitStack() as stack:
@@ -162,8 +164,10 @@ def everything(rank: int, world: int) -> dict[str, np.ndarray]:
     if world < 4:
         add("float32", [Grasp(Q, sides={"write"})], dtype=torch.float32, optimizer="momentum")
         add("kept-whole", [KL(text(), weight=3.0), Grasp(Q)], reshard=False, lora_bias=True)
-    with patch("real_models.hooks.guard.summed", lambda part, x: part):
-        add("own-part-alone", [Grasp(Q, sides={"write"})])
+        with patch("real_models.hooks.guard.summed", lambda part, x: part):
+            add("own-part-alone", [Grasp(Q, sides={"write"})])
+    if world != 2:
+        add("replicas", RUNS["kl+null-space+grasp"](), replicas=min(world, 2))
     return found
 
 

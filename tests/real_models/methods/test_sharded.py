@@ -54,7 +54,9 @@ def apart(one: Found, other: Found) -> float:
     return max(float(np.linalg.norm(y - x) / np.linalg.norm(x)) for x, y in pairs)
 
 
-CASES = [(2, run) for run in (*sharded_worker.RUNS, "float32", "kept-whole")] + [(4, run) for run in sharded_worker.FEW]
+CASES = [(2, run) for run in (*sharded_worker.RUNS, "float32", "kept-whole")] + [
+    (4, run) for run in (*sharded_worker.FEW, "replicas")
+]
 
 
 def test_sharded_runs_hold_every_training_method():
@@ -96,7 +98,9 @@ def test_sharded_method_does_something(found, run):
         (2, "grasp-read", "grasp/read"),
         (2, "float32", "grasp/write"),
         (2, "kept-whole", "grasp/write"),
+        (4, "grasp", "grasp/write"),
         *((world, "kl+null-space+grasp", leak) for world in (2, 4) for leak in ("grasp/write", "null-space/read")),
+        *((4, "replicas", leak) for leak in ("grasp/write", "null-space/read")),
     ],
 )
 def test_sharded_update_is_off_the_directions_in_every_process(found, world, run, leak):
@@ -104,11 +108,10 @@ def test_sharded_update_is_off_the_directions_in_every_process(found, world, run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", [2, 4])
-def test_projection_of_the_own_part_alone_leaks(found, world):
+def test_projection_of_the_own_part_alone_leaks(found):
     """Control: without the sum over processes every one of them projects, and the whole is on the directions still."""
     assert float(found[1][0]["own-part-alone/leak/grasp/write"]) <= EXACT  # it is the whole there
-    assert min(float(rank["own-part-alone/leak/grasp/write"]) for rank in found[world]) > LEAKS
+    assert min(float(rank["own-part-alone/leak/grasp/write"]) for rank in found[2]) > LEAKS
 
 
 @pytest.mark.slow
