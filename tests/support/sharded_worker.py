@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +24,6 @@ import torch.distributed as dist
 from strategies import rotation
 from tiny_models import OPTIMIZERS, batch, lora, subspace, tiny, trained
 from torch import nn
-from torch.distributed.distributed_c10d import TCPStore
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from grasp_theory import GraspError
@@ -171,12 +169,12 @@ def everything(rank: int, world: int) -> dict[str, np.ndarray]:
     return found
 
 
-def _rank(rank: int, world: int, folder: str, port: int, job: str) -> None:
+def _rank(rank: int, world: int, folder: Path, job: str) -> None:
     torch.set_num_threads(1)
     os.environ.update(GLOO_SOCKET_IFNAME="lo")
-    store = TCPStore("localhost", port, world, rank == 0, timedelta(seconds=LIMIT))
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=LIMIT))
-    JOBS[job](rank, world, Path(folder))
+    meeting = f"file://{folder}/meeting-{job}-{world}"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world, timeout=timedelta(seconds=LIMIT))
+    JOBS[job](rank, world, folder)
     dist.barrier()
     dist.destroy_process_group()
 
@@ -225,14 +223,11 @@ JOBS: Mapping[str, Callable[[int, int, Path], None]] = {"train": _train, "die": 
 
 def launch(world: int, folder: Path, job: str = "train") -> list[int | None]:
     """How each process ended, every one by itself; all of them are ended after so many seconds (exit status None)."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
     context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_rank, args=(n, world, str(folder), port, job)) for n in range(world)]
+    processes = [context.Process(target=_rank, args=(n, world, folder, job)) for n in range(world)]
     for process in processes:
         process.start()
-    until = time.monotonic() + 2 * LIMIT
+    until = time.monotonic() + 5 * LIMIT
     for process in processes:
         process.join(max(0.0, until - time.monotonic()))
     found = [process.exitcode for process in processes]

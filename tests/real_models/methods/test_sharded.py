@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sharded")
     there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, str(SUPPORT / "sharded_worker.py"), str(folder)]
-    run = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, timeout=900)
+    run = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, timeout=1500)
     assert run.returncode == 0, run.stderr[-4000:]
     ended = json.loads((folder / "ended.json").read_text())
     assert not any(any(codes) for job, codes in ended.items() if job != "die-3"), run.stderr[-4000:]

@@ -32,7 +32,7 @@ def folder(made, tmp_path_factory) -> Path:
     command += [str(SUPPORT / "sharded_launch.py"), str(made), str(folder)]
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     there = {**os.environ, "PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"}
-    run = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, timeout=900)
+    run = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, timeout=1500)
     assert run.returncode == 0, run.stderr[-4000:]
     return folder
 
