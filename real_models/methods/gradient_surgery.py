@@ -157,10 +157,11 @@ class GradientSurgery(Method):
             self._bases, self._made = self._computed(model, turn), self._next
         removed, size = 0.0, 0.0
         for p, g, part in zip(self._parameters, gradients, self._part(gradients, sign=1.0), strict=True):
+            part = part.to(p.device, p.dtype)
             removed += float(part.double().square().sum())
             size += float((g - part).double().square().sum())
             if part.any():
-                part = sharded.cut(part.to(p.dtype), p)
+                part = sharded.cut(part, p)
                 p.grad = -part if p.grad is None else p.grad.sub_(part)
         self._removed = (removed / (removed + size)) ** 0.5 if removed else 0.0
 
@@ -174,7 +175,7 @@ class GradientSurgery(Method):
             steps = [sharded.whole(p - old) for p, old in zip(self._parameters, before, strict=True)]
             for p, part in zip(self._parameters, self._part(steps, sign=-1.0), strict=True):
                 if part.any():
-                    p.sub_(sharded.cut(part.to(p.dtype), p))
+                    p.sub_(sharded.cut(part.to(p.device, p.dtype), p))
 
     def _part(self, vectors: Sequence[torch.Tensor], *, sign: float) -> list[torch.Tensor]:
         """R of these vectors, in their shapes, in float32. sign : −1 for steps, which go against gradients."""

@@ -78,8 +78,8 @@ def _flaw(checkpoint: Path, run: Mapping[str, Any] | None) -> str | None:
         flaw, saved = _flaw_of_adapter(checkpoint / "adapter_model.safetensors"), ("optimizer.pt",)
     if flaw is not None:
         return flaw
-    processes = own.get("processes", 1) if isinstance(own, dict) else 1
-    random = {f"rng_state_{n}.pth" for n in range(processes)} if processes > 1 else set()
+    processes = own.get("processes") if isinstance(own, dict) else None
+    random = {f"rng_state_{n}.pth" for n in range(processes)} if isinstance(processes, int) else set()
     random |= {path.name for path in checkpoint.glob("rng_state*.pth")}
     for name in (*saved, "scheduler.pt", *sorted(random or {"rng_state.pth"})):
         if not _is_whole_zip(checkpoint / name):

@@ -127,7 +127,7 @@ def _settings(config: TrainConfig, methods: Sequence[Method], record: Mapping[st
     The number of processes, which divide its rows and steps, and how FSDP saves, only where there are several.
     """
     fsdp = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
-    saves = {"fsdp": os.environ.get("FSDP_STATE_DICT_TYPE", "FULL_STATE_DICT")} if fsdp else {}
+    saves = {"fsdp": os.environ.get("FSDP_STATE_DICT_TYPE", "default")} if fsdp else {}
     several = {"processes": _processes(), **saves} if _processes() > 1 else {}
     return {"train": asdict(config), "methods": [method.name for method in methods], **several, **(record or {})}
 
