@@ -31,11 +31,23 @@ from real_models.comparison.matching import matched
 from real_models.comparison.methods import COMPARED, find_compared
 from real_models.comparison.table import Result, interval, paired, summarise, void, weak
 from real_models.methods import METHODS
+from real_models.training.scale import LLAMAS, Machine, Setting, memory, step, traffic
 from synthetic.runner.agreement import agreement
 from synthetic.runner.results import write_atomically
 
 ROOT = Path(__file__).parents[1]
-SITE = ("identify", "lab", "training", "comparison", "language_model", "methods", "formats", "formal", "statements")
+SITE = (
+    "identify",
+    "lab",
+    "training",
+    "scale",
+    "comparison",
+    "language_model",
+    "methods",
+    "formats",
+    "formal",
+    "statements",
+)
 PAGES = ("README.md", *(f"docs/{page}.md" for page in SITE))
 PICTURE = "docs/result.png"
 LANGUAGE = "docs/language-model.png"
@@ -173,6 +185,20 @@ def methods() -> str:
     return Table(["method", "acts in", "needs", "guarantees"], rows).markdown()
 
 
+def scale() -> str:
+    """What a step takes of each device, by the formulas of ``real_models.training.scale``."""
+    rows = []
+    for model, processes in ((m, P) for m in LLAMAS for P in (8, 64, 512)):
+        plain, grasp = (Setting(processes, directions=k) for k in (0, 4))
+        held, found = memory(model, grasp), step(model, grasp, Machine())
+        sent = [traffic(model, setting).received for setting in (plain, grasp)]
+        cells = [held["weights"] / 1e9, held["adapter"] / 1e6, sum(held.values()) / 1e9, sent[0] / 1e9]
+        cells += [(sent[1] - sent[0]) / 1e3, found.compute, found.network, 1e3 * found.sums, 100 * found.share]
+        rows.append([model.name, str(processes), *(f"{x:.0f}" if x >= 100 else f"{x:.2g}" for x in cells)])
+    head = ["model", "devices", "weights, GB", "adapter, MB", "all memory, GB", "sharding, GB", "grasp, kB"]
+    return Table([*head, "passes, s", "network, s", "grasp, ms", "of the step, %"], rows).markdown()
+
+
 def refusals() -> str:
     """What of a PEFT folder is refused, why its factors do not tell the update, and the way out."""
     moved = [[f"{name} (`init_lora_weights`)", f"the start {why}", way] for name, why, way in MOVED_BASE.values()]
@@ -304,6 +330,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "formal": machine_checked,
     "experiments": experiments,
     "methods": methods,
+    "scale": scale,
     "refusals": refusals,
     "starts": starts,
     "headline": headline,

@@ -57,6 +57,13 @@ def load_updates(model: Any, updates: Iterable[Update], adapter_name: str = "def
     """
     import torch
 
+    from ..hooks.sharded import is_sharded
+
+    if any(is_sharded(parameter) for parameter in model.parameters()):
+        raise InputError(
+            "the parameters are sharded by FSDP, which keeps its own hold of them, so that no others can be put in "
+            "their place: save the adapter, edit it (grasp edit, or the method's edited), and load it"
+        )
     given = {u.name: u.lowrank for u in updates}
     layers = _linear_layers(model, adapter_name)
     for name, lowrank in given.items():
@@ -145,5 +152,7 @@ def _to_numpy(parameter: Any) -> np.ndarray:
     """A (rows, -1) copy on the CPU."""
     import torch
 
+    from ..hooks.sharded import whole
+
     target = torch.float64 if parameter.dtype == torch.float64 else torch.float32
-    return parameter.detach().flatten(1).to("cpu", target, copy=True).numpy()
+    return whole(parameter.detach()).flatten(1).to("cpu", target, copy=True).numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,19 +69,25 @@ def joint_basis(bases: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.from_numpy(span("directions", every).basis).to(every.device)
 
 
-def remove_part(x: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:
+def remove_part(
+    x: torch.Tensor, Q: torch.Tensor, *, total: Callable[[torch.Tensor], torch.Tensor] | None = None
+) -> torch.Tensor:
     """x − (x Q) Qᵀ for rows x (…, width), in the type of x; computed in float32 (float64 for float64).
 
     Under autocast too, which would do the products in bfloat16.
+
+    Args:
+        total: x Q from the part of it that x and Q give, where both are only some of the columns.
     """
     import torch
 
     if torch.is_autocast_enabled(x.device.type):
         with torch.autocast(x.device.type, enabled=False):
-            return remove_part(x, Q)
+            return remove_part(x, Q, total=total)
     work = x if x.dtype in (torch.float32, torch.float64) else x.float()
     Q = Q.to(work)
-    return (work - (work @ Q) @ Q.T).to(x.dtype)
+    part = work @ Q
+    return (work - (part if total is None else total(part)) @ Q.T).to(x.dtype)
 
 
 def _check_base(directions: Directions, model: torch.nn.Module) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .bases import joint_basis, remove_part
+from .sharded import agreed, cut, here, is_sharded, summed
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +19,10 @@ class Guard:
     among its hooks, which runs before its forward pass, before its state is saved and after it is loaded, and before
     peft merges it. It acts on the module it is called with, so copies of a model (``AveragedModel``) are kept off the
     directions too, for as long as the methods are on.
+
+    Sharded (FSDP2): B is cut into rows, and so are the columns of Q that meet them, so QᵀB = Σ over processes of
+    Q_hereᵀ B_here, one all-reduce of k r + 1 numbers; the rows of A meet V whole, and nothing is sent. During a forward
+    pass the module holds all of the parameter, and the guard acts on that.
     """
 
     def __init__(self, axis: int) -> None:
@@ -24,6 +30,7 @@ class Guard:
         self.Q: torch.Tensor | None = None  # (d, k), orthonormal in float64
         self._spans: list[torch.Tensor] = []
         self._handles: list[Any] = []
+        self._agreed = False  # whether Q is that of the first process
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Guard:
         return self
@@ -45,14 +52,26 @@ class Guard:
         for parameter in (module.weight, module.bias):
             if parameter is not None and parameter.is_leaf and not parameter.is_meta:
                 with torch.no_grad():
-                    _project(parameter.data, self.Q, self.axis, always=always and parameter.requires_grad)
+                    Q = self._rows(self.Q, parameter)
+                    _project(parameter.data, Q, self.axis, always=always and parameter.requires_grad)
 
-    def project_gradient(self, module: Any) -> None:
+    def project_gradient(self, *parameters: Any) -> None:
         """The gradients' part in the span is taken out, in float32 (float64 for float64)."""
-        for parameter in (module.weight, module.bias):
+        for parameter in parameters:
             if self.Q is not None and parameter is not None and parameter.grad is not None:
-                g = parameter.grad
-                g.copy_(remove_part(g, self.Q) if self.axis or g.ndim == 1 else remove_part(g.T, self.Q).T)
+                Q, g = self._rows(self.Q, parameter), here(parameter.grad)
+                rows = g.T if g.ndim == 2 and not self.axis else g
+                total = None if self.axis else partial(summed, x=parameter)
+                rows.copy_(remove_part(rows, Q, total=total))
+
+    def _rows(self, Q: torch.Tensor, parameter: Any) -> torch.Tensor:
+        """The rows of Q that meet the part of the parameter which is here."""
+        if self.axis or not is_sharded(parameter):
+            return Q
+        if not self._agreed:
+            Q = agreed(Q.to(parameter.device), parameter)
+            self.Q, self._agreed = Q, True
+        return here(cut(Q.to(parameter.device), parameter))
 
     def add(self, Q: torch.Tensor) -> None:
         """Keep the module off these columns too."""
@@ -63,7 +82,7 @@ class Guard:
         self._change([span for span in self._spans if span is not Q])
 
     def _change(self, spans: list[torch.Tensor]) -> None:
-        self._spans = spans
+        self._spans, self._agreed = spans, False
         self.Q = joint_basis(spans) if spans else None
 
 
@@ -96,8 +115,12 @@ def put_on(layer: Any, module: Any, Q: torch.Tensor, *, axis: int) -> Guard:
 
 
 def take_off(layer: Any, module: Any, Q: torch.Tensor, guard: Guard) -> None:
-    """Undo :func:`put_on`, the constraint holding one last time."""
-    guard(module)
+    """Undo :func:`put_on`, the constraint holding one last time.
+
+    Not so where the module is sharded: this also runs when a process has failed, and others would wait for it.
+    """
+    if not is_sharded(module.weight):
+        guard(module)
     guard.drop(Q)
     if guard.Q is None:
         for handle in guard._handles:
@@ -120,16 +143,21 @@ class _GuardedDelta:
         return type(self.layer).get_delta_weight(self.layer, adapter, *args, **kwargs)
 
 
-def _project(x: torch.Tensor, Q: torch.Tensor, axis: int, *, always: bool) -> None:
+def _project(parameter: torch.Tensor, Q: torch.Tensor, axis: int, *, always: bool) -> None:
+    """Q : the rows that meet the part of the parameter which is here."""
     import torch
 
+    x = here(parameter)
     Q, wide = Q.to(x.device), x.double()
     columns = wide.T if axis and x.ndim == 2 else wide
-    part = Q.T @ columns
+    part, size = Q.T @ columns, columns.norm()
+    if is_sharded(parameter) and not axis:
+        sums = summed(torch.cat([part.flatten(), size.square()[None]]), parameter)
+        part, size = sums[:-1].view_as(part), sums[-1].sqrt()
     rounding = 0.0 if always else 0.51 * torch.finfo(x.dtype).eps  # the half, with room for that of ‖x‖ itself
-    off = part.norm() > rounding * columns.norm()
+    off = part.norm() > rounding * size
     if x.is_cpu and not torch.compiler.is_compiling() and not off:  # elsewhere looking would mean waiting
         return
     kept = columns - Q @ part
-    kept = torch.where(kept.norm() > 1e-12 * columns.norm(), kept, 0.0)  # Q spans all there is: no rounding is left
+    kept = torch.where(kept.norm() > 1e-12 * size, kept, 0.0)  # Q spans all there is: no rounding is left
     x.copy_(torch.where(off, kept.T if axis and x.ndim == 2 else kept, wide))

@@ -61,11 +61,14 @@ class Method(ABC):
         Args:
             optimizer: a torch optimizer, or what accelerate wraps around one.
 
-        Raises InputError if the method cannot act on this model, is on it already, or the model is sharded (FSDP, ZeRO)
-        or offloaded (parameters on the meta device); the model is then as it was.
+        Under FSDP 2 every process attaches the same methods, in the same order, and so with ``leak``.
+
+        Raises InputError if the method cannot act on this model, is on it already, or the model is sharded otherwise
+        (FSDP 1, ZeRO) or offloaded (parameters on the meta device); the model is then as it was.
         """
         import torch
 
+        from .sharded import reshard
         from .targets import unwrap_model, unwrap_optimizer
 
         module = unwrap_model(model)
@@ -79,6 +82,7 @@ class Method(ABC):
         with usual, ExitStack() as stack:
             _forget_compiled()
             stack.callback(_forget_compiled)
+            reshard(module)
             self.install(module, inner, stack)
             self._on = True
             stack.callback(setattr, self, "_on", False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grasp_theory import GraspError, InputError
@@ -13,6 +12,7 @@ from grasp_theory import GraspError, InputError
 from . import linalg
 from .guard import Guard, enforce, guard_of, put_on, take_off
 from .quantised import refuse_merging
+from .sharded import reshard, whole
 from .steps import after_step, check_trained, finite, on_gradients
 
 if TYPE_CHECKING:
@@ -51,8 +51,10 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
     On a quantised base merging is refused meanwhile (:func:`~real_models.hooks.quantised.refuse_merging`).
     A step with a gradient that is not finite, of any parameter, or of an adapter that was made active meanwhile and is
     not constrained, is not taken: GraspError. An overflow that GradScaler skips is no such step.
+    Sharded: one all-reduce for each module whose B is held, where its gradient arrives, before the step and after it.
     Raises InputError if the optimizer does not train the parameters, or a bias beside A answers on V.
     """
+    reshard(model)
     biased = next((c.factors for c in constraints if c.axis and c.factors.bias is not None), None)
     if biased is not None:
         raise InputError(
@@ -70,7 +72,7 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
                 "learning rate, clip gradients, or look at the batch"
             )
         for guard, module in guards:
-            guard.project_gradient(module)
+            guard.project_gradient(module.weight, module.bias)
 
     def after() -> None:
         for guard, module in guards:
@@ -85,16 +87,11 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
         guards.append((guard, module))
         for p in c.parameters:
             if p.requires_grad:
-                arrived = partial(_arrived, guard, module)
-                undo.callback(p.register_post_accumulate_grad_hook(arrived).remove)
+                undo.callback(p.register_post_accumulate_grad_hook(guard.project_gradient).remove)
     for guard, module in guards:
         guard(module)  # only where it is needed: a resumed run goes on from the bits that were saved
     on_gradients(optimizer, before, undo)
     after_step(optimizer, after, undo)
-
-
-def _arrived(guard: Guard, module: Any, parameter: Any) -> None:
-    guard.project_gradient(module)
 
 
 def _refuse_unguarded(constraint: Constraint) -> None:
@@ -114,6 +111,7 @@ def relative_leak(constraints: Iterable[Constraint]) -> dict[str, float]:
 
     Of the factors as they are stored, after their guards, if they have any, have acted as before a save; of the
     adapters that are active now. A frozen adapter beside a trained one is what the model was before, and not counted.
+    Sharded factors are gathered, one module at a time.
     """
     import torch
 
@@ -126,7 +124,7 @@ def relative_leak(constraints: Iterable[Constraint]) -> dict[str, float]:
         chosen = [a for a in active if (*key, a) in ours or _trained(layer, a)] or active
         for adapter in chosen:
             enforce(layer, adapter)
-            B, A = (f[adapter].weight.detach().double() for f in (layer.lora_B, layer.lora_A))
+            B, A = (whole(f[adapter].weight.detach()).double() for f in (layer.lora_B, layer.lora_A))
             Q = c.Q.to(B)
             kept = (Q.T @ B, A) if c.axis == 0 else (B, A @ Q)
             sizes = torch.stack([_product_norm(*kept), _product_norm(B, A)]) * abs(layer.scaling[adapter])

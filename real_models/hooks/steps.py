@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from grasp_theory import GraspError, InputError
 
+from .sharded import here, is_sharded, summed
+
 if TYPE_CHECKING:
     import torch
 
@@ -176,9 +178,16 @@ def _skipped(*optimizers: Any) -> bool:
 
 
 def finite(tensors: list[torch.Tensor]) -> bool:
-    """By norms, one look at the device; entry by entry only where a norm is not finite, which may have overflowed."""
+    """By norms, one look at the device; entry by entry only where a norm is not finite, which may have overflowed.
+
+    All processes that share sharded tensors are told the same, by one all-reduce.
+    """
     import torch
 
+    sharded = next((x for x in tensors if is_sharded(x)), None)
+    if sharded is not None:
+        bad = torch.tensor(float(not finite([here(x) for x in tensors])), device=here(sharded).device)
+        return not bool(summed(bad, sharded))
     sizes = torch._foreach_norm(tensors) if tensors else ()  # pyright: ignore[reportPrivateImportUsage]
     if all(bool(torch.isfinite(torch.stack(some)).all()) for some in _by_device(sizes)):
         return True

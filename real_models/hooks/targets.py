@@ -12,6 +12,7 @@ from grasp_theory.updates import Side
 from ..adapters.layout import base_name, strip_prefix
 from ..adapters.refusals import MOVED_BASE, VARIANTS
 from ..adapters.sides import layer_of, side_of
+from .sharded import refuse_other_shards
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +48,10 @@ class Factors:
 
 
 def unwrap_model(model: Any) -> torch.nn.Module:
-    """The model inside DataParallel, DistributedDataParallel or torch.compile; InputError if sharded or offloaded."""
+    """The model inside DataParallel, DistributedDataParallel or torch.compile; that of ``fully_shard`` is its own.
+
+    Raises InputError if it is sharded otherwise (FSDP 1, ZeRO, tensor parallelism) or offloaded.
+    """
     import torch
 
     if not isinstance(model, torch.nn.Module):
@@ -63,14 +67,18 @@ def unwrap_model(model: Any) -> torch.nn.Module:
             break
     for module in seen.modules():
         kinds = {kind.__name__ for kind in type(module).__mro__}
-        if kinds & {"FullyShardedDataParallel", "FSDPModule"}:
-            raise InputError(f"the parameters are sharded by FSDP, and a projection needs them whole: {SHARDED}")
+        if "FullyShardedDataParallel" in kinds:
+            raise InputError(
+                "the model is sharded by FSDP 1, which flattens many parameters into one, so that none of them can be "
+                f"projected: use FSDP 2 (fsdp_version: 2, torch's fully_shard), or {SHARDED}"
+            )
         if "DeepSpeedEngine" in kinds:
             raise InputError(f"the model is run by DeepSpeed, which keeps its own copies of the parameters: {SHARDED}")
     for parameter in seen.parameters():
         if hasattr(parameter, "ds_id"):
             raise InputError(f"the parameters are sharded by DeepSpeed ZeRO: {SHARDED}")
     refuse_offloaded(seen)
+    refuse_other_shards(seen)
     return seen
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from grasp_theory import GraspError, InputError
 
 from ..arguments import real
-from .steps import check_trained, on_gradients, refuse_split_steps
+from .steps import check_trained, finite, on_gradients, refuse_split_steps
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +34,8 @@ def add_before_step(
 ) -> None:
     """.grad += scale · ``gradients()``, in the order of ``parameters``, once a step; None stands for 0.
 
+    Those of sharded parameters are sharded alike.
+
     Args:
         parameters: (name of the module, parameter). scale : the loss scale that the gradients still have (GradScaler
             with a fused optimizer). With a closure the term is that of each of its evaluations, as if the loss had it.
@@ -42,8 +44,6 @@ def add_before_step(
     Raises InputError if the optimizer does not train these parameters, or its steps cannot be told. The hook raises
     GraspError, before anything is added, if a gradient is NaN or Inf.
     """
-    import torch
-
     check_trained(optimizer, parameters, model)
     if optimizer is None:
         raise InputError("a term is added to the gradients of an optimizer's step: pass the optimizer too")
@@ -51,7 +51,7 @@ def add_before_step(
 
     def add(scale: torch.Tensor | None) -> None:
         found = [(p, g) for (_, p), g in zip(parameters, gradients(), strict=True) if g is not None]
-        if not all(bool(torch.isfinite(g).all()) for _, g in found):
+        if not finite([g for _, g in found]):
             raise GraspError(
                 "the gradient of the added term is NaN or Inf; the step was not taken and the parameters are as they "
                 "were. Lower the weight or the learning rate, or look at the batch"

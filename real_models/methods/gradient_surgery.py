@@ -12,7 +12,7 @@ from grasp_theory import GraspError, InputError
 
 from ..arguments import whole
 from ..comparison.compared import Compared, Sources
-from ..hooks import linalg
+from ..hooks import linalg, sharded
 from ..hooks.divergence import Divergence, negative_log_likelihood
 from ..hooks.method import Method
 from ..hooks.references import Batch, without_adapters
@@ -60,8 +60,9 @@ class GradientSurgery(Method):
         every: steps between computations of the references.
         cache: keep the base's log-probabilities, as for KL.
 
-    Memory: one float32 copy of the trained parameters, and one for each reference. Cost, every so many steps: a forward
-    and a backward pass on the batch of each reference (conflict: another forward pass of the base, unless cached).
+    Memory: one float32 copy of the trained parameters, and one for each reference, whole in every process where they
+    are sharded. Cost, every so many steps: a forward and a backward pass on the batch of each reference (conflict:
+    another forward pass of the base, unless cached).
     """
 
     name = "gradient-surgery"
@@ -143,7 +144,7 @@ class GradientSurgery(Method):
         """The gradients without their part along the references, which are computed if it is time."""
         import torch
 
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
+        gradients = [sharded.whole(torch.zeros_like(p) if p.grad is None else p.grad) for p in self._parameters]
         if not finite(gradients):
             raise GraspError(
                 "a gradient is NaN or Inf; the step was not taken and the parameters are as they were. Lower the "
@@ -152,12 +153,14 @@ class GradientSurgery(Method):
         turn, late = divmod(self._next, self.every)
         if self._bases is None or (not late and self._made != self._next):  # once a step, however often closures ask
             self._bases, self._made = self._computed(model, turn), self._next
-        removed = 0.0
-        for p, part in zip(self._parameters, self._part(gradients, sign=1.0), strict=True):
+        removed, size = 0.0, 0.0
+        for p, g, part in zip(self._parameters, gradients, self._part(gradients, sign=1.0), strict=True):
+            part = part.to(p.device, p.dtype)
             removed += float(part.double().square().sum())
+            size += float((g - part).double().square().sum())
             if part.any():
-                p.grad = -part.to(p) if p.grad is None else p.grad.sub_(part.to(p.grad))
-        size = sum(float(g.double().square().sum()) for g in gradients)
+                part = sharded.cut(part, p)
+                p.grad = -part if p.grad is None else p.grad.sub_(part)
         self._removed = (removed / (removed + size)) ** 0.5 if removed else 0.0
 
     def _correct(self, before: Sequence[torch.Tensor]) -> None:
@@ -167,10 +170,10 @@ class GradientSurgery(Method):
         if self._bases is None:
             return
         with torch.no_grad():
-            steps = [p - old for p, old in zip(self._parameters, before, strict=True)]
+            steps = [sharded.whole(p - old) for p, old in zip(self._parameters, before, strict=True)]
             for p, part in zip(self._parameters, self._part(steps, sign=-1.0), strict=True):
                 if part.any():
-                    p.sub_(part.to(p))
+                    p.sub_(sharded.cut(part.to(p.device, p.dtype), p))
 
     def _part(self, vectors: Sequence[torch.Tensor], *, sign: float) -> list[torch.Tensor]:
         """R of these vectors, in their shapes, in float32. sign : −1 for steps, which go against gradients."""
@@ -207,11 +210,12 @@ class GradientSurgery(Method):
         return [_orthonormal(torch.stack([_flat([g]) for g in same])) for same in zip(*found, strict=True)]
 
     def _gradient(self, loss: torch.Tensor) -> list[torch.Tensor]:
-        """By ``autograd.grad``, which sets off no hook of DistributedDataParallel."""
         import torch
 
-        found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
-        return [torch.zeros_like(p) if g is None else g for p, g in zip(self._parameters, found, strict=True)]
+        found = sharded.gradients(loss, self._parameters)
+        return [
+            sharded.whole(torch.zeros_like(p) if g is None else g) for p, g in zip(self._parameters, found, strict=True)
+        ]
 
 
 def _flat(tensors: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -10,6 +10,7 @@ from ..comparison.compared import Compared
 from ..hooks.divergence import Divergence
 from ..hooks.method import Method
 from ..hooks.references import Batch, without_adapters
+from ..hooks.sharded import gradients
 from ..hooks.steps import around_step
 from ..hooks.targets import lora_factors, refuse_others
 from ..hooks.term import add_before_step, checked_weight
@@ -84,15 +85,12 @@ class KL(Method):
     def step(self, number: int) -> None:
         self._next = number
 
-    def _gradients(
-        self, model: torch.nn.Module, parameters: list[torch.nn.Parameter]
-    ) -> tuple[torch.Tensor | None, ...]:
-        """By ``autograd.grad``, which sets off no hook of DistributedDataParallel."""
+    def _gradients(self, model: torch.nn.Module, parameters: list[torch.nn.Parameter]) -> list[torch.Tensor | None]:
         import torch
 
         with torch.enable_grad():
             kl = self.divergence(model, self._next)
-            found = torch.autograd.grad(self.weight * kl, parameters, allow_unused=True)
+            found = gradients(self.weight * kl, parameters)
         self._last = float(kl.detach())
         return found
 

@@ -14,6 +14,7 @@ from ..directions import Directions
 from ..hooks.bases import Choice
 from ..hooks.method import Method
 from ..hooks.projection import Constraint, relative_leak
+from ..hooks.sharded import cut, whole
 from ..hooks.targets import lora_factors
 from ..hooks.term import add_before_step, checked_weight
 from .grasp import Grasp
@@ -82,7 +83,7 @@ class Penalty(Method):
 
         def gradients() -> list[torch.Tensor]:
             every = (self.weight * gradient for c in found for gradient in _gradients(c))
-            return [gradient for gradient, p in zip(every, both, strict=True) if p.requires_grad]
+            return [cut(gradient, p) for gradient, p in zip(every, both, strict=True) if p.requires_grad]
 
         trained = [(name, p) for name, p in zip(names, both, strict=True) if p.requires_grad]
         add_before_step(optimizer, trained, gradients, model, undo)
@@ -99,7 +100,7 @@ def _gradients(constraint: Constraint) -> tuple[torch.Tensor, torch.Tensor]:
 
     f = constraint.factors
     kind = torch.promote_types(torch.promote_types(f.B.dtype, f.A.dtype), torch.float32)
-    B, A = f.B.detach().to(kind), f.A.detach().to(kind)
+    B, A = (whole(x.detach()).to(kind) for x in (f.B, f.A))
     Q = constraint.Q.to(B)
     if constraint.axis == 0:
         b = Q.T @ B

@@ -37,12 +37,12 @@ class Guard(TrainerCallback):
         if not finite([p.grad for p in kwargs["model"].parameters() if p.grad is not None]):
             raise GraspError(
                 f"the loss or its gradient is NaN or Inf at step {state.global_step + 1}: that step was not taken; "
-                f"{self._kept()}. Lower lr, or look at the rows of that step"
+                f"{self.kept()}. Lower lr, or look at the rows of that step"
             )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if not finite([p.detach() for p in kwargs["model"].parameters() if p.requires_grad]):
-            raise GraspError(f"the weights are NaN or Inf after step {state.global_step}; {self._kept()}. Lower lr")
+            raise GraspError(f"the weights are NaN or Inf after step {state.global_step}; {self.kept()}. Lower lr")
         if self._stop(args):
             self.interrupted = control.should_save = control.should_training_stop = True
 
@@ -56,7 +56,8 @@ class Guard(TrainerCallback):
         torch.distributed.all_reduce(flag)
         return bool(flag > 0)
 
-    def _kept(self) -> str:
+    def kept(self) -> str:
+        """Which checkpoint is left, for an error."""
         last = self.last()
         return f"the last good checkpoint is {last}" if last else "no checkpoint was written before"
 

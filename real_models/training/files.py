@@ -8,8 +8,9 @@ import shutil
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from synthetic.runner.results import write_json
 from ..adapters.folder import CHECKPOINT
 
 RUN = "run.json"  # the settings of a run, in its folder and in each checkpoint
+PARTS = "parts.json"  # of a checkpoint that every process wrote a part of: sha256 of each
+_WHOLE = ("pytorch_model_fsdp.bin", "optimizer.bin")  # what accelerate calls them under FSDP, gathered
+_IN_PARTS = ("pytorch_model_fsdp_0", "optimizer_0")  # the same, a folder of parts each
 
 
 def last_checkpoint(folder: Path, run: Mapping[str, Any] | None = None) -> Path | None:
@@ -41,8 +45,17 @@ def resumed(folder: Path, run: Mapping[str, Any]) -> Path | None:
 
 
 def mark(checkpoint: Path, run: Mapping[str, Any]) -> None:
-    """The last file of a checkpoint: whose it is."""
+    """The last files of a checkpoint: what its parts are, and whose it is."""
+    parts = _parts(checkpoint)
+    if parts:
+        write_json(checkpoint / PARTS, parts)
     write_json(checkpoint / RUN, run)
+
+
+def _parts(checkpoint: Path) -> dict[str, str]:
+    """Name of each part that torch.distributed.checkpoint wrote -> sha256."""
+    found = (path for folder in _IN_PARTS for path in (checkpoint / folder).glob("*"))
+    return {path.relative_to(checkpoint).as_posix(): sha256(path.read_bytes()).hexdigest() for path in sorted(found)}
 
 
 def _newest_first(folder: Path) -> list[Path]:
@@ -56,24 +69,45 @@ def _number(checkpoint: Path) -> int:
 
 def _flaw(checkpoint: Path, run: Mapping[str, Any] | None) -> str | None:
     """Why a run cannot go on from here as if it had not stopped, None if it can. Every file that is read back."""
-    from safetensors import SafetensorError, safe_open
-
-    state = _json(checkpoint / "trainer_state.json")
+    state, own = _json(checkpoint / "trainer_state.json"), _json(checkpoint / RUN)
     if not isinstance(state, dict) or state.get("global_step") != _number(checkpoint):
         return "trainer_state.json is missing, damaged or of another step"
-    try:
-        with safe_open(str(checkpoint / "adapter_model.safetensors"), framework="np") as file:  # checks the length
-            if not list(file.keys()):
-                return "adapter_model.safetensors is empty"
-    except (OSError, ValueError, SafetensorError):
-        return "adapter_model.safetensors is missing or damaged"
-    random = sorted(path.name for path in checkpoint.glob("rng_state*.pth")) or ["rng_state.pth"]
-    for name in ("optimizer.pt", "scheduler.pt", *random):
+    if any((checkpoint / name).is_dir() for name in _IN_PARTS):
+        flaw, saved = _flaw_of_parts(checkpoint), ()
+    elif any((checkpoint / name).exists() for name in _WHOLE):
+        flaw, saved = None, _WHOLE
+    else:
+        flaw, saved = _flaw_of_adapter(checkpoint / "adapter_model.safetensors"), ("optimizer.pt",)
+    if flaw is not None:
+        return flaw
+    processes = own.get("processes") if isinstance(own, dict) else None
+    random = {f"rng_state_{n}.pth" for n in range(processes)} if isinstance(processes, int) else set()
+    random |= {path.name for path in checkpoint.glob("rng_state*.pth")}
+    for name in (*saved, "scheduler.pt", *sorted(random or {"rng_state.pth"})):
         if not _is_whole_zip(checkpoint / name):
             return f"{name} is missing or damaged"
-    if run is not None and _json(checkpoint / RUN) != json.loads(json.dumps(run)):
+    if run is not None and own != json.loads(json.dumps(run)):
         return f"its {RUN} is missing, damaged or of another run"
     return None
+
+
+def _flaw_of_adapter(path: Path) -> str | None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="np") as file:  # checks the length
+            return None if list(file.keys()) else f"{path.name} is empty"
+    except (OSError, ValueError, SafetensorError):
+        return f"{path.name} is missing or damaged"
+
+
+def _flaw_of_parts(checkpoint: Path) -> str | None:
+    """Parts are of one checkpoint only if they are those that were there when it was done, byte for byte."""
+    meant, there = _json(checkpoint / PARTS), _parts(checkpoint)
+    if not isinstance(meant, dict) or any(not (checkpoint / name).is_dir() for name in _IN_PARTS):
+        return f"{PARTS} or one of the folders {', '.join(_IN_PARTS)} is missing or damaged"
+    wrong = sorted(name for name in {*meant, *there} if meant.get(name) != there.get(name))
+    return f"{wrong[0]} is missing, damaged or of another checkpoint" if wrong else None
 
 
 def _is_whole_zip(path: Path) -> bool:
@@ -99,12 +133,24 @@ def refuse_other_runs(out: Path, settings: Mapping[str, Any]) -> None:
     if run.exists():
         found = _json(run)
         if found != json.loads(json.dumps(settings)):
-            why = "is damaged, so whose it is cannot be told" if found is None else "differs"
+            damaged = "is damaged, so whose it is cannot be told"
+            why = f"differs in {_differing(found, settings)}" if isinstance(found, dict) else damaged
             raise InputError(f"{out} holds another run (its {RUN} {why}); choose another folder, or remove it")
     elif out.exists() and (not out.is_dir() or any(path.suffix != ".part" for path in out.iterdir())):
         raise InputError(f"{out} exists and is not an empty folder; choose another one")
     if (out / "adapter_config.json").exists():
         raise InputError(f"{out} holds the finished adapter of this run already; remove it to train again")
+
+
+def _differing(found: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """The settings that are not the same, with their values where these are short."""
+    names = []
+    for key in sorted({*found, *settings}):
+        there, here = (json.loads(json.dumps(x.get(key))) for x in (found, settings))
+        if there != here:
+            short = all(isinstance(x, (int, str, type(None))) and len(str(x)) < 40 for x in (there, here))
+            names.append(f"{key} ({there} there, {here} here)" if short else key)
+    return ", ".join(names)
 
 
 def claim(out: Path, settings: Mapping[str, Any]) -> None:
@@ -146,15 +192,52 @@ def disk_errors(out: Path) -> Iterator[None]:
         ) from error
 
 
-def save_adapter(model: Any, out: Path) -> None:
+@contextmanager
+def lost_processes(kept: Callable[[], str]) -> Iterator[None]:
+    """What torch.distributed says where another process of the run is gone or silent, as one error of ours.
+
+    Args:
+        kept: asked which checkpoint is left.
+    """
+    import torch
+
+    try:
+        yield
+    except RuntimeError as error:
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            raise
+        words = ("gloo", "NCCL", "ProcessGroup", "Connection closed by peer", "Connection reset by peer")
+        if not (isinstance(error, torch.distributed.DistError) or any(word in str(error) for word in words)):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise GraspError(
+            f"process {torch.distributed.get_rank()} lost touch with another one of this run, which has ended or hangs "
+            f"({reason}); {kept()}. Look at what the others said, and give the same command again"
+        ) from error
+
+
+def gathered(model: Any) -> dict[str, Any] | None:
+    """The state of the adapters on the CPU, of a sharded model (all processes have to ask); None if it is whole."""
+    from ..hooks.sharded import is_sharded, whole
+
+    state = {name: x for name, x in model.state_dict().items() if "lora_" in name}
+    if not any(is_sharded(x) for x in state.values()):
+        return None
+    return {name: whole(x).cpu() for name, x in state.items()}
+
+
+def save_adapter(model: Any, out: Path, state: Mapping[str, Any] | None = None) -> None:
     """The adapter's files all at once, its config last: a folder with a config is whole.
 
     All with the permissions of the config, which peft opens as any file; safetensors may write for the owner alone.
+
+    Args:
+        state: as of :func:`gathered`.
     """
     part = out / ".adapter.part"
     try:
         shutil.rmtree(part, ignore_errors=True)
-        model.save_pretrained(str(part), safe_serialization=True)
+        model.save_pretrained(str(part), safe_serialization=True, state_dict=state)
         config = part / "adapter_config.json"
         _order_sets(config)
         for path in sorted(part.iterdir(), key=lambda path: path == config):

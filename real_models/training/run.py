@@ -18,7 +18,17 @@ from synthetic.runner.results import manifest, write_json
 from ..data import IGNORED, Example, Row, encode
 from ..tokens import special_tokens
 from .config import TrainConfig
-from .files import claim, disk_errors, last_checkpoint, refuse_other_runs, released, resumed, save_adapter
+from .files import (
+    claim,
+    disk_errors,
+    gathered,
+    last_checkpoint,
+    lost_processes,
+    refuse_other_runs,
+    released,
+    resumed,
+    save_adapter,
+)
 
 if TYPE_CHECKING:
     from ..methods import Method
@@ -102,9 +112,24 @@ def step_count(prepared: Prepared, config: TrainConfig) -> int:
     """The optimizer steps of a run, in as many processes as the launcher (WORLD_SIZE) says there are."""
     if config.steps:
         return config.steps
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    batches = math.ceil(len(prepared.examples) / (config.batch_size * processes))
+    batches = math.ceil(len(prepared.examples) / (config.batch_size * _processes()))
     return max(1, math.ceil(math.ceil(batches / config.accumulation) * config.epochs))
+
+
+def _processes() -> int:
+    """As many as the launcher says there are."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _settings(config: TrainConfig, methods: Sequence[Method], record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What makes two runs the same run.
+
+    The number of processes, which divide its rows and steps, and how FSDP saves, only where there are several.
+    """
+    fsdp = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+    saves = {"fsdp": os.environ.get("FSDP_STATE_DICT_TYPE", "default")} if fsdp else {}
+    several = {"processes": _processes(), **saves} if _processes() > 1 else {}
+    return {"train": asdict(config), "methods": [method.name for method in methods], **several, **(record or {})}
 
 
 def adapt(model: Any, config: TrainConfig) -> Any:
@@ -152,14 +177,15 @@ def train(
         record: what the run depends on beside config, for the manifest.
         trainer_class: transformers' Trainer, or one with its interface (trl's SFTTrainer).
 
-    Raises GraspError if the loss is not finite (the last checkpoint stays), KeyboardInterrupt after Ctrl-C, when the
+    With FSDP 2 (``accelerate launch``) all processes call it alike. Raises GraspError if the loss is not finite or a
+    process is lost (the last checkpoint stays), KeyboardInterrupt after Ctrl-C, when the
     checkpoint is written.
     """
     from transformers import Trainer
 
     from .callbacks import Guard, Mark, Reporter, interruptible
 
-    settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
+    settings = _settings(config, methods, record)
     kind = trainer_class or Trainer
     arguments = _arguments(config, out / "checkpoints", step_count(prepared, config), trl=_is_trl(kind))
     with arguments.main_process_first(local=False):
@@ -180,18 +206,19 @@ def train(
         )
         last = resumed(out / "checkpoints", settings)
         try:
-            with interruptible(guard), disk_errors(out):
+            with interruptible(guard), lost_processes(guard.kept), disk_errors(out):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)
         finally:
             for callback in callbacks:  # after an exception the Trainer tells them nothing
                 callback.detach()
         if guard.interrupted:
             raise KeyboardInterrupt
+    state = gathered(trainer.model)
     if trainer.is_world_process_zero():
         with disk_errors(out):
             write_json(out / "log.json", {"schema_version": 1, "history": trainer.state.log_history})
             write_json(out / "manifest.json", _manifest(settings))
-            save_adapter(trainer.model, out)
+            save_adapter(trainer.model, out, state)
     return out
 
 
@@ -269,7 +296,7 @@ def rehearse(
     """
     import torch
 
-    settings = {"train": asdict(config), "methods": [method.name for method in methods], **(record or {})}
+    settings = _settings(config, methods, record)
     refuse_other_runs(out, settings)
     _arguments(config, out / "checkpoints", 1)
     check_vocabulary(model, _mixed(prepared.examples, methods, config))

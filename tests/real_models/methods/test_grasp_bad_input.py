@@ -15,6 +15,7 @@ from peft import AdaLoraConfig, get_peft_model
 from tiny_models import OPTIMIZERS, assert_same, batch, descend, everything, hooks, lora, subspace, tiny, trained
 from tolerance import GUARANTEE
 from torch import nn
+from torch.distributed.tensor import Shard
 
 from grasp_theory import GraspError, InputError
 from real_models.directions import HOOK_POINT, Directions
@@ -54,10 +55,10 @@ def inside(name: str, model: nn.Module) -> nn.Module:
     return wrapper
 
 
-def with_mixin(model: Any) -> Any:
-    """FSDP2 gives the modules it shards another class."""
-    block = model.get_base_model().model.layers[1]
-    block.__class__ = type("FSDPBlock", (type(block), named("FSDPModule")), {})
+def sharded(model: Any, dim: int, computed_on: str = "cpu") -> Any:
+    """A trained parameter with the attributes of a DTensor, cut along this dimension."""
+    parameter = trained(model)[0]
+    parameter.placements, parameter.device_mesh = (Shard(dim),), SimpleNamespace(device_type=computed_on)
     return model
 
 
@@ -148,8 +149,15 @@ MODEL_CASES: dict[str, tuple[dict[str, Any], Callable, Callable, frozenset, str]
     "other-optimizer": (BOTH, same, lambda m: adam(lora(tiny())), WRITES, "is it of another model"),
     "partial-optimizer": (BOTH, same, without_the_last, WRITES, "does not train .*down_proj"),
     "partial-optimizer-read": (BOTH, same, lambda m: torch.optim.SGD(trained(m)[2:], 0.1), READS, "does not train"),
-    "fsdp": (BOTH, lambda m: inside("FullyShardedDataParallel", m), adam, WRITES, "FSDP.*DistributedDataParallel"),
-    "fsdp2": (BOTH, with_mixin, adam, READS, "FSDP.*DistributedDataParallel"),
+    "fsdp": (
+        BOTH,
+        lambda m: inside("FullyShardedDataParallel", m),
+        adam,
+        WRITES,
+        "FSDP 1.*fsdp_version: 2.*DistributedDataParallel",
+    ),
+    "tensor-parallel": (BOTH, lambda m: sharded(m, 1), adam, READS, "cut into rows.*without tensor parallelism"),
+    "offloaded-shards": (BOTH, lambda m: sharded(m, 0, "cuda"), adam, WRITES, "set fsdp_offload_params to false"),
     "deepspeed": (BOTH, lambda m: inside("DeepSpeedEngine", m), adam, READS, "DeepSpeed.*DistributedDataParallel"),
     "zero-3": (BOTH, partitioned, adam, READS, "ZeRO.*DistributedDataParallel"),
     "zero-optimizer": (BOTH, same, deepspeed, WRITES, "DeepSpeedZeroOptimizer shards.*DistributedDataParallel"),
