@@ -116,7 +116,7 @@ def _weights(adapter: Adapter, parts: Sequence[Part], json: Path | None, out: Co
 def _measure(
     adapter: Adapter,
     parts: Sequence[Part],
-    factors: dict[str, LowRank],
+    factors: Mapping[str, LowRank],
     base: Path,
     files: dict[str, Path],
     note: Console | None,
