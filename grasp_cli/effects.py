@@ -11,7 +11,7 @@ import typer
 from .options import JsonOption, Results, check_targets, make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
