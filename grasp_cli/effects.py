@@ -11,7 +11,7 @@ import typer
 from .options import MODEL, JsonOption, Name, Results, check_targets, make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -120,7 +120,7 @@ def _weights(adapter: Adapter, parts: Sequence[Part], json: Path | None, out: Co
 def _measure(
     adapter: Adapter,
     parts: Sequence[Part],
-    factors: dict[str, LowRank],
+    factors: Mapping[str, LowRank],
     base: Path,
     files: dict[str, Path],
     note: Console | None,
