@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,26 +11,49 @@ from synthetic.runner.results import write_atomically
 from ..plots.overlap import heat_map
 from ..tables import Table
 from ..tables.survey import adapter_table, outlier_table
-from .html import Part, blocks, facts, findings_part, heading, page, paragraph, picture
+from .html import Picture, page, picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from real_models.audit.findings import Finding
     from real_models.audit.survey import Survey
+
+HOW = "Robust z of a number among the adapters of one base model and side, of its logarithm for a size."
+CAPTION = "Mean squared cosine between the leading directions of two adapters: 1 the same, 0 orthogonal."
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The adapters of one base model and side: what their pairs say, and the heat map."""
+
+    name: str
+    said: Sequence[Finding]
+    map: Picture
 
 
 def write_survey(target: Path, found: Survey) -> None:
     """What stands apart first, then the pairs of each group, every adapter, and those that could not be read."""
     from real_models.audit.survey import states
 
-    about = [("folder", str(found.folder)), ("adapters", str(len(found.rows)))]
-    parts: list[Part] = [facts([*about, *((state, str(count)) for state, count in states(found.rows))])]
-    if found.outliers:
-        how = "Robust z of a number among the adapters of one base model and side, of its logarithm for a size."
-        parts += [heading("Stand apart"), paragraph(how), *blocks([outlier_table(found.outliers)])]
-    for group, matrix in found.groups.items():
-        caption = "Mean squared cosine between the leading directions of two adapters: 1 the same, 0 orthogonal."
-        parts += [heading(f"Pairs: {group}"), findings_part(found.said[group]), picture(heat_map(matrix), caption)]
-    parts += [heading("Adapters"), *blocks([adapter_table(found)])]
-    if found.broken:
-        rows = [[row.name, row.error or ""] for row in found.broken]
-        parts += [heading("Not read"), *blocks([Table(["adapter", "why"], rows, left=2)])]
-    write_atomically(target, page("Survey of adapters", parts).encode())
+    groups = [
+        _Group(
+            name,
+            found.said[name],
+            picture(heat_map(matrix), alt=f"Heat map of the overlap of all pairs, {name}", caption=CAPTION),
+        )
+        for name, matrix in found.groups.items()
+    ]
+    broken = [[row.name, row.error or ""] for row in found.broken]
+    made = page(
+        "survey.html",
+        title="Survey of adapters",
+        configuration=[("folder", str(found.folder))],
+        counts=[("adapters", str(len(found.rows))), *((state, str(count)) for state, count in states(found.rows))],
+        how=HOW,
+        outliers=outlier_table(found.outliers) if found.outliers else None,
+        groups=groups,
+        adapters=adapter_table(found),
+        broken=Table(["adapter", "why"], broken, left=2) if broken else None,
+    )
+    write_atomically(target, made.encode())

@@ -166,9 +166,7 @@ def survey(
     found = [row if _whole(file) else None for row, file in zip(found, files, strict=True)]
     missing = [n for n, row in enumerate(found) if row is None]
     calls = [(names[n], places[n], side, top) for n in missing]
-    stream: Iterator[Any] = iter(())
-    if missing:
-        stream = in_workers_or_cluster(look_at, calls, n_jobs=n_jobs, dask=dask)
+    stream = in_workers_or_cluster(look_at, calls, n_jobs=n_jobs, dask=dask)
     for n, (row, data) in zip(missing, progress(stream, len(missing)) if progress else stream, strict=True):
         if not row.error:  # what was wrong may be mended without a trace on the files
             write_atomically(files[n], data, durable=False)  # first: the row says that all is there

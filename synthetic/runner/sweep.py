@@ -90,7 +90,7 @@ def sweep(
     missing = [n for n, values in enumerate(found) if values is None]
     timings = []
     calls = [(module, cells[n], count) for n in missing]
-    stream = in_workers_or_cluster(measure_cell, calls, n_jobs=n_jobs, dask=dask) if missing else iter(())
+    stream = in_workers_or_cluster(measure_cell, calls, n_jobs=n_jobs, dask=dask)
     for n, (values, seconds) in zip(missing, progress(stream, len(missing)) if progress else stream, strict=True):
         store.write(*places[n], {quantity: array.tolist() for quantity, array in values.items()})
         found[n] = values

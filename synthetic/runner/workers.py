@@ -48,7 +48,7 @@ def in_workers_or_cluster(
     from joblib import Parallel, delayed, parallel_config
 
     tasks = [delayed(function)(*call) for call in calls]
-    if dask is None:
+    if dask is None or not tasks:
         yield from in_workers(tasks, n_jobs)
         return
     client = _connect(dask)

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from made_comparison import study
+from made_survey import planted
 from markdown_it import MarkdownIt
 
 from figures.catalogue import FIGURES, csv_name
@@ -22,6 +23,7 @@ from figures.pages.difference import write_difference, write_matrix
 from figures.pages.effects import effects_page
 from figures.pages.identify import identify_page
 from figures.pages.summary import write_report
+from figures.pages.survey import write_survey
 from figures.pages.sweep import write_sweeps
 from figures.plots import comparison
 from figures.rows import FOLDER, read_rows
@@ -34,6 +36,7 @@ from real_models.audit.difference import difference_findings, matrix_findings
 from real_models.audit.effects import Effect, Effects
 from real_models.audit.holding import verdict
 from real_models.audit.parts import Part
+from real_models.audit.survey import survey
 from real_models.comparison.fronts import fronts
 from real_models.comparison.study import Study
 from real_models.comparison.table import summarise
@@ -54,6 +57,7 @@ KINDS = (
     "difference",
     "matrix",
     "sweep",
+    "survey",
     "report",
 )
 
@@ -180,10 +184,15 @@ def pages(folder):
         for n, e in sources.items()
     }
     write_sweeps(folder / "sweep.html", FOLDER, records, [("set", ODD)])
+    for seed in range(3):
+        planted(folder / "many" / f"{ODD.replace('/', '')}{seed}", seed=seed)
+    (folder / "many" / "broken").mkdir()
+    (folder / "many" / "broken" / "adapter_config.json").write_text("{")
+    write_survey(folder / "survey.html", survey(folder / "many", folder / "store", n_jobs=1))
     reported(folder, rows, records)
     return found | {
         name: (folder / f"{name}.html").read_text(encoding="utf-8")
-        for name in ("difference", "matrix", "sweep", "report")
+        for name in ("difference", "matrix", "sweep", "survey", "report")
     }
 
 
