@@ -127,6 +127,6 @@ def real() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    count = sum("real" in report.keywords for report in terminalreporter.stats.get("skipped", ()))
+    count = sum("real" in getattr(report, "keywords", ()) for report in terminalreporter.stats.get("skipped", ()))
     if count:
         terminalreporter.write_line(f"{count} tests of real adapters, models and data skipped: set GRASP_REAL")
