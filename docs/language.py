@@ -11,6 +11,15 @@ from figures.tables.comparison import times
 from real_models.comparison.methods import find_compared
 from real_models.comparison.table import Result, summarise
 
+KINDS = {
+    "naive": "nothing held",
+    "weights": "dW",
+    "training text": "dW X, X the training rows",
+    "own text": "dW X, X the base's own text",
+    "contrast": "dW beside the control run's",
+    "supervised": "the supervised direction of each block",
+    "random": "random ones",
+}
 EXPLAINED = "language_explained.json"  # amount -> what `grasp explain --json` wrote
 
 
@@ -60,6 +69,31 @@ def language_model_pilot() -> str:
     return Table(heads, cells).markdown()
 
 
+def identified() -> str:
+    """Along the naive run of the style: 8 directions of each kind, and the drift and task with the stream held along
+    them."""
+    rows = [r for r in read_rows(FOLDER / "language_identification.csv") if r["experiment"] == "smollm2-style"]
+    seeds = len({r["organism"] for r in rows})
+
+    def mean(quantity: str, step: int) -> float:
+        return sum(r["mean"] for r in rows if (r["quantity"], r["points"]) == (quantity, step)) / seeds
+
+    steps = sorted({r["points"] for r in rows})[1:]
+    cells = []
+    for name, label in KINDS.items():
+        share = "" if name in ("naive", "supervised") else " / ".join(f"{mean(f'{name} share', n):.0%}" for n in steps)
+        scores = ("drift", "task") if name == "naive" else ("held", "held task")
+        drift, task = (
+            " / ".join(f"{mean(f'{name} {q}', n):{form}}" for n in steps)
+            for q, form in zip(scores, ("+.2f", ".2f"), strict=True)
+        )
+        cells.append([label, share, drift, task])
+    heads = ["held along 8 directions of", "share of the supervised one", "drift", "task"]
+    after = f"After {', '.join(map(str, steps))} steps, {seeds} seed{'s' if seeds > 1 else ''}; "
+    after += f"drift of the base {mean('naive drift', 0):+.2f}."
+    return f"{Table(heads, cells).markdown()}\n\n{after}"
+
+
 def explained() -> str:
     """Component 0 of a naive run of the style beside a random direction: tokens, and greedy text with it added."""
     found = json.loads((FOLDER / EXPLAINED).read_text(encoding="utf-8"))
@@ -93,5 +127,6 @@ def _direction(found: dict[str, Any], index: int | None) -> dict[str, Any]:
 PARTS = {
     "language-model": language_model,
     "language-model-pilot": language_model_pilot,
+    "language-model-identified": identified,
     "language-model-explained": explained,
 }

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..drawing import legend
-from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
+from ..drawing import legend, look
+from ..style import GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FIGURE = Entry(
 )
 
 Rows = Sequence[Mapping[str, Any]]
-RUNS = {"naive": ("black", "o"), "control data": (BLUE, "^"), "neutral data": (SKY, "P")}
+RUNS = ("naive", "control data", "neutral data")
 FOUND = {
     "weights": (GREEN, "D"),
     "training text": (PURPLE, "s"),
@@ -70,11 +70,13 @@ def _curve(rows: Rows, quantity: str) -> tuple[list[int], np.ndarray]:
 
 
 def _changes(ax: Any, rows: Rows) -> None:
-    for n, (name, (colour, marker)) in enumerate(RUNS.items()):
+    for n, name in enumerate(RUNS):
+        colour, marker = look(name)
         steps, change = _curve(rows, f"{name} change")
         error = _curve(rows, f"{name} error")[1].mean(0)
         at = np.array(steps) + 0.012 * max(steps) * (n - 1)
         ax.errorbar(at, change.mean(0), error, color=colour, marker=marker, label=name, linewidth=1, elinewidth=0.7)
+        ax.set_xticks(steps)
     ax.axhline(0, color=GREY, linestyle="--", linewidth=0.8)
 
 
@@ -83,6 +85,7 @@ def _shares(ax: Any, rows: Rows) -> None:
         steps, share = _curve(rows, f"{name} share")
         ax.plot(steps[1:], share.mean(0)[1:], color=colour, marker=marker, label=name)
         ax.fill_between(steps[1:], share.min(0)[1:], share.max(0)[1:], color=colour, alpha=0.15, linewidth=0)
+        ax.set_xticks(steps[1:])
     ax.set_ylim(bottom=0)
     ax.set(xlabel="training step", ylabel="share of the supervised direction\nin 8 directions, mean over blocks")
 
