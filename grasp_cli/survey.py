@@ -21,12 +21,12 @@ def survey(
     results: Results = Path("results"),
     json: JsonOption = None,
 ) -> None:
-    """Findings of hundreds of adapters as a table, those that stand apart, and the overlap of all pairs.
+    """Findings of many adapters, and all their pairs.
 
-    Needs no base model. Of a run with checkpoints the final adapter counts, else the last checkpoint; an adapter that
-    cannot be read becomes a row with its reason. Adapters are compared with those of the same base and side. Writes
-    survey.csv, pairs.csv and survey.html to RESULTS; what was read is kept there, so that an interrupted survey goes on
-    where it was, and only adapters that changed are read anew.
+    Those that stand apart are named. Needs no base model. Of a run with checkpoints the final adapter counts, else the
+    last checkpoint; an adapter that cannot be read becomes a row with its reason. Adapters are compared with those of
+    the same base and side. Writes survey.csv, pairs.csv and survey.html to RESULTS; what was read is kept there, so
+    that an interrupted survey goes on where it was, and only adapters that changed are read anew.
     """
     from figures.pages.survey import write_survey
     from figures.tables import console, progress, show

@@ -16,6 +16,7 @@ from docs.build import LANGUAGE, PAGES, PARTS, PICTURE, THEOREM, fill
 from figures.rows import FOLDER, read_rows
 from grasp_theory import InputError
 from real_models import write_adapter
+from real_models.comparison.configuration import read_cells
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
@@ -74,16 +75,14 @@ def test_toml_blocks_are_configurations(workshop, tmp_path):
     """The comparison on persona organisms is read; the one on text is refused for want of its files, by name."""
     import tomllib
 
-    from grasp_cli.compare import _cells
-
     found = blocks("toml", "docs/comparison.md")
     assert [list(tomllib.loads(block)) for block in found] == [["compare"], ["text", "train"]]
     path = tmp_path / "c.toml"
     path.write_text(found[0], encoding="utf-8")
-    assert len(_cells(path)[0]) == 2 * 3 * 4
+    assert len(read_cells(path)[0]) == 2 * 3 * 4
     path.write_text(found[1], encoding="utf-8")
     with pytest.raises(InputError, match="model"):
-        _cells(path)
+        read_cells(path)
 
 
 def test_readme_make_targets_exist():

@@ -107,7 +107,9 @@ def test_figure_shows_presets_intervals_the_base_and_what_is_not_reached(rows):
     above, below = figure.axes[0], figure.axes[2]
     assert [axis.get_title(loc="left") for axis in figure.axes[:2]] == ["style, 3 seeds", "mixed, 3 seeds"]
     names = [t.get_text() for t in below.get_yticklabels()]
-    assert names == ["naive", "edit", "grasp", "kl", "grasp, random", "caft", "steering, supervised"]
+    weights, data = ["use weights:", "edit"], ["use data:", "grasp", "caft"]
+    others = ["use neutral text:", "kl", "use trait:", "steering, supervised", "controls:", "grasp, random"]
+    assert names == ["naive", *weights, *data, *others]
     spans = {tuple(np.round(x.get_xdata(), 6)) for x in below.lines if len(x.get_xdata()) == 2}
     edit = line_of(rows, "edit")
     assert tuple(np.round([edit.low + BASE, edit.high + BASE], 6)) in spans

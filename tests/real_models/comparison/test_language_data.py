@@ -269,7 +269,7 @@ def test_data_that_are_missing_foreign_or_too_few_are_named(datasets, tmp_path):
 
 def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
     """Files with their digests, and a configuration with the arms; nothing of it is run here."""
-    from grasp_cli.compare import _cells
+    from real_models.comparison.configuration import read_cells
 
     base = made / BASE
     assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets, "--base", base) == 0
@@ -284,7 +284,7 @@ def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
         assert len((read_pairs if pairs else read_rows)(path)) == about["files"][path.name]["rows"]
     config = tmp_path / "p/smollm2-politics.toml"
     config.write_text(config.read_text().replace("max_length = 256", "max_length = 500"))  # its tokens are shorter
-    cells, notes = _cells(config)
+    cells, notes = read_cells(config)
     assert {cell.organism for cell in cells} == {2, 3, 4}
     rows = {cell.method for cell in cells}
     assert {"naive", "control data", "neutral data", "hold", "hold, supervised", "contrastive-steering"} <= rows
