@@ -195,7 +195,7 @@ class Stack:
         self._filled += q
         self._used += 4 * rows * q
 
-    def leading(self, values: Sequence[Float[ndarray, " q"]]) -> Iterator[Float[ndarray, "width k"]]:
+    def leading(self, values: Sequence[Float[ndarray, " _"]]) -> Iterator[Float[ndarray, "width k"]]:
         """KEPT leading singular vectors of every module, or all: their columns over these singular values."""
         first, panel = 0, 0
         for n, (S, norm) in enumerate(zip(values, self.norms, strict=True)):
