@@ -139,7 +139,7 @@ def floor_and_power(noise: Noise, level: float, modules: int, directions: Leadin
     return Floor(floor, level, "estimated"), Power(visible, visible / modules**0.5, "estimated")
 
 
-def gathered(group: Sequence[Module], directions: Iterable[Float[ndarray, "width k"]]) -> LeadingDirections:
+def gathered(group: Sequence[Module], directions: Iterable[Float[ndarray, "width _"]]) -> LeadingDirections:
     """The leading directions of a group, one array a module, padded with zero strength to KEPT each."""
     L = len(group)
     U, S = np.zeros((group[0].width, L, KEPT), np.float32), np.zeros((L, KEPT))
@@ -195,7 +195,7 @@ class Stack:
         self._filled += q
         self._used += 4 * rows * q
 
-    def leading(self, values: Sequence[Float[ndarray, " _"]]) -> Iterator[Float[ndarray, "width k"]]:
+    def leading(self, values: Sequence[Float[ndarray, " _"]]) -> Iterator[Float[ndarray, "width _"]]:
         """KEPT leading singular vectors of every module, or all: their columns over these singular values."""
         first, panel = 0, 0
         for n, (S, norm) in enumerate(zip(values, self.norms, strict=True)):

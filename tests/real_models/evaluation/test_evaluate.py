@@ -312,7 +312,7 @@ def test_command_refuses_in_one_line_and_writes_nothing(setting, made, tmp_path,
         ([*asked, "-o", out, "--samples", 2], "would be alike"),
         (["--base", base, *pairs, "--adapter", folder / "a0", "--adapter", folder / "a0"], "given twice"),
         (["--base", base, *pairs, "--adapter", other], "adapts model.layers.9.mlp.down_proj, which"),
-        (["--base", base, *pairs, "--adapter", wide], "does not go onto"),
+        (["--base", base, *pairs, "--adapter", wide], "does not fit the base model"),
         (["--base", base, "--pairs", long], "long.jsonl, line 1"),
         (["--base", tmp_path, *pairs], "holds no"),
     ):
