@@ -82,7 +82,7 @@ def draw(rng: np.random.Generator) -> Instance:
     m, d, r = (int(n) for n in rng.integers([1, 1, 1], [20, 20, 9]))
     B, A = rng.standard_normal((m, r)), rng.standard_normal((r, d))
     kind = rng.integers(5)
-    if kind == 0:
+    if kind == 0 and rng.random() < 0.2:
         B *= 0.0
     elif kind == 1:
         B[:, rng.integers(r)] = 0.0
