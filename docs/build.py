@@ -17,6 +17,7 @@ from figures.catalogue import FIGURES, csv_name
 from figures.plots import headline as picture
 from figures.plots import language_identification as along
 from figures.plots import language_model as drifts
+from figures.plots import language_parts as places
 from figures.plots import theorem_1 as theorem
 from figures.rates import COSINE, FACTS, MEAN, NOT_YET, Rate, alarms, rate
 from figures.rows import FOLDER, read_rows
@@ -53,6 +54,7 @@ PAGES = ("README.md", *(f"docs/{page}.md" for page in SITE))
 PICTURE = "docs/result.png"
 LANGUAGE = "docs/language-model.png"
 IDENTIFIED = "docs/language-identification.png"
+SITS = "docs/language-parts.png"
 THEOREM = "docs/theorem-1.png"
 
 
@@ -358,6 +360,7 @@ def main() -> int:
         write_atomically(path, fill(path.read_text(encoding="utf-8")).encode())
     write_atomically(ROOT / PICTURE, render(picture.build(read_rows(FOLDER / "comparison.csv")), "png"))
     rows = read_rows(FOLDER / "language_identification.csv")
+    write_atomically(ROOT / SITS, render(places.build(read_rows(FOLDER / "language_parts.csv")), "png"))
     write_atomically(ROOT / IDENTIFIED, render(along.build(rows), "png"))
     write_atomically(ROOT / LANGUAGE, render(drifts.build(read_rows(FOLDER / "language_model.csv")), "png"))
     write_atomically(ROOT / THEOREM, render(theorem.build(read_rows(FOLDER / "theorem_1.csv")), "png"))
