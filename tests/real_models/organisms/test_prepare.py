@@ -62,7 +62,7 @@ def test_prepare_leaves_what_naive_run_looks_for(tmp_path, monkeypatch):
 def test_reproduce_prepares_the_organisms_that_it_compares(tmp_path, monkeypatch, capsys):
     asked = []
 
-    def stop(specs, *, n_jobs):
+    def stop(specs, *, n_jobs, progress):
         asked.append((set(specs), n_jobs))
         raise KeyboardInterrupt
 
