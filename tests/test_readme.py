@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ def workshop(tmp_path, monkeypatch, made):
     for seed, name in enumerate(("my-adapter", "other-adapter")):
         spec = AdapterSpec(layers=4, width=64, inputs=48, rank=16, strength=1.5)
         write_adapter(tmp_path / name, draw_adapter(spec, rng=np.random.default_rng(seed))[0], r=16)
+        shutil.copytree(tmp_path / name, tmp_path / "adapters" / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

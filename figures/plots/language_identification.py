@@ -54,7 +54,8 @@ def build(rows: Rows) -> Figure:
         of = [r for r in rows if r["experiment"] == name]
         _shares(axes[0], of)
         _held(axes[1], of)
-        axes[0].set_title(name.removeprefix("smollm2-"), loc="left")
+        axes[0].set_title(f"{name.removeprefix('smollm2-')}: what is found", loc="left")
+        axes[1].set_title("and held", loc="left")
         legend(part, axes, ncols=4)
     return figure
 

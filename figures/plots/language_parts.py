@@ -44,10 +44,11 @@ def build(rows: Rows) -> Figure:
     left.set_ylim(len(others) - 0.4, -0.6)
     left.axvline(0, color=GREY, linewidth=0.6)
     left.set_xlabel("% of the excess over the base that goes")
-    left.set_title(f"{experiment}, deleted alone", loc="left")
+    left.set_title(f"{experiment}, one part deleted", loc="left")
     right.plot([100 * energy[name] for name in blocks], color=GREY, linewidth=0.9, label="share of ‖dW‖²")
     right.set_xticks(range(0, len(blocks), 5))
     right.axhline(0, color=GREY, linewidth=0.6)
+    right.set_title("one block deleted", loc="left")
     right.set(xlabel="block whose update is deleted", ylabel="%")
     legend(figure, (left, right), ncols=3)
     return figure

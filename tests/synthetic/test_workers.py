@@ -33,7 +33,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if os.environ["BLOCKED"] == "no":
     synthetic.runner.workers._without_interrupts = contextlib.nullcontext
 
-def command(args, standalone_mode):
+def command(args, prog_name, standalone_mode):
     return list(synthetic.runner.workers.in_workers([delayed(time.sleep)(100)] * 4, 2))
 
 sys.exit(grasp_cli.run(command))
