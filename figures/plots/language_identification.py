@@ -40,23 +40,23 @@ def build(rows: Rows) -> Figure:
     for those where drift is held: share of the supervised direction, and drift over task."""
     names = list(dict.fromkeys(r["experiment"] for r in rows))
     held = [n for n in names if any(r["experiment"] == n and r["quantity"] == "weights held" for r in rows)]
-    figure = new_figure(PAGE, 2.3 + 2.4 * len(held))
-    parts = figure.subfigures(1 + len(held), 1, squeeze=False, height_ratios=[1.9] + [2.4] * len(held))[:, 0]
-    above = parts[0].subplots(1, len(names), squeeze=False)[0]
+    figure = new_figure(PAGE, 2.2 + 2.1 * len(held))
+    n = len(names)
+    grid = figure.add_gridspec(1 + len(held), 2 * n, height_ratios=[1.9] + [2.1] * len(held))
+    above = [figure.add_subplot(grid[0, 2 * i : 2 * i + 2]) for i in range(n)]
     for ax, name in zip(above, names, strict=True):
         _changes(ax, [r for r in rows if r["experiment"] == name])
         ax.set_title(name.removeprefix("smollm2-"), loc="left")
         ax.set_xlabel("training step")
     above[0].set_ylabel("change of drift,\nlog-odds per token")
-    legend(parts[0], above, ncols=3)
-    for part, name in zip(parts[1:], held, strict=True):
-        axes = part.subplots(1, 2)
+    for place, name in enumerate(held, start=1):
+        left, right = figure.add_subplot(grid[place, :n]), figure.add_subplot(grid[place, n:])
         of = [r for r in rows if r["experiment"] == name]
-        _shares(axes[0], of)
-        _held(axes[1], of)
-        axes[0].set_title(f"{name.removeprefix('smollm2-')}: what is found", loc="left")
-        axes[1].set_title("and held", loc="left")
-        legend(part, axes, ncols=4)
+        _shares(left, of)
+        _held(right, of)
+        left.set_title(f"{name.removeprefix('smollm2-')}: what is found", loc="left")
+        right.set_title("and held", loc="left")
+    legend(figure, figure.axes, ncols=5)
     return figure
 
 
@@ -92,7 +92,7 @@ def _shares(ax: Any, rows: Rows) -> None:
 
 
 def _held(ax: Any, rows: Rows) -> None:
-    for name, (colour, marker) in FOUND.items() | {"supervised": SUPERVISED}.items():
+    for name, (colour, marker) in (FOUND | {"supervised": SUPERVISED}).items():
         task, drift = (_curve(rows, f"{name} {what}")[1].mean(0) for what in ("held task", "held"))
         ax.plot(task, drift, color=colour, marker=marker, label=name, linewidth=1)
     task, drift = (_curve(rows, f"naive {what}")[1].mean(0) for what in ("task", "drift"))

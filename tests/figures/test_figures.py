@@ -9,6 +9,7 @@ from figures.catalogue import FIGURES, builder, csv_name, draw
 from figures.drawing import METHODS, OTHER, look
 from figures.plots.adapter_map import adapter_map
 from figures.plots.identification import alignment, kind, spectrum
+from figures.plots.language_identification import FOUND
 from figures.rows import FOLDER, read_rows
 from figures.style import new_figure, render
 from grasp_theory import InputError, identify
@@ -48,6 +49,13 @@ def test_tables_of_something_else_are_refused(tmp_path, name, content):
     with pytest.raises(InputError, match=f"{csv_name(name)} does not hold the table of {name}"):
         draw(name, tmp_path / "out", data=tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+def test_language_identification_draws_every_kind_in_one_order():
+    """Not in that of a set, which differs from run to run: the file of a figure is the same."""
+    rows = read_rows(FOLDER / "language_identification.csv")
+    held = [line.get_label() for line in builder("language-identification")(rows).axes[-1].lines]
+    assert held[:-1] == [*FOUND, "supervised", "nothing held"]  # the last one is the base's level
 
 
 def test_verdict_rates_shows_every_row_and_the_prediction():
