@@ -13,12 +13,8 @@ from typing import Any
 import numpy as np
 
 from docs import language
-from figures.catalogue import FIGURES, csv_name
+from figures.catalogue import FIGURES, csv_name, drawn
 from figures.plots import headline as picture
-from figures.plots import language_identification as along
-from figures.plots import language_model as drifts
-from figures.plots import language_parts as places
-from figures.plots import theorem_1 as theorem
 from figures.rates import COSINE, FACTS, MEAN, NOT_YET, Rate, alarms, rate
 from figures.rows import FOLDER, read_rows
 from figures.style import render
@@ -53,9 +49,13 @@ SITE = (
 PAGES = ("README.md", *(f"docs/{page}.md" for page in SITE))
 PICTURE = "docs/result.png"
 LANGUAGE = "docs/language-model.png"
-IDENTIFIED = "docs/language-identification.png"
-SITS = "docs/language-parts.png"
 THEOREM = "docs/theorem-1.png"
+FIGURE_OF = {
+    LANGUAGE: "language-model",
+    "docs/language-identification.png": "language-identification",
+    "docs/language-parts.png": "language-parts",
+    THEOREM: "theorem-1",
+}
 
 
 def false_alarms() -> str:
@@ -358,12 +358,9 @@ def main() -> int:
     for page in PAGES:
         path = ROOT / page
         write_atomically(path, fill(path.read_text(encoding="utf-8")).encode())
-    write_atomically(ROOT / PICTURE, render(picture.build(read_rows(FOLDER / "comparison.csv")), "png"))
-    rows = read_rows(FOLDER / "language_identification.csv")
-    write_atomically(ROOT / SITS, render(places.build(read_rows(FOLDER / "language_parts.csv")), "png"))
-    write_atomically(ROOT / IDENTIFIED, render(along.build(rows), "png"))
-    write_atomically(ROOT / LANGUAGE, render(drifts.build(read_rows(FOLDER / "language_model.csv")), "png"))
-    write_atomically(ROOT / THEOREM, render(theorem.build(read_rows(FOLDER / "theorem_1.csv")), "png"))
+    write_atomically(ROOT / PICTURE, render(picture.build(read_rows(FOLDER / "comparison.csv"))))
+    for path, name in FIGURE_OF.items():
+        write_atomically(ROOT / path, render(drawn(name, FOLDER / csv_name(name))))
     return 0
 
 

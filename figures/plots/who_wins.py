@@ -22,19 +22,6 @@ FIGURE = Entry(
 )
 
 Rows = Sequence[dict[str, Any]]
-METHODS = [  # in the order in which ties are settled
-    "naive",
-    "post-hoc write",
-    "write GRASP",
-    "post-hoc read",
-    "read GRASP",
-    "both GRASP",
-    "deletion",
-    "CAFT",
-    "ablation",
-    "CAFT + ablation",
-]
-LOOKS = {name: look(name) for name in METHODS}
 MAPS = {
     "content": ("response", "rho", "pretrained response / strength", "correlation of the inputs"),
     "shift": ("task", "rho_t", "scale of the task", "correlation at deployment"),
@@ -47,20 +34,24 @@ def build(rows: Rows) -> Figure:
     """Left: pretrained content against correlation. Middle: task against shift. Right: risks along a line of it."""
     from matplotlib.lines import Line2D
 
+    from synthetic.experiments.who_wins import METHODS
+
     figure = new_figure(PAGE, 3.1)
     axes = figure.subplots(1, 3)
     for ax, panel in zip(axes, MAPS, strict=False):
-        _map(ax, [r for r in rows if r["panel"] == panel], panel)
+        _map(ax, [r for r in rows if r["panel"] == panel], panel, METHODS)
     shift = [r for r in rows if r["panel"] == "shift"]
     axes[0].set_title(f"Winner of {shift[0]['trials']} trials, no shift", loc="left")
     axes[1].set_title(f"Winner, correlation was {shift[0]['rho']:g}", loc="left")
-    _risks(axes[2], shift)
-    handles = [Line2D([], [], color=c, marker=m, markersize=4, linewidth=0.8, label=n) for n, (c, m) in LOOKS.items()]
+    _risks(axes[2], shift, METHODS)
+    looks = [(name, *look(name)) for name in METHODS]
+    handles = [Line2D([], [], color=c, marker=m, markersize=4, linewidth=0.8, label=n) for n, c, m in looks]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, columnspacing=1.2, handlelength=1.6)
     return figure
 
 
-def _map(ax: Any, rows: Rows, panel: str) -> None:
+def _map(ax: Any, rows: Rows, panel: str, methods: Sequence[str]) -> None:
+    """``methods``: in the order in which ties are settled."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     across, up, x_label, y_label = MAPS[panel]
@@ -73,19 +64,19 @@ def _map(ax: Any, rows: Rows, panel: str) -> None:
                 z[np.searchsorted(y, r[up]), np.searchsorted(x, r[across])] = r[key]
         return z
 
-    measured, known = (np.array([grid(name, key) for name in METHODS]) for key in ("mean", "theory"))
+    measured, known = (np.array([grid(name, key) for name in methods]) for key in ("mean", "theory"))
     best = np.argmin(measured, axis=0)
-    best = np.where(_same(measured), METHODS.index("post-hoc write"), best)
-    colours = ListedColormap([LOOKS[name][0] for name in METHODS])
-    norm = BoundaryNorm(np.arange(len(METHODS) + 1) - 0.5, len(METHODS))
+    best = np.where(_same(measured, methods), methods.index("post-hoc write"), best)
+    colours = ListedColormap([look(name)[0] for name in methods])
+    norm = BoundaryNorm(np.arange(len(methods) + 1) - 0.5, len(methods))
     ax.pcolormesh(x, y, best, cmap=colours, norm=norm, alpha=0.5, linewidth=0, rasterized=True)
     open_to_doubt = grid("winner", "low") != grid("winner", "high")
     ax.contourf(x, y, open_to_doubt, levels=[0.5, 1.5], colors="none", hatches=["////"])
-    _borders(ax, (x, y), np.delete(known, METHODS.index("write GRASP"), axis=0))
+    _borders(ax, (x, y), np.delete(known, methods.index("write GRASP"), axis=0))
     for n in np.unique(best):
         row, column = _middle(best == n)
         box = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 1}
-        ax.text(x[column], y[row], METHODS[n], ha="center", va="center", fontsize=7, bbox=box)
+        ax.text(x[column], y[row], methods[n], ha="center", va="center", fontsize=7, bbox=box)
     ax.set(xlabel=x_label, ylabel=y_label)
 
 
@@ -108,17 +99,18 @@ def _middle(region: np.ndarray) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _same(measured: np.ndarray) -> np.ndarray:
+def _same(measured: np.ndarray, methods: Sequence[str]) -> np.ndarray:
     """Where the write side wins: its two methods are one and the same for H = I."""
     least = measured.min(axis=0)
-    return np.isclose(measured[METHODS.index("post-hoc write")], least, rtol=1e-9, atol=0)
+    return np.isclose(measured[methods.index("post-hoc write")], least, rtol=1e-9, atol=0)
 
 
-def _risks(ax: Any, rows: Rows) -> None:
+def _risks(ax: Any, rows: Rows, methods: Sequence[str]) -> None:
     values = np.unique([r["rho_t"] for r in rows])
     at = values[np.argmin(np.abs(values - LINE))]
     line = [r for r in rows if r["rho_t"] == at]
-    for name, (colour, marker) in LOOKS.items():
+    for name in methods:
+        colour, marker = look(name)
         found = sorted((r for r in line if r["quantity"] == name), key=lambda r: r["task"])
         law(ax, "task", found, color=colour, linewidth=0.8)
         points(ax, "task", found, None, colour, marker, markersize=3)

@@ -11,9 +11,9 @@ from grasp_theory import AdapterError, InputError, UnsupportedAdapterError
 
 from .foreign import Format, diffusers_parts
 from .refusals import WAY_OUT, foreign_layout, unsupported
-from .safetensors_file import LFS_POINTER, SafetensorsFile
+from .safetensors_file import SafetensorsFile
 from .sides import natural_key
-from .text import listing
+from .text import listing, read_bounded
 
 CONFIG = "adapter_config.json"
 SAFETENSORS = "adapter_model.safetensors"
@@ -43,16 +43,7 @@ class Place:
 
     def read_config(self) -> bytes:
         """The bytes of the config; AdapterError if they cannot be had."""
-        config = self.folder / CONFIG
-        try:
-            if config.stat().st_size > MAX_CONFIG:
-                raise AdapterError(f"{config} is {config.stat().st_size} bytes long; that is no adapter config")
-            raw = config.read_bytes()
-        except OSError as e:
-            raise AdapterError(f"{config} cannot be read: {e.strerror or e}") from None
-        if raw.startswith(LFS_POINTER):
-            raise AdapterError(f"{config} is a Git LFS pointer, not the config: run `git lfs pull` where it was cloned")
-        return raw
+        return read_bounded(self.folder / CONFIG, MAX_CONFIG, "adapter config")
 
 
 def find_adapter(path: str | os.PathLike[str], name: str | None = None) -> Place:

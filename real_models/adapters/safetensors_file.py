@@ -20,10 +20,9 @@ import numpy as np
 from grasp_theory import AdapterError, UnsupportedAdapterError
 
 from .tensors import TensorInfo
-from .text import parse_json_object, require_printable
+from .text import LFS_POINTER, parse_json_object, require_printable
 
 MAX_HEADER = 100_000_000  # the bound of the reference implementation
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 BITS = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
     **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),

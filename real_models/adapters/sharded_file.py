@@ -12,7 +12,7 @@ from grasp_theory import AdapterError
 
 from .safetensors_file import SafetensorsFile
 from .tensors import TensorInfo
-from .text import listing, parse_json_object
+from .text import listing, parse_json_object, read_bounded
 
 MAX_INDEX = 100_000_000
 AGAIN = "copy all files of one save again"
@@ -70,13 +70,7 @@ class ShardedFile:
 
 
 def _weight_map(path: Path) -> dict[str, str]:
-    try:
-        if path.stat().st_size > MAX_INDEX:
-            raise AdapterError(f"{path} is {path.stat().st_size} bytes long; that is no index of shards")
-        raw = path.read_bytes()
-    except OSError as e:
-        raise AdapterError(f"{path} cannot be read: {e.strerror or e}") from None
-    found = parse_json_object(raw, path).get("weight_map")
+    found = parse_json_object(read_bounded(path, MAX_INDEX, "index of shards"), path).get("weight_map")
     if not isinstance(found, dict) or not found:
         raise AdapterError(f"{path}: expected a weight_map from tensors to the files of the shards; {AGAIN}")
     for tensor, name in found.items():

@@ -10,6 +10,21 @@ from typing import Any
 from grasp_theory import AdapterError
 
 MAX_NAME = 2_000
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def read_bounded(path: Path, most: int, what: str) -> bytes:
+    """The bytes of a text file; AdapterError if it cannot be had, is too long for a ``what``, or a pointer to one."""
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise AdapterError(f"{path} is {size} bytes long; that is no {what}")
+        raw = path.read_bytes()
+    except OSError as e:
+        raise AdapterError(f"{path} cannot be read: {e.strerror or e}") from None
+    if raw.startswith(LFS_POINTER):
+        raise AdapterError(f"{path} is a Git LFS pointer, not the {what}: run `git lfs pull` where it was cloned")
+    return raw
 
 
 def parse_json_object(raw: bytes, what: str | Path) -> dict[str, Any]:

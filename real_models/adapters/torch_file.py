@@ -13,9 +13,9 @@ import numpy as np
 
 from grasp_theory import AdapterError, UnsupportedAdapterError
 
-from .safetensors_file import LFS_POINTER, READABLE
+from .safetensors_file import READABLE
 from .tensors import TensorInfo
-from .text import require_printable
+from .text import LFS_POINTER, require_printable
 
 ZIP = b"PK\x03\x04"
 CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}

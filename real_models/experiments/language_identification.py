@@ -14,7 +14,9 @@ from synthetic.experiment import Experiment
 
 from ..audit.effects import moved
 from ..comparison.configuration import read_cells
+from ..comparison.experiment import clustered_error
 from ..comparison.language import configurations, read_configuration, write_experiment
+from ..comparison.methods import ARMS
 from ..evaluation.judge import Estimate, Sample, estimate
 from ..methods import Hold
 from ..organisms.alignment import trait_axes
@@ -24,12 +26,11 @@ from ..organisms.evaluation import Scores
 from ..organisms.persona import cache_folder
 from ..organisms.runs import NaiveRun, naive_run
 from ..organisms.setup import Batches
-from ..organisms.text import ARMS, TextSpec
+from ..organisms.text import TextSpec
 from .real_runs import SMOLLM2, model_folder, real_folder
 
 DIRECTIONS = 8
 SEEDS = (2, 3)  # of the study: no choice was made on them
-CONTROLS = {"control": "control data", "neutral_data": "neutral data"}  # files of ARMS -> names of their rows
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
 def along(spec: TextSpec) -> dict[str, list[float]]:
     """The curves of one text organism that has files of its control and its neutral data."""
     naive = naive_run(spec)
-    arms = {"naive": naive.scores} | {CONTROLS[n]: naive_run(spec.on_arm(n)).scores for n in ARMS}
+    arms = {"naive": naive.scores} | {name: naive_run(spec.on_arm(field)).scores for name, field in ARMS.items()}
     found = {f"{name} {what}": curve for name, of in arms.items() for what, curve in _curves(spec, of).items()}
     V = trait_axes(spec)
     held = spec.trait_vectors() if moved(_change(spec, naive.scores, -1)) else None
@@ -136,8 +137,6 @@ def _change(spec: TextSpec, scores: Sequence[Scores], n: int) -> Estimate:
 
 
 def _error(spec: TextSpec, scores: Sequence[Scores], n: int) -> float:
-    from ..comparison.experiment import clustered_error
-
     return clustered_error(scores[n].per_prompt["drift"] - scores[0].per_prompt["drift"], spec.probes().clusters)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from synthetic.experiment import Experiment
 
-from ..adapters import Adapter, read_adapter
+from ..adapters import read_adapter
 from ..audit.effects import Effects, ask, measure_effects, moved
 from ..audit.parts import parts_of
 from ..evaluation.judge import Estimate
@@ -60,15 +61,20 @@ def where(spec: TextSpec, *, top: int | None = None) -> dict[str, float]:
         asked = {
             q: ask(path, model, tokenizer, most=spec.most) for q, path in (("drift", spec.pairs), ("task", spec.task))
         }
-        options = {"asked": asked, "pad": special_tokens(model=model, tokenizer=tokenizer).pad, "base": spec.model}
-
-        def effects(adapter: Adapter, *, of_parts: bool) -> Effects:
-            parts, factors = parts_of(adapter.updates, scopes=("pooled", "group"), top=top, draws=1)
-            return measure_effects(model, adapter, parts if of_parts else (), factors, **options)
-
-        found = effects(adapter, of_parts=False)
+        parts, factors = parts_of(adapter.updates, scopes=("pooled", "group"), top=top, draws=1)
+        measure = partial(
+            measure_effects,
+            model,
+            adapter,
+            factors=factors,
+            asked=asked,
+            pad=special_tokens(model=model, tokenizer=tokenizer).pad,
+            base=spec.model,
+            folder=Path(folder, "scores"),  # so that base and update are asked once
+        )
+        found = measure(())
         if moved(found.excess["drift"]):
-            found = effects(adapter, of_parts=True)
+            found = measure(parts)
     return dict(_values(found))
 
 

@@ -96,6 +96,11 @@ def test_index_that_is_none_is_refused(content, reason, sharded):
     refused(sharded, reason)
 
 
+def test_index_that_git_left_elsewhere_is_named(sharded):
+    (sharded / INDEX).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n")
+    refused(sharded, "Git LFS pointer, not the index of shards.*git lfs pull")
+
+
 def test_sharded_pickles_are_refused(sharded):
     (sharded / INDEX).rename(sharded / "adapter_model.bin.index.json")
     refused(sharded, "pickled weights in several shards", kind=UnsupportedAdapterError)
