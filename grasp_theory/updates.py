@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -63,6 +63,19 @@ class Update:
     def factor(self, name: Literal["B", "A"]) -> ndarray:
         """One factor; the other is not loaded where the source has a method ``factor``, as that of a file has."""
         return getattr(self.source, "factor", lambda name: getattr(self.lowrank, name))(name)
+
+
+def resolve_side(updates: Iterable[Update], side: AskedSide) -> Side:
+    """The side that is meant: "auto" is the read side where every known side is, else the write side."""
+    if side != "auto":
+        return side
+    return "read" if {u.side for u in updates} - {None} == {"read"} else "write"
+
+
+def on_side(updates: Sequence[Update], side: Side) -> list[Update]:
+    """Those that face this side; all of them where no module's side is known."""
+    known = any(u.side for u in updates)
+    return [u for u in updates if u.side == side or not known]
 
 
 def require_options(side: Any, top: Any) -> None:

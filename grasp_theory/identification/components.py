@@ -13,7 +13,7 @@ from .. import linalg
 from ..errors import InputError
 from ..moved import renamed
 from ..subspace import fix_sign
-from ..updates import LARGEST, AskedSide, Side, Update, require_options, require_size
+from ..updates import LARGEST, AskedSide, Side, Update, on_side, require_options, require_size, resolve_side
 from . import rule
 from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
@@ -178,16 +178,12 @@ def _check_options(side: str, pool: str, top: int, level: float) -> None:
         raise InputError(f"level must lie in [0.5, 1), got {level}")
 
 
-def _choose(updates: Sequence[Update], side: str) -> tuple[Side, list[Update], list[str]]:
+def _choose(updates: Sequence[Update], side: AskedSide) -> tuple[Side, list[Update], list[str]]:
     """(side, the updates it concerns, what to tell the user)."""
-    known = {u.side for u in updates} - {None}
-    if side == "auto":
-        chosen: Side = "read" if known == {"read"} else "write"
-    else:
-        chosen = "write" if side == "write" else "read"
-    if not known:  # the user may know better than the names; pooling needs to be asked for
-        return chosen, list(updates), [rule.NOTE_UNKNOWN.format("left" if chosen == "write" else "right")]
-    selected = [u for u in updates if u.side == chosen]
+    chosen = resolve_side(updates, side)
+    selected = on_side(updates, chosen)
+    if all(u.side is None for u in updates):  # the user may know better than the names; pooling needs to be asked for
+        return chosen, selected, [rule.NOTE_UNKNOWN.format("left" if chosen == "write" else "right")]
     if not selected:
         kinds = sorted({u.name.rsplit(".", 1)[-1] for u in updates})
         other = "read" if chosen == "write" else "write"

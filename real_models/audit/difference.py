@@ -11,6 +11,7 @@ from grasp_theory.identification.matrix import OverlapMatrix
 
 from ..adapters.patterns import by_pattern
 from .findings import OUTLIER, Finding
+from .robust import robust_spread
 
 SAME_START = 0.5  # cosine of the random factors; independent ones have 0 with standard deviation 1/√(r d)
 CONTINUED = 0.7  # cosine of both factors and of dW
@@ -146,7 +147,7 @@ def _size(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
     middle = float(np.median(list(logs.values())))
     name = max(logs, key=lambda n: abs(logs[n] - middle))
     by = float(np.exp(logs[name] - middle))
-    spread = 1.4826 * float(np.median([abs(x - middle) for x in logs.values()]))
+    spread = robust_spread(np.array(list(logs.values())))
     if abs(logs[name] - middle) > max(np.log(UNEQUAL), OUTLIER * spread):
         how = f"B's norm over A's: {UNEQUAL:g} times off the median, and robust z of its log at least {OUTLIER:g}"
         text = f"The sizes differ most in {name}: there B's over A's is {by:.3g} times what it is in the median module."

@@ -20,6 +20,7 @@ from grasp_theory.identification.start import EARLY, STEPS
 from ..adapters import Adapter
 from ..adapters.patterns import by_pattern, kind
 from ..adapters.text import percent
+from .robust import robust_spread
 
 RANDOM = 1.0  # B against A, above which B is no trained factor if its spectrum is flat too
 FLAT = 0.9  # (Σ S)²/(r Σ S²) of a random factor; trained ones were 0.12 to 0.78 in the median
@@ -184,7 +185,7 @@ def _depth(audit: Audit) -> Iterator[Finding]:
         inside = [m for n in thirds[top] for m in blocks[n][1]]
         yield audit.finding("depth", text, float(share[top]), inside, f"at least {percent(DEPTH)} in one third")
     logs = np.log(np.maximum(energies, 1e-300))
-    spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
+    spread = robust_spread(logs)
     for (place, modules), log, part in zip(blocks, logs, shares, strict=True):
         times = float(np.exp(log - np.median(logs)))
         if times >= OUTLIER and log - np.median(logs) >= OUTLIER * max(spread, 1e-9):

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from grasp_theory import AdapterError, GraspError, InputError, identify
 from grasp_theory.identification.matrix import Leading, OverlapMatrix, leading, overlaps
-from grasp_theory.updates import AskedSide, Side, Update, require_options
+from grasp_theory.updates import AskedSide, Side, Update, on_side, require_options, resolve_side
 from synthetic.runner.code_version import code_version
 from synthetic.runner.results import write_atomically
 from synthetic.runner.store import Store
@@ -29,6 +29,7 @@ from ..adapters.safetensors_file import SafetensorsFile
 from .difference import matrix_findings
 from .findings import OUTLIER, Finding, findings
 from .measurements import measurements
+from .robust import robust_spread
 
 Progress = Callable[[Iterable[Any], int], Iterator[Any]]
 FILES = (".json", ".safetensors", ".bin")  # what an adapter is read from
@@ -193,10 +194,7 @@ def look_at(name: str, place: Path, side: AskedSide, top: int) -> tuple[Surveyed
 def _row(name: str, adapter: Adapter, side: AskedSide, top: int) -> tuple[Surveyed, bytes]:
     report = identify(adapter.updates)
     numbers = measurements(report)
-    sides = {u.side for u in adapter.updates}
-    known = sides != {None}
-    chosen: Side = side if side != "auto" else "write" if "write" in sides or not known else "read"
-    compared = [u for u in adapter.updates if u.side == chosen or not known]
+    chosen = resolve_side(adapter.updates, side)
     row = Surveyed(
         name,
         base=adapter.config.base_model_name,
@@ -210,7 +208,7 @@ def _row(name: str, adapter: Adapter, side: AskedSide, top: int) -> tuple[Survey
         findings=tuple(findings(adapter, report)),
         warnings=adapter.warnings,
     )
-    return row, pack(compared, chosen, top)
+    return row, pack(on_side(adapter.updates, chosen), chosen, top)
 
 
 def outliers(rows: Sequence[Surveyed]) -> list[Outlier]:
@@ -228,7 +226,7 @@ def outliers(rows: Sequence[Surveyed]) -> list[Outlier]:
             values = np.array([row.numbers[key] for row in having])
             x = np.log(values) if log else values
             middle = float(np.median(x))
-            spread = 1.4826 * float(np.median(np.abs(x - middle)))
+            spread = robust_spread(x)
             if len(having) < ENOUGH or spread <= 1e-9 * max(1.0, abs(middle)):
                 continue
             for row, value, z in zip(having, values, (x - middle) / spread, strict=True):
