@@ -2,17 +2,18 @@
 
 Statement. dW = scaling * B A with B (m × r), A (r × d); B = Qb Rb, Aᵀ = Qa Ra (QR). The SVD x S yᵀ of the r × r core
 scaling * Rb Raᵀ gives that of dW: the same singular values (min(m, r, d) of them, the others of dW are 0) and vectors
-Qb x, Qa y, in O((m + d) r²); their squares add up to scaling² tr(BᵀB AAᵀ). The core from the Gram matrices,
-(BᵀB)^½ (AAᵀ)^½, has the same singular values; it is quicker, but its rounding errors are eps K²/s_i with K = |scaling|
-‖B‖‖A‖, not eps K, so it is used only where that bound is within tolerance and QR otherwise (``LowRank.svd``, whose own
-bound ``error`` is checked here). Gram with *Cholesky* raises on rank-deficient factors (every fresh LoRA: B = 0) and
-loses half of the digits otherwise. The result does not depend on the gauge: (B G, G⁻¹ A) gives the same S by QR, up to
-2 eps · cond(G) · K: G⁻¹ A is as inaccurate as that before anything is decomposed.
+Qb x, Qa y, in O((m + d) r²); their squares add up to scaling² tr(BᵀB AAᵀ). From the Gram matrices: with RᵀR = BᵀB
+(Cholesky, or the eigendecomposition where that finds a pivot below 0) the squares are the eigenvalues of scaling² R AAᵀ
+Rᵀ. This is quicker, but its rounding errors are eps K²/s_i with K = |scaling| ‖B‖‖A‖, not eps K, so it is used only
+where that bound is within tolerance and QR otherwise (``LowRank.svd``, whose own bound ``error`` is checked here).
+*Cholesky alone* raises on rank-deficient factors (every fresh LoRA: B = 0) and loses half of the digits of others. The
+result does not depend on the gauge: (B G, G⁻¹ A) gives the same S by QR, up to 2 eps · cond(G) · K: G⁻¹ A is as
+inaccurate as that before anything is decomposed.
 
 Assumes: G is invertible.
 
 Proof (here). dW = Qb (scaling Rb Raᵀ) Qaᵀ with orthonormal columns of Qb, Qa. Nonzero eigenvalues of X Y and Y X agree:
-those of dW dWᵀ = s² B (AAᵀ) Bᵀ are those of s² BᵀB AAᵀ, as are the squared singular values of s (BᵀB)^½ (AAᵀ)^½.
+those of dW dWᵀ = s² B (AAᵀ) Bᵀ are those of s² BᵀB AAᵀ = s² RᵀR AAᵀ, and of s² R AAᵀ Rᵀ.
 Gauge: B G G⁻¹ A = B A. Solving for G⁻¹A is backward stable: (G + E) Y = A, ‖E‖ <= c eps ‖G‖, so
 ‖B G Y − B A‖ = ‖B E Y‖ <= c eps ‖B‖‖G‖‖G⁻¹‖‖A‖; the rounding of B G has the same bound; Weyl. ∎
 
