@@ -7,9 +7,7 @@ from typing import Any
 
 from figures.rows import FOLDER, read_rows
 from figures.tables import Table
-from figures.tables.comparison import times
-from real_models.comparison.methods import find_compared
-from real_models.comparison.table import Result, summarise
+from figures.tables.language import language_model
 
 KINDS = {
     "naive": "nothing held",
@@ -21,35 +19,6 @@ KINDS = {
     "random": "random ones",
 }
 EXPLAINED = "language_explained.json"  # amount -> what `grasp explain --json` wrote
-
-
-def language_model() -> str:
-    """The pretrained language model, one experiment: every method at its preset, least drift first."""
-    found = summarise(read_rows(FOLDER / "language_model.csv"))
-    order = sorted(found, key=lambda line: (line.method != "naive", line.control, not line.whole, line.drift))
-    cells = [
-        [
-            find_compared(line.method).label(line.knob),
-            "control" if line.control else line.information,
-            f"{line.reached} of {line.seeds}",
-            f"{line.drift:+.2f}",
-            _excess(line),
-            "" if line.method == "naive" or not line.whole else times(line),
-            "" if line.conditional is None else f"{line.conditional:+.2f}",
-            "" if line.kept is None else f"{line.kept:+.2f}",
-            "" if line.neutral is None else f"{line.neutral:.3f}",
-        ]
-        for line in order
-    ]
-    heads = ["method", "uses", "task reached", "drift", "above the base", "less than naive"]
-    heads += ["in the training format", "kept", "neutral loss"]
-    return Table(heads, cells).markdown()
-
-
-def _excess(line: Result) -> str:
-    if line.excess is None or line.low is None or line.high is None:
-        return "" if line.excess is None else f"{line.excess:+.2f}"
-    return f"{line.excess:+.2f} ({line.low:+.2f} … {line.high:+.2f})"
 
 
 def language_model_pilot() -> str:
@@ -125,7 +94,7 @@ def _direction(found: dict[str, Any], index: int | None) -> dict[str, Any]:
 
 
 PARTS = {
-    "language-model": language_model,
+    "language-model": lambda: language_model().markdown(),
     "language-model-pilot": language_model_pilot,
     "language-model-identified": identified,
     "language-model-explained": explained,

@@ -77,14 +77,20 @@ def compare(
 def _prepared(config: Path | None, datasets: Path | None, base: Path | None, results: Path) -> Path | None:
     """The configuration file; where an experiment of the package is named, its files are written first."""
     from grasp_theory import InputError
+
+    if config is not None and str(config) in configurations() and not config.is_file():
+        return experiment_files(str(config), datasets, base, results)
+    if datasets is not None or base is not None:
+        raise InputError(f"--datasets and --base go with an experiment by name: {', '.join(configurations())}")
+    return config
+
+
+def experiment_files(name: str, datasets: Path | None, base: Path | None, results: Path) -> Path:
+    """The configuration of an experiment of the package, after its files are written to RESULTS/data."""
+    from grasp_theory import InputError
     from real_models.comparison.language import write_experiment
     from real_models.language_model import model_folder
 
-    if config is None or str(config) not in configurations() or config.is_file():
-        if datasets is not None or base is not None:
-            raise InputError(f"--datasets and --base go with an experiment by name: {', '.join(configurations())}")
-        return config
-    name = str(config)
     if datasets is None:
         raise InputError(f"{name} is made from public data sets: name their folder, --datasets FOLDER")
     base = base or model_folder()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Jobs, Results, make_folder
+from .compare import experiment_files
+from .options import DatasetsOption, Jobs, Results, make_folder
 from .verify import check_all
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ def reproduce(
     results: Results = Path("results"),
     full: Annotated[bool, typer.Option("--full", help="Full sweeps and all knobs: about an hour.")] = False,
     trials: Annotated[int, typer.Option(min=1, help="Adapters drawn for each point of the verdict's rates.")] = 40,
+    datasets: DatasetsOption = None,
     only: Annotated[list[str] | None, typer.Option(help="Only these stages (repeatable), as in stages.json.")] = None,
     jobs: Jobs = 2,
 ) -> None:
     """The whole claim in one command, and one report.
 
-    Statements, linear lab, audits, an organism's naive fine-tune, the comparison of methods. Minutes by default. Stages
+    Statements, linear lab, audits, an organism's naive fine-tune, the comparison of methods. Minutes by default. With
+    the data sets' folder, and the model of `grasp model smollm2`, the first steps of the study on it once more. Stages
     that are current are skipped, interrupted ones go on: type the same command again.
     """
     from figures.tables import console
@@ -36,7 +39,7 @@ def reproduce(
 
     make_folder(results)
     out = console()
-    stages = _stages(full, trials, jobs, out)
+    stages = _stages(full, trials, jobs, datasets, out)
     names = [stage.name for stage in stages]
     unknown = sorted(set(only or ()) - set(names))
     if unknown:
@@ -46,8 +49,9 @@ def reproduce(
     run_stages([s for s in stages if not only or s.name in only], results, options=options, tell=out.print)
 
 
-def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
+def _stages(full: bool, trials: int, jobs: int, datasets: Path | None, out: Console) -> list[Stage]:
     from figures.catalogue import csv_name, experiments
+    from figures.pages.summary import AGAIN
     from grasp_theory.statements.registry import ORDER, modules
     from synthetic.runner.stages import Stage
 
@@ -56,6 +60,10 @@ def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
     audit = ("planted-adapter", "planted.json", "planted.html")
     kinds = (".csv", ".json", ".html", ".png", ".pdf", "_components.csv", "_cost.csv", "_fronts.csv")
     written = tuple(f"comparison{kind}" for kind in kinds)
+    language = [
+        Stage("language", "a pretrained language model, the study's first steps again", _compare_modules(), (AGAIN,),
+              lambda folder: _language(folder, datasets)),
+    ]  # fmt: skip
     return [
         Stage("verify", "the statements of the theory", checked, ("verify.json",),
               lambda folder: check_all(ORDER, jobs=jobs, json=folder / "verify.json", folder=folder / "statements")),
@@ -70,6 +78,7 @@ def _stages(full: bool, trials: int, jobs: int, out: Console) -> list[Stage]:
               lambda folder: _organism(folder, full, jobs, out)),
         Stage("compare", "removal methods at matched task score", _compare_modules(), written,
               lambda folder: _compare(folder, full, jobs)),
+        *(language if datasets is not None else ()),
         Stage("report", "figures and report", _report_modules(), ("report.html", "report.md"),
               lambda folder: _report(folder, out)),
     ]  # fmt: skip
@@ -178,6 +187,32 @@ def _compare(folder: Path, full: bool, jobs: int) -> None:
     from real_models.comparison.study import study
 
     write_pages(study(_compared(full), folder, jobs=jobs, progress=progress), folder)
+
+
+def _language(folder: Path, datasets: Path | None) -> None:
+    """The naive run of the style's first seed up to the first step at which the study scored it, beside the study."""
+    from dataclasses import replace
+
+    from figures.pages.summary import AGAIN
+    from figures.rows import FOLDER, read_rows
+    from real_models.comparison.configuration import read_cells
+    from real_models.comparison.experiment import TextCell
+    from synthetic.runner.results import write_json
+    from synthetic.runner.sweep import sweep
+
+    config = experiment_files("smollm2-style", datasets, None, folder)
+    cell = next(c for c in read_cells(config)[0] if isinstance(c, TextCell) and c.method == "naive")
+    steps = cell.run_spec.every
+    cell = replace(cell, run_spec=replace(cell.run_spec, settings=replace(cell.run_spec.settings, steps=steps)))
+    rows = sweep("real_models.comparison.experiment", folder / "sweeps" / "language", cells=[cell], n_jobs=1).rows
+    committed = read_rows(FOLDER / "language_model.csv")
+    study = [r for r in committed if (r["organism"], r["method"]) == (cell.organism, cell.method)]
+
+    def at(table: list[dict[str, Any]], quantity: str) -> float:
+        return next(r["mean"] for r in table if (r["quantity"], r["points"]) == (quantity, steps))
+
+    scores = {name: [at(rows, name), at(study, name)] for name in ("task", "drift", "neutral")}
+    write_json(folder / AGAIN, {"schema_version": 1, "seed": cell.organism, "steps": steps, "scores": scores})
 
 
 def _compared(full: bool) -> list[Cell]:

@@ -14,10 +14,11 @@ from synthetic.runner.results import write_atomically
 
 from ..catalogue import FIGURES, csv_name, drawn
 from ..plots import headline
-from ..rows import read_rows
+from ..rows import FOLDER, read_rows
 from ..style import render
 from ..tables import Table
 from ..tables.comparison import least, times
+from ..tables.language import language_model
 from .html import Picture, markdown, page, picture, versions
 
 if TYPE_CHECKING:
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
 
 IDENTIFICATION = ("verdict-rates", "finding-rates", "planted-rates", "theorem-1", "phase-diagram", "worst-case")
 IDENTIFICATION += ("pooling", "samples", "training-time", "tail", "identification-run", "curation")
+LANGUAGE = ("language-model", "language-identification", "language-parts")
 REMOVAL = ("removal", "optimizer-leak", "rerouting", "who-wins", "compensation", "coupling")
+AGAIN = "language_again.json"
 HEADLINE = "Drift of the main methods where each first reaches the task score; lines: 95% intervals over seeds."
 
 
 def write_report(folder: Path) -> list[Path]:
-    """report.html (self-contained) and report.md in ``folder``, and the figures they show."""
+    """report.html (self-contained) and report.md in ``folder``, and the figures they show.
+
+    A figure whose table is not there, since hours of training make it, is that of the committed study, and says so.
+    """
     names = ("verify", "agreement", "organism", "comparison", "planted")
     data = {name: _load(folder / f"{name}.json") for name in names}
     found = [Result(**row) for row in data["comparison"]["rows"]]
@@ -41,7 +47,8 @@ def write_report(folder: Path) -> list[Path]:
     sections = [
         Section("Identification", _identification(data), [figures.pop(n) for n in IDENTIFICATION if n in figures]),
         Section("Removal", _removal(data), [figures.pop(n) for n in REMOVAL if n in figures]),
-        Section("Comparison", _comparison(found), list(figures.values()), _table(found)),
+        Section("A pretrained language model", _language(folder), [figures.pop(n) for n in LANGUAGE], language_model()),
+        Section("Comparison on models made here", _comparison(found), list(figures.values()), _table(found)),
         Section("What did not come out as claimed", against or ["Nothing that is checked here."], []),
     ]
     content = {
@@ -86,13 +93,13 @@ def _asked(folder: Path) -> list[tuple[str, str]]:
 
 
 def _figures(folder: Path) -> dict[str, Shown]:
-    """Name -> each figure of the catalogue whose table is there."""
+    """Name -> each figure of the catalogue."""
     shown = {}
     for name, entry in FIGURES.items():
-        if entry.organisms and not (folder / csv_name(name)).exists():
-            continue  # swept only when named
-        figure = drawn(name, folder / csv_name(name))
-        shown[name] = _shown(folder, name, figure, f"Figure {name}", entry.caption)
+        table, caption = folder / csv_name(name), entry.caption
+        if not table.exists():
+            table, caption = FOLDER / csv_name(name), f"{caption} The committed study: not measured in this run."
+        shown[name] = _shown(folder, name, drawn(name, table), f"Figure {name}", caption)
     return shown
 
 
@@ -170,6 +177,22 @@ def _removal(data: dict[str, Any]) -> list[str]:
         "(rerouting.csv).",
         "No method wins everywhere: the map of winners follows the theory's borders (who_wins.csv).",
     ]
+
+
+def _language(folder: Path) -> list[str]:
+    """The committed study, and the run of it that was done again if there is one."""
+    out = [
+        "SmolLM2-135M fine-tuned on answers in capitals: drift to other topics where each run first reaches the task, "
+        "in log-odds per token. Of the committed study (figures/data/language_model.csv, docs/language_model.md)."
+    ]
+    if not (folder / AGAIN).is_file():
+        return [
+            *out,
+            "None of its runs was done again: grasp model smollm2, then grasp reproduce --datasets FOLDER does one.",
+        ]
+    again = _load(folder / AGAIN)
+    compared = ", ".join(f"{name} {here:+.3f} (study: {there:+.3f})" for name, (here, there) in again["scores"].items())
+    return [*out, f"The naive run of seed {again['seed']} again, {again['steps']} steps: {compared} ({AGAIN})."]
 
 
 def _comparison(found: Sequence[Result]) -> list[str]:

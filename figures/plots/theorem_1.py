@@ -99,7 +99,7 @@ def _risk(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
         line = _of(rows, "n", quantity=quantity)
         points(ax, "n", line, label if quantity == "naive risk" else "", colour, marker)
         _law(ax, "n", line, BOUND, colour=colour if quantity == "naive risk" else "black")
-        at, place = line[3], (4, 4) if quantity == "risk" else (4, 5)
+        at, place = line[len(line) // 2], (4, 4) if quantity == "risk" else (4, 5)
         ax.annotate(label, (at["n"], at["mean"]), xytext=place, textcoords="offset points", fontsize=7)
     ax.set_yscale("log")
     values = (1, 3, 10, 30)

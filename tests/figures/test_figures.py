@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,9 @@ from figures.plots.language_identification import FOUND
 from figures.rows import FOLDER, read_rows
 from figures.style import new_figure, render
 from grasp_theory import InputError, identify
+from synthetic.experiment import table
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
+from synthetic.runner.sweep import load
 
 UNTITLED = ("optimizer-leak", "removal", "curation", "comparison")  # the first row's titles stand for their columns
 
@@ -35,6 +39,44 @@ def test_catalogue_figures_draw_with_embedded_fonts(name):
     for axis in (axis for axis in figure.axes if axis.get_label() != "<colorbar>"):
         assert axis.get_xlabel() or not axis.get_subplotspec().is_last_row()  # a column shares its label
         assert axis.get_title(loc="left") or axis.get_title() or name in UNTITLED
+
+
+def as_quick(module, rows):
+    """The table that a quick sweep makes, its cells and its theory; means are those of the nearest committed cell."""
+    experiment, groups = load(module), {}
+    cells = experiment.cells(True)
+    columns = [name for name in asdict(cells[0]) if name != experiment.along]
+    for row in rows:
+        groups.setdefault(tuple(row.get(c) for c in columns), []).append(row)
+
+    def apart(known, cell):
+        pairs = [(a, getattr(cell, c)) for a, c in zip(known, columns, strict=True)]
+        numbers = {int, float}
+        return sum(
+            abs(a - b) / (1 + abs(a) + abs(b))
+            if {type(a), type(b)} <= numbers
+            else 9.0 * (str(a or "") != str(b or ""))
+            for a, b in pairs
+        )
+
+    made = []
+    for cell in cells:
+        near = groups[min(groups, key=lambda known: apart(known, cell))]
+        points = len(getattr(cell, experiment.along)) if experiment.along else 0
+        curve = {r["quantity"]: experiment.along is not None and r[experiment.along] is not None for r in near}
+        means = {q: np.mean([r["mean"] for r in near if r["quantity"] == q]) for q in curve}
+        made += table(experiment, cell, {q: np.full((2, points) if curve[q] else 2, means[q]) for q in curve})
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, entry in FIGURES.items() if entry.experiments])
+def test_figures_of_the_lab_draw_the_table_of_a_quick_sweep(name):
+    """That of ``grasp reproduce``: fewer cells, fewer points on a line."""
+    rows = read_rows(FOLDER / csv_name(name))
+    quick = [row for module in FIGURES[name].experiments for row in as_quick(module, rows)]
+    assert quick
+    assert builder(name)(quick).axes
 
 
 def test_picture_is_a_png_where_no_kind_is_asked_for():

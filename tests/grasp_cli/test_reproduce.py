@@ -9,10 +9,11 @@ import shutil
 import pytest
 
 import grasp_cli
-from figures.catalogue import FIGURES, csv_name
+from figures.catalogue import FIGURES, csv_name, experiments
 from figures.pages import summary
 from figures.pages.summary import failures, write_report
 from figures.rows import FOLDER, read_rows
+from figures.tables.language import language_model
 from grasp_theory.identification.report import plain
 from grasp_theory.statements.checks import find, verify
 from real_models.comparison.table import summarise
@@ -53,9 +54,9 @@ def test_reproduce_refuses_unknown_stages(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """The committed tables, with the small files that the other stages would leave."""
+    """The tables that a run measures, from the committed ones, and the small files that its other stages leave."""
     folder = tmp_path_factory.mktemp("results")
-    for name in FIGURES:
+    for name in (*experiments(), "verdict-rates", "comparison", "comparison-fronts"):
         shutil.copy(FOLDER / csv_name(name), folder)
     swept = [
         Sweep(load(module), read_rows(folder / csv_name(name)), 1, 0, 0.0).record()
@@ -80,9 +81,13 @@ def results(tmp_path_factory):
 
 def test_report_is_whole_and_self_contained(results, monkeypatch):
     folder, made = results
-    some = {name: FIGURES[name] for name in ("verdict-rates", "pooling", "worst-case")}  # test_figures draws them all
+    some = {
+        name: FIGURES[name] for name in ("verdict-rates", "pooling", *summary.LANGUAGE)
+    }  # test_figures draws them all
     monkeypatch.setattr(summary, "FIGURES", some)
     html, text = write_report(folder)
+    assert text.read_text().count("The committed study: not measured in this run.") == len(summary.LANGUAGE)
+    assert language_model().markdown() in text.read_text()
     page = html.read_text()
     assert page.count("data:image/svg+xml;base64,") == len(some) + 1 > 3  # the headline
     assert "://" not in page
@@ -94,6 +99,14 @@ def test_report_is_whole_and_self_contained(results, monkeypatch):
     of = [r for r in made["comparison"]["rows"] if r["variant"] == "style" and r["preset"] and not r["control"]]
     least = min((r for r in of if r["information"] == "data" and r["reached"] == r["seeds"]), key=lambda r: r["drift"])
     assert f"style: least drift of those that use data: {least['method']}, {least['drift']:.3f}." in page
+
+
+def test_report_shows_the_run_on_the_language_model_beside_the_study(results, monkeypatch):
+    folder, _ = results
+    monkeypatch.setattr(summary, "FIGURES", {name: FIGURES[name] for name in summary.LANGUAGE})
+    (folder / summary.AGAIN).write_text(json.dumps({"seed": 2, "steps": 5, "scores": {"drift": [-0.46, -0.4596]}}))
+    _, text = write_report(folder)
+    assert "naive run of seed 2 again, 5 steps: drift -0.460 (study: -0.460)" in text.read_text()
 
 
 def test_report_says_what_did_not_come_out(results):
