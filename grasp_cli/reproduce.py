@@ -80,7 +80,7 @@ def _stages(full: bool, trials: int, jobs: int, datasets: Path | None, out: Cons
               lambda folder: _compare(folder, full, jobs)),
         *(language if datasets is not None else ()),
         Stage("report", "figures and report", _report_modules(), ("report.html", "report.md"),
-              lambda folder: _report(folder, out)),
+              lambda folder: _report(folder, jobs, out)),
     ]  # fmt: skip
 
 
@@ -222,8 +222,11 @@ def _compared(full: bool) -> list[Cell]:
     return make_cells(("style",), STUDY[:3], list(COMPARED)) if full else cells(True)
 
 
-def _report(folder: Path, out: Console) -> None:
+def _report(folder: Path, jobs: int, out: Console) -> None:
     from figures.pages.summary import write_report
+    from figures.tables import progress
 
-    for path in write_report(folder):
+    with progress("figures") as watch:
+        written = write_report(folder, jobs=jobs, progress=watch)
+    for path in written:
         out.print(f"     {path}")

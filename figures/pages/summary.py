@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from real_models.comparison.methods import CLASSES
 from real_models.comparison.table import Result, void, weak
 from synthetic.runner.results import write_atomically
+from synthetic.runner.sweep import Progress
+from synthetic.runner.workers import in_workers
 
 from ..catalogue import FIGURES, csv_name, drawn
 from ..plots import headline
@@ -32,10 +34,14 @@ AGAIN = "language_again.json"
 HEADLINE = "Drift of the main methods where each first reaches the task score; lines: 95% intervals over seeds."
 
 
-def write_report(folder: Path) -> list[Path]:
+def write_report(folder: Path, *, jobs: int = 1, progress: Progress | None = None) -> list[Path]:
     """report.html (self-contained) and report.md in ``folder``, and the figures they show.
 
     A figure whose table is not there, since hours of training make it, is that of the committed study, and says so.
+
+    Args:
+        jobs: processes that draw.
+        progress: wraps the stream of figures.
     """
     names = ("verify", "agreement", "organism", "comparison", "planted")
     data = {name: _load(folder / f"{name}.json") for name in names}
@@ -43,7 +49,7 @@ def write_report(folder: Path) -> list[Path]:
     against = failures(data)
     off = f"{len(against)} things did not come out as claimed" if against else "Everything checked came out as claimed"
     opening = headline.build(read_rows(folder / "comparison.csv"))
-    figures = _figures(folder)
+    figures = _figures(folder, jobs, progress)
     sections = [
         Section("Identification", _identification(data), [figures.pop(n) for n in IDENTIFICATION if n in figures]),
         Section("Removal", _removal(data), [figures.pop(n) for n in REMOVAL if n in figures]),
@@ -92,15 +98,20 @@ def _asked(folder: Path) -> list[tuple[str, str]]:
     return [("results", folder.resolve().name), *((name, str(value)) for name, value in options.items())]
 
 
-def _figures(folder: Path) -> dict[str, Shown]:
+def _figures(folder: Path, jobs: int, progress: Progress | None) -> dict[str, Shown]:
     """Name -> each figure of the catalogue."""
-    shown = {}
-    for name, entry in FIGURES.items():
-        table, caption = folder / csv_name(name), entry.caption
-        if not table.exists():
-            table, caption = FOLDER / csv_name(name), f"{caption} The committed study: not measured in this run."
-        shown[name] = _shown(folder, name, drawn(name, table), f"Figure {name}", caption)
-    return shown
+    from joblib import delayed
+
+    made = in_workers([delayed(_drawn)(folder, name) for name in FIGURES], jobs)
+    return {shown.name: shown for shown in (progress(made, len(FIGURES)) if progress else made)}
+
+
+def _drawn(folder: Path, name: str) -> Shown:
+    """One of them."""
+    table, caption = folder / csv_name(name), FIGURES[name].caption
+    if not table.exists():
+        table, caption = FOLDER / csv_name(name), f"{caption} The committed study: not measured in this run."
+    return _shown(folder, name, drawn(name, table), f"Figure {name}", caption)
 
 
 def _shown(folder: Path, name: str, figure: Figure, alt: str, caption: str) -> Shown:
