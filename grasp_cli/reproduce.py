@@ -29,7 +29,7 @@ def reproduce(
     """The whole claim in one command, and one report.
 
     Statements, linear lab, audits, an organism's naive fine-tune, the comparison of methods. Minutes by default. With
-    the data sets' folder, and the model of `grasp model smollm2`, the first steps of the study on it once more. Stages
+    the data sets' folder, and the model of `grasp model smollm2`, one run of the study on it once more. Stages
     that are current are skipped, interrupted ones go on: type the same command again.
     """
     from figures.tables import console
@@ -61,7 +61,7 @@ def _stages(full: bool, trials: int, jobs: int, datasets: Path | None, out: Cons
     kinds = (".csv", ".json", ".html", ".png", ".pdf", "_components.csv", "_cost.csv", "_fronts.csv")
     written = tuple(f"comparison{kind}" for kind in kinds)
     language = [
-        Stage("language", "a pretrained language model, the study's first steps again", _compare_modules(), (AGAIN,),
+        Stage("language", "a pretrained language model, one run of the study again", _compare_modules(), (AGAIN,),
               lambda folder: _language(folder, datasets)),
     ]  # fmt: skip
     return [
@@ -80,7 +80,7 @@ def _stages(full: bool, trials: int, jobs: int, datasets: Path | None, out: Cons
               lambda folder: _compare(folder, full, jobs)),
         *(language if datasets is not None else ()),
         Stage("report", "figures and report", _report_modules(), ("report.html", "report.md"),
-              lambda folder: _report(folder, jobs, out)),
+              lambda folder: _report(folder, jobs, out), (AGAIN,)),
     ]  # fmt: skip
 
 
@@ -190,29 +190,26 @@ def _compare(folder: Path, full: bool, jobs: int) -> None:
 
 
 def _language(folder: Path, datasets: Path | None) -> None:
-    """The naive run of the style's first seed up to the first step at which the study scored it, beside the study."""
-    from dataclasses import replace
-
+    """The naive run of the style's first seed, one cell of `grasp compare smollm2-style`, beside that of the study."""
     from figures.pages.summary import AGAIN
     from figures.rows import FOLDER, read_rows
+    from figures.tables import progress
     from real_models.comparison.configuration import read_cells
-    from real_models.comparison.experiment import TextCell
     from synthetic.runner.results import write_json
     from synthetic.runner.sweep import sweep
 
-    config = experiment_files("smollm2-style", datasets, None, folder)
-    cell = next(c for c in read_cells(config)[0] if isinstance(c, TextCell) and c.method == "naive")
-    steps = cell.run_spec.every
-    cell = replace(cell, run_spec=replace(cell.run_spec, settings=replace(cell.run_spec.settings, steps=steps)))
-    rows = sweep("real_models.comparison.experiment", folder / "sweeps" / "language", cells=[cell], n_jobs=1).rows
-    committed = read_rows(FOLDER / "language_model.csv")
-    study = [r for r in committed if (r["organism"], r["method"]) == (cell.organism, cell.method)]
+    cell = read_cells(experiment_files("smollm2-style", datasets, None, folder))[0][0]
+    with progress("SmolLM2") as track:
+        store = folder / "sweeps" / "comparison"
+        rows = sweep("real_models.comparison.experiment", store, cells=[cell], n_jobs=1, progress=track).rows
+    study = read_rows(FOLDER / "language_model.csv")
 
-    def at(table: list[dict[str, Any]], quantity: str) -> float:
-        return next(r["mean"] for r in table if (r["quantity"], r["points"]) == (quantity, steps))
+    def drifts(table: list[dict[str, Any]]) -> list[float]:
+        asked = (cell.organism, cell.method, "drift")
+        return [r["mean"] for r in table if (r["organism"], r["method"], r["quantity"]) == asked]
 
-    scores = {name: [at(rows, name), at(study, name)] for name in ("task", "drift", "neutral")}
-    write_json(folder / AGAIN, {"schema_version": 1, "seed": cell.organism, "steps": steps, "scores": scores})
+    found = {"method": cell.method, "seed": cell.organism, "steps": list(cell.points)}
+    write_json(folder / AGAIN, {"schema_version": 1} | found | {"drift": drifts(rows), "study": drifts(study)})
 
 
 def _compared(full: bool) -> list[Cell]:

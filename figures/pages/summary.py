@@ -31,6 +31,7 @@ IDENTIFICATION += ("pooling", "samples", "training-time", "tail", "identificatio
 LANGUAGE = ("language-model", "language-identification", "language-parts")
 REMOVAL = ("removal", "optimizer-leak", "rerouting", "who-wins", "compensation", "coupling")
 AGAIN = "language_again.json"
+SHOWN_AGAIN = {"steps": "d", "drift": "+.3f", "study": "+.3f"}
 HEADLINE = "Drift of the main methods where each first reaches the task score; lines: 95% intervals over seeds."
 
 
@@ -202,8 +203,9 @@ def _language(folder: Path) -> list[str]:
             "None of its runs was done again: grasp model smollm2, then grasp reproduce --datasets FOLDER does one.",
         ]
     again = _load(folder / AGAIN)
-    compared = ", ".join(f"{name} {here:+.3f} (study: {there:+.3f})" for name, (here, there) in again["scores"].items())
-    return [*out, f"The naive run of seed {again['seed']} again, {again['steps']} steps: {compared} ({AGAIN})."]
+    steps, drift, study = (", ".join(f"{x:{form}}" for x in again[key]) for key, form in SHOWN_AGAIN.items())
+    done = f"The {again['method']} run of seed {again['seed']} again: drift after {steps} steps {drift}"
+    return [*out, f"{done}; in the study {study} ({AGAIN})."]
 
 
 def _comparison(found: Sequence[Result]) -> list[str]:

@@ -22,6 +22,7 @@ class Stage:
 
     Attributes:
         modules: the code that they depend on.
+        reads: what of earlier stages' outputs they depend on.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Stage:
     modules: tuple[str, ...]
     outputs: tuple[str, ...]
     run: Callable[[Path], None]
+    reads: tuple[str, ...] = ()
 
 
 def run_stages(
@@ -36,9 +38,9 @@ def run_stages(
 ) -> list[str]:
     """Run what is not current, in order; the names of those that ran.
 
-    A stage is current if it ran with the same code and options, and its outputs are byte for byte those it left. The
-    record is written after the outputs, so a stage that was interrupted runs again (and goes on where its own cells
-    are kept). timings.json says how long the stages that ran took; it is never read.
+    A stage is current if it ran with the same code and options, and what it read and its outputs are byte for byte as
+    it left them. The record is written after the outputs, so a stage that was interrupted runs again (and goes on where
+    its own cells are kept). timings.json says how long the stages that ran took; it is never read.
     """
     record = _read(folder / RECORD)
     seconds: dict[str, float] = {}
@@ -65,7 +67,7 @@ def _key(stage: Stage, options: Mapping[str, Any]) -> str:
 
 
 def _digests(stage: Stage, folder: Path) -> dict[str, str | None]:
-    return {name: _digest(folder / name) for name in stage.outputs}
+    return {name: _digest(folder / name) for name in (*stage.outputs, *stage.reads)}
 
 
 def _digest(path: Path) -> str | None:

@@ -104,9 +104,13 @@ def test_report_is_whole_and_self_contained(results, monkeypatch):
 def test_report_shows_the_run_on_the_language_model_beside_the_study(results, monkeypatch):
     folder, _ = results
     monkeypatch.setattr(summary, "FIGURES", {name: FIGURES[name] for name in summary.LANGUAGE})
-    (folder / summary.AGAIN).write_text(json.dumps({"seed": 2, "steps": 5, "scores": {"drift": [-0.46, -0.4596]}}))
+    again = {"method": "naive", "seed": 2, "steps": [0, 5], "drift": [-0.566, -0.46], "study": [-0.566, -0.459]}
+    (folder / summary.AGAIN).write_text(json.dumps(again))
     _, text = write_report(folder)
-    assert "naive run of seed 2 again, 5 steps: drift -0.460 (study: -0.460)" in text.read_text()
+    assert (
+        "naive run of seed 2 again: drift after 0, 5 steps -0.566, -0.460; in the study -0.566, -0.459"
+        in text.read_text()
+    )
 
 
 def test_report_says_what_did_not_come_out(results):

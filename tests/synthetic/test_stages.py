@@ -49,6 +49,25 @@ def test_stages_run_once_and_say_so(work):
     assert work.ran == ["first", "second"]
 
 
+@pytest.mark.parametrize("reads", [(), ("a.txt",)])
+def test_a_stage_runs_again_when_what_it_reads_changed(tmp_path, reads):
+    text = ["a"]
+    modules = ("synthetic.runner.results",)
+
+    def run(**options):
+        stages = [
+            Stage("first", "one", modules, ("a.txt",), lambda folder: (folder / "a.txt").write_text(text[0])),
+            Stage("second", "two", modules, ("b.txt",), lambda folder: (folder / "b.txt").write_text("b"), reads),
+        ]
+        return run_stages(stages, tmp_path, options=options, tell=[].append)
+
+    assert run() == ["first", "second"]
+    assert run() == []
+    text[0] = "other"
+    (tmp_path / "a.txt").unlink()
+    assert run() == (["first", "second"] if reads else ["first"])
+
+
 @pytest.mark.parametrize("change", ["edited", "removed", "inside"])
 def test_stages_run_again_when_an_output_changed(work, change):
     work.run()
