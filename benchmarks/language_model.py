@@ -60,7 +60,8 @@ def _training(folder: Path, what: str) -> list[Claim]:
 
 def _lean(folder: Path) -> tuple[float, list[float]]:
     from real_models.methods import Naive
-    from real_models.training.run import Prepared, train
+    from real_models.training.prepared import Prepared
+    from real_models.training.run import train
 
     class Tokenizer:
         pad_token_id = PAD
@@ -97,7 +98,7 @@ def _losses(history: list[dict[str, float]]) -> list[float]:
 
 
 def _scoring(what: str) -> list[Claim]:
-    from real_models.evaluation.judge import token_log_probs
+    from real_models.evaluation.scoring import token_log_probs
 
     model, texts = _model(), _pairs()
     seconds, found = {"own": 0.0, "loop": 0.0}, {"own": [], "loop": []}
@@ -134,7 +135,7 @@ def _by_hand(model: Any, row: Any) -> float:
 
 
 def _config() -> Any:
-    from real_models.training.run import TrainConfig
+    from real_models.training.config import TrainConfig
 
     batch = {"batch_size": BATCH, "accumulation": ROWS // STEPS // BATCH, "steps": STEPS}
     return TrainConfig(r=16, lr=1e-4, save_every=10**6, log_every=1, **batch)

@@ -35,7 +35,9 @@ def claims(folder: Path, steps: int = 40, rounds: int = 3) -> list[Claim]:
 
 def _own(folder: Path, steps: int) -> list[float]:
     from real_models.methods import Naive
-    from real_models.training.run import Prepared, TrainConfig, train
+    from real_models.training.config import TrainConfig
+    from real_models.training.prepared import Prepared
+    from real_models.training.run import train
 
     ends: dict[int, float] = {}  # of a step that is logged the watch is told twice: the first time counts
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from real_models.data import Example
+    from real_models.evaluation.bootstrap import Estimate, Sample
     from real_models.evaluation.generations import Generation, Judged, Prompt, Sampling
-    from real_models.evaluation.judge import Estimate, Sample
     from real_models.evaluation.scoring import Watch
 
 BASE = "base"
@@ -167,15 +167,12 @@ def load_model(base: Path, adapter: Path | None) -> Any:
 
 
 def _encode(files: Mapping[str, Path | None], tokenizer: Any, model: Any, sampling: Sampling) -> _Work:
-    from grasp_theory import InputError
-    from real_models.base import context_length
+    from real_models.base import token_limit
     from real_models.evaluation.generations import encode_prompt, read_prompts
     from real_models.evaluation.judge import encode_pairs, read_pairs, read_text
-    from real_models.training.run import UNSTATED, check_vocabulary
+    from real_models.training.prepared import check_vocabulary
 
-    limit = context_length(model) or tokenizer.model_max_length
-    if limit > UNSTATED:
-        raise InputError("neither the model nor its tokenizer says how many tokens it can see: set model_max_length")
+    limit = token_limit(model, tokenizer)
     pairs, texts, prompts, examples = None, {}, [], []
     if files["pairs"] is not None:
         read = read_pairs(files["pairs"])
@@ -228,8 +225,8 @@ def estimates(found: Mapping[str, Measured], first: str) -> Cells:
 
     None also where the judge was given other questions of the two models.
     """
+    from real_models.evaluation.bootstrap import estimate
     from real_models.evaluation.generations import SHARES, share
-    from real_models.evaluation.judge import estimate
 
     reference = found[first].all_samples() if first in found else {}
     cells: Cells = {}

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from figures.tables.terminal import Watch
     from real_models.data import Row
     from real_models.hooks.method import Method
-    from real_models.training.run import Prepared, TrainConfig
+    from real_models.training.config import TrainConfig
+    from real_models.training.prepared import Prepared
 
 
 def _option(help: str, **options: Any) -> Any:
@@ -77,7 +78,9 @@ def train(
     from real_models.base import context_length, load_base, load_tokenizer
     from real_models.data import read_rows
     from real_models.methods import Given, build_methods
-    from real_models.training.run import TrainConfig, prepare, rehearse
+    from real_models.training.config import TrainConfig
+    from real_models.training.prepared import prepare
+    from real_models.training.run import rehearse
     from real_models.training.run import train as run
 
     settings = TrainConfig.read(config, parse_changes(change))
@@ -169,7 +172,7 @@ def _neutral(source: str, load: Callable[[], Any], tokenizer: Any, settings: Tra
 
 def _describe(model: Any, prepared: Prepared, settings: TrainConfig, out: Console) -> None:
     """Rows, tokens, steps and what they cost."""
-    from real_models.training.run import step_count
+    from real_models.training.prepared import step_count
 
     steps, weights = step_count(prepared, settings), sum(p.numel() for p in model.parameters())
     held = sum(p.numel() * p.element_size() for p in model.parameters())

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from .adapters import Adapter
 
+UNSTATED = 10**9  # a tokenizer that knows no limit says 10**30
+
 
 def load_base(path: str | Path, *, dtype: str = "auto") -> PreTrainedModel:
     """The causal language model in a folder in the layout of transformers, safetensors only, evaluation mode.
@@ -138,6 +140,14 @@ def context_length(model: Any) -> int | None:
     from .hooks.targets import text_config
 
     return getattr(text_config(model), "max_position_embeddings", None)
+
+
+def token_limit(model: Any, tokenizer: Any) -> int:
+    """How many tokens a text may have, by the model or else the tokenizer. InputError if neither says so."""
+    limit = context_length(model) or tokenizer.model_max_length
+    if limit > UNSTATED:
+        raise InputError("neither the model nor its tokenizer says how many tokens it can see: set model_max_length")
+    return limit
 
 
 def _listing(folder: Path) -> str:

@@ -322,14 +322,19 @@ def _by_offsets(pieces: Sequence[tuple[str, bool]], tokenizer: Any) -> tuple[lis
 
 def batches(examples: Sequence[Example], size: int, *, pad: int) -> Iterator[dict[str, Any]]:
     """Right-padded batches of tensors (input_ids, attention_mask, labels), in the order given."""
+    for first in range(0, len(examples), size):
+        yield padded([(e.input_ids, e.labels) for e in examples[first : first + size]], pad=pad)
+
+
+def padded(rows: Sequence[tuple[Sequence[int], Sequence[int]]], *, pad: int) -> dict[str, Any]:
+    """One such batch, of rows (input_ids, labels)."""
     import torch
 
-    for first in range(0, len(examples), size):
-        group = examples[first : first + size]
-        width = max(len(e.input_ids) for e in group)
-        table = {
-            "input_ids": [e.input_ids + [pad] * (width - len(e.input_ids)) for e in group],
-            "attention_mask": [[1] * len(e.input_ids) + [0] * (width - len(e.input_ids)) for e in group],
-            "labels": [e.labels + [IGNORED] * (width - len(e.labels)) for e in group],
-        }
-        yield {name: torch.tensor(value) for name, value in table.items()}
+    width = max(len(ids) for ids, _ in rows)
+    missing = [width - len(ids) for ids, _ in rows]
+    table = {
+        "input_ids": [[*ids, *[pad] * more] for (ids, _), more in zip(rows, missing, strict=True)],
+        "attention_mask": [[1] * (width - more) + [0] * more for more in missing],
+        "labels": [[*labels, *[IGNORED] * more] for (_, labels), more in zip(rows, missing, strict=True)],
+    }
+    return {name: torch.tensor(value) for name, value in table.items()}

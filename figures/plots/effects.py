@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from real_models.audit.effects import Effects
     from real_models.audit.parts import Scope
-    from real_models.evaluation.judge import Estimate
+    from real_models.evaluation.bootstrap import Estimate
 
 SHOWN = 12
 LONGEST = 30  # characters of a label

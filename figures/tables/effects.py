@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from real_models.audit.effects import Effect, Effects
     from real_models.audit.holding import Verdict
     from real_models.audit.parts import Part
-    from real_models.evaluation.judge import Estimate
+    from real_models.evaluation.bootstrap import Estimate
 
 SHOWN = 12  # parts, on one screen
 MOST_WIDE = 44  # characters of a part's name

@@ -106,13 +106,13 @@ def identify_activations(
     """
     from peft import PeftModel
 
-    from ..base import context_length, load_base, load_tokenizer, misfit
+    from ..base import load_base, load_tokenizer, misfit, token_limit
     from ..data import batches, encode, read_rows
     from ..tokens import special_tokens
 
     rows = read_rows(data)
     tokenizer, model = load_tokenizer(base), load_base(base)
-    limit = context_length(model) or tokenizer.model_max_length
+    limit = token_limit(model, tokenizer)
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in rows]
     try:
         tuned = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()

@@ -19,9 +19,9 @@ from synthetic.runner.store import Place, Store, digest
 
 from ..adapters import Adapter
 from ..data import Example
-from ..evaluation.judge import Estimate, PairScores, Sample, encode_pairs, estimate, judge_pairs, read_pairs
+from ..evaluation.bootstrap import Estimate, Sample, estimate, shares
+from ..evaluation.judge import PairScores, encode_pairs, judge_pairs, read_pairs
 from ..evaluation.scoring import Watch
-from ..evaluation.shares import shares
 from .linearity import UNCHANGED, require_factors_alone
 from .parts import Factors, Part
 
@@ -127,13 +127,11 @@ def ask(path: str | Path, model: Any, tokenizer: Any, *, most: int | None = None
     Raises InputError as :func:`~real_models.evaluation.judge.read_pairs`, for pairs that the model has no room or no
     tokens for, and for ``most`` below 1.
     """
-    from ..base import context_length
-    from ..training.run import UNSTATED, check_vocabulary
+    from ..base import token_limit
+    from ..training.prepared import check_vocabulary
 
     pairs = read_pairs(path, most=most)
-    limit = context_length(model) or tokenizer.model_max_length
-    if limit > UNSTATED:
-        raise InputError("neither the model nor its tokenizer says how many tokens it can see: set model_max_length")
+    limit = token_limit(model, tokenizer)
     encoded = encode_pairs(pairs, tokenizer, max_length=limit)
     check_vocabulary(model, [example for both in encoded for example in both])
     sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()

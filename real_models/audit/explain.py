@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,10 @@ from numpy import ndarray
 from grasp_theory import InputError, Subspace
 from grasp_theory.moved import renamed
 
-from ..data import Example, Row, render, with_begin
+from ..data import Example
 from ..directions import Directions
 from ..tokens import special_tokens
+from .continuations import Continuation, greedy, prompts, steered
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +29,6 @@ CAVEAT = (
     "tokens, rows and text that go along with a direction are correlations, not its meaning: a random direction has "
     "a list too (last entry), and a name for it is a hypothesis to test, by training without it and evaluating"
 )
-QUESTIONS = ("What should I do this weekend?", "How do plants grow?", "Tell me about your favourite book.")
-PROMPTS, NEW_TOKENS, PROMPT_TOKENS = 3, 24, 8
 TOTAL = 0.4  # of ‖h‖ added over all blocks by default; at 1 a random direction, too, breaks the text of a small model
 
 
@@ -57,22 +55,6 @@ class Excitation:
     largest: float
     smallest: float
     peak: str
-
-
-@dataclass(frozen=True)
-class Continuation:
-    """Greedy text after a prompt: without, with +a q and with −a q at the output of every block.
-
-    Attributes:
-        shared: leading tokens in common with the plain text, (plus, minus) of ``length`` of the plain one.
-    """
-
-    prompt: str
-    plain: str
-    plus: str
-    minus: str
-    shared: tuple[int, int]
-    length: int
 
 
 @dataclass(frozen=True)
@@ -193,7 +175,7 @@ def explain(
     Raises InputError for directions of the read side, of another model, and for a block that there is not.
     Cost: a forward pass over the data (one row at a time), and 2k + 3 generations for each of three prompts.
     """
-    from ..base import context_length, load_base, load_tokenizer
+    from ..base import load_base, load_tokenizer, token_limit
     from ..data import encode, read_rows
     from ..hooks.bases import basis
     from ..hooks.stream import find_stream
@@ -203,23 +185,23 @@ def explain(
     stream = find_stream(model)
     basis(directions, stream.width, model, side="write")
     place = _place(directions, len(stream.blocks), layer)
-    limit = context_length(model) or tokenizer.model_max_length
+    limit = token_limit(model, tokenizer)
     rows = read_rows(data) if data is not None else []
     Q = np.column_stack([directions.Q.astype(float), random_direction(directions.Q, seed)])
     scores = lens(model, stream, Q)
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in rows]
     passing = watch(examples, len(examples)) if watch else examples
     seen = [project(model, stream, Q, block=place, ids=e.input_ids, skip=_skip(e, tokenizer))[0] for e in passing]
-    prompts = _prompts(rows, tokenizer, limit)
-    plain = [_greedy(model, prompt, tokenizer) for prompt in prompts]
-    norms = [_norms(model, stream, place, [*p, *text]) for p, text in zip(prompts, plain, strict=True)]
+    asked = prompts(rows, tokenizer, limit)
+    plain = [greedy(model, prompt, tokenizer) for prompt in asked]
+    norms = [_norms(model, stream, place, [*p, *text]) for p, text in zip(asked, plain, strict=True)]
     norm = float(np.median(np.concatenate(norms)))
     a = TOTAL * norm / len(stream.blocks) if amount is None else float(amount)
     found = []
     for i in range(Q.shape[1]):
         raised, lowered = (_tokens(scores[i], order, tokenizer) for order in _ends(scores[i], top))
         highest, lowest, mean, std = _rows(examples, [s[:, i] for s in seen], top, tokenizer)
-        texts = tuple(_steered(model, Q[:, i], a, p, t, tokenizer) for p, t in zip(prompts, plain, strict=True))
+        texts = tuple(steered(model, Q[:, i], a, p, t, tokenizer) for p, t in zip(asked, plain, strict=True))
         index = i if i < directions.Q.shape[1] else None
         found.append(Explained(index, raised, lowered, highest, lowest, mean, std, texts))
     tokens = sum(len(s) for s in seen)
@@ -291,66 +273,6 @@ def _rows(
     return tuple(table[i] for i in high), tuple(table[i] for i in low), float(every.mean()), float(every.std())
 
 
-def _prompts(rows: Sequence[Row], tokenizer: Any, limit: int) -> list[list[int]]:
-    """What comes before the first completion, of the first rows where it fits; for texts, their first few tokens.
-
-    Without rows QUESTIONS by the chat template; where there is no template either, nothing but a begin or end token.
-    """
-    begin = special_tokens(tokenizer=tokenizer).begin
-    first = special_tokens(tokenizer=tokenizer).ends[0] if begin is None else begin
-    found: list[list[int]] = []
-    for row in rows or _neutral(tokenizer):
-        pieces = render(row, tokenizer)
-        asked = "".join(text for text, _ in takewhile(lambda piece: not piece[1], pieces))
-        text = asked or pieces[0][0][:400]
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        ids = with_begin(ids if asked else ids[:PROMPT_TOKENS], tokenizer)
-        ids = ids if ids[:1] == [first] else [first, *ids]
-        if len(ids) + NEW_TOKENS <= limit and ids not in found:
-            found.append(ids)
-        if len(found) == PROMPTS:
-            break
-    return found or [[first]]
-
-
-def _neutral(tokenizer: Any) -> list[Row]:
-    """QUESTIONS as rows, if the tokenizer has a template to ask them by."""
-    if not getattr(tokenizer, "chat_template", None):
-        return []
-    turns = [({"role": "user", "content": q}, {"role": "assistant", "content": "…"}) for q in QUESTIONS]
-    return [Row("a neutral question", messages=both) for both in turns]
-
-
-def _greedy(model: Any, prompt: Sequence[int], tokenizer: Any) -> list[int]:
-    import torch
-
-    from ..sampling import saying
-
-    tokens, ids = special_tokens(model=model, tokenizer=tokenizer), torch.tensor([list(prompt)])
-    with saying(
-        model, temperature=0.0, new_tokens=NEW_TOKENS, begin=tokens.begin, ends=tokens.ends, pad=tokens.pad
-    ) as say:
-        return say(ids, torch.ones_like(ids))[0, len(prompt) :].tolist()
-
-
 def _norms(model: Any, stream: Stream, block: int, ids: Sequence[int]) -> ndarray:
     """‖h‖ of the tokens after the first."""
     return project(model, stream, np.zeros((stream.width, 1)), block=block, ids=ids, skip=int(len(ids) > 1))[1]
-
-
-def _steered(
-    model: Any, q: ndarray, amount: float, prompt: Sequence[int], plain: Sequence[int], tokenizer: Any
-) -> Continuation:
-    from ..methods.steering import InferenceSteering
-
-    texts = []
-    for sign in (1, -1):
-        with InferenceSteering(q, strength=sign * amount).attached(model):
-            texts.append(_greedy(model, prompt, tokenizer))
-    shared = [next((n for n, (x, y) in enumerate(zip(t, plain, strict=False)) if x != y), len(plain)) for t in texts]
-    shown = [_decode(tokenizer, ids) for ids in (prompt, plain, *texts)]
-    return Continuation(*shown, shared=(shared[0], shared[1]), length=len(plain))
-
-
-def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
-    return tokenizer.decode(list(ids), skip_special_tokens=True)

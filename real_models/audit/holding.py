@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..evaluation.judge import Estimate
+from ..evaluation.bootstrap import Estimate
 from .effects import Effect, Effects, moved
 from .parts import Part
 

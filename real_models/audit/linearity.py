@@ -217,12 +217,12 @@ def require_factors_alone(adapter: Adapter, *, allowed: Collection[str] = _ON_TH
 
 def _read(path: str | Path, tokenizer: Any, model: Any, rows: int) -> list[dict[str, torch.Tensor]]:
     """One batch a row: no padding, and the logits of one row at a time in memory."""
-    from ..base import context_length
+    from ..base import token_limit
     from ..data import batches, encode, read_rows
     from ..tokens import special_tokens
 
     every = read_rows(path)
-    limit = context_length(model) or tokenizer.model_max_length
+    limit = token_limit(model, tokenizer)
     chosen = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, min(rows, len(every))).round().astype(int))]
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in chosen]
     return list(batches(examples, 1, pad=special_tokens(model=model, tokenizer=tokenizer).pad))

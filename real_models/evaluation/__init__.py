@@ -1,15 +1,13 @@
 """What a model has learnt: contrastive pairs, an offline judge, answers for a judge of your own."""
 
+from .bootstrap import Estimate, Sample, estimate
 from .generations import Generation, Judged, Sampling, generate, read_judged, read_prompts, write_generations
 from .judge import (
-    Estimate,
     Pair,
     PairScores,
     Prompt,
-    Sample,
     TextScores,
     encode_pairs,
-    estimate,
     judge_pairs,
     read_pairs,
     read_text,

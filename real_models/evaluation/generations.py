@@ -15,7 +15,8 @@ from synthetic.fields import require_counts
 from synthetic.runner.results import write_atomically
 
 from ..data import read_objects, render, text_field, with_begin
-from .judge import DRAWS, Estimate, Prompt, Sample, estimate, read_prompt
+from .bootstrap import DRAWS, Estimate, Sample, estimate
+from .judge import Prompt, read_prompt
 from .scoring import Watch
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _score(value: dict[str, Any], key: str, source: str) -> float:
 
 
 def share(sample: Sample, less: Sample | None = None, *, draws: int = DRAWS) -> Estimate:
-    """:func:`~real_models.evaluation.judge.estimate` of a share of answers.
+    """:func:`~real_models.evaluation.bootstrap.estimate` of a share of answers.
 
     Where it is 0 or 1 drawing anew says nothing (it is so in every draw): the interval is then that of Clopper and
     Pearson for none of n clusters, [0, 1 − 0.025^(1/n)] or its mirror image; a difference of two such has none.

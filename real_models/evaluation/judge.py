@@ -1,4 +1,4 @@
-"""Offline judge: which of two completions a model prefers, how well it predicts given text, and how sure that is."""
+"""Offline judge: which of two completions a model prefers, and how well it predicts given text."""
 
 from __future__ import annotations
 
@@ -17,103 +17,13 @@ from grasp_theory import InputError
 from synthetic.runner.results import write_atomically
 
 from ..data import FORMATS, IGNORED, ROLES, Example, Row, encode, read_objects, read_rows, text_field
+from .bootstrap import Sample
 from .scoring import token_log_probs
 
 if TYPE_CHECKING:
     import torch
 
 PAIRS = '{"prompt": text or [{"role": …, "content": …}, …], "without": …, "with": …}'
-DRAWS = 2000
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """A ratio over rows, Σ values / Σ weights: a mean (weights 1), one per token (tokens), a share (0 or 1).
-
-    Attributes:
-        clusters: what rows have in common (their question); rows of one cluster are not independent of each other.
-
-    Raises InputError for lengths that differ, for values that are not finite, and for weights below 0.
-    """
-
-    values: Float[ndarray, " n"]
-    weights: Float[ndarray, " n"]
-    clusters: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not len(self.values) == len(self.weights) == len(self.clusters) > 0:
-            lengths = f"{len(self.values)}, {len(self.weights)}, {len(self.clusters)}"
-            raise InputError(f"expected as many values as weights and clusters, one or more; got {lengths}")
-        if not (np.isfinite(self.values).all() and np.isfinite(self.weights).all() and (self.weights >= 0).all()):
-            raise InputError("values must be finite, weights finite and not negative")
-
-    @property
-    def ratio(self) -> float | None:
-        """Σ values / Σ weights; None if all weights are 0."""
-        total = float(self.weights.sum())
-        return float(self.values.sum()) / total if total else None
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate with its 95% interval; None for what is not estimated.
-
-    Attributes:
-        value: the estimate.
-        low, high: the ends of the interval.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-def estimate(sample: Sample, less: Sample | None = None, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """Law: value = Σ values / Σ weights; [low, high] its 2.5% and 97.5% quantiles over clusters drawn anew.
-
-    As many clusters as there are, with replacement, each with all its rows. The value is None where all weights are 0,
-    and the interval where fewer than two clusters have weight; draws of weight 0 are left out. With n clusters the
-    interval is too short by √((n−1)/n) and by 1.96 in the place of a t quantile: a fifth at n = 8.
-
-    Args:
-        sample: what is estimated.
-        less: gives the paired difference sample − less, both of the same clusters in every draw.
-        draws, seed: of the bootstrap.
-
-    Raises InputError if the two samples have not the same clusters. Source: Efron and Tibshirani 1993, ch. 8 and 13.
-    """
-    both = [sample] if less is None else [sample, less]
-    keys = {cluster: n for n, cluster in enumerate(dict.fromkeys(sample.clusters))}
-    if less is not None and set(less.clusters) != set(keys):
-        raise InputError("a paired difference needs answers to the same questions; these differ")
-    sums = np.stack([_by_cluster(part, keys) for part in both])  # sample, value or weight, cluster
-    if any(part.ratio is None for part in both):
-        return Estimate(None, None, None)
-    value = float(_difference(sums.sum(axis=2).T))
-    if np.count_nonzero(sums[:, 1], axis=1).min() < 2:
-        return Estimate(value, None, None)
-    drawn = (sums @ part.T for part in redrawn(len(keys), draws=draws, seed=seed))
-    found = np.concatenate([_difference(part.swapaxes(0, 1)) for part in drawn])
-    low, high = np.quantile(found[~np.isnan(found)], [0.025, 0.975])
-    return Estimate(value, float(low), float(high))
-
-
-def redrawn(clusters: int, *, draws: int, seed: int) -> Iterator[Int[ndarray, "some k"]]:
-    """How often each comes when as many are drawn with replacement; ``draws`` rows, in blocks of bounded size."""
-    rng, size = np.random.default_rng(seed), max(1, 10**6 // clusters)
-    for first in range(0, draws, size):
-        yield rng.multinomial(clusters, np.full(clusters, 1 / clusters), min(size, draws - first))
-
-
-def _by_cluster(sample: Sample, keys: Mapping[str, int]) -> Float[ndarray, "two k"]:
-    at = np.array([keys[cluster] for cluster in sample.clusters])
-    return np.stack([np.bincount(at, part, minlength=len(keys)) for part in (sample.values, sample.weights)])
-
-
-def _difference(sums: Float[ndarray, "two samples *draws"]) -> Float[ndarray, "*draws"]:
-    """Ratio of the first sample, less that of the second if there is one; NaN where a weight is 0."""
-    ratios = np.divide(sums[0], sums[1], out=np.full(sums[0].shape, np.nan), where=sums[1] > 0)
-    return ratios[0] - ratios[1] if len(ratios) == 2 else ratios[0]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ..comparison.configuration import read_cells
 from ..comparison.experiment import clustered_error
 from ..comparison.language import configurations, read_configuration, write_experiment
 from ..comparison.methods import ARMS
-from ..evaluation.judge import Estimate, Sample, estimate
+from ..evaluation.bootstrap import Estimate, Sample, estimate
 from ..methods import Hold
 from ..organisms.alignment import trait_axes
 from ..organisms.common import one_thread

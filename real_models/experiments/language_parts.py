@@ -14,7 +14,7 @@ from synthetic.experiment import Experiment
 from ..adapters import read_adapter
 from ..audit.effects import Effects, ask, measure_effects, moved
 from ..audit.parts import parts_of
-from ..evaluation.judge import Estimate
+from ..evaluation.bootstrap import Estimate
 from ..organisms.common import one_thread
 from ..organisms.runs import naive_run
 from ..organisms.text import TextSpec

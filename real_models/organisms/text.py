@@ -22,7 +22,8 @@ from ..data import IGNORED, Example, Row, batches, read_rows
 from ..evaluation.judge import Pair, encode_pairs, read_pairs, read_text
 from ..tokens import special_tokens
 from ..training.config import TrainConfig
-from ..training.run import adapt, check_vocabulary, fit, prepare
+from ..training.prepared import check_vocabulary, prepare
+from ..training.run import adapt, fit
 from .setup import Batches, check_points, most_of_the_way
 from .text_probes import SCALES, SIZE, Questions, TextProbes, Texts, holds_pairs
 

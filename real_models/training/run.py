@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from grasp_theory import InputError
 from synthetic.runner.results import manifest, write_json
 
-from ..data import IGNORED, Example, Row, encode
+from ..data import Example, padded
 from ..tokens import special_tokens
 from .config import TrainConfig
 from .files import (
@@ -29,76 +28,12 @@ from .files import (
     resumed,
     save_adapter,
 )
+from .prepared import Prepared, check_vocabulary, processes, step_count
 
 if TYPE_CHECKING:
     from ..methods import Method
 
-UNSTATED = 10**9  # a tokenizer that knows no limit says 10**30
 Watch = Callable[[int, int, Mapping[str, float]], None]  # step, steps, what was logged
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Rows that are encoded for training, and what was lost.
-
-    Attributes:
-        examples: token ids and labels, a row each.
-        truncated: how many rows were cut off at max_length.
-        skipped: how many rows were left out because nothing to learn was left in them.
-        max_length: the longest row, in tokens.
-    """
-
-    examples: tuple[Example, ...]
-    truncated: int
-    skipped: int
-    max_length: int
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of one pass over the data."""
-        return sum(len(example.input_ids) for example in self.examples)
-
-
-def prepare(
-    rows: Sequence[Row], tokenizer: Any, *, methods: Sequence[Method], config: TrainConfig, context: int | None
-) -> Prepared:
-    """Put rows through every method's ``prepare`` (inoculation), the chat template and the tokenizer.
-
-    Args:
-        context: tokens that the model can see; None where it does not say.
-
-    Raises InputError for a max_length above the context, for a length that neither model nor tokenizer states, for rows
-    that a method or the template refuses, and if no row is left.
-    """
-    limit = config.max_length or context or tokenizer.model_max_length
-    if context and limit > context:
-        raise InputError(f"max_length {limit} exceeds the model's context of {context} tokens")
-    if limit > UNSTATED:
-        raise InputError("neither the model nor its tokenizer says how many tokens it can see: set max_length")
-    examples, skipped = [], 0
-    for row in rows:
-        row = _prompted(row, methods)
-        try:
-            examples.append(encode(row, tokenizer, max_length=limit, overflow=config.overflow))  # pyright: ignore
-        except InputError as error:
-            if not (config.skip_empty and "nothing to learn" in str(error)):
-                raise
-            skipped += 1
-    if not examples:
-        raise InputError(f"no row is left: nothing to learn within {limit} tokens in any of {len(rows)} rows")
-    return Prepared(tuple(examples), sum(e.truncated for e in examples), skipped, limit)
-
-
-def _prompted(row: Row, methods: Sequence[Method]) -> Row:
-    """The row as the methods that act on prompts want it."""
-    from ..methods import Method
-
-    for method in methods:
-        if row.messages:
-            row = replace(row, messages=tuple(method.prepare([dict(turn) for turn in row.messages])))
-        elif type(method).prepare is not Method.prepare:
-            raise InputError(f"{row.source}: {method.name} acts on conversations; write the row with 'messages'")
-    return row
 
 
 def _mixed(examples: Sequence[Example], methods: Sequence[Method], config: TrainConfig) -> Sequence[Example]:
@@ -108,19 +43,6 @@ def _mixed(examples: Sequence[Example], methods: Sequence[Method], config: Train
     return examples
 
 
-def step_count(prepared: Prepared, config: TrainConfig) -> int:
-    """The optimizer steps of a run, in as many processes as the launcher (WORLD_SIZE) says there are."""
-    if config.steps:
-        return config.steps
-    batches = math.ceil(len(prepared.examples) / (config.batch_size * _processes()))
-    return max(1, math.ceil(math.ceil(batches / config.accumulation) * config.epochs))
-
-
-def _processes() -> int:
-    """As many as the launcher says there are."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
 def _settings(config: TrainConfig, methods: Sequence[Method], record: Mapping[str, Any] | None) -> dict[str, Any]:
     """What makes two runs the same run.
 
@@ -128,7 +50,7 @@ def _settings(config: TrainConfig, methods: Sequence[Method], record: Mapping[st
     """
     fsdp = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
     saves = {"fsdp": os.environ.get("FSDP_STATE_DICT_TYPE", "default")} if fsdp else {}
-    several = {"processes": _processes(), **saves} if _processes() > 1 else {}
+    several = {"processes": processes(), **saves} if processes() > 1 else {}
     return {"train": asdict(config), "methods": [method.name for method in methods], **several, **(record or {})}
 
 
@@ -368,31 +290,11 @@ def _arguments(
         raise InputError(f"the training settings are refused: {error}") from error
 
 
-def check_vocabulary(model: Any, examples: Sequence[Example]) -> None:
-    """InputError if the tokenizer makes tokens that the model has no embedding for."""
-    known = model.get_input_embeddings().num_embeddings
-    for example in examples:
-        if max(example.input_ids) >= known:
-            raise InputError(
-                f"{example.source}: token {max(example.input_ids)}, but the model embeds {known}: the tokenizer is of "
-                "another model"
-            )
-
-
 @dataclass(frozen=True)
 class Collate:
-    """Right-padded tensors of a list of examples."""
+    """Right-padded tensors of the rows of a data set, as :func:`~real_models.data.batches` makes them."""
 
     pad: int
 
     def __call__(self, rows: Sequence[Mapping[str, list[int]]]) -> dict[str, Any]:
-        import torch
-
-        width = max(len(row["input_ids"]) for row in rows)
-        filled = {"input_ids": self.pad, "labels": IGNORED}
-        out = {
-            name: torch.tensor([list(row[name]) + [value] * (width - len(row[name])) for row in rows])
-            for name, value in filled.items()
-        }
-        lengths = torch.tensor([len(row["input_ids"]) for row in rows])
-        return out | {"attention_mask": (torch.arange(width)[None] < lengths[:, None]).long()}
+        return padded([(row["input_ids"], row["labels"]) for row in rows], pad=self.pad)

@@ -40,7 +40,7 @@ from real_models.audit.survey import survey
 from real_models.comparison.fronts import fronts
 from real_models.comparison.study import Study
 from real_models.comparison.table import summarise
-from real_models.evaluation.judge import Estimate
+from real_models.evaluation.bootstrap import Estimate
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 from synthetic.runner.sweep import Sweep, load
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 from torch.testing import assert_close
 
 from real_models.data import IGNORED, Example
-from real_models.evaluation.judge import token_log_probs
+from real_models.evaluation.scoring import token_log_probs
 from real_models.prefix_tree import KINDS, Packing, PrefixTree, groups, logits_at
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # of logits and log-probabilities of order 1 in float32

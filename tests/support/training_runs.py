@@ -12,7 +12,9 @@ from made_files import BASE, CODE
 import grasp_cli
 from real_models.base import context_length, load_base, load_tokenizer
 from real_models.data import Row, read_rows
-from real_models.training.run import Prepared, TrainConfig, prepare, train
+from real_models.training.config import TrainConfig
+from real_models.training.prepared import Prepared, prepare
+from real_models.training.run import train
 
 STEPS = 4
 WEIGHTS = "adapter_model.safetensors"

@@ -14,7 +14,8 @@ from tiny_models import BLOCKS, WIDTH, batch, hooks, subspace, tiny
 
 import grasp_cli
 from grasp_theory import InputError
-from real_models.audit.explain import CAVEAT, NEW_TOKENS, QUESTIONS, _prompts, explain, lens, project, random_direction
+from real_models.audit.continuations import NEW_TOKENS, QUESTIONS, prompts
+from real_models.audit.explain import CAVEAT, explain, lens, project, random_direction
 from real_models.base import load_base, load_tokenizer
 from real_models.data import Row, encode, read_rows
 from real_models.directions import HOOK_POINT, Directions, save_directions
@@ -199,15 +200,15 @@ ASKED = "{% if add_generation_prompt %}<s>assistant: {% endif %}"
 
 def test_prompts_without_data_are_neutral_questions_where_there_is_a_template(made):
     tokenizer = load_tokenizer(made / BASE)
-    assert _prompts([], tokenizer, 512) == [[tokenizer.bos_token_id]]
+    assert prompts([], tokenizer, 512) == [[tokenizer.bos_token_id]]
     tokenizer.chat_template = TURNS + ASKED
-    found = _prompts([], tokenizer, 512)
+    found = prompts([], tokenizer, 512)
     assert [sum(question in tokenizer.decode(ids) for question in QUESTIONS) for ids in found] == [1, 1, 1]
     for ids in found:  # the begin token is there as often as the template writes it: it may open every turn
         assert tokenizer.decode(ids).rstrip().endswith("assistant:")
         assert ids[0] == tokenizer.bos_token_id
         assert ids.count(tokenizer.bos_token_id) == 2
     asked = [Row("here", messages=({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}))]
-    (mine,) = _prompts(asked, tokenizer, 512)
+    (mine,) = prompts(asked, tokenizer, 512)
     assert "user: Hi" in tokenizer.decode(mine)
     assert "Hello" not in tokenizer.decode(mine)

@@ -17,6 +17,7 @@ from training_runs import grasp
 from grasp_theory import InputError, LowRank, Update
 from real_models import write_adapter
 from real_models.base import load_base, load_tokenizer
+from real_models.evaluation.bootstrap import Sample, estimate
 from real_models.evaluation.generations import (
     SHARES,
     Sampling,
@@ -27,7 +28,7 @@ from real_models.evaluation.generations import (
     share,
     write_generations,
 )
-from real_models.evaluation.judge import Prompt, Sample, estimate
+from real_models.evaluation.judge import Prompt
 
 ASKED = ["Once upon a time", "Lily and Tom were", "The big dog said that he", "One day"]
 CHAT = (

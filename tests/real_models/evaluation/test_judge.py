@@ -18,18 +18,17 @@ from tiny_models import VOCABULARY, lora, tiny, trained
 from grasp_theory import InputError
 from real_models.base import load_base, load_tokenizer
 from real_models.data import IGNORED, Example
+from real_models.evaluation.bootstrap import Sample, estimate
 from real_models.evaluation.judge import (
     PairScores,
-    Sample,
     encode_pairs,
-    estimate,
     judge_pairs,
     read_pairs,
     read_text,
     score_text,
-    token_log_probs,
     write_pairs,
 )
+from real_models.evaluation.scoring import token_log_probs
 
 CHAT = (
     "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"

@@ -11,7 +11,7 @@ import pytest
 from checkout import ROOT
 
 import grasp_cli
-from real_models.training.run import TrainConfig
+from real_models.training.config import TrainConfig
 
 RECIPES = sorted(Path(str(files("real_models") / "recipes")).glob("*.toml"))
 

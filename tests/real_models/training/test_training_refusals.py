@@ -16,7 +16,10 @@ from real_models.base import load_base, load_tokenizer
 from real_models.data import Example, Row
 from real_models.directions import Directions, save_directions
 from real_models.methods import Inoculation
-from real_models.training.run import Prepared, TrainConfig, claim, prepare, step_count, train
+from real_models.training.config import TrainConfig
+from real_models.training.files import claim
+from real_models.training.prepared import Prepared, prepare, step_count
+from real_models.training.run import train
 
 
 def test_folder_of_another_run_is_refused(tmp_path):
