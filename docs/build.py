@@ -5,29 +5,20 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from docs import language
+from docs import comparison, identification, language
 from figures.catalogue import FIGURES, csv_name, drawn
 from figures.plots import headline as picture
-from figures.rates import COSINE, FACTS, MEAN, NOT_YET, Rate, alarms, rate
 from figures.rows import FOLDER, read_rows
 from figures.style import render
 from figures.tables import Table
-from figures.tables.comparison import times
 from grasp_theory import formal
 from grasp_theory.statements import find
 from grasp_theory.statements.statement import Statement
 from real_models.adapters.refusals import MOVED_BASE, START_NOTES, VARIANTS
-from real_models.comparison.cost import costs
-from real_models.comparison.matching import matched
-from real_models.comparison.methods import COMPARED, find_compared
-from real_models.comparison.table import Result, interval, paired, summarise, void, weak
 from real_models.methods import METHODS
 from real_models.training.scale import LLAMAS, Machine, Setting, memory, step, traffic
 from synthetic.runner.agreement import agreement
@@ -56,79 +47,6 @@ FIGURE_OF = {
     "docs/language-parts.png": "language-parts",
     THEOREM: "theorem-1",
 }
-
-
-def false_alarms() -> str:
-    """How often the verdict fires on adapters without a planted direction."""
-    rows = [r for r in read_rows(FOLDER / "verdict_rates.csv") if r["relative"] == 0]
-    cells = [[r["setting"], _percent(r["rate"]), f"{_percent(r['low'])} – {_percent(r['high'])}"] for r in rows]
-    return Table(["adapter without a planted direction", "verdict fires", "95% interval"], cells).markdown()
-
-
-def hits() -> str:
-    """How often it fires over the planted strength, in units of the power line."""
-    rows = [r for r in read_rows(FOLDER / "verdict_rates.csv") if r["relative"] > 0]
-    rates = {(r["setting"], r["relative"]): _percent(r["rate"]) for r in rows}
-    settings, strengths = (list(dict.fromkeys(r[key] for r in rows)) for key in ("setting", "relative"))
-    strengths.sort()
-    cells = [[setting, *(rates[setting, strength] for strength in strengths)] for setting in settings]
-    made = Table(["strength / weakest that could be seen", *(f"{s:g}" for s in strengths)], cells)
-    return f"{made.markdown()}\n\n({rows[0]['trials']} adapters a cell.)"
-
-
-def early_findings() -> str:
-    """What fires on real fine-tunes after few steps, of all runs together."""
-    rows = read_rows(FOLDER / "finding_rates.csv")
-    at = {steps: [r for r in rows if r["points"] == steps] for steps in sorted({r["points"] for r in rows})}
-    names = [*NOT_YET, *FACTS, *alarms(rows)]
-    cells = [[_finding(name), *(_counted(rate(part, name)) for part in at.values())] for name in names]
-    head = [f"{steps} steps, {rate(part, 'verdict').trials} runs" for steps, part in at.items()]
-    return Table(["fires", *head], cells).markdown()
-
-
-def early_findings_by() -> str:
-    """The same after ten steps by model, modules, rank, rate and warm-up."""
-    rows = read_rows(FOLDER / "finding_rates.csv")
-    names = ["hardly-begun", *alarms(rows)]
-    cells = []
-    for key, label in (("model", ""), ("modules", ""), ("rank", "rank "), ("rate", "rate "), ("warmup", "warm-up ")):
-        for value in dict.fromkeys(r[key] for r in rows):
-            part = [r for r in rows if r["points"] == 10 and r[key] == value]
-            found = [_percent(rate(part, name).value) for name in names]
-            cells.append([f"{label}{value}", str(rate(part, "verdict").trials), *found])
-    return Table(["after 10 steps", "runs", *map(_finding, names)], cells).markdown()
-
-
-def mean_input() -> str:
-    """Whether the first direction that A reads beyond its start is the mean input."""
-    rows = [r for r in read_rows(FOLDER / "finding_rates.csv") if r["points"]]
-    fired = rate(rows, "read-directions")
-    same, cosines = rate(rows, MEAN), sum(r["mean"] * r["trials"] for r in rows if r["quantity"] == COSINE)
-    return (
-        f"Of {fired.fired} audits of these runs with such a finding the first direction had |cos| above 0.9 with the "
-        f"mean of what the modules read in {same.fired}; the mean |cos| was {cosines / fired.fired:.2f}."
-    )
-
-
-def planted() -> str:
-    """How often a direction planted inside real trained adapters is found, over its strength."""
-    rows = read_rows(FOLDER / "planted_rates.csv")
-    strengths = sorted({r["strengths"] for r in rows})
-    shown = {
-        "finding": "the finding fires and its common direction is the planted one",
-        "component 0": "component 0 of the pooled modules is",
-        "any of 8": "one of components 0 to 7 is",
-        "fires": "the finding fires, whatever for",
-        "verdict": "the verdict fires, whatever for",
-    }
-    cells = []
-    for name, part in (("public", [r for r in rows if not r["steps"]]), ("own", [r for r in rows if r["steps"]])):
-        at = [[r for r in part if r["strengths"] == s] for s in strengths]
-        for key, label in shown.items():
-            found = [rate(x, key) for x in at]  # what fires for other reasons is the same in every plant of an adapter
-            told = [_percent(f.value) if "whatever" in label else _counted(f) for f in found]
-            cells.append([name, label, *told])
-    return Table(["adapters", "strength", *(f"{s:g}" for s in strengths)], cells).markdown()
 
 
 def statements() -> str:
@@ -218,118 +136,7 @@ def starts() -> str:
     return "\n".join(f"- {start.note}." for start in START_NOTES.values())
 
 
-def headline() -> str:
-    """The main rows at their presets: drift by variant."""
-    return _by_variant(_compared(), picture.ROWS)
-
-
-def comparison() -> str:
-    """Every method at its preset knob, at matched task score: drift by variant, within the information it uses."""
-    found = _compared()
-    variants = _variants(found)
-    seeds = ", ".join(f"{v}: {max(x.seeds for x in found if x.variant == v)}" for v in variants)
-    notes = [f"{v} is void: {why}." for v in variants if (why := void(found, v))]
-    notes += [f"{v}: {why}." for v in variants if (why := weak(found, v))]
-    return "\n".join([_by_variant(found, list(COMPARED)), "", f"Seeds: {seeds}.", *notes])
-
-
-def confirmed() -> str:
-    """The main rows on seeds that no choice was made on: drift, and the paired difference to null-space."""
-    rows = read_rows(FOLDER / "comparison_confirmed.csv")
-    found, runs = summarise(rows), matched(rows)
-    variants, other = _variants(found), "null-space"
-
-    def difference(variant: str, method: str) -> str:
-        values = paired(runs, variant, method=method, other=other)
-        low, high = interval(values)
-        return "" if method == other or low is None else f"{np.mean(values):+.3f} ({low:+.3f} … {high:+.3f})"
-
-    cells = []
-    for name in dict.fromkeys(line.method for line in found):
-        of = {line.variant: line for line in found if line.method == name}
-        label = find_compared(name).label(of[variants[0]].knob)
-        cells.append([label, *_drifts(of, variants), *(difference(v, name) for v in variants)])
-    made = Table(["method", *variants, *(f"− {other}, {variant}" for variant in variants)], cells)
-    seeds = sorted({m.organism for m in runs})
-    return f"{made.markdown()}\n\nSeeds: {seeds[0]} to {seeds[-1]}."
-
-
-def knobs() -> str:
-    """Drift at every value of every knob, on the seeds that ran them all."""
-    rows = read_rows(FOLDER / "comparison.csv")
-    runs: dict[tuple[str, int], set[tuple[str, float]]] = {}
-    for r in rows:
-        runs.setdefault((r["variant"], r["organism"]), set()).add((r["method"], r["knob"]))
-    every = set().union(*runs.values())
-    whole = {seed for seed, done in runs.items() if done == every}
-    found = summarise([r for r in rows if (r["variant"], r["organism"]) in whole])
-    variants, cells = _variants(found), []
-    for method in COMPARED.values():
-        for knob in method.knobs if len(method.knobs) > 1 else ():
-            of = {line.variant: line for line in found if line.method == method.name and line.knob == knob}
-            if of:
-                mark = " (preset)" if knob == method.preset else ""
-                cells.append([method.name, f"{method.knob} {knob:g}{mark}", *_drifts(of, variants)])
-    seeds = ", ".join(f"{v}: {sum(v == variant for variant, _ in whole)}" for v in variants)
-    return f"{Table(['method', 'knob', *variants], cells).markdown()}\n\nSeeds: {seeds}."
-
-
-@lru_cache
-def _compared() -> list[Result]:
-    """The committed comparison at its presets."""
-    found = summarise(read_rows(FOLDER / "comparison.csv"), costs(read_rows(FOLDER / "comparison_cost.csv")))
-    return [line for line in found if line.preset]
-
-
-def _by_variant(found: Sequence[Result], names: Sequence[str]) -> str:
-    """One row a method: drift in each variant, the worst of kept, the mean cost where the task is reached."""
-    variants, cells = _variants(found), []
-    for method in map(find_compared, names):
-        of = {line.variant: line for line in found if line.method == method.name}
-        if of:
-            uses = "control" if method.control else method.information
-            kept = min(line.kept for line in of.values() if line.kept is not None)
-            spent = [x.cost for x in of.values() if x.cost is not None and x.whole]
-            cost = f"{sum(spent) / len(spent):.2g}x" if spent else ""
-            cells.append([method.label(method.preset), uses, *_drifts(of, variants), f"{kept:.2f}", cost])
-    return Table(["method", "uses", *variants, "kept", "cost"], cells).markdown()
-
-
-def _variants(found: Sequence[Result]) -> list[str]:
-    return list(dict.fromkeys(line.variant for line in found))
-
-
-def _drifts(of: Mapping[str, Result], variants: Sequence[str]) -> list[str]:
-    return [_drift(of[variant]) if variant in of else "" for variant in variants]
-
-
-def _drift(line: Result) -> str:
-    """Drift, and how many times smaller its excess over the base is than naive's."""
-    if not line.whole:
-        return f"task reached in {line.reached} of {line.seeds}"
-    return f"{line.drift:.2f}" if line.method == "naive" else f"{line.drift:.2f} ({times(line)})"
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.3g}%"
-
-
-def _counted(found: Rate) -> str:
-    low, high = (f"{100 * end:.3g}" if end > 0.995 else f"{100 * end:.2g}" for end in found.interval)
-    return f"{_percent(found.value)} ({low} – {high})"
-
-
-def _finding(name: str) -> str:
-    return "the verdict" if name == "verdict" else f"`{name}`"
-
-
 PARTS: dict[str, Callable[[], str]] = {
-    "false-alarms": false_alarms,
-    "hits": hits,
-    "early-findings": early_findings,
-    "early-findings-by": early_findings_by,
-    "mean-input": mean_input,
-    "planted-real": planted,
     "statements": statements,
     "formal": machine_checked,
     "experiments": experiments,
@@ -337,10 +144,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "scale": scale,
     "refusals": refusals,
     "starts": starts,
-    "headline": headline,
-    "comparison": comparison,
-    "confirmed": confirmed,
-    "knobs": knobs,
+    **identification.PARTS,
+    **comparison.PARTS,
     **language.PARTS,
 }
 

@@ -65,6 +65,7 @@ def _neutral(tokenizer: Any) -> list[Row]:
 
 
 def greedy(model: Any, prompt: Sequence[int], tokenizer: Any) -> list[int]:
+    """The most likely tokens after a prompt, up to an end token or ``NEW_TOKENS``."""
     import torch
 
     tokens, ids = special_tokens(model=model, tokenizer=tokenizer), torch.tensor([list(prompt)])
@@ -77,6 +78,7 @@ def greedy(model: Any, prompt: Sequence[int], tokenizer: Any) -> list[int]:
 def steered(
     model: Any, q: ndarray, amount: float, prompt: Sequence[int], plain: Sequence[int], tokenizer: Any
 ) -> Continuation:
+    """Text after the prompt with ±amount · q added at the output of every block, beside the plain one."""
     texts = []
     for sign in (1, -1):
         with InferenceSteering(q, strength=sign * amount).attached(model):

@@ -10,7 +10,8 @@ from typing import Any
 from grasp_theory import InputError
 from grasp_theory.errors import unknown_name
 
-from ..organisms.text import FILES, TextSpec
+from ..organisms.text import TextSpec
+from ..organisms.text_files import FILES
 from ..training.config import TrainConfig
 from .experiment import Cell, TextCell, make_cells, make_text_cells, missing
 from .language import configurations

@@ -6,35 +6,27 @@ It is trained as ``grasp train`` trains: same Trainer, same settings, same sched
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grasp_theory import InputError
 
-from ..base import check_folder, context_length, load_base, load_tokenizer
+from ..base import context_length, load_base, load_tokenizer
 from ..data import IGNORED, Example, Row, batches, read_rows
-from ..evaluation.judge import Pair, encode_pairs, read_pairs, read_text
 from ..tokens import special_tokens
 from ..training.config import TrainConfig
 from ..training.prepared import check_vocabulary, prepare
 from ..training.run import adapt, fit
 from .setup import Batches, check_points, most_of_the_way
-from .text_probes import SCALES, SIZE, Questions, TextProbes, Texts, holds_pairs
+from .text_files import ARMS, FILES, SAID, SHOWN, Reader, digest
+from .text_probes import SCALES, SIZE, TextProbes, Texts
 
 if TYPE_CHECKING:
     from ..hooks.method import Method
-
-SHOWN = 64  # rows that stand for a file: of the training data where a method sees them, of text, of what is scored
-LONG, SAID = 64, 32  # tokens of neutral text, and of what the base says by itself
-LEAST = 4  # questions among the pairs: two that drift is asked on, two that vectors are made of
-FILES = ("data", "pairs", "neutral", "heldout", "task", "contrast", "conditional", "kept", "control", "neutral_data")
-ARMS = ("control", "neutral_data")  # of FILES, those that a run may train on in the place of data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +90,7 @@ class TextSpec:
         if (self.control or self.neutral_data) and not self.task:
             raise InputError("runs on control or neutral_data need a file task: theirs would be of their own rows")
         if not self.files:
-            object.__setattr__(self, "files", _digest(self))
+            object.__setattr__(self, "files", digest(self.model, filter(None, (getattr(self, name) for name in FILES))))
 
     @property
     def seed(self) -> int:
@@ -259,62 +251,21 @@ class TextSpec:
         training = self._prepared(rows)
         some = np.sort(np.random.default_rng(0).permutation(len(training))[:SHOWN])
         shown = [training[n] for n in some]
-        asked, told = self._asked_and_told()
-        neutral, held = self._neutral()
+        read = Reader(self._tokenizer, self._limit, self.most)
+        asked, told = read.asked_and_told(self.pairs, self.contrast)
+        neutral, held = read.neutral(self.neutral, self.heldout)
         return Texts(
             rows=rows,
             training=training,
             shown=shown,
-            scored=self._scored(shown),
-            asked=self._questions(asked),
-            told=self._questions(told).pairs,
-            conditional=self._questions(self._pairs(self.conditional)) if self.conditional else None,
-            kept=self._questions(self._pairs(self.kept)) if self.kept else None,
+            scored=read.scored(self.task, shown),
+            asked=read.questions(asked),
+            told=read.questions(told).pairs,
+            conditional=read.questions(read.pairs(self.conditional)) if self.conditional else None,
+            kept=read.questions(read.pairs(self.kept)) if self.kept else None,
             neutral=neutral,
             held=held,
         )
-
-    def _scored(self, shown: list[Example]) -> list[Example] | Questions:
-        """What the task is scored by."""
-        if not self.task:
-            return shown
-        if holds_pairs(self.task):
-            return self._questions(self._pairs(self.task))
-        return read_text(self.task, self._tokenizer, max_length=self._limit, labels="completion")[0]
-
-    def _asked_and_told(self) -> tuple[list[Pair], list[Pair]]:
-        """Pairs that drift is asked on, and pairs that make the supervised vectors."""
-        if self.contrast:
-            return self._pairs(self.pairs), read_pairs(self.contrast)
-        pairs = self._pairs(self.pairs)
-        distinct = list(dict.fromkeys(pair.prompt.question for pair in pairs))
-        if len(distinct) < LEAST:
-            raise InputError(
-                f"{self.pairs} asks {len(distinct)} different questions; at least {LEAST} are needed: half of them ask "
-                "for drift, the others make the supervised vectors; or name a file contrast for these"
-            )
-        chosen = set(distinct[::2])
-        asked, told = ([p for p in pairs if (p.prompt.question in chosen) is here] for here in (True, False))
-        return asked, told
-
-    def _pairs(self, path: str) -> list[Pair]:
-        return read_pairs(path, most=self.most)
-
-    def _questions(self, pairs: Sequence[Pair]) -> Questions:
-        encoded = encode_pairs(pairs, self._tokenizer, max_length=self._limit)
-        return Questions(encoded, tuple(pair.prompt.question for pair in pairs))
-
-    def _neutral(self) -> tuple[list[Example], list[Example]]:
-        """(for ``kl``, held out)."""
-        given, held = (
-            read_text(path, self._tokenizer, max_length=min(LONG, self._limit), labels="all")[0] if path else []
-            for path in (self.neutral, self.heldout)
-        )
-        if given and not held:
-            if len(given) < 2:
-                raise InputError(f"{self.neutral} holds one row: give two or more, or a file heldout for the loss")
-            given, held = [row for n, row in enumerate(given) if n % 4], given[::4]
-        return given[:SHOWN], held[: min(SHOWN, self.most or SHOWN)]
 
     def _batches(self, examples: Sequence[Example], size: int = SIZE) -> Batches:
         return list(batches(examples, size, pad=self._pad))
@@ -335,29 +286,3 @@ def _text_alone(found: Batches) -> Batches:
 @lru_cache(maxsize=1)
 def _model(model: str, files: str, dtype: str) -> Any:
     return load_base(model, dtype=dtype)  # pyright: ignore[reportArgumentType]
-
-
-def _digest(spec: TextSpec) -> str:
-    """16 hexadecimal digits of the contents of all files: model, tokenizer, text."""
-    folder = check_folder(spec.model, "config.json", "a model in the layout of transformers")
-    paths = sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json", ".model", ".jinja", ".txt"))
-    texts = [getattr(spec, name) for name in FILES]
-    parts = [_content(str(path), *_version(path)) for path in [*paths, *(Path(text) for text in texts if text)]]
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
-
-
-def _version(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    return found.st_size, found.st_mtime_ns
-
-
-@cache
-def _content(path: str, size: int, changed: int) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
