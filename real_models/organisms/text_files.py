@@ -86,7 +86,7 @@ class Reader:
 
 
 def digest(model: str, files: Iterable[str]) -> str:
-    """16 hexadecimal digits of the contents of a model's folder, its tokenizer and the files. InputError if unreadable."""
+    """16 hexadecimal digits of the contents of all files, of model, tokenizer and text. InputError if one cannot be read."""
     folder = check_folder(model, "config.json", "a model in the layout of transformers")
     paths = sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json", ".model", ".jinja", ".txt"))
     parts = [_content(str(path), *_version(path)) for path in [*paths, *map(Path, files)]]
