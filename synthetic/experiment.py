@@ -40,7 +40,7 @@ class Experiment(Generic[C]):
     """One sweep.
 
     Attributes:
-        name, shows: its name, and in a line what it shows.
+        name: by which sweeps, figures and results know it.
         cells: quick -> the cells; every field of a cell is a number, a string, a bool, None or a tuple of those, or its
             method ``columns`` gives such fields for the table.
         measure: (cell, one generator for each trial) -> quantity -> (trials,) values, or (trials, points) along a
@@ -52,7 +52,6 @@ class Experiment(Generic[C]):
     """
 
     name: str
-    shows: str
     cells: Callable[[bool], Sequence[C]]
     measure: Callable[[C, Sequence[np.random.Generator]], Measured]
     trials: tuple[int, int]

@@ -23,14 +23,12 @@ GRIDS = 5  # each within two steps of the last: the bracket shrinks to 3e-8, whe
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimates with their standard errors: ⟨û,u⟩², ⟨v̂,v⟩² and the strength beta."""
+    """Estimates of ⟨û,u⟩², ⟨v̂,v⟩² and the strength beta, the first with its standard error."""
 
     left: float
     right: float
     strength: float
     left_error: float
-    right_error: float
-    strength_error: float
 
 
 @dataclass(frozen=True)
@@ -46,15 +44,15 @@ def estimate(top: float, rest: Float[ndarray, " k"], shape: tuple[int, int]) -> 
 
     Law, f(x) = z/(z² − x²) at z = ŝ₁, phi_m the mean of f over ŝ₂ … ŝ_m (0 where none is left), phi_d over d − 1:
     **beta = (phi_m phi_d)^(−½), ⟨û,u⟩² = √(phi_m/phi_d) / (dbeta/dz), ⟨v̂,v⟩² = √(phi_d/phi_m) / (dbeta/dz)**. The
-    errors are those of the delta method, O(m^(−½)): the factor's directions are uniform beside the task's. Close to the
-    noise edge they are too small.
+    error of ⟨û,u⟩² is that of the delta method, O(m^(−½)): the factor's directions are uniform beside the task's. Close
+    to the noise edge it is too small.
 
     Args:
         top: ŝ₁.
         rest: ŝ₂, ŝ₃, …; what is missing counts as 0.
         shape: (m, d).
 
-    Source: Benaych-Georges and Nadakuditi 2012 (limit), OptShrink (Nadakuditi 2014); the errors are derived here.
+    Source: Benaych-Georges and Nadakuditi 2012 (limit), OptShrink (Nadakuditi 2014); the error is derived here.
     Raises InputError for fewer than two rows or columns, or a top value that is not above the rest. Cost O(m + d).
     """
     m, d = shape
@@ -67,18 +65,13 @@ def estimate(top: float, rest: Float[ndarray, " k"], shape: tuple[int, int]) -> 
     # c = uᵀ(z² − TTᵀ)⁻¹T v and its derivative have mean 0
     C, C1 = x / (top**2 - x**2), -2 * top * x / (top**2 - x**2) ** 2
     cross = np.array([[C @ C, C @ C1], [C @ C1, C1 @ C1]]) / (m * d)
-    errors = []
-    for sign in (1, -1):
-        of_a = np.array([(1 + sign / 2) / a - b1 / (2 * h * h1) + 1 / (2 * a), -b / (2 * h * h1)])
-        of_b = np.array([(1 - sign / 2) / b - a1 / (2 * h * h1) + 1 / (2 * b), -a / (2 * h * h1)])
-        of_c = np.array([2 / h, -1 / h1])
-        variance = of_a @ left.covariance @ of_a + of_b @ right.covariance @ of_b + of_c @ cross @ of_c
-        errors.append(float(np.sqrt(max(variance, 0.0))))  # below 0 by rounding where nothing is left
-    value = left.covariance[0, 0] / (4 * a * a) + right.covariance[0, 0] / (4 * b * b) + cross[0, 0] / h**2
+    of_a = np.array([1.5 / a - b1 / (2 * h * h1) + 1 / (2 * a), -b / (2 * h * h1)])
+    of_b = np.array([0.5 / b - a1 / (2 * h * h1) + 1 / (2 * b), -a / (2 * h * h1)])
+    of_c = np.array([2 / h, -1 / h1])
+    variance = of_a @ left.covariance @ of_a + of_b @ right.covariance @ of_b + of_c @ cross @ of_c
+    error = float(np.sqrt(max(variance, 0.0)))  # below 0 by rounding where nothing is left
     on_left, on_right = float(np.sqrt(a / b) * rate), float(np.sqrt(b / a) * rate)
-    return Estimate(
-        on_left, on_right, float(1 / h), errors[0] * on_left, errors[1] * on_right, float(np.sqrt(value) / h)
-    )
+    return Estimate(on_left, on_right, float(1 / h), error * on_left)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from grasp_theory import AdapterError, LowRank, Update
+from synthetic.runner.results import file_sha256
 
 from .config import LoraSettings, parse_config, zero_start
 from .extras import Extra
@@ -72,15 +73,10 @@ class Adapter:
         Of an index and its shards: of their own digests, one after the other.
         """
         try:
-            digests = [_digest(path) for path in self._weight_files]
+            digests = [file_sha256(path) for path in self._weight_files]
         except OSError as e:
             raise AdapterError(f"{self.weights} cannot be read: {e.strerror or e}") from None
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def read_adapter(path: str | os.PathLike[str], name: str | None = None) -> Adapter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from numpy import ndarray
 
 from grasp_theory import InputError, LowRank
 from synthetic.runner.code_version import code_version
+from synthetic.runner.results import file_sha256
 from synthetic.runner.store import Place, Store, digest
 
 from ..adapters import Adapter
@@ -134,8 +134,7 @@ def ask(path: str | Path, model: Any, tokenizer: Any, *, most: int | None = None
     limit = token_limit(model, tokenizer)
     encoded = encode_pairs(pairs, tokenizer, max_length=limit)
     check_vocabulary(model, [example for both in encoded for example in both])
-    sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    return Asked(encoded, [pair.prompt.question for pair in pairs], sha256)
+    return Asked(encoded, [pair.prompt.question for pair in pairs], file_sha256(path))
 
 
 def adapted_layers(model: torch.nn.Module) -> dict[str, tuple[torch.nn.Parameter, torch.nn.Parameter]]:
@@ -270,7 +269,7 @@ def _base_stamp(folder: Path) -> str:
     """Of the names, sizes and times of its weights, and of its configuration: the weights are not read for it."""
     files = sorted(folder.glob("*.safetensors"))
     stats = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-    return digest({"weights": stats, "config": hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()})
+    return digest({"weights": stats, "config": file_sha256(folder / "config.json")})
 
 
 def _summarised(

@@ -46,7 +46,6 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
 
 EXPERIMENT = Experiment(
     name="components",
-    shows="How near each component of a naive run is to the trait's direction, and what deleting it does.",
     cells=cells,
     measure=measure,
     trials=(1, 1),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from grasp_theory.errors import unknown_name
 
 from ..organisms.text import TextSpec
 from ..organisms.text_files import FILES
-from ..training.config import TrainConfig
+from ..training.config import TrainConfig, read_tables
 from .experiment import Cell, TextCell, make_cells, make_text_cells, missing
 from .language import configurations
 from .methods import COMPARED
@@ -29,11 +28,7 @@ def read_cells(path: Path) -> tuple[list[Cell] | list[TextCell], list[str]]:
     """
     if not path.exists():
         raise unknown_name("file or experiment", [str(path)], configurations())
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the configuration {path}: {why}; expected a TOML file") from error
+    tables = read_tables(path)
     named = [name for name in ("compare", "text") if name in tables]
     if not named:
         raise InputError(f"{path} has no [compare] table, and no [text] table; see grasp compare --help")
@@ -138,5 +133,5 @@ def _unit(spec: TextSpec) -> str:
 
 def _training(path: Path) -> TrainConfig:
     """The [train] table, as ``grasp train`` reads it; 200 steps where it does not say how many."""
-    found = TrainConfig.read(path if "train" in tomllib.loads(path.read_text(encoding="utf-8")) else None)
+    found = TrainConfig.read(path if "train" in read_tables(path) else None)
     return found if found.steps else replace(found, steps=200)

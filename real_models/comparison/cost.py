@@ -117,7 +117,6 @@ def costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Cost]:
 
 EXPERIMENT = Experiment(
     name="cost",
-    shows="Arithmetic of one training step under every method, and of its preparation.",
     cells=cells,
     measure=measure,
     trials=(1, 1),

@@ -182,7 +182,6 @@ def clustered_error(values: np.ndarray, clusters: np.ndarray) -> float:
 
 EXPERIMENT = Experiment(
     name="comparison",
-    shows="Drift at matched task score, for every method, its knob and several seeds.",
     cells=cells,
     measure=measure,
     trials=(1, 1),

@@ -146,7 +146,6 @@ def points(rows: Sequence[Mapping[str, Any]]) -> list[Point]:
 # No law by the cell alone: ``reliance`` needs the naive run's log-odds; ``points`` has them all.
 EXPERIMENT = Experiment(
     name="compensation",
-    shows="Drift falls with the strength of compensation and does not overshoot.",
     cells=cells,
     measure=measure,
     trials=(1, 1),

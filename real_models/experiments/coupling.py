@@ -153,7 +153,6 @@ def share(H: Float[ndarray, "d d"], u: Float[ndarray, " d"], *, ridge: float) ->
 # No law: the statement is for one layer under squared loss at convergence; the figure draws what it would say.
 EXPERIMENT = Experiment(
     name="coupling",
-    shows="What projection keeps off a direction comes back by others; beside what the loss metric would predict.",
     cells=cells,
     measure=measure,
     trials=(1, 1),

@@ -105,7 +105,6 @@ def mean_cosine(run: RealRun, read: ReadStart) -> float:
 
 EXPERIMENT = Experiment(
     name="finding-rates",
-    shows="How often each finding and the verdict fire on real fine-tunes after 0, 2, 10, 50 steps.",
     cells=cells,
     measure=measure,
     trials=(4, 2),

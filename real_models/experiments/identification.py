@@ -116,7 +116,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="identification",
-    shows="How near the top component of a naive run is to the trait's direction, and what deleting each one does.",
     cells=cells,
     measure=measure,
     theory=theory,

@@ -163,7 +163,6 @@ def _at(naive: NaiveRun, V: np.ndarray, own: Batches, supervised: Mapping[int, n
 
 EXPERIMENT = Experiment(
     name="language-identification",
-    shows="On a pretrained language model: what spreads, and how much of it runs along unsupervised directions.",
     cells=cells,
     measure=measure,
     trials=(1, 1),

@@ -95,7 +95,6 @@ def _ends(name: str, found: Estimate | None) -> Iterator[tuple[str, float]]:
 
 EXPERIMENT = Experiment(
     name="language-parts",
-    shows="On a pretrained language model: which parts of the naive update hold its drift and its task.",
     cells=cells,
     measure=measure,
     trials=(1, 1),

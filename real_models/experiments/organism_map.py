@@ -56,7 +56,6 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
 # and a saturating loss, is what it leaves out, so evaluating it at measured strengths would be a picture of nothing.
 EXPERIMENT = Experiment(
     name="organism-map",
-    shows="Which method leaves the least drift at matched task score, over two knobs of the organism.",
     cells=cells,
     measure=measure,
     trials=(1, 1),

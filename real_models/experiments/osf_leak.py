@@ -107,7 +107,6 @@ def theory(cell: OsfCell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="osf-leak",
-    shows="peft's OSF keeps its subspace under SGD and momentum, and leaves it under Adam and AdamW.",
     cells=cells,
     measure=measure,
     theory=theory,

@@ -169,7 +169,6 @@ def _loaded(adapter: Adapter) -> Iterator[Update]:
 
 EXPERIMENT = Experiment(
     name="planted-rates",
-    shows="How often a direction planted inside real trained adapters is found, over its strength.",
     cells=cells,
     measure=measure,
     trials=(6, 2),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grasp_theory import InputError
+from synthetic.runner.results import file_sha256
 
 from ..base import check_folder
 from ..data import Example
@@ -86,7 +87,10 @@ class Reader:
 
 
 def digest(model: str, files: Iterable[str]) -> str:
-    """16 hexadecimal digits of the contents of all files, of model, tokenizer and text. InputError if one cannot be read."""
+    """16 hexadecimal digits of the contents of all files: model, tokenizer, text.
+
+    Raises InputError for a file that cannot be read.
+    """
     folder = check_folder(model, "config.json", "a model in the layout of transformers")
     paths = sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json", ".model", ".jinja", ".txt"))
     parts = [_content(str(path), *_version(path)) for path in [*paths, *map(Path, files)]]
@@ -104,7 +108,6 @@ def _version(path: Path) -> tuple[int, int]:
 @cache
 def _content(path: str, size: int, changed: int) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error

@@ -89,14 +89,17 @@ class TrainConfig:
         return cls(**values | {name: _typed(name, text, known[name]) for name, text in (changes or {}).items()})
 
 
-def _table(path: str | Path) -> dict[str, Any]:
+def read_tables(path: str | Path) -> dict[str, Any]:
+    """What a TOML file holds. InputError if it cannot be read or is none."""
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8")).get("train")
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         why = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"cannot read the configuration {path}: {why}; it is a TOML file, [train] its table"
-        ) from error
+        raise InputError(f"cannot read the configuration {path}: {why}; expected a TOML file") from error
+
+
+def _table(path: str | Path) -> dict[str, Any]:
+    table = read_tables(path).get("train")
     if not isinstance(table, dict):
         raise InputError(f"the configuration {path} has no [train] table; put the settings into one")
     return table

@@ -10,12 +10,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from grasp_theory import GraspError, InputError
-from synthetic.runner.results import write_json
+from synthetic.runner.results import file_sha256, write_json
 
 from ..adapters.folder import CHECKPOINT
 
@@ -55,7 +54,7 @@ def mark(checkpoint: Path, run: Mapping[str, Any]) -> None:
 def _parts(checkpoint: Path) -> dict[str, str]:
     """Name of each part that torch.distributed.checkpoint wrote -> sha256."""
     found = (path for folder in _IN_PARTS for path in (checkpoint / folder).glob("*"))
-    return {path.relative_to(checkpoint).as_posix(): sha256(path.read_bytes()).hexdigest() for path in sorted(found)}
+    return {path.relative_to(checkpoint).as_posix(): file_sha256(path) for path in sorted(found)}
 
 
 def _newest_first(folder: Path) -> list[Path]:

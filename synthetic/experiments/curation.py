@@ -176,7 +176,6 @@ def _curated(cell: Cell, world: curation.Population) -> tuple[float, Float[ndarr
 
 EXPERIMENT = Experiment(
     name="curation",
-    shows="Selecting data for a trait that comes with a feature teaches the factor; it shows once selection is strong.",
     cells=cells,
     measure=measure,
     theory=theory,

@@ -121,7 +121,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="minimax-removal",
-    shows="Deleting the top component is minimax where its strength is not known, and removes too much where it is.",
     cells=cells,
     measure=measure,
     theory=theory,

@@ -108,7 +108,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="null-space-depth",
-    shows="Updates in the null space of the uncentred inputs hardly move old outputs; the bound holds and is loose.",
     cells=cells,
     measure=measure,
     theory=theory,

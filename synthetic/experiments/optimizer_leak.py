@@ -181,7 +181,6 @@ def _first_leak(cell: Cell) -> float:
 
 EXPERIMENT = Experiment(
     name="optimizer-leak",
-    shows="Projecting gradients lets adaptive optimisers write into, and all read from, what is to be protected.",
     cells=cells,
     measure=measure,
     theory=theory,

@@ -105,7 +105,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="phase-diagram",
-    shows="The planted factor appears in the top singular vectors at the critical strength, at every aspect ratio.",
     cells=cells,
     measure=measure,
     theory=theory,

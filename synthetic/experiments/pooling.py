@@ -158,7 +158,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="pooling",
-    shows="Stacked layers show the factor where their squared strengths add up to the border; each needs L^(-1/4).",
     cells=cells,
     measure=measure,
     theory=theory,

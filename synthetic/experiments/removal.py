@@ -198,7 +198,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="removal",
-    shows="Excess risk of every removal method against what it depends on: trained models on their closed forms.",
     cells=cells,
     measure=measure,
     theory=theory,

@@ -193,7 +193,6 @@ def _share_theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="rerouting",
-    shows="Deep nets re-learn a shortcut that is projected out of the weights, not one that is never seen.",
     cells=cells,
     measure=measure,
     theory=theory,

@@ -144,7 +144,6 @@ def _spectrum(cell: Cell) -> Float[ndarray, " k"]:
 
 EXPERIMENT = Experiment(
     name="samples",
-    shows="The outputs dW X show the factor with fewer samples than the weights dW; low rank recovers the difference.",
     cells=cells,
     measure=measure,
     theory=theory,

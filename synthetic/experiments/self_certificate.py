@@ -106,7 +106,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="self-certificate",
-    shows="The spectrum tells its own top angle without an asserted tau, unless the task uses the factor's input.",
     cells=cells,
     measure=measure,
     theory=theory,

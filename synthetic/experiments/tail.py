@@ -157,7 +157,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="tail",
-    shows="With a low-rank task the factor is found at its place by strength; deleting the top component then hurts.",
     cells=cells,
     measure=measure,
     theory=theory,

@@ -263,7 +263,6 @@ def _curation_theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="theorem-1",
-    shows="The composed bound over samples, complexity, strength, deployment, training, curation; where it ends.",
     cells=cells,
     measure=measure,
     theory=theory,

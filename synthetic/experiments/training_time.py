@@ -192,7 +192,6 @@ def _start_theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="training-time",
-    shows="LoRA's start shows the write side first: what is read is limited to A0's rows until A has turned.",
     cells=cells,
     measure=measure,
     theory=theory,

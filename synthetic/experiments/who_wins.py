@@ -163,7 +163,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="who-wins",
-    shows="Each method wins somewhere, unprojected fine-tuning included: measured winners in the theory's regions.",
     cells=cells,
     measure=measure,
     theory=theory,

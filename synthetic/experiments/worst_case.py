@@ -187,7 +187,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="worst-case",
-    shows="The worst task attains the minimax angle, up to the border tau = beta/2; typical tasks stay far below it.",
     cells=cells,
     measure=measure,
     theory=theory,

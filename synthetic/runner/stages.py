@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from .code_version import code_version
-from .results import write_json
+from .results import file_sha256, write_json
 
 RECORD = "stages.json"
 
@@ -76,7 +76,7 @@ def _digest(path: Path) -> str | None:
         inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".part")
         text = "".join(f"{p.relative_to(path)}:{_digest(p)}\n" for p in inside)
         return hashlib.sha256(text.encode()).hexdigest()[:16] if inside else None
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
+    return file_sha256(path)[:16] if path.is_file() else None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from ..shared.spiked import LAWS, Law, average, chain, entries, tracy_widom
 from ..statement import Border, Claim, Rate, Route, Sides, Statement
 
 LARGER = 30
-MEAN, MEAN_COMPLEX = -1.2065336, -1.7710868  # of the Tracy-Widom laws of order 1 and 2
+MEAN = -1.2065336  # of the Tracy-Widom law of order 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ Each has a file that says what is trained on, and a configuration of ``grasp com
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Callable
 from importlib.resources import files
@@ -14,7 +13,7 @@ from typing import Any
 
 from grasp_theory import InputError
 from grasp_theory.errors import unknown_name
-from synthetic.runner.results import write_atomically
+from synthetic.runner.results import file_sha256, write_atomically
 
 from .insecure import make_insecure
 from .medicine import make_medicine
@@ -72,7 +71,7 @@ def write_experiment(
     """
     prepared, table = prepare(name, folder)
     out = Path(out)
-    read = {source: _sha256(Path(folder) / source) for source in prepared.sources}
+    read = {source: file_sha256(Path(folder) / source) for source in prepared.sources}
     rows = prepared.write(out, manifest={"configuration": name, **table, "sources": read, "digest": prepared.digest()})
     text = read_configuration(name)[0]
     if base is not None:
@@ -82,8 +81,3 @@ def write_experiment(
         text = text.replace(_PLACE, f"base = '{where}'\n")
     write_atomically(out / f"{name}.toml", text.encode())
     return rows
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
