@@ -44,8 +44,8 @@ def confirmed() -> str:
         return "" if method == other or low is None else f"{np.mean(values):+.3f} ({low:+.3f} … {high:+.3f})"
 
     cells = []
-    for name in dict.fromkeys(line.method for line in found):
-        of = {line.variant: line for line in found if line.method == name}
+    for name in dict.fromkeys(result.method for result in found):
+        of = {result.variant: result for result in found if result.method == name}
         label = find_compared(name).label(of[variants[0]].knob)
         cells.append([label, *_drifts(of, variants), *(difference(v, name) for v in variants)])
     made = Table(["method", *variants, *(f"− {other}, {variant}" for variant in variants)], cells)
@@ -65,7 +65,7 @@ def knobs() -> str:
     variants, cells = _variants(found), []
     for method in COMPARED.values():
         for knob in method.knobs if len(method.knobs) > 1 else ():
-            of = {line.variant: line for line in found if line.method == method.name and line.knob == knob}
+            of = {result.variant: result for result in found if result.method == method.name and result.knob == knob}
             if of:
                 mark = " (preset)" if knob == method.preset else ""
                 cells.append([method.name, f"{method.knob} {knob:g}{mark}", *_drifts(of, variants)])
@@ -77,17 +77,17 @@ def knobs() -> str:
 def _compared() -> list[Result]:
     """The committed comparison at its presets."""
     found = summarise(read_rows(FOLDER / "comparison.csv"), costs(read_rows(FOLDER / "comparison_cost.csv")))
-    return [line for line in found if line.preset]
+    return [result for result in found if result.preset]
 
 
 def _by_variant(found: Sequence[Result], names: Sequence[str]) -> str:
     """One row a method: drift in each variant, the worst of kept, the mean cost where the task is reached."""
     variants, cells = _variants(found), []
     for method in map(find_compared, names):
-        of = {line.variant: line for line in found if line.method == method.name}
+        of = {result.variant: result for result in found if result.method == method.name}
         if of:
             uses = "control" if method.control else method.information
-            kept = min(line.kept for line in of.values() if line.kept is not None)
+            kept = min(result.kept for result in of.values() if result.kept is not None)
             spent = [x.cost for x in of.values() if x.cost is not None and x.whole]
             cost = f"{sum(spent) / len(spent):.2g}x" if spent else ""
             cells.append([method.label(method.preset), uses, *_drifts(of, variants), f"{kept:.2f}", cost])
@@ -95,18 +95,18 @@ def _by_variant(found: Sequence[Result], names: Sequence[str]) -> str:
 
 
 def _variants(found: Sequence[Result]) -> list[str]:
-    return list(dict.fromkeys(line.variant for line in found))
+    return list(dict.fromkeys(result.variant for result in found))
 
 
 def _drifts(of: Mapping[str, Result], variants: Sequence[str]) -> list[str]:
     return [_drift(of[variant]) if variant in of else "" for variant in variants]
 
 
-def _drift(line: Result) -> str:
+def _drift(result: Result) -> str:
     """Drift, and how many times smaller its excess over the base is than naive's."""
-    if not line.whole:
-        return f"task reached in {line.reached} of {line.seeds}"
-    return f"{line.drift:.2f}" if line.method == "naive" else f"{line.drift:.2f} ({times(line)})"
+    if not result.whole:
+        return f"task reached in {result.reached} of {result.seeds}"
+    return f"{result.drift:.2f}" if result.method == "naive" else f"{result.drift:.2f} ({times(result)})"
 
 
 PARTS = {

@@ -67,7 +67,7 @@ def compare(
     if json is not None:
         write_json(json, made.record())
     if json != Path("-"):
-        show(comparison_tables(made.lines), out)
+        show(comparison_tables(made.results), out)
         show(naive_run_tables(made.components), out)
         for note in notes:
             out.print(note, highlight=False, markup=False)

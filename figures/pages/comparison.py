@@ -49,9 +49,9 @@ def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
         title="Comparison of removal methods",
         configuration=_asked(made),
         notes=notes,
-        short=short_table(made.lines),
+        short=short_table(made.results),
         picture=picture(figure, alt="Chart of the drift of every method at the same task score", caption=DRIFT),
-        tables=list(comparison_tables(made.lines)),
+        tables=list(comparison_tables(made.results)),
         fronts=fronts,
         naive_runs=list(naive_run_tables(made.components)),
     )
@@ -61,6 +61,6 @@ def _asked(made: Study) -> list[tuple[str, str]]:
     """Which runs there are."""
     kept = {name: dict.fromkeys(str(row[name]) for row in made.runs) for name in ("variant", "organism", "method")}
     names = {"variant": "variants", "organism": "seeds", "method": "methods"}
-    tasks = dict.fromkeys(f"{line.task:.3g}" for line in made.lines)
+    tasks = dict.fromkeys(f"{result.task:.3g}" for result in made.results)
     rows = [(names[name], ", ".join(values)) for name, values in kept.items()]
     return [*rows, ("task score", ", ".join(tasks))]

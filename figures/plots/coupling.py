@@ -41,7 +41,7 @@ def build(rows: Rows) -> Figure:
             ax.hlines(values["share of log-odds"], low, high, color=VARIANTS[run[0]], linewidth=0.4, alpha=0.6)
         ax.plot([0, 1], [0, 1], color="black", linewidth=0.8)
         ax.set(xlim=(0, 1.03), xlabel="predicted share re-routed")
-        ax.set_title("H of the base model" if when == "start" else "H at the crossing", loc="left")
+        ax.set_title("H of the base model" if when == "start" else "H at the matched point", loc="left")
     for run, values in runs.items():
         _point(axes[2], run, values, values["coupling crossing"])
     axes[2].margins(x=0.1)

@@ -134,4 +134,4 @@ def _deletions(ax: Any, rows: Rows) -> None:
     ax.axhline(_scalar(rows, "base drift"), color=GREY, linestyle=":", linewidth=0.8, label="base drift")
     ax.set_xticks(range(8))
     ax.set_ylim(0, 1.03)
-    ax.set_title("deleted at the crossing", loc="left")
+    ax.set_title("deleted at the matched point", loc="left")

@@ -33,13 +33,14 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     from real_models.comparison.table import base_drift, summarise
 
     (variant,) = dict.fromkeys(r["variant"] for r in rows)
-    found = sorted(summarise(rows), key=lambda line: (line.method != "naive", line.control, line.drift))
+    found = sorted(summarise(rows), key=lambda result: (result.method != "naive", result.control, result.drift))
     base = float(np.mean(list(base_drift(rows).values())))
     figure = new_figure(PAGE, 3.6)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    drifts = {line.method: [m.scores["drift"] for m in matched(rows) if m.method == line.method] for line in found}
+    runs = matched(rows)
+    drifts = {x.method: [m.scores["drift"] for m in runs if m.method == x.method] for x in found}
     _dots(left, found, drifts, base)
-    seeds = max(line.seeds for line in found)
+    seeds = max(result.seeds for result in found)
     left.set_title(f"{variant}, {seeds} seed{'s' if seeds > 1 else ''}", loc="left")
     for method in CURVES:
         of = [r for r in rows if r["method"] == method]
@@ -56,12 +57,12 @@ def _dots(ax: Any, found: Sequence[Result], seeds: Mapping[str, Sequence[float]]
     names = {x.method: x.method if x.whole else f"{x.method} (task in {x.reached}/{x.seeds})" for x in found}
     rows = rank_rows(ax, found, list(names))
     ax.set_yticklabels([names.get(label.get_text(), label.get_text()) for label in ax.get_yticklabels()])
-    for line in found:
-        place, (colour, marker) = rows[line.method], look(line.method)
-        ax.plot(seeds[line.method], [place] * line.seeds, "|", color=colour, markersize=5)
-        if line.seeds > 2 and line.low is not None and line.high is not None:
-            ax.plot([line.low + base, line.high + base], [place, place], color=colour)
-        ax.plot([line.drift], [place], marker, color=colour, markerfacecolor=colour if line.whole else "white")
+    for result in found:
+        place, (colour, marker) = rows[result.method], look(result.method)
+        ax.plot(seeds[result.method], [place] * result.seeds, "|", color=colour, markersize=5)
+        if result.seeds > 2 and result.low is not None and result.high is not None:
+            ax.plot([result.low + base, result.high + base], [place, place], color=colour)
+        ax.plot([result.drift], [place], marker, color=colour, markerfacecolor=colour if result.whole else "white")
     ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
     ax.set_xlabel("drift at the same task score, log-odds per token")
 

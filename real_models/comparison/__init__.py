@@ -1,1 +1,1 @@
-"""The fair comparison of methods: rows, runs, matching, cost."""
+"""The fair comparison of methods: their runs, matching, cost."""

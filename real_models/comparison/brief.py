@@ -16,18 +16,18 @@ COLUMNS = (*RUN, "target", "points", "quantity")
 
 
 def brief(rows: Iterable[Mapping[str, Any]], *, whole: Iterable[tuple[str, float]] = ()) -> list[dict[str, Any]]:
-    """Of each run the points around its crossing, of the naive one its start and end too; means to 5 digits.
+    """Of each run the points around where it reaches the task score, of the naive one its ends too; means to 5 digits.
 
     Args:
-        whole: (row, knob) of the runs of which drift and task are kept at every point. The matched scores of what is
+        whole: (method, knob) of the runs of which drift and task are kept at every point. The matched scores of what is
             left are those of all rows; the whole curves are in the files of the cells.
     """
     rows, drawn = list(rows), set(whole)
-    crossings = {(m.variant, m.organism, m.method, m.knob): m.steps for m in matched(rows)}
+    steps = {(m.variant, m.organism, m.method, m.knob): m.steps for m in matched(rows)}
     points: dict[tuple[Any, ...], set[int]] = {}
     for row in rows:
         points.setdefault(tuple(row[name] for name in RUN), set()).add(row["points"])
-    kept = {run: _around(sorted(at), crossings[run], ends=run[2] == "naive") for run, at in points.items()}
+    kept = {run: _around(sorted(at), steps[run], ends=run[2] == "naive") for run, at in points.items()}
     return [
         {name: row[name] for name in COLUMNS if name in row} | {"mean": float(f"{row['mean']:.5g}")}
         for row in rows
@@ -36,6 +36,6 @@ def brief(rows: Iterable[Mapping[str, Any]], *, whole: Iterable[tuple[str, float
     ]
 
 
-def _around(points: list[int], crossing: float, *, ends: bool) -> set[int]:
-    before, after = [p for p in points if p < crossing], [p for p in points if p >= crossing]
+def _around(points: list[int], at: float, *, ends: bool) -> set[int]:
+    before, after = [p for p in points if p < at], [p for p in points if p >= at]
     return {*before[-1:], after[0]} | ({points[0], points[-1]} if ends else set())

@@ -1,4 +1,4 @@
-"""What the rows of a comparison cost: the arithmetic of one training step, and of what comes before the first."""
+"""What the methods of a comparison cost: the arithmetic of one training step, and of what comes before the first."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Cost:
 
 
 def cells(quick: bool) -> list[Cell]:
-    """Those of the comparison's rows."""
-    return first_of_rows(comparison.cells(quick))
+    """One for each method of the comparison."""
+    return first_of_methods(comparison.cells(quick))
 
 
-def first_of_rows(cells: Sequence[C]) -> list[C]:
-    """One cell for each variant and row, of its first organism, at the preset if that is there: the arithmetic of a
+def first_of_methods(cells: Sequence[C]) -> list[C]:
+    """One cell for each variant and method, of its first seed, at the preset if that is there: the arithmetic of a
     step depends on them little, by batches of other lengths and a few directions more."""
     chosen: dict[tuple[str, str], C] = {}
     for cell in sorted(cells, key=lambda cell: (cell.organism, cell.knob != find_compared(cell.method).preset)):
@@ -57,7 +57,7 @@ def first_of_rows(cells: Sequence[C]) -> list[C]:
 
 
 def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-    """Counted while it runs, beside the naive run on the same batches; rows that change the naive run have its steps.
+    """Counted while it runs, beside the naive run on the same batches; a method that acts on that run has its steps.
 
     Not counted: decompositions, optimizer, element-wise work; all of them small beside the products.
     """
@@ -87,7 +87,7 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
 
 @lru_cache(maxsize=4)
 def _plain(spec: Setup) -> np.ndarray:
-    """Of the naive run: the same beside every row."""
+    """Of the naive run: the same beside every method."""
     return _count(spec, (), inoculated=False)
 
 
@@ -108,7 +108,7 @@ def _count(spec: Setup, methods: Sequence[Method], *, inoculated: bool) -> np.nd
 
 
 def costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Cost]:
-    """(variant, row) -> cost, of a table of this experiment."""
+    """(variant, method) -> cost, of a table of this experiment."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         found.setdefault((row["variant"], row["method"]), {})[row["quantity"]] = row["mean"]

@@ -96,7 +96,11 @@ class TextCell:
 
 
 def cells(quick: bool) -> list[Cell]:
-    """All variants, 5 seeds, all rows and knobs, presets first; quick: one variant, 3 of the seeds, the main rows."""
+    """All variants, 5 seeds, all methods and knobs, presets first.
+
+    Args:
+        quick: one variant, 3 of the seeds, the main methods at their presets.
+    """
     if quick:
         return make_cells(("style",), STUDY[:3], QUICK, presets_only=True)
     every = make_cells(("style", "content", "mixed"), STUDY, list(COMPARED))
@@ -111,7 +115,7 @@ def make_cells(
     presets_only: bool = False,
     **settings: Any,
 ) -> list[Cell]:
-    """Cells of these rows, seed by seed; ``settings`` are fields of all cells."""
+    """Cells of these methods, seed by seed; ``settings`` are fields of all cells."""
     return [
         Cell(variant, seed, method, knob, **settings)
         for seed in seeds
@@ -140,7 +144,7 @@ def make_text_cells(
 
 
 def missing(spec: TextSpec, methods: Iterable[str]) -> dict[str, str]:
-    """Row -> what it needs that this organism has not."""
+    """Method -> what it needs that this organism has not."""
     needs = {}
     for name in methods:
         method = find_compared(name)

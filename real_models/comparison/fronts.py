@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .matching import Curves, curves, first_crossing
+from .matching import Curves, curves, reached_between
 from .methods import find_compared
 
-Row = tuple[str, float]  # row, knob
+Entry = tuple[str, float]  # method, knob
 # of the way from where naive runs start to where they are matched, and beyond
 SHARES = tuple(float(x) for x in np.linspace(0.4, 1.04, 33).round(3))
 
@@ -23,7 +23,7 @@ def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[tuple[str, int
     seeds it is shown on, so it has no interval.
 
     Args:
-        rows: of a comparison.
+        rows: of the table of a comparison.
         targets: (variant, organism) -> matched task score; the scores asked for are shares of the way there from where
             the naive run starts, "task" their mean over seeds.
     """
@@ -49,20 +49,20 @@ def fronts(rows: Iterable[Mapping[str, Any]], *, targets: Mapping[tuple[str, int
     return found
 
 
-def _at(of: Curves, target: Mapping[int, float]) -> dict[Row, float]:
-    """Mean drift over seeds, each at its task score, of the rows that reach it in all of them."""
-    drifts: dict[Row, list[float]] = {}
+def _at(of: Curves, target: Mapping[int, float]) -> dict[Entry, float]:
+    """Mean drift over seeds, each at its task score, of what reaches it in all of them."""
+    drifts: dict[Entry, list[float]] = {}
     for (_, seed, method, knob), curve in sorted(of.items()):
-        crossing, drift = first_crossing(curve["task"], target[seed]), curve["drift"]
-        if crossing is not None:
-            a, b, share = crossing
+        found, drift = reached_between(curve["task"], target[seed]), curve["drift"]
+        if found is not None:
+            a, b, share = found
             drifts.setdefault((method, knob), []).append(drift[a] + share * (drift[b] - drift[a]))
     return {run: float(np.mean(values)) for run, values in drifts.items() if len(values) == len(target)}
 
 
-def _groups(drifts: Iterable[Row], *, presets: bool) -> dict[str, list[Row]]:
-    """Class -> its rows."""
-    found: dict[str, list[Row]] = {}
+def _groups(drifts: Iterable[Entry], *, presets: bool) -> dict[str, list[Entry]]:
+    """Class -> its methods at their knobs."""
+    found: dict[str, list[Entry]] = {}
     for name, knob in drifts:
         method = find_compared(name)
         if not method.control and (not presets or knob == method.preset):

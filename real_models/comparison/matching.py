@@ -9,10 +9,10 @@ from typing import Any
 from grasp_theory import InputError
 
 from ..organisms import persona_run
-from ..organisms.runs import crossing
+from ..organisms.runs import first_reaching
 from ..organisms.setup import most_of_the_way
 
-Run = tuple[str, int, str, float]  # variant, organism, row, knob
+Run = tuple[str, int, str, float]  # variant, organism, method, knob
 Curves = dict[Run, dict[str, dict[int, float]]]
 
 
@@ -36,7 +36,7 @@ class Matched:
 
 
 def matched(rows: Iterable[Mapping[str, Any]], *, target: float | None = None) -> list[Matched]:
-    """Each run at its first upward crossing of the task score.
+    """Each run where it first reaches the task score.
 
     Args:
         target: 0.95 by default. Rows may bring a ``target`` of their own; None there is nine tenths of the way that the
@@ -54,7 +54,7 @@ def matched(rows: Iterable[Mapping[str, Any]], *, target: float | None = None) -
 
 
 def curves(rows: Iterable[Mapping[str, Any]]) -> Curves:
-    """(variant, organism, row, knob) -> quantity -> step -> value.
+    """(variant, organism, method, knob) -> quantity -> step -> value.
 
     Raises InputError where two rows give the same quantity of a run: they are of different settings (rank, lr, …).
     """
@@ -82,21 +82,21 @@ def _from_naive(run: Run, of: Curves) -> float:
 
 
 def _match(run: Run, quantities: Mapping[str, Mapping[int, float]], target: float) -> Matched:
-    reached = first_crossing(quantities["task"], target)
+    reached = reached_between(quantities["task"], target)
     last = max(quantities["task"])
     a, b, share = reached or (last, last, 0.0)
     scores = {name: values[a] + share * (values[b] - values[a]) for name, values in quantities.items()}
     return Matched(*run, reached=reached is not None, steps=float(a + share * (b - a)), scores=scores, target=target)
 
 
-def first_crossing(task: Mapping[int, float], target: float) -> tuple[int, int, float] | None:
+def reached_between(task: Mapping[int, float], target: float) -> tuple[int, int, float] | None:
     """(step before, step after, share of the way between them) where the target is first met, no way at the start.
 
     Args:
         task: step -> score. None where it never is.
     """
     steps = sorted(task)
-    at = crossing([task[step] for step in steps], target)
+    at = first_reaching([task[step] for step in steps], target)
     if not at:
         return None if at is None else (steps[0], steps[0], 0.0)
     a, b = steps[at - 1 : at + 1]

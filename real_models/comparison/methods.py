@@ -120,7 +120,7 @@ class SetupSources:
         return self.spec.neutral_rows()
 
     def fit_lineas(self, sparsity: float) -> Any:
-        """LinEAS fitted on the fine-tuning data at the crossing."""
+        """LinEAS fitted on the fine-tuning data at the matched point."""
         from ..methods import LinEAS
 
         return LinEAS.fit(self.naive.model(self.naive.at), self.spec.fitting_text(), sparsity=sparsity)

@@ -12,7 +12,7 @@ from synthetic.runner.results import write_csv, write_json
 from synthetic.runner.sweep import Progress, sweep
 
 from ..organisms.prepare import prepare
-from .cost import costs, first_of_rows
+from .cost import costs, first_of_methods
 from .experiment import Cell, TextCell
 from .fronts import fronts
 from .matching import matched
@@ -26,19 +26,19 @@ class Study:
 
     Attributes:
         runs, components, fronts: tables of the runs, of what the naive runs give away, and of the fronts.
-        lines: each method at matched task score.
+        results: each method at matched task score.
     """
 
     runs: list[dict[str, Any]]
     components: list[dict[str, Any]]
     fronts: list[dict[str, Any]]
-    lines: list[Result]
+    results: list[Result]
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
         kept = ("variant", "organism", "quantity", "mean")
         components = [{name: row[name] for name in kept} for row in self.components]
-        rows = [asdict(line) for line in self.lines]
+        rows = [asdict(result) for result in self.results]
         return {"schema_version": 1, "rows": rows, "fronts": self.fronts, "components": components}
 
 
@@ -71,7 +71,7 @@ def study(
     naive = [c for c in cells if c.method == "naive" and (c.variant, c.organism) not in known]
     learnt = {c.variant for c in naive}
     components = swept("components", naive, "components")
-    counted = swept("cost", [c for c in first_of_rows(cells) if c.variant in learnt], "cost")
+    counted = swept("cost", [c for c in first_of_methods(cells) if c.variant in learnt], "cost")
     targets = {(m.variant, m.organism): m.target for m in crossed}
     made = Study(runs, components, fronts(runs, targets=targets), summarise(runs, costs(counted)))
     for name, rows in (("components", components), ("cost", counted), ("fronts", made.fronts)):

@@ -1,4 +1,4 @@
-"""The comparison as a table: every row at matched task score, ranked within what information it uses."""
+"""The comparison as a table: every method at matched task score, ranked within what information it uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EFFECT = 0.3  # by which naive drift should rise
 
 @dataclass(frozen=True)
 class Result:
-    """One row at one knob, over seeds, at matched task score.
+    """One method at one value of its knob, over seeds, at matched task score.
 
     Attributes:
         drift: mean level.
@@ -80,7 +80,7 @@ Costs = Mapping[tuple[str, str], Cost]
 
 
 def summarise(rows: Iterable[Mapping[str, Any]], costs: Costs | None = None) -> list[Result]:
-    """All rows of a comparison's table (see ``experiment``; ``costs``: of ``cost``)."""
+    """One result for each method and knob of a comparison's table (see ``experiment``; ``costs``: of ``cost``)."""
     rows = list(rows)
     runs = matched(rows)
     base = base_drift(rows)
@@ -88,7 +88,7 @@ def summarise(rows: Iterable[Mapping[str, Any]], costs: Costs | None = None) -> 
     groups: dict[tuple[str, str, float], list[Matched]] = {}
     for run in runs:
         groups.setdefault((run.variant, run.method, run.knob), []).append(run)
-    return [_line(key, group, base, naive, costs or {}) for key, group in groups.items()]
+    return [_result(key, group, base, naive, costs or {}) for key, group in groups.items()]
 
 
 def base_drift(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], float]:
@@ -101,7 +101,7 @@ def base_drift(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], float
     }
 
 
-def _line(
+def _result(
     key: tuple[str, str, float],
     group: Sequence[Matched],
     base: Mapping[tuple[str, int], float],
@@ -173,33 +173,34 @@ def _quantiles(freedom: int) -> np.ndarray:
 
 
 def void(found: Sequence[Result], variant: str) -> str | None:
-    """Why the experiment says nothing about this variant, if it does not: rule 7."""
-    line = _plain(found, variant)
-    if line is None:
+    """Why the experiment says nothing about this variant, if it does not: naive training must reach the task in every
+    seed, and its drift rise."""
+    plain = _plain(found, variant)
+    if plain is None:
         return "there is no naive run"
-    if not line.whole:
-        return f"the naive run reaches the task in {line.reached} of {line.seeds} seeds only"
-    if line.low is not None and line.low <= 0:
-        return f"naive drift does not rise for sure (95% interval of the excess from {line.low:.2f})"
-    if line.low is None and line.excess is not None and line.excess < EFFECT:
-        return f"naive drift does not rise by {EFFECT} (by {line.excess:.2f}, one seed)"
+    if not plain.whole:
+        return f"the naive run reaches the task in {plain.reached} of {plain.seeds} seeds only"
+    if plain.low is not None and plain.low <= 0:
+        return f"naive drift does not rise for sure (95% interval of the excess from {plain.low:.2f})"
+    if plain.low is None and plain.excess is not None and plain.excess < EFFECT:
+        return f"naive drift does not rise by {EFFECT} (by {plain.excess:.2f}, one seed)"
     return None
 
 
 def weak(found: Sequence[Result], variant: str) -> str | None:
     """What to bear in mind where there is drift, but less than an experiment should have."""
-    line = _plain(found, variant)
-    if line is None or line.excess is None or line.excess >= EFFECT or void(found, variant):
+    plain = _plain(found, variant)
+    if plain is None or plain.excess is None or plain.excess >= EFFECT or void(found, variant):
         return None
-    return f"naive drift rises by {line.excess:.2f} only, less than the {EFFECT} aimed at"
+    return f"naive drift rises by {plain.excess:.2f} only, less than the {EFFECT} aimed at"
 
 
 def _plain(found: Sequence[Result], variant: str) -> Result | None:
-    return next((line for line in found if line.variant == variant and line.method == "naive"), None)
+    return next((r for r in found if r.variant == variant and r.method == "naive"), None)
 
 
 def ranked(among: Iterable[Result]) -> list[Result]:
-    """Rows that reach the task first, by drift at their preset; the knobs of a row together."""
+    """Those that reach the task first, by drift at their preset; the knobs of a method together."""
     among = list(among)
     place = {x.method: (not x.whole, x.drift) for x in sorted(among, key=lambda x: x.preset)}
     return sorted(among, key=lambda x: (*place[x.method], x.knob))

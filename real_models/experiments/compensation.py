@@ -17,7 +17,7 @@ from ..comparison.matching import matched
 from ..comparison.methods import attached, find_compared
 from ..organisms.common import one_thread
 from ..organisms.persona_run import TASK, RunSpec
-from ..organisms.runs import crossing, naive_run
+from ..organisms.runs import first_reaching, naive_run
 
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 METHODS = {
@@ -100,7 +100,7 @@ class Point:
     """One run.
 
     Attributes:
-        drift: at matched task score (None: not reached) and at the naive run's crossing step.
+        drift: at matched task score (None: not reached) and at the naive run's matched step.
         excess: log-odds over the base there.
         predicted: by the law, from the naive run and what the frozen term supplies.
         squared: what a squared loss would learn, the naive excess less what is supplied.
@@ -132,7 +132,7 @@ def points(rows: Sequence[Mapping[str, Any]]) -> list[Point]:
     for run, curve in curves.items():
         naive = curves[(*run[:2], "naive", 0.0)]
         steps = sorted(naive["task"])
-        at = crossing([naive["task"][s] for s in steps], TASK)
+        at = first_reaching([naive["task"][s] for s in steps], TASK)
         then = steps[-1 if at is None else at]
         plain = naive["log-odds"][then] - naive["log-odds"][0]
         law = float(reliance(np.array(plain), np.array(supplied[run])))

@@ -64,7 +64,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, ndarra
 
     "share of drift", "share of log-odds" : excess over the base with the method, in units of the naive run's; "reached"
     : 1 if both runs reach the task score (else the last point stands for it). "coupling …" : ‖P_u H u‖/uᵀHu; "share …
-    RIDGE" : what ``rerouting-share`` predicts; of the base model ("start") and of the naive run at its crossing.
+    RIDGE" : what ``rerouting-share`` predicts; of the base model ("start") and of the naive run at its matched point.
     """
     with one_thread():
         naive = naive_run(cell.run_spec)

@@ -55,11 +55,11 @@ def cells(quick: bool) -> list[Cell]:
 
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-    """``|cos|`` of component 0 with the mean-difference vector of each block, s1/s2, and deletions at the crossing.
+    """``|cos|`` of component 0 with the mean-difference vector of each block, s1/s2, deletions at the matched point.
 
     "… rest" : the largest |cos| of the other components with any block's vector. "random" : mean |cos| of random
     directions, "random best" : the 99% quantile of their largest over blocks. "drift without …" : of the run at its
-    crossing with one component deleted (for the control without crossing: at its end).
+    matched point with one component deleted (for the control, which has none, at its end).
     """
     with one_thread():
         naive = naive_run(cell.run_spec)

@@ -37,7 +37,7 @@ def alignment(naive: NaiveRun, *, count: int = 4) -> dict[str, Any]:
 
 
 def components(naive: NaiveRun, side: str, k: int) -> list[Removed]:
-    """The k leading components of the update at the crossing.
+    """The k leading components of the update at the matched point.
 
     Args:
         side: one of ``SIDES``: of all write modules pooled, of each block's write modules, or of each read module.
@@ -54,7 +54,7 @@ def components(naive: NaiveRun, side: str, k: int) -> list[Removed]:
 
 
 def effects(naive: NaiveRun, k: int) -> dict[str, float]:
-    """Drift and task at the crossing with component i deleted ("drift without write, pooled 0", …), for each of
+    """Drift and task at the matched point with component i deleted ("drift without write, pooled 0", …), for each of
     ``SIDES``.
     """
     probes, found = naive.spec.probes(), {}

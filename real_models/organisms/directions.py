@@ -41,7 +41,7 @@ def read_directions(naive: NaiveRun, k: int) -> dict[str, np.ndarray]:
 
 
 def contrasted_directions(naive: NaiveRun, k: int) -> np.ndarray:
-    """The same as ``weight-svd`` of what the naive run learnt and its control run did not, at the crossing: of
+    """The same as ``weight-svd`` of what the naive run learnt and its control run did not, at the matched point: of
     (I − CCᵀ)(dW − dW of the control), C the leading directions of the control (statement ``control-contrast``)."""
     control = updates_at(naive.spec.control_run(), naive.at)
     found, other = (identify(list(u), side="write", pool="layers") for u in (naive.updates, control))

@@ -53,7 +53,7 @@ def fine_tune(
     return scores
 
 
-def crossing(task: Sequence[float], target: float) -> int | None:
+def first_reaching(task: Sequence[float], target: float) -> int | None:
     """Index of the first point at which the task score reaches the target."""
     return next((n for n, value in enumerate(task) if value >= target), None)
 
@@ -63,7 +63,7 @@ class NaiveRun:
     """The naive run of a spec: scores and LoRA factors at every point.
 
     Attributes:
-        point: what is to stand for the crossing; None for the crossing itself.
+        point: what is to stand for the matched point, where the task score is first reached; None for that itself.
     """
 
     spec: Setup
@@ -73,14 +73,15 @@ class NaiveRun:
 
     @property
     def at(self) -> int:
-        """Index of the point from which directions are taken: ``point``, else the crossing, else the last one.
+        """Index of the point from which directions are taken: ``point``, else the matched one, else the last.
 
-        Without a crossing the experiment is void, which the table says. InputError if the base knows the task.
+        Where the task score is never reached the experiment is void, which the table says. InputError if the base knows
+        the task.
         """
         if self.point is not None:
             return self.point
         task = [s.task for s in self.scores]
-        found = crossing(task, self.spec.matched_score(task))
+        found = first_reaching(task, self.spec.matched_score(task))
         if found == 0:
             raise InputError("the base model knows the task already, so there is no naive update to identify from")
         return len(self.scores) - 1 if found is None else found
@@ -93,13 +94,13 @@ class NaiveRun:
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """Of the adapter at the crossing."""
+        """Of the adapter at the matched point."""
         return _updates(self, self.at)
 
 
 @lru_cache(maxsize=1)
 def _updates(naive: NaiveRun, at: int) -> tuple[Update, ...]:
-    """Kept for the point they are of: the crossing moves with the target."""
+    """Kept for the point they are of: the matched one moves with the target."""
     return updates_from_model(naive.model(at))
 
 

@@ -182,13 +182,13 @@ class TextSpec:
     def neutral_text(self) -> Batches:
         """What is not held out; InputError without a file."""
         if not self._texts.neutral:
-            raise InputError("this row needs neutral text; name a file of it, neutral")
+            raise InputError("this method needs neutral text; name a file of it, neutral")
         return _text_alone(self._batches(self._texts.neutral))
 
     def neutral_rows(self) -> Sequence[Example]:
         """Of the file neutral_data, encoded as the training rows; InputError without a file."""
         if not self.neutral_data:
-            raise InputError("this row needs neutral training rows; name a file of them, neutral_data")
+            raise InputError("this method needs neutral training rows; name a file of them, neutral_data")
         return self._prepared(read_rows(self.neutral_data))
 
     def said_by_base(self) -> Batches:

@@ -59,6 +59,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     }
 
 
-EXPERIMENT = Experiment(
-    "tiny", "Moments of normal numbers.", cells, measure, trials=(20, 10), theory=theory, along="points"
-)
+EXPERIMENT = Experiment("tiny", cells, measure, trials=(20, 10), theory=theory, along="points")

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import real_models.comparison.cost as module
 import real_models.own_text as own_text
-from real_models.comparison.cost import Cost, costs, first_of_rows
+from real_models.comparison.cost import Cost, costs, first_of_methods
 from real_models.comparison.experiment import Cell, make_cells
 from real_models.comparison.methods import find_compared, said_by_base
 from real_models.comparison.table import summarise
@@ -157,7 +157,7 @@ def test_costs_are_read_back_from_their_table():
 
 def test_one_cell_of_each_row_is_counted_at_its_preset():
     cells = make_cells(("style", "mixed"), (3, 2), ("naive", "grasp", "kl"))
-    found = first_of_rows(cells)
+    found = first_of_methods(cells)
     expected = itertools.product(("style", "mixed"), ("naive", "grasp", "kl"))
     assert sorted((c.variant, c.method) for c in found) == sorted(expected)
     assert all((c.organism, c.knob) == (2, find_compared(c.method).preset) for c in found)

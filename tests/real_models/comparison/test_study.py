@@ -94,7 +94,7 @@ def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
             "At matched task score",
             "What the naive runs give away",
             "one component",
-            *(x.method for x in found.lines),
+            *(x.method for x in found.results),
         )
         assert all(part in text for part in parts)
 
@@ -114,7 +114,7 @@ def test_study_record_has_every_table(made):
 def test_study_without_a_naive_row_has_no_components_and_no_cost(cache, tmp_path):
     made = written(tmp_path, "kl")
     assert made.components == []
-    assert made.lines[0].cost is None
+    assert made.results[0].cost is None
     assert "give away" not in (tmp_path / "comparison.html").read_text(encoding="utf-8")
 
 

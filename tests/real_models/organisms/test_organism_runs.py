@@ -23,7 +23,7 @@ from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
 from real_models.organisms.persona import OrganismSpec, pretrained
 from real_models.organisms.persona_run import RunSpec
-from real_models.organisms.runs import crossing, fine_tune, naive_run
+from real_models.organisms.runs import fine_tune, first_reaching, naive_run
 from synthetic.generators.persona import PersonaSpec, World
 
 LANGUAGE = PersonaSpec(words=16, withheld=2)
@@ -127,7 +127,7 @@ def test_fine_tune_labels_are_the_content_and_style_words():
     ("task", "first"), [([0.1, 0.96, 0.2, 0.97], 1), ([0.95], 0), ([0.9499, 0.94], None), ([], None)]
 )
 def test_crossing_is_the_first_point_at_the_task_score(task, first):
-    assert crossing(task, 0.95) == first
+    assert first_reaching(task, 0.95) == first
 
 
 BAD = [{"steps": 15}, {"steps": 0}, {"every": 0}, {"rank": 0}, {"batch": 0}, {"lr": 0.0}, {"lr": float("nan")}]
