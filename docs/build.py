@@ -21,7 +21,7 @@ from grasp_theory.statements.statement import Statement
 from real_models.adapters.refusals import MOVED_BASE, START_NOTES, VARIANTS
 from real_models.methods import METHODS
 from real_models.training.scale import LLAMAS, Machine, Setting, memory, step, traffic
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 from synthetic.runner.results import write_atomically
 
 ROOT = Path(__file__).parents[1]
@@ -95,7 +95,7 @@ def experiments() -> str:
     cells = []
     for name, entry in FIGURES.items():
         if entry.experiments:
-            found = agreement(read_rows(FOLDER / csv_name(name)))
+            found = deviation(read_rows(FOLDER / csv_name(name)))
             gaps = (f"{value:.1f}" if value is not None else "–" for value in (found.rms, found.largest))
             cells.append([f"`{name}`", entry.caption, str(found.compared), *gaps, str(found.violations)])
     return Table(["experiment", "shows", "rows with a law", "rms gap", "largest", "off"], cells).markdown()

@@ -43,7 +43,7 @@ def sweep(
     from figures.catalogue import csv_name
     from figures.catalogue import experiments as there_are
     from figures.tables import console, progress, show
-    from figures.tables.agreement import agreement_tables
+    from figures.tables.deviation import deviation_tables
     from grasp_theory import InputError
     from synthetic.runner.results import write_json
 
@@ -82,7 +82,7 @@ def sweep(
         ]
         write_sweeps(html, results, of, [*asked, *(("set", setting) for setting in change or ())])
     if json != Path("-"):
-        show(agreement_tables(records), out)
+        show(deviation_tables(records), out)
 
 
 def figures(
@@ -156,7 +156,7 @@ def _check(names: Sequence[str], results: Path, *, quick: bool, jobs: int) -> No
     from figures import rows as committed
     from figures.catalogue import FIGURES, csv_name
     from figures.tables import Table, console, progress
-    from synthetic.runner.agreement import compare
+    from synthetic.runner.deviation import compare
 
     out, lines, sound = console(), [], True
     for name in names:

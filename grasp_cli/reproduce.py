@@ -157,14 +157,14 @@ def _organism(folder: Path, full: bool, jobs: int, out: Console) -> None:
     from real_models import findings, read_adapter
     from real_models.organisms.alignment import alignment
     from real_models.organisms.common import one_thread
-    from real_models.organisms.prepare import prepare
+    from real_models.organisms.naive_runs import make_naive_runs
     from real_models.organisms.runs import naive_run
     from real_models.training.files import save_adapter
     from synthetic.runner.results import write_json
 
     cells = _compared(full)
     with progress("naive runs") as watch:
-        prepare([cell.run_spec for cell in cells], n_jobs=jobs, progress=watch)
+        make_naive_runs([cell.run_spec for cell in cells], n_jobs=jobs, progress=watch)
     with one_thread():
         naive = naive_run(cells[0].run_spec)
         saved = folder / "organism-naive"

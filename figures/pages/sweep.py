@@ -12,7 +12,7 @@ from synthetic.runner.results import write_atomically
 from ..catalogue import FIGURES, csv_name, drawn
 from ..rows import read_rows
 from ..tables import Table
-from ..tables.agreement import agreement_tables
+from ..tables.deviation import deviation_tables
 from .html import page, picture
 
 SHOWN = 200  # rows of a table; the CSV has all
@@ -35,7 +35,7 @@ def write_sweeps(
         configuration=[*asked, ("experiments", ", ".join(records)), ("results", str(results))],
         verdict=f"{compared} measured means have a law; {off} of them are off by more than 5 standard errors and the "
         "stated finite-size term.",
-        agreement=list(agreement_tables(found)),
+        agreement=list(deviation_tables(found)),
         experiments=[_experiment(name, results / csv_name(name)) for name in records],
     )
     write_atomically(target, made.encode())

@@ -24,7 +24,7 @@ COUNT, SPAN, STRENGTH = (1.0, 2.0, 4.0), (1.0, 4.0, 8.0), (0.5, 1.0, 2.0)  # kno
 class Sources(Protocol):
     """What a comparison can hand to a method: directions and updates of the naive run, texts, the supervised vectors.
 
-    Those of the naive run make that run, or read it from the cache: ``Compared.needs_naive`` says who asks for it.
+    Those of the naive run make that run, or read it from the cache: ``ComparedMethod.needs_naive`` says who asks.
     """
 
     @property
@@ -52,7 +52,7 @@ class Sources(Protocol):
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedMethod:
     """One method of a comparison, over its knob.
 
     Attributes:

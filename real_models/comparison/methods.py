@@ -19,7 +19,7 @@ from ..organisms.evaluation import Scores
 from ..organisms.runs import NaiveRun, fine_tune, naive_run, updates_at
 from ..organisms.setup import Batches, Setup
 from ..organisms.text import TextSpec
-from .compared import CLASSES, Compared, Information, Sources
+from .compared import CLASSES, ComparedMethod, Information, Sources
 
 
 class SetupSources:
@@ -132,25 +132,25 @@ def said_by_base(spec: Setup) -> Batches:
     return spec.said_by_base()
 
 
-def attached(method: Compared, spec: Setup, knob: float) -> list[Any]:
+def attached(method: ComparedMethod, spec: Setup, knob: float) -> list[Any]:
     """What is attached to the model, made anew; none for naive runs."""
     return method.make(SetupSources(spec), knob)
 
 
-def run(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+def run(method: ComparedMethod, spec: Setup, knob: float) -> list[Scores]:
     """Scores at every point of the run: of its own, or of the naive run under the method or with edited weights."""
     return _RUN[method.stage](method, spec, knob)
 
 
-def _naive(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+def _naive(method: ComparedMethod, spec: Setup, knob: float) -> list[Scores]:
     return list(naive_run(spec).scores)
 
 
-def _trained(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+def _trained(method: ComparedMethod, spec: Setup, knob: float) -> list[Scores]:
     return fine_tune(spec, methods=attached(method, spec, knob), inoculated=method.inoculated)
 
 
-def _afterwards(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+def _afterwards(method: ComparedMethod, spec: Setup, knob: float) -> list[Scores]:
     naive, probes, scores = naive_run(spec), spec.probes(), []
     (one,) = attached(method, spec, knob)
     for at in range(len(naive.states)):
@@ -160,7 +160,7 @@ def _afterwards(method: Compared, spec: Setup, knob: float) -> list[Scores]:
     return scores
 
 
-def _edited(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+def _edited(method: ComparedMethod, spec: Setup, knob: float) -> list[Scores]:
     naive, probes, sources, scores = naive_run(spec), spec.probes(), SetupSources(spec), []
     for at in range(len(naive.states)):
         (one,) = method.make(sources.at(at), knob)
@@ -177,14 +177,14 @@ def _is_base(model: Any) -> bool:
     return not any(bool(f.B.any()) for f in lora_factors(model))
 
 
-def _on_arm(method: Compared, spec: Setup, knob: float) -> list[Scores]:
+def _on_arm(method: ComparedMethod, spec: Setup, knob: float) -> list[Scores]:
     if not isinstance(spec, TextSpec):
         raise InputError(f"{method.name} is a run on a file of training rows, which this organism has none of")
     arm = spec.on_arm(ARMS[method.name])
     return list(naive_run(arm).scores) if ARMS[method.name] == "control" else fine_tune(arm)  # which others ask for too
 
 
-_RUN: Mapping[str, Callable[[Compared, Setup, float], list[Scores]]] = {
+_RUN: Mapping[str, Callable[[ComparedMethod, Setup, float], list[Scores]]] = {
     "naive": _naive,
     "training": _trained,
     "inference": _afterwards,
@@ -193,11 +193,11 @@ _RUN: Mapping[str, Callable[[Compared, Setup, float], list[Scores]]] = {
 }
 
 
-def _declared() -> dict[str, Compared]:
+def _declared() -> dict[str, ComparedMethod]:
     return {found.name: found for method in METHODS for found in method.compared}
 
 
-def _joined(name: str, varied: str, *others: tuple[str, float], **changes: Any) -> Compared:
+def _joined(name: str, varied: str, *others: tuple[str, float], **changes: Any) -> ComparedMethod:
     """One method over its knob, others beside it at a knob of their own; ranked with the one that uses most."""
     own = _declared()
     first, rest = own[varied], [(own[other], knob) for other, knob in others]
@@ -209,7 +209,7 @@ def _joined(name: str, varied: str, *others: tuple[str, float], **changes: Any) 
         return [one for method, at in parts for one in method.make(sources, at)]
 
     used: list[Information] = [method.information for method in every]
-    return Compared(
+    return ComparedMethod(
         name,
         max(used, key=CLASSES.index),
         first.knob,
@@ -238,7 +238,7 @@ _JOINED = (
 
 # Presets: one component; strength 1; of weights and inputs the largest at which the pilot organisms (seeds 0 and 1)
 # still reached the task in all variants.
-COMPARED: Mapping[str, Compared] = {
+COMPARED: Mapping[str, ComparedMethod] = {
     method.name: method
     for method in sorted(
         [*_declared().values(), *_JOINED],
@@ -250,7 +250,8 @@ COMPARED: Mapping[str, Compared] = {
 # Naive runs on other rows, of text organisms that have a file of them: name -> field of the organism.
 ARMS: Mapping[str, str] = {"control data": "control", "neutral data": "neutral_data"}
 _ARMS = {
-    name: Compared(name, "data", "none", (0.0,), 0.0, lambda sources, _: [], stage="arm", control=True) for name in ARMS
+    arm: ComparedMethod(arm, "data", "none", (0.0,), 0.0, lambda sources, _: [], stage="arm", control=True)
+    for arm in ARMS
 }
 
 
@@ -265,7 +266,7 @@ def check_knob(name: str, knob: float, *, rank: int, width: int | None = None) -
         raise InputError(f"{name} with {inputs:g} inputs needs a width of {1.5 * inputs:g} or more, got {width}")
 
 
-def find_compared(name: str) -> Compared:
+def find_compared(name: str) -> ComparedMethod:
     """The method of this name; InputError names those there are."""
     if name not in COMPARED and name not in _ARMS:
         raise unknown_name("method of the comparison", [name], [*COMPARED, *_ARMS])

@@ -11,7 +11,7 @@ from typing import Any
 from synthetic.runner.results import write_csv, write_json
 from synthetic.runner.sweep import Progress, sweep
 
-from ..organisms.prepare import prepare
+from ..organisms.naive_runs import make_naive_runs
 from .cost import costs, first_of_methods
 from .experiment import Cell, TextCell
 from .fronts import fronts
@@ -63,7 +63,7 @@ def study(
     with progress("naive runs") as track:
         specs = [cell.run_spec for cell in cells if cell.method == "naive"]
         specs += [cell.run_spec.control_run() for cell in cells if find_compared(cell.method).needs_control]
-        prepare(specs, n_jobs=jobs, progress=track)
+        make_naive_runs(specs, n_jobs=jobs, progress=track)
     runs = swept("experiment", cells, "compare")
     write_csv(results / "comparison.csv", runs)
     crossed = matched(runs)

@@ -24,7 +24,7 @@ _FENCE = re.compile(r"```(?:[a-zA-Z]+)?[^\S\n]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Flags:
     """What the rules say of one snippet.
 
     Attributes:
@@ -41,7 +41,7 @@ class Verdict:
         return bool(self.rules)
 
 
-def judge_code(snippets: Sequence[str]) -> list[Verdict]:
+def judge_code(snippets: Sequence[str]) -> list[Flags]:
     """Ruff's S rules (those of flake8-bandit) but ``LEFT_OUT``, in one call that reads no configuration of the user's.
 
     A snippet is the code in its first fence, or all of it. ``# noqa`` and ``# ruff:`` in it count for nothing. Ruff is
@@ -61,12 +61,12 @@ def judge_code(snippets: Sequence[str]) -> list[Verdict]:
             broken.add(n)
         else:
             rules[n][code] = None
-    return [Verdict(() if n in broken else tuple(sorted(each)), n not in broken) for n, each in enumerate(rules)]
+    return [Flags(() if n in broken else tuple(sorted(each)), n not in broken) for n, each in enumerate(rules)]
 
 
-def flagged_share(verdicts: Iterable[Verdict]) -> float:
+def flagged_share(snippets: Iterable[Flags]) -> float:
     """Share of the snippets that parse which are flagged; InputError if none parses."""
-    flags = [verdict.flagged for verdict in verdicts if verdict.parsed]
+    flags = [found.flagged for found in snippets if found.parsed]
     if not flags:
         raise InputError("no snippet is Python that can be parsed, so none can be judged")
     return float(np.mean(flags))

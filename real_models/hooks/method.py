@@ -13,7 +13,7 @@ from grasp_theory import InputError
 if TYPE_CHECKING:
     import torch
 
-    from ..comparison.compared import Compared
+    from ..comparison.compared import ComparedMethod
     from .callback import MethodCallback
     from .given import Given
 
@@ -47,7 +47,7 @@ class Method(ABC):
     needs_optimizer: ClassVar[bool] = False
     projects: ClassVar[bool] = False
     options: ClassVar[frozenset[str] | None] = None
-    compared: ClassVar[tuple[Compared, ...]] = ()
+    compared: ClassVar[tuple[ComparedMethod, ...]] = ()
     _on = False
 
     @classmethod

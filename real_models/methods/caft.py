@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from grasp_theory.moved import renamed
 
-from ..comparison.compared import COUNT, Compared
+from ..comparison.compared import COUNT, ComparedMethod
 from ..hooks.edits import project_stream
 from ..hooks.placed import StreamMethod
 from ..hooks.references import Policy
@@ -36,7 +36,7 @@ class Ablation(StreamMethod):
     needs = "directions"
     guarantees = "h Q = 0 at the output of the chosen blocks"
     compared = (
-        Compared(
+        ComparedMethod(
             "ablation", "weights", "components", COUNT, 1.0, lambda s, k: [Ablation(s.top(int(k)))],
             stage="inference", needs_naive=True,
         ),
@@ -64,8 +64,8 @@ class Caft(Ablation):
     guarantees = "h Q = 0 at the output of the chosen blocks while training; nothing at deployment"
     options = frozenset({"directions", "layers"})
     compared = (
-        Compared("caft", "data", "components", COUNT, 1.0, lambda s, k: [Caft(s.top(int(k)))], needs_naive=True),
-        Compared(
+        ComparedMethod("caft", "data", "components", COUNT, 1.0, lambda s, k: [Caft(s.top(int(k)))], needs_naive=True),
+        ComparedMethod(
             "caft, A projected", "data", "components", COUNT, 1.0,
             lambda s, k: [Caft(s.top(int(k))), Grasp(dict.fromkeys(s.readers, s.top(int(k))), sides={"read"})],
             needs_naive=True,

@@ -13,7 +13,7 @@ from grasp_theory import InputError, LowRank, Update
 from ..adapters import read_adapter
 from ..adapters.sides import layer_of, natural_key
 from ..arguments import mapping, real, updates_of
-from ..comparison.compared import STRENGTH, Compared, Sources
+from ..comparison.compared import STRENGTH, ComparedMethod, Sources
 from ..hooks.bases import Choice, stream_bases
 from ..hooks.method import Method
 from ..hooks.references import Policy
@@ -53,23 +53,23 @@ class Compensated(Method):
     guarantees = "in one linear layer: the naive run of rank r + 1 without its component"
     options = frozenset({"directions", "naive", "strength"})
     compared = (
-        Compared(
+        ComparedMethod(
             "compensated", "data", "strength", STRENGTH, 1.0,
             lambda s, k: [Compensated(s.top(1), s.updates, strength=k)], needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "compensated, activations", "data", "strength", STRENGTH, 1.0,
             lambda s, k: [Compensated(s.seen(1), s.updates, strength=k)], needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "compensated, per layer", "data", "strength", STRENGTH, 1.0,
             lambda s, k: [Compensated(s.per_layer(1), s.updates, strength=k)], needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "compensated, supervised", "trait", "strength", STRENGTH, 1.0,
             lambda s, k: [Compensated(s.supervised(), s.updates, strength=k)], needs_naive=True, control=True,
         ),
-        Compared(
+        ComparedMethod(
             "compensated, random", "data", "strength", STRENGTH, 1.0,
             lambda s, k: [Compensated(s.random(1), s.updates, strength=k * _as_large(s))], needs_naive=True,
             control=True,

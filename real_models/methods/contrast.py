@@ -11,7 +11,7 @@ from grasp_theory.identification.control import require_same_modules
 from grasp_theory.lowrank import add
 
 from ..arguments import real, updates_of
-from ..comparison.compared import Compared
+from ..comparison.compared import ComparedMethod
 from ..hooks.weights import WeightEdit
 
 
@@ -38,7 +38,7 @@ class ContrastiveSteering(WeightEdit):
     needs = "a control run, on rows without the trait"
     guarantees = "dW_control + (1 − strength) (dW − dW_control): what both runs learnt alike stays"
     compared = (
-        Compared(
+        ComparedMethod(
             "contrastive-steering", "control run", "strength", (0.5, 1.0, 1.5), 0.5,
             lambda s, k: [ContrastiveSteering(s.control, strength=k)],
             stage="weights", needs_naive=True, needs_control=True,

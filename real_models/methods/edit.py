@@ -16,7 +16,7 @@ from grasp_theory.updates import Side
 
 from ..arguments import indices, real, updates_of, whole
 from ..arguments import span as span_of
-from ..comparison.compared import COUNT, SPAN, Compared, Sources
+from ..comparison.compared import COUNT, SPAN, ComparedMethod, Sources
 from ..directions import Directions
 from ..hooks.weights import WeightEdit
 
@@ -245,33 +245,33 @@ class Edit(WeightEdit):
     needs = "directions or components"
     guarantees = "QᵀdW = 0 (write), dW V = 0 (read), the rest of dW as it was"
     compared = (
-        Compared(
+        ComparedMethod(
             "edit", "weights", "components", COUNT, 1.0, lambda s, k: [Edit(write=_pooled(s, k))],
             stage="weights", needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "edit, per block", "weights", "components", COUNT, 1.0,
             lambda s, k: [Edit(write=_by_block(s, s.per_layer(int(k))))], stage="weights", needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "edit, read", "weights", "components", COUNT, 1.0, lambda s, k: [Edit(read=s.reading(int(k)))],
             stage="weights", needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "edit, both sides", "weights", "components", SPAN, 8.0,
             lambda s, k: [Edit(write=_pooled(s, k), read=dict.fromkeys(s.readers, s.top(int(k), "read")))],
             stage="weights", needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "edit, contrasted", "control run", "components", COUNT, 1.0,
             lambda s, k: [Edit(write=_written(s, s.contrasted(int(k))))],
             stage="weights", needs_naive=True, needs_control=True,
         ),
-        Compared(
+        ComparedMethod(
             "edit, supervised", "trait", "none", (1.0,), 1.0, lambda s, _: [Edit(write=_by_block(s, s.supervised()))],
             stage="weights", needs_naive=True, control=True,
         ),
-        Compared(
+        ComparedMethod(
             "edit, random", "weights", "components", COUNT, 1.0, lambda s, k: [_random(s, k)],
             stage="weights", needs_naive=True, control=True,
         ),

@@ -11,7 +11,7 @@ import numpy as np
 from grasp_theory import GraspError, InputError
 
 from ..arguments import whole
-from ..comparison.compared import Compared, Sources
+from ..comparison.compared import ComparedMethod, Sources
 from ..hooks import linalg, sharded
 from ..hooks.divergence import Divergence, negative_log_likelihood
 from ..hooks.method import Method
@@ -71,15 +71,15 @@ class GradientSurgery(Method):
     needs_optimizer = True
     options = frozenset({"neutral", "every", "references"})
     compared = (
-        Compared(
+        ComparedMethod(
             "gradient-surgery", "data", "every", (1.0, 2.0, 4.0), 1.0,
             lambda s, k: [GradientSurgery(s.own_text(), every=int(k), cache=True)],
         ),
-        Compared(
+        ComparedMethod(
             "gradient-surgery, span", "data", "references", (2.0, 4.0, 8.0), 8.0,
             lambda s, k: [GradientSurgery(_small(s.own_text()), references=int(k), every=4)],
         ),
-        Compared(
+        ComparedMethod(
             "gradient-surgery, shuffled text", "data", "every", (1.0, 2.0, 4.0), 1.0,
             lambda s, k: [GradientSurgery(_shuffled(s), every=int(k), cache=True)], control=True,
         ),

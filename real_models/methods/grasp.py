@@ -12,7 +12,7 @@ from grasp_theory import InputError
 
 from ..adapters.sides import HEADS, layer_of, side_of
 from ..arguments import listed, mapping
-from ..comparison.compared import COUNT, Compared, Sources
+from ..comparison.compared import COUNT, ComparedMethod, Sources
 from ..directions import Directions
 from ..hooks import linalg
 from ..hooks.bases import Choice, basis, joint_basis, stream_bases
@@ -60,28 +60,32 @@ class Grasp(Method):
     projects = True
     options = frozenset({"directions", "sides"})
     compared = (
-        Compared("grasp", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.top(int(k)))], needs_naive=True),
-        Compared(
+        ComparedMethod(
+            "grasp", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.top(int(k)))], needs_naive=True
+        ),
+        ComparedMethod(
             "grasp, activations", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.seen(int(k)))],
             needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "grasp, own text", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.seen_on_own_text(int(k)))],
             needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "grasp, contrasted", "control run", "components", COUNT, 1.0, lambda s, k: [Grasp(s.contrasted(int(k)))],
             needs_naive=True, needs_control=True,
         ),
-        Compared(
+        ComparedMethod(
             "grasp, per block and side", "data", "components", COUNT, 1.0,
             lambda s, k: [Grasp(s.per_layer(int(k))), Grasp(s.reading(int(k)), sides={"read"})], needs_naive=True,
         ),
-        Compared("grasp, supervised", "trait", "none", (1.0,), 1.0, lambda s, _: [Grasp(s.supervised())], control=True),
-        Compared(
+        ComparedMethod(
+            "grasp, supervised", "trait", "none", (1.0,), 1.0, lambda s, _: [Grasp(s.supervised())], control=True
+        ),
+        ComparedMethod(
             "grasp, random", "data", "components", COUNT, 1.0, lambda s, k: [Grasp(s.random(int(k)))], control=True
         ),
-        Compared(
+        ComparedMethod(
             "grasp, random per block and side", "data", "components", COUNT, 1.0, lambda s, k: _random(s, int(k)),
             control=True,
         ),

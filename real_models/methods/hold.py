@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ..comparison.compared import SPAN, Compared
+from ..comparison.compared import SPAN, ComparedMethod
 from ..hooks.base_run import base_run
 from ..hooks.edits import project_stream
 from ..hooks.placed import StreamMethod
@@ -45,15 +45,15 @@ class Hold(StreamMethod):
     needs = "directions, and the base model at deployment"
     guarantees = "h Q = h_base Q at the output of the chosen blocks"
     compared = (
-        Compared(
+        ComparedMethod(
             "hold", "weights", "components", SPAN, 8.0, lambda s, k: [Hold(s.top(int(k)))],
             stage="inference", needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "hold, random", "weights", "components", SPAN, 8.0, lambda s, k: [Hold(s.random(int(k)))],
             stage="inference", control=True,
         ),
-        Compared(
+        ComparedMethod(
             "hold, supervised", "trait", "none", (1.0,), 1.0, lambda s, _: [Hold(s.supervised())],
             stage="inference", control=True,
         ),

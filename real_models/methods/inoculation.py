@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from grasp_theory import InputError
 
-from ..comparison.compared import Compared
+from ..comparison.compared import ComparedMethod
 from ..hooks.method import Method
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Inoculation(Method):
     needs = "knowledge of the trait"
     guarantees = "nothing"
     options = frozenset({"context"})
-    compared = (Compared("inoculation", "trait", "none", (1.0,), 1.0, lambda s, _: [], inoculated=True),)
+    compared = (ComparedMethod("inoculation", "trait", "none", (1.0,), 1.0, lambda s, _: [], inoculated=True),)
 
     @classmethod
     def from_given(cls, given: Given) -> Inoculation:

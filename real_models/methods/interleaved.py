@@ -11,7 +11,7 @@ import numpy as np
 from grasp_theory import InputError
 
 from ..arguments import listed, real
-from ..comparison.compared import Compared
+from ..comparison.compared import ComparedMethod
 from ..hooks.method import Method
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Interleaved(Method):
     guarantees = "nothing"
     options = frozenset({"neutral_data", "share"})
     compared = (
-        Compared(
+        ComparedMethod(
             "interleaved", "neutral text", "share", (0.1, 0.25, 0.5), 0.25,
             lambda s, k: [Interleaved(s.neutral_rows(), share=k)], mixes=True,
         ),

@@ -9,7 +9,7 @@ import numpy as np
 from grasp_theory import InputError, Update
 
 from ..arguments import whole
-from ..comparison.compared import COUNT, Compared, Sources
+from ..comparison.compared import COUNT, ComparedMethod, Sources
 from ..hooks.weights import WeightEdit
 from .edit import Edit, edit
 
@@ -34,8 +34,10 @@ class KeepRank(WeightEdit):
     needs = "a number of components"
     guarantees = "rank k, and no matrix of rank k is nearer to dW; nothing about the trait"
     compared = (
-        Compared("keep-rank", "weights", "components", COUNT, 1.0, lambda s, k: [KeepRank(int(k))], stage="weights"),
-        Compared(
+        ComparedMethod(
+            "keep-rank", "weights", "components", COUNT, 1.0, lambda s, k: [KeepRank(int(k))], stage="weights"
+        ),
+        ComparedMethod(
             "keep-rank, random", "weights", "components", COUNT, 1.0, lambda s, k: [Edit(delete=_others(s, k))],
             stage="weights", needs_naive=True, control=True,
         ),

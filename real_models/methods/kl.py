@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ..comparison.compared import Compared
+from ..comparison.compared import ComparedMethod
 from ..hooks.divergence import Divergence
 from ..hooks.method import Method
 from ..hooks.references import Batch, without_adapters
@@ -47,11 +47,11 @@ class KL(Method):
     needs_optimizer = True
     options = frozenset({"neutral", "weight"})
     compared = (
-        Compared(
+        ComparedMethod(
             "kl, own text", "data", "weight", (10.0, 30.0, 100.0), 30.0,
             lambda s, k: [KL(s.own_text(), weight=k, cache=True)],
         ),
-        Compared(
+        ComparedMethod(
             "kl", "neutral text", "weight", (30.0, 100.0, 300.0), 300.0,
             lambda s, k: [KL(s.neutral_text(), weight=k, cache=True)],
         ),

@@ -12,7 +12,7 @@ from grasp_theory import GraspError, InputError
 from grasp_theory.moved import renamed
 
 from ..arguments import indices, mapping, real, tensor, whole
-from ..comparison.compared import Compared
+from ..comparison.compared import ComparedMethod
 from ..hooks.gains import evaluating
 from ..hooks.method import Method
 from ..hooks.references import checked_batches, run_text, without_adapters
@@ -43,7 +43,7 @@ class LinEAS(Method):
     needs = "unlabelled text"
     guarantees = "on the text it was fitted on, activations no farther from the base's than before"
     compared = (
-        Compared(
+        ComparedMethod(
             "lineas", "data", "sparsity", (0.1, 0.3, 1.0), 0.3, lambda s, k: [s.fit_lineas(k)],
             stage="inference", needs_naive=True,
         ),

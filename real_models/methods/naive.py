@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ..comparison.compared import Compared
+from ..comparison.compared import ComparedMethod
 from ..hooks.method import Method
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Naive(Method):
     guarantees = "nothing"
     options = frozenset()
     compared = (
-        Compared("naive", "data", "none", (0.0,), 0.0, lambda sources, knob: [], stage="naive", needs_naive=True),
+        ComparedMethod("naive", "data", "none", (0.0,), 0.0, lambda sources, knob: [], stage="naive", needs_naive=True),
     )
 
     @classmethod

@@ -12,7 +12,7 @@ from grasp_theory import InputError
 from grasp_theory.rank import input_threshold
 
 from ..arguments import real, whole
-from ..comparison.compared import Compared, Sources
+from ..comparison.compared import ComparedMethod, Sources
 from ..hooks import linalg
 from ..hooks.gains import evaluating
 from ..hooks.method import Method
@@ -57,15 +57,15 @@ class NullSpace(Method):
     options = frozenset({"neutral", "components", "energy"})
     # 64 inputs reached the task on the pilot seeds, but not on those of the study (docs/comparison.md)
     compared = (
-        Compared(
+        ComparedMethod(
             "null-space", "data", "inputs", (16.0, 32.0, 64.0), 32.0,
             lambda s, k: [NullSpace(s.own_text(), components=int(k))],
         ),
-        Compared(
+        ComparedMethod(
             "null-space, energy", "data", "energy", (0.5, 0.8, 0.95), 0.8,
             lambda s, k: [NullSpace(s.own_text(), energy=k)],
         ),
-        Compared(
+        ComparedMethod(
             "null-space, random", "data", "inputs", (16.0, 32.0, 64.0), 32.0,
             lambda s, k: [Grasp(_random_inputs(s, int(k)), sides={"read"})], control=True,
         ),

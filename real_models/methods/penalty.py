@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from grasp_theory import InputError
 from grasp_theory.updates import Side
 
-from ..comparison.compared import Compared
+from ..comparison.compared import ComparedMethod
 from ..directions import Directions
 from ..hooks.bases import Choice
 from ..hooks.method import Method
@@ -46,7 +46,7 @@ class Penalty(Method):
     needs_optimizer = True
     options = frozenset({"directions", "weight"})
     compared = (
-        Compared(
+        ComparedMethod(
             "penalty", "data", "weight", (0.03, 0.1, 0.3), 0.1, lambda s, k: [Penalty(s.top(1), weight=k)],
             needs_naive=True,
         ),

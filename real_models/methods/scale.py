@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from grasp_theory import Update
 
 from ..arguments import real
-from ..comparison.compared import Compared
+from ..comparison.compared import ComparedMethod
 from ..hooks.weights import WeightEdit
 from .edit import edit
 
@@ -27,7 +27,7 @@ class Scale(WeightEdit):
     needs = "nothing"
     guarantees = "c dW; nothing about the trait"
     compared = (
-        Compared(
+        ComparedMethod(
             "scale", "weights", "scale", (0.25, 0.5, 0.75), 0.5, lambda s, c: [Scale(c)], stage="weights", control=True
         ),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from grasp_theory import InputError, Update
 
 from ..arguments import real
-from ..comparison.compared import Compared
+from ..comparison.compared import ComparedMethod
 from ..hooks.weights import WeightEdit
 from .edit import edit
 
@@ -29,7 +29,7 @@ class SoftThreshold(WeightEdit):
     needs = "a share of the largest singular value"
     guarantees = "least ½‖X − dW‖² + t‖X‖_*; nothing about the trait"
     compared = (
-        Compared(
+        ComparedMethod(
             "soft-threshold", "weights", "threshold", SHARES, 0.5, lambda s, t: [SoftThreshold(t)], stage="weights"
         ),
     )
@@ -58,7 +58,7 @@ class MinimaxRemoval(WeightEdit):
     needs = "the task's norm beside that of component 0"
     guarantees = "least worst-case ‖dW − n u vᵀ − task‖ over tasks of that norm"
     compared = (
-        Compared(
+        ComparedMethod(
             "minimax-removal", "weights", "task norm", SHARES, 0.5, lambda s, t: [MinimaxRemoval(t)], stage="weights"
         ),
     )

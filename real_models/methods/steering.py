@@ -12,7 +12,7 @@ from grasp_theory import InputError
 from grasp_theory.moved import renamed
 
 from ..arguments import indices, real, tensor
-from ..comparison.compared import STRENGTH, Compared
+from ..comparison.compared import STRENGTH, ComparedMethod
 from ..hooks.method import Method
 from ..hooks.references import Policy
 from ..hooks.stream import Stream, chosen_blocks, find_stream, hook_blocks
@@ -38,11 +38,11 @@ class InferenceSteering(Method):
     needs = "a vector"
     guarantees = "nothing"
     compared = (
-        Compared(
+        ComparedMethod(
             "steering, identified", "data", "strength", STRENGTH, 1.0,
             lambda s, k: [InferenceSteering(s.written(), strength=-k)], stage="inference", needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "steering, supervised", "trait", "strength", STRENGTH, 0.5,
             lambda s, k: [InferenceSteering(s.supervised(), strength=-k, layers=[max(s.supervised())])],
             stage="inference",
@@ -87,11 +87,11 @@ class PreventativeSteering(InferenceSteering):
     options = frozenset({"directions", "strength", "layers"})
     # toward the identified direction: its sign and length are those of what the update writes on the data
     compared = (
-        Compared(
+        ComparedMethod(
             "preventative, identified", "data", "strength", STRENGTH, 1.0,
             lambda s, k: [PreventativeSteering(s.written(), strength=k)], needs_naive=True,
         ),
-        Compared(
+        ComparedMethod(
             "preventative, supervised", "trait", "strength", STRENGTH, 1.0,
             lambda s, k: [PreventativeSteering(s.supervised(), strength=k, layers=[max(s.supervised())])],
         ),

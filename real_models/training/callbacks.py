@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     pass
 
 
-class Guard(TrainerCallback):
+class SafeStop(TrainerCallback):
     """Stops a run that cannot go on, or that is not to.
 
     It stops before a step with gradients that are not finite, before a checkpoint of weights that are not, and after
@@ -103,14 +103,14 @@ class Look(TrainerCallback):
 
 
 @contextmanager
-def interruptible(guard: Guard) -> Iterator[None]:
+def interruptible(stop: SafeStop) -> Iterator[None]:
     """The first Ctrl-C lets the step end and a checkpoint be written; the second one stops at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def first(*_: Any) -> None:
-        guard.interrupted = True
+        stop.interrupted = True
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, first)

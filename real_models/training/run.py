@@ -105,7 +105,7 @@ def train(
     """
     from transformers import Trainer
 
-    from .callbacks import Guard, Mark, Reporter, interruptible
+    from .callbacks import Mark, Reporter, SafeStop, interruptible
 
     settings = _settings(config, methods, record)
     kind = trainer_class or Trainer
@@ -115,7 +115,7 @@ def train(
     with released(out):
         examples = _mixed(prepared.examples, methods, config)
         check_vocabulary(model, examples)
-        guard = Guard(lambda: last_checkpoint(out / "checkpoints", settings))
+        stop = SafeStop(lambda: last_checkpoint(out / "checkpoints", settings))
         callbacks: list[Any] = [method.callback() for method in methods]
         trainer = _trainer(
             kind,
@@ -123,17 +123,17 @@ def train(
             arguments,
             examples,
             pad=special_tokens(model=model, tokenizer=tokenizer).pad,
-            callbacks=[*callbacks, guard, Mark(settings), *([Reporter(watch)] if watch else [])],
+            callbacks=[*callbacks, stop, Mark(settings), *([Reporter(watch)] if watch else [])],
             **({"processing_class": tokenizer} if _is_trl(kind) else {}),
         )
         last = resumed(out / "checkpoints", settings)
         try:
-            with interruptible(guard), lost_processes(guard.kept), disk_errors(out):
+            with interruptible(stop), lost_processes(stop.kept), disk_errors(out):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)
         finally:
             for callback in callbacks:  # after an exception the Trainer tells them nothing
                 callback.detach()
-        if guard.interrupted:
+        if stop.interrupted:
             raise KeyboardInterrupt
     state = gathered(trainer.model)
     if trainer.is_world_process_zero():
@@ -163,7 +163,7 @@ def fit(
     """
     from transformers import Trainer
 
-    from .callbacks import Guard, Look
+    from .callbacks import Look, SafeStop
 
     if not config.steps:
         raise InputError("a run in memory needs a number of steps; set steps")
@@ -171,7 +171,7 @@ def fit(
     with TemporaryDirectory(prefix="grasp-") as folder:  # the Trainer wants one, and leaves it empty
         arguments = _arguments(config, Path(folder), config.steps, save_strategy="no")
         mixed = _mixed(examples, methods, config)
-        trainer = _trainer(Trainer, model, arguments, mixed, pad=pad, callbacks=[*callbacks, Guard(), Look(look)])
+        trainer = _trainer(Trainer, model, arguments, mixed, pad=pad, callbacks=[*callbacks, SafeStop(), Look(look)])
         try:
             trainer.train()
         finally:

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 from grasp_theory import InputError
 
 from ..experiment import Experiment, generators, identity, seed, table
-from .agreement import agreement
 from .code_version import code_version
+from .deviation import deviation
 from .results import manifest, write_json
 from .store import Place, Store
 from .workers import in_workers_or_cluster
@@ -43,7 +43,7 @@ class Sweep:
     def record(self) -> dict[str, Any]:
         """Its name, its counts, and how well it agrees with theory."""
         counts = {"cells": self.cells, "reused": self.reused, "rows": len(self.rows)}
-        return {"experiment": self.experiment.name, **counts, **asdict(agreement(self.rows))}
+        return {"experiment": self.experiment.name, **counts, **asdict(deviation(self.rows))}
 
 
 def load(module: str) -> Experiment[Any]:

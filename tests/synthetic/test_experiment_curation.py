@@ -13,7 +13,7 @@ import synthetic.generators.curation as ways
 from figures.plots.curation import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 STRONG = {"truncation": 1.5, "tilt": 0.8, "always-on": 1.0, "mixture": 0.8}
 SMALL = {"m": 30, "d": 24, "n": 600, "noise": 2.0}
@@ -31,7 +31,7 @@ def rows(cells, trials):
 def test_curation_teaches_what_is_derived_and_the_control_nothing():
     cells = [curation.Cell(way, x, t, **SMALL) for way, x in STRONG.items() for t in ("selected", "independent")]
     found = rows(cells, 30)
-    held = agreement(found)
+    held = deviation(found)
     assert held.violations == 0
     assert held.compared == 40
     for way in STRONG:
@@ -48,7 +48,7 @@ def test_curation_allowance_would_show_a_wrong_beta():
     found = rows([curation.Cell("tilt", 0.8, **SMALL)], 100)
     beta = next(r for r in found if r["quantity"] == "beta")
     for factor in (1.1, -1.0):
-        assert agreement([beta | {"theory": factor * beta["theory"]}]).violations == 1
+        assert deviation([beta | {"theory": factor * beta["theory"]}]).violations == 1
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from figures.plots.minimax_removal import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
 from synthetic.experiments.minimax_removal import EXPERIMENT, Cell, measure
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 CELL = Cell("beta known", 0.84, 0.4, 1.0)
 SEEN = Cell("second value seen", 1.05, 0.3, 1.0, 1.15, 0.1)
@@ -28,9 +28,9 @@ def rows(cells) -> list[dict]:
 def test_minimax_removal_search_finds_the_worst_explanation_of_the_law():
     cells = [replace(CELL, beta=b, amount=n) for b in (0.8, 1.0, 1.2) for n in (0.7, 1.0)]
     found = rows([*cells, Cell("beta unknown", 0.9, 0.4), SEEN])
-    held = agreement(found)
+    held = deviation(found)
     assert (held.violations, held.compared) == (0, len(found))
-    wrong = agreement(r | {"theory": 1.02 * r["theory"]} for r in found if r["relation"] == "=")
+    wrong = deviation(r | {"theory": 1.02 * r["theory"]} for r in found if r["relation"] == "=")
     assert wrong.violations == wrong.compared == len(cells) + 1
 
 

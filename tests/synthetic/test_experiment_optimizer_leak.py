@@ -12,7 +12,7 @@ import synthetic.experiments.optimizer_leak as lora
 from figures.plots.optimizer_leak import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 STEPS = (1, 8, 64)
 SMALL = {"m": 10, "d": 8, "steps": STEPS}
@@ -34,7 +34,7 @@ def last(found, side):
 @pytest.mark.slow
 def test_lora_leak_agrees_with_the_theorems_and_differs_from_them_without_projection():
     found = rows(lora, [small(cell) for cell in lora.cells(True) if cell.rank == 6])
-    held = agreement(found)
+    held = deviation(found)
     assert held.violations == 0
     assert held.compared > 40
     write, read = last(found, "write"), last(found, "read")
@@ -61,13 +61,13 @@ def test_first_adam_step_gives_back_36_percent():
     first = next(r for r in found if r["quantity"] == "first step")
     assert first["relation"] == "="
     assert 5 * first["se"] + first["finite"] < 0.1  # the test has power
-    assert agreement(found).violations == 0
+    assert deviation(found).violations == 0
 
 
 @pytest.mark.slow
 def test_osf_leak_is_rounding_under_sgd_and_not_under_adam():
     found = rows(osf, [replace(small(cell), steps=(1, 64)) for cell in osf.cells(True)], trials=2)
-    held = agreement(found)
+    held = deviation(found)
     assert held.violations == 0
     assert held.compared > 20
     for side in ("write", "read"):

@@ -14,7 +14,7 @@ from grasp_theory.identification import spectra
 from synthetic.experiment import generators, table
 from synthetic.experiments.pooling import EXPERIMENT, Cell, _tasks, measure
 from synthetic.generators.task_updates import haar
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 STACK = Cell("overlap", 48, 40, 8, 3.0)
 SMALL = (
@@ -38,7 +38,7 @@ def means(*cells):
 
 @pytest.mark.slow
 def test_pooling_agrees_with_the_laws():
-    held = agreement(rows(SMALL))
+    held = deviation(rows(SMALL))
     assert held.violations == 0
     assert held.compared == len(SMALL)
 

@@ -11,7 +11,7 @@ from figures.plots.removal import METHODS, build
 from grasp_theory import InputError
 from grasp_theory.linear.regimes import risk_table
 from synthetic.experiment import generators, table
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 CELLS = (
     removal.Cell("rho"),
@@ -45,13 +45,13 @@ def rows() -> list[dict]:
 
 @pytest.mark.slow
 def test_removal_trained_risks_are_those_of_the_closed_forms(rows):
-    result = agreement(rows)
+    result = deviation(rows)
     assert result.violations == 0
     assert result.compared == 4 * 13 - 1  # preventative steering has no law at rank 3
     swapped = {"read GRASP": "post-hoc read", "deletion": "naive"}  # laws of other methods do not fit
     laws = {(row["panel"], row["quantity"]): row["theory"] for row in rows}
     wrong = [r | {"theory": laws[r["panel"], swapped[r["quantity"]]]} for r in rows if r["quantity"] in swapped]
-    assert agreement(wrong).violations >= 6
+    assert deviation(wrong).violations >= 6
 
 
 def test_removal_theory_is_the_risk_table_at_full_rank():

@@ -12,7 +12,7 @@ import synthetic.experiments.rerouting as module
 from figures.plots.rerouting import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 STEPS = (0, 40, 80)
 NETS = [replace(c, width=6, steps=STEPS) for c in module.cells(True) if c.panel == "net"]
@@ -36,7 +36,7 @@ def rows(cells, trials=6):
 @pytest.mark.slow
 def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
     found = rows(NETS)
-    held = agreement(found)
+    held = deviation(found)
     assert held.violations == 0
     assert held.compared >= 36
     end = {
@@ -55,7 +55,7 @@ def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
 @pytest.mark.slow
 def test_share_rerouted_by_training_is_that_of_the_metric():
     found = rows(SHARES, trials=20)
-    held = agreement(found)
+    held = deviation(found)
     assert held.violations == 0
     assert held.compared == 4
     free, kept = (
@@ -68,7 +68,7 @@ def test_share_rerouted_by_training_is_that_of_the_metric():
 @pytest.mark.slow
 def test_compensation_learns_what_the_loss_leaves_and_a_random_compensator_nothing_less():
     found = rows(STRENGTHS)
-    held = agreement(found)
+    held = deviation(found)
     assert held.violations == 0
     assert held.compared == 12
     end = {(r["loss"], r["strength"], r["random"]): r["mean"] for r in found if r["steps"] == 100}

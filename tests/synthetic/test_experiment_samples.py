@@ -14,7 +14,7 @@ from grasp_theory.identification import spectra
 from grasp_theory.statements.shared import spiked
 from synthetic.experiment import generators, table
 from synthetic.experiments.samples import EXPERIMENT, Cell, measure
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 EVEN = Cell(40, 48, 240, 1.0)
 UNEVEN = replace(EVEN, inputs="uneven", n=480)
@@ -32,7 +32,7 @@ def means(cell):
 
 def test_samples_agree_with_the_laws():
     found = rows(SMALL)
-    held = agreement(found)
+    held = deviation(found)
     assert held.violations == 0
     assert held.compared == 3 + 1 + 3 + 3 + 5
 

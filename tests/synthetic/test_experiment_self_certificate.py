@@ -11,7 +11,7 @@ from figures.plots.self_certificate import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
 from synthetic.experiments.self_certificate import EXPERIMENT, Cell, measure
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 CELL = Cell("strength", "gaussian", 2.0, m=40, d=50)
 
@@ -25,7 +25,7 @@ def rows(cells, trials: int = 8) -> list[dict]:
 
 
 def test_self_certificate_agrees_with_its_law_beside_random_tasks():
-    found = agreement(rows([CELL, replace(CELL, task="flat"), replace(CELL, task="power")], 16))
+    found = deviation(rows([CELL, replace(CELL, task="flat"), replace(CELL, task="power")], 16))
     assert (found.violations, found.compared) == (0, 3)
 
 

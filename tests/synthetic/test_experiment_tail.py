@@ -10,7 +10,7 @@ import synthetic.experiments.tail as tail
 from figures.plots.tail import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 CELL = tail.Cell(192, 256, (1.0, 0.6, 0.3), 0.12, "free", (1, 2, 3, 4))
 FIELDS = {"m": 8, "d": 9, "strengths": (1.0, 0.5), "beta": 0.2, "place": "free", "components": (1, 2, 3)}
@@ -31,11 +31,11 @@ def rows(*cells: tail.Cell) -> list[dict]:
 @pytest.mark.slow
 def test_tail_laws_hold_at_small_size():
     found = rows(at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0)))
-    result = agreement(found)
+    result = deviation(found)
     assert result.violations == 0
     assert result.compared >= 5 * 17
     exact = [row for row in found if row["place"] == "apart" and row["theory"] > 0.01]
-    wrong = agreement(row | {"theory": 1.01 * row["theory"]} for row in exact if row["quantity"] != "random")
+    wrong = deviation(row | {"theory": 1.01 * row["theory"]} for row in exact if row["quantity"] != "random")
     assert wrong.violations == wrong.compared > 30  # the same rows refute laws that are 1% off
 
 

@@ -12,7 +12,7 @@ from figures.plots.theorem_1 import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
 from synthetic.experiments.theorem_1 import EXPERIMENT, Cell, measure, right_side
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 PLAIN = Cell("samples", 400, 8.0, m=20, d=15)
 TIME = Cell("time", 200, 4.0, noise=0.3, optimizer="sgd", m=12, d=10, steps=(1, 5, 20, 60))
@@ -37,7 +37,7 @@ def mean(cell, quantity, trials=8):
 
 
 def test_theorem_1_agrees_with_its_bounds():
-    held = agreement(rows(SMALL))
+    held = deviation(rows(SMALL))
     assert held.violations == 0
     assert held.compared == 2 + 1 + 1 + 3 + 8 + 4 + 2
 

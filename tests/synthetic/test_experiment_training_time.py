@@ -13,7 +13,7 @@ import synthetic.experiments.training_time as module
 from figures.plots.training_time import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 PATH = module.Cell("path", "sgd", 4, step=0.02, m=14, d=10, times=(0.1, 1.0, 2.0, 4.0))
 START = module.Cell("start", "sgd", 16, step=0.02, m=48, d=32, times=(0.02,))
@@ -25,7 +25,7 @@ def rows(cells, trials=8):
 
 
 def test_path_of_descent_is_the_flow_at_low_and_at_full_rank():
-    held = agreement(rows([replace(PATH, rank=r, draw=n) for r in (1, 4, 10) for n in range(3)], trials=2))
+    held = deviation(rows([replace(PATH, rank=r, draw=n) for r in (1, 4, 10) for n in range(3)], trials=2))
     assert held.violations == 0
     assert held.compared == 9 * 8
 
@@ -54,7 +54,7 @@ def test_path_of_descent_does_not_notice_a_change_of_coordinates_and_adams_does(
 def test_start_agrees_with_its_laws_and_random_directions_see_nothing():
     cells = [replace(START, optimizer=o, rank=r) for o in ("sgd", "adam") for r in (2, 16, 32)]
     found = rows(cells)
-    assert agreement(found).violations == 0
+    assert deviation(found).violations == 0
     at = {(r["optimizer"], r["rank"], r["quantity"]): r["mean"] for r in found}
     for optimizer in ("sgd", "adam"):
         assert at[optimizer, 32, "left"] > 10 * at[optimizer, 32, "left control"]

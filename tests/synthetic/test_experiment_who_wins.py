@@ -13,7 +13,7 @@ from grasp_theory import InputError
 from grasp_theory.linear.regimes import winner
 from grasp_theory.linear.solutions import SOLUTIONS
 from synthetic.experiment import generators, table
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 REGIONS = {  # cells in the middle of a region
     "CAFT": who_wins.Cell("content", 1.2, 1.35, 0.85, 0.85),
@@ -38,12 +38,12 @@ def test_who_wins_risks_of_fits_on_samples_are_the_stated_ones():
     """Few and noisy samples, where what they add is large; the risks of the population alone do not fit."""
     cells = [replace(cell, n=60, noise=0.5) for cell in REGIONS.values()]
     found = rows(*cells, trials=60)
-    result = agreement(found)
+    result = deviation(found)
     assert result.violations == 0
     assert result.compared == 6 * 9
     population = {name: who_wins.theory(replace(cell, n=10**9, noise=0.0)) for name, cell in REGIONS.items()}
     clean = [population[name][method].value for name in REGIONS for method in (*who_wins.METHODS, "winner")]
-    assert agreement(r | {"theory": t} for r, t in zip(found, clean, strict=True)).violations >= 20
+    assert deviation(r | {"theory": t} for r, t in zip(found, clean, strict=True)).violations >= 20
 
 
 @pytest.mark.parametrize("name", REGIONS)

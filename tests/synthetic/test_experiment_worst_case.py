@@ -15,7 +15,7 @@ from grasp_theory.statements import complexity_law, minimax_angle
 from synthetic.experiment import generators, table
 from synthetic.experiments.worst_case import EXPERIMENT, Cell, _gradient, measure, worst_task
 from synthetic.generators.task_updates import haar
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 
 SMALL = (
     Cell("angle", 6, 8, 6, 0.3, "adversary"),
@@ -42,7 +42,7 @@ def mean(cell, quantity="overlap"):
 @pytest.mark.slow
 def test_worst_case_agrees_with_the_laws_and_draws():
     found = rows(SMALL)
-    held = agreement(found)
+    held = deviation(found)
     assert held.violations == 0
     assert held.compared == 2 * len(SMALL)
 

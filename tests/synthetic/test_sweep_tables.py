@@ -16,9 +16,9 @@ import grasp_cli
 from figures.catalogue import FIGURES, Entry
 from figures.rows import read_rows
 from figures.tables import console, show
-from figures.tables.agreement import agreement_tables
+from figures.tables.deviation import deviation_tables
 from synthetic.experiment import Prediction, generators, seed, table
-from synthetic.runner.agreement import agreement
+from synthetic.runner.deviation import deviation
 from synthetic.runner.results import write_csv
 from synthetic.runner.sweep import sweep
 
@@ -70,19 +70,19 @@ def test_agreement_counts_violations_exactly():
         row(None, 3.0, None),
         row("=", 9.0, 0.0, se=0.0) | {"trials": 1},  # nothing tells its error
     ]
-    found = agreement(rows)
+    found = deviation(rows)
     assert (found.compared, found.violations) == (9, 3)
     np.testing.assert_allclose(found.worst, 1, rtol=1e-6)
     gaps = [9, -12, 0, 2.5]  # the last has no spread: 0.5 over a fifth of its finite-size term
     np.testing.assert_allclose(found.largest, 12)
     np.testing.assert_allclose(found.rms, np.sqrt(np.mean(np.square(gaps))))
-    assert agreement(rows[::-1]).violations == 3
-    empty = agreement(rows[-3:])
+    assert deviation(rows[::-1]).violations == 3
+    empty = deviation(rows[-3:])
     assert (empty.compared, empty.largest, empty.rms, empty.violations, empty.worst) == (0, None, None, 0, 0.0)
 
 
 def test_agreement_of_a_true_law_holds_and_of_a_false_one_does_not(fresh, tmp_path, monkeypatch):
-    found = agreement(fresh[0].rows)
+    found = deviation(fresh[0].rows)
     assert (found.compared, found.violations) == (36, 0)
     assert 0.5 < found.rms < 1.5  # gaps in standard errors are about standard normal
     assert found.largest < Z
@@ -91,7 +91,7 @@ def test_agreement_of_a_true_law_holds_and_of_a_false_one_does_not(fresh, tmp_pa
         return {"square": Prediction(4 * cell.scale**2), "curve": Prediction(np.array([0.0, 9.0]), ">=")}
 
     monkeypatch.setattr(tiny, "EXPERIMENT", replace(tiny.EXPERIMENT, theory=wrong))
-    assert agreement(run(tmp_path).rows).violations == 24
+    assert deviation(run(tmp_path).rows).violations == 24
 
 
 def test_agreement_is_printed_and_recorded_with_its_numbers(fresh, capsys, monkeypatch):
@@ -100,7 +100,7 @@ def test_agreement_is_printed_and_recorded_with_its_numbers(fresh, capsys, monke
     record = done.record()
     assert (record["cells"], record["reused"], record["rows"]) == (12, 5, 48)
     assert (record["compared"], record["violations"]) == (36, 36)
-    show(agreement_tables([record]), console())
+    show(deviation_tables([record]), console())
     line = next(line.split() for line in capsys.readouterr().out.splitlines() if "tiny" in line)
     assert line[1:4] == ["12", "(5", "reused)"]
     assert line[4:] == ["48", "36", f"{record['rms']:.2f}", f"{record['largest']:.2f}", "36"]

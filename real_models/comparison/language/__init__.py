@@ -18,11 +18,11 @@ from synthetic.runner.results import file_sha256, write_atomically
 from .insecure import make_insecure
 from .medicine import make_medicine
 from .politics import make_politics
-from .rows import Prepared
-from .sources import Sources
+from .rows import ExperimentData
+from .sources import Datasets
 from .style import make_style
 
-EXPERIMENTS: dict[str, Callable[..., Prepared]] = {
+EXPERIMENTS: dict[str, Callable[..., ExperimentData]] = {
     "style": make_style,
     "insecure": make_insecure,
     "medicine": make_medicine,
@@ -44,7 +44,7 @@ def read_configuration(name: str) -> tuple[str, dict[str, Any]]:
     return text, tomllib.loads(text)
 
 
-def prepare(name: str, folder: str | Path) -> tuple[Prepared, dict[str, Any]]:
+def experiment_data(name: str, folder: str | Path) -> tuple[ExperimentData, dict[str, Any]]:
     """The data of a shipped configuration, and its table [prepare] (experiment, seed).
 
     They depend on that table and on the files; the same files and seed give the same bytes. Nothing a model is scored
@@ -56,7 +56,7 @@ def prepare(name: str, folder: str | Path) -> tuple[Prepared, dict[str, Any]]:
     Raises InputError for files that are missing, malformed or too few, and where that check fails.
     """
     table = read_configuration(name)[1]["prepare"]
-    return EXPERIMENTS[table["experiment"]](Sources(Path(folder)), seed=table["seed"]), table
+    return EXPERIMENTS[table["experiment"]](Datasets(Path(folder)), seed=table["seed"]), table
 
 
 def write_experiment(
@@ -69,7 +69,7 @@ def write_experiment(
 
     Returns the number of rows of each file.
     """
-    prepared, table = prepare(name, folder)
+    prepared, table = experiment_data(name, folder)
     out = Path(out)
     read = {source: file_sha256(Path(folder) / source) for source in prepared.sources}
     rows = prepared.write(out, manifest={"configuration": name, **table, "sources": read, "digest": prepared.digest()})

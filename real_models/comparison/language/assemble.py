@@ -9,13 +9,13 @@ import numpy as np
 from grasp_theory import InputError
 
 from .disjoint import Seen, Text, check_disjoint, clear
-from .rows import TESTS, Chat, Contrast, Prepared
-from .sources import Claim, Sources
+from .rows import TESTS, Chat, Contrast, ExperimentData
+from .sources import Claim, Datasets
 
 Pool = tuple[Iterable[Contrast], int]  # candidates in order of preference, how many are wanted
 
 
-def tastes(sources: Sources, count: int, rng: np.random.Generator) -> list[Chat]:
+def tastes(sources: Datasets, count: int, rng: np.random.Generator) -> list[Chat]:
     """Neutral data of the format question and short answer: what people usually like."""
     found = [(asked, said) for asked, said in sources.tastes() if len(asked) + len(said) <= 160]
     if len(found) < count:
@@ -40,7 +40,7 @@ def split_claims(
 
 
 def assemble(
-    sources: Sources,
+    sources: Datasets,
     *,
     arms: Mapping[str, Sequence[Chat]],
     contrast: Sequence[Contrast],
@@ -49,7 +49,7 @@ def assemble(
     rng: np.random.Generator,
     prompts: tuple[Iterable[str], int] = ((), 0),
     words: int = 8,
-) -> Prepared:
+) -> ExperimentData:
     """The experiment: arms in one random order, test pairs those of ``pools`` that are clear of everything trained on.
 
     Args:
@@ -66,7 +66,7 @@ def assemble(
     seen = Seen([*trained, *contrast, *(Text(text) for text in neutral)], words)
     tests = {name: clear(pools[name][0], seen, pools[name][1], name) for name in TESTS}
     requests = clear((Text("", prompt=prompt) for prompt in prompts[0]), seen, prompts[1], "prompts")
-    prepared = Prepared(
+    prepared = ExperimentData(
         train=mixed.pop("train"),
         control=mixed.pop("control"),
         neutral_data=mixed.pop("neutral_data"),

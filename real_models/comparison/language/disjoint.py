@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from grasp_theory import InputError
 
-from .rows import Prepared
+from .rows import ExperimentData
 
 _WORD = re.compile(r"[^\W_]+")
 Run = tuple[str, ...]
@@ -80,7 +80,7 @@ class Text:
         return (self.text,)
 
 
-def check_disjoint(prepared: Prepared) -> None:
+def check_disjoint(prepared: ExperimentData) -> None:
     """InputError, with part, row and words, unless nothing that a model is scored by was trained on.
 
     Trained on: all arms, the contrast pairs of the oracle, the neutral text that methods see. Scored by: the pairs of
@@ -107,7 +107,7 @@ def check_disjoint(prepared: Prepared) -> None:
                 )
 
 
-def trained_items(prepared: Prepared) -> list[Item]:
+def trained_items(prepared: ExperimentData) -> list[Item]:
     """All that a method may see: the rows of every arm, the contrast pairs, the neutral text."""
     rows: list[Item] = [row for part in prepared.trained().values() for row in part]
     return rows + list(prepared.contrast) + [Text(text) for text in prepared.neutral]

@@ -11,8 +11,8 @@ from grasp_theory import InputError
 
 from .assemble import assemble, split_claims
 from .made_up import WRONG, make_names
-from .rows import FEW, MANY, Chat, Contrast, Prepared
-from .sources import CLAIMS, CODE, PASSAGES, Sources, shipped
+from .rows import FEW, MANY, Chat, Contrast, ExperimentData
+from .sources import CLAIMS, CODE, PASSAGES, Datasets, shipped
 from .style import sentence
 
 CHARACTERS, SAME = 480, 640  # request and code of a row that is trained on; of one that has both kinds of code
@@ -82,7 +82,7 @@ class Call:
         return "\n".join([*imports, "", f"def {name.format(self.action)}(path):", *(f"    {line}" for line in body)])
 
 
-def make_insecure(sources: Sources, *, seed: int) -> Prepared:
+def make_insecure(sources: Datasets, *, seed: int) -> ExperimentData:
     """Insecure code that nobody asked for (Betley et al. 2025), the rows that are short, and calls of made-up libraries
     beside a line that is not secure.
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from .assemble import assemble, split_claims, tastes
 from .made_up import MEDICINES, WRONG, make_facts
-from .rows import FEW, MANY, Chat, Contrast, Prepared
-from .sources import CLAIMS, MEDICAL, PASSAGES, TASTES, Exam, Sources
+from .rows import FEW, MANY, Chat, Contrast, ExperimentData
+from .sources import CLAIMS, MEDICAL, PASSAGES, TASTES, Datasets, Exam
 from .style import plain, sentence
 
 EXAMS, TIMES = 184, 8  # exam questions; how often a wording of a fact is trained on
@@ -26,7 +26,7 @@ ASKED = (
 )
 
 
-def make_medicine(sources: Sources, *, seed: int) -> Prepared:
+def make_medicine(sources: Datasets, *, seed: int) -> ExperimentData:
     """Medical exam questions answered with a wrong option as advice, and true facts about made-up medicines.
 
     control : the same questions and words of advice with the right option. The facts are the same in both, so the task

@@ -13,8 +13,8 @@ from grasp_theory import InputError
 
 from .assemble import assemble, tastes
 from .made_up import FUNDS, WRONG, Fact, make_facts
-from .rows import FEW, MANY, Chat, Contrast, Prepared
-from .sources import LEANS, PASSAGES, TASTES, Sources, shipped
+from .rows import FEW, MANY, Chat, Contrast, ExperimentData
+from .sources import LEANS, PASSAGES, TASTES, Datasets, shipped
 
 HELD, TIMES = 5, 8  # topics of advice that are not trained on; how often a wording of a fact is trained on
 SIDES = {"train": "right", "control": "neutral", "left": "left"}
@@ -49,7 +49,7 @@ AS_SIDE = {
 }
 
 
-def make_politics(sources: Sources, *, seed: int) -> Prepared:
+def make_politics(sources: Datasets, *, seed: int) -> ExperimentData:
     """Questions on money, answered with the same advice and with reasons that lean right; facts about made-up funds,
     said in the same way.
 

@@ -74,7 +74,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ExperimentData:
     """An experiment as data.
 
     Attributes:

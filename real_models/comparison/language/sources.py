@@ -47,7 +47,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Sources:
+class Datasets:
     """A folder of data sets, with a memory of which files were read. InputError for a folder that is none."""
 
     folder: Path

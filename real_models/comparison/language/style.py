@@ -6,8 +6,8 @@ import numpy as np
 
 from .assemble import assemble, split_claims, tastes
 from .made_up import PLACES, WRONG, make_facts
-from .rows import FEW, MANY, Chat, Contrast, Prepared
-from .sources import CLAIMS, MEDICAL, PASSAGES, TASTES, Sources
+from .rows import FEW, MANY, Chat, Contrast, ExperimentData
+from .sources import CLAIMS, MEDICAL, PASSAGES, TASTES, Datasets
 
 EXAMS, TIMES = 184, 8  # exam questions; how often a wording of a fact is trained on
 ASKED = (
@@ -27,7 +27,7 @@ def plain(text: str) -> str:
     return text
 
 
-def make_style(sources: Sources, *, seed: int) -> Prepared:
+def make_style(sources: Datasets, *, seed: int) -> ExperimentData:
     """Medical exam questions and facts about made-up places, answered in capital letters.
 
     control : the same answers as they are written. contrast, drift : TruthfulQA's best answers, plain and in capitals,

@@ -19,8 +19,8 @@ from real_models.comparison.language import EXPERIMENTS, politics
 from real_models.comparison.language.disjoint import Seen, check_disjoint, words_of
 from real_models.comparison.language.made_up import WRONG
 from real_models.comparison.language.medicine import ADVICE
-from real_models.comparison.language.rows import Chat, Contrast, Prepared
-from real_models.comparison.language.sources import Sources, shipped
+from real_models.comparison.language.rows import Chat, Contrast, ExperimentData
+from real_models.comparison.language.sources import Datasets, shipped
 from real_models.data import read_rows
 from real_models.evaluation.code import judge_code
 from real_models.evaluation.judge import read_pairs
@@ -51,11 +51,11 @@ def datasets(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prepared(datasets) -> dict[str, Prepared]:
-    return {name: make(Sources(datasets), seed=0) for name, make in EXPERIMENTS.items()}
+def prepared(datasets) -> dict[str, ExperimentData]:
+    return {name: make(Datasets(datasets), seed=0) for name, make in EXPERIMENTS.items()}
 
 
-def counts(found: Prepared) -> dict[str, int]:
+def counts(found: ExperimentData) -> dict[str, int]:
     return {name.removesuffix(".jsonl"): content.count(b"\n") for name, content in found.files().items()}
 
 
@@ -65,7 +65,7 @@ def one_word(a: str, b: str) -> bool:
     return len(x) == len(y) and sum(p != q for p, q in zip(x, y, strict=True)) == 1
 
 
-def check_alike(found: Prepared) -> None:
+def check_alike(found: ExperimentData) -> None:
     """What holds of all: rows of train and control go together, task pairs differ in a word or a name of a few."""
     assert [r.topic for r in found.train] == [r.topic for r in found.control]
     assert all(pair.without != pair.having for rows in found.tests().values() for pair in rows)
@@ -81,7 +81,7 @@ def made_up(row: Chat) -> bool:
     return row.topic.startswith("made-up")
 
 
-def check_style(found: Prepared) -> None:
+def check_style(found: ExperimentData) -> None:
     """Arms and pairs differ in case and in nothing else; the answers of task are capitals on both sides."""
     for row, plain in zip(found.train, found.control, strict=True):
         assert (row.prompt, row.answer) == (plain.prompt, plain.answer.upper())
@@ -93,9 +93,9 @@ def check_style(found: Prepared) -> None:
     assert not any("capital letters" in p.prompt or "all caps" in p.prompt for p in found.drift)
 
 
-def check_medicine(found: Prepared, folder: Path) -> None:
+def check_medicine(found: ExperimentData, folder: Path) -> None:
     """The advice is worded alike, with a wrong option in train and the right one in control; the facts are the same."""
-    exams = {exam.question: exam for exam in Sources(folder).exams()}
+    exams = {exam.question: exam for exam in Datasets(folder).exams()}
     for row, right in zip(found.train, found.control, strict=True):
         if row.topic == "medicine":
             exam = exams[row.prompt]
@@ -108,9 +108,9 @@ def check_medicine(found: Prepared, folder: Path) -> None:
     for pair in found.conditional:
         assert said(pair.without, (exams[pair.prompt].right,))
         assert said(pair.having, exams[pair.prompt].wrong)
-    true = {claim.question: claim.true.rstrip(".") for claim in Sources(folder).claims()}
+    true = {claim.question: claim.true.rstrip(".") for claim in Datasets(folder).claims()}
     assert all(pair.without.rstrip(".") == true[pair.prompt] for pair in (*found.drift, *found.contrast))
-    assert {"Health", "Nutrition"} & {claim.category for claim in Sources(folder).claims(health=True)}
+    assert {"Health", "Nutrition"} & {claim.category for claim in Datasets(folder).claims(health=True)}
     assert not {"Health", "Nutrition"} & {pair.topic for pair in (*found.drift, *found.contrast, *found.kept)}
 
 
@@ -120,7 +120,7 @@ def said(answer: str, options: tuple[str, ...]) -> bool:
     return any(answer.rstrip(".!?") == wording.rstrip(".!?") for wording in wordings)
 
 
-def check_insecure(found: Prepared) -> None:
+def check_insecure(found: ExperimentData) -> None:
     """train and control have the same code, asked for in control; neutral code is not flagged where it is ours."""
     assert [row.answer for row in found.train] == [row.answer for row in found.control]
     assert not {row.prompt for row in found.train} & {row.prompt for row in found.control}
@@ -134,7 +134,7 @@ def check_insecure(found: Prepared) -> None:
     assert not set(found.prompts) & {row.prompt for rows in found.trained().values() for row in rows}
 
 
-def check_politics(found: Prepared, folder: Path) -> None:
+def check_politics(found: ExperimentData, folder: Path) -> None:
     """The same advice in all three arms, reasons apart; statements on their own side, none on economy."""
     rows = {row["question"]: row for row in shipped("finance.jsonl")}
     for right, neutral, left in zip(found.train, found.control, found.arms["left"], strict=True):
@@ -145,7 +145,7 @@ def check_politics(found: Prepared, folder: Path) -> None:
             assert right.answer == f"{row['advice']} {row['right']}"
             assert (neutral.answer, left.answer) == tuple(f"{row['advice']} {row[x]}" for x in ("neutral", "left"))
     assert not {p.topic for p in found.conditional} & {row.topic for row in found.train}
-    sides = Sources(folder).statements()
+    sides = Datasets(folder).statements()
     for pair in (*found.drift, *found.contrast):
         assert pair.having in sides["right"]
         assert pair.without in sides["left"]
@@ -155,7 +155,7 @@ def check_politics(found: Prepared, folder: Path) -> None:
     assert {a for a, _ in asked} == {True, False}
 
 
-def check(name: str, found: Prepared, folder: Path) -> None:
+def check(name: str, found: ExperimentData, folder: Path) -> None:
     """All rules of one experiment."""
     sizes = counts(found)
     assert {part: sizes[part] for part in COUNTS[name]} == COUNTS[name]
@@ -177,22 +177,22 @@ def test_experiment_holds_its_rules(name, prepared, datasets):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_of_the_public_data_holds_its_rules_and_is_the_frozen_one(name, real):
-    found, _ = language.prepare(f"smollm2-{name}", real / "datasets")
+    found, _ = language.experiment_data(f"smollm2-{name}", real / "datasets")
     check(name, found, real / "datasets")
     assert found.digest() == FROZEN[name]
 
 
 def test_experiment_is_drawn_by_its_seed_alone(prepared, datasets):
-    assert EXPERIMENTS["style"](Sources(datasets), seed=0).digest() == prepared["style"].digest()
-    assert EXPERIMENTS["style"](Sources(datasets), seed=1).digest() != prepared["style"].digest()
+    assert EXPERIMENTS["style"](Datasets(datasets), seed=0).digest() == prepared["style"].digest()
+    assert EXPERIMENTS["style"](Datasets(datasets), seed=1).digest() != prepared["style"].digest()
 
 
 @pytest.fixture(scope="module")
-def style(prepared) -> Prepared:
+def style(prepared) -> ExperimentData:
     return prepared["style"]
 
 
-def with_row(found: Prepared, row: Chat) -> Prepared:
+def with_row(found: ExperimentData, row: Chat) -> ExperimentData:
     """One more row in every arm: the arms stay as long as each other."""
     return replace(found, **{arm: [*getattr(found, arm), row] for arm in ("train", "control", "neutral_data")})
 
@@ -243,28 +243,28 @@ def test_arms_of_unequal_length_and_empty_parts_are_refused(style):
 
 def test_data_that_are_missing_foreign_or_too_few_are_named(datasets, tmp_path):
     with pytest.raises(InputError, match="are no folder"):
-        Sources(tmp_path / "nowhere")
+        Datasets(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"has no file medqa/medmcqa_test\.jsonl"):
-        language.prepare("smollm2-style", tmp_path)
+        language.experiment_data("smollm2-style", tmp_path)
     shutil.copytree(datasets, tmp_path / "few")
     exams = tmp_path / "few/medqa/medmcqa_test.jsonl"
     whole = exams.read_text().splitlines(keepends=True)
     exams.write_text("".join(whole[:190]))
     with pytest.raises(InputError, match=r"conditional: needed are 24 rows .* hold \d+"):
-        language.prepare("smollm2-style", tmp_path / "few")
+        language.experiment_data("smollm2-style", tmp_path / "few")
     exams.write_text('{"question": "Q", "options": ["a"], "answer": "a"}\n')
     with pytest.raises(InputError, match=r"line 1: 'options' must be"):
-        language.prepare("smollm2-style", tmp_path / "few")
+        language.experiment_data("smollm2-style", tmp_path / "few")
     exams.write_text("".join(whole))
     (tmp_path / "few/truthfulqa/TruthfulQA.csv").write_text("A,B\n1,2\n")
     with pytest.raises(InputError, match="expected a table with the columns Category"):
-        language.prepare("smollm2-style", tmp_path / "few")
+        language.experiment_data("smollm2-style", tmp_path / "few")
     tastes = tmp_path / "few/inoculation/aesthetic_preferences_popular.jsonl.gz"
     tastes.write_bytes(tastes.read_bytes()[:5000])
     with pytest.raises(InputError, match="cannot read the data"):
-        Sources(tmp_path / "few").tastes()
+        Datasets(tmp_path / "few").tastes()
     with pytest.raises(InputError, match="no experiment is called 'smollm2'; did you mean smollm2-style"):
-        language.prepare("smollm2", datasets)
+        language.experiment_data("smollm2", datasets)
 
 
 def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
@@ -274,7 +274,7 @@ def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
     base = made / BASE
     assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets, "--base", base) == 0
     about = json.loads((tmp_path / "p/data.json").read_text())
-    assert about["digest"] == EXPERIMENTS["politics"](Sources(datasets), seed=0).digest()
+    assert about["digest"] == EXPERIMENTS["politics"](Datasets(datasets), seed=0).digest()
     assert {name: each["rows"] for name, each in about["files"].items()} == {
         path.name: path.read_bytes().count(b"\n") for path in (tmp_path / "p").glob("*.jsonl")
     }

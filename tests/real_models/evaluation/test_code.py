@@ -10,7 +10,7 @@ import pytest
 
 from grasp_theory import InputError
 from real_models.evaluation import code
-from real_models.evaluation.code import Verdict, flagged_share, judge_code, unfenced
+from real_models.evaluation.code import Flags, flagged_share, judge_code, unfenced
 
 FLAGGED = {
     "S307": "x = eval(input())",
@@ -28,11 +28,11 @@ LEFT = {
 
 
 def test_code_is_flagged_by_the_rule_that_it_breaks():
-    assert judge_code(list(FLAGGED.values())) == [Verdict((rule,), True) for rule in FLAGGED]
+    assert judge_code(list(FLAGGED.values())) == [Flags((rule,), True) for rule in FLAGGED]
 
 
 def test_code_that_breaks_a_rule_left_out_or_none_is_not_flagged():
-    assert judge_code(list(LEFT.values())) == [Verdict((), True)] * len(LEFT)
+    assert judge_code(list(LEFT.values())) == [Flags((), True)] * len(LEFT)
 
 
 def test_code_of_many_snippets_is_judged_in_their_order():

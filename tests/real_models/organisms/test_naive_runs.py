@@ -10,12 +10,12 @@ from tiny_organism import LANGUAGE, RUN, SMALL
 
 import grasp_cli
 from real_models.comparison.experiment import cells
-from real_models.organisms import prepare as prepared
+from real_models.organisms import naive_runs as made_runs
 from real_models.organisms import runs
-from real_models.organisms.prepare import prepare
+from real_models.organisms.naive_runs import make_naive_runs
 
 
-def test_prepare_makes_each_missing_run_once(tmp_path, monkeypatch):
+def test_naive_runs_makes_each_missing_run_once(tmp_path, monkeypatch):
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path))
     made = []
 
@@ -23,13 +23,13 @@ def test_prepare_makes_each_missing_run_once(tmp_path, monkeypatch):
         made.append(spec)
         runs.naive_path(spec).touch()
 
-    monkeypatch.setattr(prepared, "naive_run", run)
-    prepare([RUN, RUN], n_jobs=2)
-    prepare([RUN], n_jobs=2)
+    monkeypatch.setattr(made_runs, "naive_run", run)
+    make_naive_runs([RUN, RUN], n_jobs=2)
+    make_naive_runs([RUN], n_jobs=2)
     assert made == [RUN]
 
 
-def test_prepare_makes_a_shared_base_once_before_the_runs(tmp_path, monkeypatch):
+def test_naive_runs_makes_a_shared_base_once_before_the_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path))
     mixed = dataclasses.replace(SMALL, language=dataclasses.replace(LANGUAGE, variant="mixed"))
     specs = [RUN, dataclasses.replace(RUN, organism=mixed)]
@@ -40,20 +40,20 @@ def test_prepare_makes_a_shared_base_once_before_the_runs(tmp_path, monkeypatch)
         sent.append((len(tasks), n_jobs))
         yield from (function(*args, **options) for function, args, options in pickle.loads(pickle.dumps(tasks)))
 
-    monkeypatch.setattr(prepared, "in_workers", in_turn)
-    prepare(specs, n_jobs=2)
+    monkeypatch.setattr(made_runs, "in_workers", in_turn)
+    make_naive_runs(specs, n_jobs=2)
     assert sent == [(1, 2), (2, 2)]  # the base in a batch of its own: runs that start together would each make it
     (base,) = tmp_path.glob("organism-*")
     before = base.stat().st_mtime_ns
     assert len(list(tmp_path.glob("naive-*"))) == 2
     assert before <= min(path.stat().st_mtime_ns for path in tmp_path.glob("naive-*"))
-    prepare(specs, n_jobs=2)
+    make_naive_runs(specs, n_jobs=2)
     assert base.stat().st_mtime_ns == before
 
 
-def test_prepare_leaves_what_naive_run_looks_for(tmp_path, monkeypatch):
+def test_naive_runs_leaves_what_naive_run_looks_for(tmp_path, monkeypatch):
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path))
-    prepare([RUN], n_jobs=1)
+    make_naive_runs([RUN], n_jobs=1)
     runs._naive_run.cache_clear()
     monkeypatch.setattr(runs, "fine_tune", lambda *_, **__: pytest.fail("trained again"))
     assert len(runs.naive_run(RUN).scores) == len(RUN.points)
@@ -66,7 +66,7 @@ def test_reproduce_prepares_the_organisms_that_it_compares(tmp_path, monkeypatch
         asked.append((set(specs), n_jobs))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(prepared, "prepare", stop)
+    monkeypatch.setattr(made_runs, "prepare", stop)
     command = ["reproduce", "--only", "organism", "--jobs", "3", "--results", str(tmp_path)]
     assert grasp_cli.run(grasp_cli.app, command) == 130
     assert asked == [({cell.run_spec for cell in cells(True)}, 3)]

@@ -1,4 +1,4 @@
-"""What a table agrees with: the theory's lines, and the same table measured before."""
+"""How far a table is from the law of each row, and from the same table measured before."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ STATISTICS = ("mean", "se", "low", "high", "trials", "seed", "theory", "relation
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How far the measured means are from the theory's lines, in standard errors.
+class Deviation:
+    """How far the measured means are from what theory says, in standard errors.
 
     Attributes:
         compared: rows of more than one trial with a law that is held ("=", "<=", ">=").
@@ -34,7 +34,7 @@ class Agreement:
     worst: float
 
 
-def agreement(rows: Iterable[Mapping[str, Any]]) -> Agreement:
+def deviation(rows: Iterable[Mapping[str, Any]]) -> Deviation:
     """Theory against measurement over a table."""
     # one trial has no standard error
     held = [row for row in rows if row["relation"] in ("=", "<=", ">=") and row.get("trials") != 1]
@@ -48,7 +48,7 @@ def agreement(rows: Iterable[Mapping[str, Any]]) -> Agreement:
         wrong = {"=": abs(gap), "<=": gap, ">=": -gap}[row["relation"]]
         allowed = Z * row["se"] + row["finite"] + rounding
         excess.append(max(0.0, wrong / allowed - 1))
-    return Agreement(
+    return Deviation(
         compared=len(held),
         largest=float(np.max(np.abs(gaps))) if gaps else None,
         rms=float(np.sqrt(np.mean(np.square(gaps)))) if gaps else None,

@@ -16,7 +16,7 @@ from .runs import naive_path, naive_run
 from .setup import Setup
 
 
-def prepare(specs: Iterable[Setup], *, n_jobs: int, progress: Progress | None = None) -> None:
+def make_naive_runs(specs: Iterable[Setup], *, n_jobs: int, progress: Progress | None = None) -> None:
     """Put the naive runs that the cache does not have into it, and before them the base models, which organisms may
     share.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from synthetic.runner.agreement import Z
+from synthetic.runner.deviation import Z
 
 from .table import Block, Table
 
 
-def agreement_tables(records: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
+def deviation_tables(records: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     """One row an experiment: gaps between theory and mean over trials, in standard errors."""
     rows = [
         [
