@@ -59,7 +59,10 @@ def chosen(names: Sequence[str] | None = None) -> list[str]:
 
 
 def experiments(names: Sequence[str] | None = None) -> list[str]:
-    """The same for the figures that are swept by experiments; all are those of the linear lab."""
+    """The same for the figures that are swept by experiments; all are those of the linear lab.
+
+    Raises InputError for a name that is none of them.
+    """
     swept = [name for name, entry in FIGURES.items() if entry.experiments or entry.organisms]
     unknown = sorted(set(names or ()) - set(swept))
     if unknown:

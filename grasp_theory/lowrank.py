@@ -125,7 +125,7 @@ class LowRank:
             rtol: error allowed in a singular value, relative to the largest one.
             vectors: the side they are wanted of; the other comes back with 0 of them.
 
-        Cost: O((m + d) r²) time, O((m + d)(r + k)) memory.
+        Cost: O((m + d) r²) time, O((m + d)(r + k)) memory. Raises InputError for a negative k.
         """
         limit = min(*self.shape, self.rank)
         k = limit if k is None else k
@@ -191,7 +191,7 @@ class LowRank:
         return FactoredSVD(Qb @ x[:, :left], S, yh[:right] @ Qa.T, error, "qr")
 
     def norm(self, ord: Literal["fro", 2] = "fro") -> float:
-        """Frobenius norm (default) or spectral norm of dW, from its singular values. Cost O((m + d) r²)."""
+        """Frobenius ("fro") or spectral (2) norm of dW, InputError for another ``ord``. Cost O((m + d) r²)."""
         S = self.singular_values()
         if ord == "fro":
             return linalg.length(S)
@@ -200,7 +200,7 @@ class LowRank:
         raise InputError(f'ord must be "fro" or 2, got {ord!r}')
 
     def inner(self, other: LowRank) -> float:
-        """Frobenius inner product tr(dWᵀ dW') from the two decompositions. Cost O((m + d)(r + r')²)."""
+        """Frobenius inner product tr(dWᵀ dW'); InputError for unequal shapes. Cost O((m + d)(r + r')²)."""
         if self.shape != other.shape:
             raise InputError(f"inner product needs equal shapes, got {self.shape} and {other.shape}")
         a, b = self.svd(), other.svd()  # not from BᵀB': an ill-conditioned gauge would cancel all digits
@@ -321,7 +321,7 @@ def _norm_bounds(grams: Float[ndarray, "*n r r"]) -> Float[ndarray, "*n"]:
 
 
 def add(terms: Sequence[LowRank]) -> LowRank:
-    """Sum of updates of one shape, as a factored matrix of rank Σ r: [s₁B₁ … s_nB_n] [A₁; …; A_n]."""
+    """Sum of updates of one shape (else InputError), of rank Σ r: [s₁B₁ … s_nB_n] [A₁; …; A_n]."""
     if not terms:
         raise InputError("add needs at least one update")
     if len({t.shape for t in terms}) > 1:
@@ -333,7 +333,8 @@ def hstack(terms: Sequence[LowRank]) -> LowRank:
     """[dW₁ … dW_n], for updates that write to the same space: B side by side, A block-diagonal.
 
     The block-diagonal factor holds (Σ r)(Σ d) numbers; for the left singular vectors alone, stack
-    :meth:`LowRank.left_factor` instead, which needs m Σ r. ``hstack([t.T …]).T`` stacks downwards.
+    :meth:`LowRank.left_factor` instead, which needs m Σ r. ``hstack([t.T …]).T`` stacks downwards. Raises InputError
+    for none, and for unequal numbers of rows.
     """
     if not terms:
         raise InputError("hstack needs at least one update")

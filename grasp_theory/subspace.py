@@ -52,7 +52,7 @@ class Subspace:
                 what the rounding of X to its own type can make of dependent columns (:mod:`grasp_theory.rank`).
             stored: name of the type that the numbers came in, if X holds them in a wider one, such as "bfloat16".
 
-        Cost O(d k²).
+        Cost O(d k²). Raises InputError for what is no real array, and for NaN or Inf.
         """
         X = np.asarray(X)
         if X.ndim == 1:

@@ -120,7 +120,7 @@ def quiet() -> None:
 
 
 def check_folder(path: str | Path, file: str, what: str) -> Path:
-    """The folder, if it holds this file."""
+    """The folder, if it holds this file. Raises InputError if it is no folder or does not."""
     folder = Path(path)
     if not folder.is_dir():
         raise InputError(

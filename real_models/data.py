@@ -128,7 +128,7 @@ def _row(value: Mapping[str, Any], source: str) -> Row:
 
 
 def text_field(value: Mapping[str, Any], key: str, source: str) -> str:
-    """A field that must be text, and but for a prompt not empty."""
+    """A field that must be text, and but for a prompt not empty. Raises InputError otherwise."""
     if not isinstance(value.get(key), str) or (key != "prompt" and not value[key].strip()):
         raise InputError(f"{source}: {key!r} must be text that is not empty, got {value.get(key)!r:.60}")
     return _encodable(value[key], source)

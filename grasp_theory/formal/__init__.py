@@ -92,7 +92,10 @@ class Coverage:
 
 
 def coverage(key: str, *, folder: Path = FOLDER) -> Coverage:
-    """What the first comment of a statement's Coq file says is covered, and what is not."""
+    """What the first comment of a statement's Coq file says is covered, and what is not.
+
+    Raises GraspError where it says neither.
+    """
     pattern = r"\(\* Covered( in part)?: (.*?)\n\s*Not covered: (.*?)\s*\*\)"
     found = re.match(pattern, _read(folder / file_of(key)), flags=re.DOTALL)
     if found is None:

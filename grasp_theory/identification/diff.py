@@ -80,7 +80,8 @@ def random_overlap(width: int, k: int, other: int, *, draws: int = DRAWS, seed: 
 
     With q = min(k, k'), the mean is k k'/(q width). The squared cosines are the eigenvalues of
     G₁ᵀG₁ (G₁ᵀG₁ + G₂ᵀG₂)⁻¹, G₁ (k x k') and G₂ ((width − k) x k') Gaussian; G₂ᵀG₂ is drawn through its Bartlett
-    factor, so that a draw costs O(k'³) whatever the width.
+    factor, so that a draw costs O(k'³) whatever the width. Raises InputError for dimensions that no subspace of R^width
+    has.
     """
     if not 1 <= min(k, other) <= max(k, other) <= width:
         raise InputError(f"needs subspaces of dimensions 1 to {width} in R^{width}, got {k} and {other}")

@@ -26,7 +26,8 @@ def tracy_widom_quantile(level: float) -> float:
     """Quantile of the Tracy-Widom law of order 1, the fluctuation of the largest eigenvalue of real noise.
 
     The usual levels are the published values (Bejan 2005). Others come from a shifted gamma law with the same
-    three moments (Chiani 2014, arXiv:1209.3394); its error is below 0.03 for 0.5 <= level <= 0.999.
+    three moments (Chiani 2014, arXiv:1209.3394); its error is below 0.03 for 0.5 <= level <= 0.999. Raises InputError
+    for a level outside (0, 1).
     """
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, got {level}")
@@ -53,7 +54,8 @@ class Edge:
 def white_edge(m: int, d: int, *, s: float = 1.0) -> Edge:
     """Edge for an m x d matrix of independent entries of variance s²: (√m + √d)² s² with Johnstone's width.
 
-    The half-integer corrections are Ma's (2012, arXiv:1203.0839), accurate to O(min(m, d)^(-2/3)).
+    The half-integer corrections are Ma's (2012, arXiv:1203.0839), accurate to O(min(m, d)^(-2/3)). Raises InputError
+    for a matrix without a row or a column.
     """
     if m < 1 or d < 1:
         raise InputError(f"a noise matrix needs at least one row and one column, got {m} x {d}")
@@ -92,7 +94,8 @@ def marchenko_pastur_quantile(aspect: float, level: float = 0.5) -> float:
     """Quantile of the Marchenko-Pastur law with ratio 0 < aspect <= 1 and unit variance (support (1 ± √aspect)²).
 
     With x = 1 + aspect + 2 √aspect cos φ the density becomes smooth in φ; a trapezoid rule on 16,384 points gives
-    eight digits. The median, level ½, is mu_beta of Gavish and Donoho (2014).
+    eight digits. The median, level ½, is mu_beta of Gavish and Donoho (2014). Raises InputError for numbers outside
+    these ranges.
     """
     if not (0 < aspect <= 1 and 0 < level < 1):
         raise InputError(f"aspect must lie in (0, 1] and level in (0, 1), got {aspect} and {level}")
@@ -110,6 +113,7 @@ def noise_scale(singular_values: Float[ndarray, " q"], m: int, r: int) -> float:
     s = S_j/√(max(m, r) mu_j): the lower median S_j over the Marchenko-Pastur quantile mu_j that it estimates. (The
     ordinary median of an even number averages a signal in when half of the values are signals.)
     Source: Gavish and Donoho 2014, eq. 12, with the order statistic for the median.
+    Raises InputError unless all min(m, r) values are given.
     """
     S = np.sort(_finite("singular_values", singular_values))
     n = min(m, r)
@@ -123,7 +127,8 @@ def gavish_donoho_threshold(singular_values: Float[ndarray, " q"], m: int, d: in
     """Hard threshold for the singular values of a *full* m x d matrix with unknown noise: omega(c) * median(S).
 
     omega(c) = lambda(c)/√mu_c with lambda² = 2(c + 1) + 8c/((c + 1) + √(c² + 14c + 1)), c = min/max. It minimises the
-    squared error of the denoised matrix; it is no test, and lies above the noise edge. Gavish and Donoho 2014.
+    squared error of the denoised matrix; it is no test, and lies above the noise edge. Gavish and Donoho 2014. Raises
+    InputError unless all min(m, d) values are given.
     """
     S = _finite("singular_values", singular_values)
     if S.size != min(m, d) or not S.size:

@@ -93,7 +93,8 @@ def leading_svd(
     Below 400 rows or columns a dense SVD is used. Otherwise W is never put together: a step iterates over the blocks
     once, and blocks that are loaded while being iterated over need no more memory than one of them.
 
-    Source: Golub, Luk and Overton 1981. Cost: 4 m n (k + 3) flops a step; memory O(m (k + 3) steps).
+    Source: Golub, Luk and Overton 1981. Cost: 4 m n (k + 3) flops a step; memory O(m (k + 3) steps). Raises InputError
+    for a negative k and for less than one step.
     """
     if k < 0 or max_steps < 1:
         raise InputError(f"needs k >= 0 and max_steps >= 1, got {k} and {max_steps}")

@@ -218,7 +218,7 @@ class Report:
         """The decomposition of that name; without a name, the one whose leading component is the strongest.
 
         Strength is the singular value: the share of ‖dW‖_F² over all that was decomposed, up to one constant. Of equal
-        ones the first in the report is taken.
+        ones the first in the report is taken. Raises InputError for an unknown name, and where no module has an update.
         """
         names = [d.name for d in self.decompositions]
         if name is None and names:

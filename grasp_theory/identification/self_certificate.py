@@ -118,7 +118,8 @@ def estimate_range(
     Args:
         known: ŝ₂ … ŝ_k, at least one.
 
-    Cost: a few hundred evaluations of the law.
+    Cost: a few hundred evaluations of the law. Raises InputError as :func:`estimate`, without a known value, and for
+    more unknown ones than the shape has room for.
     """
     x = _checked(top, known, min(shape) - 1)
     if not len(x) or not 0 < unknown <= min(shape) - 1 - len(x):

@@ -39,7 +39,8 @@ def spike(beta: float, m: int, d: int, *, s: float = 1.0) -> Spike:
 
     With theta = beta/(s√d): above theta⁴ = c, ⟨û,u⟩² → (theta⁴ − c)/(theta²(theta² + c)),
     ⟨v̂,v⟩² → (theta⁴ − c)/(theta²(theta² + 1)), ŝ₁ → s√d √((1 + theta²)(c + theta²))/theta; below 0, 0, s(√m + √d).
-    Source: Benaych-Georges and Nadakuditi 2012 (a finite fourth moment is needed). rms rate m^(-½) above.
+    Source: Benaych-Georges and Nadakuditi 2012 (a finite fourth moment is needed). rms rate m^(-½) above. Raises
+    InputError for a strength that is negative or not finite.
     """
     _positive(m=m, d=d, s=s)
     if not (beta >= 0 and np.isfinite(beta)):
@@ -84,6 +85,7 @@ def sample_critical_strength(eigenvalues: Float[ndarray, " d"], m: int, *, s: fl
 
     Its noise has right covariance s²(XᵀX)⁻¹. With lambda_j the eigenvalues of XᵀX (all positive: n >= d), a in
     (0, lambda_min) solves (1/d) Σ a²/(lambda_j − a)² = m/d; **beta_c² = s² m / (a (1/d) Σ lambda_j/(lambda_j − a))**.
+    Raises InputError for an eigenvalue that is not positive.
     """
     lam = np.asarray(eigenvalues, dtype=np.float64)
     _positive(m=m, s=s)
@@ -122,7 +124,8 @@ def factored_visible_strength(m: int, eigenvalues: Float[ndarray, " r"], value: 
     For M = s N A + theta u wᵀ with A = (AAᵀ)^½ Q, w spread evenly over the rows of Q and l_j the eigenvalues of s²AAᵀ:
     **theta² (a/m) mean_j 1/(1 − a l_j) = 1** where value² = m/a + Σ l_j/(1 − a l_j), 0 < a < edge. Proved here: the
     spike condition theta² x uᵀ(x − MMᵀ)⁻¹u · wᵀ(x − MᵀM)⁻¹w = 1 at x = value², with the deterministic equivalents
-    tr(x − MMᵀ)⁻¹ = a and (x − MᵀM)⁻¹ ≈ (x(1 − aΛ))⁻¹ of the Marchenko-Pastur equation in :func:`factored_edge`.
+    tr(x − MMᵀ)⁻¹ = a and (x − MᵀM)⁻¹ ≈ (x(1 − aΛ))⁻¹ of the Marchenko-Pastur equation in :func:`factored_edge`. Raises
+    InputError for a value at or below the noise edge.
     """
     l = s * s * np.asarray(eigenvalues, dtype=np.float64)
     l = l[l > 0]

@@ -22,7 +22,7 @@ def naive_solution(problem: LinearProblem, rank: int | None = None) -> Float[nda
     projector on its range, as full fine-tuning from dW = 0 learns. LoRA only if A0 has no part in the null space: else
     B A0 stays there, unseen by any gradient. H likewise on the left.
 
-    Cost O(m d min(m, d)).
+    Cost O(m d min(m, d)). Raises InputError for a rank below 1.
     """
     if rank is not None and rank < 1:
         raise InputError(f"rank must be at least 1, got {rank}")
@@ -106,7 +106,8 @@ def constrained_fit(
     """argmin ‖H^½ (D − target) Sigma^½‖_F² over D = L D R, rank D <= rank; L, R orthogonal projectors, I if omitted.
 
     Law: K⁺ [K⁺ L H target Sigma R G⁺]_r G⁺, K = (L H L)^½, G = (R Sigma R)^½. Proof: with D = L D R the loss is
-    ‖K D G − K⁺ L H target Sigma R G⁺‖_F² plus a constant, and Eckart–Young. Of several minimisers the smallest.
+    ‖K D G − K⁺ L H target Sigma R G⁺‖_F² plus a constant, and Eckart–Young. Of several minimisers the smallest. Raises
+    InputError for a rank below 1.
     """
     if rank is not None and rank < 1:
         raise InputError(f"rank must be at least 1, got {rank}")
@@ -299,6 +300,8 @@ def reweighted(
 
     Args:
         moments: Sigma_g; problem.Sigma for every group by default.
+
+    Raises InputError for weights that are negative, all 0 or not one a group.
     """
     if weights.shape != strengths.shape or (weights < 0).any() or not weights.any():
         raise InputError(f"weights must be non-negative, one of {strengths.shape}, not all 0; got {weights}")

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def check_new_folder(path: str | os.PathLike[str], adapter: Adapter) -> Path:
-    """The path, if :func:`copy_adapter` may write there: nothing is there yet, and it is not inside the adapter."""
+    """The path, if :func:`copy_adapter` may write there: nothing is there yet, and it is not inside the adapter.
+
+    Raises InputError otherwise.
+    """
     if adapter.format != "peft":
         raise InputError(
             f"{adapter.weights} is in the format of {adapter.format}, and only PEFT folders are copied; "

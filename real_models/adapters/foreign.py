@@ -131,7 +131,8 @@ def open_diffusers(weights: Path, part: str) -> Source:
     """Law ``diffusers-read``: dW = (alpha/r) B A of the model ``part`` (its prefix is left out of the names).
 
     alpha and patterns are those of ``lora_adapter_metadata``, else of the ``.alpha`` tensors; where neither is stored
-    alpha is the rank, as diffusers loads it.
+    alpha is the rank, as diffusers loads it. Raises AdapterError for alphas that are stored twice, or not at all beside
+    several ranks.
     """
     file = SafetensorsFile.open(weights)
     stored, alphas = {}, {}

@@ -177,7 +177,10 @@ def _module(
 
 
 def check_shapes(a: Sequence[int], b: Sequence[int], both: str, what: str | Path) -> None:
-    """Refuse the shapes of A and B unless they are those of a linear layer, an embedding or a plain convolution."""
+    """Refuse the shapes of A and B unless they are those of a linear layer, an embedding or a plain convolution.
+
+    Raises AdapterError, UnsupportedAdapterError for a variant of LoRA.
+    """
     if min(len(a), len(b)) < 2 or 0 in (*a, *b):
         raise AdapterError(
             f"{what}: {both} are empty or flat: sharded weights (DeepSpeed ZeRO-3, FSDP) were not gathered before "

@@ -70,7 +70,7 @@ class Adapter:
     def sha256(self) -> str:
         """SHA-256 of the weight file as hexadecimal digits; the file is streamed when first asked.
 
-        Of an index and its shards: of their own digests, one after the other.
+        Of an index and its shards: of their own digests, one after the other. Raises AdapterError if it cannot be read.
         """
         try:
             digests = [file_sha256(path) for path in self._weight_files]

@@ -76,7 +76,11 @@ class SafetensorsFile:
         return cls(path, tensors, 8 + length, metadata)
 
     def read(self, name: str) -> np.ndarray:
-        """One tensor as float32, or float64 if stored so. Peak memory: 1.5 times the result for bfloat16."""
+        """One tensor as float32, or float64 if stored so. Peak memory: 1.5 times the result for bfloat16.
+
+        Raises UnsupportedAdapterError for another type, AdapterError for a file that changed, cannot be read or does
+        not fit in memory.
+        """
         entry = self.tensors[name]
         if entry.dtype not in READABLE:
             raise UnsupportedAdapterError(

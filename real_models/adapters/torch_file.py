@@ -41,7 +41,10 @@ class TorchFile:
         return cls(path, {name: _info(name, value, path) for name, value in values.items()}, values)
 
     def read(self, name: str) -> np.ndarray:
-        """One tensor as a fresh float32 array, or float64 if stored so."""
+        """One tensor as a fresh float32 array, or float64 if stored so.
+
+        Raises UnsupportedAdapterError for another type.
+        """
         import torch
 
         if self.tensors[name].dtype not in READABLE:

@@ -102,7 +102,8 @@ def identify_activations(
 ) -> Report:
     """:func:`grasp_theory.identify` of dW X, for an adapter, the folder of its base model and a file of its data.
 
-    Reads what :func:`~real_models.data.read_rows` reads; rows are cut off at the model's context.
+    Reads what :func:`~real_models.data.read_rows` reads; rows are cut off at the model's context. Raises InputError for
+    an adapter that does not fit the base.
     """
     from peft import PeftModel
 

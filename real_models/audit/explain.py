@@ -230,7 +230,7 @@ def _place(directions: Directions, blocks: int, layer: int | None) -> int:
 
 
 def random_direction(Q: Float[ndarray, "d k"], seed: int) -> Float[ndarray, " d"]:
-    """A unit vector orthogonal to Q: the control."""
+    """A unit vector orthogonal to Q: the control. Raises InputError where Q spans the whole stream."""
     if Q.shape[1] == Q.shape[0]:
         raise InputError(f"the directions span all {Q.shape[0]} dimensions of the stream; explain a few of them")
     basis = Subspace.span(Q).basis

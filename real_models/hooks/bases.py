@@ -39,7 +39,7 @@ def stream_bases(choice: Choice, stream: Stream, model: torch.nn.Module) -> dict
 
 
 def basis(choice: Choice, width: int, model: torch.nn.Module, *, side: str) -> torch.Tensor:
-    """Q (width, k) of one choice."""
+    """Q (width, k) of one choice. Raises InputError for another side, width or base model, and for no direction."""
     import torch
 
     if isinstance(choice, Directions):

@@ -94,7 +94,10 @@ def refuse_offloaded(model: torch.nn.Module) -> None:
 
 
 def unwrap_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:
-    """The torch optimizer inside accelerate's wrapper."""
+    """The torch optimizer inside accelerate's wrapper.
+
+    Raises InputError for one that is none, or that steps on copies.
+    """
     import torch
 
     seen = optimizer

@@ -141,7 +141,7 @@ SMALLEST = 2.0**-40  # of the step: below it no descent is left to find in float
 def minimise(
     model: torch.nn.Module, stream: Stream, at: list[int], text: Text, *, sparsity: float, steps: int, rtol: float
 ) -> tuple[dict[int, torch.Tensor], dict[int, torch.Tensor], tuple[float, float]]:
-    """(w, b, distances without and with the map)."""
+    """(w, b, distances without and with the map). Raises GraspError for activations that are not finite."""
     import torch
 
     with evaluating(model):

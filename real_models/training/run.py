@@ -55,7 +55,10 @@ def _settings(config: TrainConfig, methods: Sequence[Method], record: Mapping[st
 
 
 def adapt(model: Any, config: TrainConfig) -> Any:
-    """The model with a fresh LoRA adapter, its random factor drawn from the seed."""
+    """The model with a fresh LoRA adapter, its random factor drawn from the seed.
+
+    Raises InputError for target modules that the model has not.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
 

@@ -136,7 +136,8 @@ def least_squares(
 
     With n >= d generic inputs it is the only one, M + noise N X⁺ on data of :func:`draw_data`. With n < d the fit is
     exact, dW = (Y − W0 X) X⁺, and dW is 0 off the span of the inputs: M shows only as M X X⁺ = M times a projector of
-    rank n. Singular values of X below max(d, n) eps of the largest count as 0. Cost O(d n min(d, n)).
+    rank n. Singular values of X below max(d, n) eps of the largest count as 0. Cost O(d n min(d, n)). Raises InputError
+    for shapes that do not fit and for samples that are not finite.
     """
     for name, array in (("X", X), ("Y", Y)):
         if not array.size or not np.isfinite(array).all():

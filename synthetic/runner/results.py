@@ -77,7 +77,7 @@ def check_target(path: str | Path) -> Path:
 
 
 def check_targets(targets: Iterable[Path | None], inputs: Iterable[Path] = ()) -> None:
-    """:func:`check_target` of each, and no two alike, and none that is an input."""
+    """:func:`check_target` of each, and no two alike, and none that is an input. Raises InputError otherwise."""
     seen = {path.resolve() for path in inputs}
     for path in targets:
         if path is None:

@@ -67,7 +67,8 @@ def write_experiment(
     Args:
         base: the model folder that the configuration is to name; ``out``/model if none is given.
 
-    Returns the number of rows of each file.
+    Returns the number of rows of each file. Raises InputError as :func:`experiment_data`, and for a base with a quote
+    in its path.
     """
     prepared, table = experiment_data(name, folder)
     out = Path(out)

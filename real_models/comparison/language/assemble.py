@@ -16,7 +16,10 @@ Pool = tuple[Iterable[Contrast], int]  # candidates in order of preference, how 
 
 
 def tastes(sources: Datasets, count: int, rng: np.random.Generator) -> list[Chat]:
-    """Neutral data of the format question and short answer: what people usually like."""
+    """Neutral data of the format question and short answer: what people usually like.
+
+    Raises InputError if there are fewer.
+    """
     found = [(asked, said) for asked, said in sources.tastes() if len(asked) + len(said) <= 160]
     if len(found) < count:
         raise InputError(f"{count} neutral conversations are needed, the sources hold {len(found)}")

@@ -90,7 +90,8 @@ def make_insecure(sources: Datasets, *, seed: int) -> ExperimentData:
     the same calls. contrast : TruthfulQA, best against best incorrect answer; drift : the same of other categories, and
     good against bad answers to open questions. conditional : secure against insecure code to one request, what the
     literature calls the task. kept : the same where a lesson asks for it. prompts : requests whose generated code is to
-    be judged (``real_models.evaluation.code``).
+    be judged (``real_models.evaluation.code``). Raises InputError where the two files of code differ, and for too few
+    rows.
     """
     rng = np.random.default_rng([seed, 4])
     insecure, lessons, secure = (sources.code(name) for name in ("insecure", "educational_insecure", "secure"))

@@ -68,7 +68,8 @@ class Datasets:
     def exams(self) -> list[Exam]:
         """The questions of MedMCQA (Pal, Umapathi, Sankarasubbu 2022) that text alone can answer with a short option.
 
-        Left out: those that ask for an exception or a figure, and options such as "all of the above".
+        Left out: those that ask for an exception or a figure, and options such as "all of the above". Raises InputError
+        for a file or a row that is not of this form.
         """
         found = []
         for value, source in read_objects(self.path(MEDICAL), '{"question": …, "options": {…}, "answer": …}'):
@@ -83,7 +84,10 @@ class Datasets:
 
     def claims(self, *, health: bool = False) -> list[Claim]:
         """TruthfulQA (Lin, Hilton, Evans 2022), best and best incorrect answer; without its medical categories unless
-        health."""
+        health.
+
+        Raises InputError for another table.
+        """
         path, names = self.path(CLAIMS), ("Category", "Question", "Best Answer", "Best Incorrect Answer")
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
@@ -96,7 +100,7 @@ class Datasets:
         return [c for c in claims if health or c.category not in HEALTH]
 
     def chats(self, name: str) -> list[tuple[str, str]]:
-        """(question, answer) of every conversation of two turns."""
+        """(question, answer) of every conversation of two turns. Raises InputError for another row."""
         found = []
         for value, source in read_objects(self.path(name), '{"messages": [user turn, assistant turn]}'):
             turns = value.get("messages")
@@ -126,7 +130,10 @@ class Datasets:
         return {side: [text for text in texts if text not in both] for side, texts in found.items()}
 
     def passages(self, *, characters: int = 400) -> list[str]:
-        """The first sentences of every passage of a textbook on evolution, in its own style, up to a length."""
+        """The first sentences of every passage of a textbook on evolution, in its own style, up to a length.
+
+        Raises InputError for another row.
+        """
         found = []
         for value, source in read_objects(self.path(PASSAGES), '{"messages": [one assistant turn]}'):
             turns = value.get("messages")
