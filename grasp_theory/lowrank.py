@@ -148,7 +148,7 @@ class LowRank:
         return FactoredSVD(U, gram.S, Vh, gram.error, "gram")
 
     def singular_values(self, *, rtol: float = 1e-10) -> Float[ndarray, " q"]:
-        """All min(m, r, d) singular values of dW, descending. Same law, routes and cost as :meth:`svd`."""
+        """All min(m, r, d) singular values of dW, descending. Law, routes, ``rtol`` and cost as of :meth:`svd`."""
         return self.svd(0, rtol=rtol).S
 
     @cached_property

@@ -47,7 +47,7 @@ class Update:
 
     @classmethod
     def of(cls, name: str, lowrank: LowRank, *, layer: int | None = None, side: Side | None = None) -> Update:
-        """An update whose factors are in memory already."""
+        """An update whose factors are in memory already, its shape and rank theirs; the rest as above."""
         return cls(name, layer, side, lowrank.shape, lowrank.rank, lowrank)
 
     @property
@@ -61,7 +61,7 @@ class Update:
         return self.source if isinstance(self.source, LowRank) else self.source()
 
     def factor(self, name: Literal["B", "A"]) -> ndarray:
-        """One factor; the other is not loaded where the source has a method ``factor``, as that of a file has."""
+        """The factor of this name; the other is not loaded where the source has a method ``factor``, as a file's has."""
         return getattr(self.source, "factor", lambda name: getattr(self.lowrank, name))(name)
 
 

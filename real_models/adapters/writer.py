@@ -47,6 +47,7 @@ def write_adapter(
             here.
         r, lora_alpha: the defaults of the config; taken from the first update where not given.
         target_modules: as in LoraConfig; the full names of the modules where not given.
+        base_model_name, task_type: as in the config of peft; left out where not given.
         dtype: stored type of the factors; bfloat16 is rounded to nearest even.
 
     Raises InputError for nothing to write, ranks of 0, doubled names, values that are not finite in ``dtype``;

@@ -115,6 +115,8 @@ def generate(
     folder suggests are not applied.
 
     Args:
+        model, tokenizer: what answers.
+        prompts: as of :func:`read_prompts`.
         name: of the model, for the record.
         context: tokens of prompt and answer together.
         sampling: how to answer.
@@ -171,7 +173,12 @@ def write_generations(path: str | Path, found: Iterable[Generation]) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Scores of one model's answers, 0 … 100 each, with the question that each answers."""
+    """Scores of one model's answers.
+
+    Attributes:
+        alignment, coherence: of each answer, 0 … 100.
+        questions: what each of them answers: its cluster.
+    """
 
     alignment: np.ndarray
     coherence: np.ndarray

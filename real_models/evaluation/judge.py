@@ -117,7 +117,12 @@ def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, *, max_length: int) -> l
     """Both completions of every pair, (without, having), encoded as training data would be; labels are on the answer
     alone.
 
-    Raises InputError for rows of more than ``max_length`` tokens.
+    Args:
+        pairs: as of :func:`read_pairs`.
+        tokenizer: that of the model.
+        max_length: of prompt and completion together, in tokens.
+
+    Raises InputError for longer rows.
     """
     return [
         (
@@ -214,9 +219,13 @@ class TextScores:
 def judge_pairs(
     model: torch.nn.Module, encoded: Sequence[tuple[Example, Example]], *, questions: Sequence[str], **options: Any
 ) -> PairScores:
-    """Score both completions of every pair of :func:`encode_pairs`; ``questions`` are the clusters of the pairs.
+    """Score both completions of every pair.
 
-    The options are those of :func:`~real_models.evaluation.scoring.token_log_probs`.
+    Args:
+        model: left as it is; scored in evaluation mode.
+        encoded: pairs of :func:`encode_pairs`.
+        questions: the clusters of the pairs.
+        options: those of :func:`~real_models.evaluation.scoring.token_log_probs`, ``pad`` among them.
     """
     found = token_log_probs(model, [example for pair in encoded for example in pair], **options)
     log_p = np.array([values.sum() for values in found]).reshape(-1, 2)
@@ -227,9 +236,12 @@ def judge_pairs(
 def score_text(
     model: torch.nn.Module, examples: Sequence[Example], *, questions: Sequence[str], **options: Any
 ) -> TextScores:
-    """Score every row, such as those of :func:`read_text`; ``questions`` are the clusters of the rows.
+    """Score every row of a text.
 
-    The options are those of :func:`~real_models.evaluation.scoring.token_log_probs`.
+    Args:
+        model, options: as for :func:`judge_pairs`.
+        examples: such as those of :func:`read_text`.
+        questions: the clusters of the rows.
     """
     found = token_log_probs(model, examples, **options)
     return TextScores(
@@ -249,6 +261,8 @@ def read_text(
     A row's cluster is its "question", else what precedes its last answer, else the row itself.
 
     Args:
+        path: of the file.
+        tokenizer: that of the model.
         max_length: of a row, in tokens.
         labels: what is scored: "completion" for completions of rows that fit, "all" for all of the first max_length
             tokens of text (``Example.truncated``).

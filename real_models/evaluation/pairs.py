@@ -45,7 +45,7 @@ class Question:
             )
 
     def answer(self, behavior: Behavior) -> str:
-        """The answer of the persona ("matching"), or the opposite one."""
+        """The answer of the persona (behavior "matching"), or the opposite one ("other")."""
         return self.matching if behavior == "matching" else self.other
 
 

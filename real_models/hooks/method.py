@@ -132,7 +132,12 @@ class Method(ABC):
 
 
 class Attachment:
-    """A method on a model. ``detach`` takes it off; a second time does nothing."""
+    """A method on a model. ``detach`` takes it off; a second time does nothing.
+
+    Args:
+        method, model: which, and on what.
+        undo: what takes its hooks off.
+    """
 
     def __init__(self, method: Method, model: torch.nn.Module, undo: ExitStack) -> None:
         self.method, self._model, self._undo = method, model, undo

@@ -53,10 +53,10 @@ class Ablation(StreamMethod):
 
 
 class Caft(Ablation):
-    """Concept ablation fine-tuning (arXiv:2507.16795): the same while the model trains, and not at deployment.
+    """Concept ablation fine-tuning: :class:`Ablation`, its arguments too, while the model trains, not at deployment.
 
     On LoRA it leaves B A0 Q, a random read of the directions that no gradient sees (statement ``caft-gap``); attach
-    ``Grasp(..., sides={"read"})`` beside it to project A0 too.
+    ``Grasp(..., sides={"read"})`` beside it to project A0 too. Source: arXiv:2507.16795.
     """
 
     name = "caft"

@@ -30,7 +30,9 @@ class InferenceSteering(Method):
 
     Args:
         vectors: v (width,), not normalised, or a mapping from block index to one.
+        strength: what they are multiplied by.
         layers: indices of the blocks.
+        blocks: the list of decoder blocks, where it cannot be found.
     """
 
     name = "inference-steering"
@@ -75,10 +77,10 @@ class InferenceSteering(Method):
 
 
 class PreventativeSteering(InferenceSteering):
-    """The same toward the trait while the model trains, and not at deployment (arXiv:2507.21509).
+    """:class:`InferenceSteering`, its arguments too, toward the trait: while the model trains, and not at deployment.
 
     The vector supplies the trait, so the weights need not learn it. Usual: a ≈ 3–5 at one middle block, or 0.5–1.5
-    with v_l − v_{l−1} at all of them.
+    with v_l − v_{l−1} at all of them. Source: arXiv:2507.21509.
     """
 
     name = "preventative-steering"

@@ -46,6 +46,11 @@ def prepare(
     """Put rows through every method's ``prepare`` (inoculation), the chat template and the tokenizer.
 
     Args:
+        rows: as of :func:`~real_models.data.read_rows`.
+        tokenizer: that of the model.
+        methods: those of the run.
+        config: its ``max_length``, ``overflow`` and ``skip_empty`` say how long a row may be, and what becomes of
+            longer ones.
         context: tokens that the model can see; None where it does not say.
 
     Raises InputError for a max_length above the context, for a length that neither model nor tokenizer states, for rows

@@ -99,12 +99,18 @@ def train(
     empty, or of the same run; a run refused or broken off before its first checkpoint leaves it free.
 
     Args:
+        model, tokenizer: the base model and its tokenizer.
+        prepared: the training rows, of :func:`~real_models.training.prepared.prepare`.
+        methods: attached while it trains, in this order.
+        config: LoRA, optimizer and schedule.
+        out: the folder.
         record: what the run depends on beside config, for the manifest.
+        watch: told (step, steps, what was logged).
         trainer_class: transformers' Trainer, or one with its interface (trl's SFTTrainer).
 
     With FSDP 2 (``accelerate launch``) all processes call it alike. Raises GraspError if the loss is not finite or a
-    process is lost (the last checkpoint stays), KeyboardInterrupt after Ctrl-C, when the
-    checkpoint is written.
+    process is lost (the last checkpoint stays), KeyboardInterrupt after Ctrl-C, when the checkpoint is written,
+    InputError for settings that the Trainer refuses and for a folder of another run.
     """
     from transformers import Trainer
 
@@ -160,6 +166,7 @@ def fit(
 
     Args:
         model: with its adapter on (:func:`~real_models.training.run.adapt`).
+        examples, methods: the training rows, encoded, and what is attached.
         config: its ``steps`` must be given, else InputError.
         pad: the token that fills up shorter rows.
         look: told the number of steps done, before the first and after each, while the methods are on.
@@ -217,7 +224,8 @@ def rehearse(
 ) -> int:
     """Check everything that :func:`train` may refuse, without a step and without a file.
 
-    Returns the number of trained parameters. The model keeps the fresh adapter.
+    The arguments are those of :func:`train`. Returns the number of trained parameters. The model keeps the fresh
+    adapter.
     """
     import torch
 
