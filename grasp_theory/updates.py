@@ -61,7 +61,7 @@ class Update:
         return self.source if isinstance(self.source, LowRank) else self.source()
 
     def factor(self, name: Literal["B", "A"]) -> ndarray:
-        """The factor of this name; the other is not loaded where the source has a method ``factor``, as a file's has."""
+        """The factor of that name; the other is not loaded where the source has a method ``factor``, as a file has."""
         return getattr(self.source, "factor", lambda name: getattr(self.lowrank, name))(name)
 
 
