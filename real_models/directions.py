@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +17,8 @@ from grasp_theory.identification.report import Decomposition
 from grasp_theory.updates import Side
 from synthetic.runner.results import write_atomically
 
-from .adapters import Adapter
+if TYPE_CHECKING:
+    from .adapters import Adapter
 
 SCHEMA = "grasp-directions-1"
 SIGN_RULE = "the entry of largest modulus is positive"

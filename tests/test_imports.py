@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,20 +15,28 @@ from checkout import ROOMS, ROOT, sources
 
 
 @cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """Full names of the modules that a file imports anywhere, type-checking blocks and functions included."""
-    return imported_by(path.read_text(), path.relative_to(ROOT).with_suffix("").parts[:-1])
+    return imported_by(tree(path), path.relative_to(ROOT).with_suffix("").parts[:-1])
 
 
-def imported_by(text: str, package: tuple[str, ...] = ()) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            names.add(".".join([*base, *([node.module] if node.module else [])]))
-    return names
+def imported_by(found: ast.Module, package: tuple[str, ...] = ()) -> set[str]:
+    return {name for node in ast.walk(found) for name, _ in named(node, package)}
+
+
+def named(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """(module, what is taken from it) of an import."""
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, "") for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) - node.level + 1] if node.level else ()
+        module = ".".join([*base, *([node.module] if node.module else [])])
+        yield from ((module, alias.name) for alias in node.names)
 
 
 def tops(names: set[str]) -> set[str]:
@@ -80,7 +90,46 @@ def test_imports_of_the_mathematics_are_numpy_and_scipy():
 )
 def test_imports_are_found_wherever_they_stand(text, names):
     """Control: the reader of imports sees those that a search of the first lines would miss."""
-    assert tops(imported_by(text, ("room", "inner"))) == names
+    assert tops(imported_by(ast.parse(text), ("room", "inner"))) == names
+
+
+def run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from run_time(child)
+
+
+def graph(trees: dict[str, tuple[ast.Module, tuple[str, ...]]]) -> dict[str, set[str]]:
+    """Module -> the modules among these that it imports, at once or when a function is called."""
+    return {
+        name: {
+            whole if (whole := f"{module}.{taken}") in trees else module
+            for node in run_time(found)
+            for module, taken in named(node, package)
+        }
+        & trees.keys() - {name}
+        for name, (found, package) in trees.items()
+    }
+
+
+def test_imports_have_no_circle():
+    """Those of annotations may: a method names the callback that it makes, and the callback its method."""
+    trees = {}
+    for path in (path for room in ROOMS for path in sources(room)):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        trees[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = tree(path), parts[:-1]
+    TopologicalSorter(graph(trees)).prepare()
+
+
+@pytest.mark.parametrize("back", ["from .a import f", "def g():\n    from . import a", "import room.a"])
+def test_imports_control_a_circle_is_seen_wherever_it_stands(back):
+    trees = {"room.a": (ast.parse("from .b import g"), ("room",)), "room.b": (ast.parse(back), ("room",))}
+    with pytest.raises(CycleError, match=r"room\.b"):
+        TopologicalSorter(graph(trees)).prepare()
+    typing = ast.parse("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .a import f")
+    TopologicalSorter(graph(trees | {"room.b": (typing, ("room",))})).prepare()
 
 
 def loaded(statement: str, *names: str) -> list[str]:
