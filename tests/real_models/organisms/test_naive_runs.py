@@ -66,7 +66,7 @@ def test_reproduce_prepares_the_organisms_that_it_compares(tmp_path, monkeypatch
         asked.append((set(specs), n_jobs))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(made_runs, "prepare", stop)
+    monkeypatch.setattr(made_runs, "make_naive_runs", stop)
     command = ["reproduce", "--only", "organism", "--jobs", "3", "--results", str(tmp_path)]
     assert grasp_cli.run(grasp_cli.app, command) == 130
     assert asked == [({cell.run_spec for cell in cells(True)}, 3)]
