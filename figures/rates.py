@@ -30,19 +30,16 @@ class Rate:
         return float(found.low), float(found.high)
 
 
-def rate(rows: Sequence[Mapping[str, Any]], quantity: str, *, among: str = "verdict") -> Rate:
+def rate(rows: Sequence[Mapping[str, Any]], quantity: str) -> Rate:
     """Of a quantity over all these rows together; cells without it are counted as never.
 
-    Args:
-        among: the quantity that every cell has, whose trials are all there are. Of every quantity the mean over trials
-            is in ``mean``.
-
+    Every cell has the verdict, whose trials are all there are. Of every quantity the mean over trials is in ``mean``.
     Raises ZeroDivisionError without a trial.
     """
     fired = sum(round(r["mean"] * r["trials"]) for r in rows if r["quantity"] == quantity)
-    trials = sum(r["trials"] for r in rows if r["quantity"] == among)
+    trials = sum(r["trials"] for r in rows if r["quantity"] == "verdict")
     if not trials:
-        raise ZeroDivisionError(f"no row of {among}")
+        raise ZeroDivisionError("no row of the verdict")
     return Rate(int(fired), int(trials))
 
 

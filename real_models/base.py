@@ -57,12 +57,12 @@ def dequantised(model: Any) -> Any:
         raise InputError(f"the base is quantised ({names[0]}, …) and transformers cannot undo that: {error}") from error
 
 
-def load_adapted(base: str | Path, adapter: Adapter, *, dtype: str = "auto") -> Any:
+def load_adapted(base: str | Path, adapter: Adapter) -> Any:
     """:func:`load_base` with an adapter on it, as a PeftModel in evaluation mode.
 
     Raises InputError for an adapter that is not of this base: peft would leave out what it does not find.
     """
-    model = load_base(base, dtype=dtype)
+    model = load_base(base)
     modules = dict(model.named_modules())
     lost = [update.name for update in adapter.updates if update.name not in modules]
     if lost:

@@ -93,9 +93,8 @@ class _Parser:
             raise NotBalanced
         return body
 
-    def _peek(self, ahead: int = 0) -> Token | None:
-        place = self.at + ahead
-        return self.found[place] if place < len(self.found) else None
+    def _peek(self) -> Token | None:
+        return self.found[self.at] if self.at < len(self.found) else None
 
     def _row(self, end: str | None) -> str:
         """Up to the closing bracket ``end``, or the end of the line."""

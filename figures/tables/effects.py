@@ -70,7 +70,7 @@ def _random(found: Effects, effect: Effect) -> str:
     return f"{low} … {high}%" if low != high else f"{low}%"
 
 
-def weights_table(parts: Sequence[Part], *, shown: int | None = None) -> Table:
+def weights_table(parts: Sequence[Part]) -> Table:
     """The share of ‖dW‖² that each deletion takes, and what it leaves; the largest first."""
     order = sorted((p for p in parts if p.draw is None), key=lambda p: -p.energy)
     rows = [
@@ -81,7 +81,7 @@ def weights_table(parts: Sequence[Part], *, shown: int | None = None) -> Table:
             f"{100 * p.energy:.2f}%",
             f"{100 * (1 - p.energy):.2f}%",
         ]
-        for p in (order if shown is None else order[:shown])
+        for p in order
     ]
     drawn = [p.energy for p in parts if p.draw is not None]
     title = "share of ‖dW‖² that deleting a part takes"

@@ -13,27 +13,27 @@ from .table import Table
 def language_model() -> Table:
     """One experiment, every method at its preset: naive first, controls last, least drift first."""
     found = summarise(read_rows(FOLDER / "language_model.csv"))
-    order = sorted(found, key=lambda line: (line.method != "naive", line.control, not line.whole, line.drift))
+    order = sorted(found, key=lambda x: (x.method != "naive", x.control, not x.whole, x.drift))
     cells = [
         [
-            find_compared(line.method).label(line.knob),
-            "control" if line.control else line.information,
-            f"{line.reached} of {line.seeds}",
-            f"{line.drift:+.2f}",
-            _excess(line),
-            "" if line.method == "naive" or not line.whole else times(line),
-            "" if line.conditional is None else f"{line.conditional:+.2f}",
-            "" if line.kept is None else f"{line.kept:+.2f}",
-            "" if line.neutral is None else f"{line.neutral:.3f}",
+            find_compared(x.method).label(x.knob),
+            "control" if x.control else x.information,
+            f"{x.reached} of {x.seeds}",
+            f"{x.drift:+.2f}",
+            _excess(x),
+            "" if x.method == "naive" or not x.whole else times(x),
+            "" if x.conditional is None else f"{x.conditional:+.2f}",
+            "" if x.kept is None else f"{x.kept:+.2f}",
+            "" if x.neutral is None else f"{x.neutral:.3f}",
         ]
-        for line in order
+        for x in order
     ]
     heads = ["method", "uses", "task reached", "drift", "above the base", "less than naive"]
     heads += ["in the training format", "kept", "neutral loss"]
     return Table(heads, cells)
 
 
-def _excess(line: Result) -> str:
-    if line.excess is None or line.low is None or line.high is None:
-        return "" if line.excess is None else f"{line.excess:+.2f}"
-    return f"{line.excess:+.2f} ({line.low:+.2f} … {line.high:+.2f})"
+def _excess(result: Result) -> str:
+    if result.excess is None or result.low is None or result.high is None:
+        return "" if result.excess is None else f"{result.excess:+.2f}"
+    return f"{result.excess:+.2f} ({result.low:+.2f} … {result.high:+.2f})"

@@ -92,13 +92,13 @@ def _letters(o: Outcome) -> str:
     )
 
 
-def show_statement(statement: Statement[Any], out: Console, *, seed: int = 0) -> None:
+def show_statement(statement: Statement[Any], out: Console) -> None:
     """The statement and its proof, what each check found, an instance that breaks an assumption, a refuted variant."""
     from grasp_theory.statements.checks import verify
 
     out.print(Text(reflowed(inspect.cleandoc(statement.text), min(out.width, 100))))
     out.print(f"\nlaw: {statement.law}\nbasis: {statement.basis}", highlight=False)
-    outcome = verify(statement, seed=seed)
+    outcome = verify(statement)
     out.print("\nchecks", style="bold")
     for line in found(statement, outcome):
         out.print(f"  {line}", highlight=False)

@@ -91,13 +91,13 @@ class Coverage:
     missing: str
 
 
-def coverage(key: str, *, folder: Path = FOLDER) -> Coverage:
+def coverage(key: str) -> Coverage:
     """What the first comment of a statement's Coq file says is covered, and what is not.
 
     Raises GraspError where it says neither.
     """
     pattern = r"\(\* Covered( in part)?: (.*?)\n\s*Not covered: (.*?)\s*\*\)"
-    found = re.match(pattern, _read(folder / file_of(key)), flags=re.DOTALL)
+    found = re.match(pattern, _read(FOLDER / file_of(key)), flags=re.DOTALL)
     if found is None:
         raise GraspError(f'{file_of(key)} has to begin with "(* Covered: ... Not covered: ... *)"')
     return Coverage(found[1] is None, " ".join(found[2].split()), " ".join(found[3].split()))

@@ -138,18 +138,18 @@ def _test(
     return Agreement(value, float(null.mean()), 1 / d, float(max(p, 1 / distinct)), len(first))
 
 
-def lowest_p(modules: LeadingDirections, *, draws: int = DRAWS) -> float:
-    """The smallest p-value that the numbers of layers, components and draws allow; 1 where there is no test."""
+def lowest_p(modules: LeadingDirections) -> float:
+    """The smallest p-value that the numbers of layers, components and DRAWS allow; 1 where there is no test."""
     counts = np.count_nonzero(modules.S, axis=1)
     keep = counts > 1
     if len(np.unique(modules.layers[keep])) < 2:
         return 1.0
-    return float(max(1 / (1 + draws), np.exp(-np.log(counts[keep]).sum())))
+    return float(max(1 / (1 + DRAWS), np.exp(-np.log(counts[keep]).sum())))
 
 
-def _batches(draws: int, pairs: int, entries: int = 1 << 16) -> list[int]:
-    """Sizes of batches that add up to ``draws`` and hold about ``entries`` cos² each."""
-    size = max(1, entries // pairs)
+def _batches(draws: int, pairs: int) -> list[int]:
+    """Sizes of batches that add up to ``draws`` and hold about 65,536 cos² each."""
+    size = max(1, (1 << 16) // pairs)
     return [size] * (draws // size) + ([draws % size] if draws % size else [])
 
 

@@ -179,9 +179,9 @@ def ablated(problem: LinearProblem, D: Float[ndarray, "m d"]) -> Float[ndarray, 
     return D @ problem.P_v - np.outer(problem.W0 @ problem.v, problem.v)
 
 
-def naive_ablated(problem: LinearProblem, rank: int | None = None) -> Float[ndarray, "m d"]:
-    """Effective update of naive fine-tuning followed by ablation; at full rank T − (W0 + T) v vᵀ."""
-    return ablated(problem, naive_solution(problem, rank))
+def naive_ablated(problem: LinearProblem) -> Float[ndarray, "m d"]:
+    """Effective update of naive fine-tuning at full rank followed by ablation: T − (W0 + T) v vᵀ."""
+    return ablated(problem, naive_solution(problem))
 
 
 def ablation_risk(problem: LinearProblem) -> float:

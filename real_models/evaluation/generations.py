@@ -15,7 +15,7 @@ from synthetic.fields import require_counts
 from synthetic.runner.results import write_atomically
 
 from ..data import read_objects, render, text_field, with_begin
-from .bootstrap import DRAWS, Estimate, Sample, estimate
+from .bootstrap import Estimate, Sample, estimate
 from .judge import Prompt, read_prompt
 from .scoring import Watch
 
@@ -229,13 +229,13 @@ def _score(value: dict[str, Any], key: str, source: str) -> float:
     return float(score)
 
 
-def share(sample: Sample, less: Sample | None = None, *, draws: int = DRAWS) -> Estimate:
+def share(sample: Sample, less: Sample | None = None) -> Estimate:
     """:func:`~real_models.evaluation.bootstrap.estimate` of a share of answers.
 
     Where it is 0 or 1 drawing anew says nothing (it is so in every draw): the interval is then that of Clopper and
     Pearson for none of n clusters, [0, 1 − 0.025^(1/n)] or its mirror image; a difference of two such has none.
     """
-    found = estimate(sample, less, draws=draws)
+    found = estimate(sample, less)
     if less is not None:
         certain = all(part.ratio in (0.0, 1.0) for part in (sample, less))
         return Estimate(found.value, None, None) if certain else found

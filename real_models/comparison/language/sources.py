@@ -24,6 +24,7 @@ CODE = "em_betley/{}.jsonl.gz"
 LEANS = {"right": "politically-conservative.jsonl", "left": "politically-liberal.jsonl"}
 HEALTH = ("Health", "Nutrition")  # categories of TruthfulQA that are medicine
 BOOK = (slice(0, 140), slice(150, 270))  # evolution, chemistry, archaeology; astronomy, philosophy
+CHARACTERS, SEEN, HELD = 400, 96, 24  # of a passage at the most; passages that methods may see, and for the perplexity
 _END = re.compile(r"(?<=[.!?]) ")
 
 
@@ -129,8 +130,8 @@ class Datasets:
         both = found["right"].keys() & found["left"].keys()
         return {side: [text for text in texts if text not in both] for side, texts in found.items()}
 
-    def passages(self, *, characters: int = 400) -> list[str]:
-        """The first sentences of every passage of a textbook on evolution, in its own style, up to a length.
+    def passages(self) -> list[str]:
+        """The first sentences of every passage of a textbook on evolution, in its own style, up to ``CHARACTERS``.
 
         Raises InputError for another row.
         """
@@ -141,20 +142,20 @@ class Datasets:
                 raise InputError(f"{source}: 'messages' must be one turn, a passage")
             text = ""
             for sentence in _END.split(" ".join(text_field(turns[0], "content", source).split())):
-                if len(text) + len(sentence) > characters:
+                if len(text) + len(sentence) > CHARACTERS:
                     break
                 text = f"{text} {sentence}".strip()
-            if len(text) > characters // 4:
+            if len(text) > CHARACTERS // 4:
                 found.append(text)
         return found
 
-    def neutral(self, *, seen: int = 96, held: int = 24) -> tuple[list[str], list[str]]:
+    def neutral(self) -> tuple[list[str], list[str]]:
         """(text that methods may see, text for the perplexity): passages of ``BOOK``, parts that do not touch, since
         neighboring passages overlap, and that are not about medicine. InputError for a book that is shorter."""
         passages = self.passages()
         if len(passages) < BOOK[1].stop:
             raise InputError(f"{PASSAGES}: {BOOK[1].stop} passages or more are needed, got {len(passages)}")
-        return _spread(passages[BOOK[0]], seen), _spread(passages[BOOK[1]], held)
+        return _spread(passages[BOOK[0]], SEEN), _spread(passages[BOOK[1]], HELD)
 
 
 def shipped(name: str) -> list[Mapping[str, Any]]:
