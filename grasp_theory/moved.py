@@ -35,7 +35,7 @@ MOVED = {
     "real_models.experiments.matching": "real_models.comparison.matching",
     "real_models.explain": "real_models.audit.explain",
     "real_models.generations": "real_models.evaluation.generations",
-    "real_models.judge": "real_models.evaluation.judge",
+    "real_models.judge": "real_models.evaluation",
     "real_models.linearity": "real_models.audit.linearity",
     "real_models.methods.bases": "real_models.hooks.bases",
     "real_models.methods.build": "real_models.methods",
