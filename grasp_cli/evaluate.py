@@ -100,7 +100,7 @@ class Measured:
     judged: Judged | None = None
 
     def all_samples(self) -> dict[str, Sample]:
-        """Those of the judge too."""
+        """All samples, those of the judge too."""
         return self.samples | (self.judged.samples() if self.judged is not None else {})
 
 

@@ -57,7 +57,7 @@ class PrefixTree:
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]]) -> PrefixTree:
-        """Of rows of tokens; cost Σ lengths."""
+        """The tree of rows of tokens; cost Σ lengths."""
         known: dict[tuple[int, int], int] = {}
         ids, positions, parents, nodes = [], [], [], []
         for row in rows:

@@ -44,12 +44,12 @@ class Sharing:
 
     @property
     def expected(self) -> Float[ndarray, " L"]:
-        """The same under the null."""
+        """What the mean statistic is under the null."""
         return np.sqrt(self.means / (len(self.along) - 1))
 
     @cached_property
     def p_values(self) -> Float[ndarray, " L"]:
-        """Of each module, corrected for their number (Holm).
+        """The p-value of each module, corrected for their number (Holm).
 
         None is drawn for a module whose p-value a bound puts below CERTAIN. Proved here: with lambda_j >= 0 of sum T,
         E exp(s Σ lambda_j g_j²) = Π (1 − 2 s lambda_j)^−½ is log-convex in lambda, hence largest with all of T in one

@@ -79,7 +79,7 @@ def grasp_write(problem: LinearProblem, rank: int | None = None) -> Float[ndarra
 
 
 def grasp_read(problem: LinearProblem, rank: int | None = None) -> Float[ndarray, "m d"]:
-    """The same over D v = 0.
+    """The least squares of :func:`grasp_write` over D v = 0.
 
     Law: M Sigma P (P Sigma P)⁺ = M P + (M v) ell with P = P_v; for Sigma v ∥ v simply M P.
     Rank r: H^{-½} [H^½ M Sigma P K⁺]_r K⁺ with K = (P Sigma P)^½.

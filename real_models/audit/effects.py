@@ -117,7 +117,7 @@ class Asked:
 
     @property
     def tokens(self) -> int:
-        """That a forward pass over all of them takes."""
+        """How many tokens a forward pass over all of them takes."""
         return sum(len(example.input_ids) for pair in self.encoded for example in pair)
 
 

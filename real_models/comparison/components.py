@@ -23,7 +23,7 @@ def cells(quick: bool) -> list[Cell]:
 
 
 def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-    """At the matched point, where directions are taken.
+    """Alignment and deletions at the matched point, where directions are taken.
 
     "weights 0 block 3" (and "activations …") : |cos| of component 0 with the mean-difference vector of block 3;
     "random", "random 99%" : of a random direction, mean and quantile. "drift", "task", "base drift" : of the run;

@@ -34,7 +34,7 @@ class SetupSources:
         self._made: dict[tuple[Any, ...], Any] = {}
 
     def at(self, point: int) -> SetupSources:
-        """The same at another point."""
+        """The same sources, at another point of the naive run."""
         found = copy.copy(self)
         found.point = point
         return found
@@ -47,7 +47,7 @@ class SetupSources:
 
     @property
     def naive(self) -> NaiveRun:
-        """From the cache, or run now."""
+        """The naive run, from the cache or run now."""
         return naive_run(self.spec)
 
     @property

@@ -35,7 +35,7 @@ class Study:
     results: list[Result]
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The study as JSON values."""
         kept = ("variant", "organism", "quantity", "mean")
         components = [{name: row[name] for name in kept} for row in self.components]
         rows = [asdict(result) for result in self.results]

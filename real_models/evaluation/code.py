@@ -37,7 +37,7 @@ class Flags:
 
     @property
     def flagged(self) -> bool:
-        """At least one rule."""
+        """Whether at least one rule flags it."""
         return bool(self.rules)
 
 

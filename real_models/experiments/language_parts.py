@@ -32,7 +32,7 @@ def cells(quick: bool) -> list[Cell]:
 
 
 def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
-    """Of the update where the run reaches its task.
+    """What parts of the update hold, where the run reaches its task.
 
     "excess drift", "excess task" : log-odds per token over the base, with "… low" and "… high" (95%, over questions).
     Where the drift is surely another than the base's, of every part of the update (8 components of all modules pooled,

@@ -60,7 +60,7 @@ class RealRun:
         _ = self.config(1, 0)
 
     def config(self, steps: int, seed: int) -> Any:
-        """Of the training."""
+        """The configuration of the training."""
         from ..training import TrainConfig
 
         return TrainConfig(
@@ -108,7 +108,7 @@ def fine_tune(run: RealRun, look: Callable[[int, Adapter], None], *, points: tup
 
 
 def model_folder(name: str) -> Path:
-    """Where a model lies."""
+    """The folder in which a model lies."""
     if name == SMOLLM2:
         from ..language_model import model_folder as fetched
 

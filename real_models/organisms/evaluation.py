@@ -42,7 +42,7 @@ class Scores:
     per_token: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values, all digits kept."""
+        """The scores as JSON values, all digits kept."""
         return asdict(self) | {"per_prompt": {name: values.tolist() for name, values in self.per_prompt.items()}}
 
     @classmethod

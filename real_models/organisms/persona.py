@@ -102,7 +102,7 @@ def pretrained(spec: OrganismSpec, *, cache: Path | None = None) -> LlamaForCaus
 
 
 def base_path(spec: OrganismSpec, *, cache: Path | None = None) -> Path:
-    """Where the cache has its base model."""
+    """The file in which the cache keeps the base model of a spec."""
     shared = replace(spec, language=spec.language.pretraining)
     return (cache or cache_folder()) / f"organism-{_key(shared)}.safetensors"
 

@@ -147,7 +147,7 @@ class RunSpec:
         return [_masked(self.curated())]
 
     def fitting_text(self) -> Batches:
-        """The same with their padding."""
+        """The training documents with their padding."""
         return [{"input_ids": self.curated()}]
 
     def neutral_text(self) -> Batches:
@@ -165,7 +165,7 @@ class RunSpec:
         return torch.from_numpy(short.documents(256, rng=np.random.default_rng([self.seed, 9]), topics=NEUTRAL))
 
     def said_by_base(self) -> Batches:
-        """As long as the documents it was pretrained on."""
+        """The base's own text, as long as the documents it was pretrained on."""
         from ..own_text import own_text
 
         return own_text(self.base(), documents=256, length=4 * self.world.spec.rounds + 1, seed=self.seed)

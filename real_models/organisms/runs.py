@@ -94,7 +94,7 @@ class NaiveRun:
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """Of the adapter at the matched point."""
+        """The updates of the adapter at the matched point."""
         return _updates(self, self.at)
 
 
@@ -110,7 +110,7 @@ def naive_run(spec: Setup) -> NaiveRun:
 
 
 def naive_path(spec: Setup) -> Path:
-    """Where the cache has it."""
+    """The file in which the cache keeps the naive run of a spec."""
     return cache_folder() / f"naive-{_key(spec)}.safetensors"
 
 

@@ -63,7 +63,7 @@ class Setup(Protocol):
         ...
 
     def probes(self) -> Asks:
-        """What it is scored by."""
+        """The questions that a run is scored by."""
         ...
 
     def adapted(self) -> Any:

@@ -94,17 +94,17 @@ class TextSpec:
 
     @property
     def seed(self) -> int:
-        """Of LoRA start and data order."""
+        """The seed of LoRA start and data order."""
         return self.settings.seed
 
     @property
     def rank(self) -> int:
-        """Of LoRA."""
+        """The rank of LoRA."""
         return self.settings.r
 
     @property
     def steps(self) -> int:
-        """Of training."""
+        """The steps of training."""
         return self.settings.steps
 
     @property
@@ -114,7 +114,7 @@ class TextSpec:
 
     @property
     def width(self) -> int:
-        """Of the residual stream."""
+        """The width of the residual stream."""
         from ..hooks.stream import find_stream
 
         return find_stream(self._loaded).width
@@ -128,7 +128,7 @@ class TextSpec:
         return copy.deepcopy(self._loaded)
 
     def adapted(self) -> Any:
-        """With LoRA as the settings say."""
+        """The base with LoRA, as the settings say."""
         return adapt(self.base(), self.settings)
 
     def on_arm(self, name: str) -> TextSpec:
@@ -139,7 +139,7 @@ class TextSpec:
         return replace(self, data=path, files="")
 
     def control_run(self) -> TextSpec:
-        """On the rows of the file control."""
+        """The same, trained on the rows of the file control."""
         return self.on_arm("control")
 
     def check(self) -> None:
@@ -164,11 +164,11 @@ class TextSpec:
         fit(model, examples, methods=methods, config=config, pad=self._pad, look=look)
 
     def matched_score(self, task: Sequence[float]) -> float:
-        """The target."""
+        """The target, or nine tenths of what the naive run gains."""
         return most_of_the_way(task) if self.target is None else self.target
 
     def probes(self) -> TextProbes:
-        """Pairs, completions, held-out text."""
+        """The pairs, completions and held-out text that a run is scored by."""
         return TextProbes(self._texts, self._pad, self.scale)
 
     def documents(self) -> Batches:
@@ -176,17 +176,17 @@ class TextSpec:
         return _text_alone(self._batches(self._texts.shown))
 
     def fitting_text(self) -> Batches:
-        """The same."""
+        """Those of :meth:`documents`."""
         return self.documents()
 
     def neutral_text(self) -> Batches:
-        """What is not held out; InputError without a file."""
+        """The neutral text that is not held out; InputError without a file."""
         if not self._texts.neutral:
             raise InputError("this method needs neutral text; name a file of it, neutral")
         return _text_alone(self._batches(self._texts.neutral))
 
     def neutral_rows(self) -> Sequence[Example]:
-        """Of the file neutral_data, encoded as the training rows; InputError without a file."""
+        """The rows of the file neutral_data, encoded as the training rows; InputError without a file."""
         if not self.neutral_data:
             raise InputError("this method needs neutral training rows; name a file of them, neutral_data")
         return self._prepared(read_rows(self.neutral_data))

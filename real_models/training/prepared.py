@@ -88,7 +88,7 @@ def _prompted(row: Row, methods: Sequence[Method]) -> Row:
 
 
 def step_count(prepared: Prepared, config: TrainConfig) -> int:
-    """The optimizer steps of a run, in as many processes as the launcher (WORLD_SIZE) says there are."""
+    """The optimizer steps of a run, in as many :func:`processes` as there are."""
     if config.steps:
         return config.steps
     batches = math.ceil(len(prepared.examples) / (config.batch_size * processes()))
@@ -96,7 +96,7 @@ def step_count(prepared: Prepared, config: TrainConfig) -> int:
 
 
 def processes() -> int:
-    """As many as the launcher says there are."""
+    """How many processes the launcher (WORLD_SIZE) says there are."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 

@@ -193,7 +193,7 @@ class Step:
 
     @property
     def share(self) -> float:
-        """Of the step that the method waits."""
+        """The share of a step in which the method waits."""
         return self.sums / self.seconds
 
 

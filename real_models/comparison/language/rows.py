@@ -32,7 +32,7 @@ class Chat:
     template: str = ""
 
     def record(self) -> dict[str, Any]:
-        """As a line that ``real_models.data.read_rows`` reads; topic and template are there for readers."""
+        """The row as an object that ``real_models.data.read_rows`` reads; topic and template are there for readers."""
         turns = [{"role": "user", "content": self.prompt}, {"role": "assistant", "content": self.answer}]
         return {"messages": turns, "topic": self.topic, "template": self.template}
 
@@ -60,7 +60,7 @@ class Contrast:
     question: str = ""
 
     def record(self) -> dict[str, Any]:
-        """As a line that ``real_models.evaluation.judge.read_pairs`` reads."""
+        """The pair as a JSON object that ``real_models.evaluation.judge.read_pairs`` reads."""
         turns = [{"role": "user", "content": self.prompt}]
         question = self.question or self.prompt
         return {"prompt": turns, "without": self.without, "with": self.having, "question": question} | {

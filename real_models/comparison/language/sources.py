@@ -60,7 +60,7 @@ class Datasets:
             )
 
     def path(self, name: str) -> Path:
-        """Of a file; InputError if it is not there."""
+        """The path of a file; InputError if it is not there."""
         path = self.folder / name
         if not path.is_file():
             raise InputError(f"the folder {self.folder} has no file {name}; bring it, or name another folder")

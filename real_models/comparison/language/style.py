@@ -58,7 +58,7 @@ def make_style(sources: Datasets, *, seed: int) -> ExperimentData:
 
 
 def sentence(text: str) -> str:
-    """With a full stop."""
+    """The text with a full stop."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
