@@ -15,7 +15,13 @@ NOT_LOADED = frozenset({"search", "next", "prev", "index", "author", "canonical"
 
 
 class Page(HTMLParser):
-    """anchors : the ids of a page. links : where its <a> lead. loaded : what the browser fetches to show it."""
+    """What a page names and what it asks for.
+
+    Attributes:
+        anchors: its ids.
+        links: where its <a> lead.
+        loaded: what the browser fetches to show it.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()

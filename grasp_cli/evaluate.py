@@ -92,7 +92,13 @@ def evaluate(
 
 @dataclass
 class Measured:
-    """What there is about one model. rows : what each pair and text gave, as JSON values."""
+    """What there is about one model.
+
+    Attributes:
+        samples: its scores, by name.
+        rows: what each pair and text gave, as JSON values.
+        answers, judged: what it said, and what a judge made of that.
+    """
 
     samples: dict[str, Sample] = field(default_factory=dict)
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)

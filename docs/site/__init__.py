@@ -12,8 +12,10 @@ __all__ = ["write"]
 def write(folder: Path, results: Path) -> None:
     """Write theory/, figures/ and api/ into ``folder``.
 
-    results : where the outcomes of the statements' checks are kept; what was checked with the code of today, by an
-    earlier build or by ``grasp reproduce``, is not checked again.
+    Args:
+        folder: of the site's sources.
+        results: where the outcomes of the statements' checks are kept; what was checked with the code of today, by an
+            earlier build or by ``grasp reproduce``, is not checked again.
     """
     drawn = gallery.write(folder / "figures")
     theory.write(folder / "theory", results / "statements", drawn)

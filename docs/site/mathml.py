@@ -22,8 +22,11 @@ class NotBalanced(ValueError):
 class Node:
     """A piece of the formula.
 
-    grouped : the same without its outer brackets, for a fraction; empty where it has none. tight : with no space before
-    it. named : a variable, so that a bracket behind it may hold its argument.
+    Attributes:
+        markup: its MathML.
+        grouped: the same without its outer brackets, for a fraction; empty where it has none.
+        tight: whether no space stands before it.
+        named: whether it is a variable, so that a bracket behind it may hold its argument.
     """
 
     markup: str

@@ -33,7 +33,13 @@ Kind = Literal["space", "word", "name", "number", "super", "sub", "script", "ope
 
 @dataclass(frozen=True)
 class Token:
-    """text : as it is shown on the line; raw : as it was typed. kind : a name is a variable, a script _ or ^."""
+    """A piece of a formula as it is typed.
+
+    Attributes:
+        kind: a name is a variable, a script _ or ^.
+        text: as it is shown on the line.
+        raw: as it was typed, where that is raised or lowered.
+    """
 
     kind: Kind
     text: str

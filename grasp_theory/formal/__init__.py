@@ -29,8 +29,12 @@ _COMMENT = r"\(\*(?:(?!\*\)).)*\*\)"
 def machine_checked(key: str, text: str, *, folder: Path = FOLDER) -> tuple[str, ...] | None:
     """Names of the theorems that Coq accepted for this statement; None where it has none, or none for this text.
 
-    text : the statement's own, the docstring of its folder. A record of another text, of other Coq files or of none
-    gives None. Cost: reads a few files of some kilobytes.
+    A record of another text, of other Coq files or of none gives None. Cost: reads a few files of some kilobytes.
+
+    Args:
+        key: the statement's.
+        text: its own, the docstring of its folder.
+        folder: of the Coq files and their record.
     """
     recorded = read_record(folder).get("statements", {}).get(key) if key in KEYS else None
     if recorded is None or recorded != entry(key, text, folder=folder):
@@ -84,7 +88,12 @@ def definitions(source: str) -> str:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of a statement its formal one says. whole : all of its law; else the parts named in ``covered``."""
+    """How much of a statement its formal one says.
+
+    Attributes:
+        whole: whether it says all of its law.
+        covered, missing: what it says, and what it does not.
+    """
 
     whole: bool
     covered: str

@@ -164,7 +164,7 @@ def _extend(
 class _Basis:
     """The Krylov space so far: orthonormal vectors Q, QᵀW WᵀQ, and what the last block's image has outside the space.
 
-    All are of the type of the blocks. rounding : of the images, in units of s_1²; a residual below that is not seen.
+    All are of the type of the blocks. A residual below ``rounding``, of the images in units of s_1², is not seen.
     """
 
     def __init__(self, k: int, rounding: float) -> None:

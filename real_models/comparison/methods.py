@@ -25,7 +25,8 @@ from .compared import CLASSES, ComparedMethod, Information, Sources
 class SetupSources:
     """The sources of one setup (:class:`~real_models.comparison.compared.Sources`); what they give is made once.
 
-    point : of the naive run, where finished weights are edited; where it first reaches the task by default.
+    Attributes:
+        point: of the naive run, where finished weights are edited; by default where it first reaches the task.
     """
 
     def __init__(self, spec: Setup) -> None:

@@ -24,8 +24,10 @@ SINGLE = float(np.finfo(np.float32).eps)
 class OsfCell(Cell):
     """One ``torch.nn.Linear`` under OSF, which keeps the top ``kept`` singular directions of W0 on both sides.
 
-    projected : "gradient" is peft's method; "parameter" also puts U_low and V_low back after each step; "nothing" has
-    peft's hooks removed. rank : what OSF trains, min(m, d) − kept.
+    Attributes:
+        projected: "gradient" is peft's method; "parameter" also puts U_low and V_low back after each step; "nothing"
+            has peft's hooks removed.
+        rank: what OSF trains, min(m, d) − kept.
     """
 
     METHODS: ClassVar[tuple[str, ...]] = ("OSF",)

@@ -144,7 +144,7 @@ class _GuardedDelta:
 
 
 def _project(parameter: torch.Tensor, Q: torch.Tensor, axis: int, *, always: bool) -> None:
-    """Q : the rows that meet the part of the parameter which is here."""
+    """Put the parameter off Q, of which these are the rows that meet the part of it that is here."""
     import torch
 
     x = here(parameter)

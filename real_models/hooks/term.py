@@ -34,12 +34,12 @@ def add_before_step(
 ) -> None:
     """.grad += scale · ``gradients()``, in the order of ``parameters``, once a step; None stands for 0.
 
-    Those of sharded parameters are sharded alike.
+    ``scale`` is the factor on the loss that the gradients still have (GradScaler with a fused optimizer).
 
     Args:
-        parameters: (name of the module, parameter). scale : the loss scale that the gradients still have (GradScaler
-            with a fused optimizer). With a closure the term is that of each of its evaluations, as if the loss had it.
-            It is added before any projection, in whatever order they were attached.
+        parameters: (name of the module, parameter).
+        gradients: asked before any projection, in whatever order they were attached; with a closure at each of its
+            evaluations, as if the loss had the term. Those of sharded parameters are sharded alike.
 
     Raises InputError if the optimizer does not train these parameters, or its steps cannot be told. The hook raises
     GraspError, before anything is added, if a gradient is NaN or Inf.

@@ -176,7 +176,7 @@ class GradientSurgery(Method):
                     p.sub_(sharded.cut(part.to(p.device, p.dtype), p))
 
     def _part(self, vectors: Sequence[torch.Tensor], *, sign: float) -> list[torch.Tensor]:
-        """R of these vectors, in their shapes, in float32. sign : −1 for steps, which go against gradients."""
+        """R of these vectors, in their shapes, in float32; with sign −1 for steps, which go against gradients."""
         import torch
 
         out: list[torch.Tensor] = []

@@ -28,12 +28,15 @@ class Questions:
 
 
 class Texts(NamedTuple):
-    """asked : what drift is asked on.
+    """What the files of a text organism hold, encoded.
 
     Attributes:
+        rows, training: of the data, as read and as trained on; ``shown``, some of those.
+        asked: what drift is asked on.
         told: pairs that the vectors are made of.
         scored: of the task, completions or pairs.
         conditional, kept: None without a file.
+        neutral, held: text for the methods, and for the loss.
     """
 
     rows: list[Row]
@@ -49,9 +52,12 @@ class Texts(NamedTuple):
 
 
 class TextProbes:
-    """drift, conditional, kept : of the judge, on the scale of these probes (``SCALES``), where there are pairs for
-    them. per_token : drift by length-normalised probabilities. task : mean probability of the tokens of completions, or
-    of pairs the share of the right answer among the two. neutral : loss a token. Old facts are not measured."""
+    """What a run is scored by, and its scores.
+
+    Drift, conditional and kept are the judge's, on one of ``SCALES``, where there are pairs for them; per_token is
+    drift by length-normalised probabilities; task the mean probability of the tokens of completions, or of pairs the
+    share of the right answer among the two; neutral the loss a token. Old facts are not measured.
+    """
 
     def __init__(self, texts: Texts, pad: int, scale: str = "probability") -> None:
         self._texts, self._pad, self._scale = texts, pad, SCALES[scale]

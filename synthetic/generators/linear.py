@@ -83,7 +83,7 @@ class FactorProblem:
 
     Attributes:
         T: (m, d).
-        U: (m, q) and V : (d, q), orthonormal columns.
+        U, V: (m, q) and (d, q), orthonormal columns.
         strengths: (q,), positive.
     """
 

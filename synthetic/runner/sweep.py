@@ -30,7 +30,8 @@ class Sweep:
     """What a sweep did.
 
     Attributes:
-        rows: the table. reused / cells : how many cells were there already.
+        rows: the table.
+        cells, reused: how many cells there are, and how many were there already.
         seconds: of this run.
     """
 
