@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError
 
+from .adapters.text import listing
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -151,5 +153,4 @@ def token_limit(model: Any, tokenizer: Any) -> int:
 
 
 def _listing(folder: Path) -> str:
-    names = sorted(p.name for p in folder.iterdir())
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "") if names else "nothing"
+    return listing(sorted(p.name for p in folder.iterdir()), 5) or "nothing"
