@@ -19,6 +19,7 @@ class Sample:
     """A ratio over rows, Σ values / Σ weights: a mean (weights 1), one per token (tokens), a share (0 or 1).
 
     Attributes:
+        values, weights: of each row.
         clusters: what rows have in common (their question); rows of one cluster are not independent of each other.
 
     Raises InputError for lengths that differ, for values that are not finite, and for weights below 0.
@@ -80,7 +81,7 @@ def estimate(sample: Sample, less: Sample | None = None, *, draws: int = DRAWS, 
     value = float(_difference(sums.sum(axis=2).T))
     if np.count_nonzero(sums[:, 1], axis=1).min() < 2:
         return Estimate(value, None, None)
-    drawn = (sums @ part.T for part in redrawn(len(keys), draws=draws, seed=seed))
+    drawn = (sums @ part.T for part in _redrawn(len(keys), draws=draws, seed=seed))
     found = np.concatenate([_difference(part.swapaxes(0, 1)) for part in drawn])
     low, high = np.quantile(found[~np.isnan(found)], [0.025, 0.975])
     return Estimate(value, float(low), float(high))
@@ -101,8 +102,7 @@ def shares(
 
     Args:
         changes, whole: paired, per row, and of either sign, so that rows where nothing happens weigh nothing.
-        clusters: the question of each row, drawn whole, as :func:`estimate` does. Every
-            part sees the same draws.
+        clusters: the question of each row, drawn whole, as :func:`estimate` does. Every part sees the same draws.
         draws, seed: of the bootstrap.
 
     Raises InputError for lengths that differ. Source: Efron and Tibshirani 1993, ch. 13.
@@ -117,7 +117,7 @@ def shares(
     values = parts.sum(axis=1) / total.sum()
     if len(keys) < 2:
         return [Estimate(float(value), None, None) for value in values]
-    drawn = np.concatenate(list(redrawn(len(keys), draws=draws, seed=seed)))
+    drawn = np.concatenate(list(_redrawn(len(keys), draws=draws, seed=seed)))
     below = drawn @ total
     kept = below != 0
     ratios = (drawn[kept] @ parts.T) / below[kept, None]
@@ -125,7 +125,7 @@ def shares(
     return [Estimate(*map(float, three)) for three in zip(values, low, high, strict=True)]
 
 
-def redrawn(clusters: int, *, draws: int, seed: int) -> Iterator[Int[ndarray, "some k"]]:
+def _redrawn(clusters: int, *, draws: int, seed: int) -> Iterator[Int[ndarray, "some k"]]:
     """How often each comes when as many are drawn with replacement; ``draws`` rows, in blocks of bounded size."""
     rng, size = np.random.default_rng(seed), max(1, 10**6 // clusters)
     for first in range(0, draws, size):
