@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import TrainerCallback
 
@@ -15,9 +15,6 @@ from grasp_theory import GraspError
 
 from ..hooks.steps import finite
 from .files import mark
-
-if TYPE_CHECKING:
-    pass
 
 
 class SafeStop(TrainerCallback):
