@@ -185,10 +185,9 @@ def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome:
         if statement.broken(instance):
             outcome.failures.append(f"attained: the extremal instance breaks {statement.broken(instance)}")
         for name, claim in statement.claims.items():
-            sides = claim.sides(instance)
             if claim.tight:
-                ratios[name].append(_of(claim, sides))
-            elif claim.relation != "=" and _reached(claim, sides) and _reaches(statement, claim, rng):
+                ratios[name].append(_ratio(claim, instance))
+            elif claim.relation != "=" and _reached(claim, claim.sides(instance)) and _reaches(statement, claim, rng):
                 outcome.failures.append(f"attained: {name} reaches its bound and is not said to be tight")
     if statement.search is not None:
         found = _searched(statement, statement.search, outcome, deep=deep, seed=int(rng.integers(2**31)))
