@@ -262,15 +262,16 @@ def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Gen
             outcome.failures.append(f"needed: no violator of {name!r}")
             continue
         instances = [statement.violators[name](rng) for _ in range(VIOLATIONS)]
-        broken = next((b for b in map(statement.broken, instances) if b != [name]), None)
-        if broken is not None:
-            outcome.failures.append(f"needed: the violator of {name!r} breaks {broken or 'nothing'}")
+        wrong = next((b for b in map(statement.broken, instances) if b != [name]), None)
+        if wrong is not None:
+            outcome.failures.append(f"needed: the violator of {name!r} breaks {wrong or 'nothing'}")
         elif not instances or not all(any(c.refuted_by(i) for c in statement.claims.values()) for i in instances):
             outcome.failures.append(f"needed: every claim survives without {name!r}")
         else:
             shown += 1
+    broken = [statement.broken(i) for i in drawn]
     for name in [name for name, a in statement.assumptions.items() if not isinstance(a, Border)]:
-        refused = [i for i in drawn if statement.broken(i) == [name]]
+        refused = [i for i, names in zip(drawn, broken, strict=True) if names == [name]]
         survives = not any(claim.refuted_by(i) for i in refused for claim in statement.claims.values())
         if refused and survives and len(refused) >= VIOLATIONS:
             outcome.failures.append(f"needed: every claim survives on the {len(refused)} draws that {name!r} refuses")
