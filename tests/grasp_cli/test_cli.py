@@ -257,7 +257,7 @@ def test_help_and_version(capsys):
 
 @pytest.mark.slow
 def test_figures_are_drawn_from_committed_results(tmp_path, capsys):
-    some = ["finding-rates", "verdict-rates"]  # test_figures draws them all
+    some = ["verdict-rates", "pooling"]  # quick ones; test_figures draws them all
     code, out, _ = grasp(capsys, "figures", *some, "--results", tmp_path / "new")
     assert code == 0
     written = sorted(p.name for p in (tmp_path / "new").iterdir())
