@@ -269,8 +269,9 @@ def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Gen
             outcome.failures.append(f"needed: every claim survives without {name!r}")
         else:
             shown += 1
-    broken = [statement.broken(i) for i in drawn]
-    for name in [name for name, a in statement.assumptions.items() if not isinstance(a, Border)]:
+    conditions = [name for name, a in statement.assumptions.items() if not isinstance(a, Border)]
+    broken = [statement.broken(i) for i in drawn] if conditions else []
+    for name in conditions:
         refused = [i for i, names in zip(drawn, broken, strict=True) if names == [name]]
         survives = not any(claim.refuted_by(i) for i in refused for claim in statement.claims.values())
         if refused and survives and len(refused) >= VIOLATIONS:
