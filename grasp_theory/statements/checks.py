@@ -185,10 +185,9 @@ def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome:
         if statement.broken(instance):
             outcome.failures.append(f"attained: the extremal instance breaks {statement.broken(instance)}")
         for name, claim in statement.claims.items():
-            sides = claim.sides(instance)
             if claim.tight:
-                ratios[name].append(_of(claim, sides))
-            elif claim.relation != "=" and _reached(claim, sides) and _reaches(statement, claim, rng):
+                ratios[name].append(_ratio(claim, instance))
+            elif claim.relation != "=" and _reached(claim, claim.sides(instance)) and _reaches(statement, claim, rng):
                 outcome.failures.append(f"attained: {name} reaches its bound and is not said to be tight")
     if statement.search is not None:
         found = _searched(statement, statement.search, outcome, deep=deep, seed=int(rng.integers(2**31)))
@@ -263,15 +262,17 @@ def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Gen
             outcome.failures.append(f"needed: no violator of {name!r}")
             continue
         instances = [statement.violators[name](rng) for _ in range(VIOLATIONS)]
-        broken = next((b for b in map(statement.broken, instances) if b != [name]), None)
-        if broken is not None:
-            outcome.failures.append(f"needed: the violator of {name!r} breaks {broken or 'nothing'}")
+        wrong = next((b for b in map(statement.broken, instances) if b != [name]), None)
+        if wrong is not None:
+            outcome.failures.append(f"needed: the violator of {name!r} breaks {wrong or 'nothing'}")
         elif not instances or not all(any(c.refuted_by(i) for c in statement.claims.values()) for i in instances):
             outcome.failures.append(f"needed: every claim survives without {name!r}")
         else:
             shown += 1
-    for name in [name for name, a in statement.assumptions.items() if not isinstance(a, Border)]:
-        refused = [i for i in drawn if statement.broken(i) == [name]]
+    conditions = [name for name, a in statement.assumptions.items() if not isinstance(a, Border)]
+    broken = [statement.broken(i) for i in drawn] if conditions else []
+    for name in conditions:
+        refused = [i for i, names in zip(drawn, broken, strict=True) if names == [name]]
         survives = not any(claim.refuted_by(i) for i in refused for claim in statement.claims.values())
         if refused and survives and len(refused) >= VIOLATIONS:
             outcome.failures.append(f"needed: every claim survives on the {len(refused)} draws that {name!r} refuses")

@@ -124,7 +124,8 @@ class Route(Generic[I]):
         side: which side it is.
         slack: how far the two may be apart (the accuracy of an optimiser or an integral), a number or a function of the
             instance.
-        given: names of functions that both may call because they are the instance's data ("Instance.M").
+        given: names of functions that both may call because they are the instance's data ("Instance.M"); a cached
+            property of the instance is computed once for both.
     """
 
     of: str

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import grasp
 
-import grasp_cli
 from grasp_theory import identify
 from grasp_theory.identification.control import contrast, control_spaces
 from real_models import read_adapter, write_adapter
@@ -34,12 +34,6 @@ def rooms(tmp_path_factory) -> Path:
         made(folder / f"run{n}", n)
     shutil.copytree(folder / "run0", folder / "run0" / "checkpoint-5")
     return folder
-
-
-def grasp(capsys, *arguments: object) -> tuple[int, str, str]:
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def test_identify_against_shows_what_is_covered_and_decomposes_what_is_left(rooms, tmp_path, capsys):

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import typer
 from checkout import ROOT
+from command import grasp
 
 import grasp_cli
 from figures import catalogue
@@ -34,12 +35,6 @@ from real_models.methods import METHODS
 
 PROGRAM: Any = typer.main.get_command(grasp_cli.app)
 COMMANDS: dict[str, Any] = PROGRAM.commands
-
-
-def grasp(capsys, *arguments: object) -> tuple[int, str, str]:
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 # --- help --------------------------------------------------------------------------------------------------------

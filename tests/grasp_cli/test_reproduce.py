@@ -7,8 +7,8 @@ import re
 import shutil
 
 import pytest
+from command import grasp
 
-import grasp_cli
 from figures.catalogue import FIGURES, csv_name, experiments
 from figures.pages import summary
 from figures.pages.summary import failures, write_report
@@ -20,11 +20,6 @@ from real_models.comparison.table import summarise
 from synthetic.experiments import verdict_rates
 from synthetic.generators.adapters import AdapterSpec
 from synthetic.runner.sweep import Sweep, load
-
-
-def grasp(capsys, *arguments):
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
-    return code, *capsys.readouterr()
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def grasp(*arguments: str, tail: str = "", **environment: str) -> subprocess.Com
     return subprocess.run(command, env=PLAIN | environment, capture_output=True, timeout=120, check=False)
 
 
-EXPLAIN = ("verify", "--explain", "whitened-angle")
+EXPLAIN = ("verify", "--explain", "stream-hold")  # mathematical letters, quickly
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,7 @@ def test_output_that_a_pipe_cannot_encode_is_replaced(environment, whole):
     encoding = environment.get("PYTHONIOENCODING", "ascii")
     found = grasp(*EXPLAIN, **environment)
     assert (found.returncode, found.stderr) == (0, b"")
-    timed = re.compile(rb" in [0-9.]+ s\b")  # of the decision procedure
-    assert timed.sub(b"", found.stdout) == timed.sub(b"", whole.encode(encoding, "replace"))
+    assert found.stdout == whole.encode(encoding, "replace")
     with pytest.raises(UnicodeEncodeError):  # the control: there is something that it cannot encode
         whole.encode(encoding)
 
@@ -156,7 +155,7 @@ def test_figures_do_not_depend_on_the_users_matplotlibrc(rc, usual, fonts, tmp_p
 
 
 @pytest.mark.parametrize(
-    "environment", [{"MPLBACKEND": "nonsense"}, {"MPLCONFIGDIR": "/proc/nowhere"}, {"HOME": "/nowhere"}], ids=str
+    "environment", [{"MPLBACKEND": "nonsense", "HOME": "/nowhere"}, {"MPLCONFIGDIR": "/proc/nowhere"}], ids=str
 )
 def test_figures_do_not_depend_on_backends_and_homes(environment, usual):
     assert drawn(environment) == usual

@@ -1,4 +1,7 @@
-"""Cores handed to the decision procedure: each is decided, none is empty, and what would fool the check is red."""
+"""Cores handed to the decision procedure: none is empty, and what would fool the check is red.
+
+That each is decided and its false variants refuted is seen where the statements are checked whole (test_sabotage).
+"""
 
 from __future__ import annotations
 
@@ -48,15 +51,6 @@ def _asked(monkeypatch, key, **changes):
     """What ``decide`` says of the statement with its first core changed."""
     _with_core(monkeypatch, replace(_cores(key)[0], **changes))
     return _decide(key)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("key", KEYS)
-def test_every_core_is_decided_and_its_false_variants_are_refuted(key):
-    found = _decide(key)
-    assert found.failures == []
-    assert len(found.sizes) == found.cores
-    assert found.refuted >= 2
 
 
 def test_enough_statements_have_a_core():

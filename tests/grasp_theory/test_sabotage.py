@@ -63,6 +63,9 @@ def test_statement_stands(drawn):
     assert outcome.variants[0] == outcome.variants[1] >= 2
     if statement.kind == "limit":
         assert outcome.rates
+    if outcome.decided is not None:  # every core, and at least two false variants refuted by a model
+        assert len(outcome.decided.sizes) == outcome.decided.cores
+        assert outcome.decided.refuted >= 2
     if any(claim.tight for claim in statement.claims.values()):
         assert outcome.best_ratio is not None
         assert outcome.best_ratio >= c.ATTAINED

@@ -32,6 +32,7 @@ def last(found, side):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 def test_lora_leak_agrees_with_the_theorems_and_differs_from_them_without_projection():
     found = rows(lora, [small(cell) for cell in lora.cells(True) if cell.rank == 6])
     held = deviation(found)
@@ -55,6 +56,7 @@ def test_lora_leak_at_rank_d_is_all_there_is_in_the_end():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 def test_first_adam_step_gives_back_36_percent():
     cell = lora.Cell("LoRA", "adam", "gradient", "write", 6, 0.005, steps=(1,))
     found = rows(lora, [cell], trials=300)
@@ -65,6 +67,7 @@ def test_first_adam_step_gives_back_36_percent():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 def test_osf_leak_is_rounding_under_sgd_and_not_under_adam():
     found = rows(osf, [replace(small(cell), steps=(1, 64)) for cell in osf.cells(True)], trials=2)
     held = deviation(found)

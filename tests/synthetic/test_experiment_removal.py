@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -38,9 +40,15 @@ def measured(cell: removal.Cell, trials: int) -> dict[str, np.ndarray]:
     return dict(removal.measure(cell, generators("removal", cell, trials)))
 
 
-@pytest.fixture(scope="module")
-def rows() -> list[dict]:
+@cache
+def trained() -> list[dict]:
     return [row for cell in CELLS for row in table(removal.EXPERIMENT, cell, measured(cell, 12))]
+
+
+@pytest.fixture
+def rows(no_contracts) -> list[dict]:
+    """Of all cells, made once: thousands of calls, whose annotations the other tests check."""
+    return trained()
 
 
 @pytest.mark.slow

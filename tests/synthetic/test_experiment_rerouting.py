@@ -34,6 +34,7 @@ def rows(cells, trials=6):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
     found = rows(NETS)
     held = deviation(found)
@@ -53,6 +54,7 @@ def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 def test_share_rerouted_by_training_is_that_of_the_metric():
     found = rows(SHARES, trials=20)
     held = deviation(found)
@@ -66,6 +68,7 @@ def test_share_rerouted_by_training_is_that_of_the_metric():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 def test_compensation_learns_what_the_loss_leaves_and_a_random_compensator_nothing_less():
     found = rows(STRENGTHS)
     held = deviation(found)
@@ -134,6 +137,7 @@ def test_rerouting_refuses_what_makes_no_cell(changes, words):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 def test_rerouting_figure_draws_six_panels():
     figure = build(rows([replace(c, steps=(0, 20)) for c in (*NETS, *SHARES, *STRENGTHS)], trials=2))
     assert all(len(ax.lines) >= 4 for ax in figure.axes)

@@ -29,6 +29,7 @@ def rows(*cells: tail.Cell) -> list[dict]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 def test_tail_laws_hold_at_small_size():
     found = rows(at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0)))
     result = deviation(found)

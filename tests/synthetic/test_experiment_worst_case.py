@@ -91,6 +91,7 @@ def test_the_worst_task_crosses_the_bound_tau_over_beta_and_the_border():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 def test_measured_worst_cases_do_not_depend_on_the_theory(monkeypatch):
     before = [measure(c, generators("x", c, 2)) for c in SMALL]
 

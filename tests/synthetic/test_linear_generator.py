@@ -65,6 +65,7 @@ def test_problem_of_one_seed_keeps_directions_weights_and_task_when_the_rest_cha
     np.testing.assert_array_less(1e-3, np.abs(p.T - draw(1).T).max())
 
 
+@pytest.mark.usefixtures("no_contracts")  # seen by the other tests
 def test_problem_directions_are_uniform_and_weights_of_variance_one_over_d():
     draws = [draw(seed, alignment=None) for seed in range(1500)]
     for name, n in (("u", 5), ("v", 4)):

@@ -85,6 +85,7 @@ def test_net_stream_gradients_take_the_stream_along_u_as_constant(phi):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("method", ["none", "stream+write", "read", "caft", "compensated"])
+@pytest.mark.usefixtures("no_contracts")
 def test_net_training_of_many_trials_is_each_alone(optimizer, method):
     net = net_of(replace(SMALL, phi="tanh", trials=3))
     options: dict[str, Any] = {"method": method, "optimizer": optimizer, "lr": 0.02, "steps": 25, "every": 10}
@@ -116,6 +117,7 @@ def test_net_training_is_that_of_the_statements_net(optimizer, phi, method, bloc
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("phi", ["identity", "tanh"])
+@pytest.mark.usefixtures("no_contracts")
 def test_net_write_and_read_removal_hold_on_the_weights(optimizer, phi):
     net = net_of(replace(SMALL, phi=phi, trials=4))
     options: dict[str, Any] = {
@@ -172,6 +174,7 @@ def test_net_reliance_task_error_and_risk_of_a_converged_naive_run():
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("phi", ["identity", "tanh"])
+@pytest.mark.usefixtures("no_contracts")
 def test_net_stream_removal_never_sees_beta_iff_the_metric_keeps_u(optimizer, phi):
     for aligned in (True, False):
         net = net_of(replace(SMALL, phi=phi, aligned=aligned))
@@ -188,6 +191,7 @@ def test_net_stream_removal_never_sees_beta_iff_the_metric_keeps_u(optimizer, ph
             assert gap.min() > 1e-3
 
 
+@pytest.mark.usefixtures("no_contracts")
 def test_net_write_removal_is_rerouted_iff_a_later_block_turns_u():
     for frozen in ("closed", "open"):
         spec = NetSpec(width=6, rank=6, frozen=frozen, weight=1.0, samples=48, trials=3)
@@ -201,6 +205,7 @@ def test_net_write_removal_is_rerouted_iff_a_later_block_turns_u():
             assert (moved > 0.5 * (spec.beta - run.reliance[0])).all()
 
 
+@pytest.mark.usefixtures("no_contracts")
 def test_net_of_one_block_reroutes_the_share_of_the_theory():
     """Task 0, loss all the shortcut's: write projection recovers 1 − 1/((uᵀHu)(uᵀH⁻¹u)) of it; none if u is kept."""
     for aligned in (False, True):
@@ -213,6 +218,7 @@ def test_net_of_one_block_reroutes_the_share_of_the_theory():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.usefixtures("no_contracts")
 def test_net_compensated_in_full_trains_as_without_the_shortcut(optimizer):
     net = net_of(replace(SMALL, phi="tanh"))
     options: dict[str, Any] = {"optimizer": optimizer, "lr": 0.02, "steps": 3}
@@ -224,6 +230,7 @@ def test_net_compensated_in_full_trains_as_without_the_shortcut(optimizer):
 
 
 @pytest.mark.parametrize("strength", [0.0, 1.0, 2.0])
+@pytest.mark.usefixtures("no_contracts")
 def test_net_compensated_learns_the_reliance_of_the_theory(strength):
     """Always-on trait, full fine-tuning: logistic e^(a+b) + b = e^a + t; squared (beta − a)(1 − (1 − lr)^steps)."""
     lr, steps, beta = 0.05, 200, 1.5

@@ -65,6 +65,7 @@ def test_training_covers_every_method():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.usefixtures("no_contracts")
 def test_training_under_different_methods_ends_at_different_updates(shape):
     """Control: no two agree, but for compensation by the model's own component, which is its deletion."""
     ps = problems(shape)
@@ -85,6 +86,7 @@ def test_compensated_training_with_a_given_compensator_passes_its_error_through(
         np.testing.assert_allclose(D, p.M - c, rtol=0, atol=backward((5, 7), float, scale(p)))
 
 
+@pytest.mark.usefixtures("no_contracts")
 def test_caft_as_published_keeps_the_random_read():
     """A0 Gaussian: B A0 v stays, and is visible; off v both rows agree. Without A0 v nothing is kept."""
     p, rng = problems((5, 7))[0], np.random.default_rng(5)

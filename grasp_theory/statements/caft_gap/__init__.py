@@ -29,6 +29,7 @@ At rank r < min(m, d − 1) the two are truncated differently (violator).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -78,6 +79,11 @@ class Instance:
                 factors[k] = factors[k] - (0.02 * adam if self.optimizer == "adam" else rate * mean[k])
         return factors[0], factors[1]
 
+    @cached_property
+    def trained(self) -> tuple[Float[ndarray, "m r"], Float[ndarray, "r d"]]:
+        """(B, A) from A0."""
+        return self.train(self.A0)
+
 
 def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
     """Half plain descent, half momentum."""
@@ -115,13 +121,13 @@ def off_v(pretrained) -> Claim[Instance]:
 
 def on_v(i: Instance) -> Float[ndarray, "m d"]:
     """D v vᵀ after training."""
-    B, A = i.train(i.A0)
+    B, A = i.trained
     return np.outer(i.scaling * B @ A @ i.problem.v, i.problem.v)
 
 
 def kept(i: Instance) -> Float[ndarray, "m d"]:
     """B A0 v vᵀ."""
-    return np.outer(kept_read(i.train(i.A0)[0], i.A0, i.problem.v, scaling=i.scaling), i.problem.v)
+    return np.outer(kept_read(i.trained[0], i.A0, i.problem.v, scaling=i.scaling), i.problem.v)
 
 
 def risk(error) -> Claim[Instance]:
@@ -129,7 +135,7 @@ def risk(error) -> Claim[Instance]:
 
     def sides(i: Instance) -> Sides:
         p, E = i.problem, error(i)
-        measured = excess_risk(p, caft(p, i.rank, on_v=kept_read(i.train(i.A0)[0], i.A0, p.v, scaling=i.scaling)))
+        measured = excess_risk(p, caft(p, i.rank, on_v=kept_read(i.trained[0], i.A0, p.v, scaling=i.scaling)))
         return Sides.exact(measured, map_risk(p, E), scale=measured + float(np.sum(p.M**2)))
 
     return Claim("=", sides)
@@ -166,7 +172,7 @@ def mean_read(share) -> Claim[Instance]:
         A0, r = i.A0 @ i.problem.P_v, len(i.A0)
         runs = [i.train(A0 + i.s * np.sqrt(r) * np.outer(e, i.problem.v)) for e in np.eye(r)]
         found = [float(np.sum((i.scaling * B @ A @ i.problem.v) ** 2)) for B, A in runs]
-        return Sides.exact(float(np.mean(found)), share(i, float(np.sum(i.train(i.A0)[0] ** 2))))
+        return Sides.exact(float(np.mean(found)), share(i, float(np.sum(i.trained[0] ** 2))))
 
     return Claim("=", sides)
 
@@ -200,7 +206,7 @@ STATEMENT = Statement(
         "on v": same(on_v, kept),
         "on v, mean": mean_read(lambda i, B2: i.s**2 * i.scaling**2 * B2),
         "independent of A0 v": same(
-            lambda i: np.linalg.multi_dot([*i.train(i.A0), i.problem.P_v]),
+            lambda i: np.linalg.multi_dot([*i.trained, i.problem.P_v]),
             lambda i: np.linalg.multi_dot([*i.train(i.other_A0), i.problem.P_v]),
         ),
         "risk": risk(deployed),

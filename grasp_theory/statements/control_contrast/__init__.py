@@ -176,6 +176,6 @@ STATEMENT = Statement(
         "independent samples": made.same_samples,
         "the answer depends on the two updates alone": made.oracle,
     },
-    search=Search("length", 7, _ratio, _searched, restarts=3, steps=200),
+    search=Search("length", 7, _ratio, _searched, restarts=2, steps=200),
     route=Route("left", trained, moved, side="measured"),
 )

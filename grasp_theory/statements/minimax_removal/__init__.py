@@ -178,6 +178,6 @@ STATEMENT = Statement(
     claims=CLAIMS,
     extremal=made.extremal,
     violators={"the asserted tau is at least ‖T‖": made.asserted_less, "tau < s": made.beyond},
-    search=Search("overlap", 4, _ratio, _searched, restarts=3, steps=200),
+    search=Search("overlap", 4, _ratio, _searched, restarts=2, steps=200),
     route=Route("unknown strength", by_search, lambda i: 1e-6 * i.beta**2),
 )

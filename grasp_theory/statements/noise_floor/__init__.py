@@ -103,7 +103,7 @@ class Instance:
 def draw(rng: np.random.Generator) -> Instance:
     """A as at a LoRA start (Gaussian or uniform), with spread rows, or orthonormal (the white case) but for one row.
 
-    A third, the narrowest, has ten times the trials.
+    A third, the narrowest, has three times the trials.
     """
     m, r = int(rng.integers(64, 161)), int(rng.integers(32, 65))
     d, law = int(r * log_uniform(rng, 1.5, 8)), LAWS[rng.integers(3)]
@@ -113,7 +113,7 @@ def draw(rng: np.random.Generator) -> Instance:
         A = orthonormal(rng, d, r).T
         A[0] *= np.sqrt(rng.uniform(1.1, 1.9))
     level = float(rng.choice(list(TRACY_WIDOM)))
-    trials = 3000 if r < 42 else 300  # enough to tell a false alarm in 10 from one in 100
+    trials = 1000 if r < 42 else 300  # enough to tell a false alarm in 10 from one in 100
     return Instance(m, A, log_uniform(rng, 0.1, 10), level, int(rng.integers(2**31)), law, trials=trials)
 
 

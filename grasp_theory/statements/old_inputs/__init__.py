@@ -232,6 +232,6 @@ STATEMENT = Statement(
         "v_j in span V": lambda rng: replace(i := draw(rng), R=i.Q[:, :1] @ np.ones((1, i.R.shape[1]))),
         "P Sigma P ≻ 0 off span V": null_off_span,
     },
-    search=Search("together", 32, ratio, searched, restarts=3, steps=200),
+    search=Search("together", 32, ratio, searched, restarts=2, steps=200),
     route=Route("together", moved_by_lagrange, lambda i: 1e-10 * np.sqrt(moved(i, i.least)), "measured"),
 )

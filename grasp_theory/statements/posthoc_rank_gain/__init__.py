@@ -241,7 +241,7 @@ STATEMENT = Statement(
     },
     extremal=extremal,
     violators={"Sigma_t = Sigma": deployed_elsewhere, "H = I": another_metric, "beta ≠ σ_r(P_u T P_v)": at_a_tie},
-    search=Search("at most the first one dropped", 9, _ratio, _searched, restarts=3, steps=200),
+    search=Search("at most the first one dropped", 9, _ratio, _searched, restarts=2, steps=200),
     regimes={"beta = σ_r(P_u T P_v)": lambda i: i.far_from_tie},
     route=Route("at most one direction", alternating, lambda i: 1e-10 * i.scale, "measured"),
 )

@@ -110,7 +110,7 @@ class Instance:
     def interpolated(self) -> Float[ndarray, " trials"]:
         """⟨û,u⟩² of dW Xᵀ at n < d samples, dW the least-squares solution of least norm."""
         rng, (n, beta), rows = np.random.default_rng(self.seed), self.few, []
-        for _ in range(60):
+        for _ in range(40):
             u, v, X = unit(rng, self.m), unit(rng, self.d), rng.standard_normal((n, self.d))
             Y = beta * np.outer(X @ v, u) + self.s * rng.standard_normal((n, self.m))
             rows.append((top_triple((X @ (X.T @ np.linalg.solve(X @ X.T, Y))).T)[0] @ u) ** 2)

@@ -143,6 +143,11 @@ class Instance:
         return {optimizer: self.run.path(self.target, self.S, optimizer) for optimizer in ("sgd", "adam")}
 
     @cached_property
+    def lengths(self) -> Float[ndarray, " steps+1"]:
+        """‖A_j Ŝ‖₂ at the start of descent and after each step."""
+        return np.linalg.svd(np.stack(self.paths["sgd"][1]) @ self.S, compute_uv=False)[:, 0]
+
+    @cached_property
     def redrawn(self) -> tuple[Float[ndarray, " trials"], Float[ndarray, " trials"]]:
         """(‖G‖, sin ∠(û,u)) under fresh noise; û does not depend on the rank."""
         m, q = self.G.shape

@@ -41,7 +41,7 @@ def certificate(found: Callable[[ndarray, ndarray, float, ndarray], float]) -> C
 
 def longest(i: Instance) -> float:
     """h."""
-    return i.run.step * max(float(np.linalg.norm(A @ i.S, 2)) ** 2 for A in i.paths["sgd"][1][:-1])
+    return i.run.step * float(i.lengths[:-1].max()) ** 2
 
 
 def off_factor(i: Instance, optimizer="sgd") -> float:
@@ -54,11 +54,11 @@ def descent(time: Callable[[Instance, float], float], *, task=lambda i: 1.0) -> 
     """Against ‖P_u (T Ŝ + G)‖ ‖A_k Ŝ‖ times the smaller of √time and eta Σ ‖A_j Ŝ‖."""
 
     def bound(i: Instance) -> float:
-        Z = [float(np.linalg.norm(A @ i.S, 2)) for A in i.paths["sgd"][1]]
+        Z = i.lengths
         N = i.T @ i.S + i.G
         kept = float(np.linalg.norm(N - np.outer(i.u, i.u @ N), 2)) * task(i)
         t = i.run.step * i.run.steps
-        return kept * Z[-1] * min(np.sqrt(time(i, t)), i.run.step * sum(Z[:-1]))
+        return kept * float(Z[-1]) * min(np.sqrt(time(i, t)), i.run.step * float(Z[:-1].sum()))
 
     return claim("<=", off_factor, bound, scale=lambda i: float(np.linalg.norm(i.target)))
 

@@ -60,6 +60,21 @@ class Instance:
     def _unshifted(self) -> LinearProblem:
         return replace(self.problem, Sigma_t=self.problem.Sigma)
 
+    def risk(self, name: str, p: LinearProblem) -> float:
+        """Excess risk of this method's map on a problem; several claims ask for it."""
+        if (name, p) not in self._risks:
+            self._risks[name, p] = excess_risk(p, SOLUTIONS[name](p))
+        return self._risks[name, p]
+
+    @cached_property
+    def _risks(self) -> dict[tuple[str, LinearProblem], float]:
+        return {}
+
+    @cached_property
+    def table(self) -> dict[str, float]:
+        """What theory says of the problem's own risks."""
+        return risk_table(self.problem)
+
 
 def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
     """Competitors near the best ones; in a third beta is near ‖T v‖, where the read side is closest."""
@@ -89,12 +104,12 @@ def scale(p: LinearProblem) -> float:
 
 
 def risk_claim(name: str, formula=None, of=None) -> Claim[Instance]:
-    """Excess risk of the method's map against its row of the table (or a formula), on the problem ``of`` makes."""
+    """Excess risk of the method's map against its row of the table, or a formula on the problem that ``of`` makes."""
 
     def sides(i: Instance) -> Sides:
         p = of(i) if of else i.problem
-        bound = formula(p) if formula else risk_table(p)[name]
-        return Sides.exact(excess_risk(p, SOLUTIONS[name](p)), bound, scale=scale(p))
+        bound = formula(p) if formula else i.table[name]
+        return Sides.exact(i.risk(name, p), bound, scale=scale(p))
 
     return Claim("=", sides)
 
@@ -111,11 +126,10 @@ def claim(relation: Relation, measured, bound) -> Claim[Instance]:
 def between(relation: Relation, extreme, of=Instance.unshifted) -> Claim[Instance]:
     """Read GRASP against ``extreme`` of (naive, post-hoc read), on the problem ``of`` makes; risks of the maps."""
 
-    def risk(i: Instance, name: str) -> float:
-        return excess_risk(of(i), SOLUTIONS[name](of(i)))
-
     return claim(
-        relation, lambda i: risk(i, "read GRASP"), lambda i: extreme([risk(i, "naive"), risk(i, "post-hoc read")])
+        relation,
+        lambda i: i.risk("read GRASP", of(i)),
+        lambda i: extreme([i.risk("naive", of(i)), i.risk("post-hoc read", of(i))]),
     )
 
 
@@ -130,7 +144,7 @@ def apart(worse: str, better: str, share: int) -> Claim[Instance]:
 
     def sides(i: Instance) -> Sides:
         p = i.unshifted()
-        risks = [excess_risk(p, SOLUTIONS[name](p)) for name in (worse, better)]
+        risks = [i.risk(name, p) for name in (worse, better)]
         bound = (float(np.sum((p.T @ p.v) ** 2)) - p.beta**2) * explained(p)[share]
         return Sides.exact(risks[0] - risks[1], bound, scale=scale(p))
 
@@ -140,8 +154,8 @@ def apart(worse: str, better: str, share: int) -> Claim[Instance]:
 def summed(i: Instance) -> Sides:
     """Risks of all trained methods, those of the maps against those of the table."""
     p = i.problem
-    found, table = sum(excess_risk(p, SOLUTIONS[name](p)) for name in TRAINED), risk_table(p)
-    return Sides.exact(found, sum(table[name] for name in TRAINED), scale=scale(p))
+    found, stated = sum(i.risk(name, p) for name in TRAINED), sum(i.table[name] for name in TRAINED)
+    return Sides.exact(found, stated, scale=scale(p))
 
 
 def simulated(i: Instance) -> float:
@@ -183,7 +197,7 @@ STATEMENT = Statement(
             "=",
             lambda i: Sides.exact(
                 excess_risk(i.problem, compensated(i.problem, own_component(i.problem.M))),
-                risk_table(i.problem)["deletion"],
+                i.table["deletion"],
                 scale=scale(i.problem),
             ),
         ),
@@ -198,8 +212,8 @@ STATEMENT = Statement(
         "winner": Claim(
             "=",
             lambda i: Sides.exact(
-                excess_risk(i.problem, SOLUTIONS[winner(i.problem)](i.problem)),
-                min(excess_risk(i.problem, of(i.problem)) for of in SOLUTIONS.values()),
+                i.risk(winner(i.problem), i.problem),
+                min(i.risk(name, i.problem) for name in SOLUTIONS),
                 scale=scale(i.problem),
             ),
         ),

@@ -56,7 +56,7 @@ def _unshifted(name: str, law) -> Claim[Instance]:
 
 
 def _of(name: str):
-    return lambda i: excess_risk(i.problem, SOLUTIONS[name](i.problem))
+    return lambda i: i.risk(name, i.problem)
 
 
 def _deletion(bound) -> Claim[Instance]:
@@ -69,7 +69,7 @@ def _deletion(bound) -> Claim[Instance]:
 
 def _wins(choice) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
-        risks = {name: excess_risk(i.problem, of(i.problem)) for name, of in SOLUTIONS.items()}
+        risks = {name: i.risk(name, i.problem) for name in SOLUTIONS}
         return Sides.exact(risks[choice(i)], min(risks.values()), scale=scale(i.problem))
 
     return Claim("=", sides)
