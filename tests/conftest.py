@@ -139,7 +139,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What the imports made stays: a collection of garbage, which a Trainer asks for in every run, need not go through it."""
+    """What the imports made stays: collections of garbage, which a Trainer asks for in every run, pass over it."""
     gc.collect()
     gc.freeze()
 
