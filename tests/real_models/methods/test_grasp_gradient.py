@@ -59,7 +59,7 @@ def checkpointed(model: Any, *, reentrant: bool) -> Any:
 
 def compiled(model: Any) -> Any:
     """Compiled, and run, before anything is attached."""
-    made = torch.compile(model, backend="aot_eager")
+    made = torch.compile(model, backend="eager")
     made(**batch(1)).loss.backward()
     made.zero_grad()
     return made
