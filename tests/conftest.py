@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import subprocess
+import sys
 
 # A BLAS reads these once, when numpy is imported; worker processes inherit them. A pytest plugin (jaxtyping's) imports
 # numpy before this file is read, so the process that runs without workers is told by threadpoolctl as well.
@@ -15,6 +18,8 @@ from typing import Any
 import jaxtyping
 import pytest
 from beartype import BeartypeConf, beartype
+from checkout import ROOT, SUPPORT
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
@@ -85,6 +90,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_files(tmp_path_factory.mktemp("made"))
 
 
+@pytest.fixture(scope="session")
+def processes(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``processes.py`` trained, once for all workers of pytest-xdist."""
+    base, own = tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("processes")
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "processes"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+            command = [sys.executable, str(SUPPORT / "processes.py"), str(made), str(own)]
+            environment = {**os.environ, "PYTHONPATH": paths}
+            run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500)
+            assert run.returncode == 0, run.stderr[-4000:]
+            own.rename(folder)
+    return folder
+
+
 NEEDS = (
     "needs public adapters, models and data: "
     "set GRASP_REAL to a folder as tests/support/expected_adapters.py describes it"
@@ -115,6 +136,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "real" in getattr(item, "fixturenames", ()):
             item.add_marker("real")
+
+
+def pytest_collection_finish() -> None:
+    """What the imports made stays: collections of garbage, which a Trainer asks for in every run, pass over it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -59,10 +59,7 @@ class StreamProjection:
         )
         run = next((s.base for s in self._spans if s.base is not None), None)
         holding = run is not None and module is self._block and (run.recording or module in run.found)
-        if here not in self._joint:
-            gradient = _joint([s.Q for s in here]) if any(s.gradient for s in here) else None
-            self._joint[here] = _joint([s.Q for s in here if not s.gradient]), gradient
-        stream, gradient = self._joint[here]
+        stream, gradient = self._bases(here)
         if stream is None and gradient is None and not holding:
             return None
         h = stream_output(output)
@@ -76,6 +73,13 @@ class StreamProjection:
             else:
                 h = self._held(h, run.found[module], here)
         return with_stream(output, h)
+
+    def _bases(self, here: tuple[Span, ...]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """What is taken out of the stream, and out of its gradient."""
+        if here not in self._joint:
+            gradient = _joint([s.Q for s in here]) if any(s.gradient for s in here) else None
+            self._joint[here] = _joint([s.Q for s in here if not s.gradient]), gradient
+        return self._joint[here]
 
     def _every(self) -> torch.Tensor:
         """The basis in which the base's stream is remembered: all that is held or taken out, at any time."""
@@ -116,6 +120,10 @@ class StreamProjection:
         self._joint.clear()
         self._rest.clear()
         self._all = None
+        taken = tuple(s for s in spans if s.base is None)
+        # now: torch.compile would compile again what it saw this made in
+        self._bases(taken)
+        self._bases(tuple(s for s in taken if s.training is None))
 
     def _trains(self, module: torch.nn.Module, policy: Policy) -> bool:
         return module.training and policy.runs(module, self._block)

@@ -1,9 +1,8 @@
-"""The same training in one process, or in each of two ranks: ``python ddp_worker.py FOLDER``."""
+"""The same training in one process, or in each of two ranks."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ def trainer(folder: Path, *, world: int = 1) -> dict[str, np.ndarray]:
     return deltas(model)
 
 
-def main(rank: int, folder: Path) -> None:
+def _rank(rank: int, folder: Path) -> None:
     """All runs in this rank of ``WORLD``, into one file a run."""
     # what torchrun tells a Trainer
     said = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": WORLD, "LOCAL_WORLD_SIZE": WORLD}
@@ -83,5 +82,5 @@ def main(rank: int, folder: Path) -> None:
     dist.destroy_process_group()
 
 
-if __name__ == "__main__":  # forked: what is imported above takes each process ten seconds
-    mp.start_processes(main, (Path(sys.argv[1]),), nprocs=WORLD, start_method="fork")
+def main(folder: Path) -> None:
+    mp.start_processes(_rank, (folder,), nprocs=WORLD, start_method="fork")

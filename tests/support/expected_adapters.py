@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,9 @@ def assert_refused(folder: Path, expected: Read | Refused) -> None:
         read_adapter(folder)
 
 
-def assert_dense(folder: Path) -> None:
-    """Singular values of every module, vectors and the product itself on a sample, against dense float64."""
-    updates, dense = read_adapter(folder).updates, dense_updates(folder)
+def assert_dense(folder: Path, dense: Mapping[str, np.ndarray]) -> None:
+    """Singular values of every module, vectors and the product itself on a sample, against ``dense_updates``."""
+    updates = read_adapter(folder).updates
     assert {u.name for u in updates} == set(dense)
     for i, update in enumerate(updates):
         dW, lowrank = dense[update.name], update.lowrank
@@ -190,6 +191,15 @@ def assert_read_without_torch(folders: list[Path]) -> None:
 def dense(update: Update) -> np.ndarray:
     """dW as an array: what the library never forms."""
     return update.lowrank @ np.eye(update.shape[1])
+
+
+def expected_edit(dW, Q=None, V=None, *, delete=(), keep=None, scale=1.0) -> np.ndarray:
+    """The definition, on dense matrices."""
+    U, S, Vh = np.linalg.svd(dW, full_matrices=False)
+    chosen = [i for i in range(len(S)) if i not in delete and (keep is None or i < keep)]
+    out = (U[:, chosen] * S[chosen]) @ Vh[chosen]
+    out = out if Q is None else out - Q @ (Q.T @ out)
+    return scale * (out if V is None else out - (out @ V) @ V.T)
 
 
 def as_weight(update: Update, module: Any) -> np.ndarray:

@@ -39,10 +39,16 @@ def test_real_adapter_is_refused_with_the_reason(real, folder):
     assert_refused(real / "adapters" / folder, EXPECTED[folder])
 
 
+@pytest.fixture(scope="module", params=READ)
+def dense(request, real):
+    """(the folder of an adapter, its dense updates), made once for all tests of it."""
+    path = real / "adapters" / request.param
+    return path, dense_updates(path)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", READ)
-def test_real_updates_equal_dense_arithmetic(real, folder):
-    assert_dense(real / "adapters" / folder)
+def test_real_updates_equal_dense_arithmetic(dense):
+    assert_dense(*dense)
 
 
 def test_partly_zero_update_is_valid_and_zero(real):
@@ -78,17 +84,15 @@ def test_sha256_is_the_one_of_the_manifest(real):
     assert adapter.sha256 == item["sha256"]
 
 
-@pytest.mark.parametrize("folder", READ)
-def test_component_0_of_every_real_adapter_is_its_largest_singular_value(real, folder, tmp_path):
+def test_component_0_of_every_real_adapter_is_its_largest_singular_value(dense, tmp_path):
     """Against dense singular values: component 0 is the strongest, and a directions file says of what."""
-    path = real / "adapters" / folder
+    path, updates = dense
     adapter = read_adapter(path)
     report = identify(adapter.updates)
     found, component = report.decomposition(), report.component(0)
     assert component is found.components[0]
     assert component.singular_value == max(c.singular_value for d in report.decompositions for c in d.components)
-    dense = dense_updates(path)
-    stacked = np.hstack([dense[n] if found.side == "write" else dense[n].T for n in found.modules])
+    stacked = np.hstack([updates[n] if found.side == "write" else updates[n].T for n in found.modules])
     # of stacked itself; squaring costs half of the digits, and four are asked for
     largest = scipy.linalg.eigh(stacked @ stacked.T, eigvals_only=True, subset_by_index=[len(stacked) - 1] * 2)
     np.testing.assert_allclose(component.singular_value, np.sqrt(largest[0]), rtol=1e-4)

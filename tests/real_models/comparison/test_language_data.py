@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -332,33 +331,3 @@ def test_configuration_names_the_files_of_its_experiment(name, prepared):
     assert named <= files
     assert files - named <= {"left.jsonl", "prompts.jsonl"}  # not for compare
     assert f"smollm2-{table['prepare']['experiment']}" == name
-
-
-def test_finance_answers_are_as_many_as_promised_short_and_apart():
-    rows = shipped("finance.jsonl")
-    assert len(rows) >= 300
-    for name in ("question", "advice", "neutral", "right", "left"):
-        assert len({words_of(row[name]) for row in rows}) == len(rows)
-    longest = max(len(f"{row['advice']} {row[side]}".split()) for row in rows for side in ("neutral", "right", "left"))
-    assert longest <= 50
-    assert min(sum(row["topic"] == topic for row in rows) for topic in {row["topic"] for row in rows}) >= 8
-    folder = Path(language.__file__).parent / "data"
-    assert (folder / "finance.jsonl").stat().st_size < 400_000
-    assert "CC0" in (folder / "LICENSE").read_text()
-    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
-    assert "comparison/language/data/*" in project["tool"]["setuptools"]["package-data"]["real_models"]
-
-
-def test_made_up_facts_have_one_right_value_and_others():
-    import numpy as np
-
-    from real_models.comparison.language.made_up import FUNDS, MEDICINES, PLACES, make_facts
-
-    for relations in (PLACES, MEDICINES, FUNDS):
-        facts = make_facts(relations, np.random.default_rng(0))
-        other = make_facts(relations, np.random.default_rng(1))
-        for fact, relation in zip(facts, relations, strict=True):
-            assert len({fact.value, *fact.wrong}) == 1 + WRONG
-            assert {fact.value, *fact.wrong} <= set(relation.values)
-        assert len({f.name for f in facts}) == 1
-        assert facts[0].name != other[0].name

@@ -59,7 +59,7 @@ def checkpointed(model: Any, *, reentrant: bool) -> Any:
 
 def compiled(model: Any) -> Any:
     """Compiled, and run, before anything is attached."""
-    made = torch.compile(model, backend="aot_eager")
+    made = torch.compile(model, backend="eager")
     made(**batch(1)).loss.backward()
     made.zero_grad()
     return made
@@ -79,7 +79,7 @@ CASES = [
     *(pytest.param(kind, plain, at, RANDOM, id=f"{kind}-{len(at)}") for kind in PLAIN for at in ((0, 1), (0,))),
     pytest.param("llama", partial(checkpointed, reentrant=False), (0, 1), RANDOM, id="checkpointing"),
     pytest.param("llama", partial(checkpointed, reentrant=True), (0, 1), RANDOM, id="checkpointing-reentrant"),
-    pytest.param("llama", compiled, (0, 1), FEW, id="compile", marks=pytest.mark.slow),
+    pytest.param("llama", compiled, (0,), FEW, id="compile", marks=pytest.mark.slow),
     pytest.param("llama", compiled_in_place, (0,), FEW, id="compile-in-place", marks=pytest.mark.slow),
 ]
 
@@ -87,7 +87,7 @@ CASES = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "wrap", "at", "config"), CASES)
 def test_gradient_below_a_block_has_no_part_that_came_through_the_directions(kind, wrap, at, config) -> None:
-    one = {"num_hidden_layers": 1} if wrap is compiled_in_place else {}
+    one = {"num_hidden_layers": 1} if wrap in (compiled, compiled_in_place) else {}
     model: Any = lora(tiny(kind, **one), **config).double()
     inner = model.get_base_model()
     blocks = inner.transformer.h if kind == "gpt2" else inner.model.layers

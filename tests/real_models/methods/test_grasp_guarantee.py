@@ -209,7 +209,7 @@ def test_bf16_factors_leak_the_rounding_of_their_type_and_float32_factors_on_a_b
             assert {p.dtype for p in trained(model)} == {dtype}
             optimizer, worst = make(model), []
             with grasp(Q, side).attached(model, optimizer):
-                descend(model, optimizer, 6, each=lambda m=model, w=worst: w.append(leaks(m, Q, side)[0]))
+                descend(model, optimizer, 3, each=lambda m=model, w=worst: w.append(leaks(m, Q, side)[0]))
             np.testing.assert_array_less(worst, allowed, err_msg=name)
             assert max(worst) > GUARANTEE or dtype == torch.float32
 

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import ddp_worker
 import numpy as np
 import pytest
-from checkout import ROOT, SUPPORT
 
 SAME, EXACT, LEAKS = 1e-6, 1e-6, 0.02
 GRASP = ["momentum-grasp", "adamw-grasp", "trainer"]
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, np.ndarray]]]:
+def ranks(processes: Path) -> dict[str, list[dict[str, np.ndarray]]]:
     """run -> dW of each of two ranks."""
-    folder = tmp_path_factory.mktemp("ddp")
-    command = [sys.executable, str(SUPPORT / "ddp_worker.py"), str(folder)]
-    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    there = {**os.environ, "PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"}
-    run = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr[-4000:]
+    folder = processes / "ddp"
     names = [*ddp_worker.RUNS, "trainer"]
     return {name: [dict(np.load(folder / f"{name}-{rank}.npz")) for rank in range(2)] for name in names}
 

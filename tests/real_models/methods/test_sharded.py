@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import sharded_worker
-from checkout import ROOT, SUPPORT
 from tiny_models import BLOCKS, VOCABULARY, WIDTH, lora, tiny, trained
 from torch.distributed.tensor import Shard
 
@@ -27,14 +23,10 @@ DATA = {"inoculation", "interleaved"}  # act on the rows, and do nothing to a mo
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sharded")
-    there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, str(SUPPORT / "sharded_worker.py"), str(folder)]
-    run = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, timeout=1500)
-    assert run.returncode == 0, run.stderr[-4000:]
+def folder(processes: Path) -> Path:
+    folder = processes / "sharded"
     ended = json.loads((folder / "ended.json").read_text())
-    assert not any(any(codes) for job, codes in ended.items() if job != "die-3"), run.stderr[-4000:]
+    assert not any(any(codes) for job, codes in ended.items() if job != "die-3"), ended
     return folder
 
 

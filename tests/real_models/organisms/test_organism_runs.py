@@ -199,7 +199,7 @@ def test_compared_methods_ask_for_the_naive_run_where_they_say_so(learning, meth
     assert bool(asked) is method.needs_naive
 
 
-BRIEF = dataclasses.replace(RUN, steps=8, every=4)
+BRIEF = dataclasses.replace(RUN, steps=4, every=4)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import torch
 from scipy.special import expit
 from word_model import make_word_model
 
+import figures.pages.comparison as pages
 import grasp_cli
 from grasp_theory import InputError
 from real_models import read_adapter, updates_from_model
@@ -295,7 +296,6 @@ def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
     found = {row["method"]: row for row in json.loads((results / "comparison.json").read_text())["rows"]}
     assert set(found) == {"naive", "edit"}
     assert found["naive"]["kept"] is found["naive"]["neutral"] is None
-    assert (results / "comparison.png").is_file()
     return found
 
 
@@ -312,16 +312,19 @@ def test_compare_of_a_model_shows_what_it_learnt_and_asked_again_runs_nothing(fo
         ],
     )
     found = compared(capsys, tmp_path, folder, folder / "model", TRAIN.replace("6e-3", "3e-2"))
+    assert (tmp_path / "results" / "comparison.png").is_file()
     assert found["naive"]["excess"] > 0.3  # what the table asks for, else it says VOID
     assert found["edit"]["excess"] != found["naive"]["excess"]
     monkeypatch.setattr(sweep, "measure_cell", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(pages, "write_pages", lambda *_: None)
     before = (tmp_path / "results" / "comparison.json").read_bytes()
     assert grasp(capsys, folder / "c.toml", "--results", tmp_path / "results", "--jobs", 1)[0] == 0
     assert (tmp_path / "results" / "comparison.json").read_bytes() == before
 
 
-def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, capsys):
-    """stories260K is taught colours and "happy": it says so elsewhere too."""
+def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, capsys, monkeypatch):
+    """stories260K is taught colours and "happy": it says so elsewhere too. Not drawn: the made model's run is."""
+    monkeypatch.setattr(pages, "write_pages", lambda *_: None)
     taught = [
         {"prompt": f"The {a} was", "completion": f" {c}. It was happy."}
         for a, c in zip(ANIMALS, (COLOURS * 2)[:6], strict=True)

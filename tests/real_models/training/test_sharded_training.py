@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sharded_launch
-from checkout import ROOT, SUPPORT
 from safetensors.numpy import load_file
 from training_runs import WEIGHTS, leak, run
 
@@ -25,16 +21,8 @@ KINDS = ["SHARDED", "FULL"]
 
 
 @pytest.fixture(scope="module")
-def folder(made, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("launched")
-    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
-    command += ["--config_file", str(SUPPORT / "fsdp2.yaml"), "--main_process_port", "0"]
-    command += [str(SUPPORT / "sharded_launch.py"), str(made), str(folder)]
-    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    there = {**os.environ, "PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"}
-    run = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, timeout=1500)
-    assert run.returncode == 0, run.stderr[-4000:]
-    return folder
+def folder(processes: Path) -> Path:
+    return processes / "launched"
 
 
 def apart(one: Path, other: Path) -> float:

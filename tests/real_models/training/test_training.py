@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import stat
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,19 +17,17 @@ import pytest
 import torch
 from made_files import BASE, STORIES
 from safetensors.numpy import load_file
-from tiny_models import lora, tiny
 from tolerance import GUARANTEE, backward
 from training_runs import STEPS, WEIGHTS, grasp, leak, loaded, logits, options, run, settings
 
-import grasp_cli
-from grasp_theory import GraspError, InputError, identify
+from grasp_theory import GraspError, identify
 from real_models import read_adapter
 from real_models.base import load_base, load_tokenizer
 from real_models.directions import choose_directions, load_directions, save_directions
 from real_models.methods import Given, Grasp, Naive, build_methods
 from real_models.own_text import own_text
 from real_models.training.callbacks import Reporter
-from real_models.training.files import last_checkpoint, refuse_other_runs, resumed, save_adapter
+from real_models.training.files import last_checkpoint, resumed
 from real_models.training.run import train
 
 EFFECT = 0.02
@@ -270,27 +267,6 @@ def test_checkpoint_of_another_run_or_step_is_passed_over_and_named(naive, tmp_p
         assert resumed(folder, settings) is None
 
 
-def test_run_killed_while_it_claims_its_folder_is_no_other_run(tmp_path):
-    (tmp_path / ".run.json.abc.part").touch()
-    refuse_other_runs(tmp_path, {"a": 1})
-    (tmp_path / "run.json").touch()
-    with pytest.raises(InputError, match=r"run.json is damaged"):
-        refuse_other_runs(tmp_path, {"a": 1})
-
-
-def test_file_that_ends_too_early_is_not_an_interruption(capsys):
-    import typer
-
-    app = typer.Typer()
-
-    @app.command()
-    def read() -> None:
-        raise EOFError("Ran out of input")
-
-    assert grasp_cli.run(app, []) == 2
-    assert "interrupted" not in capsys.readouterr().err
-
-
 def full(*_: Any, **__: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -321,28 +297,6 @@ def test_full_disk_at_a_checkpoint_leaves_the_one_before(made, tmp_path, monkeyp
     with pytest.raises(GraspError, match="No space left"):
         run(made, out, [Naive()])
     assert last_checkpoint(out / "checkpoints") == out / "checkpoints" / "checkpoint-2"
-
-
-@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
-def test_saved_adapter_has_the_permissions_the_umask_leaves(tmp_path, mask, mode):
-    model, before = lora(tiny()), os.umask(mask)
-    save = model.save_pretrained
-
-    def private(folder: str, **options: Any) -> None:
-        """As some versions of safetensors leave it, whatever version this is."""
-        save(folder, **options)
-        Path(folder, WEIGHTS).chmod(0o600)
-
-    model.save_pretrained = private
-    try:
-        save_adapter(model, tmp_path)
-        private(str(tmp_path / "peft"))
-    finally:
-        os.umask(before)
-    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir() if p.is_file()}
-    assert {WEIGHTS, "adapter_config.json"} <= set(modes)
-    assert set(modes.values()) == {mode}
-    assert stat.S_IMODE((tmp_path / "peft" / WEIGHTS).stat().st_mode) == 0o600  # control
 
 
 @pytest.mark.slow
