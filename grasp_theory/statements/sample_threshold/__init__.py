@@ -151,12 +151,10 @@ def draw(rng: np.random.Generator) -> Instance:
         close = rng.choice([rng.uniform(0.82, 1), rng.uniform(1.06, 1.19)])
         n, beta = int(d * (close if kind == "close" else log_uniform(rng, 1.3, 5))), np.nan
     k = int(d * rng.uniform(0.25, 0.95 if rng.random() < 0.2 else 0.4))
-    few = (
-        k,
-        log_uniform(rng, *((1.35, 1.6) if rng.random() < 0.8 else (0.6, 1.3)))
-        * critical_strength(m, k, s=s)
-        / np.sqrt(k),
-    )
+    over = log_uniform(rng, *((1.35, 1.6) if rng.random() < 0.8 else (0.6, 1.3)))
+    if kind == "few inputs":  # so few samples, and beta so large, that the overlaps with u and v differ
+        k, over = int(rng.integers(48, d)), log_uniform(rng, 1.8, 2.4)
+    few = (k, over * critical_strength(m, k, s=s) / np.sqrt(k))
     i = Instance(m, d, n, float(beta), s, int(rng.integers(2**31)), few, trials=TRIALS[kind])
     if np.isnan(beta):  # both sides of the border, half of the time close to it
         span = (0.84, 1.19) if rng.random() < 0.5 else (0.5, 4) if kind == "close" else (1.35, 1.6)
