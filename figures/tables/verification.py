@@ -48,7 +48,8 @@ def show_outcomes(outcomes: Sequence[Outcome], out: Console) -> None:
     sizes = [o for o in outcomes if o.decided is not None]
     if sizes:
         seconds = sum(o.decided.seconds for o in sizes if o.decided is not None)
-        out.print(f"\ndecided ({seconds:.1f} s of z3):")
+        steps = max(o.decided.steps for o in sizes if o.decided is not None)
+        out.print(f"\ndecided ({seconds:.1f} s of z3, at most {steps} of its steps for a question):")
         for o in sizes:
             if o.decided is not None:
                 cores = f"{len(o.decided.sizes)} of {o.decided.cores}"
@@ -155,7 +156,7 @@ def found(statement: Statement[Any], o: Outcome) -> Iterator[str]:
     if o.decided is not None:
         sizes = ", ".join(dict.fromkeys(o.decided.sizes)) or "none"
         counts = f"{len(o.decided.sizes)} of {o.decided.cores} cores ({sizes}), {o.decided.refuted} false ones refuted"
-        yield f"decided: {counts} in {o.decided.seconds:.2f} s"
+        yield f"decided: {counts}, {o.decided.steps} steps of z3 for the longest question"
     if o.formal is not None:
         told = coverage(statement.key)
         parts = "" if told.whole else f"; not covered: {told.missing.rstrip('.')}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import z3
 
 AGREE = 1e-6  # a twin's numbers against the claim's, relative to the scale of its sides
-STEPS = 10_000_000  # of z3 for one question, its own count, the same on every machine: eight times what the longest takes
+STEPS = 10_000_000  # of z3 for one question, eight times what the longest takes; its own count, whatever the load
 TIMEOUT = 600  # seconds, only so that a question that z3 does not count is given up too
 CLAIMS = Path(__file__).parent / "statement.py"
 
@@ -94,7 +94,7 @@ class Decided:
     sizes: tuple[str, ...] = ()
     cores: int = 0
     refuted: int = 0
-    steps: int = 0
+    steps: int = field(default=0, compare=False)
     seconds: float = field(default=0.0, compare=False)
     failures: list[str] = field(default_factory=list)
 
@@ -161,13 +161,26 @@ def _ask(premises: tuple[z3.BoolRef, ...], conclusion: z3.BoolRef) -> tuple[str,
     """("unsat", "sat" or "unknown" with its reason; the values of the model's unknowns by name; z3's steps)."""
     import z3
 
-    solver = z3.SolverFor("QF_NRA", ctx := z3.main_ctx())
+    solver = z3.SolverFor("QF_NRA")
     solver.set("timeout", 1000 * TIMEOUT)
     solver.set("rlimit", STEPS)
     solver.add(*premises, z3.Not(conclusion))
-    before = _counted(ctx)
+    before = _counted(solver)
     answer = solver.check()
-    steps = _counted(ctx) - before
+    steps = _counted(solver) - before
+    if answer == z3.unknown:
+        return f"unknown ({solver.reason_unknown()})", {}, steps
+    if answer == z3.unsat:
+        return "unsat", {}, steps
+    model = solver.model()
+    values = {symbol.name(): _number(model[symbol]) for symbol in model.decls() if not symbol.arity()}
+    return "sat", values, steps
+
+
+def _counted(solver: Any) -> int:
+    """z3's steps since it was loaded."""
+    found = solver.statistics()
+    return int(found.get_key_value("rlimit count")) if "rlimit count" in found.keys() else 0  # noqa: SIM118
 
 
 def _number(value: Any) -> float:

@@ -92,19 +92,27 @@ def test_premises_that_contradict_each_other_are_red(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_question_that_is_not_answered_in_time_is_not_decided(monkeypatch):
-    """Kantorovich's inequality for d = 4 takes longer than it is given."""
-    monkeypatch.setattr(derivations, "TIMEOUT", 1)
+@pytest.mark.parametrize(("limit", "reason"), [("STEPS", "resource limit"), ("TIMEOUT", "timeout")])
+def test_a_question_that_takes_too_much_is_not_decided(monkeypatch, limit, reason):
+    """Kantorovich's inequality for d = 4 takes more steps, and longer, than it is given."""
+    monkeypatch.setattr(derivations, limit, {"STEPS": 500_000, "TIMEOUT": 1}[limit])
     _with_core(monkeypatch, _module("rerouting-share")._kantorovich(4))
     found = _decide("rerouting-share")
-    assert any("the claim is not decided, unknown" in words for words in found.failures)
+    assert any("the claim is not decided, unknown" in words and reason in words for words in found.failures)
     assert found.sizes == ()
+
+
+def test_steps_do_not_depend_on_what_was_asked_before():
+    core = _cores("prior-angle")[0]
+    steps = [derivations._ask(core.premises, core.conclusion)[2] for _ in range(2)]
+    assert steps[0] > 1000
+    np.testing.assert_allclose(steps[1], steps[0], rtol=0.01)
 
 
 def test_an_unknown_answer_about_a_variant_is_red(monkeypatch):
     ask = derivations._ask
     claim = _cores("prior-angle")[0].conclusion
-    monkeypatch.setattr(derivations, "_ask", lambda p, c: ask(p, c) if c.eq(claim) else ("unknown (timeout)", {}))
+    monkeypatch.setattr(derivations, "_ask", lambda p, c: ask(p, c) if c.eq(claim) else ("unknown (timeout)", {}, 0))
     found = _decide("prior-angle")
     assert len(found.failures) == 2
     assert all("is not refuted, unknown" in words for words in found.failures)
