@@ -16,7 +16,7 @@ FIGURE = Entry(
     "Subtracting a control half as long leaves a quarter of the shared task at most, so that a factor weaker than the "
     "task is found; other inputs, or the factor in the control, undo that, and shared samples leave less noise.",
     experiments=("synthetic.experiments.control_contrast",),
-    place=22,
+    place=23,
 )
 
 WORST, DRAWN, BROKEN = (BLUE, "o"), (GREEN, "s"), (ORANGE, "D")
@@ -49,7 +49,7 @@ def _strength(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for control, line in (("none", "--"), ("shared task", "-")):
         worst = _of(rows, "task", panel="strength", control=control, worst=True)
         points(ax, "task", worst, None, *WORST)
-        law(ax, "task", worst, color="black", linestyle=line)
+        law(ax, "task", worst, style=line, color="black")
         drawn = _of(rows, "task", panel="strength", control=control, worst=False)
         grey = control == "none"
         label = "no control" if grey else None
