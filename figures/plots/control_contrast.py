@@ -37,20 +37,20 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
 
 
 def _length(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
-    worst = _of(rows, "kappa", panel="length", worst=True)
+    worst = _of(rows, "kappa", panel="length", case="worst")
     points(ax, "kappa", worst, "the worst inputs or task", *WORST)
     law(ax, "kappa", worst, color="black")
-    points(ax, "kappa", _of(rows, "kappa", panel="length", control="shared task", worst=False), "drawn", *DRAWN)
+    points(ax, "kappa", _of(rows, "kappa", panel="length", control="shared task", case="drawn"), "drawn", *DRAWN)
     points(ax, "kappa", _of(rows, "kappa", panel="length", control="other inputs"), None, *BROKEN)
     ax.set(xlabel="length of the control over the run's", ylabel="left of the task, in norm", title="length")
 
 
 def _strength(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for control, line in (("none", "--"), ("shared task", "-")):
-        worst = _of(rows, "task", panel="strength", control=control, worst=True)
+        worst = _of(rows, "task", panel="strength", control=control, case="worst")
         points(ax, "task", worst, None, *WORST)
         law(ax, "task", worst, style=line, color="black")
-        drawn = _of(rows, "task", panel="strength", control=control, worst=False)
+        drawn = _of(rows, "task", panel="strength", control=control, case="drawn")
         grey = control == "none"
         label = "no control" if grey else None
         points(ax, "task", drawn, label, GREY if grey else GREEN, "v" if grey else "s")
@@ -65,7 +65,8 @@ def _samples(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     law(ax, "n", apart, color="black")
     points(ax, "n", _of(rows, "n", panel="samples", control="half of the samples shared"), None, *BROKEN)
     ax.set(xscale="log", yscale="log", xlabel="samples of each run", ylabel="‖Delta‖_F²/(s² m)", title="samples")
-    plain_ticks(ax.xaxis, at=(20, 50, 100, 200))
+    plain_ticks(ax.xaxis, at=(1, 2, 5))
+    plain_ticks(ax.yaxis, at=(1, 3))
 
 
 def _of(rows: Sequence[dict[str, Any]], along: str, **chosen: Any) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from ..generators.task_updates import haar
 
 Panel = Literal["length", "strength", "samples"]
 Control = Literal["shared task", "other inputs", "none", "with the factor", "half of the samples shared"]
+Case = Literal["drawn", "worst"]
 M, D = 12, 10
 TIME = 2.0  # of the run with the factor, in units of one over the mean eigenvalue of Sigma
 STEPS = 200  # of the midpoint rule for a run
@@ -34,7 +35,7 @@ class Cell:
         control: shared task; or other inputs than the run's, no control, one that has the factor as well, one that
             shares half of its samples: outside the statement, or without what it buys.
         kappa: its length over that of the run.
-        worst: the inputs (length) or the task (strength) that leave most; else drawn.
+        case: drawn inputs (length) or task (strength), or the worst, which leave most.
         task: ‖T‖ over beta.
         n: samples of each run.
     """
@@ -42,12 +43,12 @@ class Cell:
     panel: str
     control: str = "shared task"
     kappa: float = 0.5
-    worst: bool = False
+    case: str = "drawn"
     task: float = 0.0
     n: int = 0
 
     def __post_init__(self) -> None:
-        require_known(self, panel=get_args(Panel), control=get_args(Control))
+        require_known(self, panel=get_args(Panel), control=get_args(Control), case=get_args(Case))
         require_not_negative(self, "kappa", "task")
         if self.kappa > 1 or (self.panel == "samples") != (self.n > D + 1):
             raise InputError(f"kappa must be at most 1 and n above {D + 1} for samples, got {self.kappa} and {self.n}")
@@ -62,7 +63,7 @@ class Cell:
 def cells(quick: bool) -> list[Cell]:
     """Lengths from no control to one of the same length; tasks from a tenth of the factor up; 15 to 200 samples."""
     lengths, skip = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0), 3 if quick else 1
-    found = [Cell("length", kappa=k, worst=worst) for worst in (True, False) for k in lengths[::skip]]
+    found = [Cell("length", kappa=k, case=case) for case in get_args(Case) for k in lengths[::skip]]
     found += [Cell("length", "other inputs", k) for k in lengths[::skip]]
     for control in ("none", "shared task", "with the factor"):
         kappa = 1.0 if control == "with the factor" else 0.5
@@ -70,7 +71,7 @@ def cells(quick: bool) -> list[Cell]:
             one = Cell("strength", control, kappa, task=x)
             found.append(one)
             if control != "with the factor" and x * one.left < 0.5:
-                found.append(Cell("strength", control, kappa, worst=True, task=x))
+                found.append(Cell("strength", control, kappa, case="worst", task=x))
     sizes = (15, 20, 30, 50, 80, 120, 200)[::skip]
     return found + [Cell("samples", c, n=n) for c in ("shared task", "half of the samples shared") for n in sizes]
 
@@ -95,7 +96,7 @@ def _left(cell: Cell, rng: np.random.Generator) -> float:
     T = rng.standard_normal((M, D))
     T = T / linalg.spectral_norm(T)
     Sigma, Sigma0 = _inputs(rng), _inputs(rng)
-    if cell.worst:  # all inputs are learned at the pace at which this control leaves most
+    if cell.case == "worst":  # all inputs are learned at the pace at which this control leaves most
         Sigma = np.eye(D) * (-np.log(cell.kappa) / (1 - cell.kappa) if cell.kappa < 1 else 1.0) / TIME
     control = _run(T, Sigma0 if cell.control == "other inputs" else Sigma, cell.kappa * TIME)
     return float(linalg.spectral_norm(_run(T, Sigma, TIME) - control))
@@ -113,7 +114,7 @@ def _sine(cell: Cell, rng: np.random.Generator) -> float:
     factor = np.outer(left[:, 0], right[:, 0])
     T = rng.standard_normal((M, D))
     T = T / linalg.spectral_norm(T)
-    if cell.worst:  # turns û furthest at what the control leaves of it
+    if cell.case == "worst":  # turns û furthest at what the control leaves of it
         s = 2 * cell.task * cell.left
         T = left @ np.array([[-s, np.sqrt(1 - s * s)], [np.sqrt(1 - s * s), s]]) @ right.T
     seen = _run(cell.task * T + factor, eye, TIME)
@@ -143,13 +144,13 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     if cell.panel == "length":
         k = cell.kappa
         bound = (1 - k) * k ** (k / (1 - k)) if k < 1 else 0.0
-        return {"left": Prediction(bound, "~" if not inside else "=" if cell.worst else "<=", 1e-3)}
+        return {"left": Prediction(bound, "~" if not inside else "=" if cell.case == "worst" else "<=", 1e-3)}
     if cell.panel == "samples":
         return {"energy": Prediction(2 * D / (cell.n - D - 1), "=" if inside else "~")}
     rho = cell.task * cell.left
     if not inside or rho >= 0.5:
         return {}
-    return {"sine": Prediction(float(np.sin(0.5 * np.arcsin(2 * rho))), "=" if cell.worst else "<=", 1e-3)}
+    return {"sine": Prediction(float(np.sin(0.5 * np.arcsin(2 * rho))), "=" if cell.case == "worst" else "<=", 1e-3)}
 
 
 EXPERIMENT = Experiment(

@@ -26,8 +26,8 @@ def rows(cells, trials: int = 6) -> list[dict]:
 
 
 def test_control_contrast_runs_meet_the_law():
-    worst = [replace(c, worst=True, kappa=k) for c in (LENGTH, STRENGTH) for k in (0.3, 0.5)]
-    found = rows([*worst, LENGTH, STRENGTH, Cell("strength", "none", task=0.4, worst=True)])
+    worst = [replace(c, case="worst", kappa=k) for c in (LENGTH, STRENGTH) for k in (0.3, 0.5)]
+    found = rows([*worst, LENGTH, STRENGTH, Cell("strength", "none", task=0.4, case="worst")])
     held = agreement([*found, *rows([SAMPLES], 40)])
     assert (held.violations, held.compared) == (0, len(found) + 1)
     wrong = agreement(r | {"theory": 0.9 * r["theory"]} for r in found if r["relation"] == "=")
@@ -49,7 +49,9 @@ def test_control_contrast_shared_samples_leave_less_than_the_law_of_independent_
     assert mean(replace(SAMPLES, control="half of the samples shared"), 20) < 0.75 * mean(SAMPLES, 20)
 
 
-@pytest.mark.parametrize("change", [{"panel": "x"}, {"control": "x"}, {"kappa": 1.5}, {"task": -1.0}, {"n": 20}])
+@pytest.mark.parametrize(
+    "change", [{"panel": "x"}, {"control": "x"}, {"case": "x"}, {"kappa": 1.5}, {"task": -1.0}, {"n": 20}]
+)
 def test_control_contrast_refuses_settings_that_make_no_cell(change):
     with pytest.raises(InputError):
         replace(STRENGTH, **change)
