@@ -105,7 +105,8 @@ def show_statement(statement: Statement[Any], out: Console, *, seed: int = 0) ->
     outcome = verify(statement, seed=seed)
     out.print("\nchecks", style="bold")
     for line in found(statement, outcome):
-        out.print(Text(textwrap.fill("  " + line, min(out.width, 100), subsequent_indent="    ", break_on_hyphens=False)))
+        width = min(out.width, 100)
+        out.print(Text(textwrap.fill(f"  {line}", width, subsequent_indent="    ", break_on_hyphens=False)))
     for failure in outcome.failures:
         out.print(Text(f"  FAILED {failure}", style="bold red"))
     rng = np.random.default_rng(seed)

@@ -102,9 +102,10 @@ class Decided:
 def decide(statement: Statement[Any]) -> Decided | None:
     """Every core of the statement; None where it has none or z3 is not installed.
 
-    A core is decided if the negated claim is unsatisfiable, but not without the premises. Each false variant must be
-    satisfiable, and the model, made an instance, must satisfy the assumptions and the claim and violate the variant in
-    floating point. A question that is not answered within ``STEPS`` is not decided.
+    A core is decided if the negated claim is unsatisfiable, but not without the premises, and, where it is an
+    inequality, not as a strict one: a weaker conclusion than the proof's is never an equality. Each false variant
+    must be satisfiable, and the model, made an instance, must satisfy the assumptions and the claim and violate the
+    variant in floating point. A question that is not answered within ``STEPS`` is not decided.
     """
     module = decided(statement.key) if find_spec("z3") else None
     if module is None:
@@ -130,6 +131,7 @@ def _questions(statement: Statement[Any], core: Core[Any]) -> tuple[list[str], i
     wrong = [] if answer == "unsat" else [f"the claim is not decided, {answer}"]
     if _ask((), core.conclusion)[0] != "sat":
         wrong.append("the conclusion holds without the premises")
+    wrong += _weaker(core, statement.claims[core.of].relation)
     if not core.false:
         wrong.append("no false variant is asked")
     for name, conclusion in core.false.items():
@@ -150,6 +152,28 @@ def _questions(statement: Statement[Any], core: Core[Any]) -> tuple[list[str], i
         elif _holds(statement.variants[name], instance):
             wrong.append(f"the model of {name!r} does not violate it in numbers")
     return wrong, steps
+
+
+def _weaker(core: Core[Any], relation: str) -> list[str]:
+    """Whether the conclusion says less than the premises and the claim do."""
+    inequalities = _inequalities(core.conclusion)
+    if inequalities and relation == "=":
+        return ["an equality is asked as an inequality"]
+    slack = [strict for strict in inequalities if _ask(core.premises, strict)[0] != "sat"]
+    return ["the conclusion is never an equality: it says less than the premises do"] * bool(slack)
+
+
+def _inequalities(conclusion: z3.BoolRef) -> list[z3.BoolRef]:
+    """The strict forms of the inequalities that it consists of."""
+    import z3
+
+    kind = conclusion.decl().kind()
+    if kind == z3.Z3_OP_AND:
+        return [strict for part in conclusion.children() for strict in _inequalities(part)]
+    if kind not in (z3.Z3_OP_LE, z3.Z3_OP_GE):
+        return []
+    left, right = conclusion.children()
+    return [left < right if kind == z3.Z3_OP_LE else left > right]
 
 
 def _holds(claim: Claim[Any], instance: Any) -> bool:

@@ -85,6 +85,18 @@ def test_a_core_with_a_false_conclusion_is_red(monkeypatch, key):
     assert found.sizes == ()
 
 
+def test_a_conclusion_weaker_than_the_proof_s_is_red(monkeypatch):
+    """2 p² >= 1, where 1 + √(1 − 4 rho²) is proved."""
+    found = _asked(monkeypatch, "prior-angle", conclusion=2 * z3.Real("p") ** 2 >= 1)
+    assert "both angles: the conclusion is never an equality: it says less than the premises do" in found.failures
+
+
+def test_an_equality_asked_as_an_inequality_is_red(monkeypatch):
+    left, right = _cores("ablation-cost")[0].conclusion.children()
+    found = _asked(monkeypatch, "ablation-cost", conclusion=left <= right)
+    assert any("an equality is asked as an inequality" in words for words in found.failures)
+
+
 def test_premises_that_contradict_each_other_are_red(monkeypatch):
     core = _cores("prior-angle")[0]
     found = _asked(monkeypatch, "prior-angle", premises=(*core.premises, z3.Real("p") > 2))
