@@ -142,7 +142,7 @@ def estimate(slack: float, words: str = "five standard errors") -> dict[str, Cla
     return {"estimate": Claim("=", sides, slack=words)}
 
 
-# whatever has no assumptions
+# for statements without assumptions
 FREE: dict[str, Any] = {"assumptions": {}, "violators": {}, "text": "", "search": None}
 
 FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
@@ -211,10 +211,14 @@ FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
     ),
     "search that stays where it starts": (
         lambda: sound(search=searched(lambda z: cosine(z.detach()) + 0 * z.sum())),
-        "attained: the search reaches only 0.",
+        "attained: the search reaches only ",
     ),
     "extremal of NaN": (
-        lambda: sound(extremal=lambda rng: Pair(alike(rng).x, alike(rng).x * np.nan), **FREE),
+        lambda: sound(
+            draw=lambda rng: replace(i := draw(rng), y=i.y / 1.1),
+            extremal=lambda rng: replace(i := alike(rng), y=np.nan * i.y),
+            **FREE,
+        ),
         "attained: bound has no ratio, [nan]",
     ),
     "search whose instance is the extremal one": (
