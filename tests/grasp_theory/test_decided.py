@@ -73,7 +73,7 @@ def test_no_conclusion_is_one_of_its_premises(key):
 
 def test_a_conclusion_that_holds_without_premises_is_red(monkeypatch):
     found = _asked(monkeypatch, "prior-angle", conclusion=z3.Real("p") ** 2 >= 0)
-    assert found.failures == ["both angles: the conclusion holds without the premises"]
+    assert "both angles: the conclusion holds without the premises" in found.failures
 
 
 @pytest.mark.slow

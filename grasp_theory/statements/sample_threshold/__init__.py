@@ -188,13 +188,13 @@ def claim(column: int, limit: Callable[[Instance], float]) -> Claim[Instance]:
     return Claim("=", sides, slack=SLACK)
 
 
-def interpolating(width: Callable[[Instance], int]) -> Claim[Instance]:
-    """⟨û,u⟩² of dW Xᵀ at n < d against white noise so wide."""
+def interpolating(sizes: Callable[[Instance], tuple[int, int]]) -> Claim[Instance]:
+    """⟨û,u⟩² of dW Xᵀ at n < d against white noise of these sizes."""
 
     def sides(i: Instance) -> Sides:
         n, beta = i.few
         ratio = beta * np.sqrt(n) / critical_strength(i.m, n, s=i.s)
-        limit = spike(beta * np.sqrt(n), i.m, width(i), s=i.s).left
+        limit = spike(beta * np.sqrt(n), *sizes(i), s=i.s).left
         return average(i.interpolated, limit, finite_size(min(i.m, n), ratio))
 
     return Claim("=", sides, slack=SLACK)
@@ -252,7 +252,7 @@ STATEMENT = Statement(
         "raw left": claim(0, lambda i: i.raw[0]),
         "raw right": claim(1, lambda i: i.raw[1]),
         "whitened left": claim(2, lambda i: spike(i.beta * np.sqrt(i.n), i.m, min(i.n, i.d), s=i.s).left),
-        "whitened left, n < d": interpolating(lambda i: i.few[0]),
+        "whitened left, n < d": interpolating(lambda i: (i.m, i.few[0])),
         "raw border": Claim("=", lambda i: Sides.exact(i.border, anisotropic_law(i.s**2 / i.spectrum, i.m, i.beta)[2])),
         "raw n_c": expansion(lambda beta, m, d, s: sample_threshold(beta, m, d, s=s)),
         "whitened n_c": white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s, whitened=True)),
