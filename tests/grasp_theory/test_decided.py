@@ -91,6 +91,21 @@ def test_a_conclusion_weaker_than_the_proof_s_is_red(monkeypatch):
     assert "both angles: the conclusion is never an equality: it says less than the premises do" in found.failures
 
 
+def test_every_inequality_with_room_is_red(monkeypatch):
+    """Each core's conclusion with a thousandth more room: no longer attained, or not known to be within these steps."""
+    monkeypatch.setattr(derivations, "STEPS", 100_000)
+    tried = set()
+    for key in KEYS:
+        core = next((c for c in _cores(key) if c.conclusion.decl().kind() in (z3.Z3_OP_LE, z3.Z3_OP_GE)), None)
+        if core is not None:
+            left, right = core.conclusion.children()
+            up = core.conclusion.decl().kind() == z3.Z3_OP_LE
+            weak = left <= right + z3.Q(1, 1000) if up else left >= right - z3.Q(1, 1000)
+            assert derivations._weaker(replace(core, conclusion=weak), "<="), core.name
+            tried.add(key)
+    assert len(tried) >= LEAST
+
+
 def test_an_equality_asked_as_an_inequality_is_red(monkeypatch):
     left, right = _cores("ablation-cost")[0].conclusion.children()
     found = _asked(monkeypatch, "ablation-cost", conclusion=left <= right)
