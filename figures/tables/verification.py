@@ -38,6 +38,9 @@ LEGEND = {
 ALWAYS = {"draw": "h", "slack": "h"}  # failures that count under another letter
 
 
+NEGATED = {"=": "≠", "<=": ">", ">=": "<"}
+
+
 def show_outcomes(outcomes: Sequence[Outcome], out: Console) -> None:
     """One row each with the law; the legend and failures in words below."""
     rows = [[o.key, f"{law} ({basis})" if law else basis, _letters(o)] for o, law, basis in _laws(outcomes)]
@@ -48,7 +51,8 @@ def show_outcomes(outcomes: Sequence[Outcome], out: Console) -> None:
     sizes = [o for o in outcomes if o.decided is not None]
     if sizes:
         seconds = sum(o.decided.seconds for o in sizes if o.decided is not None)
-        out.print(f"\ndecided ({seconds:.1f} s of z3):")
+        steps = max(o.decided.steps for o in sizes if o.decided is not None)
+        out.print(f"\ndecided ({seconds:.1f} s of z3, at most {steps} of its steps for a question):")
         for o in sizes:
             if o.decided is not None:
                 cores = f"{len(o.decided.sizes)} of {o.decided.cores}"
@@ -101,7 +105,8 @@ def show_statement(statement: Statement[Any], out: Console) -> None:
     outcome = verify(statement)
     out.print("\nchecks", style="bold")
     for line in found(statement, outcome):
-        out.print(f"  {line}", highlight=False)
+        width = min(out.width, 100)
+        out.print(Text(textwrap.fill(f"  {line}", width, subsequent_indent="    ", break_on_hyphens=False)))
     for failure in outcome.failures:
         out.print(Text(f"  FAILED {failure}", style="bold red"))
     rng = np.random.default_rng(0)
@@ -145,7 +150,7 @@ def found(statement: Statement[Any], o: Outcome) -> Iterator[str]:
         yield f"attained: measured/bound reaches {o.best_ratio:.6f} by {how}, no more"
     if o.needed is not None:
         yield f"needed: {o.needed[0]} of {o.needed[1]} assumptions, each by instances that break it alone"
-    yield f"false variants: {o.variants[0]} of {o.variants[1]} refuted, the last after {o.variant_draws} draws"
+    yield f"false variants: {o.variants[0]} of {o.variants[1]} refuted, the last by draw {o.variant_draws}"
     if o.derived is not None:
         yield f"derived: {o.derived[0]} of {o.derived[1]} identities by sympy"
     if o.route is not None and statement.route is not None:
@@ -155,7 +160,7 @@ def found(statement: Statement[Any], o: Outcome) -> Iterator[str]:
     if o.decided is not None:
         sizes = ", ".join(dict.fromkeys(o.decided.sizes)) or "none"
         counts = f"{len(o.decided.sizes)} of {o.decided.cores} cores ({sizes}), {o.decided.refuted} false ones refuted"
-        yield f"decided: {counts} in {o.decided.seconds:.2f} s"
+        yield f"decided: {counts}, {o.decided.steps} steps of z3 for the longest question"
     if o.formal is not None:
         told = coverage(statement.key)
         parts = "" if told.whole else f"; not covered: {told.missing.rstrip('.')}"
@@ -166,7 +171,7 @@ def _show_violator(statement: Statement[Any], name: str, instance: Any, out: Con
     out.print(f"\nwithout {name!r}", style="bold")
     for key, claim in statement.claims.items():
         if claim.refuted_by(instance):
-            out.print(f"  {key} fails: {_sides(claim.sides(instance), claim.relation)}", highlight=False)
+            out.print(f"  {key} fails: {_sides(claim.sides(instance), NEGATED[claim.relation])}", highlight=False)
 
 
 def _show_variant(statement: Statement[Any], extremal: Any, rng: np.random.Generator, out: Console) -> None:
@@ -209,4 +214,4 @@ def _number(value: Any) -> str:
         return f"{kind} of {shape}, length {np.linalg.norm(value):.4g}"
     if isinstance(value, bool | str):
         return str(value)
-    return f"{value:.6g}" if isinstance(value, int | float) else ""
+    return str(value) if isinstance(value, int) else f"{value:.6g}" if isinstance(value, float) else ""

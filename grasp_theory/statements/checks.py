@@ -21,7 +21,7 @@ from .registry import find
 from .routes import differences
 from .search import largest_ratio, value_at
 from .statement import ROUNDING, Border, Claim, Search, Sides, Statement
-from .variety import unvaried
+from .variety import shapes, unvaried
 
 ATTAINED = 0.999  # a tight claim must reach this
 EXCEEDED = 1 + 1e-9  # and never this
@@ -93,6 +93,8 @@ def check_draws(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -
     else:
         same = {name: words for name, words in unvaried(inside).items() if name not in statement.fixed}
         outcome.failures += [f"draw: {name} is {words} on every draw" for name, words in same.items()]
+        if len({shapes(instance) for instance in inside} - {()}) == 1:
+            outcome.failures.append("draw: all arrays have the same sizes on every draw")
     return inside
 
 
@@ -131,7 +133,10 @@ def check_holds(statement: Statement[Any], found: list[dict[str, Sides]], outcom
 
 
 def check_borders(statement: Statement[Any], drawn: list[Any], outcome: Outcome) -> None:
-    """*borders*: draws come within 20% of each on both sides, and a claim fails just outside a sharp one."""
+    """*borders*: draws come within 20% of each on both sides, and a claim fails just outside a sharp one.
+
+    Where no draw is further inside than that, the distance is in another unit than the distance from the border.
+    """
     borders = {name: a for name, a in statement.assumptions.items() if isinstance(a, Border)}
     margins = {**{name: border.margin for name, border in borders.items()}, **statement.regimes}
     if not margins:
@@ -144,6 +149,8 @@ def check_borders(statement: Statement[Any], drawn: list[Any], outcome: Outcome)
         if not all(sides):
             where = "outside" if sides[1] else "inside" if sides[0] else "either side of"
             outcome.failures.append(f"borders: no draw is within {100 * NEAR:.0f}%, {where} {name!r}")
+        elif not np.any(distance > NEAR):
+            outcome.failures.append(f"borders: no draw is further than {100 * NEAR:.0f}% inside {name!r}")
         elif name in borders and borders[name].sharp:
             beyond = [i for i, far in zip(drawn, distance, strict=True) if -NEAR < far <= 0]
             alone = [i for i in beyond if statement.broken(i) == [name]]
@@ -192,12 +199,16 @@ def check_attained(statement: Statement[Any], rng: np.random.Generator, outcome:
     if statement.search is not None:
         found = _searched(statement, statement.search, outcome, deep=deep, seed=int(rng.integers(2**31)))
         ratios.setdefault(statement.search.of, []).append(found)
+        if statement.claims[statement.search.of].tight and not found >= ATTAINED:
+            outcome.failures.append(f"attained: the search reaches only {found:.6f} of {statement.search.of}")
     for name, values in ratios.items():
         best = max(values, default=0.0)
         outcome.best_ratio = best if outcome.best_ratio is None else min(outcome.best_ratio, best)
-        if best > EXCEEDED:
+        if not np.isfinite(values).all():
+            outcome.failures.append(f"attained: {name} has no ratio, {values}")
+        elif best > EXCEEDED:
             outcome.failures.append(f"attained: {name} is exceeded, ratio {best:.12f}")
-        if statement.claims[name].tight and best < ATTAINED:
+        elif statement.claims[name].tight and best < ATTAINED:
             outcome.failures.append(f"attained: {name} reaches only {best:.6f} of its bound")
 
 
@@ -256,12 +267,13 @@ def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Gen
         outcome.failures.append(f"needed: the text {' and '.join(words)}")
     if not statement.assumptions:
         return
-    shown = 0
+    shown, beyond = 0, []
     for name in statement.assumptions:
         if name not in statement.violators:
             outcome.failures.append(f"needed: no violator of {name!r}")
             continue
         instances = [statement.violators[name](rng) for _ in range(VIOLATIONS)]
+        beyond += instances
         wrong = next((b for b in map(statement.broken, instances) if b != [name]), None)
         if wrong is not None:
             outcome.failures.append(f"needed: the violator of {name!r} breaks {wrong or 'nothing'}")
@@ -276,6 +288,8 @@ def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Gen
         survives = not any(claim.refuted_by(i) for i in refused for claim in statement.claims.values())
         if refused and survives and len(refused) >= VIOLATIONS:
             outcome.failures.append(f"needed: every claim survives on the {len(refused)} draws that {name!r} refuses")
+    still = statement.fixed & set(unvaried([*drawn, *beyond]))
+    outcome.failures += [f"needed: {name} is fixed, and no violator changes it" for name in sorted(still)]
     outcome.needed = shown, len(statement.assumptions)
 
 

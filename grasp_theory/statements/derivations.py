@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import z3
 
 AGREE = 1e-6  # a twin's numbers against the claim's, relative to the scale of its sides
-TIMEOUT = 120  # seconds for one question, by the clock: most take less than one, but the machine may be busy
+STEPS = 10_000_000  # of z3 for one question, eight times what the longest takes; its own count, whatever the load
+TIMEOUT = 600  # seconds, only so that a question that z3 does not count is given up too
 CLAIMS = Path(__file__).parent / "statement.py"
 
 
@@ -88,11 +89,12 @@ class Core(Generic[I]):
 
 @dataclass
 class Decided:
-    """sizes of the cores that are decided / all cores; seconds for all questions; what is wrong, in words."""
+    """sizes of the cores that are decided / all cores; z3's steps for the longest question; seconds; what is wrong."""
 
     sizes: tuple[str, ...] = ()
     cores: int = 0
     refuted: int = 0
+    steps: int = field(default=0, compare=False)
     seconds: float = field(default=0.0, compare=False)
     failures: list[str] = field(default_factory=list)
 
@@ -100,9 +102,10 @@ class Decided:
 def decide(statement: Statement[Any]) -> Decided | None:
     """Every core of the statement; None where it has none or z3 is not installed.
 
-    A core is decided if the negated claim is unsatisfiable, but not without the premises. Each false variant must be
-    satisfiable, and the model, made an instance, must satisfy the assumptions and the claim and violate the variant in
-    floating point. A question that is not answered in time is not decided.
+    A core is decided if the negated claim is unsatisfiable, but not without the premises, and, where it is an
+    inequality, not as a strict one: a weaker conclusion than the proof's is never an equality. Each false variant
+    must be satisfiable, and the model, made an instance, must satisfy the assumptions and the claim and violate the
+    variant in floating point. A question that is not answered within ``STEPS`` is not decided.
     """
     module = decided(statement.key) if find_spec("z3") else None
     if module is None:
@@ -110,7 +113,8 @@ def decide(statement: Statement[Any]) -> Decided | None:
     found, started = Decided(), time.perf_counter()
     for core in module.cores():
         found.cores += 1
-        wrong = _questions(statement, core)
+        wrong, steps = _questions(statement, core)
+        found.steps = max(found.steps, steps)
         found.failures += [f"{core.name}: {words}" for words in wrong]
         if not wrong:
             found.sizes += (core.size,)
@@ -121,18 +125,21 @@ def decide(statement: Statement[Any]) -> Decided | None:
     return found
 
 
-def _questions(statement: Statement[Any], core: Core[Any]) -> list[str]:
-    answer, _ = _ask(core.premises, core.conclusion)
+def _questions(statement: Statement[Any], core: Core[Any]) -> tuple[list[str], int]:
+    """What is wrong, and the steps of the longest question."""
+    answer, _, steps = _ask(core.premises, core.conclusion)
     wrong = [] if answer == "unsat" else [f"the claim is not decided, {answer}"]
     if _ask((), core.conclusion)[0] != "sat":
         wrong.append("the conclusion holds without the premises")
+    wrong += _weaker(core, statement.claims[core.of].relation)
     if not core.false:
         wrong.append("no false variant is asked")
     for name, conclusion in core.false.items():
         if name not in statement.variants:
             wrong.append(f"{name!r} is no false variant of the statement")
             continue
-        answer, values = _ask(core.premises, conclusion)
+        answer, values, taken = _ask(core.premises, conclusion)
+        steps = max(steps, taken)
         if answer != "sat":
             wrong.append(f"the false variant {name!r} is not refuted, {answer}")
             continue
@@ -144,7 +151,29 @@ def _questions(statement: Statement[Any], core: Core[Any]) -> list[str]:
             wrong.append(f"the model that refutes {name!r} violates {core.of} too")
         elif _holds(statement.variants[name], instance):
             wrong.append(f"the model of {name!r} does not violate it in numbers")
-    return wrong
+    return wrong, steps
+
+
+def _weaker(core: Core[Any], relation: str) -> list[str]:
+    """Whether the conclusion says less than the premises and the claim do."""
+    inequalities = _inequalities(core.conclusion)
+    if inequalities and relation == "=":
+        return ["an equality is asked as an inequality"]
+    slack = [strict for strict in inequalities if _ask(core.premises, strict)[0] != "sat"]
+    return ["the conclusion is never an equality: it says less than the premises do"] * bool(slack)
+
+
+def _inequalities(conclusion: z3.BoolRef) -> list[z3.BoolRef]:
+    """The strict forms of the inequalities that it consists of."""
+    import z3
+
+    kind = conclusion.decl().kind()
+    if kind == z3.Z3_OP_AND:
+        return [strict for part in conclusion.children() for strict in _inequalities(part)]
+    if kind not in (z3.Z3_OP_LE, z3.Z3_OP_GE):
+        return []
+    left, right = conclusion.children()
+    return [left < right if kind == z3.Z3_OP_LE else left > right]
 
 
 def _holds(claim: Claim[Any], instance: Any) -> bool:
@@ -152,20 +181,30 @@ def _holds(claim: Claim[Any], instance: Any) -> bool:
     return not claim.sides(instance).finite or claim.holds(instance)
 
 
-def _ask(premises: tuple[z3.BoolRef, ...], conclusion: z3.BoolRef) -> tuple[str, dict[str, float]]:
-    """("unsat", "sat" or "unknown" with its reason; the values of the model's unknowns by name)."""
+def _ask(premises: tuple[z3.BoolRef, ...], conclusion: z3.BoolRef) -> tuple[str, dict[str, float], int]:
+    """("unsat", "sat" or "unknown" with its reason; the values of the model's unknowns by name; z3's steps)."""
     import z3
 
     solver = z3.SolverFor("QF_NRA")
     solver.set("timeout", 1000 * TIMEOUT)
+    solver.set("rlimit", STEPS)
     solver.add(*premises, z3.Not(conclusion))
+    before = _counted(solver)
     answer = solver.check()
+    steps = _counted(solver) - before
     if answer == z3.unknown:
-        return f"unknown ({solver.reason_unknown()})", {}
+        return f"unknown ({solver.reason_unknown()})", {}, steps
     if answer == z3.unsat:
-        return "unsat", {}
+        return "unsat", {}, steps
     model = solver.model()
-    return "sat", {symbol.name(): _number(model[symbol]) for symbol in model.decls() if not symbol.arity()}
+    values = {symbol.name(): _number(model[symbol]) for symbol in model.decls() if not symbol.arity()}
+    return "sat", values, steps
+
+
+def _counted(solver: Any) -> int:
+    """z3's steps since it was loaded."""
+    found = solver.statistics()
+    return int(found.get_key_value("rlimit count")) if "rlimit count" in found.keys() else 0  # noqa: SIM118
 
 
 def _number(value: Any) -> float:

@@ -21,6 +21,11 @@ def unvaried(instances: list[Any]) -> dict[str, str]:
     return {name: words.pop() or "" for name, words in seen.items() if len(words) == 1 and None not in words}
 
 
+def shapes(instance: Any) -> tuple[tuple[int, ...], ...]:
+    """Of the arrays that an instance and its records hold."""
+    return tuple(value.shape for _, value in _parts(instance) if isinstance(value, np.ndarray))
+
+
 def _parts(record: Any, within: str = "") -> Iterator[tuple[str, Any]]:
     for field in fields(record):
         value = getattr(record, field.name)

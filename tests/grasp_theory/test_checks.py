@@ -48,7 +48,7 @@ def test_thresholds_of_the_checks_are_these():
     assert (checks.ATTAINED, checks.EXCEEDED, checks.USED, checks.SCALED) == (0.999, 1 + 1e-9, 0.1, 1e-3)
     assert (checks.MAX_REJECTED, checks.NEAR, checks.DISTINCT) == (0.9, 0.2, 0.9)
     assert (checks.FEWEST, checks.VIOLATIONS, checks.TWINS, checks.ROUTED, checks.STARTS) == (6, 3, 5, 25, 2)
-    assert (checks.ROUNDING, derivations.AGREE, derivations.TIMEOUT) == (1e-9, 1e-6, 120)
+    assert (checks.ROUNDING, derivations.AGREE, derivations.STEPS) == (1e-9, 1e-6, 10_000_000)
     assert (rates.WIDEST, rates.SPAN, rates.LINE, rates.STRAIGHT) == (0.2, 4, 0.25, 1e-9)
     assert (routes.ACCURATE, routes.FEW) == (0.01, 3)
 
@@ -64,7 +64,7 @@ def test_checks_without_assumptions_need_no_violator():
         sound(
             **{**NO_BOUND, "variants": sound().variants},
             claims={"bound": at_most(1.0)},
-            draw=lambda rng: Pair(draw(rng).x, draw(rng).x),
+            draw=lambda rng: Pair(x := draw(rng).x, np.roll(x, 1)),
         )
     )
     assert (outcome.needed, outcome.failures) == (None, [])

@@ -28,17 +28,33 @@ class Pair:
 
 
 def draw(rng: np.random.Generator) -> Pair:
-    """Nearly parallel half of the time, of length 1 or up to 10% longer."""
-    x, y = rotation(rng, SIZE, 1)[:, 0], rotation(rng, SIZE, 1)[:, 0]
+    """Of three to five entries, nearly parallel half of the time, of length 1 or ¾, or y of up to 10% more."""
+    size = int(rng.integers(3, 6))
+    x, y = (rotation(rng, size, 1)[:, 0] for _ in range(2))
     if rng.random() < 0.5:
         y = x + 0.05 * y
         y = y / np.linalg.norm(y)
+    if rng.random() < 0.15:
+        return Pair(0.75 * x, 0.75 * y)
     return Pair(x, y * (1 if rng.random() < 0.7 else rng.uniform(1.05, 1.1)))
+
+
+@dataclass(frozen=True, eq=False)
+class Knobbed(Pair):
+    """With a number that no claim asks for."""
+
+    knob: float
+
+
+def of_four(rng: np.random.Generator) -> Pair:
+    while len((i := draw(rng)).x) != SIZE:
+        pass
+    return i
 
 
 def alike(rng: np.random.Generator) -> Pair:
     x = draw(rng).x
-    return Pair(x, x)
+    return Pair(x / np.linalg.norm(x), x / np.linalg.norm(x))
 
 
 def long(rng: np.random.Generator) -> Pair:
@@ -126,12 +142,15 @@ def estimate(slack: float, words: str = "five standard errors") -> dict[str, Cla
     return {"estimate": Claim("=", sides, slack=words)}
 
 
+# for statements without assumptions
+FREE: dict[str, Any] = {"assumptions": {}, "violators": {}, "text": "", "search": None}
+
 FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
     "draws outside": (lambda: sound(draw=long), "draw: 100% of the draws are outside the assumptions"),
     "false claim": (lambda: sound(claims={"bound": at_most(-1.5)}, search=None), "holds: bound is violated, Sides("),
     "the same draw": (lambda: sound(draw=lambda _: alike(np.random.default_rng(0))), "holds: 50 draws are 1 instances"),
     "draws far from the border": (
-        lambda: sound(draw=lambda rng: replace(draw(rng), y=0.7 * rotation(rng, SIZE, 1)[:, 0])),
+        lambda: sound(draw=lambda rng: replace(i := draw(rng), y=0.7 * np.roll(i.x, 1))),
         "borders: no draw is within 20%, outside 'unit length'",
     ),
     "border too wide": (
@@ -141,6 +160,21 @@ FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
     "border too narrow": (
         lambda: sound(claims={"bound": at_most(2.0)}, search=None),
         "borders: every claim survives just outside 'unit length' (",
+    ),
+    "border in another unit": (
+        lambda: sound(assumptions={"unit length": Border(lambda i: 0.1 * i.margin)}),
+        "borders: no draw is further than 20% inside 'unit length'",
+    ),
+    "draws of one size": (lambda: sound(draw=of_four), "draw: all arrays have the same sizes on every draw"),
+    "fixed, whatever is assumed": (
+        lambda: sound(
+            draw=lambda rng: Knobbed(*vars(draw(rng)).values(), 0.0),
+            fixed=frozenset({"knob"}),
+            search=None,
+            violators={"unit length": lambda rng: Knobbed(*vars(long(rng)).values(), 0.0)},
+            extremal=lambda rng: Knobbed(*vars(alike(rng)).values(), 0.0),
+        ),
+        "needed: knob is fixed, and no violator changes it",
     ),
     "regime not approached": (
         lambda: sound(regimes={"long": lambda i: float(i.y @ i.y) - 3}),
@@ -175,6 +209,18 @@ FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
         lambda: sound(claims={"bound": at_most(1.0)}, search=None),
         "attained: bound reaches its bound and is not said to be tight",
     ),
+    "search that stays where it starts": (
+        lambda: sound(search=searched(lambda z: cosine(z.detach()) + 0 * z.sum())),
+        "attained: the search reaches only ",
+    ),
+    "extremal of NaN": (
+        lambda: sound(
+            draw=lambda rng: replace(i := draw(rng), y=i.y / 1.1),
+            extremal=lambda rng: replace(i := alike(rng), y=np.nan * i.y),
+            **FREE,
+        ),
+        "attained: bound has no ratio, [nan]",
+    ),
     "search whose instance is the extremal one": (
         lambda: sound(
             search=replace(searched(lambda z: 1 + 0 * z.sum()), instance=lambda _: alike(np.random.default_rng(0)))
@@ -186,11 +232,11 @@ FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
         "needed: the violator of 'unit length' breaks nothing",
     ),
     "violator without effect": (
-        lambda: sound(violators={"unit length": lambda rng: Pair(draw(rng).x, 3 * np.eye(SIZE)[0] - 1e-9)}),
+        lambda: sound(violators={"unit length": lambda rng: Pair(x := draw(rng).x, 3 * np.eye(len(x))[0] - 1e-9)}),
         "needed: every claim survives without 'unit length'",
     ),
     "violator of NaN": (
-        lambda: sound(violators={"unit length": lambda rng: Pair(draw(rng).x * np.nan, 3 * draw(rng).x)}),
+        lambda: sound(violators={"unit length": lambda rng: Pair((x := draw(rng).x) * np.nan, 3 * x)}),
         "needed: every claim survives without 'unit length'",
     ),
     "no violator": (lambda: sound(violators={}), "needed: no violator of 'unit length'"),

@@ -9,8 +9,8 @@ the ablation also hides the pretrained response W0 v from the model, which learn
     on v    A v never changes: with LoRA from B = 0, D v = scaling B A0 v at every step of plain descent or momentum.
 
 D v itself moves, as B does, from 0 to a random read of the factor, carried at deployment unless A0 is projected. B and
-A P do not depend on A0 v at all. Hence for A0 v of independent entries of mean 0 and variance s² the read has
-E‖D v‖² = s² scaling² ‖B‖_F² (and is N(0, s² scaling² B Bᵀ) given B if they are Gaussian).
+A P do not depend on A0 v at all. Hence for A0 v independent of A0 P, of uncorrelated entries of mean 0 and variance s²,
+the read has E[‖D v‖² | A0 P] = s² scaling² ‖B‖_F² (and is N(0, s² scaling² B Bᵀ) if it is Gaussian, as A0 is then).
 Excess risk ‖T v (ell − vᵀ) + (beta u + W0 v) ell + D v vᵀ‖_t². With the ablation kept at inference D v drops out and
 (W0 + D) P − W0 − T = (W0 + T) v (ell − vᵀ) + beta u ell. At Sigma_t = Sigma and D v = 0
 

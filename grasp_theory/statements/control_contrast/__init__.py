@@ -9,7 +9,8 @@ beta' v' = beta (I − E₁) v, Delta = T (E₀ − E₁) + C₁ (I − E₁) �
 
     sin ∠(û,u) = ‖P_u Delta v̂‖/ŝ <= delta/ŝ,     sin 2θ <= 2 delta/beta' for θ = ∠(û,u) and for θ = ∠(v̂,v'),
 
-whatever ‖T‖ is; and no map of the two updates (dW₁, dW₀) to a direction does better in the worst case. What it buys:
+whatever ‖T‖ is; and for m >= 2 and Sigma of rank >= 2 no map of the two updates (dW₁, dW₀) to a direction does better
+in the worst case over all of these delta and beta'. What it buys:
 
   length     ‖T (E₀ − E₁)‖ <= g(κ) ‖T‖, g = (1 − κ) κ^(κ/(1−κ)), κ = min t/max t: a control half as long leaves a
              quarter of the task at most, whatever Sigma is; g ~ (1 − κ)/e at κ → 1, and 1 without a control (κ = 0);
@@ -22,14 +23,16 @@ whatever ‖T‖ is; and no map of the two updates (dW₁, dW₀) to a direction
 Assumes: the control is free of the factor; delta < beta'/2; both runs have one Sigma; independent samples; the answer
 depends on the two updates alone.
 
-Proof (here). The flow dW' = (G − dW) Sigma, dW(0) = 0 is solved by G (I − e^(−t Sigma)); subtract. So dW₁ − dW₀ is
-one factor plus Delta: ``posterior-angle`` and ``prior-angle`` with Delta for T. *Converse*: (dW₁, dW₀) ↦
-(dW₁ − dW₀, dW₀) is a bijection, and with every dW₀ the two worlds of ``minimax-angle`` for beta', delta are possible:
-Delta₁ = −Delta₂, one difference, angle 2θ between u₁ and u₂. *Length*: ‖T f(Sigma)‖ <= ‖T‖ max |f|, and with
-y = e^(−t lambda) for the longer t, f = y^κ − y on [0, 1] is largest at y = κ^(1/(1−κ)), where it is g(κ); attained for
-the top right singular vector of T along an eigenvector with that eigenvalue. *Budget*: ‖I − E_k‖ = 1 − e^(−t_k lambda)
-and the triangle inequality; attained where all parts are multiples of one. *Sample*: the error N_k = s G_k X_k⁺ has
-rows of covariance s² (X_kX_kᵀ)⁻¹, independent ones add to s² K, and E‖G K^½‖ <= √m ‖K^½‖ + ‖K^½‖_F (Chevet). ∎
+Proof (here). The flow dW' = (G − dW) Sigma, dW(0) = 0 is solved by G (I − e^(−t Sigma)); subtract. So dW₁ − dW₀ is one
+factor plus Delta: ``posterior-angle`` and ``prior-angle`` with Delta for T. *Converse*: (dW₁, dW₀) ↦ (dW₁ − dW₀, dW₀)
+is a bijection, and with every dW₀ the two worlds of ``minimax-angle`` for beta', delta are possible, C₁ making up the
+difference, with v'₁, v'₂ = q cos θ ± q' sin θ for eigenvectors q, q' of Sigma of positive eigenvalues, so that ‖v₁‖ =
+‖v₂‖ at one beta: Delta₁ = −Delta₂, one difference, angle 2θ between u₁ and u₂. *Length*: ‖T f(Sigma)‖ <= ‖T‖ max |f|,
+and with y = e^(−t lambda) for the longer t, f = y^κ − y on [0, 1] is largest at y = κ^(1/(1−κ)), where it is g(κ);
+attained for the top right singular vector of T along an eigenvector with that eigenvalue. *Budget*: ‖I − E_k‖ = 1 −
+e^(−t_k lambda) and the triangle inequality; attained where all parts are multiples of one. *Sample*: the error N_k = s
+G_k X_k⁺ has rows of covariance s² (X_kX_kᵀ)⁻¹, independent ones add to s² K, and E‖G K^½‖ <= √m ‖K^½‖ + ‖K^½‖_F
+(Chevet). ∎
 
 A control with the factor leaves beta' less its own share; one with other inputs leaves T where the two Sigma differ; on
 the same samples the errors cancel too, which is more than two samples can: the violators.

@@ -168,8 +168,9 @@ def draw(rng: np.random.Generator) -> Instance:
     The control's content is what makes Delta so, with a shared task up to ten times the factor, or the parts are drawn.
     """
     m, d = (int(n) for n in rng.integers(2, 7, 2))
-    if rng.random() < 0.1:  # outputs far more than inputs: which of the two the sample's norm grows with
-        m, d = 16, 2
+    shape = rng.random()
+    if shape < 0.2:  # far more outputs than inputs, or fewer: which of the two the sample's norm grows with
+        m, d = (16, 2) if shape < 0.1 else (2, 16)
     beta, t1 = log_uniform(rng, 0.1, 10), log_uniform(rng, 0.3, 5)
     kappa = (1.0, rng.uniform(0.05, 0.95), rng.uniform(0.8, 1))[rng.integers(3)]
     t0 = t1 * kappa if rng.random() < 0.5 else t1 / kappa
@@ -179,7 +180,7 @@ def draw(rng: np.random.Generator) -> Instance:
     T = beta * log_uniform(rng, 0.01, 10) * rng.standard_normal((m, d))
     i = _made(rng, T, beta, Sigma, t1, t0)
     if rng.random() < 0.5:
-        return replace(i, **parts(rng, m, d, beta))
+        return replace(i, **parts(rng, i))
     strength, rho = float(np.linalg.norm(i.right)), rng.uniform(0.02, 0.53)
     Delta = rng.standard_normal((m, d))
     Delta = rho * strength * Delta / np.linalg.norm(Delta, 2)
@@ -191,10 +192,17 @@ def draw(rng: np.random.Generator) -> Instance:
     return replace(i, C0=np.linalg.solve(i.gains[1], (i.T @ (i.gains[0] - i.gains[1]) + i.C1 @ i.gains[0] - Delta).T).T)
 
 
-def parts(rng: np.random.Generator, m: int, d: int, beta: float) -> dict[str, Float[ndarray, "m d"]]:
-    """T, C₁ and C₀, some of them small: multiples of one matrix with drawn signs, or each its own, or C₁ = C₀."""
+def parts(rng: np.random.Generator, i: Instance) -> dict[str, Float[ndarray, "m d"]]:
+    """T, C₁ and C₀, some of them small: multiples of one matrix with drawn signs, or each its own, or C₁ = C₀.
+
+    Half of the time they read the input of the largest moment alone, along which contents are learned first.
+    """
+    (m, d), beta = i.T.shape, i.beta
     own = rng.random(3) * np.where(rng.random(3) < 0.5, 1, 0.003) * beta * log_uniform(rng, 0.02, 0.4)
     X = rng.standard_normal((3, m, d))
+    if rng.random() < 0.5:
+        q = np.linalg.eigh(i.Sigma)[1][:, -1]
+        X = (X @ q)[:, :, None] * q
     if rng.random() < 0.6:
         X = rng.choice([-1.0, 1.0], 3)[:, None, None] * X[0]
     if rng.random() < 0.2:
@@ -204,7 +212,10 @@ def parts(rng: np.random.Generator, m: int, d: int, beta: float) -> dict[str, Fl
 
 def _made(rng: np.random.Generator, T: ndarray, beta: float, Sigma: ndarray, t1: float, t0: float) -> Instance:
     (m, d), n = T.shape, (T.shape[1] + 3 + rng.integers(0, 40, 2)).tolist()
-    X1, X0 = (np.linalg.cholesky(Sigma) @ rng.standard_normal((d, k)) for k in n)
+    root = np.linalg.cholesky(Sigma)
+    if d > 6:  # so many and so even that no input is seen much less than another
+        n, root = [8 * d, 8 * d], np.eye(d)
+    X1, X0 = (root @ rng.standard_normal((d, k)) for k in n)
     if rng.random() < 0.3:  # one direction is hardly seen: the norm of the error is that direction's
         w = unit(rng, d)
         X1, X0 = (X - 0.95 * np.outer(w, w @ X) for X in (X1, X0))

@@ -90,6 +90,9 @@ BLIND: dict[str, Claim[Instance]] = {
     "sample norm: m K for √(m K)": sampled(
         "<=", 1, lambda i: i.samples.s * float(np.sqrt(len(i.T)) * norm(i.K) + np.sqrt(np.trace(i.K)))
     ),
+    "sample norm: inputs as one": sampled(
+        "<=", 1, lambda i: i.samples.s * float(np.sqrt(len(i.T) * norm(i.K)) + np.sqrt(norm(i.K)))
+    ),
     "sample norm: the control is free of noise": sampled(
         "<=",
         1,

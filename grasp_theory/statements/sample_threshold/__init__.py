@@ -151,12 +151,10 @@ def draw(rng: np.random.Generator) -> Instance:
         close = rng.choice([rng.uniform(0.82, 1), rng.uniform(1.06, 1.19)])
         n, beta = int(d * (close if kind == "close" else log_uniform(rng, 1.3, 5))), np.nan
     k = int(d * rng.uniform(0.25, 0.95 if rng.random() < 0.2 else 0.4))
-    few = (
-        k,
-        log_uniform(rng, *((1.35, 1.6) if rng.random() < 0.8 else (0.6, 1.3)))
-        * critical_strength(m, k, s=s)
-        / np.sqrt(k),
-    )
+    over = log_uniform(rng, *((1.35, 1.6) if rng.random() < 0.8 else (0.6, 1.3)))
+    if kind == "few inputs":  # so few samples, and beta so large, that the overlaps with u and v differ
+        k, over = int(rng.integers(48, d)), log_uniform(rng, 1.8, 2.4)
+    few = (k, over * critical_strength(m, k, s=s) / np.sqrt(k))
     i = Instance(m, d, n, float(beta), s, int(rng.integers(2**31)), few, trials=TRIALS[kind])
     if np.isnan(beta):  # both sides of the border, half of the time close to it
         span = (0.84, 1.19) if rng.random() < 0.5 else (0.5, 4) if kind == "close" else (1.35, 1.6)
@@ -190,13 +188,13 @@ def claim(column: int, limit: Callable[[Instance], float]) -> Claim[Instance]:
     return Claim("=", sides, slack=SLACK)
 
 
-def interpolating(width: Callable[[Instance], int]) -> Claim[Instance]:
-    """⟨û,u⟩² of dW Xᵀ at n < d against white noise so wide."""
+def interpolating(sizes: Callable[[Instance], tuple[int, int]]) -> Claim[Instance]:
+    """⟨û,u⟩² of dW Xᵀ at n < d against white noise of these sizes."""
 
     def sides(i: Instance) -> Sides:
         n, beta = i.few
         ratio = beta * np.sqrt(n) / critical_strength(i.m, n, s=i.s)
-        limit = spike(beta * np.sqrt(n), i.m, width(i), s=i.s).left
+        limit = spike(beta * np.sqrt(n), *sizes(i), s=i.s).left
         return average(i.interpolated, limit, finite_size(min(i.m, n), ratio))
 
     return Claim("=", sides, slack=SLACK)
@@ -254,7 +252,7 @@ STATEMENT = Statement(
         "raw left": claim(0, lambda i: i.raw[0]),
         "raw right": claim(1, lambda i: i.raw[1]),
         "whitened left": claim(2, lambda i: spike(i.beta * np.sqrt(i.n), i.m, min(i.n, i.d), s=i.s).left),
-        "whitened left, n < d": interpolating(lambda i: i.few[0]),
+        "whitened left, n < d": interpolating(lambda i: (i.m, i.few[0])),
         "raw border": Claim("=", lambda i: Sides.exact(i.border, anisotropic_law(i.s**2 / i.spectrum, i.m, i.beta)[2])),
         "raw n_c": expansion(lambda beta, m, d, s: sample_threshold(beta, m, d, s=s)),
         "whitened n_c": white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s, whitened=True)),

@@ -28,7 +28,7 @@ def _base(i: Instance) -> float:
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "whitened, n < d: noise as wide as there are inputs": interpolating(lambda i: i.d),
+    "whitened, n < d: noise as wide as there are inputs": interpolating(lambda i: (i.m, i.d)),
     "no offset": expansion(lambda beta, m, d, s: s**2 * np.sqrt(m * d) / beta**2),
     "c is 1/c": expansion(lambda beta, m, d, s: sample_threshold(beta, d, m, s=s)),
     "whitened pays the offset": white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s)),
@@ -44,6 +44,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "whitened: noise as wide as the samples are many": claim(2, lambda i: _white(i, i.n, i.n).left),
     "whitened: d samples are used up": claim(2, lambda i: _white(i, i.n - i.d).left),
     "whitened: the right overlap": claim(2, lambda i: _white(i, i.n).right),
+    "whitened, n < d: outputs and samples exchanged": interpolating(lambda i: (i.few[0], i.m)),
     "border of white noise, λ = n": _border(lambda i: critical_strength(i.m, i.d, s=i.s) / np.sqrt(i.n)),
     "border of white noise of the mean variance": _border(
         lambda i: critical_strength(i.m, i.d, s=i.s) * np.sqrt(np.mean(1 / i.spectrum))

@@ -6,15 +6,17 @@ component, x = Tᵀc + b v with b = beta cᵀu, and if x ≠ 0
 
     sin ∠(v̂, v) = ‖P_v Tᵀc‖ / ‖Tᵀc + b v‖ <= min(1, ‖Tᵀc‖/|b|).
 
-The bound is attained for every ‖Tᵀc‖/|b| (d >= 2), so the worst case at a Frobenius budget E is min(1, E/|b|): there
-is no further direction over which a complex task could spread. v is identified iff the task's own gradient is small off
-v; û says nothing (it is c), and nothing is left to report as a second component: the factor is it or not to be found.
+The bound is attained for every ‖Tᵀc‖/|b| but 1, where it is approached (d >= 2), so the worst case at a Frobenius
+budget E is min(1, E/|b|): there is no further direction over which a complex task could spread. v is identified iff the
+task's own gradient is small off v; û says nothing (it is c), and nothing is left to report as a second component: the
+factor is it or not to be found.
 
 Assumes: the loss sees one output; C M ≠ 0.
 
 Proof (here). C M = c (Mᵀc)ᵀ, and P_v x = P_v Tᵀc. With t = ‖Tᵀc‖, phi = ∠(Tᵀc, v sign b):
 sin² = t² sin² phi/(t² + b² + 2 t |b| cos phi), largest at cos phi = −t/|b|, where it is t²/b²; for t >= |b| it is 1 at
-cos phi = −|b|/t. At t = |b|, phi = 180° the two cancel: x = 0 and there is no direction. ∎
+cos phi = −|b|/t. At t = |b| it is (1 − cos phi)/2, which tends to 1 as phi → 180°, where the two cancel: x = 0, and
+there is no direction. ∎
 
 Source: proved here.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...linear.training import flow
-from ..shared.draws import log_uniform, orthonormal
+from ..shared.draws import log_uniform, orthonormal, unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +18,7 @@ class Instance:
     """Modes, three starts of the flow, and the time it is looked at.
 
     balanced : (B, A) of (i), from strengths a0. inside, anywhere : A0 of (ii), (iii). lora_B : every entry of B0 there.
+    small, soon : A0 and time of (v).
     """
 
     U: Float[ndarray, "m k"]
@@ -31,6 +32,8 @@ class Instance:
     alpha: float
     Sigma: Float[ndarray, "d d"]
     t: float
+    small: Float[ndarray, "r d"]
+    soon: float
     probe: Float[ndarray, "m d"]
 
     @property
@@ -49,7 +52,11 @@ class Instance:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """Strengths 10 to 50% apart, small and large A0, rank below and above that of M."""
+    """Strengths 10 to 50% apart, small and large A0, rank below and above that of M; or one mode far ahead."""
+    if rng.random() < 0.15:
+        strengths = np.array([1.0, rng.uniform(0.05, 0.15)])
+        i = make(rng, 3, 3, strengths, 2, 1, rng.uniform(0.7, 1.0))
+        return replace(i, t=rng.uniform(2.5, 3))
     m, d = (int(n) for n in rng.integers(2, 6, 2))
     k = int(rng.integers(1, min(m, d) + 1))
     s = log_uniform(rng, 0.7, 2) * np.append(1.0, np.cumprod(rng.uniform(0.5, 0.9, k - 1)))
@@ -63,5 +70,9 @@ def make(rng: np.random.Generator, m: int, d: int, s: ndarray, r: int, q: int, a
     a0 = s * rng.uniform(0.02, 0.3, k)
     B, A = U * np.sqrt(a0) @ G[:, :k].T, G[:, :k] * np.sqrt(a0) @ V.T
     anywhere, t = alpha * orthonormal(rng, d, q).T, log_uniform(rng, 0.2, 3) / s[0]
-    probe = rng.standard_normal((m, d))
-    return Instance(U, s, V, a0, (B, A), alpha * G @ right.T, anywhere, 0.0, alpha, np.eye(d), t, probe)
+    small = 0.03 * anywhere * np.linspace(0.5, 1, q)[:, None]
+    if rng.random() < 0.5:  # all of it along the strongest mode
+        small = np.outer(unit(rng, q), log_uniform(rng, 0.03, 0.3) * V[:, 0])
+    soon, probe = log_uniform(rng, 0.02, 3) / s[0], rng.standard_normal((m, d))
+    rest = (alpha * G @ right.T, anywhere, 0.0, alpha, np.eye(d), t, small, soon, probe)
+    return Instance(U, s, V, a0, (B, A), *rest)

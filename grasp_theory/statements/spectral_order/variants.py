@@ -6,7 +6,7 @@ import numpy as np
 
 from ...linear.training import lora_curve, riccati_flow, saxe_curve
 from ..statement import Claim
-from . import Instance, balanced_flow, early, early_claim, end, kept, mode, seen, weakest
+from . import Instance, balanced_flow, early, early_bound, early_claim, end, kept, mode, seen, weakest
 
 
 def _saxe(curve) -> Claim[Instance]:
@@ -39,6 +39,11 @@ def _early(s: np.ndarray, alpha: float, t: float) -> np.ndarray:
     return np.minimum(s, alpha**2 * np.sinh(s * t) * np.cosh(s * t))
 
 
+def _without_growth(i: Instance) -> float:
+    """‖A0‖_F⁴ sinh²(x)/(2 s_1)."""
+    return float(np.linalg.norm(i.small) ** 4 * np.sinh(i.s[0] * i.soon) ** 2 / (2 * i.s[0]))
+
+
 OWN: dict[str, Claim[Instance]] = {
     "Saxe for LoRA's start": mode(lambda s, alpha, t: saxe_curve(s, 0 * s + alpha**2, t)),
     "twice the time": mode(lambda s, alpha, t: lora_curve(s, alpha, 2 * t)),
@@ -67,9 +72,13 @@ BLIND: dict[str, Claim[Instance]] = {
     "end: the kept modes as row(A0) sees them": end(lambda i: kept(i) @ _row_space(i)),
     "end: strengths kappa − alpha²/2": end(_short),
     "early: A stays A0": early_claim(lambda i, A0, t: early(i, A0, t, 0.0)),
+    "early: half of the bound at all times": early_claim(early, lambda i: 0.5 * early_bound(i)),
+    "early: sinh² without e^x √cosh(2x)": early_claim(early, _without_growth),
+    "early: s_2 for s_1 in front": early_claim(early, lambda i: early_bound(i) * i.s[-1] / i.s[0]),
     "order: all modes alike": weakest(lambda i: 1.0),
     "order: the weak mode's strength in the exponent": weakest(
         lambda i: i.alpha**2 / np.hypot(i.alpha**2, 2 * i.s[-1])
     ),
+    "order: the mean strength in the exponent": weakest(lambda i: i.alpha**2 / np.hypot(i.alpha**2, 2 * np.mean(i.s))),
     "order: alpha²/√(alpha⁴ + s²)": weakest(lambda i: i.alpha**2 / np.hypot(i.alpha**2, i.s[0])),
 }

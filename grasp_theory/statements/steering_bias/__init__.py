@@ -16,7 +16,7 @@ exact iff a (W0 + T) v = beta z0 u. The *pretrained* response has to supply the 
 Output side, + a u in the output while training: D = M − a u meanᵀ Sigma⁻¹, of curated excess risk
 >= beta² (E z² − (E z)²/(meanᵀ Sigma⁻¹ mean)), attained at a = beta (E z)/(meanᵀ Sigma⁻¹ mean); 0 iff Sigma⁻¹ mean ∥ v.
 That covers a constant factor, at a = beta z0, and also a *varying* one uncorrelated with centred other inputs, at
-a = beta E z²/E z > beta E z (E z ≠ 0): the layer has no intercept of its own, and the vector is what it lacks.
+a = beta E z²/E z, larger in size than beta E z: the layer has no intercept of its own, and the vector is what it lacks.
 
 Assumes: Cov x ≻ 0; z0 + a ≠ 0; E z ≠ 0.
 

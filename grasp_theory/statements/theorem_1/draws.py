@@ -37,8 +37,12 @@ def draw(rng: np.random.Generator) -> Instance:
 
 
 def hard(rng: np.random.Generator, m: int, X: ndarray) -> Instance:
-    """The worst, or (30%) what leaves the largest response, on both sides of the border and turned further."""
-    if rng.random() < 0.3:
+    """The worst, or (40%) what leaves the largest response: far from the border, or on both sides of it, turned."""
+    kind = rng.random()
+    if kind < 0.1:  # of a weak task: the sines of 35° along u, of 45° as a norm
+        rho, s = log_uniform(rng, 0.003, 0.03), np.sqrt(1 / rng.choice([2, 3]))
+        return replace(worst(rng, m, X, rho=rho, tilt=float(np.arcsin(s) - np.arcsin(2 * rho))), rank=2)
+    if kind < 0.4:
         i = worst(rng, m, X, rho=rng.uniform(0.47, 0.52), tilt=rng.uniform(0.03, 0.15))
         return replace(i, rank=2)
     noisy = rng.choice([0.0, rng.uniform(0.1, 0.9), rng.uniform(0.01, 0.1)])
@@ -66,7 +70,7 @@ def plant(
     """The rest drawn; beta from the right side unless given, noise from 0.1 to ``loudest`` of the task unless given."""
     (m, d), n = T.shape, X.shape[1]
     P, l, _ = np.linalg.svd(X / np.sqrt(n), full_matrices=False)
-    q, t, S = len(l), float(t or rng.uniform(0.2, 2.2)), P * l
+    q, t, S = len(l), float(t or rng.uniform(*((0.2, 1.9), (1.9, 2.3))[rng.integers(2)])), P * l
     task, per = np.linalg.norm(T @ S, 2), (np.sqrt(m) + np.sqrt(q) + t) / np.sqrt(n)
     noise = float(log_uniform(rng, 0.1, loudest) * task / per) if noise is None else noise
     strength = np.linalg.norm(S.T @ v)

@@ -138,6 +138,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "complexity: √(k − 1), the others' energy": c.complexity(lambda i: sharp(c.energy(i) / (np.sqrt(i.k - 1) * i.b))),
     # 2
     "response: one angle, beta rho² sharp(rho)": c.response(lambda i, rho: i.beta * rho**2 * sharp(rho), along=True),
+    "whole response: beyond second order": c.response(lambda i, rho: i.beta * rho * sharp(rho) ** 1.2, along=False),
     "naive response: noise does not lower it": c.claim(
         ">=", c.naive, lambda i: i.beta * (1 - i.task / i.b), scale=lambda i: i.beta
     ),

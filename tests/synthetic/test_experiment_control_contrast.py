@@ -1,0 +1,69 @@
+"""What a control buys: descent and least squares meet the law, and lose it outside what the statement assumes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from figures.plots.control_contrast import build
+from grasp_theory import InputError
+from synthetic.experiment import generators, table
+from synthetic.experiments.control_contrast import EXPERIMENT, Cell, measure
+from synthetic.runner.agreement import agreement
+
+LENGTH, STRENGTH, SAMPLES = Cell("length", kappa=0.5), Cell("strength", task=1.0), Cell("samples", n=40)
+
+
+def mean(cell: Cell, trials: int = 6) -> float:
+    (values,) = measure(cell, generators(EXPERIMENT.name, cell, trials)).values()
+    return float(values.mean())
+
+
+def rows(cells, trials: int = 6) -> list[dict]:
+    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, trials)))]
+
+
+def test_control_contrast_runs_meet_the_law():
+    worst = [replace(c, case="worst", kappa=k) for c in (LENGTH, STRENGTH) for k in (0.3, 0.5)]
+    found = rows([*worst, LENGTH, STRENGTH, Cell("strength", "none", task=0.4, case="worst")])
+    held = agreement([*found, *rows([SAMPLES], 40)])
+    assert (held.violations, held.compared) == (0, len(found) + 1)
+    wrong = agreement(r | {"theory": 0.9 * r["theory"]} for r in found if r["relation"] == "=")
+    assert wrong.violations == wrong.compared == len(worst) + 1
+
+
+def test_control_contrast_finds_a_factor_as_strong_as_the_task_that_one_run_hides():
+    pair = [replace(STRENGTH, control=name) for name in ("shared task", "none")]
+    assert mean(pair[0]) < 0.5 * mean(pair[1])
+
+
+def test_control_contrast_is_lost_where_the_control_has_other_inputs_or_the_factor():
+    assert mean(replace(LENGTH, control="other inputs", kappa=1.0)) > 0.3
+    assert mean(replace(LENGTH, kappa=1.0)) == 0
+    assert mean(replace(STRENGTH, control="with the factor", kappa=1.0)) > 0.7
+
+
+def test_control_contrast_shared_samples_leave_less_than_the_law_of_independent_ones():
+    assert mean(replace(SAMPLES, control="half of the samples shared"), 20) < 0.75 * mean(SAMPLES, 20)
+
+
+@pytest.mark.parametrize(
+    "change", [{"panel": "x"}, {"control": "x"}, {"case": "x"}, {"kappa": 1.5}, {"task": -1.0}, {"n": 20}]
+)
+def test_control_contrast_refuses_settings_that_make_no_cell(change):
+    with pytest.raises(InputError):
+        replace(STRENGTH, **change)
+
+
+def test_control_contrast_refuses_too_few_samples():
+    with pytest.raises(InputError):
+        replace(SAMPLES, n=11)
+
+
+@pytest.mark.slow
+def test_control_contrast_figure_shows_every_measured_point():
+    found = rows(EXPERIMENT.chosen(quick=True), 2)
+    drawn = {round(float(y), 9) for ax in build(found).axes for line in ax.lines for y in np.ravel(line.get_ydata())}
+    assert {round(r["mean"], 9) for r in found} <= drawn
