@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from synthetic.runner.results import write_atomically
 
 from ..plots.overlap import heat_map
-from ..tables import Table
-from ..tables.survey import adapter_table, outlier_table
+from ..tables.survey import adapter_table, outlier_table, unread_table
 from .html import Picture, page, picture
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ def write_survey(target: Path, found: Survey) -> None:
         )
         for name, matrix in found.groups.items()
     ]
-    broken = [[row.name, row.error or ""] for row in found.broken]
     made = page(
         "survey.html",
         title="Survey of adapters",
@@ -54,6 +52,6 @@ def write_survey(target: Path, found: Survey) -> None:
         outliers=outlier_table(found.outliers) if found.outliers else None,
         groups=groups,
         adapters=adapter_table(found),
-        broken=Table(["adapter", "why"], broken, left=2) if broken else None,
+        unread=unread_table(found) if found.broken else None,
     )
     write_atomically(target, made.encode())

@@ -69,8 +69,8 @@ class Surveyed:
 
     @property
     def state(self) -> str:
-        """The most basic finding, or "broken"."""
-        return "broken" if self.error else self.findings[0].key if self.findings else "–"
+        """The most basic finding, or "not read"."""
+        return "not read" if self.error else self.findings[0].key if self.findings else "–"
 
 
 @dataclass(frozen=True)

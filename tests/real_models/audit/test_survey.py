@@ -197,7 +197,7 @@ def test_command_writes_the_table_the_pairs_and_the_page(found, folder, tmp_path
     assert grasp_cli.run(grasp_cli.app, ["survey", str(folder), *options]) == 0
     said = capsys.readouterr().out
     assert "11 adapters in" in said
-    for words in ("3 broken", "stands apart", "sweep1/run3", "holds no adapter_config.json", "By chance"):
+    for words in ("3 not read", "stands apart", "sweep1/run3", "holds no adapter_config.json", "By chance"):
         assert words in said
     with (tmp_path / "survey.csv").open() as file:
         rows = {row["adapter"]: row for row in csv.DictReader(file)}
