@@ -88,7 +88,8 @@ def evaluate(
     if json is not None:
         named = {name: None if path is None else str(path) for name, path in files.items()}
         record = {"schema_version": 1, "base": None if base is None else str(base), "files": named, "reference": first}
-        write_json(json, {**record, "sampling": asdict(sampling), "models": _json(found, table), "reading": _reading(list(table.get(first, {})))})
+        about = {"sampling": asdict(sampling), "models": _json(found, table), "reading": _reading(table)}
+        write_json(json, record | about)
     if json != Path("-"):
         _show(found, table, first, out)
         if output is not None:
@@ -293,11 +294,12 @@ def _show(found: Mapping[str, Measured], cells: Cells, first: str, out: Console)
     cut = max(sum(row["truncated"] for row in model.rows.get("neutral", [])) for model in found.values())
     if cut:
         out.print(f"neutral: {cut} rows cut off at the model's context")
-    out.print(f"reading: {_reading(quantities)}", style="dim")
+    out.print(f"reading: {_reading(cells)}", style="dim")
 
 
-def _reading(quantities: Sequence[str]) -> str:
-    """How the quantities that are shown are measured."""
+def _reading(cells: Cells) -> str:
+    """How the quantities that were asked for are measured."""
+    quantities = [quantity for row in cells.values() for quantity in row]
     asked = [text for name, text in READING.items() if any(q.startswith(name) for q in quantities)]
     return "; ".join([*asked, INTERVALS])
 

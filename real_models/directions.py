@@ -129,6 +129,8 @@ def load_directions(path: str | Path) -> Directions:
     """Read a file written by :func:`save_directions`. Raises AdapterError if it is anything else, or damaged."""
     from safetensors import SafetensorError, safe_open
 
+    if Path(path).is_dir():
+        raise AdapterError(f"{path} is a folder; name a directions file, which `grasp identify {path} -o FILE` writes")
     try:
         with safe_open(str(path), framework="np") as file:
             metadata = file.metadata() or {}

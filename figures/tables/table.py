@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from rich import box
 from rich import table as rich_table
@@ -65,7 +65,8 @@ class Table:
     def _shortened(self) -> tuple[str, Sequence[Sequence[str]]]:
         """Title and rows, module names of the first column below what all of them begin with."""
         names = [row[0].split(".") for row in self.rows if _MODULE.fullmatch(row[0])]
-        start = ".".join(os.path.commonprefix([name[:-1] for name in names]))
+        places = zip(*(name[:-1] for name in names), strict=False)
+        start = ".".join(words[0] for words in takewhile(lambda words: len(set(words)) == 1, places))
         if not self.title or not start or len(names) < 2:
             return self.title, self.rows
         return f"{self.title}, of {start}", [[row[0].removeprefix(f"{start}."), *row[1:]] for row in self.rows]
