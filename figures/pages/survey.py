@@ -33,7 +33,7 @@ class _Group:
 
 def write_survey(target: Path, found: Survey) -> None:
     """What stands apart first, then the pairs of each group, every adapter, and those that could not be read."""
-    from real_models.audit.survey import states
+    from real_models.audit.survey import UNREAD, states
 
     groups = [
         _Group(
@@ -47,7 +47,10 @@ def write_survey(target: Path, found: Survey) -> None:
         "survey.html",
         title="Survey of adapters",
         configuration=[("folder", str(found.folder))],
-        counts=[("adapters", str(len(found.rows))), *((state, str(count)) for state, count in states(found.rows))],
+        counts=[
+            ("adapters", str(len(found.rows))),
+            *((said if said == UNREAD else f"most basic finding: {said}", str(n)) for said, n in states(found.rows)),
+        ],
         how=HOW,
         outliers=outlier_table(found.outliers) if found.outliers else None,
         groups=groups,
