@@ -48,7 +48,8 @@ def write_report(folder: Path, *, jobs: int = 1, progress: Progress | None = Non
     data = {name: _load(folder / f"{name}.json") for name in names}
     found = [Result(**row) for row in data["comparison"]["rows"]]
     against = failures(data)
-    off = f"{len(against)} things did not come out as claimed" if against else "Everything checked came out as claimed"
+    count = f"{len(against)} things" if len(against) > 1 else "One thing"
+    off = f"{count} did not come out as claimed" if against else "Everything checked came out as claimed"
     opening = headline.build(read_rows(folder / "comparison.csv"))
     figures = _figures(folder, jobs, progress)
     language = [figures.pop(n) for n in LANGUAGE if n in figures]
