@@ -56,7 +56,8 @@ def unread_table(found: Survey, *, most: int | None = None) -> Table:
     """What could not be read, one row a reason, without the folder that the name says already; ``most`` names each."""
     names: dict[str, list[str]] = {}
     for row in found.broken:
-        reason = " ".join((row.error or "").replace(f"{found.folder / row.name}/", "").split())
+        path = str(found.folder / row.name)
+        reason = " ".join((row.error or "").removeprefix(path).replace(f"{path}/", "").lstrip("/: ").split())
         names.setdefault(reason, []).append(row.name)
     rows = [[listing(those, most or len(those)), reason] for reason, those in names.items()]
     return Table(["not read", "why"], rows, left=2)
