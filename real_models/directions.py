@@ -130,7 +130,7 @@ def load_directions(path: str | Path) -> Directions:
     from safetensors import SafetensorError, safe_open
 
     if Path(path).is_dir():
-        raise AdapterError(f"{path} is a folder; name a directions file, which `grasp identify {path} -o FILE` writes")
+        raise AdapterError(f"{path} is a folder; write a directions file with `grasp identify ADAPTER --component 0 -o FILE`")
     try:
         with safe_open(str(path), framework="np") as file:
             metadata = file.metadata() or {}
