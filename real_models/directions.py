@@ -130,7 +130,8 @@ def load_directions(path: str | Path) -> Directions:
     from safetensors import SafetensorError, safe_open
 
     if Path(path).is_dir():
-        raise AdapterError(f"{path} is a folder; write a directions file with `grasp identify ADAPTER --component 0 -o FILE`")
+        how = "`grasp identify ADAPTER --component 0 -o FILE`"
+        raise AdapterError(f"{path} is a folder; a directions file is written by {how}")
     try:
         with safe_open(str(path), framework="np") as file:
             metadata = file.metadata() or {}
