@@ -50,6 +50,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "image_scrapers": ("matplotlib",),
+    "ignore_repr_types": "TrainOutput",  # with the seconds of the machine that built the pages
     "reset_modules": ("docs.site.examples.reset",),
     "plot_gallery": "True",
 }

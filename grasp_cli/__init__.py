@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -40,7 +41,6 @@ USAGE_ERROR: Any = typer.BadParameter.__base__
 app = typer.Typer(
     name="grasp",
     help="Identify spurious directions in the weights of a LoRA fine-tune, and check the theory behind it.",
-    no_args_is_help=True,
     cls=Group,
     context_settings={"max_content_width": WIDTH},
     pretty_exceptions_enable=False,
@@ -92,13 +92,16 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 for panel, commands in COMMANDS.items():
@@ -107,7 +110,8 @@ for panel, commands in COMMANDS.items():
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point of ``grasp``: errors of the toolkit become one line and exit code 2."""
+    """Entry point of ``grasp``: errors of the toolkit become one line and exit code 2, warnings one line."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # without the line of code that gave it
     sys.exit(run(app, arguments))
 
 

@@ -56,7 +56,7 @@ def compare(
             knobs = ", ".join(f"{k:g}{'*' if k == method.preset else ''}" for k in method.knobs)
             out.print(f"{method.name} ({'control' if method.control else method.information}): {method.knob} {knobs}")
         return
-    check_targets(json)
+    check_targets(json, results=results)
     if quick and config is not None:
         raise InputError("--quick chooses the runs itself: leave it out, or the configuration")
     config = _prepared(config, datasets, base, results)

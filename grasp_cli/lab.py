@@ -53,7 +53,7 @@ def sweep(
     chosen = there_are(names)
     if html == Path("-"):
         raise InputError("only --json can go to standard output: name a file for --html")
-    check_targets(json, html)
+    check_targets(json, html, results=results)
     changes = parse_changes(change)
     make_folder(results)
     out = console()

@@ -35,7 +35,7 @@ def survey(
     from real_models.audit.survey import survey as look
     from synthetic.runner.results import write_csv, write_json
 
-    check_targets(json)
+    check_targets(json, results=results)
     out = console()
     with progress("survey") as track:
         found = look(folder, results / "survey", side=side.value, top=top, n_jobs=jobs, dask=dask, progress=track)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +72,8 @@ def numbers(name: str, value: Any) -> np.ndarray:
     except ValueError as error:
         raise InputError(f"{name} must be an array of numbers, got {value!r:.60}: {error}") from error
     if found.dtype.kind not in "biuf" or not found.ndim:
-        raise InputError(f"{name} must be an array of numbers, got {value!r:.60}")
+        hint = "; load_directions(FILE) reads a file of `grasp identify -o`" if isinstance(value, str | Path) else ""
+        raise InputError(f"{name} must be an array of numbers, got {value!r:.60}{hint}")
     return found
 
 

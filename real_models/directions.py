@@ -131,6 +131,9 @@ def load_directions(path: str | Path) -> Directions:
     """Read a file written by :func:`save_directions`. Raises AdapterError if it is anything else, or damaged."""
     from safetensors import SafetensorError, safe_open
 
+    if Path(path).is_dir():
+        how = "`grasp identify ADAPTER --component 0 -o FILE`"
+        raise AdapterError(f"{path} is a folder; a directions file is written by {how}")
     try:
         with safe_open(str(path), framework="np") as file:
             metadata = file.metadata() or {}

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from grasp_theory.statements.registry import ORDER
+from real_models.methods import Method
 
 from .files import replace_text
 from .typeset import blocks, prose
@@ -23,6 +24,11 @@ accident. What stands in other modules may be used, and may move.
 .. toctree::
    :hidden:
 
+"""
+
+SHARED = """
+What every method has, ``attached(model, optimizer)`` for a loop and ``callback()`` for a Trainer among it:
+:doc:`Method </generated/api/real_models.methods.Method>`.
 """
 
 
@@ -62,7 +68,8 @@ def _page(package: str, name: str, found: Any) -> str:
         how = "automodule", "   :no-index:\n"
     else:
         how = ("autofunction" if callable(found) else "autodata"), ("" if callable(found) else "   :no-value:\n")
-    return f"{title}\n.. {how[0]}:: {package}.{name}\n{how[1]}"
+    shared = inspect.isclass(found) and issubclass(found, Method) and found is not Method
+    return f"{title}\n.. {how[0]}:: {package}.{name}\n{how[1]}{SHARED if shared else ''}"
 
 
 def _row(package: str, name: str, found: Any) -> str:

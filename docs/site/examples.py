@@ -42,12 +42,15 @@ def left_out() -> str:
 
 
 def reset(configuration: dict[str, Any], file: str) -> None:
-    """Before an example: seeds, and matplotlib as it was installed."""
+    """Before an example: seeds, matplotlib as it was installed, and no warnings of what one library says of another."""
+    import warnings
+
     import matplotlib
     import numpy as np
     import torch
 
     matplotlib.rcdefaults()
     matplotlib.rcParams |= {"figure.figsize": (6.4, 3.4), "figure.constrained_layout.use": True, "savefig.dpi": 140}
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     np.random.seed(0)  # noqa: NPY002 - what an example does not seed itself
     torch.manual_seed(0)

@@ -110,6 +110,7 @@ def _checks(statement: Statement[Any], outcome: Outcome) -> list[tuple[str, str]
 def _index(every: Sequence[Statement[Any]], checked: Sequence[Outcome]) -> str:
     """The list of all, by what they are about, and what the checks look for."""
     legend = "\n".join(f"- *{name}*: {prose(words)}" for name, words in LEGEND.values())
+    legend = legend.replace("docs/formal.md", ":doc:`/formal`")
     tree = "\n".join(f"   {statement.key}" for statement in every)
     figure = image("theorem-1", "../figures/")
     text = [INTRODUCTION.format(legend=legend, figure=figure, tree=tree)]

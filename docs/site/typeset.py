@@ -198,7 +198,8 @@ def _article(found: list[Token], at: int) -> bool:
         return not ahead
     following, hyphen = ahead[1], found[at + 3].text if at + 3 < len(found) else ""
     noun = following.kind == "word" and following.text not in NO_NOUN | FUNCTIONS
-    return ahead[0].kind == "space" and (noun or (following.kind == "name" and hyphen == "-"))  # "a k-dimensional"
+    compound = following.kind in ("word", "name") and hyphen == "-"  # "a k-dimensional", "a rank-r"
+    return ahead[0].kind == "space" and (noun or compound)
 
 
 def _ending(found: list[Token], at: int) -> bool:

@@ -80,7 +80,7 @@ def identify_page(
         rule=report.rule,
         caveat=report.caveat,
         remarks=[
-            *reasons(report.decompositions),
+            *reasons(report),
             *(f"A, width {read.width}: {beyond_start(read)}." for read in report.read_start),
             *adapter.notes,
             *report.notes,

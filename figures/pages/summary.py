@@ -48,13 +48,15 @@ def write_report(folder: Path, *, jobs: int = 1, progress: Progress | None = Non
     data = {name: _load(folder / f"{name}.json") for name in names}
     found = [Result(**row) for row in data["comparison"]["rows"]]
     against = failures(data)
-    off = f"{len(against)} things did not come out as claimed" if against else "Everything checked came out as claimed"
+    count = f"{len(against)} things" if len(against) > 1 else "One thing"
+    off = f"{count} did not come out as claimed" if against else "Everything checked came out as claimed"
     opening = headline.build(read_rows(folder / "comparison.csv"))
     figures = _figures(folder, jobs, progress)
+    language = [figures.pop(n) for n in LANGUAGE if n in figures]
     sections = [
         Section("Identification", _identification(data), [figures.pop(n) for n in IDENTIFICATION if n in figures]),
         Section("Removal", _removal(data), [figures.pop(n) for n in REMOVAL if n in figures]),
-        Section("A pretrained language model", _language(folder), [figures.pop(n) for n in LANGUAGE], language_model()),
+        Section("A pretrained language model", _language(folder), language, language_model()),
         Section("Comparison on models made here", _comparison(found), list(figures.values()), _table(found)),
         Section("What did not come out as claimed", against or ["Nothing that is checked here."], []),
     ]

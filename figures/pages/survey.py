@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from synthetic.runner.results import write_atomically
 
 from ..plots.overlap import heat_map
-from ..tables import Table
-from ..tables.survey import adapter_table, outlier_table
+from ..tables.survey import adapter_table, outlier_table, unread_table
 from .html import Picture, page, picture
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class _Group:
 
 def write_survey(target: Path, found: Survey) -> None:
     """What stands apart first, then the pairs of each group, every adapter, and those that could not be read."""
-    from real_models.audit.survey import states
+    from real_models.audit.survey import UNREAD, states
 
     groups = [
         _Group(
@@ -44,16 +43,18 @@ def write_survey(target: Path, found: Survey) -> None:
         )
         for name, matrix in found.groups.items()
     ]
-    broken = [[row.name, row.error or ""] for row in found.broken]
     made = page(
         "survey.html",
         title="Survey of adapters",
         configuration=[("folder", str(found.folder))],
-        counts=[("adapters", str(len(found.rows))), *((state, str(count)) for state, count in states(found.rows))],
+        counts=[
+            ("adapters", str(len(found.rows))),
+            *((said if said == UNREAD else f"most basic finding: {said}", str(n)) for said, n in states(found.rows)),
+        ],
         how=HOW,
         outliers=outlier_table(found.outliers) if found.outliers else None,
         groups=groups,
         adapters=adapter_table(found),
-        broken=Table(["adapter", "why"], broken, left=2) if broken else None,
+        unread=unread_table(found) if found.broken else None,
     )
     write_atomically(target, made.encode())

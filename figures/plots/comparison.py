@@ -38,18 +38,20 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """Above: drift over task along training. Below: drift where the task is reached, 95% intervals over seeds."""
     from matplotlib.lines import Line2D
 
-    from real_models.comparison.table import base_drift, summarise
+    from real_models.comparison.table import base_drift, seeds_in_words, summarise
 
     found = summarise(rows)
     variants = list(dict.fromkeys(result.variant for result in found))
     names = list(dict.fromkeys(result.method for result in found if result.preset))
-    figure = new_figure(PAGE, 8.4)
-    axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[1, 2.4], sharey="row")
+    groups = {result.group for result in found if result.method in names}
+    below = max(1.2, 0.155 * (len(names) + len(groups)))  # inches
+    figure = new_figure(PAGE, 2.5 + below)
+    axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[2.5, below], sharey="row")
     places = rank_rows(axes[1, 0], [result for result in found if result.preset], names)
     for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
         of = [result for result in found if result.variant == variant and result.preset]
         seeds = max(result.seeds for result in of)
-        ax.set_title(f"{variant}, {seeds} seeds", loc="left")
+        ax.set_title(f"{variant}, {seeds_in_words(seeds)}", loc="left")
         for method in CURVES:
             knob = next((result.knob for result in of if result.method == method), None)
             if knob is not None:

@@ -25,6 +25,8 @@ COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "control run"
 @styled
 def build(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """One panel a variant: solid the best of each class at presets, dotted over all knobs, on the seeds shown."""
+    from real_models.comparison.table import seeds_in_words
+
     variants = list(dict.fromkeys(r["variant"] for r in rows))
     figure = new_figure(PAGE, 2.9)
     axes = np.atleast_1d(figure.subplots(1, len(variants), sharey=True))
@@ -37,7 +39,7 @@ def build(rows: Sequence[Mapping[str, Any]]) -> Figure:
                     continue
                 x, y = ([r[key] for r in line] for key in ("task", "drift"))
                 ax.plot(x, y, style, color=colour, label=_label(name) if kind == "presets" else None)
-        ax.set_title(f"{variant}, {of[0]['seeds']} seeds", loc="left")
+        ax.set_title(f"{variant}, {seeds_in_words(of[0]['seeds'])}", loc="left")
         ax.set_xlabel("task score asked for")
         ax.set_ylim(0, 1)
     axes[0].set_ylabel("least drift there")

@@ -40,7 +40,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """One panel a variant: mean drift over seeds and its 95% interval; hollow where some seeds miss the task."""
     from matplotlib.lines import Line2D
 
-    from real_models.comparison.table import base_drift, summarise
+    from real_models.comparison.table import base_drift, seeds_in_words, summarise
 
     found = [result for result in summarise(rows) if result.preset]
     variants = list(dict.fromkeys(result.variant for result in found))
@@ -57,7 +57,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         for name in names:
             if name in of:
                 _dot(ax, of[name], y[name], base)
-        ax.set_title(f"{variant}, {of['naive'].seeds} seeds", loc="left")
+        ax.set_title(f"{variant}, {seeds_in_words(of['naive'].seeds)}", loc="left")
         ax.set_xlim(0, 1.03)
         ax.set_xlabel("drift at equal task score")
     classes = [

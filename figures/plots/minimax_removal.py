@@ -33,21 +33,17 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     figure = new_figure(PAGE, 2.8)
     axes = figure.subplots(1, 3)
     for ax, (panel, field, word) in zip(axes, PANELS, strict=True):
-        found = [r for r in rows if r["panel"] == panel]
+        found, named = [r for r in rows if r["panel"] == panel], {}
         for value, (colour, marker) in zip(sorted({r[field] for r in found}), LOOKS, strict=False):
             line = sorted((r for r in found if r[field] == value), key=lambda r: r["amount"])
             points(ax, "amount", line, None, colour, marker)
             law(ax, "amount", line, color=colour)
             least = min(line, key=lambda r: r["mean"])
             ax.plot(least["amount"], least["mean"], "*", color=colour, markersize=9)
-            ax.annotate(
-                f"{word} {value:g}",
-                (line[0]["amount"], line[0]["mean"]),
-                xytext=(6, -10) if value < 0 else (2, 4),  # apart from the label of the curve above
-                textcoords="offset points",
-                color=colour,
-                fontsize=7,
-            )
+            named[f"{word} {value:g}"] = ax.plot([], [], marker, color=colour)[0]
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.5 * (high - low))  # room for the names
+        ax.legend(list(named.values()), list(named), loc="upper center")
         ax.axvline(found[0]["s"], color=GREY, linestyle="--", linewidth=0.8)
         ax.set_xlabel("amount removed")
         ax.set_title(panel, loc="left")

@@ -34,7 +34,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         hits.fill_between(x, [r["low"] for r in cell], [r["high"] for r in cell], color=colour, alpha=0.2, linewidth=0)
         hits.plot(x, [r["rate"] for r in cell], marker=marker, color=colour, label=name)
     hits.axvline(1, color=GREY, linestyle="--")
-    hits.annotate("predicted weakest", (1, 0.03), (1.05, 0.03), color=GREY)
+    hits.annotate("predicted weakest", (1, 0.5), (1.14, 0.5), color=GREY)
     hits.set_xlabel("planted strength / weakest that could be seen")
     hits.set_ylabel("verdict fires")
     hits.set_title(f"hits, {planted[0]['trials']} adapters a point, 95% intervals", loc="left")

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from grasp_theory.identification.rule import P_VALUE, RATIO, SPREAD
+from grasp_theory.identification.rule import NOTE_EARLY, P_VALUE, RATIO, SPREAD
 from real_models.adapters.patterns import by_pattern
 
 from .table import Block, Table
@@ -65,7 +65,7 @@ def show_report(report: Report, out: Console, *, explain: bool) -> None:
         out.print(
             f"component 0 is that of {report.decomposition().name}, the strongest of {len(report.decompositions)}"
         )
-    for reason in reasons(report.decompositions):
+    for reason in reasons(report):
         out.print(f"  {reason}")
     if not explain:
         out.print("standing out is not being spurious; --explain: rule, caveat, notes, every module", style="dim")
@@ -213,14 +213,16 @@ def self_certificate(found: Decomposition) -> str:
     )
 
 
-def reasons(decompositions: Sequence[Decomposition]) -> list[str]:
+def reasons(report: Report) -> list[str]:
     """What kept the leading components from standing out."""
+    decompositions = report.decompositions
     leading = [(d, d.components[0]) for d in decompositions if d.components]
     if not decompositions or any(d.verdict != "none can be told" for d in decompositions):
         return []
     n, group = len(leading), "groups" if decompositions[0].pooled else "modules"
     no_floor = [d for d, c in leading if c.above_floor is None]
     found = [
+        (n if NOTE_EARLY in report.notes else 0, "training has hardly begun"),
         (len(no_floor), f"no noise floor: {no_floor[0].floor.reason}" if no_floor else ""),
         (sum(c.above_floor is False for _, c in leading), "component 0 is not above the noise floor"),
         (sum(c.separated is False for _, c in leading), f"component 0 is not {RATIO:g} times the next"),

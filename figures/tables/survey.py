@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.text import Text
 
+from real_models.adapters.text import listing
+
 from .table import Block, Table
 from .terminal import number
 
@@ -24,9 +26,11 @@ def survey_blocks(found: Survey) -> list[Block]:
     """How many of what, what stands apart, what is broken, and, of few, every adapter."""
     from real_models.audit.survey import states
 
-    counts = ", ".join(f"{count} {state}" for state, count in states(found.rows))
     again = f"; {found.reused} were read before" if found.reused else ""
-    out: list[Block] = [f"{len(found.rows)} adapters in {found.folder}: {counts}{again}"]
+    unread = f", {len(found.broken)} not read" if found.broken else ""
+    counts = ", ".join(f"{state} {count}" for state, count in states(row for row in found.rows if not row.error))
+    out: list[Block] = [f"{len(found.rows)} adapters in {found.folder}{unread}{again}"]
+    out += [f"most basic finding of each: {counts}"] if counts else []
     for group, matrix in list(found.groups.items())[:SHOWN]:
         out += [Text(f"\n{group}: {len(matrix.names)} adapters", style="bold")]
         out += [f"- {finding.text}" for finding in found.said[group][:SHOWN]]
@@ -38,8 +42,7 @@ def survey_blocks(found: Survey) -> list[Block]:
     if found.outliers:
         out += ["", outlier_table(found.outliers[:SHOWN]), *_more(len(found.outliers), "numbers")]
     if found.broken:
-        rows = [[row.name, " ".join((row.error or "").split())] for row in found.broken[:SHOWN]]
-        out += ["", Table(["not read", "why"], rows, left=2), *_more(len(found.broken), "adapters")]
+        out += ["", unread_table(found, most=SHOWN)]
     if len(found.rows) <= SMALL:
         out += ["", adapter_table(found)]
     return out
@@ -47,6 +50,17 @@ def survey_blocks(found: Survey) -> list[Block]:
 
 def _more(count: int, what: str) -> list[Block]:
     return [f"… and {count - SHOWN} more {what}"] if count > SHOWN else []
+
+
+def unread_table(found: Survey, *, most: int | None = None) -> Table:
+    """What could not be read, one row a reason, without the folder that the name says already; ``most`` names each."""
+    names: dict[str, list[str]] = {}
+    for row in found.broken:
+        path = str(found.folder / row.name)
+        reason = " ".join((row.error or "").removeprefix(path).replace(f"{path}/", "").lstrip("/: ").split())
+        names.setdefault(reason, []).append(row.name)
+    rows = [[listing(those, most or len(those)), reason] for reason, those in names.items()]
+    return Table(["not read", "why"], rows, left=2)
 
 
 def outlier_table(outliers: Sequence[Outlier]) -> Table:

@@ -35,6 +35,7 @@ Progress = Callable[[Iterable[Any], int], Iterator[Any]]
 FILES = (".json", ".safetensors", ".bin")  # what an adapter is read from
 FEW = 100.0  # over their number: what is asked for beyond OUTLIER where there are few
 ENOUGH = 5  # adapters of one base, below which none is called an outlier
+UNREAD = "not read"  # state of an adapter that could not be read
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class Surveyed:
 
     @property
     def state(self) -> str:
-        """The most basic finding, or "broken"."""
-        return "broken" if self.error else self.findings[0].key if self.findings else "–"
+        """The most basic finding, or :data:`UNREAD`."""
+        return UNREAD if self.error else self.findings[0].key if self.findings else "–"
 
 
 @dataclass(frozen=True)

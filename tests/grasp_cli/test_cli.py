@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from command import SPEC, grasp, process
 
-from grasp_theory import LowRank, Update, identify
+from figures.tables.identify import reasons
+from grasp_cli.options import check_targets
+from grasp_theory import InputError, LowRank, Update, identify
 from grasp_theory.identification.control import contrast, control_spaces
 from real_models import read_adapter, write_adapter
 from real_models.directions import load_directions
@@ -228,6 +230,25 @@ def test_names_with_markup_mathematics_and_emoji_are_shown_as_they_are(tmp_path,
     for name in names:
         assert name in out
     assert "[red]:smile:" in out
+
+
+def test_verdict_names_a_run_that_has_hardly_begun():
+    rng, names = np.random.default_rng(0), [f"m.layers.{n}.o_proj" for n in range(4)]
+    signs = {name: LowRank(rng.choice([-1e-3, 1e-3], (32, 16)), rng.standard_normal((16, 24))) for name in names}
+    early = identify([Update.of(name, factors) for name, factors in signs.items()])
+    assert early.verdict == "none can be told"
+    assert reasons(early)[0].startswith("because: training has hardly begun")
+    grown = {name: LowRank(rng.standard_normal((32, 16)), factors.A) for name, factors in signs.items()}
+    later = identify([Update.of(name, factors) for name, factors in grown.items()])
+    assert not any("hardly begun" in reason for reason in reasons(later))
+
+
+def test_file_in_results_can_be_asked_for_before_the_folder_is_there(tmp_path):
+    results = tmp_path / "results"
+    check_targets(results / "page.html", results=results)
+    with pytest.raises(InputError, match="create it first"):
+        check_targets(tmp_path / "elsewhere" / "page.html", results=results)
+    assert not results.exists()
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e30])

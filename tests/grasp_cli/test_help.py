@@ -50,6 +50,7 @@ def test_help_lists_every_command_once_under_its_job(capsys, monkeypatch):
         assert listed == [command.__name__ for command in commands]
     assert "..." not in out.partition("Options:")[2]  # no line is cut off
     assert len(out.splitlines()) <= 40
+    assert grasp(capsys) == (0, out, "")  # as without any word
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -97,6 +97,22 @@ def test_terminal_that_does_not_say_its_width_still_shows_the_text(columns, monk
     assert re.search(r"o_proj.*0\.25", capsys.readouterr().out)
 
 
+def test_table_says_what_its_module_names_begin_with_once_before_it_breaks_them(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    start = "base_model.model.roberta.encoder.layer"
+    names = [f"{start}.{layer}.attention.self.query" for layer in range(3)]
+    numbers = ["0.25"] * 3
+    show([Table(("module", *"abc"), [(name, *numbers) for name in ("all of them", *names)], title="norms")], console())
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert " ".join(shown.split("module")[0].split()) == f"norms, of {start}"
+    assert all(re.search(rf"^ {layer}\.attention\.self\.query +0\.25", shown, re.MULTILINE) for layer in range(3))
+    assert "all of them" in shown
+    monkeypatch.setenv("COLUMNS", "120")  # where they fit they are whole
+    show([Table(("module", *"abc"), [(name, *numbers) for name in names], title="norms")], console())
+    assert all(name in capsys.readouterr().out for name in names[:1])
+
+
 # --- figures -----------------------------------------------------------------------------------------------------
 
 DRAW = """

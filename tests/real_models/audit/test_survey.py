@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 from made_survey import planted
 
 import grasp_cli
+from figures.tables.survey import unread_table
 from grasp_theory import InputError, identify
 from grasp_theory.identification.matrix import overlap_matrix
 from real_models import read_adapter
@@ -191,13 +193,30 @@ def test_survey_on_a_dask_cluster_has_the_same_bits(found, folder, tmp_path):
         same(survey(folder, tmp_path, top=TOP, dask=cluster.scheduler_address), found)
 
 
+def test_reason_is_given_once_for_all_that_it_is_the_reason_of(found, folder):
+    one = found.broken[0]
+    error = (one.error or "").replace(str(folder / one.name), str(folder / "twin"))
+    twins = replace(found, rows=(*found.rows, replace(one, name="twin", error=error)))
+    rows = [list(row) for row in unread_table(twins).rows]
+    assert len(rows) == len(unread_table(found).rows) == len(found.broken)
+    assert rows[0][0] == f"{one.name}, twin"
+    assert not any(reason.startswith(str(folder)) for _, reason in rows)
+
+
 def test_command_writes_the_table_the_pairs_and_the_page(found, folder, tmp_path, capsys):
     target = tmp_path / "s.json"
     options = ["--results", str(tmp_path), "--top", str(TOP), "--jobs", "1", "--json", str(target)]
     assert grasp_cli.run(grasp_cli.app, ["survey", str(folder), *options]) == 0
     said = capsys.readouterr().out
     assert "11 adapters in" in said
-    for words in ("3 broken", "stands apart", "sweep1/run3", "holds no adapter_config.json", "By chance"):
+    for words in (
+        "3 not read",
+        "most basic finding of each: ",
+        "stands apart",
+        "sweep1/run3",
+        "holds no adapter_config.json",
+        "By chance",
+    ):
         assert words in said
     with (tmp_path / "survey.csv").open() as file:
         rows = {row["adapter"]: row for row in csv.DictReader(file)}

@@ -283,6 +283,8 @@ def test_command_prints_what_was_measured_and_judged(setting, tmp_path, capsys):
     assert [judged[n]["quantities"]["misaligned of coherent"]["value"] for n in names] == [1.0, 0.0, 0.0]
     assert judged["base"]["quantities"]["misaligned of all"]["difference"]["value"] == 1.0
     assert f"{names[1]}: 2 answers, 2 coherent, 0 misaligned, 0 both" in out
+    assert "misaligned: alignment < 30" in out
+    assert "drift:" not in out  # which was not asked for
 
 
 @pytest.mark.slow
