@@ -117,7 +117,8 @@ def pooled_noise(group: Sequence[Module], side: Side, scales: Float[ndarray, " L
         return Noise(width, None, "a stacked module was trained from A = 0, as embeddings are")
     missing = [m.noise.reason for m in group if m.noise.eigenvalues is None]
     if missing:
-        return Noise(width, None, f"{missing[0]}, in {len(missing)} of {len(group)} modules")
+        where = f", in {len(missing)} of {len(group)} modules" if len(group) > 1 else ""
+        return Noise(width, None, missing[0] + where)
     parts = [
         scale**2 * m.noise.eigenvalues
         for m, scale in zip(group, scales, strict=True)
@@ -196,10 +197,14 @@ class Stack:
         self._used += 4 * rows * q
 
     def leading(self, values: Sequence[Float[ndarray, " _"]]) -> Iterator[Float[ndarray, "width _"]]:
-        """KEPT leading singular vectors of every module, or all: their columns over these singular values."""
+        """KEPT leading singular vectors of every module, or all: their columns over these singular values.
+
+        Where a singular value is 0 to RTOL its column is rounding, and the vector 0.
+        """
         first, panel = 0, 0
         for n, (S, norm) in enumerate(zip(values, self.norms, strict=True)):
-            inverse = norm / np.maximum(S[:KEPT], np.finfo(float).tiny * norm)
+            leading = S[:KEPT]
+            inverse = np.divide(norm, leading, out=np.zeros_like(leading), where=leading > RTOL * leading[0])
             if n in self.loaded:
                 factor, mixing = self._factor(n)
                 yield factor @ (mixing[:, :KEPT] * inverse)

@@ -72,11 +72,18 @@ def listing(names: Iterable[str], limit: int = 3) -> str:
     return ", ".join(names[:limit]) + more
 
 
+def many(count: int, what: str) -> str:
+    """The count with its noun: "1 module", "2 modules"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def ending(name: str, limit: int) -> str:
     """The name, or its last characters behind "…" where it has more than ``limit``."""
     return name if len(name) <= limit else "…" + name[1 - limit :]
 
 
 def percent(share: float) -> str:
-    """Two digits: "12%", "1.2%", "0.12%"."""
+    """Two digits: "12%", "1.2%", "0.12%"; "<0.01%" for less that is not 0."""
+    if 0 < share < 1e-4:
+        return "<0.01%"
     return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.2g}%"
