@@ -5,7 +5,8 @@ trains with them, ``.evaluation`` scores.
 """
 
 from .adapters import Adapter, find_checkpoints, read_adapter, updates_from_model, write_adapter
-from .audit.findings import Finding, findings
+from .audit.finding import Finding
+from .audit.findings import findings
 from .directions import Directions, choose_directions, load_directions, save_directions
 
 __all__ = [

@@ -15,7 +15,7 @@ from .html import page, picture
 if TYPE_CHECKING:
     from grasp_theory.identification.diff import Difference
     from grasp_theory.identification.matrix import OverlapMatrix
-    from real_models.audit.findings import Finding
+    from real_models.audit.finding import Finding
 
 
 def write_difference(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from grasp_theory.identification.trajectory import Checkpoint
     from real_models import Adapter
     from real_models.audit.against import Against
-    from real_models.audit.findings import Finding
+    from real_models.audit.finding import Finding
 
 
 MAP = (

@@ -16,7 +16,7 @@ from .html import Picture, page, picture
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from real_models.audit.findings import Finding
+    from real_models.audit.finding import Finding
     from real_models.audit.survey import Survey
 
 HOW = "Robust z of a number among the adapters of one base model and side, of its logarithm for a size."

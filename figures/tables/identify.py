@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from grasp_theory.identification.read_start import ReadStart
     from grasp_theory.identification.report import Component, Decomposition, ModuleSpectrum
     from grasp_theory.identification.trajectory import Checkpoint
-    from real_models.audit.findings import Finding
+    from real_models.audit.finding import Finding
 
 MODULES_SHOWN = 12
 COMPONENTS_SHOWN = 4  # on one screen

@@ -196,10 +196,14 @@ class Stack:
         self._used += 4 * rows * q
 
     def leading(self, values: Sequence[Float[ndarray, " _"]]) -> Iterator[Float[ndarray, "width _"]]:
-        """KEPT leading singular vectors of every module, or all: their columns over these singular values."""
+        """KEPT leading singular vectors of every module, or all: their columns over these singular values.
+
+        Where a singular value is 0 to RTOL its column is rounding, and the vector 0.
+        """
         first, panel = 0, 0
         for n, (S, norm) in enumerate(zip(values, self.norms, strict=True)):
-            inverse = norm / np.maximum(S[:KEPT], np.finfo(float).tiny * norm)
+            leading = S[:KEPT]
+            inverse = np.divide(norm, leading, out=np.zeros_like(leading), where=leading > RTOL * leading[0])
             if n in self.loaded:
                 factor, mixing = self._factor(n)
                 yield factor @ (mixing[:, :KEPT] * inverse)

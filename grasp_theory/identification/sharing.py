@@ -81,7 +81,10 @@ class Sharing:
 
     @property
     def explained(self) -> float:
-        """Share of ‖dW‖_F² of these modules that lies along ``common``."""
+        """Share of ‖dW‖_F² of these modules that their leading directions have along ``common``.
+
+        The whole of it, ‖cᵀdW‖²/‖dW‖² = Σ s_i² ⟨c, u_i⟩²/Σ s_i², is at least that; other directions add to it.
+        """
         return float(np.sum((self.along * (self.common @ self.directions)) ** 2) / self.energy)
 
 

@@ -78,5 +78,7 @@ def ending(name: str, limit: int) -> str:
 
 
 def percent(share: float) -> str:
-    """Two digits: "12%", "1.2%", "0.12%"."""
+    """Two digits: "12%", "1.2%", "0.12%"; "<0.01%" for less that is not 0."""
+    if 0 < share < 1e-4:
+        return "<0.01%"
     return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.2g}%"

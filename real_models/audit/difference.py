@@ -10,8 +10,8 @@ from grasp_theory.identification.diff import Difference, Overlap
 from grasp_theory.identification.matrix import OverlapMatrix
 
 from ..adapters.patterns import by_pattern
-from .findings import OUTLIER, Finding
-from .robust import robust_spread
+from .finding import Finding
+from .robust import OUTLIER, robust_spread
 
 SAME_START = 0.5  # cosine of the random factors; independent ones have 0 with standard deviation 1/√(r d)
 CONTINUED = 0.7  # cosine of both factors and of dW

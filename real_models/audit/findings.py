@@ -2,84 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from grasp_theory import Report
+from grasp_theory import LowRank, Report
 from grasp_theory.identification import start
-from grasp_theory.identification.read_start import ReadStart
 from grasp_theory.identification.report import ModuleSpectrum
 from grasp_theory.identification.rule import P_VALUE
 from grasp_theory.identification.sharing import sharing
 from grasp_theory.identification.start import EARLY, STEPS
 
 from ..adapters import Adapter
-from ..adapters.patterns import by_pattern, kind
+from ..adapters.patterns import kind
 from ..adapters.text import percent
-from .robust import robust_spread
+from .finding import Audit, Finding
+from .places import where
 
 RANDOM = 1.0  # B against A, above which B is no trained factor if its spectrum is flat too
 FLAT = 0.9  # (Σ S)²/(r Σ S²) of a random factor; trained ones were 0.12 to 0.78 in the median
 CONCENTRATED = 0.5  # share of the energy in one module
-DEPTH = 0.5  # share of the energy in a third of the blocks
-OUTLIER = 5.0  # robust z of a block's log energy, and this many times the median
 USED, IDLE = 0.5, 0.1  # smallest over largest singular value; energy outside the first component
 SHARED = 0.2  # root mean square |cos| with the other layers: the effect size that is asked for beside p
 WEIGHT = 0.02  # standard deviation that most language models' weights are drawn with
 HUGE, TINY = 2.0, 1e-4  # root mean square entry of dW over it
 SCALING = 16.0  # the factor before B A; peft's users take 1 to 4
 ROUNDING = {"BF16": 2.0**-9, "F16": 2.0**-12}  # half a unit in the last place of the mean entry
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that the weights show.
-
-    Attributes:
-        key: what kind of finding it is, such as "trained" or "shared-direction".
-        text: a sentence that says it, with its number.
-        value: that number.
-        scope: the modules that it is about, in words, with their share of ‖dW‖_F².
-        how: how it was decided.
-        modules: the names of these modules.
-    """
-
-    key: str
-    text: str
-    value: float
-    scope: str
-    how: str
-    modules: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Audit:
-    """The modules that are audited, with their energies."""
-
-    adapter: Adapter
-    modules: Sequence[ModuleSpectrum]
-    read_start: Sequence[ReadStart] = ()
-
-    @cached_property
-    def alive(self) -> list[ModuleSpectrum]:
-        return [m for m in self.modules if m.norm > 0]
-
-    @cached_property
-    def energy(self) -> float:
-        return sum(m.norm**2 for m in self.modules)
-
-    def which(self, modules: Sequence[ModuleSpectrum]) -> str:
-        return by_pattern([m.name for m in modules], [m.name for m in self.modules])
-
-    def finding(self, key: str, text: str, value: float, modules: Sequence[ModuleSpectrum], how: str) -> Finding:
-        """One about these modules."""
-        share = sum(m.norm**2 for m in modules) / self.energy if self.energy else 0.0
-        scope = f"{len(modules)} of {len(self.modules)} modules ({self.which(modules)}), {percent(share)} of ‖dW‖²"
-        return Finding(key, text, value, scope, how, tuple(m.name for m in modules))
 
 
 def findings(adapter: Adapter, report: Report) -> list[Finding]:
@@ -106,7 +55,8 @@ def nothing_learnt(audit: Audit) -> Iterator[Finding]:
     if dead and len(dead) == len(audit.modules):
         yield audit.finding("nothing-learnt", "Nothing was learnt: every update is 0.", 1.0, dead, how)
     elif dead:
-        text = f"{len(dead)} of {len(audit.modules)} modules have no update: {audit.which(dead)}."
+        verb = "has" if len(dead) == 1 else "have"
+        text = f"{len(dead)} of {len(audit.modules)} modules {verb} no update: {audit.which(dead)}."
         yield audit.finding("dead-modules", text, len(dead) / len(audit.modules), dead, how)
 
 
@@ -114,7 +64,7 @@ def progress(audit: Audit) -> Iterator[Finding]:
     """Whether training has begun at all, and how far the factors have come."""
     started = [m for m in audit.alive if m.start is not None]
     reached = start.progress(m.start for m in started)
-    several = [_flatness(m) for m in audit.alive if m.rank > 1]
+    several = [_flatness(m) for m in audit.alive if m.singular_values.size > 1]
     flat = float(np.median(several)) if several else 0.0
     if reached is None:
         if flat > FLAT:
@@ -128,7 +78,7 @@ def progress(audit: Audit) -> Iterator[Finding]:
         text = f"The factors look random, not trained: B is {grown:.1f} times as large as A and no direction leads."
         how = f"root mean square of B over A > {RANDOM:g} and (Σs)²/(rΣs²) = {flat:.2f} > {FLAT:g}, medians"
         yield audit.finding("random", text, grown, started, how)
-    elif kurtosis < STEPS:
+    elif kurtosis is not None and kurtosis < STEPS:
         text = (
             f"Hardly begun: B's entries are nearly all of one size, as after one to three steps of Adam; {_so(grown)}."
         )
@@ -139,69 +89,17 @@ def progress(audit: Audit) -> Iterator[Finding]:
         how = f"median root mean square of B over A {grown:.4f} < {EARLY:g}"
         yield audit.finding("hardly-begun", text, grown, started, how)
     else:
-        less = [m for m in started if m.start and m.start.kurtosis is not None and m.start.grown < EARLY]
-        where = f"A has moved by {percent(float(np.median(moved)))} of its start's half width, " if moved else ""
+        less = [m for m in started if m.start and m.start.grown < EARLY]
+        outside = float(np.median(moved)) / 2 if moved else 0.0
+        left = f"{percent(outside)} of A's entries have" if outside else "none of A's entries has"
+        where = f"{left} left the interval that they started in, " if moved else ""
         text = f"Trained: {where}{_so(grown)} (medians)."
         how = "A's entries outside ±1/√d_in, peft's start; root mean squares" if moved else "A's start is unknown"
         yield audit.finding("trained", text, grown, started, how)
         if less and len(less) < len(started):
-            text = f"{len(less)} modules have hardly begun: {audit.which(less)}."
+            count = "One module has" if len(less) == 1 else f"{len(less)} modules have"
+            text = f"{count} hardly begun: {audit.which(less)}."
             yield audit.finding("late-modules", text, len(less) / len(started), less, f"B over A < {EARLY:g}")
-
-
-def where(audit: Audit) -> Iterator[Finding]:
-    """Energy by side and kind, then by depth."""
-    total = audit.energy
-    sides = {
-        name: sum(m.norm**2 for m in audit.modules if m.side == side) / total
-        for name, side in (("write", "write"), ("read", "read"), ("neither", None))
-    }
-    kinds: dict[str, float] = {}
-    for m in audit.modules:
-        kinds[kind(m.name)] = kinds.get(kind(m.name), 0.0) + m.norm**2 / total
-    largest = sorted(kinds.items(), key=lambda item: -item[1])[:3]
-    parts = ", ".join(f"{name} {percent(share)}" for name, share in largest)
-    split = (
-        f"{percent(sides['write'])} in modules that write the stream, {percent(sides['read'])} in those that read it"
-    )
-    split += f", {percent(sides['neither'])} in others" if sides["neither"] > 0 else ""
-    yield audit.finding("sides", f"Energy: {split}; most in {parts}.", sides["write"], audit.alive, "‖dW‖_F²")
-    yield from _depth(audit)
-
-
-def _depth(audit: Audit) -> Iterator[Finding]:
-    blocks = _blocks(audit)
-    if len(blocks) < 6:
-        return
-    energies = np.array([sum(m.norm**2 for m in modules) for _, modules in blocks])
-    shares = energies / energies.sum()
-    thirds = np.array_split(np.arange(len(blocks)), 3)
-    share = np.array([shares[part].sum() for part in thirds])
-    top = int(share.argmax())
-    if share[top] >= DEPTH:
-        first, last = blocks[thirds[top][0]][0], blocks[thirds[top][-1]][0]
-        name = ("first", "middle", "last")[top]
-        text = f"{percent(share[top])} of the energy lies in the {name} third of the blocks ({first} to {last})."
-        inside = [m for n in thirds[top] for m in blocks[n][1]]
-        yield audit.finding("depth", text, float(share[top]), inside, f"at least {percent(DEPTH)} in one third")
-    logs = np.log(np.maximum(energies, 1e-300))
-    spread = robust_spread(logs)
-    for (place, modules), log, part in zip(blocks, logs, shares, strict=True):
-        times = float(np.exp(log - np.median(logs)))
-        if times >= OUTLIER and log - np.median(logs) >= OUTLIER * max(spread, 1e-9):
-            text = f"Block {place} stands apart: {percent(part)} of the energy, {times:.0f} times the median block."
-            how = f"robust z of the log energy ≥ {OUTLIER:g} and {OUTLIER:g} times the median"
-            yield audit.finding("outlier-block", text, times, modules, how)
-
-
-def _blocks(audit: Audit) -> list[tuple[Any, list[ModuleSpectrum]]]:
-    blocks: dict[Any, list[ModuleSpectrum]] = {}
-    for m in audit.modules:
-        if m.place is not None:
-            blocks.setdefault(m.place, []).append(m)
-    short = {place: modules[0].layer for place, modules in blocks.items()}
-    plain = len(set(short.values())) == len(blocks) and None not in short.values()
-    return [(short[place] if plain else place, modules) for place, modules in blocks.items()]
 
 
 def concentration(audit: Audit) -> Iterator[Finding]:
@@ -210,15 +108,17 @@ def concentration(audit: Audit) -> Iterator[Finding]:
     if len(audit.modules) > 2 and share >= CONCENTRATED:
         text = f"One module holds {percent(share)} of the energy: {largest.name}."
         yield audit.finding("one-module", text, share, [largest], f"share ≥ {percent(CONCENTRATED)}")
-    many = [m for m in audit.alive if m.rank > 1]
+    many = [m for m in audit.alive if m.singular_values.size > 1]
     if not many:
         return
     first = sum(float(m.singular_values[0]) ** 2 for m in many) / sum(m.norm**2 for m in many)
     stable = float(np.median([m.norm**2 / float(m.singular_values[0]) ** 2 for m in many]))
-    rank = int(np.median([m.rank for m in many]))
+    ranks = [m.rank for m in many]
+    rank = f"{min(ranks)}" if min(ranks) == max(ranks) else f"{min(ranks)} to {max(ranks)}"
+    each = " of each module" if len(many) > 1 else ""
     ends = [float(m.singular_values[-1] / m.singular_values[0]) for m in many]
     if 1 - first <= IDLE:
-        text = f"Rank {rank} is hardly used: {percent(first)} of the energy lies in one direction of each module."
+        text = f"Rank {rank} is hardly used: {percent(first)} of the energy lies in one direction{each}."
         how = f"stable rank {stable:.2f} in the median; energy outside component 0 ≤ {percent(IDLE)}"
         yield audit.finding("rank-idle", text, first, many, how)
     elif float(np.median(ends)) >= USED:
@@ -256,8 +156,9 @@ def shared(audit: Audit) -> Iterator[Finding]:
         cosine, chance = float(np.median(found.cosines[hit])), float(np.median(found.expected[hit]))
         side = "writes" if group[0].side == "write" else "reads"
         text = (
-            f"{hit.sum()} of {len(group)} {name} share what their leading direction {side}: |cos| {cosine:.2f} with "
-            f"other layers ({chance:.2f} by chance); the common direction carries {percent(found.explained)} of them."
+            f"{_of(int(hit.sum()), len(group))} {name} share what their leading direction {side}: |cos| {cosine:.2f} "
+            f"with other layers ({chance:.2f} by chance); the common direction carries at least "
+            f"{percent(found.explained)} of the energy of all {len(group)}."
         )
         how = f"random signs of coordinates, Holm over {len(group)} layers, p < {P_VALUE:g} and |cos| ≥ {SHARED:g}"
         chosen = [m for m, yes in zip(group, hit, strict=True) if yes]
@@ -273,6 +174,8 @@ def read_directions(audit: Audit) -> Iterator[Finding]:
         modules = [m for m in audit.alive if m.name in names]
         leading = [(float(m.singular_values[0]) ** 2, m.leading) for m in modules if m.leading is not None]
         inside = sum(s2 * float(np.sum((read.subspace.basis.T @ v) ** 2)) for s2, v in leading)
+        if not leading:
+            continue
         share, chance = inside / sum(s2 for s2, _ in leading), read.subspace.basis.shape[1] / read.width
         count = len(read.values)
         many = f"{count} directions of the stream" if count > 1 else "a direction of the stream"
@@ -306,7 +209,8 @@ def scale(audit: Audit) -> Iterator[Finding]:
         span = f"{min(used):g}" if min(used) == max(used) else f"{min(used):g} to {max(used):g}"
         where = "all modules" if len(outside) == len(audit.alive) else audit.which(outside)
         text = (
-            f"Unusual scaling: B A is multiplied by {span} in {where}; most take 1 to 4. Its effect is the rate's too."
+            f"Unusual scaling: B A is multiplied by {span} in {where}; most take 1 to 4. It acts as another learning "
+            "rate does: judge the size of the update, not alpha."
         )
         furthest = max(used, key=lambda x: abs(np.log(abs(x))))
         how = f"the scaling of each module, as it is used, outside [1/{SCALING:g}, {SCALING:g}]"
@@ -314,20 +218,33 @@ def scale(audit: Audit) -> Iterator[Finding]:
 
 
 def rounding(audit: Audit) -> Iterator[Finding]:
-    """Components that the stored type cannot tell from rounding."""
-    half = max((ROUNDING.get(dtype, 0.0) for dtype in audit.adapter.dtypes), default=0.0)
-    if not half:
+    """Components that rounding the stored factors once more would make as well."""
+    half, stored = max(((ROUNDING.get(dtype, 0.0), dtype) for dtype in audit.adapter.dtypes), default=(0.0, ""))
+    doubtful = {m.name for m in audit.alive if half and m.singular_values[-1] < half * m.singular_values[0]}
+    if not doubtful:
         return
-    lost, modules = 0, []
-    for m in audit.alive:
-        floor = half * float(m.singular_values[0]) / np.sqrt(3)
-        below = int(np.count_nonzero(m.singular_values < floor))
-        lost += below
-        modules += [m] * bool(below)
+    lost = {u.name: _lost(u.lowrank, half) for u in audit.adapter.updates if u.name in doubtful}
+    modules = [m for m in audit.alive if lost.get(m.name)]
     if modules:
-        text = f"{lost} components in {len(modules)} modules lie below what {audit.adapter.dtypes[0]} can tell from 0."
-        how = "singular values under s_1 times half an ulp/√3"
-        yield audit.finding("rounding", text, float(lost), modules, how)
+        count = sum(lost.values())
+        what, them = ("One component is", "it") if count == 1 else (f"{count} components are", "them")
+        text = f"{what} no larger than what rounding to {stored} leaves: nothing tells {them} from 0."
+        how = f"against another rounding of both factors, by up to {half:g} of each entry, along the small components"
+        yield audit.finding("rounding", text, float(count), modules, how)
+
+
+def _lost(lowrank: LowRank, half: float) -> int:
+    """How many singular values below half s_1 are no larger than ‖Uᵀ(dW' − dW)V‖₂ over their own singular vectors.
+
+    dW' has each entry of both factors moved by a uniform share of ±half. A component that is small because its columns
+    are is moved by that share of itself, and is not lost; one that is what cancellation left is.
+    """
+    svd, rng = lowrank.svd(), np.random.default_rng(0)
+    small = (svd.S < half * svd.S[0]) & (svd.S > 0)
+    B, A = (X * (1 + rng.uniform(-half, half, X.shape)) for X in (lowrank.B, lowrank.A))
+    U, Vh = svd.U[:, small], svd.Vh[small]
+    change = lowrank.scaling * ((U.T @ B) @ (A @ Vh.T) - (U.T @ lowrank.B) @ (lowrank.A @ Vh.T))
+    return int(np.count_nonzero(svd.S[small] <= np.linalg.norm(change, 2))) if small.any() else 0
 
 
 FIRST: tuple[Callable[[Audit], Iterator[Finding]], ...] = (nothing_learnt, progress)
@@ -344,6 +261,10 @@ LATER: tuple[Callable[[Audit], Iterator[Finding]], ...] = (
 def _flatness(m: ModuleSpectrum) -> float:
     S = m.singular_values
     return float(S.sum() ** 2 / (S.size * np.sum(S**2)))
+
+
+def _of(count: int, total: int) -> str:
+    return f"All {total}" if count == total else f"{count} of {total}"
 
 
 def _so(grown: float) -> str:

@@ -83,7 +83,7 @@ def _progress(alive: Sequence[ModuleSpectrum]) -> list[Measurement]:
     named = (
         ("grown", "B over A", [s.grown for s in starts], True),
         ("kurtosis", "kurtosis of B's entries", [s.kurtosis for s in starts], True),
-        ("moved", "A moved by, in half widths", [s.moved for s in starts], False),
+        ("moved", "A moved, in half widths, about", [s.moved for s in starts], False),
     )
     known = [(key, label, [x for x in values if x is not None], log) for key, label, values, log in named]
     return [Measurement(key, label, float(np.median(x)), log) for key, label, x, log in known if x]
@@ -107,7 +107,7 @@ def _places(alive: Sequence[ModuleSpectrum], energy: float) -> list[Measurement]
 
 
 def _ranks(alive: Sequence[ModuleSpectrum]) -> list[Measurement]:
-    many = [m for m in alive if m.rank > 1]
+    many = [m for m in alive if m.singular_values.size > 1]
     if not many:
         return []
     S = [m.singular_values for m in many]

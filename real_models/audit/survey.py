@@ -27,9 +27,10 @@ from ..adapters import Adapter, read_adapter
 from ..adapters.folder import find_runs
 from ..adapters.safetensors_file import SafetensorsFile
 from .difference import matrix_findings
-from .findings import OUTLIER, Finding, findings
+from .finding import Finding
+from .findings import findings
 from .measurements import measurements
-from .robust import robust_spread
+from .robust import OUTLIER, robust_spread
 
 Progress = Callable[[Iterable[Any], int], Iterator[Any]]
 FILES = (".json", ".safetensors", ".bin")  # what an adapter is read from

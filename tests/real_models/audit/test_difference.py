@@ -12,7 +12,7 @@ from strategies import rotation
 from grasp_theory import LowRank, Update, diff
 from grasp_theory.identification.matrix import overlap_matrix
 from real_models.audit.difference import difference_findings, matrix_findings
-from real_models.audit.findings import Finding
+from real_models.audit.finding import Finding
 
 WIDTH, BLOCKS, RANK = 64, 8, 4
 

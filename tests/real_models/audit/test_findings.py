@@ -17,13 +17,14 @@ from grasp_theory.identification.sharing import holm, sharing
 from grasp_theory.identification.start import start_of
 from real_models import read_adapter
 from real_models.adapters.config import LoraSettings
-from real_models.audit.findings import Finding, findings
+from real_models.audit.finding import Finding
+from real_models.audit.findings import findings
 
 WIDTH, BLOCKS, RANK = 96, 12, 4
 
 
-def adapter(dtypes: tuple[str, ...] = ("F32",)) -> Any:
-    return SimpleNamespace(dtypes=dtypes)
+def adapter(dtypes: tuple[str, ...] = ("F32",), updates: list[Update] | None = None) -> Any:
+    return SimpleNamespace(dtypes=dtypes, updates=updates)
 
 
 def trained(rng: np.random.Generator, m: int, d: int, *, size: float = 0.02, rank: int = RANK) -> LowRank:
@@ -204,10 +205,71 @@ def test_findings_scaling_of_mlx_and_of_patterns(rng, options, value):
 
 
 def test_findings_rounding_of_a_stored_type(rng):
-    fine = changed(updates(rng), lambda u: True, lambda low: LowRank(low.B * [1, 1, 1, 1e-4], low.A, 2.0))
-    assert "rounding" in found(fine, adapter(("BF16",)))
-    assert "rounding" not in found(fine)
-    assert "rounding" not in found(updates(rng), adapter(("BF16",)))
+    """Columns that are alike to rounding are lost in it; columns that are small keep their digits, and 0 is 0."""
+    columns = {
+        "alike": lambda B: B[:, :1] + 1e-5 * B,
+        "small": lambda B: B * [1, 1, 1, 1e-5],
+        "zero": lambda B: B * [1, 1, 1, 0],
+        "plain": lambda B: B,
+    }
+    seen = {}
+    for name, change in columns.items():
+        made = changed(updates(rng), lambda u: True, lambda low, change=change: LowRank(change(low.B), low.A, 2.0))
+        assert "rounding" not in found(made, adapter(updates=made))
+        seen[name] = found(made, adapter(("BF16",), made)).get("rounding")
+    assert [name for name, finding in seen.items() if finding] == ["alike"]
+    assert seen["alike"].value == 24 * 3
+
+
+def test_findings_of_modules_with_one_output_or_one_entry_are_about_what_they_can_tell(rng):
+    """One singular value is neither flat nor idle nor used up, and the entries of a small B have no kurtosis."""
+    for m, rank, few in ((1, 8, True), (WIDTH, 1, False), (1, 1, True)):
+        made = [
+            Update.of(f"layers.{n}.q_proj", trained(rng, m, WIDTH, rank=rank, size=0.1), layer=n, side="read")
+            for n in range(4)
+        ]
+        seen = found(made)
+        assert {"trained", "sides"} <= set(seen)
+        assert not {"random", "rank-idle", "rank-used-up", "stable-rank"} & set(seen)
+        assert (identify(made).modules[0].start.kurtosis is None) == few  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_findings_of_blocks_without_an_update_compare_with_none_of_them(rng):
+    alone = changed(updates(rng), lambda u: u.layer != 3, scaled(0.0))
+    seen = found(alone)
+    assert "outlier-block" not in seen
+    assert seen["depth"].text == "100% of the energy lies in the first third of the blocks (0 to 3)."
+    assert seen["sides"].text.endswith("%.")
+    reads = changed(alone, lambda u: u.side == "write", scaled(0.0))
+    assert found(reads)["sides"].text.endswith("100% in those that read it; all in mlp.up_proj.")
+
+
+def test_findings_of_an_encoder_and_a_decoder_speak_of_the_depth_of_each(rng):
+    made = []
+    for u in updates(rng):
+        for stack in ("encoder", "decoder"):
+            name = f"{stack}.block.{u.layer}.{u.name.split('.', 3)[3]}"
+            late = stack == "encoder" and u.layer is not None and u.layer >= 8
+            source = scaled(3.0)(u.lowrank) if late else u.lowrank
+            made.append(replace(u, name=name, source=source, block=f"{stack}.block.{u.layer}"))
+    seen = [f.text for f in findings(adapter(), identify(made)) if f.key == "depth"]
+    assert len(seen) == 1
+    assert seen[0].endswith(
+        "of the encoder's energy lies in the last third of the blocks (encoder.block.8 to encoder.block.11)."
+    )
+
+
+def test_findings_of_equal_columns_and_of_dead_readers_that_moved(rng):
+    """What a run leaves that has collapsed, and A that has moved while B is 0 again: neither is an error."""
+    alike = changed(updates(rng), lambda u: True, lambda low: LowRank(low.B[:, :1] + 0 * low.B, low.A, 2.0))
+    assert "rank-idle" in found(alike)
+    common = rng.standard_normal(WIDTH) / np.sqrt(WIDTH)
+    A = {u.name: u.lowrank.A + 0.3 * np.outer(rng.standard_normal(RANK), common) for u in updates(rng)}
+    moved = [replace(u, source=LowRank(u.lowrank.B, A[u.name], 2.0)) if u.side == "read" else u for u in updates(rng)]
+    assert "read-directions" in found(moved)
+    dead = found(changed(moved, lambda u: u.side == "read", scaled(0.0)))
+    assert "read-directions" not in dead
+    assert "dead-modules" in dead
 
 
 # --- sharing -------------------------------------------------------------------------------------------------
@@ -280,7 +342,7 @@ def test_findings_shared_direction_at_rank_one(rng):
         B = low.B / np.linalg.norm(low.B) * 0.7 + 0.7 * common if u.side == "write" else low.B
         made.append(replace(u, source=LowRank(B, low.A, 2.0), rank=1))
     seen = [f for f in findings(adapter(), identify(made)) if f.key == "shared-direction"]
-    assert [f.text.split(" share")[0] for f in seen] == ["12 of 12 self_attn.o_proj"]
+    assert [f.text.split(" share")[0] for f in seen] == ["All 12 self_attn.o_proj"]
     assert "12 of 24 modules (all 12 self_attn.o_proj)" in seen[0].scope
 
 
