@@ -117,7 +117,8 @@ def pooled_noise(group: Sequence[Module], side: Side, scales: Float[ndarray, " L
         return Noise(width, None, "a stacked module was trained from A = 0, as embeddings are")
     missing = [m.noise.reason for m in group if m.noise.eigenvalues is None]
     if missing:
-        return Noise(width, None, f"{missing[0]}, in {len(missing)} of {len(group)} modules")
+        where = f", in {len(missing)} of {len(group)} modules" if len(group) > 1 else ""
+        return Noise(width, None, missing[0] + where)
     parts = [
         scale**2 * m.noise.eigenvalues
         for m, scale in zip(group, scales, strict=True)

@@ -72,6 +72,11 @@ def listing(names: Iterable[str], limit: int = 3) -> str:
     return ", ".join(names[:limit]) + more
 
 
+def many(count: int, what: str) -> str:
+    """The count with its noun: "1 module", "2 modules"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def ending(name: str, limit: int) -> str:
     """The name, or its last characters behind "…" where it has more than ``limit``."""
     return name if len(name) <= limit else "…" + name[1 - limit :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..adapters import Adapter
-from ..adapters.text import listing
+from ..adapters.text import listing, many
 from ..directions import called
 
 
@@ -15,7 +15,7 @@ def summary(adapter: Adapter) -> list[tuple[str, str]]:
     kinds = sorted({_last(u.name) for u in adapter.updates})
     layers = {u.place for u in adapter.updates if u.place is not None}
     ranks = ", ".join(map(str, sorted({u.rank for u in adapter.updates})))
-    what = f"{len(adapter.updates)} modules ({', '.join(kinds)}) in {len(layers)} layers"
+    what = f"{many(len(adapter.updates), 'module')} ({', '.join(kinds)}) in {many(len(layers), 'layer')}"
     alpha = f"alpha {config.lora_alpha:g}" + (
         ", other alphas by module" if config.alpha_pattern or config.alphas else ""
     )

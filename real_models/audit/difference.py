@@ -10,6 +10,7 @@ from grasp_theory.identification.diff import Difference, Overlap
 from grasp_theory.identification.matrix import OverlapMatrix
 
 from ..adapters.patterns import by_pattern
+from ..adapters.text import many
 from .finding import Finding
 from .robust import OUTLIER, robust_spread
 
@@ -59,10 +60,9 @@ def _lineage(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
     how = f"median cosine of the factors that started at random, as stored; the same start from {SAME_START:g}"
     cosine = _median([o.cosine for o in both])
     if same and min(trained, cosine) >= CONTINUED:
-        a, b = _norms(both)
         text = (
             f"One continues the other, or both are runs of one seed on much the same data: their factors have cosine "
-            f"{start:.2f} and {trained:.2f}, the updates {cosine:.2f}; B's norm is {b / a:.3g} times A's."
+            f"{start:.2f} and {trained:.2f}, the updates {cosine:.2f}."
         )
         yield Finding("continuation", text, cosine, scope, f"medians, each at least {CONTINUED:g}; {how}")
     elif same:
@@ -158,8 +158,8 @@ def _size(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
 def _alone(found: Difference) -> Iterator[Finding]:
     for letter, other, names in (("A", "B", found.only_first), ("B", "A", found.only_second)):
         if names:
-            text = f"{letter} adapts {len(names)} modules that {other} does not: {by_pattern(names, names)}."
-            yield Finding(f"only-{letter}", text, float(len(names)), f"{len(names)} modules", "names of the modules")
+            text = f"{letter} adapts {many(len(names), 'module')} that {other} does not: {by_pattern(names, names)}."
+            yield Finding(f"only-{letter}", text, float(len(names)), many(len(names), "module"), "names of the modules")
 
 
 def matrix_findings(found: OverlapMatrix) -> list[Finding]:
@@ -183,10 +183,10 @@ def matrix_findings(found: OverlapMatrix) -> list[Finding]:
     out += _starts(found, known, scope)
     if compared < total:
         missing = _listed(upper & ~known)
-        text = (
-            f"{len(missing)} pairs have no common module with an update: {_pair(found, missing[0])}{_more(missing, 1)}."
+        text = f"{many(len(missing), 'pair')} {'has' if len(missing) == 1 else 'have'} no common module with an update: {_pair(found, missing[0])}{_more(missing, 1)}."
+        out.append(
+            Finding("not-compared", text, float(len(missing)), many(len(missing), "pair"), "names of the modules")
         )
-        out.append(Finding("not-compared", text, float(len(missing)), f"{len(missing)} pairs", "names of the modules"))
     if found.mismatched:
         text = (
             f"Modules of one name differ in shape, and were left out, in {len(found.mismatched)} of {total} pairs "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,6 @@ def progress(audit: Audit) -> Iterator[Finding]:
             yield audit.finding("random", text, flat, audit.alive, how)
         return
     grown, kurtosis = reached.grown, reached.kurtosis
-    moved = [m.start.moved for m in started if m.start and m.start.moved is not None]
     if grown > RANDOM and flat > FLAT:
         text = f"The factors look random, not trained: B is {grown:.1f} times as large as A and no direction leads."
         how = f"root mean square of B over A > {RANDOM:g} and (Σs)²/(rΣs²) = {flat:.2f} > {FLAT:g}, medians"
@@ -90,11 +89,13 @@ def progress(audit: Audit) -> Iterator[Finding]:
         yield audit.finding("hardly-begun", text, grown, started, how)
     else:
         less = [m for m in started if m.start and m.start.grown < EARLY]
-        outside = float(np.median(moved)) / 2 if moved else 0.0
+        outside = _outside(started)
         left = f"{percent(outside)} of A's entries have" if outside else "none of A's entries has"
-        where = f"{left} left the interval that they started in, " if moved else ""
+        where = "" if outside is None else f"{left} left the interval that they started in, "
         text = f"Trained: {where}{_so(grown)} (medians)."
-        how = "A's entries outside ±1/√d_in, peft's start; root mean squares" if moved else "A's start is unknown"
+        how = "A's start is unknown"
+        if outside is not None:
+            how = "A's entries outside ±1/√d_in, peft's start; root mean squares"
         yield audit.finding("trained", text, grown, started, how)
         if less and len(less) < len(started):
             count = "One module has" if len(less) == 1 else f"{len(less)} modules have"
@@ -225,8 +226,8 @@ def rounding(audit: Audit) -> Iterator[Finding]:
         return
     lost = {u.name: _lost(u.lowrank, half) for u in audit.adapter.updates if u.name in doubtful}
     modules = [m for m in audit.alive if lost.get(m.name)]
-    if modules:
-        count = sum(lost.values())
+    count = sum(lost.values())
+    if count:
         what, them = ("One component is", "it") if count == 1 else (f"{count} components are", "them")
         text = f"{what} no larger than what rounding to {stored} leaves: nothing tells {them} from 0."
         how = f"against another rounding of both factors, by up to {half:g} of each entry, along the small components"
@@ -265,6 +266,12 @@ def _flatness(m: ModuleSpectrum) -> float:
 
 def _of(count: int, total: int) -> str:
     return f"All {total}" if count == total else f"{count} of {total}"
+
+
+def _outside(started: Sequence[ModuleSpectrum]) -> float | None:
+    """Share of the random factor's entries outside its uniform start, median; None unless most had such a start."""
+    moved = [m.start.moved for m in started if m.start and m.start.moved is not None]
+    return float(np.median(moved)) / 2 if 2 * len(moved) > len(started) else None
 
 
 def _so(grown: float) -> str:
