@@ -325,6 +325,12 @@ def test_chernoff_bound_of_sharing_is_no_less_than_the_tail():
             assert chi2.sf(n * x, n) <= np.sqrt(x) * np.exp((1 - x) / 2)
 
 
+def test_sharing_finds_what_more_layers_share_than_draws_alone_could_tell(rng):
+    """80 layers times 1/4001 would be above the level, whatever they share."""
+    found = sharing(directions(rng, 256, 80, cosine=0.8), np.ones(80), np.full(80, 2.0))
+    assert (found.p_values < 0.01).all()
+
+
 def test_sharing_works_at_rank_one_and_says_what_it_explains():
     rng = np.random.default_rng(2)
     U = directions(rng, 200, 8, cosine=1.0)
