@@ -313,7 +313,9 @@ def test_sharing_without_draws_is_what_all_draws_give(monkeypatch, cosine):
     monkeypatch.setattr(module, "_forms", lambda U, modules: asked.append(len(modules)) or forms(U, modules))
     bounded = sharing(U, np.ones(10), np.ones(10)).p_values
     monkeypatch.setattr(module, "CERTAIN", -1.0)
-    np.testing.assert_array_equal(sharing(U, np.ones(10), np.ones(10)).p_values, bounded)
+    drawn = sharing(U, np.ones(10), np.ones(10)).p_values
+    # where none is drawn the bound is reported, below the least that draws can tell
+    np.testing.assert_array_equal(np.maximum(bounded, drawn.min()), drawn)
     assert asked[-1] == 10  # the control: now all are drawn
     assert (len(asked) == 1) == (cosine == 0.8)
 
