@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from .. import linalg
 
-DRAWS = 4000
+DRAWS = 4000  # and at least 200 a layer: Holm multiplies the smallest p-value, 1/(1 + draws), by their number
 ROWS = 512  # of the directions that are multiplied at a time
 CERTAIN = 1e-9  # bound on a p-value, below which no draw would reach the statistic
 
@@ -61,15 +61,15 @@ class Sharing:
         L = len(self.along)
         x = np.maximum(self.statistics / np.maximum(self.means, np.finfo(float).tiny), 1.0)
         doubt = np.flatnonzero(np.sqrt(x) * np.exp((1 - x) / 2) >= CERTAIN)
-        reached = np.zeros(L)
+        p, count = np.full(L, CERTAIN), max(DRAWS, 200 * L)
         if doubt.size:
             others = np.array([np.delete(np.arange(L), l) for l in doubt])
             forms = _forms(self.directions, doubt)
             rows = np.arange(len(doubt))[:, None, None]
             lam = np.maximum(linalg.eigvalsh(forms[rows, others[:, :, None], others[:, None, :]]), 0)
-            draws = np.random.default_rng(self.seed).standard_normal((DRAWS, L - 1)) ** 2 @ lam.T
-            reached[doubt] = np.count_nonzero(draws >= self.statistics[doubt], axis=0)
-        return holm((1 + reached) / (1 + DRAWS))
+            draws = np.random.default_rng(self.seed).standard_normal((count, L - 1)) ** 2 @ lam.T
+            p[doubt] = (1 + np.count_nonzero(draws >= self.statistics[doubt], axis=0)) / (1 + count)
+        return holm(p)
 
     @cached_property
     def common(self) -> Float[ndarray, " d"]:

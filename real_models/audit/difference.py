@@ -183,7 +183,8 @@ def matrix_findings(found: OverlapMatrix) -> list[Finding]:
     out += _starts(found, known, scope)
     if compared < total:
         missing = _listed(upper & ~known)
-        text = f"{many(len(missing), 'pair')} {'has' if len(missing) == 1 else 'have'} no common module with an update: {_pair(found, missing[0])}{_more(missing, 1)}."
+        have = f"{many(len(missing), 'pair')} {'has' if len(missing) == 1 else 'have'}"
+        text = f"{have} no common module with an update: {_pair(found, missing[0])}{_more(missing, 1)}."
         out.append(
             Finding("not-compared", text, float(len(missing)), many(len(missing), "pair"), "names of the modules")
         )

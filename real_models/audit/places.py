@@ -72,7 +72,7 @@ def _depth_of(audit: Audit, blocks: Sequence[tuple[Any, list[ModuleSpectrum]]], 
         return
     logs = np.log(energies[alive])
     middle, spread = float(np.median(logs)), robust_spread(logs)
-    for n, log in zip(alive, logs, strict=True):
+    for n, log in zip(alive.tolist(), logs, strict=True):
         place, modules = blocks[n]
         times = float(np.exp(log - middle))
         if times >= OUTLIER and log - middle >= OUTLIER * max(spread, 1e-9):

@@ -49,7 +49,9 @@ def test_sharing_without_draws_is_what_all_draws_give(monkeypatch, cosine):
     monkeypatch.setattr(module, "_forms", lambda U, modules: asked.append(len(modules)) or forms(U, modules))
     bounded = sharing(U, np.ones(10), np.ones(10)).p_values
     monkeypatch.setattr(module, "CERTAIN", -1.0)
-    np.testing.assert_array_equal(sharing(U, np.ones(10), np.ones(10)).p_values, bounded)
+    drawn = sharing(U, np.ones(10), np.ones(10)).p_values
+    # where none is drawn the bound is reported, below the least that draws can tell
+    np.testing.assert_array_equal(np.maximum(bounded, drawn.min()), drawn)
     assert asked[-1] == 10  # the control: now all are drawn
     assert (len(asked) == 1) == (cosine == 0.8)
 
@@ -59,6 +61,12 @@ def test_chernoff_bound_of_sharing_is_no_less_than_the_tail():
     for n in (1, 3, 30):
         for x in (1.0, 2.0, 5.0, 20.0):
             assert chi2.sf(n * x, n) <= np.sqrt(x) * np.exp((1 - x) / 2)
+
+
+def test_sharing_finds_what_more_layers_share_than_draws_alone_could_tell():
+    """80 layers times 1/4001 would be above the level, whatever they share."""
+    found = sharing(directions(np.random.default_rng(4), 256, 80, cosine=0.8), np.ones(80), np.full(80, 2.0))
+    assert (found.p_values < 0.01).all()
 
 
 def test_sharing_works_at_rank_one_and_says_what_it_explains():
