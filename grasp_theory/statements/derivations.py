@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 import numpy as np
 
@@ -169,10 +169,10 @@ def _inequalities(conclusion: z3.BoolRef) -> list[z3.BoolRef]:
 
     kind = conclusion.decl().kind()
     if kind == z3.Z3_OP_AND:
-        return [strict for part in conclusion.children() for strict in _inequalities(part)]
+        return [strict for part in cast("list[z3.BoolRef]", conclusion.children()) for strict in _inequalities(part)]
     if kind not in (z3.Z3_OP_LE, z3.Z3_OP_GE):
         return []
-    left, right = conclusion.children()
+    left, right = cast("list[z3.ArithRef]", conclusion.children())
     return [left < right if kind == z3.Z3_OP_LE else left > right]
 
 

@@ -155,8 +155,6 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 EXPERIMENT = Experiment(
     name="control-contrast",
-    shows="A control that shares the task leaves g(kappa) of it and the factor whole; other inputs or the factor in it "
-    "undo that.",
     cells=cells,
     measure=measure,
     theory=theory,

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from synthetic.runner.agreement import agreement
 
 from figures.plots.control_contrast import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
 from synthetic.experiments.control_contrast import EXPERIMENT, Cell, measure
-from synthetic.runner.agreement import agreement
 
 LENGTH, STRENGTH, SAMPLES = Cell("length", kappa=0.5), Cell("strength", task=1.0), Cell("samples", n=40)
 
