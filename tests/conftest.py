@@ -100,7 +100,7 @@ def processes(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
             command = [sys.executable, str(SUPPORT / "processes.py"), str(made), str(own)]
             environment = {**os.environ, "PYTHONPATH": paths}
-            run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500)
+            run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
             assert run.returncode == 0, run.stderr[-4000:]
             own.rename(folder)
     return folder

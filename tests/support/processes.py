@@ -1,46 +1,30 @@
-"""All training in several processes, from one that imports once and forks: ``python processes.py MADE FOLDER``.
+"""All training in several processes: ``python processes.py MADE FOLDER``.
 
-What is imported takes a process ten seconds of a core, and the runs take two.
+DDP and FSDP 2 in forks of this one: what is imported takes a process ten seconds of a core, and the runs take two.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
-from unittest.mock import patch
 
 import ddp_worker
-import sharded_launch
 import sharded_worker
-import torch.multiprocessing as mp
-from accelerate.commands.launch import launch_command, launch_command_parser
 from checkout import SUPPORT
 from tiny_models import lora, tiny
 
 DDP, SHARDED, LAUNCHED = "ddp", "sharded", "launched"
-
-
-def _rank(rank: int, args: Namespace, made: Path, folder: Path) -> None:
-    """What torchrun tells each process."""
-    world = args.nproc_per_node
-    said = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world}
-    said |= {"MASTER_ADDR": args.master_addr, "MASTER_PORT": args.master_port}
-    os.environ |= {name: str(value) for name, value in said.items()}
-    sharded_launch.main(made, folder)
+LIMIT = 300  # seconds, of what takes twenty
 
 
 def launch(made: Path, folder: Path) -> None:
-    """``accelerate launch`` with its configuration and its environment, up to torchrun, whose processes are forked."""
-
-    def run(args: Namespace) -> None:
-        mp.start_processes(_rank, (args, made, folder), nprocs=int(args.nproc_per_node), start_method="fork")
-
-    command = ["--config_file", str(SUPPORT / "fsdp2.yaml"), "--main_process_port", "0", sharded_launch.__file__]
-    with patch("torch.distributed.run.run", run):
-        launch_command(launch_command_parser().parse_args(command))
+    """``accelerate launch`` with its configuration, whose processes are torchrun's own."""
+    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
+    command += ["--config_file", str(SUPPORT / "fsdp2.yaml"), "--main_process_port", "0"]
+    subprocess.run([*command, str(SUPPORT / "sharded_launch.py"), str(made), str(folder)], check=True, timeout=LIMIT)
 
 
 def main(made: Path, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""``grasp train``'s routine under FSDP 2, in each process that ``accelerate launch`` starts.
+"""``grasp train``'s routine under FSDP 2: ``accelerate launch --config_file FILE sharded_launch.py MADE FOLDER``.
 
 What accelerate is told is its own configuration. It shards nothing on a CPU, where it takes its kind of process to be
 another one (accelerate 1.15: MULTI_CPU is not among the kinds that FSDP is put on); ``as_accelerator`` says otherwise.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
@@ -96,3 +97,7 @@ def main(made: Path, folder: Path) -> None:
     (folder / f"said-{dist.get_rank()}.json").write_text(json.dumps(said))
     dist.barrier()
     dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

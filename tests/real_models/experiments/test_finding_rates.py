@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tolerance
 
-import real_models.audit.findings as source
 import real_models.experiments.finding_rates as early
 import real_models.experiments.planted_rates as inside
 from figures.catalogue import builder
@@ -18,6 +17,7 @@ from figures.rates import FACTS, NOT_YET, Rate, alarms, rate
 from figures.rows import FOLDER, read_rows
 from grasp_theory import InputError, LowRank, identify
 from grasp_theory.identification.rule import NOTE_EARLY
+from real_models.audit import findings, places
 from synthetic.experiment import generators, table
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
@@ -32,7 +32,8 @@ def rng() -> np.random.Generator:
 
 
 def test_finding_rates_count_every_key_that_the_findings_have():
-    written = re.findall(r'finding\(\s*"([a-z-]+)"', Path(source.__file__).read_text(encoding="utf-8"))
+    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in (findings, places)]
+    written = re.findall(r'audit\.finding\(\s*"([a-z-]+)"', "".join(sources))
     assert sorted(early.KEYS) == sorted(set(written))
     assert {*FACTS, *NOT_YET} < set(early.KEYS)
 
