@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic.runner.agreement import agreement
 
 from figures.plots.control_contrast import build
 from grasp_theory import InputError
 from synthetic.experiment import generators, table
 from synthetic.experiments.control_contrast import EXPERIMENT, Cell, measure
+from synthetic.runner.deviation import deviation
 
 LENGTH, STRENGTH, SAMPLES = Cell("length", kappa=0.5), Cell("strength", task=1.0), Cell("samples", n=40)
 
@@ -28,9 +28,9 @@ def rows(cells, trials: int = 6) -> list[dict]:
 def test_control_contrast_runs_meet_the_law():
     worst = [replace(c, case="worst", kappa=k) for c in (LENGTH, STRENGTH) for k in (0.3, 0.5)]
     found = rows([*worst, LENGTH, STRENGTH, Cell("strength", "none", task=0.4, case="worst")])
-    held = agreement([*found, *rows([SAMPLES], 40)])
+    held = deviation([*found, *rows([SAMPLES], 40)])
     assert (held.violations, held.compared) == (0, len(found) + 1)
-    wrong = agreement(r | {"theory": 0.9 * r["theory"]} for r in found if r["relation"] == "=")
+    wrong = deviation(r | {"theory": 0.9 * r["theory"]} for r in found if r["relation"] == "=")
     assert wrong.violations == wrong.compared == len(worst) + 1
 
 
