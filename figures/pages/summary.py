@@ -54,9 +54,9 @@ def write_report(folder: Path, *, jobs: int = 1, progress: Progress | None = Non
     figures = _figures(folder, jobs, progress)
     language = [figures.pop(n) for n in LANGUAGE if n in figures]
     sections = [
+        Section("A pretrained language model", _language(folder), language, language_model()),
         Section("Identification", _identification(data), [figures.pop(n) for n in IDENTIFICATION if n in figures]),
         Section("Removal", _removal(data), [figures.pop(n) for n in REMOVAL if n in figures]),
-        Section("A pretrained language model", _language(folder), language, language_model()),
         Section("Comparison on models made here", _comparison(found), list(figures.values()), _table(found)),
         Section("What did not come out as claimed", against or ["Nothing that is checked here."], []),
     ]

@@ -87,6 +87,10 @@ def train(
         raise InputError(f"unknown optimizer {optimizer!r} or stage {stage!r}")
     if not (np.isfinite(lr).all() and np.all(np.asarray(lr) > 0) and steps >= 1):
         raise InputError(f"lr must be positive and steps at least 1, got {lr} and {steps}")
+    B: ndarray
+    A: ndarray
+    dW: ndarray
+    first: ndarray
     B, A = _factors(problem, A0, B0, others=(write, read), trials=np.shape(lr))
     keep_B, keep_A = _complement(write), _complement(read)
     if stage == "parameter" and attach:

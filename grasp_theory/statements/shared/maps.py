@@ -87,7 +87,7 @@ def descend(
     L = np.eye(len(H)) if left is None else left
     R = np.eye(len(X)) if right is None else right
     rate = 1 / max(np.linalg.norm(H, 2) * np.linalg.norm(second, 2), np.finfo(float).tiny)
-    D = np.zeros_like(cross)
+    D: ndarray = np.zeros_like(cross)
     for _ in range(steps):
         G = L @ H @ (D @ second - cross) @ R
         D = D - rate * G
@@ -176,6 +176,8 @@ def alternating_loss(
     R = np.eye(len(Sigma)) if right is None else right
     G, S, c = L.T @ H @ L, R.T @ Sigma @ R, L.T @ H @ M @ Sigma @ R
     total, rank = float(np.sum((H @ M) * (M @ Sigma))), min(rank, *c.shape)
+    B: ndarray
+    A: ndarray
     B, A, before = np.random.default_rng(0).standard_normal((L.shape[1], rank)), np.zeros((rank, R.shape[1])), -1.0
     for _ in range(sweeps):
         A = np.linalg.lstsq(B.T @ G @ B, B.T @ np.linalg.solve(S, c.T).T, rcond=1e-13)[0]

@@ -136,6 +136,9 @@ def singular(rng: np.random.Generator, side: int) -> Instance:
 
 def _alternating(i: Instance) -> tuple[float, float]:
     """sin ∠(û_i, G u) after fitting B, A in turn by least squares from a random start, and how accurate it is."""
+    B: ndarray
+    A: ndarray
+    dW: ndarray
     M, change, steps = i.T + i.beta * np.outer(i.u, i.v), np.inf, 0
     dW, A = np.zeros_like(M), np.random.default_rng(0).standard_normal((i.r, len(i.v)))
     while change > 1e-14 and steps < 2000:
