@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grasp_theory import LowRank, Report
+from grasp_theory import LowRank, Report, linalg
 from grasp_theory.identification import start
 from grasp_theory.identification.report import ModuleSpectrum
 from grasp_theory.identification.rule import P_VALUE
@@ -246,7 +246,7 @@ def _lost(lowrank: LowRank, half: float) -> int:
     B, A = (X * (1 + rng.uniform(-half, half, X.shape)) for X in (lowrank.B, lowrank.A))
     U, Vh = svd.U[:, small], svd.Vh[small]
     change = lowrank.scaling * ((U.T @ B) @ (A @ Vh.T) - (U.T @ lowrank.B) @ (lowrank.A @ Vh.T))
-    return int(np.count_nonzero(svd.S[small] <= np.linalg.norm(change, 2))) if small.any() else 0
+    return int(np.count_nonzero(svd.S[small] <= linalg.spectral_norm(change))) if small.any() else 0
 
 
 FIRST: tuple[Callable[[Audit], Iterator[Finding]], ...] = (nothing_learnt, progress)
