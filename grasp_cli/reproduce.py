@@ -60,7 +60,7 @@ def _stages(full: bool, trials: int, jobs: int, datasets: Path | None, out: Cons
     audit = ("planted-adapter", "planted.json", "planted.html")
     kinds = (".csv", ".json", ".html", ".png", ".pdf", "_components.csv", "_cost.csv", "_fronts.csv")
     written = tuple(f"comparison{kind}" for kind in kinds)
-    language = [
+    again = [] if datasets is None else [
         Stage("language", "a pretrained language model, one run of the study again", _compare_modules(), (AGAIN,),
               lambda folder: _language(folder, datasets)),
     ]  # fmt: skip
@@ -78,7 +78,7 @@ def _stages(full: bool, trials: int, jobs: int, datasets: Path | None, out: Cons
               lambda folder: _organism(folder, full, jobs, out)),
         Stage("compare", "removal methods at matched task score", _compare_modules(), written,
               lambda folder: _compare(folder, full, jobs)),
-        *(language if datasets is not None else ()),
+        *again,
         Stage("report", "figures and report", _report_modules(), ("report.html", "report.md"),
               lambda folder: _report(folder, jobs, out), (AGAIN,)),
     ]  # fmt: skip
@@ -189,7 +189,7 @@ def _compare(folder: Path, full: bool, jobs: int) -> None:
     write_pages(study(_compared(full), folder, jobs=jobs, progress=progress), folder)
 
 
-def _language(folder: Path, datasets: Path | None) -> None:
+def _language(folder: Path, datasets: Path) -> None:
     """The naive run of the style's first seed, one cell of `grasp compare smollm2-style`, beside that of the study."""
     from figures.pages.summary import AGAIN
     from figures.rows import FOLDER, read_rows

@@ -52,11 +52,14 @@ def write_report(folder: Path, *, jobs: int = 1, progress: Progress | None = Non
     off = f"{count} did not come out as claimed" if against else "Everything checked came out as claimed"
     opening = headline.build(read_rows(folder / "comparison.csv"))
     figures = _figures(folder, jobs, progress)
-    language = [figures.pop(n) for n in LANGUAGE if n in figures]
+
+    def taken(names: Sequence[str]) -> list[Shown]:
+        return [figures.pop(name) for name in names if name in figures]
+
     sections = [
-        Section("A pretrained language model", _language(folder), language, language_model()),
-        Section("Identification", _identification(data), [figures.pop(n) for n in IDENTIFICATION if n in figures]),
-        Section("Removal", _removal(data), [figures.pop(n) for n in REMOVAL if n in figures]),
+        Section("A pretrained language model", _language(folder), taken(LANGUAGE), language_model()),
+        Section("Identification", _identification(data), taken(IDENTIFICATION)),
+        Section("Removal", _removal(data), taken(REMOVAL)),
         Section("Comparison on models made here", _comparison(found), list(figures.values()), _table(found)),
         Section("What did not come out as claimed", against or ["Nothing that is checked here."], []),
     ]

@@ -74,8 +74,10 @@ def progress(audit: Audit) -> Iterator[Finding]:
         return
     grown, kurtosis = reached.grown, reached.kurtosis
     if grown > RANDOM and flat > FLAT:
-        text = f"B is {grown:.1f} times as large as A and no direction leads in any module"
-        text = f"The factors look random, not trained: {text}."
+        text = (
+            f"The factors look random, not trained: B is {grown:.1f} times as large as A and no direction leads in any "
+            "module."
+        )
         how = f"root mean square of B over A > {RANDOM:g} and (Σs)²/(rΣs²) = {flat:.2f} > {FLAT:g}, medians"
         yield audit.finding("random", text, grown, started, how)
     elif kurtosis is not None and kurtosis < STEPS:
