@@ -8,6 +8,7 @@ from typing import Any
 from figures.rows import FOLDER, read_rows
 from figures.tables import Table
 from figures.tables.language import language_model
+from real_models.adapters.text import many
 
 KINDS = {
     "naive": "nothing held",
@@ -58,7 +59,7 @@ def identified() -> str:
         )
         cells.append([label, share, drift, task])
     heads = ["held along 8 directions of", "share of the supervised one", "drift", "task"]
-    after = f"After {', '.join(map(str, steps))} steps, {seeds} seed{'s' if seeds > 1 else ''}; "
+    after = f"After {', '.join(map(str, steps))} steps, {many(seeds, 'seed')}; "
     after += f"drift of the base {mean('naive drift', 0):+.2f}."
     return f"{Table(heads, cells).markdown()}\n\n{after}"
 

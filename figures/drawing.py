@@ -81,6 +81,11 @@ def rank_rows(ax: Any, found: Sequence[Result], names: Sequence[str]) -> dict[st
     return {label: len(labels) - 1 - n for n, label in enumerate(labels) if label in group}
 
 
+def select(rows: Sequence[dict[str, Any]], along: str, **chosen: Any) -> list[dict[str, Any]]:
+    """The rows with these values, in the order of the field ``along``."""
+    return sorted((r for r in rows if chosen.items() <= r.items()), key=lambda r: r[along])
+
+
 def points(
     ax: Any, along: str, rows: Rows, label: str | None, colour: str, marker: str, *, band: float = 0.15, **look: Any
 ) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from real_models.adapters.text import many
+
 from ..drawing import look, rank_rows
 from ..style import GREY, PAGE, new_figure, styled
 from . import Entry
@@ -38,7 +40,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """Above: drift over task along training. Below: drift where the task is reached, 95% intervals over seeds."""
     from matplotlib.lines import Line2D
 
-    from real_models.comparison.table import base_drift, seeds_in_words, summarise
+    from real_models.comparison.table import base_drift, summarise
 
     found = summarise(rows)
     variants = list(dict.fromkeys(result.variant for result in found))
@@ -51,7 +53,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
         of = [result for result in found if result.variant == variant and result.preset]
         seeds = max(result.seeds for result in of)
-        ax.set_title(f"{variant}, {seeds_in_words(seeds)}", loc="left")
+        ax.set_title(f"{variant}, {many(seeds, 'seed')}", loc="left")
         for method in CURVES:
             knob = next((result.knob for result in of if result.method == method), None)
             if knob is not None:

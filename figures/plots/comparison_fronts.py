@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from real_models.adapters.text import many
+
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
 
@@ -25,7 +27,6 @@ COLOURS = {"weights": PURPLE, "data": BLUE, "neutral text": GREEN, "control run"
 @styled
 def build(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """One panel a variant: solid the best of each class at presets, dotted over all knobs, on the seeds shown."""
-    from real_models.comparison.table import seeds_in_words
 
     variants = list(dict.fromkeys(r["variant"] for r in rows))
     figure = new_figure(PAGE, 2.9)
@@ -39,7 +40,7 @@ def build(rows: Sequence[Mapping[str, Any]]) -> Figure:
                     continue
                 x, y = ([r[key] for r in line] for key in ("task", "drift"))
                 ax.plot(x, y, style, color=colour, label=_label(name) if kind == "presets" else None)
-        ax.set_title(f"{variant}, {seeds_in_words(of[0]['seeds'])}", loc="left")
+        ax.set_title(f"{variant}, {many(of[0]['seeds'], 'seed')}", loc="left")
         ax.set_xlabel("task score asked for")
         ax.set_ylim(0, 1)
     axes[0].set_ylabel("least drift there")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from real_models.adapters.text import many
+
 from ..drawing import look
 from ..style import GREY, PAGE, new_figure, styled
 from . import Entry
@@ -43,7 +45,7 @@ def build(rows: Rows) -> Figure:
     for (above, below), variant in zip(axes.T, variants, strict=True):
         of = [p for p in found if p.variant == variant]
         seeds = len({p.organism for p in of})
-        above.set_title(f"{variant}, {seeds} organism{'s' if seeds > 1 else ''}", loc="left")
+        above.set_title(f"{variant}, {many(seeds, 'organism')}", loc="left")
         for method, (label, colour, marker) in METHODS.items():
             line = [p for p in of if p.method in (method, "naive")]
             _curve(above, [p for p in line if p.drift is not None], "drift", colour, f"{marker}-", label)

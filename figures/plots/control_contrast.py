@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..drawing import law, legend, plain_ticks, points
+from ..drawing import law, legend, plain_ticks, points, select
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, new_figure, styled
 from . import Entry
 
@@ -37,37 +37,33 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
 
 
 def _length(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
-    worst = _of(rows, "kappa", panel="length", case="worst")
+    worst = select(rows, "kappa", panel="length", case="worst")
     points(ax, "kappa", worst, "the worst inputs or task", *WORST)
     law(ax, "kappa", worst, color="black")
-    points(ax, "kappa", _of(rows, "kappa", panel="length", control="shared task", case="drawn"), "drawn", *DRAWN)
-    points(ax, "kappa", _of(rows, "kappa", panel="length", control="other inputs"), None, *BROKEN)
+    points(ax, "kappa", select(rows, "kappa", panel="length", control="shared task", case="drawn"), "drawn", *DRAWN)
+    points(ax, "kappa", select(rows, "kappa", panel="length", control="other inputs"), None, *BROKEN)
     ax.set(xlabel="length of the control over the run's", ylabel="left of the task, in norm", title="length")
 
 
 def _strength(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for control, line in (("none", "--"), ("shared task", "-")):
-        worst = _of(rows, "task", panel="strength", control=control, case="worst")
+        worst = select(rows, "task", panel="strength", control=control, case="worst")
         points(ax, "task", worst, None, *WORST)
         law(ax, "task", worst, style=line, color="black")
-        drawn = _of(rows, "task", panel="strength", control=control, case="drawn")
+        drawn = select(rows, "task", panel="strength", control=control, case="drawn")
         grey = control == "none"
         label = "no control" if grey else None
         points(ax, "task", drawn, label, GREY if grey else GREEN, "v" if grey else "s")
-    broken = _of(rows, "task", panel="strength", control="with the factor")
+    broken = select(rows, "task", panel="strength", control="with the factor")
     points(ax, "task", broken, "outside: other inputs, factor in it, samples shared", *BROKEN)
     ax.set(xlabel="‖T‖/beta", ylabel="sin ∠(û, u)", title="half as long", ylim=(-0.03, 1.04))
 
 
 def _samples(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
-    apart = _of(rows, "n", panel="samples", control="shared task")
+    apart = select(rows, "n", panel="samples", control="shared task")
     points(ax, "n", apart, None, *DRAWN)
     law(ax, "n", apart, color="black")
-    points(ax, "n", _of(rows, "n", panel="samples", control="half of the samples shared"), None, *BROKEN)
+    points(ax, "n", select(rows, "n", panel="samples", control="half of the samples shared"), None, *BROKEN)
     ax.set(xscale="log", yscale="log", xlabel="samples of each run", ylabel="‖Delta‖_F²/(s² m)", title="samples")
     plain_ticks(ax.xaxis, at=(1, 2, 5))
     plain_ticks(ax.yaxis, at=(1, 3))
-
-
-def _of(rows: Sequence[dict[str, Any]], along: str, **chosen: Any) -> list[dict[str, Any]]:
-    return sorted((r for r in rows if chosen.items() <= r.items()), key=lambda r: r[along])

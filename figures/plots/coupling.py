@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from real_models.adapters.text import many
+
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, new_figure, styled
 from . import Entry
 
@@ -47,7 +49,7 @@ def build(rows: Rows) -> Figure:
     axes[2].margins(x=0.1)
     axes[2].set(xlim=(0, None), xlabel="‖P_u H u‖ / uᵀHu at the crossing")
     seeds = len({organism for _, organism, _, _ in runs})
-    axes[2].set_title(f"coupling, {seeds} organism{'s' if seeds > 1 else ''} each", loc="left")
+    axes[2].set_title(f"coupling, {many(seeds, 'organism')} each", loc="left")
     low = min(0.0, *(values["share of log-odds"] for values in runs.values()))
     axes[0].set(ylabel="excess log-odds / naive", ylim=(low - 0.03, None))
     for ax in axes:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from real_models.adapters.text import many
+
 from ..drawing import look, rank_rows
 from ..style import GREY, PAGE, new_figure, styled
 
@@ -40,7 +42,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     """One panel a variant: mean drift over seeds and its 95% interval; hollow where some seeds miss the task."""
     from matplotlib.lines import Line2D
 
-    from real_models.comparison.table import base_drift, seeds_in_words, summarise
+    from real_models.comparison.table import base_drift, summarise
 
     found = [result for result in summarise(rows) if result.preset]
     variants = list(dict.fromkeys(result.variant for result in found))
@@ -57,7 +59,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         for name in names:
             if name in of:
                 _dot(ax, of[name], y[name], base)
-        ax.set_title(f"{variant}, {seeds_in_words(of['naive'].seeds)}", loc="left")
+        ax.set_title(f"{variant}, {many(of['naive'].seeds, 'seed')}", loc="left")
         ax.set_xlim(0, 1.03)
         ax.set_xlabel("drift at equal task score")
     classes = [

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from real_models.adapters.text import many
+
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 from . import Entry
 
@@ -37,7 +39,7 @@ def build(rows: Rows) -> Figure:
         trained, control = ([r for r in of if (r["curation"] == 1) is kind] for kind in (True, False))
         seeds = len({r["organism"] for r in trained})
         _cosines(column[0], trained, control)
-        column[0].set_title(f"{variant}, {seeds} organism{'s' if seeds > 1 else ''}", loc="left")
+        column[0].set_title(f"{variant}, {many(seeds, 'organism')}", loc="left")
         _scores(column[1], trained, control)
         _gap(column[2], trained, control)
         _deletions(column[3], trained)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from real_models.adapters.text import many
+
 from ..drawing import look, rank_rows
 from ..style import GREY, PAGE, new_figure, styled
 from . import Entry
@@ -41,7 +43,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     drifts = {x.method: [m.scores["drift"] for m in runs if m.method == x.method] for x in found}
     _dots(left, found, drifts, base)
     seeds = max(result.seeds for result in found)
-    left.set_title(f"{variant}, {seeds} seed{'s' if seeds > 1 else ''}", loc="left")
+    left.set_title(f"{variant}, {many(seeds, 'seed')}", loc="left")
     for method in CURVES:
         of = [r for r in rows if r["method"] == method]
         if of:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..drawing import law, legend, plain_ticks, points
+from ..drawing import law, legend, plain_ticks, points, select
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, new_figure, styled
 from . import Entry
 
@@ -35,7 +35,8 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     own = [r for r in rows if r["panel"] == "own input"]
     for task, (label, colour, marker) in TASKS.items():
         line = {
-            name: _of(strength, "beta", task=task, quantity=name) for name in ("overlap", "estimate", "standard errors")
+            name: select(strength, "beta", task=task, quantity=name)
+            for name in ("overlap", "estimate", "standard errors")
         }
         points(axes[0], "beta", line["overlap"], label, colour, marker)
         axes[0].plot(*_curve(line["estimate"], "beta"), color=colour, label="estimate from the spectrum")
@@ -53,10 +54,10 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     axes[1].set_yscale("log")
     plain_ticks(axes[1].yaxis)
     axes[1].set_ylabel("error / standard error stated")
-    points(axes[2], "aside", _of(own, "aside", quantity="overlap"), "task on the factor's input", ORANGE, "o")
-    law(axes[2], "aside", _of(own, "aside", quantity="overlap"), color="black", label="beta²/(beta² + sigma²)")
-    axes[2].plot(*_curve(_of(own, "aside", quantity="estimate"), "aside"), color=ORANGE)
-    promised = _of(own, "aside", quantity="promised, true tau")
+    points(axes[2], "aside", select(own, "aside", quantity="overlap"), "task on the factor's input", ORANGE, "o")
+    law(axes[2], "aside", select(own, "aside", quantity="overlap"), color="black", label="beta²/(beta² + sigma²)")
+    axes[2].plot(*_curve(select(own, "aside", quantity="estimate"), "aside"), color=ORANGE)
+    promised = select(own, "aside", quantity="promised, true tau")
     axes[2].plot(*_curve(promised, "aside"), ":", color="black", label="posterior-angle, ‖T‖ told")
     axes[2].set_xlabel("sigma of the task's part e vᵀ")
     for ax, title in zip(axes, ("truth and estimate", "how sure it is", f"beta = {own[0]['beta']:g} ‖T‖"), strict=True):
@@ -67,10 +68,6 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     title = f"points: mean and 10 to 90% of {rows[0]['trials']} trials, {rows[0]['m']} x {rows[0]['d']}"
     legend(figure, axes, ncols=3, title=title, title_fontsize=7)
     return figure
-
-
-def _of(rows: Sequence[dict[str, Any]], along: str, **chosen: Any) -> list[dict[str, Any]]:
-    return sorted((r for r in rows if chosen.items() <= r.items()), key=lambda r: r[along])
 
 
 def _curve(rows: Sequence[dict[str, Any]], along: str) -> tuple[list[float], list[float]]:

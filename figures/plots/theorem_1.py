@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..drawing import legend, points
+from ..drawing import legend, points, select
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
 
@@ -48,10 +48,6 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def _of(rows: Sequence[dict[str, Any]], along: str, **chosen: Any) -> list[dict[str, Any]]:
-    return sorted((r for r in rows if chosen.items() <= r.items()), key=lambda r: r[along])
-
-
 def _law(
     ax: Any, along: str, rows: Sequence[dict[str, Any]], label: str | None, *, style: str = "-", colour: str = "black"
 ) -> list[tuple[float, float]]:
@@ -69,20 +65,20 @@ def _ticks(ax: Any, values: Sequence[float], label: str) -> None:
 
 def _samples(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     weak, strong = sorted({r["beta"] for r in rows})
-    points(ax, "n", _of(rows, "n", shared=1.0, quantity="sine"), "outputs share their noise", RED, "x")
+    points(ax, "n", select(rows, "n", shared=1.0, quantity="sine"), "outputs share their noise", RED, "x")
     for beta, colour, marker in ((weak, BLUE, "o"), (strong, GREEN, "s")):
-        line = _of(rows, "n", beta=beta, shared=0.0, quantity="sine")
+        line = select(rows, "n", beta=beta, shared=0.0, quantity="sine")
         points(ax, "n", line, f"random task, beta = {beta:g} in a", colour, marker)
         known = _law(ax, "n", line, BOUND)
         if known:
             ax.annotate(f"{beta:g}", known[0], xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7)
-        _law(ax, "n", _of(rows, "n", beta=beta, shared=0.0, quantity="squared sine"), LIMIT, style=":")
+        _law(ax, "n", select(rows, "n", beta=beta, shared=0.0, quantity="squared sine"), LIMIT, style=":")
     _ticks(ax, (50, 200, 1000, 5000), "samples n")
 
 
 def _tasks(ax: Any, rows: Sequence[dict[str, Any]], along: str) -> None:
     for task, colour, marker in (("random", BLUE, "o"), ("worst", PURPLE, "D")):
-        line = _of(rows, along, task=task, quantity="sine")
+        line = select(rows, along, task=task, quantity="sine")
         points(ax, along, line, "worst task" if task == "worst" else "", colour, marker)
         if task == "worst":
             _law(ax, along, line, BOUND)
@@ -91,12 +87,12 @@ def _tasks(ax: Any, rows: Sequence[dict[str, Any]], along: str) -> None:
         ax.annotate("border", (2, 0.02), xytext=(-2, 0), textcoords="offset points", ha="right", fontsize=7)
         _ticks(ax, (0.6, 1, 2, 4, 6), "beta/‖T‖")
     else:
-        _ticks(ax, [r["k"] for r in _of(rows, "k", task="worst", quantity="sine")][::2], "stable rank of the task")
+        _ticks(ax, [r["k"] for r in select(rows, "k", task="worst", quantity="sine")][::2], "stable rank of the task")
 
 
 def _risk(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for quantity, label, colour, marker in (("naive risk", "naive", "black", "s"), ("risk", "û removed", BLUE, "o")):
-        line = _of(rows, "n", quantity=quantity)
+        line = select(rows, "n", quantity=quantity)
         points(ax, "n", line, label if quantity == "naive risk" else "", colour, marker)
         _law(ax, "n", line, BOUND, colour=colour if quantity == "naive risk" else "black")
         at, place = line[len(line) // 2], (4, 4) if quantity == "risk" else (4, 5)
@@ -110,11 +106,11 @@ def _risk(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
 
 def _steps(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     for optimizer, name, colour, marker in (("sgd", "descent", GREEN, "v"), ("adam", "Adam", ORANGE, "^")):
-        points(ax, "steps", _of(rows, "steps", optimizer=optimizer, quantity="sine"), name, colour, marker)
-        line = _of(rows, "steps", optimizer=optimizer, quantity="certificate")
+        points(ax, "steps", select(rows, "steps", optimizer=optimizer, quantity="sine"), name, colour, marker)
+        line = select(rows, "steps", optimizer=optimizer, quantity="certificate")
         values = [r["steps"] for r in line], [r["mean"] for r in line]
         ax.plot(*values, "--", color=colour, linewidth=1, label="‖P_u dW Ŝ‖/ŝ₁, any optimiser")
-    line = _of(rows, "steps", optimizer="sgd", quantity="descent")
+    line = select(rows, "steps", optimizer="sgd", quantity="descent")
     ax.plot([r["steps"] for r in line], [r["mean"] for r in line], color="black", linewidth=1, label=BOUND)
     ax.annotate("for descent", (60, 0.72), xytext=(4, 0), textcoords="offset points", fontsize=7, va="center")
     _ticks(ax, (1, 3, 10, 35, 100, 400), "steps of LoRA")
@@ -123,11 +119,11 @@ def _steps(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
 def _curation(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     from scipy.optimize import brentq
 
-    line = _of(rows, "core", quantity="weight")
+    line = select(rows, "core", quantity="weight")
     nu, kappa = np.linspace(0, max(r["core"] for r in line), 400), line[0]["kappa"]
     ax.plot(nu, nu * kappa / (1 + nu - kappa**2), color=RED, linewidth=1)
     points(ax, "core", line, "weight on z", RED, "P")
-    points(ax, "core", _of(rows, "core", quantity="sine"), "", BLUE, "o")
+    points(ax, "core", select(rows, "core", quantity="sine"), "", BLUE, "o")
     border: Any = brentq(lambda x: x * kappa / np.sqrt(1 + x - kappa**2) - 2, 1e-3, 1e3)
     ax.axvline(border, color=GREY, linestyle="--", linewidth=0.8)
     ax.annotate("border", (border, 0.0), xytext=(-2, 0), textcoords="offset points", ha="right", fontsize=7)

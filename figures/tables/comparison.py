@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from real_models.adapters.text import many
 from real_models.comparison.compared import CLASSES
-from real_models.comparison.table import GROUPS, Result, ranked, seeds_in_words, void, weak
+from real_models.comparison.table import GROUPS, Result, ranked, void, weak
 
 from .table import Block, Table
 
@@ -57,7 +58,7 @@ def comparison_tables(found: Sequence[Result]) -> Iterator[Block]:
     """
     for variant in dict.fromkeys(result.variant for result in found):
         of = [result for result in found if result.variant == variant]
-        why, seeds = void(found, variant), seeds_in_words(max(x.seeds for x in of))
+        why, seeds = void(found, variant), many(max(x.seeds for x in of), "seed")
         head = f"VOID, {why}" if why else ", ".join(filter(None, [seeds, weak(of, variant)]))
         yield Text(f"{variant}: {head}", style="bold")
         for group in GROUPS:

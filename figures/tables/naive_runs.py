@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from rich.text import Text
 
+from real_models.adapters.text import many
 from real_models.comparison.components import COMPONENTS
-from real_models.comparison.table import seeds_in_words
 from real_models.organisms.alignment import SIDES
 
 from .table import Block, Table
@@ -23,7 +23,7 @@ def naive_run_tables(rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     for variant in dict.fromkeys(r["variant"] for r in rows):
         of = _means([r for r in rows if r["variant"] == variant])
         seeds = len({r["organism"] for r in rows if r["variant"] == variant})
-        yield Text(f"{variant}: the naive runs where directions are taken, {seeds_in_words(seeds)}", style="bold")
+        yield Text(f"{variant}: the naive runs where directions are taken, {many(seeds, 'seed')}", style="bold")
         yield _cosines(of)
         yield (
             "|cos| of the components of dW X (on the fine-tuning data) and of dW, write modules pooled, with the "

@@ -172,11 +172,6 @@ def _quantiles(freedom: int) -> np.ndarray:
     return np.array(stats.t.interval(0.95, freedom))
 
 
-def seeds_in_words(count: int) -> str:
-    """1 seed, 5 seeds."""
-    return f"{count} seed" if count == 1 else f"{count} seeds"
-
-
 def void(found: Sequence[Result], variant: str) -> str | None:
     """Why the experiment says nothing about this variant, if it does not: naive training must reach the task in every
     seed, and its drift rise."""
