@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from real_models.comparison.study import Study
 from synthetic.runner.results import write_atomically
 
-from ..plots import comparison, comparison_fronts
+from ..plots import comparison, comparison_fronts, language_frontier
 from ..style import render
 from ..tables.comparison import comparison_tables, short_table
 from ..tables.naive_runs import naive_run_tables
@@ -22,6 +22,11 @@ DRIFT = "Above: drift over task along training. Below: drift where each method f
 FRONTS = (
     "Least mean drift among the methods of a class, where they first reach the task score asked for. The best method "
     "is chosen on the seeds it is shown on."
+)
+COSTS = (
+    "Drift above the base model where each method reaches the task, with 95% intervals over seeds, over the arithmetic "
+    "of its training until there, a naive run that comes first included. Hollow: controls. What a method costs at every "
+    "answer afterwards is not counted."
 )
 
 
@@ -44,6 +49,10 @@ def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
     if made.fronts:
         alt = "Chart of the least drift of each class of methods over the task score asked for"
         fronts = picture(comparison_fronts.build(made.fronts), alt=alt, caption=FRONTS)
+    costs, results = None, made.record()["rows"]
+    if language_frontier.shown(results):
+        alt = "Chart of the drift that each method leaves over the arithmetic it takes"
+        costs = picture(language_frontier.build(results), alt=alt, caption=COSTS)
     return page(
         "comparison.html",
         title="Comparison of removal methods",
@@ -53,6 +62,7 @@ def study_page(made: Study, figure: Figure, notes: Sequence[str] = ()) -> str:
         picture=picture(figure, alt="Chart of the drift of every method at the same task score", caption=DRIFT),
         tables=list(comparison_tables(made.results)),
         fronts=fronts,
+        costs=costs,
         naive_runs=list(naive_run_tables(made.components)),
     )
 

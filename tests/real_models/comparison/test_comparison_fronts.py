@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from made_comparison import BASE, NAIVE, close, run, study
 
+from figures.plots import language_frontier
 from figures.plots.comparison_fronts import build
+from figures.plots.language_frontier import frontier, shown
 from figures.style import render
 from real_models.comparison.fronts import SHARES, fronts
 from real_models.comparison.table import summarise
@@ -85,3 +87,29 @@ def test_front_figure_names_every_class_that_a_panel_shows():
 def test_front_without_a_naive_run_or_rows(rows):
     found = fronts(rows, targets=TARGETS)
     assert {r["information"] for r in found} == ({"data"} if rows else set())
+
+
+def made(method, cost, excess, **other):
+    row = {"variant": "style", "method": method, "control": False, "preset": True, "seeds": 3, "reached": 3}
+    return row | {"cost": cost, "excess": excess, "low": excess - 0.1, "high": excess + 0.1} | other
+
+
+def test_frontier_is_the_least_drift_at_every_cost_and_controls_do_not_count():
+    rows = [made("kl", 3.0, 0.1), made("naive", 1.0, 0.7), made("edit", 2.0, 0.8), made("grasp", 2.5, 0.3)]
+    control = made("scale", 2.0, 0.0, control=True)
+    assert frontier([*rows, control]) == ([1.0, 2.0, 2.5, 3.0], [0.7, 0.7, 0.3, 0.1])
+
+
+@pytest.mark.parametrize("hidden", [{"preset": False}, {"reached": 2}, {"cost": None}, {"excess": None}])
+def test_frontier_shows_presets_that_reach_the_task_and_whose_cost_is_known(hidden):
+    known = made("naive", 1.0, 0.7)
+    assert shown([known, made("grasp", 2.0, 0.3) | hidden]) == [known]
+
+
+@pytest.mark.slow
+def test_frontier_figure_marks_every_method_at_its_cost():
+    rows = [made("naive", 1.0, 0.7), made("grasp", 2.5, 0.3), made("scale", 2.0, 0.4, control=True)]
+    figure = language_frontier.build(rows)
+    assert render(figure)[:4] == b"\x89PNG"
+    found = {line.get_label(): (line.get_xdata()[0], line.get_ydata()[0]) for line in figure.axes[0].lines}
+    assert {row["method"]: (row["cost"], row["excess"]) for row in rows}.items() <= found.items()

@@ -1,0 +1,65 @@
+"""What removal costs: drift above the base at equal task score over the arithmetic it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from real_models.adapters.text import many
+
+from ..drawing import legend, look, plain_ticks
+from ..style import GREY, PAGE, new_figure, styled
+from . import Entry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURE = Entry(
+    "SmolLM2-135M fine-tuned on answers in capital letters: the drift that each method leaves at equal task score, over "
+    "the arithmetic it takes in training, a naive run that comes first included.",
+    place=12,
+)
+
+
+@styled
+def build(rows: Iterable[Mapping[str, Any]]) -> Figure:
+    """One panel a variant: mean and 95% t interval of each method (hollow: controls), and the line that no method but a
+    control lies below. Rows are the results of a comparison (comparison.json); ``shown`` says which of them."""
+    known = shown(rows)
+    variants = list(dict.fromkeys(r["variant"] for r in known))
+    figure = new_figure(PAGE, 3.4)
+    axes = figure.subplots(1, len(variants), squeeze=False)[0]
+    for ax, variant in zip(axes, variants, strict=True):
+        of = sorted((r for r in known if r["variant"] == variant), key=lambda r: r["cost"])
+        for row in of:
+            colour, marker = look(row["method"])
+            face = "white" if row["control"] else colour
+            if row["low"] is not None:
+                ax.plot([row["cost"]] * 2, [row["low"], row["high"]], color=colour, linewidth=0.8)
+            place = (row["cost"], row["excess"])
+            ax.plot(*place, marker, color=colour, markerfacecolor=face, label=row["method"], linestyle="none")
+        ax.plot(*frontier(of), color=GREY, linewidth=0.8, drawstyle="steps-post", zorder=0)
+        ax.axhline(0, color=GREY, linestyle="--", linewidth=0.8)
+        ax.set_xscale("log")
+        plain_ticks(ax.xaxis, at=(1, 2, 5))
+        ax.set_xlabel("arithmetic until the task is reached (naive run: 1)")
+        ax.set_title(f"{variant}, {many(max(r['seeds'] for r in of), 'seed')}", loc="left")
+    axes[0].set_ylabel("drift above the base model")
+    legend(figure, axes, ncols=4)
+    return figure
+
+
+def shown(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The results of methods at their presets that reach the task in every seed and whose arithmetic was counted."""
+    return [
+        r
+        for r in rows
+        if r["preset"] and r["reached"] == r["seeds"] and r["cost"] is not None and r["excess"] is not None
+    ]
+
+
+def frontier(rows: Iterable[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    """Costs in their order, and the least drift of what costs as much or less; controls do not count."""
+    found = sorted((r["cost"], r["excess"]) for r in rows if not r["control"])
+    return [cost for cost, _ in found], list(accumulate((excess for _, excess in found), min))
