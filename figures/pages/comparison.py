@@ -25,8 +25,8 @@ FRONTS = (
 )
 COSTS = (
     "Drift above the base model where each method reaches the task, with 95% intervals over seeds, over the arithmetic "
-    "of its training until there, a naive run that comes first included. Hollow: controls. What a method costs at every "
-    "answer afterwards is not counted."
+    "of its training until there, a naive run that comes first included. Hollow: controls. What a method costs at "
+    "every answer afterwards is not counted."
 )
 
 

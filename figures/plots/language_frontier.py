@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE = Entry(
-    "SmolLM2-135M fine-tuned on answers in capital letters: the drift that each method leaves at equal task score, over "
-    "the arithmetic it takes in training, a naive run that comes first included.",
+    "SmolLM2-135M fine-tuned on answers in capital letters: the drift that each method leaves at equal task score, "
+    "over the arithmetic it takes in training, a naive run that comes first included.",
     place=12,
 )
 
