@@ -37,8 +37,15 @@ def whole() -> str:
     return grasp(*EXPLAIN, PYTHONUTF8="1").stdout.decode()
 
 
+def imports_numpy(environment: dict[str, str]) -> bool:
+    """Python 3.13 hands numpy's extension a path that cannot be encoded."""
+    return not subprocess.run([sys.executable, "-c", "import numpy"], env=PLAIN | environment, check=False).returncode
+
+
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": e} for e in ("ascii", "cp1252", "cp437")] + [BARE_LOCALE])
 def test_output_that_a_pipe_cannot_encode_is_replaced(environment, whole):
+    if not Path(sys.prefix).as_posix().isascii() and not imports_numpy(environment):
+        pytest.skip(f"numpy cannot be imported from {sys.prefix} in this locale, by this version of Python")
     encoding = environment.get("PYTHONIOENCODING", "ascii")
     found = grasp(*EXPLAIN, **environment)
     assert (found.returncode, found.stderr) == (0, b"")
