@@ -9,6 +9,7 @@ from figures.rows import FOLDER, read_rows
 from figures.tables import Table
 from figures.tables.language import language_model
 from real_models.adapters.text import many
+from real_models.comparison.language.sources import ORIGINS
 
 KINDS = {
     "naive": "nothing held",
@@ -94,7 +95,14 @@ def _direction(found: dict[str, Any], index: int | None) -> dict[str, Any]:
     return next(one for one in found["directions"] if one["index"] == index)
 
 
+def data_sets() -> str:
+    """The files that a user brings, and where each lies."""
+    cells = [[f"`{name}`", *told] for name, told in ORIGINS.items()]
+    return Table(["file in DATASETS", "holds", "from, on GitHub", "licence"], cells).markdown()
+
+
 PARTS = {
+    "data-sets": data_sets,
     "language-model": lambda: language_model().markdown(),
     "language-model-pilot": language_model_pilot,
     "language-model-identified": identified,

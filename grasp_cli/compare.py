@@ -40,7 +40,7 @@ def compare(
     information they use. The runs of RESULTS are kept, so an interrupted comparison goes on where it was.
     """
     from figures.pages.comparison import write_pages
-    from figures.tables import console, progress, show
+    from figures.tables import Table, console, progress, show
     from figures.tables.comparison import comparison_tables
     from figures.tables.naive_runs import naive_run_tables
     from grasp_theory import InputError
@@ -52,9 +52,12 @@ def compare(
 
     out = console()
     if list_methods:
+        rows = []
         for method in COMPARED.values():
             knobs = ", ".join(f"{k:g}{'*' if k == method.preset else ''}" for k in method.knobs)
-            out.print(f"{method.name} ({'control' if method.control else method.information}): {method.knob} {knobs}")
+            rows.append([method.name, "control" if method.control else method.information, f"{method.knob} {knobs}"])
+        out.print(Table(["method", "uses", "knob and its values"], rows, left=3))
+        out.print("*: the preset, the one value that presets_only = true runs; control: measured beside, never ranked")
         return
     check_targets(json, results=results)
     if quick and config is not None:
