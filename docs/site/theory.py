@@ -106,7 +106,7 @@ def page(statement: Statement[Any], outcome: Outcome, drawn: Sequence[str]) -> s
 
 
 def divided(text: str) -> tuple[str, str, str, str]:
-    """The text of a statement: what it says in words, if that is written; what is stated; the proof; what follows it."""
+    """The text of a statement: what it says in words, where that is written; what is stated; the proof; the rest."""
     words, _, rest = text.partition("\n\n") if text.startswith(WORDS) else ("", "", text)
     said, _, proof = rest.partition("\n\nProof")
     proof, end, after = proof.partition("∎")
