@@ -31,7 +31,7 @@ def compare(
     json: JsonOption = None,
     list_methods: Annotated[bool, typer.Option("--list", help="List the methods and exit.")] = False,
 ) -> None:
-    """Compare removal methods where each run first reaches the task.
+    """Compare removal methods at equal task score.
 
     [compare] is of persona organisms (variants, seeds, methods, presets_only). [text] is of a model of your own: base,
     data, pairs, and neutral, heldout, task, contrast, conditional, kept, control, neutral_data, context, target,

@@ -34,7 +34,7 @@ def diff(
     ] = None,
     html: HtmlOption = None,
 ) -> None:
-    """What two fine-tunes have in common, or all pairs of many.
+    """Compare two fine-tunes, or all pairs of many.
 
     Findings in plain words, then principal angles beside those of random subspaces. Two adapters are compared module by
     module and pooled. More, or a folder whose subfolders hold more, give the overlap of every pair; of a run with

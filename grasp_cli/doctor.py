@@ -35,7 +35,7 @@ RESULTS = Path("results")  # where commands leave what they measured, unless tol
 
 
 def doctor(json: JsonOption = None) -> None:
-    """Versions, devices, caches, and what is missing for what.
+    """Show versions, devices, caches, and what each command lacks.
 
     Exit code 1 if something that every command needs is missing. Nothing is imported to learn its version; torch is
     imported only where it was built for more than the CPU, to ask it for its devices.

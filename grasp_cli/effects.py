@@ -64,7 +64,7 @@ def effects(
     results: Results = Path("results"),
     json: JsonOption = None,
 ) -> None:
-    """Which parts of an adapter hold its drift, and which its task.
+    """Measure which parts of an adapter hold drift and task.
 
     Both are measured without, and with only, each part. Parts: components of all modules pooled, of each block, of each
     module, on both sides of the residual stream, and whole groups of modules; beside random directions of the same
