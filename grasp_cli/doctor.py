@@ -28,7 +28,8 @@ USES: dict[str, dict[str, str]] = {
     },
     "lm": {"model": "", "data": "smollm2-insecure"},
     "cluster": {"sweep": "--dask"},
-    "proofs": {"verify": "what is decided by z3"},
+    "proofs": {"verify": "by z3"},
+    "quantised": {"train": "on a base of 4 or 8 bits"},
 }  # fmt: skip
 VARIABLES = ("GRASP_CACHE", "GRASP_REAL", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 RESULTS = Path("results")  # where commands leave what they measured, unless told otherwise
