@@ -96,8 +96,11 @@ def _direction(found: dict[str, Any], index: int | None) -> dict[str, Any]:
 
 
 def data_sets() -> str:
-    """The files that a user brings, and where each lies."""
-    cells = [[f"`{name}`", *told] for name, told in ORIGINS.items()]
+    """The files that a user brings, and where each lies; those of one place in one row."""
+    cells = []
+    for place in dict.fromkeys((where, licence) for _, where, licence in ORIGINS.values()):
+        here = {name: holds for name, (holds, *rest) in ORIGINS.items() if tuple(rest) == place}
+        cells.append([", ".join(f"`{name}`" for name in here), ", ".join(here.values()), *place])
     return Table(["file in DATASETS", "holds", "from, on GitHub", "licence"], cells).markdown()
 
 
