@@ -94,7 +94,7 @@ def page(statement: Statement[Any], outcome: Outcome, drawn: Sequence[str]) -> s
             _table(["check", "found"], checks, "25 75"),
             ".. code-block:: sh\n",
             f"   grasp verify {key}",
-            f"   grasp verify --explain {key}    # with an instance that breaks an assumption, and a refuted variant\n",
+            f"   grasp verify --explain {key}    # this text, and what breaks it\n",
             _heading("False variants that they refute", "-"),
             "Wordings that were rejected, and slips that a person makes. Each is tried on the instances on which the "
             "statement holds; one that survived would fail the checks. Some were written by someone who had seen the "
@@ -110,7 +110,8 @@ def divided(text: str) -> tuple[str, str, str, str]:
     words, _, rest = text.partition("\n\n") if text.startswith(WORDS) else ("", "", text)
     said, _, proof = rest.partition("\n\nProof")
     proof, end, after = proof.partition("∎")
-    return words.removeprefix(WORDS).strip(), said, f"Proof{proof}{end}", after.strip("\n")
+    remark, _, after = after.partition("\n\n")  # which may speak of what was just proved
+    return words.removeprefix(WORDS).strip(), said, f"Proof{proof}{end}{remark}", after.strip("\n")
 
 
 def parts(statement: Statement[Any]) -> tuple[str, str]:
