@@ -9,6 +9,8 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from real_models.adapters.text import many
+
 from .table import Block, Table
 from .terminal import number, show
 
@@ -34,7 +36,7 @@ def difference_blocks(found: Difference, *, most: int | None = None) -> Iterator
     rows = [_overlap(o) for o in (*found.pooled, *(o for o in found.modules if o.name in largest))]
     yield Table(headers, rows, title=title, droppable=["norm A", "norm B", "random", "mean cos²", "random 99%"])
     if len(found.modules) > len(largest):
-        yield f"… and {len(found.modules) - len(largest)} smaller modules; --explain shows all of them"
+        yield f"… and {many(len(found.modules) - len(largest), 'smaller module')}; --explain shows all of them"
     for which, names in (("first", found.only_first), ("second", found.only_second)):
         if names:
             yield f"only in the {which}: {len(names)} modules, e.g. {names[0]}"

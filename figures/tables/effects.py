@@ -90,9 +90,7 @@ def weights_blocks(parts: Sequence[Part], *, shown: int | None = SHOWN) -> list[
     heads = ["part", "scope", "modules", "takes", "keeps"]
     made: list[Block] = [Table(heads, rows, title=title, droppable=["scope", "modules"])]
     rest = len(order) - len(rows)
-    return made + (
-        [f"… and {many(rest, 'part')} that {'take' if rest > 1 else 'takes'} less; --json has all"] if rest else []
-    )
+    return [*made, *([f"… and {many(rest, 'smaller part')}; --json has all of them"] if rest else [])]
 
 
 def _level(found: Estimate, *, signed: bool = False) -> str:

@@ -310,7 +310,7 @@ def test_command_tells_shares_of_the_weights_without_a_model(planted, tmp_path, 
         assert f"{100 * (1 - part.energy):.2f}%" in line
     assert not any(line.strip().startswith(part.name + " ") for part in order[SHOWN:] for line in lines)
     assert len(order) > SHOWN
-    assert f"… and {len(order) - SHOWN} part" in out
+    assert f"… and {len(order) - SHOWN} smaller part" in out
 
 
 def test_command_refuses_in_one_line_and_writes_nothing(planted, made, tmp_path, capsys):
