@@ -18,7 +18,7 @@ from tiny_models import deltas, everything, lora, tiny
 from training_runs import grasp
 
 from figures.plots import effects as plots
-from figures.tables.effects import SHOWN
+from figures.tables.effects import weights_blocks
 from grasp_theory import InputError, LowRank, Update
 from real_models import read_adapter, write_adapter
 from real_models.adapters.live import updates_from_model
@@ -303,14 +303,13 @@ def test_command_tells_shares_of_the_weights_without_a_model(planted, tmp_path, 
     listed = json.loads(target.read_text())["parts"]
     assert [(part["name"], part["energy"]) for part in listed] == [(part.name, part.energy) for part in parts]
     order = sorted((part for part in parts if part.draw is None), key=lambda part: -part.energy)
-    lines = out.splitlines()
-    for part in order[:SHOWN]:
-        (line,) = [line for line in lines if line.strip().startswith(part.name + " ")]
+    for part in order:
+        (line,) = [line for line in out.splitlines() if line.strip().startswith(part.name + " ")]
         assert f"{100 * part.energy:.2f}%" in line
         assert f"{100 * (1 - part.energy):.2f}%" in line
-    assert not any(line.strip().startswith(part.name + " ") for part in order[SHOWN:] for line in lines)
-    assert len(order) > SHOWN
-    assert f"… and {len(order) - SHOWN} smaller part" in out
+    table, rest = weights_blocks(parts, shown=3)
+    assert [row[0] for row in table.rows] == [part.name for part in order[:3]]
+    assert rest == f"… and {len(order) - 3} smaller parts; --json has all of them"
 
 
 def test_command_refuses_in_one_line_and_writes_nothing(planted, made, tmp_path, capsys):
