@@ -79,6 +79,19 @@ def test_commands_run(workshop, page):
         assert {"report.html", "directions.safetensors"} <= {p.name for p in workshop.iterdir()}
 
 
+def test_start_shows_what_the_command_prints(tmp_path, monkeypatch, capsys):
+    """On the adapter that the page makes; it leaves lines out, and ends of lines."""
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks("python", "docs/start.md")[0], "docs/start.md", "exec"), {})
+    assert grasp_cli.run(grasp_cli.app, ["identify", "my-adapter"]) == 0
+    printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    shown = blocks("text", "docs/start.md")[0].splitlines()
+    assert len(shown) > 3
+    for line in shown:
+        start = " ".join(line.removesuffix("…").split())
+        assert any(one.startswith(start) for one in printed), start
+
+
 def test_toml_blocks_are_configurations(workshop, tmp_path):
     """The comparison on persona organisms is read; the one on text is refused for want of its files, by name."""
     import tomllib
