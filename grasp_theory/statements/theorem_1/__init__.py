@@ -5,7 +5,7 @@ singular vector û of what the update writes on these inputs. If the data show t
 task and noise together, û points at u, what the factor writes, within the angle below; it hurts less if the task is
 spread over many directions (1). Deleting û leaves the factor to third order (2). For the worst task no method does much
 better, and where samples are too few for the noise none finds the factor at all (3). Part 4 bounds the angle at every
-step of training, part 5 says which factor comes of selecting the data.
+step of training, part 5 says which factor the selection of the data makes.
 
 Setting. n samples y = (W0 + T + beta u vᵀ) x + s N(0, I), u (m), v (d) unit; X their inputs, Ŝ Ŝᵀ = X Xᵀ/n with Ŝ of
 full column rank q (n >= d generic: q = d; else q = n). dW is any minimiser of ‖Y − (W0 + dW) X‖_F of rank <= r, any
