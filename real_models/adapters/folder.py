@@ -160,12 +160,9 @@ def _only_subfolder(folder: Path) -> Place:
         raise AdapterError(f"{folder / CONFIG} is a symbolic link to a file that does not exist")
     if (folder / CONFIG).exists():
         raise AdapterError(f"{folder / CONFIG} is not a file; save the adapter again")
-    if not any(folder.iterdir()):
-        raise AdapterError(f"{folder} is empty; expected a folder written by peft's save_pretrained")
-    raise AdapterError(
-        f"{folder} holds no {CONFIG}; expected a folder written by peft's save_pretrained (`grasp survey` finds those "
-        "that lie deeper)"
-    )
+    what = "is empty" if not any(folder.iterdir()) else f"holds no {CONFIG}"
+    deeper = "; `grasp survey` reads those that lie deeper" if any(path.is_dir() for path in folder.iterdir()) else ""
+    raise AdapterError(f"{folder} {what}; expected a folder written by peft's save_pretrained{deeper}")
 
 
 def _subfolders(folder: Path) -> list[str]:
