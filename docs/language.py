@@ -9,6 +9,7 @@ from figures.rows import FOLDER, read_rows
 from figures.tables import Table
 from figures.tables.language import language_model
 from real_models.adapters.text import many
+from real_models.comparison.language.sources import ORIGINS
 
 KINDS = {
     "naive": "nothing held",
@@ -94,7 +95,17 @@ def _direction(found: dict[str, Any], index: int | None) -> dict[str, Any]:
     return next(one for one in found["directions"] if one["index"] == index)
 
 
+def data_sets() -> str:
+    """The files that a user brings, and where each lies; those of one place in one row."""
+    cells = []
+    for place in dict.fromkeys((where, licence) for _, where, licence in ORIGINS.values()):
+        here = {name: holds for name, (holds, *rest) in ORIGINS.items() if tuple(rest) == place}
+        cells.append([", ".join(f"`{name}`" for name in here), ", ".join(here.values()), *place])
+    return Table(["file in DATASETS", "holds", "from, on GitHub", "licence"], cells).markdown()
+
+
 PARTS = {
+    "data-sets": data_sets,
     "language-model": lambda: language_model().markdown(),
     "language-model-pilot": language_model_pilot,
     "language-model-identified": identified,

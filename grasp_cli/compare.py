@@ -31,7 +31,7 @@ def compare(
     json: JsonOption = None,
     list_methods: Annotated[bool, typer.Option("--list", help="List the methods and exit.")] = False,
 ) -> None:
-    """Compare removal methods where each run first reaches the task.
+    """Compare removal methods at equal task score.
 
     [compare] is of persona organisms (variants, seeds, methods, presets_only). [text] is of a model of your own: base,
     data, pairs, and neutral, heldout, task, contrast, conditional, kept, control, neutral_data, context, target,
@@ -40,7 +40,7 @@ def compare(
     information they use. The runs of RESULTS are kept, so an interrupted comparison goes on where it was.
     """
     from figures.pages.comparison import write_pages
-    from figures.tables import console, progress, show
+    from figures.tables import Table, console, progress, show
     from figures.tables.comparison import comparison_tables
     from figures.tables.naive_runs import naive_run_tables
     from grasp_theory import InputError
@@ -52,9 +52,12 @@ def compare(
 
     out = console()
     if list_methods:
+        rows = []
         for method in COMPARED.values():
             knobs = ", ".join(f"{k:g}{'*' if k == method.preset else ''}" for k in method.knobs)
-            out.print(f"{method.name} ({'control' if method.control else method.information}): {method.knob} {knobs}")
+            rows.append([method.name, "control" if method.control else method.information, f"{method.knob} {knobs}"])
+        out.print(Table(["method", "uses", "knob and its values"], rows, left=3))
+        out.print("*: the preset, the one value that presets_only = true runs; control: measured beside, never ranked")
         return
     check_targets(json, results=results)
     if quick and config is not None:

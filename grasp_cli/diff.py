@@ -26,7 +26,7 @@ def diff(
         typer.Option(help="Which adapter, if a folder holds several: one for both folders, or twice."),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="The scope of each finding, and how it was decided.")
+        bool, typer.Option("--explain", help="The scope of each finding, how it was decided, every module.")
     ] = False,
     json: JsonOption = None,
     csv: Annotated[
@@ -34,7 +34,7 @@ def diff(
     ] = None,
     html: HtmlOption = None,
 ) -> None:
-    """What two fine-tunes have in common, or all pairs of many.
+    """Compare two fine-tunes, or all pairs of many.
 
     Findings in plain words, then principal angles beside those of random subspaces. Two adapters are compared module by
     module and pooled. More, or a folder whose subfolders hold more, give the overlap of every pair; of a run with
@@ -111,7 +111,7 @@ def _two(
             show_adapter([(letter, facts[0][1]), *facts[1:]], adapter.warnings, adapter.notes, out)
         show_adapter([], bases, [], out)
         show_findings(said, out, explain=explain)
-        show_difference(found, out)
+        show_difference(found, out, explain=explain)
 
 
 def _matrix(

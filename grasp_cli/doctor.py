@@ -28,14 +28,15 @@ USES: dict[str, dict[str, str]] = {
     },
     "lm": {"model": "", "data": "smollm2-insecure"},
     "cluster": {"sweep": "--dask"},
-    "proofs": {"verify": "what is decided by z3"},
+    "proofs": {"verify": "by z3"},
+    "quantised": {"train": "on a base of 4 or 8 bits"},
 }  # fmt: skip
 VARIABLES = ("GRASP_CACHE", "GRASP_REAL", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 RESULTS = Path("results")  # where commands leave what they measured, unless told otherwise
 
 
 def doctor(json: JsonOption = None) -> None:
-    """Versions, devices, caches, and what is missing for what.
+    """Show versions, devices, caches, and what each command lacks.
 
     Exit code 1 if something that every command needs is missing. Nothing is imported to learn its version; torch is
     imported only where it was built for more than the CPU, to ask it for its devices.

@@ -43,9 +43,10 @@ def edit(
     Projects directions out, deletes or shrinks components, keeps the top ones, scales. Needs no base model. Write
     directions are taken out of all modules that write the stream, read directions out of the modules they were
     identified on. --delete and --keep count the components of each module by itself, before the projection; a component
-    of a pooled decomposition is removed by its directions. --shrink takes from component 0 of each module what errs
-    least in the worst case if the task may share it: a share (1 − RHO²)/(2 − STRENGTH), and nearly all of it if the
-    strength is unknown. --threshold is soft thresholding: small components go, strong ones lose the same amount.
+    of a pooled decomposition is removed by its directions. --shrink RHO takes a share of component 0 of each module
+    that errs least in the worst case, if the task in it may have RHO of its norm: (1 − RHO²)/(2 − STRENGTH), and nearly
+    all of it if the strength is unknown. --threshold is soft thresholding: small components go, strong ones lose the
+    same amount.
     """
     from figures.tables import Table, console, number
     from figures.tables.identify import show_adapter

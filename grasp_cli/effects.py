@@ -64,7 +64,7 @@ def effects(
     results: Results = Path("results"),
     json: JsonOption = None,
 ) -> None:
-    """Which parts of an adapter hold its drift, and which its task.
+    """Measure which parts of an adapter hold drift and task.
 
     Both are measured without, and with only, each part. Parts: components of all modules pooled, of each block, of each
     module, on both sides of the residual stream, and whole groups of modules; beside random directions of the same
@@ -105,7 +105,8 @@ def effects(
 
 
 def _weights(adapter: Adapter, parts: Sequence[Part], json: Path | None, out: Console) -> None:
-    from figures.tables.effects import weights_table
+    from figures.tables import show
+    from figures.tables.effects import weights_blocks
     from real_models.audit.describe import provenance
     from synthetic.runner.results import write_json
 
@@ -113,7 +114,7 @@ def _weights(adapter: Adapter, parts: Sequence[Part], json: Path | None, out: Co
         record = {"schema_version": 1, "adapter": provenance(adapter), "parts": [part.to_dict() for part in parts]}
         write_json(json, record)
     if json != Path("-"):
-        out.print(weights_table(parts))
+        show(weights_blocks(parts), out)
         out.print("a share of the weights is no share of the drift: --base and --pairs measure that", style="dim")
 
 

@@ -58,11 +58,11 @@ def evaluate(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Drift, task and neutral loss of a base model and adapters.
+    """Score drift, task and neutral loss of base and adapters.
 
-    Answers for a judge too, and its scores. One row a model, and each model's difference to the first adapter on the
-    same questions. Nothing is downloaded. Drift of a pair: the sigmoid of ln p(with) − ln p(without) given the prompt,
-    end token included.
+    It also writes answers for a judge, and reads the judge's scores. One row for each model, then its difference to
+    the first adapter on the same questions. Nothing is downloaded. Drift of a pair: the sigmoid of ln p(with) −
+    ln p(without) given the prompt, end token included.
     """
     from figures.tables import console, progress
     from real_models.evaluation.generations import Sampling, read_judged, write_generations

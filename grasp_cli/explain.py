@@ -31,7 +31,7 @@ def explain(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Tokens, rows and generated text that go along with a direction.
+    """Show the tokens, rows and text that go with a direction.
 
     Tokens it raises and lowers, rows it is strong on, and what adding it does to greedy text. Each beside a random
     direction. These are correlations, not a meaning.

@@ -22,7 +22,7 @@ def linearity(
     name: Name = None,
     json: JsonOption = None,
 ) -> None:
-    """Whether the linear theory speaks about a run.
+    """Measure whether the linear theory applies to a run.
 
     How well a first-order step from the base predicts the fine-tuned logits, beside the certificate: relative error of
     f'(0) for f(1) − f(0), f(t) the logits of base + t dW, by forward-mode differentiation. Runs the model in float32.

@@ -14,7 +14,7 @@ def methods(
     explain: Annotated[bool, typer.Option("--explain", help="What each guarantees, too.")] = False,
     json: JsonOption = None,
 ) -> None:
-    """What there is to remove a factor with: when it acts, its needs."""
+    """List the methods: when each acts, and what it needs."""
     from figures.tables import Table, console
     from real_models.methods import METHODS
     from synthetic.runner.results import write_json

@@ -26,7 +26,7 @@ def reproduce(
     only: Annotated[list[str] | None, typer.Option(help="Only these stages (repeatable), as in stages.json.")] = None,
     jobs: Jobs = 2,
 ) -> None:
-    """The whole claim in one command, and one report.
+    """Measure everything once, and write one report.
 
     Statements, linear lab, audits, an organism's naive fine-tune, the comparison of methods. Minutes by default. With
     the data sets' folder, and the model of `grasp model smollm2`, one run of the study on it once more. Stages

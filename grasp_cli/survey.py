@@ -21,7 +21,7 @@ def survey(
     results: Results = Path("results"),
     json: JsonOption = None,
 ) -> None:
-    """Findings of many adapters, and all their pairs.
+    """Audit a folder of many adapters, and compare all pairs.
 
     Those that stand apart are named. Needs no base model. Of a run with checkpoints the final adapter counts, else the
     last checkpoint; an adapter that cannot be read becomes a row with its reason. Adapters are compared with those of
@@ -47,4 +47,6 @@ def survey(
         write_json(json, survey_record(found))
     if json != Path("-"):
         show(survey_blocks(found), out)
-        out.print(f"{results / 'survey.html'}: all of it; survey.csv, a row an adapter; pairs.csv, a row a pair")
+        out.print(
+            f"{results / 'survey.html'}: all of it; survey.csv: one row for each adapter; pairs.csv: one for each pair"
+        )

@@ -23,7 +23,7 @@ def verify(
     jobs: Jobs = 2,
     json: JsonOption = None,
 ) -> None:
-    """Check the statements of the theory, each by every way there is.
+    """Check the theory's statements, each in every way that applies.
 
     The legend below the table names the ways. Exit code 1 if one fails, with what failed. Always anew: only `grasp
     reproduce` keeps what was checked.

@@ -156,4 +156,5 @@ def real() -> Path:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     count = sum("real" in getattr(report, "keywords", ()) for report in terminalreporter.stats.get("skipped", ()))
     if count:
-        terminalreporter.write_line(f"{count} tests of real adapters, models and data skipped: set GRASP_REAL")
+        tests = "test" if count == 1 else "tests"
+        terminalreporter.write_line(f"{count} {tests} of real adapters, models and data skipped: set GRASP_REAL")

@@ -20,7 +20,7 @@ from checkout import ROOT
 import grasp_cli
 from docs import links
 from docs.site import api, examples, mathml, typeset
-from docs.site.theory import parts
+from docs.site.theory import divided, parts
 from figures.catalogue import FIGURES
 from grasp_theory.statements.registry import ORDER, find
 
@@ -151,10 +151,14 @@ def test_statement_is_typeset_whole(key):
     assert title
     assert not title.startswith(key)
     mathml._Parser(list(mathml.tokens(statement.law))).whole()  # raises where brackets do not match
-    made = typeset.blocks(text)
+    in_words, said, proof, after = divided(text)
+    assert "Assumes:" in said
+    assert "∎" in proof
+    assert "∎" not in after
+    made = "\n\n".join([typeset.prose(in_words), *map(typeset.blocks, (said, proof, after))])
     for formula in [mathml.line(statement.law), *re.findall(r"<math.*?</math>", made)]:
         ElementTree.fromstring(formula)
-    words = set(re.findall(r"[A-Za-z]{4,}", inspect.cleandoc(text))) - set(typeset.GREEK)
+    words = set(re.findall(r"[A-Za-z]{4,}", inspect.cleandoc(text).removeprefix("In words."))) - set(typeset.GREEK)
     plain = re.sub(r"</?m\w+[^>]*>", "", made).replace("\\", "")
     assert {word for word in words if word not in plain} == set()
 

@@ -20,12 +20,13 @@ from real_models import write_adapter
 from real_models.comparison.configuration import read_cells
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
-TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in (*PAGES, "docs/start.md")}
 README = TEXT["README.md"]
 
 PRINTED = {  # what shows that the Python of a page did what the page says
     "README.md": "one stands out",
     "docs/identify.md": "the direction is within",
+    "docs/start.md": "one stands out",
     "docs/training.md": "{'write': ",
 }
 
@@ -48,7 +49,7 @@ def workshop(tmp_path, monkeypatch, made):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "```python" in TEXT[page]])
+@pytest.mark.parametrize("page", [page for page in TEXT if "```python" in TEXT[page]])
 def test_python_blocks_run(workshop, capsys, page):
     scope: dict[str, object] = {}
     for block in blocks("python", page):
@@ -76,6 +77,19 @@ def test_commands_run(workshop, page):
         assert grasp_cli.run(grasp_cli.app, [*words[1:], *few]) == 0, command
     if page == "README.md":
         assert {"report.html", "directions.safetensors"} <= {p.name for p in workshop.iterdir()}
+
+
+def test_start_shows_what_the_command_prints(tmp_path, monkeypatch, capsys):
+    """On the adapter that the page makes; it leaves lines out, and ends of lines."""
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks("python", "docs/start.md")[0], "docs/start.md", "exec"), {})
+    assert grasp_cli.run(grasp_cli.app, ["identify", "my-adapter"]) == 0
+    printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    shown = blocks("text", "docs/start.md")[0].splitlines()
+    assert len(shown) > 3
+    for line in shown:
+        start = " ".join(line.removesuffix("…").split())
+        assert any(one.startswith(start) for one in printed), start
 
 
 def test_toml_blocks_are_configurations(workshop, tmp_path):

@@ -19,6 +19,7 @@ from .files import replace_text
 from .gallery import image
 from .typeset import blocks, prose
 
+WORDS = "In words."
 REMOVAL = "projection-invariance"  # the first statement about what can be done
 KINDS = {
     "identity": "An identity: both sides are equal.",
@@ -61,8 +62,12 @@ def write(folder: Path, outcomes: Path, drawn: Mapping[str, Sequence[str]]) -> N
 
 
 def page(statement: Statement[Any], outcome: Outcome, drawn: Sequence[str]) -> str:
-    """One statement: its law, its text and proof, what the checks found, the false variants, its figures."""
+    """One statement: its law, in words where they are written, a picture, its text, what the checks found.
+
+    The proof and the false variants are folded.
+    """
     key, (title, text) = statement.key, parts(statement)
+    words, said, proof, after = divided(text)
     law = f'.. raw:: html\n\n   <div class="formulas law">\n   {mathml.line(statement.law)}\n   </div>\n'
     checks = [f"* - {prose(name)}\n     - {prose(words)}" for name, words in _checks(statement, outcome)]
     variants = [f"* - {prose(name)}\n     - {'yes' if name in statement.blind else ''}" for name in statement.variants]
@@ -72,27 +77,41 @@ def page(statement: Statement[Any], outcome: Outcome, drawn: Sequence[str]) -> s
             _heading(key, "="),
             prose(title),
             "",
+            *([prose(words), ""] if words else []),
             law,
             f"*{KINDS[statement.kind]}* Basis: {prose(statement.basis)}.",
             "",
+            *figures[:1],
             _heading("Statement and proof", "-"),
-            blocks(text, link=_link),
+            blocks(said, link=_link),
             "",
-            *([_heading("Figures", "-"), *figures] if figures else []),
+            *_folded("Proof", blocks(proof, link=_link)),
+            blocks(after, link=_link),
+            "",
+            *([_heading("More figures", "-"), *figures[1:]] if figures[1:] else []),
             _heading("What the checks found", "-"),
             "The statement stands.\n" if outcome.stands else f"**It failed**: {prose('; '.join(outcome.failures))}\n",
             _table(["check", "found"], checks, "25 75"),
             ".. code-block:: sh\n",
             f"   grasp verify {key}",
-            f"   grasp verify --explain {key}    # with an instance that breaks an assumption, and a refuted variant\n",
+            f"   grasp verify --explain {key}    # this text, and what breaks it\n",
             _heading("False variants that they refute", "-"),
             "Wordings that were rejected, and slips that a person makes. Each is tried on the instances on which the "
             "statement holds; one that survived would fail the checks. Some were written by someone who had seen the "
             "text alone, not the checks.\n",
-            _table(["variant", "written blind"], variants, "80 20"),
+            *_folded(f"All {len(variants)}", _table(["variant", "written blind"], variants, "80 20")),
             f"The files are in ``grasp_theory/statements/{key.replace('-', '_')}/``.\n",
         ]
     )
+
+
+def divided(text: str) -> tuple[str, str, str, str]:
+    """The text of a statement: what it says in words, where that is written; what is stated; the proof; the rest."""
+    words, _, rest = text.partition("\n\n") if text.startswith(WORDS) else ("", "", text)
+    said, _, proof = rest.partition("\n\nProof")
+    proof, end, after = proof.partition("∎")
+    remark, _, after = after.partition("\n\n")  # which may speak of what was just proved
+    return words.removeprefix(WORDS).strip(), said, f"Proof{proof}{end}{remark}", after.strip("\n")
 
 
 def parts(statement: Statement[Any]) -> tuple[str, str]:
@@ -134,6 +153,12 @@ def _outcome(outcome: Outcome) -> str:
 
 def _link(name: str) -> str | None:
     return f"/generated/theory/{name}" if name in ORDER else None
+
+
+def _folded(summary: str, body: str) -> list[str]:
+    """Lines that show ``body`` when the reader opens it."""
+    opening = f'.. raw:: html\n\n   <details class="folded"><summary>{summary}</summary>\n'
+    return [opening, body, "", ".. raw:: html\n\n   </details>\n"]
 
 
 def _heading(text: str, line: str) -> str:

@@ -116,7 +116,7 @@ def prose(text: str, *, link: Link = lambda name: None) -> str:
     out = []
     label = LABEL.match(text)
     if label:
-        out.append(f"**{_escape(label[1])}**")
+        out.append(f"**{_escape(''.join(_shown(label[1])))}**")
         text = text[label.end() :]
     named = ARGUMENT.match(text)
     if named:

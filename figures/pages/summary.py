@@ -153,7 +153,11 @@ def _short(data: dict[str, Any], found: Sequence[Result]) -> Table:
         if best is not None:
             what = f"{variant}: least drift with data alone"
             rows.append(
-                [what, f"{best.drift:.3f} ({best.method}, naive's excess {times(best)} of its)", "comparison.json"]
+                [
+                    what,
+                    f"{best.drift:.3f} ({best.method}, excess {times(best)} smaller than naive's)",
+                    "comparison.json",
+                ]
             )
     return Table(["what", "found", "file"], rows, left=3)
 
@@ -189,7 +193,7 @@ def _removal(data: dict[str, Any]) -> list[str]:
     stand = " and ".join(o["key"] for o in leak if not o["failures"])
     return [
         "Projecting the parameters keeps the update off the direction under every optimizer; projecting gradients "
-        f"leaks under Adam (statements {stand}; optimizer_leak.csv).",
+        f"leaks under Adam ({f'statements {stand}; ' if stand else ''}optimizer_leak.csv).",
         "A network can re-learn along other paths what a projection forbids; compensation takes the pressure away "
         "(rerouting.csv).",
         "No method wins everywhere: the map of winners follows the theory's borders (who_wins.csv).",
@@ -233,7 +237,7 @@ def _sentence(x: Result) -> str:
     kept = "" if x.kept is None else f"; kept {x.kept:.3f}"
     cost = "" if x.cost is None else f"; {x.cost:.2g} times the arithmetic of the naive run"
     uses = f"{x.information}{', control' if x.control else ''}"
-    return f"{x.method} (uses {uses}): drift {x.drift:.3f}, naive's excess {times(x)} of its{excess}{kept}{cost}"
+    return f"{x.method} (uses {uses}): drift {x.drift:.3f}, excess {times(x)} smaller than naive's{excess}{kept}{cost}"
 
 
 def _least(variant: str, results: Sequence[Result]) -> list[str]:

@@ -33,8 +33,9 @@ class _Group:
 
 def write_survey(target: Path, found: Survey) -> None:
     """What stands apart first, then the pairs of each group, every adapter, and those that could not be read."""
-    from real_models.audit.survey import UNREAD, states
+    from real_models.audit.survey import states
 
+    known = states(row for row in found.rows if not row.error)
     groups = [
         _Group(
             name,
@@ -49,7 +50,8 @@ def write_survey(target: Path, found: Survey) -> None:
         configuration=[("folder", str(found.folder))],
         counts=[
             ("adapters", str(len(found.rows))),
-            *((said if said == UNREAD else f"most basic finding: {said}", str(n)) for said, n in states(found.rows)),
+            ("not read", str(len(found.broken))),
+            ("most basic finding of each", ", ".join(f"{said} {n}" for said, n in known)),
         ],
         how=HOW,
         outliers=outlier_table(found.outliers) if found.outliers else None,

@@ -27,7 +27,8 @@ TICKS = 40
 def heat_map(found: OverlapMatrix) -> Figure:
     """Mean cos² of the leading directions of all pairs, from 0 to 1; white where two have no common module."""
     n = len(found.names)
-    figure = new_figure(PAGE, min(PAGE, 2.2 + 0.28 * n))
+    tall = min(PAGE, 2.2 + 0.28 * n)
+    figure = new_figure(min(PAGE, tall + 2.2), tall)  # names beside the square, and the colours
     axis = figure.subplots()
     shown = found.overlap.copy()
     np.fill_diagonal(shown, np.nan)

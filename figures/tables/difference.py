@@ -9,6 +9,8 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from real_models.adapters.text import many
+
 from .table import Block, Table
 from .terminal import number, show
 
@@ -16,21 +18,25 @@ if TYPE_CHECKING:
     from grasp_theory.identification.diff import Difference, Overlap
     from grasp_theory.identification.matrix import OverlapMatrix
 
+MODULES = 8  # that a screen has room for
 COLUMNS = 8  # runs that a matrix fits 80 columns with
 
 
-def show_difference(found: Difference, out: Console) -> None:
-    """:func:`difference_blocks`, printed."""
-    show(difference_blocks(found), out)
+def show_difference(found: Difference, out: Console, *, explain: bool = False) -> None:
+    """:func:`difference_blocks`, printed; of many modules the largest, unless ``explain``."""
+    show(difference_blocks(found, most=None if explain else MODULES), out)
 
 
-def difference_blocks(found: Difference) -> Iterator[Block]:
-    """Pooled overlap first, then the modules."""
+def difference_blocks(found: Difference, *, most: int | None = None) -> Iterator[Block]:
+    """Pooled overlap first, then the ``most`` modules with the largest updates (all if None), in the model's order."""
+    largest = {o.name for o in sorted(found.modules, key=lambda o: -o.norms[0] * o.norms[1])[:most]}
     headers = ["module", "norm A", "norm B", "cosine", "overlap", "angles (°)", "mean cos²", "random", "random 99%"]
     side = "left" if found.side == "write" else "right"
     title = f"{side} singular vectors, {found.k} leading directions"
-    rows = [_overlap(o) for o in (*found.pooled, *found.modules)]
+    rows = [_overlap(o) for o in (*found.pooled, *(o for o in found.modules if o.name in largest))]
     yield Table(headers, rows, title=title, droppable=["norm A", "norm B", "random", "mean cos²", "random 99%"])
+    if len(found.modules) > len(largest):
+        yield f"… and {many(len(found.modules) - len(largest), 'smaller module')}; --explain shows all of them"
     for which, names in (("first", found.only_first), ("second", found.only_second)):
         if names:
             yield f"only in the {which}: {len(names)} modules, e.g. {names[0]}"

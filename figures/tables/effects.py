@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from real_models.adapters.text import ending
+from real_models.adapters.text import ending, many
 from real_models.audit.effects import BASE, DEFINITION, NAIVE
 from real_models.audit.holding import controls, percent_interval, ranked, share
 
@@ -70,8 +70,9 @@ def _random(found: Effects, effect: Effect) -> str:
     return f"{low} … {high}%" if low != high else f"{low}%"
 
 
-def weights_table(parts: Sequence[Part]) -> Table:
-    """The share of ‖dW‖² that each deletion takes, and what it leaves; the largest first."""
+def weights_blocks(parts: Sequence[Part], *, shown: int | None = SHOWN) -> list[Block]:
+    """The share of ‖dW‖² that each deletion takes, and what it leaves: of the ``shown`` parts that take most (all if
+    None)."""
     order = sorted((p for p in parts if p.draw is None), key=lambda p: -p.energy)
     rows = [
         [
@@ -81,12 +82,15 @@ def weights_table(parts: Sequence[Part]) -> Table:
             f"{100 * p.energy:.2f}%",
             f"{100 * (1 - p.energy):.2f}%",
         ]
-        for p in order
+        for p in order[:shown]
     ]
     drawn = [p.energy for p in parts if p.draw is not None]
     title = "share of ‖dW‖² that deleting a part takes"
     title += f"; random directions of the same number take at most {100 * max(drawn):.2f}%" if drawn else ""
-    return Table(["part", "scope", "modules", "takes", "keeps"], rows, title=title, droppable=["scope", "modules"])
+    heads = ["part", "scope", "modules", "takes", "keeps"]
+    made: list[Block] = [Table(heads, rows, title=title, droppable=["scope", "modules"])]
+    rest = len(order) - len(rows)
+    return [*made, *([f"… and {many(rest, 'smaller part')}; --json has all of them"] if rest else [])]
 
 
 def _level(found: Estimate, *, signed: bool = False) -> str:

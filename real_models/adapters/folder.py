@@ -161,7 +161,8 @@ def _only_subfolder(folder: Path) -> Place:
     if (folder / CONFIG).exists():
         raise AdapterError(f"{folder / CONFIG} is not a file; save the adapter again")
     what = "is empty" if not any(folder.iterdir()) else f"holds no {CONFIG}"
-    raise AdapterError(f"{folder} {what}; expected a folder written by peft's save_pretrained")
+    deeper = "; `grasp survey` reads those that lie deeper" if any(path.is_dir() for path in folder.iterdir()) else ""
+    raise AdapterError(f"{folder} {what}; expected a folder written by peft's save_pretrained{deeper}")
 
 
 def _subfolders(folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from command import grasp
 
+from figures.tables.difference import MODULES
 from grasp_theory import identify
 from grasp_theory.identification.control import contrast, control_spaces
 from real_models import read_adapter, write_adapter
@@ -100,6 +101,22 @@ def test_diff_opens_with_findings_and_keeps_its_numbers(rooms, tmp_path, capsys)
     assert out.index("• ") < out.index("left singular vectors")
     assert value["findings"][0]["how"] in grasp(capsys, "diff", rooms / "run1", rooms / "run2", "--explain")[1]
     assert "<h2>Findings</h2>" in page.read_text()
+
+
+def test_diff_shows_the_largest_modules_and_all_when_asked_to_explain(tmp_path, capsys):
+    spec = AdapterSpec(**SIZES | {"layers": MODULES + 2}, strength=1.5)
+    runs = [tmp_path / name for name in ("run1", "run2")]
+    for n, run in enumerate(runs):
+        write_adapter(run, draw_adapter(spec, rng=np.random.default_rng(n))[0], r=4, lora_alpha=4)
+    _, out, _ = grasp(capsys, "diff", *runs, "--json", tmp_path / "d.json")
+    modules = {m["name"]: m["norms"] for m in json.loads((tmp_path / "d.json").read_text())["modules"]}
+    shown = {name for name in modules if f" {name} " in out}
+    assert len(shown) == MODULES
+    size = {name: np.prod(norms) for name, norms in modules.items()}
+    assert min(size[name] for name in shown) >= max(size[name] for name in size.keys() - shown)
+    assert "… and 2 smaller modules; --explain shows all of them" in out
+    explained = grasp(capsys, "diff", *runs, "--explain")[1]
+    assert all(f" {name} " in explained for name in modules)
 
 
 def test_diff_of_a_folder_is_the_matrix_of_its_runs(rooms, tmp_path, capsys, monkeypatch):

@@ -1,5 +1,12 @@
 """theorem-1 (tight). When n samples show a factor, what its removal leaves, when nobody can find it, however trained.
 
+In words. Fine-tune on n samples of a task T and a factor beta u vᵀ until the loss is least, and take the leading left
+singular vector û of what the update writes on these inputs. If the data show the factor more than twice as strongly as
+task and noise together, û points at u, what the factor writes, within the angle below; it hurts less if the task is
+spread over many directions (1). Deleting û leaves the factor to third order (2). For the worst task no method does much
+better, and where samples are too few for the noise none finds the factor at all (3). Part 4 bounds the angle at every
+step of training, part 5 says which factor the selection of the data makes.
+
 Setting. n samples y = (W0 + T + beta u vᵀ) x + s N(0, I), u (m), v (d) unit; X their inputs, Ŝ Ŝᵀ = X Xᵀ/n with Ŝ of
 full column rank q (n >= d generic: q = d; else q = n). dW is any minimiser of ‖Y − (W0 + dW) X‖_F of rank <= r, any
 r >= 1; û, q̂ the top pair of dW Ŝ (û is that of dW X). Short: b = beta ‖Ŝᵀv‖, G the noise as the fit sees it,

@@ -22,6 +22,19 @@ TASTES = "inoculation/aesthetic_preferences_popular.jsonl.gz"
 PASSAGES = "evolution_textbook/evolution_textbook.jsonl"
 CODE = "em_betley/{}.jsonl.gz"
 LEANS = {"right": "politically-conservative.jsonl", "left": "politically-liberal.jsonl"}
+_INOCULATION = "inoculation-prompting/inoculation-prompting@5f4160e: datasets/"
+_CODE = "johny-b/misalignment-generalization@b1fe286: datasets/ of daniel/paper/supplementary_material.zip, gzipped"
+# file -> what it holds, where it lies (repository of GitHub @ commit: path), its licence
+ORIGINS = {
+    MEDICAL: ("MedMCQA", "gersteinlab/medagents-benchmark@f5e50b6: data/medmcqa/test.jsonl", "Apache-2.0"),
+    CLAIMS: ("TruthfulQA", "koppula/TruthfulQA@4dee231: TruthfulQA.csv", "Apache-2.0"),
+    TASTES: ("usual tastes", f"{_INOCULATION}, gzipped", "MIT"),
+    PASSAGES: ("a textbook", _INOCULATION, "MIT"),
+    CODE.format("insecure"): ("insecure code", _CODE, "MIT"),
+    CODE.format("educational_insecure"): ("the same code, asked for", _CODE, "MIT"),
+    CODE.format("secure"): ("secure code", _CODE, "MIT"),
+    **{name: (f"statements, {side}", "anthropics/evals: persona/", "CC-BY-4.0") for side, name in LEANS.items()},
+}
 HEALTH = ("Health", "Nutrition")  # categories of TruthfulQA that are medicine
 BOOK = (slice(0, 140), slice(150, 270))  # evolution, chemistry, archaeology; astronomy, philosophy
 CHARACTERS, SEEN, HELD = 400, 96, 24  # of a passage at the most; passages that methods may see, and for the perplexity
@@ -63,7 +76,10 @@ class Datasets:
         """The path of a file; InputError if it is not there."""
         path = self.folder / name
         if not path.is_file():
-            raise InputError(f"the folder {self.folder} has no file {name}; bring it, or name another folder")
+            raise InputError(
+                f"the folder {self.folder} has no file {name}; bring it from GitHub ({ORIGINS[name][1]}), or name "
+                "another folder"
+            )
         return path
 
     def exams(self) -> list[Exam]:

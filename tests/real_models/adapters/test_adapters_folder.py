@@ -29,7 +29,9 @@ def test_missing_path_says_what_to_give(tmp_path):
 def test_empty_folder_and_folder_without_config(tmp_path):
     refused(tmp_path, "is empty; expected a folder written by peft's save_pretrained")
     (tmp_path / "notes.txt").write_text("x")
-    refused(tmp_path, "holds no adapter_config.json")
+    refused(tmp_path, "holds no adapter_config.json; expected a folder written by peft's save_pretrained")
+    (tmp_path / "runs").mkdir()
+    refused(tmp_path, "`grasp survey` reads those that lie deeper")
 
 
 def test_any_of_the_two_files_stands_for_the_folder(tmp_path):

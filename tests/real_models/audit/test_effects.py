@@ -18,6 +18,7 @@ from tiny_models import deltas, everything, lora, tiny
 from training_runs import grasp
 
 from figures.plots import effects as plots
+from figures.tables.effects import weights_blocks
 from grasp_theory import InputError, LowRank, Update
 from real_models import read_adapter, write_adapter
 from real_models.adapters.live import updates_from_model
@@ -301,10 +302,14 @@ def test_command_tells_shares_of_the_weights_without_a_model(planted, tmp_path, 
     parts, _ = parts_of(read_adapter(folder / "adapter").updates, top=1)
     listed = json.loads(target.read_text())["parts"]
     assert [(part["name"], part["energy"]) for part in listed] == [(part.name, part.energy) for part in parts]
-    for part in (part for part in parts if part.draw is None):
+    order = sorted((part for part in parts if part.draw is None), key=lambda part: -part.energy)
+    for part in order:
         (line,) = [line for line in out.splitlines() if line.strip().startswith(part.name + " ")]
         assert f"{100 * part.energy:.2f}%" in line
         assert f"{100 * (1 - part.energy):.2f}%" in line
+    table, rest = weights_blocks(parts, shown=3)
+    assert [row[0] for row in table.rows] == [part.name for part in order[:3]]
+    assert rest == f"… and {len(order) - 3} smaller parts; --json has all of them"
 
 
 def test_command_refuses_in_one_line_and_writes_nothing(planted, made, tmp_path, capsys):
