@@ -247,7 +247,7 @@ def test_no_command_asks_for_the_network_or_writes_at_home(session):
 @pytest.mark.slow
 def test_commands_of_the_wheel_know_of_no_repository_and_leave_nothing_half_written(session, built):
     (place,) = session[1].glob("Straße*")
-    assert json.loads((place / "ein Ergebnis ✓" / "manifest.json").read_text())["commit"] is None
+    assert json.loads((place / "Bericht 1" / "manifest.json").read_text())["commit"] is None
     assert not [*place.rglob("*.part"), *(built / "site").rglob("*.part")]
 
 

@@ -89,8 +89,9 @@ def test_tail_cell_refuses_with_a_reason(changes, words, no_contracts):
         tail.Cell(**(FIELDS | changes))
 
 
-def test_tail_measures_without_its_theory(monkeypatch, no_contracts):
-    measures_without_theory(monkeypatch, tail.EXPERIMENT, [CELL], [(tail, "Prediction")])
+def test_tail_measures_without_its_theory(monkeypatch):
+    gone = [(tail, "theory"), (tail, "Prediction")]
+    measures_without_theory(monkeypatch, tail.EXPERIMENT, [CELL], gone, asks=lambda cell: False)
 
 
 def test_tail_trials_do_not_depend_on_each_other():
