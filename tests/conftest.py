@@ -14,6 +14,7 @@ import zipfile
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,19 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+@contextmanager
+def _without_contracts() -> Iterator[None]:
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
+
+
 @pytest.fixture
 def no_contracts() -> Iterator[None]:
     """Contracts off, as they are for users: for tests of the library's own refusals of a wrong type or shape."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    with _without_contracts():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +75,11 @@ def _organism_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def organism_cache(_organism_folder: Path) -> Iterator[Path]:
-    """Where base models and naive runs are kept: one folder for all modules that ask for it."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Where base models and naive runs are kept: one folder for all modules that ask for it.
+
+    Contracts are off there: they cost a tenth, and what these runs call is called by the tests of the audit as well.
+    """
+    with pytest.MonkeyPatch.context() as patch, _without_contracts():
         patch.setenv("GRASP_CACHE", str(_organism_folder))
         yield _organism_folder
 

@@ -9,14 +9,16 @@ import numpy as np
 
 from grasp_theory import Subspace, Update, identify
 from grasp_theory.identification.control import contrast, control_spaces
+from grasp_theory.updates import Side
 
 from .runs import NaiveRun, updates_at
 from .setup import Batches, Setup
 
 
-def top_directions(naive: NaiveRun, k: int) -> np.ndarray:
-    """``weight-svd``: the k leading pooled left directions of the naive run's write modules."""
-    return _leading(naive.updates, k)
+def top_directions(naive: NaiveRun, k: int, side: Side = "write") -> np.ndarray:
+    """``weight-svd``: the k leading pooled left directions of the naive run's write modules, or the right ones of its
+    read modules."""
+    return _leading(naive.updates, k, side)
 
 
 def seen_directions(naive: NaiveRun, k: int, text: Batches | None = None) -> np.ndarray:
@@ -79,7 +81,7 @@ def _mean_along(model: Any, u: np.ndarray, batches: Batches) -> np.ndarray:
     return torch.cat(found, 1).mean(1).double().numpy()
 
 
-def _leading(updates: Iterable[Update], k: int) -> np.ndarray:
-    """(width, k) leading directions of the modules that write, pooled."""
-    found = identify(list(updates), side="write", pool="layers", top=k)
+def _leading(updates: Iterable[Update], k: int, side: Side = "write") -> np.ndarray:
+    """(width, k) leading directions of the modules of one side, pooled."""
+    found = identify(list(updates), side=side, pool="layers", top=k)
     return np.hstack([found.component(i).subspace.basis for i in range(k)])
