@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 
 # A BLAS reads these once, when numpy is imported; worker processes inherit them. A pytest plugin (jaxtyping's) imports
 # numpy before this file is read, so the process that runs without workers is told by threadpoolctl as well.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import jaxtyping
 import pytest
 from beartype import BeartypeConf, beartype
-from checkout import ROOT, SUPPORT
+from checkout import ROOMS, ROOT, SUPPORT
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
@@ -49,12 +53,19 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+@contextmanager
+def _without_contracts() -> Iterator[None]:
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
+
+
 @pytest.fixture
 def no_contracts() -> Iterator[None]:
     """Contracts off, as they are for users: for tests of the library's own refusals of a wrong type or shape."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    with _without_contracts():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +75,11 @@ def _organism_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def organism_cache(_organism_folder: Path) -> Iterator[Path]:
-    """Where base models and naive runs are kept: one folder for all modules that ask for it."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Where base models and naive runs are kept: one folder for all modules that ask for it.
+
+    Contracts are off there: they cost a tenth, and what these runs call is called by the tests of the audit as well.
+    """
+    with pytest.MonkeyPatch.context() as patch, _without_contracts():
         patch.setenv("GRASP_CACHE", str(_organism_folder))
         yield _organism_folder
 
@@ -90,20 +104,59 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_files(tmp_path_factory.mktemp("made"))
 
 
-@pytest.fixture(scope="session")
-def processes(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``processes.py`` trained, once for all workers of pytest-xdist."""
-    base, own = tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("processes")
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "processes"
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that is filled once for all workers of pytest-xdist."""
+    base, own = factory.getbasetemp(), factory.mktemp(name)
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():
-            paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-            command = [sys.executable, str(SUPPORT / "processes.py"), str(made), str(own)]
-            environment = {**os.environ, "PYTHONPATH": paths}
-            run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
-            assert run.returncode == 0, run.stderr[-4000:]
+            make(own)
             own.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def processes(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``processes.py`` trained."""
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+
+    def train(folder: Path) -> None:
+        command = [sys.executable, str(SUPPORT / "processes.py"), str(made), str(folder)]
+        environment = {**os.environ, "PYTHONPATH": paths}
+        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+        assert run.returncode == 0, run.stderr[-4000:]
+
+    return once(tmp_path_factory, "processes", train)
+
+
+def build(folder: Path) -> None:
+    """``tree``, a copy of what is built (a build folder that lies about in a checkout may hold modules that are gone);
+    the wheel, built without network; and ``site``, which it is unpacked into."""
+    for name in (*ROOMS, "tests", "benchmarks"):
+        shutil.copytree(ROOT / name, folder / "tree" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / "tree")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q"]
+    command += ["-w", str(folder), str(folder / "tree")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder / "site")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that ``build`` fills."""
+    if find_spec("setuptools") is None:
+        pytest.skip("the build backend setuptools is not installed here")
+    return once(tmp_path_factory, "built", build)
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest) -> Path:
+    """Where a process finds the packages: the unpacked wheel, or this checkout where none can be built."""
+    return request.getfixturevalue("built") / "site" if find_spec("setuptools") else ROOT
 
 
 NEEDS = (

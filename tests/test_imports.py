@@ -1,4 +1,4 @@
-"""Imports run one way, and importing a package or asking the command line for help loads nothing heavy."""
+"""Sources: imports run one way and load nothing heavy before it is needed, text files are opened with an encoding."""
 
 from __future__ import annotations
 
@@ -130,6 +130,17 @@ def test_imports_control_a_circle_is_seen_wherever_it_stands(back):
         TopologicalSorter(graph(trees)).prepare()
     typing = ast.parse("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .a import f")
     TopologicalSorter(graph(trees | {"room.b": (typing, ("room",))})).prepare()
+
+
+def test_files_are_opened_as_text_with_an_encoding():
+    """The locale's own would write what another machine cannot read."""
+    for path in (path for room in ROOMS for path in sources(room)):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+                modes = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+                text = name == "write_text" or (name == "open" and modes and not any("b" in m for m in modes))
+                assert not text or any(k.arg == "encoding" for k in node.keywords), f"{path}:{node.lineno}"
 
 
 def loaded(statement: str, *names: str) -> list[str]:

@@ -61,32 +61,6 @@ def test_grasp_theory_exports_what_its_users_need():
         _ = grasp_theory.nothing
 
 
-def test_every_old_name_of_a_module_gives_the_module_of_today():
-    """In a fresh interpreter, where nothing is imported yet."""
-    import subprocess
-    import sys
-
-    code = """
-import importlib, warnings
-from grasp_theory.moved import MOVED, NAMES
-with warnings.catch_warnings(record=True) as told:
-    warnings.simplefilter("always")
-    for old, new in MOVED.items():
-        module, today = importlib.import_module(old), importlib.import_module(new)
-        assert module is today and module.__spec__.name == new, old
-    assert sum(issubclass(w.category, DeprecationWarning) for w in told) >= len(MOVED)
-    for module, names in NAMES.items():
-        for name in names.split():
-            assert hasattr(importlib.import_module("grasp_theory"), name), name
-try:
-    importlib.import_module("grasp_theory.never_was")
-except ModuleNotFoundError:
-    print("done")
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert (run.stdout, run.returncode) == ("done\n", 0), run.stderr
-
-
 def test_arguments_of_0_1_are_taken_by_their_old_names_with_a_warning():
     from grasp_theory import InputError, diff, identify
     from real_models.methods import Caft

@@ -5,28 +5,40 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
 from email.parser import Parser
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from checkout import ROOT
+from checkout import ROOMS
 from made_files import BASE
 from tolerance import GUARANTEE
 
 pytestmark = pytest.mark.slow
-ROOMS = ("grasp_theory", "synthetic", "real_models", "figures", "grasp_cli")
 LARGEST = 10**6
 
 LIBRARY = """
-import json, sys
+import json, sys, warnings
 from importlib import import_module
+
+from grasp_theory.moved import MOVED, NAMES  # names of 0.1, first: nothing else is imported yet
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    for old, new in MOVED.items():
+        module, today = import_module(old), import_module(new)
+        assert module is today and module.__spec__.name == new, old
+    told = sum("the old name goes" in str(w.message) and w.category is DeprecationWarning for w in warned)
+    for module, names in NAMES.items():
+        for name in names.split():
+            assert hasattr(import_module("grasp_theory"), name), name
+try:
+    import_module("grasp_theory.never_was")
+except ModuleNotFoundError as error:
+    gone = str(error)
 
 from real_models import read_adapter
 from grasp_theory import identify
@@ -88,22 +100,9 @@ for name, given in (("trainer", {"callbacks": [Grasp(subspace).callback()]}), ("
     trainer.train()
     leaks[name] = leak(model)
 files = {room: import_module(room).__file__ for room in json.loads(sys.argv[1])}
-print(json.dumps({"leaks": leaks, "files": files, "verdict": report.verdict}))
+said = {"moved": len(MOVED), "told": told, "gone": gone}
+print(json.dumps(said | {"leaks": leaks, "files": files, "verdict": report.verdict}))
 """
-# What reads files of the package, starts workers or goes through every room; the commands beside these are code alone,
-# which is in the wheel whole, and run away from the repository in test_reliability.
-COMMANDS = [
-    "--version",
-    "identify ADAPTER --side auto --pool layers --top 4 --json F.json --html F.html -o D.safetensors --component 0",
-    "train --base MODEL --data F.jsonl -o CLEAN --method grasp --directions D.safetensors --set=steps=1 --set=r=4",
-    "compare --list",
-    "verify scalar-output",
-    "verify --explain whitened-angle",
-    "sweep phase-diagram --quick --trials 2 --set d=16 --jobs 2",
-    "figures verdict-rates",
-    "reproduce --only audit",
-    "methods",
-]
 ENTRY = """
 import shlex, sys
 from importlib.metadata import entry_points
@@ -115,64 +114,29 @@ for command in sys.stdin.read().splitlines():
     except SystemExit as end:
         print(f"CODE {end.code}: {command}", flush=True)
 """
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory) -> Path:
-    """A copy of what is built: a build folder that lies about in a checkout may hold modules that are gone."""
-    source = tmp_path_factory.mktemp("tree")
-    for name in (*ROOMS, "tests", "benchmarks"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    return source
-
-
-@pytest.fixture(scope="module")
-def wheel(tree, tmp_path_factory) -> Path:
-    """Built without network."""
-    if find_spec("setuptools") is None:
-        pytest.skip("the build backend setuptools is not installed here")
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q"]
-    done = subprocess.run([*command, "-w", str(out), str(tree)], capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    (made,) = out.glob("*.whl")
-    return made
-
-
-@pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory) -> Path:
-    """The unpacked wheel."""
-    folder = tmp_path_factory.mktemp("site")
-    with zipfile.ZipFile(wheel) as file:
-        file.extractall(folder)
-    return folder
+COMMANDS = ["--version", "identify path/to/peft-adapter", "identify nowhere"]  # all others: test_reliability
 
 
 @pytest.fixture
 def workplace(made, tmp_path) -> Path:
-    """A folder of a user's, with two adapters, a model and rows."""
+    """A folder of a user's, with an adapter and a model."""
     from real_models import write_adapter
     from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
-    for name, width in (("ADAPTER", 64), ("path/to/peft-adapter", 48)):
-        spec = AdapterSpec(layers=4, width=width, inputs=48, rank=16, strength=1.5)
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        write_adapter(tmp_path / name, draw_adapter(spec, rng=np.random.default_rng(0))[0], r=16)
+    spec = AdapterSpec(layers=4, width=48, inputs=48, rank=16, strength=1.5)
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    write_adapter(tmp_path / "path" / "to" / "peft-adapter", draw_adapter(spec, rng=np.random.default_rng(0))[0], r=16)
     (tmp_path / "MODEL").symlink_to((made / BASE).resolve())
-    row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
-    (tmp_path / "F.jsonl").write_text("\n".join([json.dumps(row)] * 4))
     return tmp_path
 
 
-def away(installed: Path, workplace: Path, code: str, *arguments: str, typed: str = "") -> str:
-    """Standard output of a process that finds the packages in the unpacked wheel alone."""
+def away(site: Path, workplace: Path, code: str, *arguments: str, typed: str = "") -> str:
+    """Standard output of a process that finds the packages in ``site`` alone."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GRASP"))}
     done = subprocess.run(
         [sys.executable, "-P", "-s", "-c", code, *arguments],
         cwd=workplace,
-        env=kept | {"PYTHONPATH": str(installed)},
+        env=kept | {"PYTHONPATH": str(site)},
         input=typed,
         capture_output=True,
         text=True,
@@ -182,7 +146,8 @@ def away(installed: Path, workplace: Path, code: str, *arguments: str, typed: st
     return done.stdout
 
 
-def test_wheel_has_the_rooms_whole_and_nothing_else(wheel, tree):
+def test_wheel_has_the_rooms_whole_and_nothing_else(built):
+    (wheel,), tree = built.glob("*.whl"), built / "tree"
     with zipfile.ZipFile(wheel) as file:
         sizes = {info.filename: info.file_size for info in file.infolist()}
     (about,) = {name.split("/")[0] for name in sizes} - set(ROOMS)
@@ -193,8 +158,9 @@ def test_wheel_has_the_rooms_whole_and_nothing_else(wheel, tree):
     assert {name: size for name, size in sizes.items() if size > LARGEST} == {}
 
 
-def test_wheel_says_what_it_is_and_needs(wheel, tree):
-    project = tomllib.loads((tree / "pyproject.toml").read_text())["project"]
+def test_wheel_says_what_it_is_and_needs(built):
+    (wheel,) = built.glob("*.whl")
+    project = tomllib.loads((built / "tree" / "pyproject.toml").read_text())["project"]
     with zipfile.ZipFile(wheel) as file:
         (name,) = (n for n in file.namelist() if n.endswith(".dist-info/METADATA"))
         about = Parser().parsestr(file.read(name).decode())
@@ -207,17 +173,17 @@ def test_wheel_says_what_it_is_and_needs(wheel, tree):
     assert "grasp = grasp_cli:main" in entry
 
 
-def test_library_of_the_wheel_does_what_the_design_says(installed, workplace):
-    found = json.loads(away(installed, workplace, LIBRARY, json.dumps(ROOMS)).splitlines()[-1])
-    assert all(Path(file).is_relative_to(installed) for file in found["files"].values()), found["files"]
+def test_library_of_the_wheel_does_what_the_design_says(site, workplace):
+    found = json.loads(away(site, workplace, LIBRARY, json.dumps(ROOMS)).splitlines()[-1])
+    assert all(Path(file).is_relative_to(site) for file in found["files"].values()), found["files"]
     assert found["verdict"] == "one stands out"
     assert max(found["leaks"][name] for name in ("loop", "trainer")) < GUARANTEE
     assert min(found["leaks"][f"{name} without"] for name in ("loop", "trainer")) > 1e3 * GUARANTEE  # control
+    assert found["moved"] == found["told"] > 50
+    assert found["gone"] == "No module named 'grasp_theory.never_was'"
 
 
-def test_commands_of_the_wheel_do_what_the_design_says(installed, workplace):
-    out = away(installed, workplace, ENTRY, typed="\n".join(COMMANDS))
+def test_commands_of_the_wheel_end_with_their_code(built, workplace):
+    out = away(built / "site", workplace, ENTRY, typed="\n".join(COMMANDS))
     codes = re.findall(r"^CODE (.*)$", out, re.MULTILINE)
-    assert codes == [f"0: {command}" for command in COMMANDS], out
-    assert json.loads((workplace / "results" / "manifest.json").read_text())["commit"] is None  # no repository near
-    assert not list(installed.rglob("*.part"))
+    assert codes == [f"{code}: {command}" for code, command in zip((0, 0, 2), COMMANDS, strict=True)], out

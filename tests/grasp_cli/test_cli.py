@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
 
 import numpy as np
 import pytest
-from command import SPEC, grasp, process
+from command import SPEC, grasp
 
 from figures.tables.identify import reasons
 from grasp_cli.options import check_targets
@@ -71,13 +70,6 @@ def test_identify_table_has_each_number_under_its_header(planted, capsys):
     expected |= {"null": f"{c.agreement.null_mean:.3f}", "p": f"{c.agreement.p_value:.3f}", "out": "yes"}
     assert {name: cells[name] for name in expected} == expected
     np.testing.assert_allclose(float(cells["if tau is"]), c.certificate.smallest_tau, rtol=1e-3)
-
-
-@pytest.mark.slow
-def test_identify_piped_output_is_plain_text(planted):
-    done = process("identify", planted, env=os.environ | {"FORCE_COLOR": "", "TERM": "xterm-256color"})
-    assert done.returncode == 0
-    assert "\x1b" not in done.stdout
 
 
 def test_identify_json_is_the_report(planted, tmp_path, capsys):

@@ -1,4 +1,5 @@
-"""Every command where things are not as on the author's desk: no network, no home, odd paths, a narrow terminal."""
+"""Every command of the wheel where things are not as on the author's desk: no repository, no network, no home, odd
+paths, a narrow terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkout import ROOT
 from made_files import BASE
 from rich.cells import cell_len
 from rich.console import Console
@@ -48,14 +48,23 @@ COMMANDS: dict[str, list[str]] = {
     "verify": ["verify", "scalar-output", "--jobs", "1"],
     "statement": ["verify", "--explain", "scalar-output"],
     "sweeps": ["sweep", "--list"],
-    "sweep": ["sweep", "phase-diagram", "--quick", "--trials", "2", "--set", "d=16", "--results", "ein Ergebnis ✓"],
+    "sweep": [
+        "sweep",
+        "phase-diagram",
+        "--quick",
+        "--trials=2",
+        "--set=d=16",
+        "--jobs=2",
+        "--results",
+        "ein Ergebnis ✓",
+    ],
     "figures": ["figures", "verdict-rates", "--results", "ein Ergebnis ✓"],
     "check": ["figures", "verdict-rates", "--check", "--results", "ein Ergebnis ✓"],
     "rows": ["compare", "--list"],
     "methods": ["methods"],
     "reproduce": ["reproduce", "--only", "audit", "--results", "Bericht {n}"],
     "rehearsal": [*TRAIN, "-o", "Lauf {n}", "--dry-run"],
-    "train": [*TRAIN, "-o", "Lauf"],
+    "train": [*TRAIN, "-o", "Lauf", "--method", "grasp", "--directions", f"1 {FOUND}"],
     "learnt": ["identify", "Lauf", *MODEL, "-o", f"{{n}} gelernt {FOUND}", "--component", "0"],
     "explain": ["explain", f"1 gelernt {FOUND}", *MODEL, "--top", "3"],
     "linearity": ["linearity", "Lauf", *MODEL, "--rows", "2"],
@@ -113,20 +122,20 @@ sys.addaudithook(watch)
 """
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """No home (its parent is a file), no network, 60 columns, no colours."""
+def environment(folder: Path, site: Path) -> dict[str, str]:
+    """The packages of ``site``, no home (its parent is a file), no network, 60 columns, no colours."""
     (folder / "watch").mkdir(exist_ok=True)
     (folder / "watch" / "sitecustomize.py").write_text(WATCH)
     (folder / "file").write_text("")
     gone = ("MPLCONFIGDIR", "GRASP_CACHE", "HF_HOME", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "XDG_CACHE_HOME")
     kept = {k: v for k, v in os.environ.items() if k not in (*gone, "FORCE_COLOR", "XDG_CONFIG_HOME")}
     made = {"HOME": str(folder / "file" / "home"), "COLUMNS": "60", "NO_COLOR": "1", "TERM": "xterm-256color"}
-    path = os.pathsep.join([str(folder / "watch"), str(ROOT)])
+    path = os.pathsep.join([str(folder / "watch"), str(site)])
     return kept | made | {"PYTHONPATH": path, "ATTEMPTS": str(folder / "attempts"), "PYTHONUTF8": "1"}
 
 
 @pytest.fixture(scope="module")
-def session(made, tmp_path_factory) -> tuple[dict[str, dict[str, Any]], Path]:
+def session(made, site, tmp_path_factory) -> tuple[dict[str, dict[str, Any]], Path]:
     """(name -> code, out, err, and what a terminal showed; the folder around) of all commands in one process."""
     around = tmp_path_factory.mktemp("räume")
     place = around / "Straße mit Leerzeichen 名"
@@ -143,7 +152,7 @@ def session(made, tmp_path_factory) -> tuple[dict[str, dict[str, Any]], Path]:
     done = subprocess.run(
         command,
         cwd=place,
-        env=environment(around),
+        env=environment(around, site),
         input=json.dumps(COMMANDS),
         capture_output=True,
         text=True,
@@ -235,6 +244,13 @@ def test_no_command_asks_for_the_network_or_writes_at_home(session):
     assert sorted(p.name for p in around.iterdir()) == ["Straße mit Leerzeichen 名", "file", "watch"]
 
 
+@pytest.mark.slow
+def test_commands_of_the_wheel_know_of_no_repository_and_leave_nothing_half_written(session, built):
+    (place,) = session[1].glob("Straße*")
+    assert json.loads((place / "Bericht 1" / "manifest.json").read_text())["commit"] is None
+    assert not [*place.rglob("*.part"), *(built / "site").rglob("*.part")]
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -243,16 +259,16 @@ def test_no_command_asks_for_the_network_or_writes_at_home(session):
         "import joblib, socket; joblib.Parallel(2)(joblib.delayed(socket.gethostbyname)('localhost') for _ in '12')",
     ],
 )
-def test_attempt_on_the_network_is_seen(tmp_path, code):
+def test_attempt_on_the_network_is_seen(tmp_path, site, code):
     """Control: of a process, of one that swallows the refusal, of a worker."""
-    subprocess.run([sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], env=environment(tmp_path, site), capture_output=True, timeout=120)
     assert (tmp_path / "attempts").read_text().startswith("socket.")
 
 
-def test_home_of_the_tests_cannot_be_written(tmp_path):
+def test_home_of_the_tests_cannot_be_written(tmp_path, site):
     """Control: root writes everywhere but below a file."""
     with pytest.raises(NotADirectoryError):
-        Path(environment(tmp_path)["HOME"]).mkdir(parents=True)
+        Path(environment(tmp_path, site)["HOME"]).mkdir(parents=True)
 
 
 # what benchmarks/kills.py compares

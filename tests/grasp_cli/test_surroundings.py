@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
 
 from figures.tables.table import Table
 from figures.tables.terminal import console, show
@@ -193,18 +192,3 @@ def test_style_leaves_the_users_settings_as_they_were():
         before = dict(matplotlib.rcParams)
         render(new_figure(1, 1))
         assert dict(matplotlib.rcParams) == before
-
-
-def test_files_are_opened_as_text_with_an_encoding():
-    """The locale's own would write what another machine cannot read."""
-    import ast
-
-    root = ROOT
-    for room in ("grasp_theory", "synthetic", "real_models", "figures", "grasp_cli"):
-        for path in (root / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
-                    name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
-                    modes = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-                    text = name == "write_text" or (name == "open" and modes and not any("b" in m for m in modes))
-                    assert not text or any(k.arg == "encoding" for k in node.keywords), f"{path}:{node.lineno}"

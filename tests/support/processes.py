@@ -1,30 +1,30 @@
 """All training in several processes: ``python processes.py MADE FOLDER``.
 
 DDP and FSDP 2 in forks of this one: what is imported takes a process ten seconds of a core, and the runs take two.
+``accelerate launch`` is called here, where it is imported; the processes that it starts are torchrun's own.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import ddp_worker
+import sharded_launch
 import sharded_worker
+from accelerate.commands.launch import launch_command, launch_command_parser
 from checkout import SUPPORT
 from tiny_models import lora, tiny
 
 DDP, SHARDED, LAUNCHED = "ddp", "sharded", "launched"
-LIMIT = 300  # seconds, of what takes twenty
 
 
 def launch(made: Path, folder: Path) -> None:
-    """``accelerate launch`` with its configuration, whose processes are torchrun's own."""
-    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
-    command += ["--config_file", str(SUPPORT / "fsdp2.yaml"), "--main_process_port", "0"]
-    subprocess.run([*command, str(SUPPORT / "sharded_launch.py"), str(made), str(folder)], check=True, timeout=LIMIT)
+    """``accelerate launch`` with its configuration."""
+    command = ["--config_file", str(SUPPORT / "fsdp2.yaml"), "--main_process_port", "0", sharded_launch.__file__]
+    launch_command(launch_command_parser().parse_args([*command, str(made), str(folder)]))
 
 
 def main(made: Path, folder: Path) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from made_files import BASE, CODE
 
-import grasp_cli
 from real_models.base import context_length, load_base, load_tokenizer
 from real_models.data import Row, read_rows
 from real_models.training.config import TrainConfig
@@ -69,12 +68,6 @@ def leak(updates: Any, Q: np.ndarray) -> float:
 
 FIELDS = ("r", "lr", "warmup", "steps", "batch_size", "accumulation", "save_every", "log_every")
 CHANGES = [f"--set={name}={getattr(settings(), name)}" for name in FIELDS] + ["--set=skip_empty=true"]
-
-
-def grasp(capsys: Any, *arguments: object) -> tuple[int, str, str]:
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def options(made: Path, out: Path, *more: object) -> list[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
+from experiment_runs import drawn, means, rows
 
 from figures.plots.control_contrast import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
+from synthetic.experiment import generators
 from synthetic.experiments.control_contrast import EXPERIMENT, Cell, measure
 from synthetic.runner.deviation import deviation
 
@@ -21,14 +21,10 @@ def mean(cell: Cell, trials: int = 6) -> float:
     return float(values.mean())
 
 
-def rows(cells, trials: int = 6) -> list[dict]:
-    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, trials)))]
-
-
 def test_control_contrast_runs_meet_the_law():
     worst = [replace(c, case="worst", kappa=k) for c in (LENGTH, STRENGTH) for k in (0.3, 0.5)]
-    found = rows([*worst, LENGTH, STRENGTH, Cell("strength", "none", task=0.4, case="worst")])
-    held = deviation([*found, *rows([SAMPLES], 40)])
+    found = rows(EXPERIMENT, [*worst, LENGTH, STRENGTH, Cell("strength", "none", task=0.4, case="worst")], 6)
+    held = deviation([*found, *rows(EXPERIMENT, [SAMPLES], 40)])
     assert (held.violations, held.compared) == (0, len(found) + 1)
     wrong = deviation(r | {"theory": 0.9 * r["theory"]} for r in found if r["relation"] == "=")
     assert wrong.violations == wrong.compared == len(worst) + 1
@@ -64,6 +60,5 @@ def test_control_contrast_refuses_too_few_samples():
 
 @pytest.mark.slow
 def test_control_contrast_figure_shows_every_measured_point():
-    found = rows(EXPERIMENT.chosen(quick=True), 2)
-    drawn = {round(float(y), 9) for ax in build(found).axes for line in ax.lines for y in np.ravel(line.get_ydata())}
-    assert {round(r["mean"], 9) for r in found} <= drawn
+    found = rows(EXPERIMENT, EXPERIMENT.chosen(quick=True), 2)
+    assert means(found) <= drawn(build(found))

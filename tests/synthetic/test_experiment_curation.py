@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
+from experiment_runs import measures_without_theory, rows
 
 import grasp_theory.identification.spectra as spectra
 import synthetic.experiments.curation as curation
 import synthetic.generators.curation as ways
 from figures.plots.curation import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
 from synthetic.runner.deviation import deviation
 
 STRONG = {"truncation": 1.5, "tilt": 0.8, "always-on": 1.0, "mixture": 0.8}
 SMALL = {"m": 30, "d": 24, "n": 600, "noise": 2.0}
 
 
-def rows(cells, trials):
-    return [
-        r
-        for cell in cells
-        for r in table(curation.EXPERIMENT, cell, curation.measure(cell, generators("curation", cell, trials)))
-    ]
-
-
 @pytest.mark.slow
 def test_curation_teaches_what_is_derived_and_the_control_nothing():
     cells = [curation.Cell(way, x, t, **SMALL) for way, x in STRONG.items() for t in ("selected", "independent")]
-    found = rows(cells, 30)
+    found = rows(curation.EXPERIMENT, cells, 30)
     held = deviation(found)
     assert held.violations == 0
     assert held.compared == 40
@@ -45,7 +36,7 @@ def test_curation_teaches_what_is_derived_and_the_control_nothing():
 @pytest.mark.slow
 def test_curation_allowance_would_show_a_wrong_beta():
     """Power: a tenth more, or the trait's own sign, is a violation where the law is exact."""
-    found = rows([curation.Cell("tilt", 0.8, **SMALL)], 100)
+    found = rows(curation.EXPERIMENT, [curation.Cell("tilt", 0.8, **SMALL)], 100)
     beta = next(r for r in found if r["quantity"] == "beta")
     for factor in (1.1, -1.0):
         assert deviation([beta | {"theory": factor * beta["theory"]}]).violations == 1
@@ -53,7 +44,7 @@ def test_curation_allowance_would_show_a_wrong_beta():
 
 @pytest.mark.slow
 def test_keeping_the_larger_half_opposes_trait_and_feature_and_half_does_nothing():
-    at = {x: rows([curation.Cell("truncation", x, **SMALL)], 100)[0] for x in (-1.0, 0.0)}
+    at = {x: rows(curation.EXPERIMENT, [curation.Cell("truncation", x, **SMALL)], 100)[0] for x in (-1.0, 0.0)}
     assert at[0.0]["quantity"] == "beta"
     assert at[-1.0]["mean"] + 5 * at[-1.0]["se"] < 0
     assert abs(at[0.0]["mean"]) < 5 * at[0.0]["se"]
@@ -61,22 +52,9 @@ def test_keeping_the_larger_half_opposes_trait_and_feature_and_half_does_nothing
 
 def test_curation_is_measured_without_its_theory(monkeypatch):
     cells = [curation.Cell(way, x, **SMALL) for way, x in STRONG.items()]
-    before = [curation.measure(c, generators("curation", c, 2)) for c in cells]
-
-    def gone(*_, **__):
-        raise AssertionError
-
-    for way in (ways.Truncation, ways.Tilt, ways.AlwaysOn, ways.Mixture):
-        monkeypatch.setattr(way, "induced", gone)
-    for name in ("spike", "finite_size"):
-        monkeypatch.setattr(spectra, name, gone)
-    monkeypatch.setattr(curation, "_curated", gone)
-    for cell, old in zip(cells, before, strict=True):
-        new = curation.measure(cell, generators("curation", cell, 2))
-        for quantity, values in old.items():
-            np.testing.assert_array_equal(new[quantity], values)
-        with pytest.raises(AssertionError):
-            curation.theory(cell)
+    gone = [(way, "induced") for way in (ways.Truncation, ways.Tilt, ways.AlwaysOn, ways.Mixture)]
+    gone += [(spectra, "spike"), (spectra, "finite_size"), (curation, "_curated")]
+    measures_without_theory(monkeypatch, curation.EXPERIMENT, cells, gone)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +87,7 @@ def test_quick_cells_are_among_the_full_ones():
 
 @pytest.mark.slow
 def test_curation_figure_draws_the_crossings_of_the_law():
-    found = rows([replace(c, **SMALL) for c in curation.cells(True)], 2)
+    found = rows(curation.EXPERIMENT, [replace(c, **SMALL) for c in curation.cells(True)], 2)
     axes = build(found).axes
     assert len(axes) == 8
     crossed = [[float(line.get_xdata()[0]) for line in ax.lines if line.get_linestyle() == "--"] for ax in axes[:4]]

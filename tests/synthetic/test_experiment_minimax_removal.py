@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import drawn, means, rows
 
 from figures.plots.minimax_removal import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
+from synthetic.experiment import generators
 from synthetic.experiments.minimax_removal import EXPERIMENT, Cell, measure
 from synthetic.runner.deviation import deviation
 
@@ -21,13 +22,9 @@ def worst(cell: Cell) -> float:
     return float(measure(cell, generators(EXPERIMENT.name, cell, 1))["worst"][0])
 
 
-def rows(cells) -> list[dict]:
-    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, 2)))]
-
-
 def test_minimax_removal_search_finds_the_worst_explanation_of_the_law():
     cells = [replace(CELL, beta=b, amount=n) for b in (0.8, 1.0, 1.2) for n in (0.7, 1.0)]
-    found = rows([*cells, Cell("beta unknown", 0.9, 0.4), SEEN])
+    found = rows(EXPERIMENT, [*cells, Cell("beta unknown", 0.9, 0.4), SEEN], 2)
     held = deviation(found)
     assert (held.violations, held.compared) == (0, len(found))
     wrong = deviation(r | {"theory": 1.02 * r["theory"]} for r in found if r["relation"] == "=")
@@ -60,6 +57,5 @@ def test_minimax_removal_refuses_settings_that_make_no_cell(change):
 @pytest.mark.slow
 def test_minimax_removal_figure_shows_every_worst_case():
     cells = [replace(CELL, amount=n) for n in (0.7, 1.0)] + [replace(SEEN, amount=n) for n in (0.9, 1.1)]
-    found = rows([*cells, *(Cell("beta unknown", n, 0.4) for n in (0.7, 1.0))])
-    drawn = {round(float(y), 9) for ax in build(found).axes for line in ax.lines for y in np.ravel(line.get_ydata())}
-    assert {round(r["mean"], 9) for r in found} <= drawn
+    found = rows(EXPERIMENT, [*cells, *(Cell("beta unknown", n, 0.4) for n in (0.7, 1.0))], 2)
+    assert means(found) <= drawn(build(found))

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import drawn, means, rows
 
 from figures.plots.null_space_depth import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
+from synthetic.experiment import generators
 from synthetic.experiments.null_space_depth import EXPERIMENT, Cell, measure
 
 CELL = Cell(2, 12)
@@ -53,6 +54,5 @@ def test_null_space_refuses_settings_that_make_no_cell(change):
 def test_null_space_figure_shows_every_drift():
     cells = [Cell(2, k, s) for s in ("second moment", "covariance", "none") for k in (0, 8, 12)]
     cells += [Cell(1, 8, s) for s in ("second moment", "covariance", "none")]
-    found = [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, 2)))]
-    drawn = {round(float(y), 9) for ax in build(found).axes for line in ax.lines for y in line.get_ydata()}
-    assert {round(r["mean"], 9) for r in found if r["quantity"] in ("drift", "bound")} <= drawn
+    found = rows(EXPERIMENT, cells, 2)
+    assert means(r for r in found if r["quantity"] in ("drift", "bound")) <= drawn(build(found))

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import measures_without_theory, rows
 
 import real_models.experiments.osf_leak as osf
 import synthetic.experiments.optimizer_leak as lora
 from figures.plots.optimizer_leak import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
+from synthetic.experiment import generators
 from synthetic.runner.deviation import deviation
 
 STEPS = (1, 8, 64)
@@ -22,11 +23,6 @@ def small(cell):
     return replace(cell, **SMALL, rank=6 if cell.method == "OSF" else min(cell.rank, 8))
 
 
-def rows(module, cells, trials=4):
-    name = module.EXPERIMENT.name
-    return [r for c in cells for r in table(module.EXPERIMENT, c, module.measure(c, generators(name, c, trials)))]
-
-
 def last(found, side):
     return {(r["optimizer"], r["projected"]): r["mean"] for r in found if r["quantity"] == side and r["steps"] == 64}
 
@@ -34,7 +30,7 @@ def last(found, side):
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_lora_leak_agrees_with_the_theorems_and_differs_from_them_without_projection():
-    found = rows(lora, [small(cell) for cell in lora.cells(True) if cell.rank == 6])
+    found = rows(lora.EXPERIMENT, [small(cell) for cell in lora.cells(True) if cell.rank == 6], 4)
     held = deviation(found)
     assert held.violations == 0
     assert held.compared > 40
@@ -59,7 +55,7 @@ def test_lora_leak_at_rank_d_is_all_there_is_in_the_end():
 @pytest.mark.usefixtures("no_contracts")
 def test_first_adam_step_gives_back_36_percent():
     cell = lora.Cell("LoRA", "adam", "gradient", "write", 6, 0.005, steps=(1,))
-    found = rows(lora, [cell], trials=300)
+    found = rows(lora.EXPERIMENT, [cell], 300)
     first = next(r for r in found if r["quantity"] == "first step")
     assert first["relation"] == "="
     assert 5 * first["se"] + first["finite"] < 0.1  # the test has power
@@ -69,7 +65,7 @@ def test_first_adam_step_gives_back_36_percent():
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_osf_leak_is_rounding_under_sgd_and_not_under_adam():
-    found = rows(osf, [replace(small(cell), steps=(1, 64)) for cell in osf.cells(True)], trials=2)
+    found = rows(osf.EXPERIMENT, [replace(small(cell), steps=(1, 64)) for cell in osf.cells(True)], 2)
     held = deviation(found)
     assert held.violations == 0
     assert held.compared > 20
@@ -83,14 +79,9 @@ def test_osf_leak_is_rounding_under_sgd_and_not_under_adam():
 
 
 def test_leak_is_measured_without_its_theory(monkeypatch):
-    for module, cell in ((lora, small(lora.cells(True)[1])), (osf, small(osf.cells(True)[1]))):
-        before = module.measure(cell, generators("leak", cell, 2))
-        monkeypatch.setattr(module, "Prediction", None)
-        monkeypatch.setattr(module, "theory", None)
-        monkeypatch.setattr(lora, "_first_leak", None)
-        after = module.measure(cell, generators("leak", cell, 2))
-        for quantity in before:
-            np.testing.assert_array_equal(before[quantity], after[quantity])
+    for module in (lora, osf):
+        gone = [(module, "Prediction"), (lora, "_first_leak")]
+        measures_without_theory(monkeypatch, module.EXPERIMENT, [small(module.cells(True)[1])], gone)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +111,6 @@ def test_osf_leak_refuses_what_makes_no_cell(changes):
 
 @pytest.mark.slow
 def test_leak_figure_draws_every_panel():
-    found = rows(lora, [small(lora.cells(True)[n]) for n in (0, 1)], trials=2)
-    figure = build(found + rows(osf, [small(osf.cells(True)[1])], trials=2))
+    found = rows(lora.EXPERIMENT, [small(lora.cells(True)[n]) for n in (0, 1)], 2)
+    figure = build(found + rows(osf.EXPERIMENT, [small(osf.cells(True)[1])], 2))
     assert [len(ax.lines) for ax in figure.axes[:4]] == [2, 0, 1, 0]

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import drawn, means, measures_without_theory, rows
 from tolerance import backward
 
 from figures.plots.pooling import build
 from grasp_theory import InputError
 from grasp_theory.identification import spectra
-from synthetic.experiment import generators, table
 from synthetic.experiments.pooling import EXPERIMENT, Cell, _tasks, measure
 from synthetic.generators.task_updates import haar
 from synthetic.runner.deviation import deviation
@@ -28,17 +28,13 @@ SMALL = (
 )
 
 
-def rows(cells, trials=12):
-    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, trials)))]
-
-
-def means(*cells):
-    return [r["mean"] for r in rows(cells)]
+def means_of(*cells):
+    return [r["mean"] for r in rows(EXPERIMENT, cells, 12)]
 
 
 @pytest.mark.slow
 def test_pooling_agrees_with_the_laws():
-    held = deviation(rows(SMALL))
+    held = deviation(rows(EXPERIMENT, SMALL, 12))
     assert held.violations == 0
     assert held.compared == len(SMALL)
 
@@ -58,7 +54,7 @@ def test_overlap_is_that_of_the_matrix_put_together(pool):
 
 
 def test_adding_layers_up_or_sharing_a_direction_hides_what_a_stack_shows():
-    stack, added, shared = means(STACK, replace(STACK, pool="sum"), replace(STACK, shared=2.0))
+    stack, added, shared = means_of(STACK, replace(STACK, pool="sum"), replace(STACK, shared=2.0))
     assert stack > 0.6
     assert max(added, shared) < 0.25
     assert not EXPERIMENT.theory(replace(STACK, shared=2.0))
@@ -67,25 +63,15 @@ def test_adding_layers_up_or_sharing_a_direction_hides_what_a_stack_shows():
 @pytest.mark.slow
 def test_a_stack_of_16_layers_needs_about_half_the_strength_of_one_and_the_controls_gain_nothing():
     one, many = (replace(STACK, panel="border", layers=n) for n in (1, 16))
-    alone, stack, added, shared = means(one, many, replace(many, pool="sum"), replace(many, shared=2.0))
+    alone, stack, added, shared = means_of(one, many, replace(many, pool="sum"), replace(many, shared=2.0))
     assert 0.35 < stack / alone < 0.55
     assert added > 0.9 * alone
     assert shared > 1.2 * alone
 
 
 def test_measured_pooling_does_not_depend_on_the_theory(monkeypatch):
-    before = [measure(c, generators("x", c, 2)) for c in SMALL]
-
-    def gone(*args, **kwargs):
-        raise RuntimeError("no theory")
-
-    for name in ("spike", "critical_strength", "finite_size"):
-        monkeypatch.setattr(spectra, name, gone)
-    for cell, old in zip(SMALL, before, strict=True):
-        with pytest.raises(RuntimeError):
-            EXPERIMENT.theory(cell)
-        for name, values in measure(cell, generators("x", cell, 2)).items():
-            np.testing.assert_array_equal(values, old[name])
+    gone = [(spectra, name) for name in ("spike", "critical_strength", "finite_size")]
+    measures_without_theory(monkeypatch, EXPERIMENT, SMALL, gone)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +99,5 @@ def test_pooling_figure_shows_every_mean():
     controls = [{"shared": 2.0}, {"pool": "sum"}]
     cells += [replace(small, **c) for c in controls]
     cells += [replace(small, panel="border", layers=n, **c) for c in [{}, *controls] for n in (1, 4)]
-    found = rows(cells, 2)
-    drawn = {round(float(y), 9) for ax in build(found).axes for line in ax.lines for y in line.get_ydata()}
-    assert {round(r["mean"], 9) for r in found} <= drawn
+    found = rows(EXPERIMENT, cells, 2)
+    assert means(found) <= drawn(build(found))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 
+import experiment_runs
 import numpy as np
 import pytest
+from experiment_runs import measured, measures_without_theory
 
 import grasp_theory.linear as linear
 import synthetic.experiments.removal as removal
 from figures.plots.removal import METHODS, build
 from grasp_theory import InputError
+from grasp_theory.linear import solutions
 from grasp_theory.linear.regimes import risk_table
-from synthetic.experiment import generators, table
 from synthetic.runner.deviation import deviation
 
 CELLS = (
@@ -36,13 +38,9 @@ CLOSED_FORMS = (
 )
 
 
-def measured(cell: removal.Cell, trials: int) -> dict[str, np.ndarray]:
-    return dict(removal.measure(cell, generators("removal", cell, trials)))
-
-
 @cache
 def trained() -> list[dict]:
-    return [row for cell in CELLS for row in table(removal.EXPERIMENT, cell, measured(cell, 12))]
+    return experiment_runs.rows(removal.EXPERIMENT, CELLS, 12)
 
 
 @pytest.fixture
@@ -114,24 +112,13 @@ def test_removal_cell_refuses_with_a_reason(changes, words, no_contracts):
 
 @pytest.mark.slow
 def test_removal_measures_without_its_theory(monkeypatch):
-    cell = CELLS[0]
-    before = measured(cell, 2)
-
-    def forbidden(*_, **__):
-        raise RuntimeError("the theory was asked")
-
-    for name in CLOSED_FORMS:
-        monkeypatch.setattr(f"grasp_theory.linear.solutions.{name}", forbidden)
-    monkeypatch.setattr(linear, "excess_risk", forbidden)
-    with pytest.raises(RuntimeError, match="was asked"):
-        removal.theory(cell)
-    for name, value in measured(cell, 2).items():
-        np.testing.assert_array_equal(value, before[name])
+    gone = [(solutions, name) for name in CLOSED_FORMS] + [(linear, "excess_risk")]
+    measures_without_theory(monkeypatch, removal.EXPERIMENT, CELLS[:1], gone)
 
 
 @pytest.mark.slow
 def test_removal_trials_do_not_depend_on_each_other():
-    few, many = measured(CELLS[1], 1), measured(CELLS[1], 3)
+    few, many = (measured(removal.EXPERIMENT, CELLS[1], n) for n in (1, 3))
     for name, value in few.items():
         np.testing.assert_array_equal(value, many[name][:1])
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.special
+from experiment_runs import measures_without_theory, rows
 
 import synthetic.experiments.rerouting as module
 from figures.plots.rerouting import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
+from synthetic.experiment import generators
 from synthetic.runner.deviation import deviation
 
 STEPS = (0, 40, 80)
@@ -28,15 +29,10 @@ STRENGTHS = [
 ]
 
 
-def rows(cells, trials=6):
-    found = [(c, module.measure(c, generators("rerouting", c, trials))) for c in cells]
-    return [row for cell, values in found for row in table(module.EXPERIMENT, cell, values)]
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
-    found = rows(NETS)
+    found = rows(module.EXPERIMENT, NETS, 6)
     held = deviation(found)
     assert held.violations == 0
     assert held.compared >= 36
@@ -56,7 +52,7 @@ def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_share_rerouted_by_training_is_that_of_the_metric():
-    found = rows(SHARES, trials=20)
+    found = rows(module.EXPERIMENT, SHARES, 20)
     held = deviation(found)
     assert held.violations == 0
     assert held.compared == 4
@@ -70,7 +66,7 @@ def test_share_rerouted_by_training_is_that_of_the_metric():
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_compensation_learns_what_the_loss_leaves_and_a_random_compensator_nothing_less():
-    found = rows(STRENGTHS)
+    found = rows(module.EXPERIMENT, STRENGTHS, 6)
     held = deviation(found)
     assert held.violations == 0
     assert held.compared == 12
@@ -91,20 +87,8 @@ def test_logistic_reliance_solves_its_equation():
 @pytest.mark.slow
 def test_reliance_is_measured_without_its_theory(monkeypatch):
     cells = [NETS[1], replace(SHARES[0], steps=(0, 20)), STRENGTHS[-2]]
-    before = [module.measure(c, generators("x", c, 2)) for c in cells]
-
-    def broken(*_, **__):
-        raise RuntimeError
-
-    monkeypatch.setattr(scipy.special, "wrightomega", broken)
-    for name in ("logistic_reliance", "_share_theory", "Prediction"):
-        monkeypatch.setattr(module, name, broken)
-    for cell, values in zip(cells, before, strict=True):
-        with pytest.raises(RuntimeError):
-            module.theory(cell)
-        after = module.measure(cell, generators("x", cell, 2))
-        for quantity, array in values.items():
-            np.testing.assert_array_equal(after[quantity], array)
+    gone = [(module, name) for name in ("logistic_reliance", "_share_theory", "Prediction")]
+    measures_without_theory(monkeypatch, module.EXPERIMENT, cells, [*gone, (scipy.special, "wrightomega")])
 
 
 @pytest.mark.slow
@@ -139,6 +123,7 @@ def test_rerouting_refuses_what_makes_no_cell(changes, words):
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_rerouting_figure_draws_six_panels():
-    figure = build(rows([replace(c, steps=(0, 20)) for c in (*NETS, *SHARES, *STRENGTHS)], trials=2))
+    cells = [replace(c, steps=(0, 20)) for c in (*NETS, *SHARES, *STRENGTHS)]
+    figure = build(rows(module.EXPERIMENT, cells, 2))
     assert all(len(ax.lines) >= 4 for ax in figure.axes)
     assert len(figure.axes) == 6

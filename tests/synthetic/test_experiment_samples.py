@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import drawn, means, measures_without_theory, rows
 from tolerance import backward
 
 from figures.plots.samples import build
 from grasp_theory import InputError
 from grasp_theory.identification import spectra
 from grasp_theory.statements.shared import spiked
-from synthetic.experiment import generators, table
+from synthetic.experiment import generators
 from synthetic.experiments.samples import EXPERIMENT, Cell, measure
 from synthetic.runner.deviation import deviation
 
@@ -22,29 +23,25 @@ RANKED = replace(EVEN, noise=1.4, rank=(1, 4, 40))
 SMALL = (EVEN, replace(EVEN, n=30, noise=0.4), replace(EVEN, noise=4.0), UNEVEN, RANKED)
 
 
-def rows(cells, trials=8):
-    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, trials)))]
-
-
-def means(cell):
-    return {(r["quantity"], r["rank"]): r["mean"] for r in rows([cell])}
+def means_of(cell):
+    return {(r["quantity"], r["rank"]): r["mean"] for r in rows(EXPERIMENT, [cell], 8)}
 
 
 def test_samples_agree_with_the_laws():
-    found = rows(SMALL)
+    found = rows(EXPERIMENT, SMALL, 8)
     held = deviation(found)
     assert held.violations == 0
     assert held.compared == 3 + 1 + 3 + 3 + 5
 
 
 def test_below_as_many_samples_as_inputs_only_the_outputs_show_the_factor():
-    found = means(replace(EVEN, n=44, noise=0.4))
+    found = means_of(replace(EVEN, n=44, noise=0.4))
     assert found["whitened", None] > 0.6
     assert found["raw", None] < 0.3
 
 
 def test_uneven_inputs_separate_weights_from_outputs_and_break_the_even_law():
-    found = means(UNEVEN)
+    found = means_of(UNEVEN)
     assert found["whitened", None] > found["raw", None] + 0.3
     even = EXPERIMENT.theory(replace(UNEVEN, inputs="isotropic", noise=UNEVEN.noise / UNEVEN.variance**0.5))
     assert even["raw"].value > found["raw", None] + 0.2
@@ -52,8 +49,8 @@ def test_uneven_inputs_separate_weights_from_outputs_and_break_the_even_law():
 
 def test_noise_that_outputs_share_hides_the_factor_from_both():
     shared = replace(EVEN, common=1.0)
-    found = means(shared)
-    assert means(EVEN)["whitened", None] > 0.6
+    found = means_of(shared)
+    assert means_of(EVEN)["whitened", None] > 0.6
     assert max(found["whitened", None], found["raw", None]) < 0.2
     assert not EXPERIMENT.theory(shared)
 
@@ -68,23 +65,8 @@ def test_fits_of_rank_one_and_of_full_rank_are_the_two_svds_and_others_lie_betwe
 
 
 def test_measured_samples_do_not_depend_on_the_theory(monkeypatch):
-    before = [measure(c, generators("x", c, 2)) for c in SMALL]
-
-    def gone(*args, **kwargs):
-        raise RuntimeError("no theory")
-
-    for module, name in (
-        (spectra, "spike"),
-        (spectra, "critical_strength"),
-        (spiked, "sample_law"),
-        (spiked, "anisotropic_law"),
-    ):
-        monkeypatch.setattr(module, name, gone)
-    for cell, old in zip(SMALL, before, strict=True):
-        with pytest.raises(RuntimeError):
-            EXPERIMENT.theory(cell)
-        for name, values in measure(cell, generators("x", cell, 2)).items():
-            np.testing.assert_array_equal(values, old[name])
+    gone = [(spectra, "spike"), (spectra, "critical_strength"), (spiked, "sample_law"), (spiked, "anisotropic_law")]
+    measures_without_theory(monkeypatch, EXPERIMENT, SMALL, gone)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +92,8 @@ def test_samples_figure_shows_every_left_overlap():
     cells = [replace(small, n=n, noise=s) for s in (1.4, 0.5) for n in (10, 40)]
     cells += [replace(small, inputs="uneven", n=n) for n in (10, 40)] + [replace(small, common=1.0)]
     cells += [replace(small, n=n, rank=(1, 10)) for n in (30, 40)]
-    found = rows(cells, 2)
-    drawn = {round(float(y), 9) for ax in build(found).axes for line in ax.lines for y in line.get_ydata()}
+    found = rows(EXPERIMENT, cells, 2)
     ranked = {r["seed"] for r in found if r["quantity"] == "fit"}
     shown = [r for r in found if r["quantity"] in ("raw", "whitened") and r["seed"] not in ranked and not r["common"]]
     shown += [r for r in found if r["quantity"] == "fit" or (r["quantity"] == "whitened" and r["common"])]
-    assert {round(r["mean"], 9) for r in shown} <= drawn
+    assert means(shown) <= drawn(build(found))

@@ -6,26 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import drawn, means, measured, rows
 
 from figures.plots.self_certificate import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
-from synthetic.experiments.self_certificate import EXPERIMENT, Cell, measure
+from synthetic.experiments.self_certificate import EXPERIMENT, Cell
 from synthetic.runner.deviation import deviation
 
 CELL = Cell("strength", "gaussian", 2.0, m=40, d=50)
 
 
-def measured(cell: Cell, trials: int = 16) -> dict[str, float]:
-    return {name: float(x.mean()) for name, x in measure(cell, generators(EXPERIMENT.name, cell, trials)).items()}
-
-
-def rows(cells, trials: int = 8) -> list[dict]:
-    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, trials)))]
+def averages(cell: Cell) -> dict[str, float]:
+    return {name: float(x.mean()) for name, x in measured(EXPERIMENT, cell, 16).items()}
 
 
 def test_self_certificate_agrees_with_its_law_beside_random_tasks():
-    found = deviation(rows([CELL, replace(CELL, task="flat"), replace(CELL, task="power")], 16))
+    found = deviation(rows(EXPERIMENT, [CELL, replace(CELL, task="flat"), replace(CELL, task="power")], 16))
     assert (found.violations, found.compared) == (0, 3)
 
 
@@ -35,9 +31,9 @@ def test_self_certificate_is_silent_on_the_law_up_to_the_border():
 
 
 def test_self_certificate_takes_the_task_s_own_first_direction_for_a_factor():
-    lone = measured(replace(CELL, task="power", beta=0.4))
+    lone = averages(replace(CELL, task="power", beta=0.4))
     assert lone["estimate"] > 0.8 > 0.3 > lone["overlap"]
-    own = measured(replace(CELL, panel="own input", beta=3.0, aside=3.0))
+    own = averages(replace(CELL, panel="own input", beta=3.0, aside=3.0))
     assert own["estimate"] > own["overlap"] + 0.3
     assert own["promised, true tau"] < own["overlap"] < own["promised"]  # ŝ₂ is no tau
 
@@ -51,9 +47,8 @@ def test_self_certificate_refuses_settings_that_make_no_cell(change):
 @pytest.mark.slow
 def test_self_certificate_figure_shows_every_overlap():
     cells = [replace(CELL, task=task, beta=b) for task in ("gaussian", "flat", "power") for b in (0.6, 2.0)]
-    found = rows([*cells, *(Cell("own input", "gaussian", 3.0, x, 40, 50) for x in (0.0, 3.0))], 2)
-    drawn = {round(float(y), 9) for ax in build(found).axes for line in ax.lines for y in line.get_ydata()}
-    wanted = {round(r["mean"], 9) for r in found if r["quantity"] in ("overlap", "estimate")}
+    found = rows(EXPERIMENT, [*cells, *(Cell("own input", "gaussian", 3.0, x, 40, 50) for x in (0.0, 3.0))], 2)
+    shown, wanted = drawn(build(found)), means(r for r in found if r["quantity"] in ("overlap", "estimate"))
     assert len(wanted) == 16
-    assert wanted <= drawn
-    assert np.isfinite(sorted(drawn)).all()
+    assert wanted <= shown
+    assert np.isfinite(sorted(shown)).all()

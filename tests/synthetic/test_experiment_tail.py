@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from experiment_runs import measured, measures_without_theory, rows
 from tolerance import backward
 
 import synthetic.experiments.tail as tail
 from figures.plots.tail import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
+from synthetic.experiment import generators
 from synthetic.runner.deviation import deviation
 
 CELL = tail.Cell(192, 256, (1.0, 0.6, 0.3), 0.12, "free", (1, 2, 3, 4))
@@ -20,18 +21,10 @@ def at(beta: float, place: tail.Place = "free") -> tail.Cell:
     return tail.Cell(CELL.m, CELL.d, CELL.strengths, beta, place, CELL.components)
 
 
-def measured(cell: tail.Cell, trials: int = 30) -> dict[str, np.ndarray]:
-    return dict(tail.measure(cell, generators("tail", cell, trials)))
-
-
-def rows(*cells: tail.Cell) -> list[dict]:
-    return [row for cell in cells for row in table(tail.EXPERIMENT, cell, measured(cell))]
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_tail_laws_hold_at_small_size():
-    found = rows(at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0)))
+    found = rows(tail.EXPERIMENT, [at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0))], 30)
     result = deviation(found)
     assert result.violations == 0
     assert result.compared >= 5 * 17
@@ -42,12 +35,12 @@ def test_tail_laws_hold_at_small_size():
 
 @pytest.mark.slow
 def test_tail_nothing_is_held_at_a_crossing():
-    assert {row["relation"] for row in rows(at(0.61)) if row["quantity"] == "delete"} == {"~"}
+    assert {row["relation"] for row in rows(tail.EXPERIMENT, [at(0.61)], 30) if row["quantity"] == "delete"} == {"~"}
 
 
 @pytest.mark.slow
 def test_tail_deleting_the_first_component_hurts_and_a_random_direction_removes_nothing():
-    weak, strong = measured(at(0.12)), measured(at(3.0))
+    weak, strong = (measured(tail.EXPERIMENT, at(x), 30) for x in (0.12, 3.0))
     for values in (weak, strong):
         naive = values["naive"].mean()
         np.testing.assert_array_less(values["factor"].mean(), 0.2 * naive)
@@ -59,7 +52,7 @@ def test_tail_deleting_the_first_component_hurts_and_a_random_direction_removes_
 
 
 def test_tail_projecting_a_components_left_direction_deletes_it():
-    values, scale = measured(at(0.45)), 0.45**2 + 1.45
+    values, scale = measured(tail.EXPERIMENT, at(0.45), 30), 0.45**2 + 1.45
     np.testing.assert_allclose(values["project"], values["delete"], atol=backward((192, 256), float, scale), rtol=0)
     np.testing.assert_allclose(values["first"][:, 0], values["project"][:, 0], rtol=0, atol=1e-12)
 
@@ -74,7 +67,7 @@ def test_tail_measure_equals_a_dense_svd():
     risks = [
         np.sum((left[:, :4] * s[:4] @ right[:4] - s[i] * np.outer(left[:, i], right[i]) - T) ** 2) for i in range(4)
     ]
-    np.testing.assert_allclose(measured(cell, 1)["delete"][0], risks, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(measured(tail.EXPERIMENT, cell, 1)["delete"][0], risks, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -97,24 +90,18 @@ def test_tail_cell_refuses_with_a_reason(changes, words, no_contracts):
 
 
 def test_tail_measures_without_its_theory(monkeypatch):
-    before = measured(CELL, 3)
-
-    def forbidden(*_, **__):
-        raise RuntimeError("the theory was asked")
-
-    monkeypatch.setattr(tail, "theory", forbidden)
-    monkeypatch.setattr(tail, "Prediction", forbidden)
-    for name, value in measured(CELL, 3).items():
-        np.testing.assert_array_equal(value, before[name])
+    gone = [(tail, "theory"), (tail, "Prediction")]
+    measures_without_theory(monkeypatch, tail.EXPERIMENT, [CELL], gone, asks=lambda cell: False)
 
 
 def test_tail_trials_do_not_depend_on_each_other():
-    few, many = measured(CELL, 2), measured(CELL, 4)
+    few, many = (measured(tail.EXPERIMENT, CELL, n) for n in (2, 4))
     for name, value in few.items():
         np.testing.assert_array_equal(value, many[name][:2])
 
 
 @pytest.mark.slow
 def test_tail_figure_is_drawn_from_few_rows():
-    text = [row | {"strengths": str(row["strengths"])} for row in rows(at(0.12), at(0.45), at(0.12, "apart"))]
+    found = rows(tail.EXPERIMENT, [at(0.12), at(0.45), at(0.12, "apart")], 30)
+    text = [row | {"strengths": str(row["strengths"])} for row in found]
     assert len(build(text).axes) == 4

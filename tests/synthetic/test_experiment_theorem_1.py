@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import drawn, means, measures_without_theory, rows
 
 import synthetic.experiments.theorem_1 as module
 from figures.plots.theorem_1 import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
+from synthetic.experiment import generators
 from synthetic.experiments.theorem_1 import EXPERIMENT, Cell, measure, right_side
 from synthetic.runner.deviation import deviation
 
@@ -28,16 +29,12 @@ SMALL = (
 )
 
 
-def rows(cells, trials=8):
-    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, trials)))]
-
-
 def mean(cell, quantity, trials=8):
     return float(measure(cell, generators("x", cell, trials))[quantity].mean())
 
 
 def test_theorem_1_agrees_with_its_bounds():
-    held = deviation(rows(SMALL))
+    held = deviation(rows(EXPERIMENT, SMALL, 8))
     assert held.violations == 0
     assert held.compared == 2 + 1 + 1 + 3 + 8 + 4 + 2
 
@@ -81,16 +78,8 @@ def test_right_side_is_infinite_where_samples_may_miss_the_factor():
 
 
 def test_measured_does_not_depend_on_the_theory(monkeypatch):
-    before = [measure(c, generators("x", c, 2)) for c in SMALL]
-
-    def gone(*args, **kwargs):
-        raise RuntimeError("no theory")
-
-    for name in ("theory", "right_side", "_curation_theory"):
-        monkeypatch.setattr(module, name, gone)
-    for cell, old in zip(SMALL, before, strict=True):
-        for name, values in measure(cell, generators("x", cell, 2)).items():
-            np.testing.assert_array_equal(values, old[name])
+    gone = [(module, name) for name in ("Prediction", "right_side", "_curation_theory")]
+    measures_without_theory(monkeypatch, EXPERIMENT, SMALL, gone)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +116,7 @@ def test_theorem_1_figure_shows_every_sine_and_risk():
         cells += [replace(base, task=t, **{field: x}) for t in ("random", "worst") for x in values]
     cells += [Cell("deployment", n, m=20, d=15) for n in (100, 200, 400, 800)]
     cells += [TIME, replace(TIME, optimizer="adam")] + [replace(CORES, core=c) for c in (0.0, 1.0, 8.0)]
-    found = rows(cells, 2)
-    drawn = {round(float(y), 9) for ax in build(found).axes for line in ax.lines for y in line.get_ydata()}
+    found = rows(EXPERIMENT, cells, 2)
     shown = {"sine", "risk", "naive risk", "weight", "certificate", "descent"}
     found = [r for r in found if (r["panel"], r["quantity"]) != ("deployment", "sine")]
-    assert {round(r["mean"], 9) for r in found if r["quantity"] in shown} <= drawn
+    assert means(r for r in found if r["quantity"] in shown) <= drawn(build(found))

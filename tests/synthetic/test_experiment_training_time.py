@@ -6,26 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import measures_without_theory, rows
 
 import grasp_theory.identification.spectra as spectra
 import grasp_theory.linear.training as training
 import synthetic.experiments.training_time as module
 from figures.plots.training_time import build
 from grasp_theory import InputError
-from synthetic.experiment import generators, table
+from synthetic.experiment import generators
 from synthetic.runner.deviation import deviation
 
 PATH = module.Cell("path", "sgd", 4, step=0.02, m=14, d=10, times=(0.1, 1.0, 2.0, 4.0))
 START = module.Cell("start", "sgd", 16, step=0.02, m=48, d=32, times=(0.02,))
 
 
-def rows(cells, trials=8):
-    found = [(c, module.measure(c, generators("training-time", c, trials))) for c in cells]
-    return [row for cell, values in found for row in table(module.EXPERIMENT, cell, values)]
-
-
 def test_path_of_descent_is_the_flow_at_low_and_at_full_rank():
-    held = deviation(rows([replace(PATH, rank=r, draw=n) for r in (1, 4, 10) for n in range(3)], trials=2))
+    held = deviation(rows(module.EXPERIMENT, [replace(PATH, rank=r, draw=n) for r in (1, 4, 10) for n in range(3)], 2))
     assert held.violations == 0
     assert held.compared == 9 * 8
 
@@ -53,7 +49,7 @@ def test_path_of_descent_does_not_notice_a_change_of_coordinates_and_adams_does(
 @pytest.mark.slow
 def test_start_agrees_with_its_laws_and_random_directions_see_nothing():
     cells = [replace(START, optimizer=o, rank=r) for o in ("sgd", "adam") for r in (2, 16, 32)]
-    found = rows(cells)
+    found = rows(module.EXPERIMENT, cells, 8)
     assert deviation(found).violations == 0
     at = {(r["optimizer"], r["rank"], r["quantity"]): r["mean"] for r in found}
     for optimizer in ("sgd", "adam"):
@@ -74,25 +70,8 @@ def test_first_step_reads_within_the_rows_of_its_start():
 
 
 def test_overlaps_are_measured_without_their_theory(monkeypatch):
-    cells = (PATH, replace(PATH, rank=10), START)
-    before = [module.measure(c, generators("x", c, 2)) for c in cells]
-
-    def broken(*_, **__):
-        raise RuntimeError
-
-    for owner, name in (
-        (training, "riccati_flow"),
-        (training, "lora_curve"),
-        (spectra, "spike"),
-        (spectra, "finite_size"),
-    ):
-        monkeypatch.setattr(owner, name, broken)
-    for cell, values in zip(cells, before, strict=True):
-        with pytest.raises(RuntimeError):
-            module.theory(cell)
-        after = module.measure(cell, generators("x", cell, 2))
-        for quantity, array in values.items():
-            np.testing.assert_array_equal(after[quantity], array)
+    gone = [(training, "riccati_flow"), (training, "lora_curve"), (spectra, "spike"), (spectra, "finite_size")]
+    measures_without_theory(monkeypatch, module.EXPERIMENT, [PATH, replace(PATH, rank=10), START], gone)
 
 
 @pytest.mark.parametrize(
@@ -116,5 +95,5 @@ def test_training_time_refuses_what_makes_no_cell(changes, words):
 @pytest.mark.slow
 def test_training_time_figure_draws_paths_and_starts():
     cells = [replace(c, optimizer=o) for o in ("sgd", "adam") for c in (PATH, START, replace(START, rank=32))]
-    figure = build(rows(cells, trials=2))
+    figure = build(rows(module.EXPERIMENT, cells, 2))
     assert [len(ax.lines) for ax in figure.axes] == [2, 2, 7, 2, 2, 6]

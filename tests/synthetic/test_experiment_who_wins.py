@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import measured, measures_without_theory, rows
 
 import synthetic.experiments.who_wins as who_wins
 from figures.plots.who_wins import build
 from grasp_theory import InputError
-from grasp_theory.linear.regimes import winner
+from grasp_theory.linear import regimes
 from grasp_theory.linear.solutions import SOLUTIONS
-from synthetic.experiment import generators, table
 from synthetic.runner.deviation import deviation
 
 REGIONS = {  # cells in the middle of a region
@@ -25,19 +25,11 @@ REGIONS = {  # cells in the middle of a region
 }
 
 
-def measured(cell: who_wins.Cell, trials: int = 20) -> dict[str, np.ndarray]:
-    return dict(who_wins.measure(cell, generators("who-wins", cell, trials)))
-
-
-def rows(*cells: who_wins.Cell, trials: int = 20) -> list[dict]:
-    return [row for cell in cells for row in table(who_wins.EXPERIMENT, cell, measured(cell, trials))]
-
-
 @pytest.mark.slow
 def test_who_wins_risks_of_fits_on_samples_are_the_stated_ones():
     """Few and noisy samples, where what they add is large; the risks of the population alone do not fit."""
     cells = [replace(cell, n=60, noise=0.5) for cell in REGIONS.values()]
-    found = rows(*cells, trials=60)
+    found = rows(who_wins.EXPERIMENT, cells, 60)
     result = deviation(found)
     assert result.violations == 0
     assert result.compared == 6 * 9
@@ -49,21 +41,21 @@ def test_who_wins_risks_of_fits_on_samples_are_the_stated_ones():
 @pytest.mark.parametrize("name", REGIONS)
 def test_who_wins_in_the_middle_of_its_region(name):
     """The unprojected (naive) region included: the control."""
-    cell, values = REGIONS[name], measured(REGIONS[name])
-    assert winner(who_wins.problem(cell)) == name
+    cell, values = REGIONS[name], measured(who_wins.EXPERIMENT, REGIONS[name], 20)
+    assert regimes.winner(who_wins.problem(cell)) == name
     assert min(who_wins.METHODS, key=lambda method: values[method].mean()) == name
     np.testing.assert_array_equal(values["winner"], who_wins.METHODS.index(name))
 
 
 def test_who_wins_ties_go_to_the_first():
-    values = measured(REGIONS["post-hoc write"], 3)
+    values = measured(who_wins.EXPERIMENT, REGIONS["post-hoc write"], 3)
     np.testing.assert_allclose(values["write GRASP"], values["post-hoc write"], rtol=1e-12)
     assert who_wins.METHODS == tuple(SOLUTIONS)
 
 
 def test_who_wins_noiseless_fits_of_many_samples_are_the_closed_forms():
     cell = replace(REGIONS["read GRASP"], noise=0.0, n=20_000)
-    values, p = measured(cell, 1), who_wins.problem(cell)
+    values, p = measured(who_wins.EXPERIMENT, cell, 1), who_wins.problem(cell)
     for name, solve in SOLUTIONS.items():
         risk = np.sum((solve(p) - p.T) @ p.Sigma_t * (solve(p) - p.T))
         np.testing.assert_allclose(values[name][0], risk, rtol=0.05, err_msg=name)
@@ -87,22 +79,12 @@ def test_who_wins_cell_refuses_with_a_reason(changes, words, no_contracts):
 
 
 def test_who_wins_measures_without_its_theory(monkeypatch):
-    cell = REGIONS["CAFT"]
-    before = measured(cell, 3)
-
-    def forbidden(*_, **__):
-        raise RuntimeError("the theory was asked")
-
-    for name in ("risk_table", "winner", "explained"):
-        monkeypatch.setattr(f"grasp_theory.linear.regimes.{name}", forbidden)
-    with pytest.raises(RuntimeError, match="was asked"):
-        who_wins.theory(cell)
-    for name, value in measured(cell, 3).items():
-        np.testing.assert_array_equal(value, before[name])
+    gone = [(regimes, name) for name in ("risk_table", "winner", "explained")]
+    measures_without_theory(monkeypatch, who_wins.EXPERIMENT, [REGIONS["CAFT"]], gone)
 
 
 def test_who_wins_trials_do_not_depend_on_each_other():
-    few, many = measured(REGIONS["naive"], 2), measured(REGIONS["naive"], 5)
+    few, many = (measured(who_wins.EXPERIMENT, REGIONS["naive"], n) for n in (2, 5))
     for name, value in few.items():
         np.testing.assert_array_equal(value, many[name][:2])
 
@@ -111,7 +93,7 @@ def test_who_wins_trials_do_not_depend_on_each_other():
 def test_who_wins_figure_is_drawn_from_a_coarse_grid():
     grid = [who_wins.Cell("content", x, 1.35, y, y) for x in (0.3, 0.8, 1.2, 2.2) for y in (0.2, 0.4, 0.6, 0.8)]
     grid += [who_wins.Cell("shift", 1.0, x, 0.5, y) for x in (0.3, 0.8, 1.2, 1.9) for y in (-0.8, -0.2, 0.4, 0.8)]
-    figure = build(rows(*grid, trials=2))
+    figure = build(rows(who_wins.EXPERIMENT, grid, 2))
     assert len(figure.axes) == 3
     words = {text.get_text() for ax in figure.axes for text in ax.texts}
     assert {"naive", "ablation", "CAFT"} <= words

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiment_runs import drawn, means, measures_without_theory, rows
 from tolerance import backward
 
 from figures.plots.worst_case import build
 from grasp_theory import InputError
 from grasp_theory.identification import floor, spectra
 from grasp_theory.statements import complexity_law, minimax_angle
-from synthetic.experiment import generators, table
-from synthetic.experiments.worst_case import EXPERIMENT, Cell, _gradient, measure, worst_task
+from synthetic.experiment import generators
+from synthetic.experiments.worst_case import EXPERIMENT, Cell, _gradient, worst_task
 from synthetic.generators.task_updates import haar
 from synthetic.runner.deviation import deviation
 
@@ -31,17 +32,13 @@ SMALL = (
 )
 
 
-def rows(cells, trials=6):
-    return [r for c in cells for r in table(EXPERIMENT, c, measure(c, generators(EXPERIMENT.name, c, trials)))]
-
-
 def mean(cell, quantity="overlap"):
-    return next(r["mean"] for r in rows([cell]) if r["quantity"] == quantity)
+    return next(r["mean"] for r in rows(EXPERIMENT, [cell], 6) if r["quantity"] == quantity)
 
 
 @pytest.mark.slow
 def test_worst_case_agrees_with_the_laws_and_draws():
-    found = rows(SMALL)
+    found = rows(EXPERIMENT, SMALL, 6)
     held = deviation(found)
     assert held.violations == 0
     assert held.compared == 2 * len(SMALL)
@@ -93,21 +90,10 @@ def test_the_worst_task_crosses_the_bound_tau_over_beta_and_the_border():
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_measured_worst_cases_do_not_depend_on_the_theory(monkeypatch):
-    before = [measure(c, generators("x", c, 2)) for c in SMALL]
-
-    def gone(*args, **kwargs):
-        raise RuntimeError("no theory")
-
-    for module, name in ((minimax_angle, "value"), (minimax_angle, "sharp"), (complexity_law, "law")):
-        monkeypatch.setattr(module, name, gone)
-    monkeypatch.setattr(spectra, "spike", gone)
-    monkeypatch.setattr(floor, "white_edge", gone)
-    for cell, old in zip(SMALL, before, strict=True):
-        if cell.rank > 1:  # the law of rank one, min(1, tau), needs no function
-            with pytest.raises(RuntimeError):
-                EXPERIMENT.theory(cell)
-        for name, values in measure(cell, generators("x", cell, 2)).items():
-            np.testing.assert_array_equal(values, old[name])
+    gone = [(minimax_angle, "value"), (minimax_angle, "sharp"), (complexity_law, "law")]
+    gone += [(spectra, "spike"), (floor, "white_edge")]
+    # the law of rank one, min(1, tau), needs no function
+    measures_without_theory(monkeypatch, EXPERIMENT, SMALL, gone, asks=lambda cell: cell.rank > 1)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +125,6 @@ def test_worst_case_figure_shows_every_mean():
         for t in ("adversary", "flat", "shares u")
         for k in (1, 8)
     ]
-    found = rows(cells, 2)
-    axes = build(found).axes
-    drawn = {round(float(y), 9) for ax in axes for line in ax.lines for y in line.get_ydata()}
+    found = rows(EXPERIMENT, cells, 2)
     wanted = [r for r in found if r["quantity"] == ("sine" if r["panel"] == "angle" else "overlap")]
-    assert {round(r["mean"], 9) for r in wanted} <= drawn
+    assert means(wanted) <= drawn(build(found))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import tiny_experiment as tiny
+from command import grasp
 
-import grasp_cli
 import synthetic.runner.code_version as versions
 from figures.catalogue import FIGURES, Entry
 from grasp_theory import InputError
@@ -26,12 +26,6 @@ def run(folder: Path, **options):
 def registered(monkeypatch):
     """The tiny experiment as a figure of the catalogue."""
     monkeypatch.setitem(FIGURES, "tiny", Entry("Moments.", (TINY,)))
-
-
-def grasp(capsys, *arguments: object) -> tuple[int, str, str]:
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 # the version of the code

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_experiment as tiny
+from command import grasp
 from tolerance import Z
 
 import figures.rows as committed_rows
-import grasp_cli
 from figures.catalogue import FIGURES, Entry
 from figures.rows import read_rows
 from figures.tables import console, show
@@ -40,12 +40,6 @@ def fresh(tmp_path_factory):
 def registered(monkeypatch):
     """The tiny experiment as a figure of the catalogue."""
     monkeypatch.setitem(FIGURES, "tiny", Entry("Moments.", (TINY,)))
-
-
-def grasp(capsys, *arguments: object) -> tuple[int, str, str]:
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 # agreement and the table

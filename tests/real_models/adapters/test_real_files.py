@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_runs import grasp
+from command import grasp
 
 from real_models import read_adapter
 from real_models.audit.activations import identify_activations

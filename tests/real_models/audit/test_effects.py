@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from command import grasp
 from made_files import BASE, OTHER
 from safetensors.numpy import load_file, save_file
 from tiny_models import deltas, everything, lora, tiny
-from training_runs import grasp
 
 from figures.plots import effects as plots
 from figures.tables.effects import weights_blocks

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from command import grasp
 from made_comparison import BASE, NAIVE, PRESETS, REACHES, close, line_of, run, study
 
-import grasp_cli
 import real_models.comparison.study as writing
 from figures.plots.comparison import build
 from figures.style import render
@@ -149,13 +149,8 @@ def test_cell_refuses_what_is_no_run(fields):
         Cell(**{"variant": "style", "organism": 0, "method": "naive", "knob": 0.0} | fields)
 
 
-def grasp(capsys, *arguments):
-    code = grasp_cli.run(grasp_cli.app, ["compare", *map(str, arguments)])
-    return code, *capsys.readouterr()
-
-
 def test_compare_lists_the_rows_with_their_presets(capsys):
-    code, out, err = grasp(capsys, "--list")
+    code, out, err = grasp(capsys, "compare", "--list")
     assert (code, err) == (0, "")
     rows = {line.split("  ")[0].strip(): line for line in out.splitlines() if "  " in line}
     for method in COMPARED.values():
@@ -185,7 +180,7 @@ BAD = {
 @pytest.mark.parametrize(("text", "named"), BAD.items(), ids=range(len(BAD)))
 def test_compare_refuses_a_bad_configuration_in_one_line_before_it_writes(text, named, tmp_path, capsys):
     (tmp_path / "c.toml").write_text(text)
-    code, out, err = grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results")
+    code, out, err = grasp(capsys, "compare", tmp_path / "c.toml", "--results", tmp_path / "results")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert err.startswith("error: ")
     assert named in err
@@ -194,7 +189,7 @@ def test_compare_refuses_a_bad_configuration_in_one_line_before_it_writes(text, 
 
 def test_compare_refuses_a_missing_file_and_quick_beside_one(tmp_path, capsys):
     for arguments in ([tmp_path / "none.toml"], ["--quick", tmp_path / "none.toml"], ["--json", tmp_path]):
-        code, out, err = grasp(capsys, *arguments, "--results", tmp_path / "results")
+        code, out, err = grasp(capsys, "compare", *arguments, "--results", tmp_path / "results")
         assert (code, out, len(err.splitlines())) == (2, "", 1)
 
 
@@ -208,7 +203,7 @@ def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys,
 
     monkeypatch.setattr(writing, "sweep", measured)
     (tmp_path / "c.toml").write_text('[compare]\nvariants = ["mixed"]\nseeds = [4, 4]\nmethods = ["kl"]\nrank = 4\n')
-    code, out, err = grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results", "--json", "-")
+    code, out, err = grasp(capsys, "compare", tmp_path / "c.toml", "--results", tmp_path / "results", "--json", "-")
     assert (code, err) == (0, "")
     assert [(c.organism, c.variant, c.method, c.knob, c.rank) for c in asked["experiment"]] == [
         (4, "mixed", "kl", knob, 4) for knob in (30.0, 100.0, 300.0)
@@ -220,4 +215,4 @@ def test_compare_writes_table_json_and_figure_and_prints(rows, tmp_path, capsys,
     assert json.loads(out) == json.loads(written["comparison.json"])
     assert json.loads(out)["rows"] == [asdict(line) for line in summarise(rows)]
     assert len(written["comparison.csv"].splitlines()) == len(rows) + 1
-    assert "style: 3 seeds" in grasp(capsys, tmp_path / "c.toml", "--results", tmp_path / "results")[1]
+    assert "style: 3 seeds" in grasp(capsys, "compare", tmp_path / "c.toml", "--results", tmp_path / "results")[1]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from command import grasp
 from made_files import BASE
 from scipy.stats import binomtest
-from training_runs import grasp
 
 from grasp_theory import InputError, LowRank, Update
 from real_models import write_adapter

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from command import grasp
 from made_files import STATEMENTS as SET
-from training_runs import grasp
 
 from real_models.data import read_rows
 from real_models.evaluation.judge import read_pairs

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import grasp
 from expected_adapters import as_weight, dense, expected_edit
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-import grasp_cli
 from grasp_theory import InputError, LowRank, Update, identify
 from real_models import read_adapter
 from real_models.adapters.copy import copy_adapter
@@ -66,12 +66,6 @@ def trained(request, tmp_path):
 
 def digest(folder: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def grasp(capsys, *arguments: object) -> tuple[int, str, str]:
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def saved_directions(folder: Path, target: Path) -> Path:

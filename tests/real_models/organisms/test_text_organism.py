@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from command import grasp
 from scipy.special import expit
 from word_model import make_word_model
 
@@ -236,11 +237,6 @@ def test_matched_refuses_a_score_that_no_naive_run_gives():
 # the command
 
 
-def grasp(capsys, *arguments):
-    code = grasp_cli.run(grasp_cli.app, ["compare", *map(str, arguments)])
-    return code, *capsys.readouterr()
-
-
 TRAIN = (
     "[train]\nr = 4\nalpha = 8.0\nrslora = false\nlr = 6e-3\nsteps = 16\nbatch_size = 8\naccumulation = 1\nwarmup = 0\n"
 )
@@ -273,7 +269,7 @@ def test_compare_refuses_a_bad_text_organism_in_one_line_before_it_writes(text, 
     write(folder, "few.jsonl", PAIRS[:3])
     write(folder, "one.txt", "it is a dog")
     config = write(folder, "bad.toml", "[text]\n" + text)
-    code, out, err = grasp(capsys, config, "--results", tmp_path / "results")
+    code, out, err = grasp(capsys, "compare", config, "--results", tmp_path / "results")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert err.startswith("error: ")
     assert named in err
@@ -286,7 +282,7 @@ def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
     methods = 'methods = ["naive", "edit", "kl"]\npresets_only = true\nseeds = 1\nevery = 8\n'
     config = write(folder, "c.toml", f"[text]\n{files}{methods}{train}")
     results = tmp_path / "results"
-    code, out, err = grasp(capsys, config, "--results", results, "--jobs", 1)
+    code, out, err = grasp(capsys, "compare", config, "--results", results, "--jobs", 1)
     assert (code, err) == (0, "")
     assert "intervals are over runs, not over organisms" in " ".join(out.split())
     assert "left out for want of neutral, a file of text: kl" in " ".join(out.split())
@@ -318,7 +314,7 @@ def test_compare_of_a_model_shows_what_it_learnt_and_asked_again_runs_nothing(fo
     monkeypatch.setattr(sweep, "measure_cell", lambda *_: pytest.fail("measured again"))
     monkeypatch.setattr(pages, "write_pages", lambda *_: None)
     before = (tmp_path / "results" / "comparison.json").read_bytes()
-    assert grasp(capsys, folder / "c.toml", "--results", tmp_path / "results", "--jobs", 1)[0] == 0
+    assert grasp(capsys, "compare", folder / "c.toml", "--results", tmp_path / "results", "--jobs", 1)[0] == 0
     assert (tmp_path / "results" / "comparison.json").read_bytes() == before
 
 

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command import grasp
 from made_files import BASE, STORIES
 from safetensors.numpy import load_file
 from tolerance import GUARANTEE, backward
-from training_runs import STEPS, WEIGHTS, grasp, leak, loaded, logits, options, run, settings
+from training_runs import STEPS, WEIGHTS, leak, loaded, logits, options, run, settings
 
 from grasp_theory import GraspError, identify
 from real_models import read_adapter

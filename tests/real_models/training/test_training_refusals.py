@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import grasp
 from made_files import BASE, STORIES, VOCABULARY
-from training_runs import STEPS, grasp, loaded, options, settings
+from training_runs import STEPS, loaded, options, settings
 
 from grasp_theory import InputError
 from real_models.base import load_base, load_tokenizer
