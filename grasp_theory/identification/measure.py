@@ -58,6 +58,7 @@ def decomposed(updates: Iterable[Update]) -> Iterator[tuple[Update, LowRank]]:
     size = 0
     for update in updates:
         lowrank = update.lowrank
+        _ = lowrank.factor_grams  # while it is in the cache
         size += lowrank.B.nbytes + lowrank.A.nbytes
         if size > TOGETHER:
             decompose([lowrank for _, lowrank in waiting])

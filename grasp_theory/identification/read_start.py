@@ -79,12 +79,11 @@ class _Stack:
     ranks: set[int] = field(default_factory=set)
 
     def add(self, update: Update, A: Float[ndarray, "r d"], start: Start) -> None:
-        m = len(self.sums)
-        for first in range(0, len(A), m):
-            part = A[first : first + m]
-            where = (self.place + np.arange(len(part))) % m
-            self.sums[where] += part
-            self.terms[where] += 1
+        while len(A):
+            first = self.place % len(self.sums)
+            part, A = np.split(A, [len(self.sums) - first])
+            self.sums[first : first + len(part)] += part
+            self.terms[first : first + len(part)] += 1
             self.place += len(part)
         self.names.append(update.name)
         self.starts.append(start)

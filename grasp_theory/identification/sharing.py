@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from .. import linalg
+from .rule import P_VALUE
 
-DRAWS = 4000  # and at least 200 a layer: Holm multiplies the smallest p-value, 1/(1 + draws), by their number
+DRAWS = 4000  # or as many as the level asks for: Holm multiplies the smallest p-value, 1/(1 + draws), by the layers
 ROWS = 512  # of the directions that are multiplied at a time
 CERTAIN = 1e-9  # bound on a p-value, below which no draw would reach the statistic
 
@@ -61,7 +63,7 @@ class Sharing:
         L = len(self.along)
         x = np.maximum(self.statistics / np.maximum(self.means, np.finfo(float).tiny), 1.0)
         doubt = np.flatnonzero(np.sqrt(x) * np.exp((1 - x) / 2) >= CERTAIN)
-        p, count = np.full(L, CERTAIN), max(DRAWS, 200 * L)
+        p, count = np.full(L, CERTAIN), max(DRAWS, ceil(L / P_VALUE))
         if doubt.size:
             others = np.array([np.delete(np.arange(L), l) for l in doubt])
             forms = _forms(self.directions, doubt)

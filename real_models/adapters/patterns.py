@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from os.path import commonprefix
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -11,6 +12,7 @@ from .sides import block_of
 from .text import listing
 
 PATTERNS_SHOWN = 6
+_EXPERT = re.compile(r"\bexperts\.[0-9]+")
 
 
 @lru_cache(maxsize=1 << 14)  # an audit asks for the same names in every finding
@@ -21,13 +23,19 @@ def kind(name: str) -> str:
     """
     block = block_of(name)
     inside = name.rpartition(".")[2] if block is None else name[len(block) + 1 :]
-    return re.sub(r"\bexperts\.[0-9]+", "experts.*", inside)
+    return _EXPERT.sub("experts.*", inside)
 
 
 def by_pattern(names: Iterable[str], among: Iterable[str]) -> str:
-    """``names`` by kind, beside how many of a kind ``among`` holds: "all 12 attn.qkv, 1 of 12 mlp.fc1 (…)"."""
-    chosen = list(names)
-    total, counts = Counter(map(kind, among)), Counter(map(kind, chosen))
+    """``names`` by kind, beside how many of a kind ``among`` holds: "all 12 attn.qkv, 1 of 12 mlp.fc1 (…)".
+
+    Where they are all that lies below one path, or in one expert of every layer: "all 24 modules of encoder".
+    """
+    chosen, every = list(names), list(among)
+    total, counts = Counter(map(kind, every)), Counter(map(kind, chosen))
+    place = _place_of(chosen, every) if any(count < total[what] for what, count in counts.items()) else None
+    if place:
+        return f"all {len(chosen)} modules of {place}"
     parts = []
     for what, count in counts.items():
         here = [name for name in chosen if kind(name) == what]
@@ -36,3 +44,13 @@ def by_pattern(names: Iterable[str], among: Iterable[str]) -> str:
         else:
             parts.append(f"{count} of {total[what]} {what} ({listing(here, 2)})")
     return listing(parts, PATTERNS_SHOWN)
+
+
+def _place_of(chosen: list[str], every: list[str]) -> str | None:
+    """The path or the expert that two or more ``chosen``, and no others of ``every``, lie in."""
+    path = ".".join(commonprefix([name.split(".") for name in chosen]))
+    experts = {found[0] if (found := _EXPERT.search(name)) else "" for name in chosen}
+    for place in (path, *(experts if len(experts) == 1 else ())):
+        if place and len(chosen) > 1 and sum(f".{place}." in f".{name}." for name in every) == len(chosen):
+            return place
+    return None

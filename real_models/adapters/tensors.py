@@ -37,9 +37,10 @@ DIVERGED = "the run that saved it diverged or the file is damaged: use an earlie
 
 def not_finite(name: str, values: np.ndarray) -> str | None:
     """What is wrong with ``values`` if some are NaN or Inf, and how many; None if all are finite. Cost: one pass."""
+    flat = values.ravel()
     with np.errstate(all="ignore"):
-        total = values.sum()
-    # The sum is finite only if every entry is; it may overflow although every entry is finite.
+        total = flat @ flat
+    # The sum of squares is finite only if every entry is; it may overflow although every entry is finite.
     if np.isfinite(total):
         return None
     bad = values.size - int(np.count_nonzero(np.isfinite(values)))

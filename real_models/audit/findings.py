@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from grasp_theory import LowRank, Report, linalg
 from grasp_theory.identification import start
@@ -28,7 +30,7 @@ SHARED = 0.2  # root mean square |cos| with the other layers: the effect size th
 WEIGHT = 0.02  # standard deviation that most language models' weights are drawn with
 HUGE, TINY = 2.0, 1e-4  # root mean square entry of dW over it
 SCALING = 16.0  # the factor before B A; peft's users take 1 to 4
-ROUNDING = {"BF16": 2.0**-9, "F16": 2.0**-12}  # half a unit in the last place of the mean entry
+ROUNDING = {"BF16": 2.0**-8, "F16": 2.0**-11}  # of an entry, that rounding moves it by at most
 
 
 def findings(adapter: Adapter, report: Report) -> list[Finding]:
@@ -233,22 +235,33 @@ def rounding(audit: Audit) -> Iterator[Finding]:
     if count:
         what, them = ("One component is", "it") if count == 1 else (f"{count} components are", "them")
         text = f"{what} no larger than what rounding to {stored} leaves: nothing tells {them} from 0."
-        how = f"against another rounding of both factors, by up to {half:g} of each entry, along the small components"
+        how = f"against what another rounding of both factors, by up to {half:g} of each entry, makes in their place"
         yield audit.finding("rounding", text, float(count), modules, how)
 
 
 def _lost(lowrank: LowRank, half: float) -> int:
-    """How many singular values below half s_1 are no larger than ‖Uᵀ(dW' − dW)V‖₂ over their own singular vectors.
+    """How many singular values below half s_1 are no larger than what rounding makes of nothing in their place.
 
-    dW' has each entry of both factors moved by a uniform share of ±half. A component that is small because its columns
-    are is moved by that share of itself, and is not lost; one that is what cancellation left is.
+    E is the first order of what moving each entry of both factors by a uniform share of ±half does to dW. Were component
+    i and all after it 0, it would leave (1 − U_<U_<ᵀ) E V_≥ there, or U_≥ᵀ E (1 − V_<V_<ᵀ), with U_< the components
+    before i and V_≥ those from i on: the larger of their norms is compared with s_i. A component that is small because
+    its columns are is moved by that share of itself, and is not lost; one that is what cancellation left is.
     """
     svd, rng = lowrank.svd(), np.random.default_rng(0)
-    small = (svd.S < half * svd.S[0]) & (svd.S > 0)
-    B, A = (X * (1 + rng.uniform(-half, half, X.shape)) for X in (lowrank.B, lowrank.A))
-    U, Vh = svd.U[:, small], svd.Vh[small]
-    change = lowrank.scaling * ((U.T @ B) @ (A @ Vh.T) - (U.T @ lowrank.B) @ (lowrank.A @ Vh.T))
-    return int(np.count_nonzero(svd.S[small] <= linalg.spectral_norm(change))) if small.any() else 0
+    B, A = (X.astype(np.float64) for X in (lowrank.B, lowrank.A))
+    dB, dA = (X * rng.uniform(-half, half, X.shape) for X in (B, A))
+    U, V, s = svd.U, svd.Vh.T, lowrank.scaling
+    right = s * (dB @ (A @ V) + B @ (dA @ V))
+    left = s * (dA.T @ (B.T @ U) + A.T @ (dB.T @ U))
+    sides = [(image.T @ image, known.T @ image) for image, known in ((right, U), (left, V))]
+    small = np.flatnonzero((svd.S < half * svd.S[0]) & (svd.S > 0)).tolist()
+    return sum(bool(svd.S[i] ** 2 <= max(_left_over(gram, inside, i) for gram, inside in sides)) for i in small)
+
+
+def _left_over(gram: Float[ndarray, "q q"], inside: Float[ndarray, "q q"], i: int) -> float:
+    """‖(1 − K Kᵀ) X‖₂² of the columns X from i on, K the directions before i: from XᵀX and KᵀX of all of them."""
+    known = inside[:i, i:]
+    return float(linalg.eigvalsh(gram[i:, i:] - known.T @ known)[-1])
 
 
 FIRST: tuple[Callable[[Audit], Iterator[Finding]], ...] = (nothing_learnt, progress)
@@ -278,4 +291,4 @@ def _outside(started: Sequence[ModuleSpectrum]) -> float | None:
 
 
 def _so(grown: float) -> str:
-    return f"B has grown to {percent(grown)} of A's size"
+    return f"B has grown to {percent(grown)} of A's size" if grown < 10 else f"B has grown to {grown:.0f} times A's size"

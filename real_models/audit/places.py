@@ -1,8 +1,9 @@
-"""Where the energy of an update lies: by side and kind of module, then by depth."""
+"""Where the energy of an update lies: by side, kind of module and part of the model, then by depth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from os.path import commonprefix
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,13 @@ from ..adapters.text import percent
 from .finding import Audit, Finding
 from .robust import OUTLIER, robust_spread
 
+TOWERS = 4  # parts of a model that are named each
 BLOCKS = 6  # blocks, below which nothing is said of depth
 DEPTH = 0.5  # share of the energy in a third of the blocks
 
 
 def where(audit: Audit) -> Iterator[Finding]:
-    """Energy by side and kind, then by depth."""
+    """Energy by side, kind and part of the model, then by depth."""
     total = audit.energy
     sides = {
         name: sum(m.norm**2 for m in audit.modules if m.side == side) / total
@@ -35,8 +37,27 @@ def where(audit: Audit) -> Iterator[Finding]:
         f"{percent(sides['write'])} in modules that write the stream, {percent(sides['read'])} in those that read it"
     )
     split += f", {percent(sides['neither'])} in others" if sides["neither"] > 0 else ""
-    yield audit.finding("sides", f"Energy: {split}; {parts}.", sides["write"], audit.alive, "‖dW‖_F²")
+    towers = "".join(f", {name} {percent(share / total)}" for name, share in _towers(audit))
+    text = f"Energy: {split}; {parts}{towers and '; by part of the model' + towers.replace(',', ':', 1)}."
+    yield audit.finding("sides", text, sides["write"], audit.alive, "‖dW‖_F²")
     yield from _depth(audit)
+
+
+def _towers(audit: Audit) -> list[tuple[str, float]]:
+    """(name, ‖dW‖_F²) of the parts whose blocks are counted apart, such as encoder and decoder, the largest first.
+
+    They are told by the first component in which the paths of the lists of blocks differ; numbers there are stages of
+    one network. None where that tells no two of them, or more than TOWERS.
+    """
+    paths = {m.name: m.block.split(".")[:-1] for m in audit.modules if m.block is not None}
+    shared = len(commonprefix(list(paths.values())))
+    energies: dict[str, float] = {}
+    for m in audit.modules:
+        if m.name in paths:
+            name = "".join(paths[m.name][shared : shared + 1])
+            energies[name] = energies.get(name, 0.0) + m.norm**2
+    told = 2 <= len(energies) <= TOWERS and not any(name == "" or name.isdigit() for name in energies)
+    return sorted(energies.items(), key=lambda item: -item[1]) if told else []
 
 
 def _depth(audit: Audit) -> Iterator[Finding]:
@@ -70,14 +91,17 @@ def _depth_of(audit: Audit, blocks: Sequence[tuple[Any, list[ModuleSpectrum]]], 
     alive = np.flatnonzero(energies)
     if len(alive) < BLOCKS:
         return
-    logs = np.log(energies[alive])
+    entries = np.array([sum(m.shape[0] * m.shape[1] for m in blocks[n][1]) for n in alive])
+    per = "" if entries.min() == entries.max() else ", entry by entry"  # blocks of one size are compared whole
+    logs = np.log(energies[alive] / entries)
     middle, spread = float(np.median(logs)), robust_spread(logs)
     for n, log in zip(alive.tolist(), logs, strict=True):
         place, modules = blocks[n]
         times = float(np.exp(log - middle))
         if times >= OUTLIER and log - middle >= OUTLIER * max(spread, 1e-9):
             text = (
-                f"Block {place} stands apart: {percent(shares[n])} of {the} energy, {times:.0f} times the median block."
+                f"Block {place} stands apart: {percent(shares[n])} of {the} energy, {times:.0f} times the median "
+                f"block{per}."
             )
             how = f"robust z of the log energy ≥ {OUTLIER:g} and {OUTLIER:g} times the median, of blocks with an update"
             yield audit.finding("outlier-block", text, times, modules, how)
