@@ -177,5 +177,5 @@ def load_directions(path: str | Path) -> Directions:
         raise AdapterError(f"the directions file {path} holds parts of different shapes: {shapes}; write it again")
     wrong += [name for name in ("Q", "singular_values") if not np.isfinite(tensors[name]).all()]
     if wrong:
-        raise AdapterError(f"the directions file {path} is damaged: {', '.join(wrong)} cannot be; write it again")
+        raise AdapterError(f"the directions file {path} is damaged in {', '.join(wrong)}; write it again")
     return found

@@ -188,7 +188,7 @@ def _encode(factor: np.ndarray, dtype: DType, key: str) -> bytes:
     size = largest * float(np.linalg.norm(factor / largest)) / math.sqrt(factor.size) if largest else 0.0
     if 0 < size < 128 * SPACING[dtype]:
         raise InputError(
-            f"{key!r} holds values of size {size:.1e}, which {dtype} rounds by up to {SPACING[dtype] / 2:.0e} each; nothing "
-            "was written: choose a wider dtype, or put a part of the scaling into the factors"
+            f"{key!r} holds values of size {size:.1e}, which {dtype} rounds by up to {SPACING[dtype] / 2:.0e} each; "
+            "nothing was written: choose a wider dtype, or put a part of the scaling into the factors"
         )
     return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
