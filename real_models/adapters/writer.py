@@ -52,8 +52,8 @@ def write_adapter(
         base_model_name, task_type: as in the config of peft; left out where not given.
         dtype: stored type of the factors; bfloat16 is rounded to nearest even.
 
-    Raises InputError for nothing to write, ranks of 0, doubled names, values that are not finite in ``dtype`` or so small
-    that it keeps less than a 256th of them, a scaling whose alpha is not read back;
+    Raises InputError for nothing to write, ranks of 0, doubled names, values that are not finite in ``dtype``, or so
+    small that its rounding may change a factor by more than a 256th, a scaling whose alpha would not be read back;
     AdapterError if the folder cannot be written. Factors are read and written one module at a time; both files
     appear under their names only when they are complete.
     """

@@ -336,4 +336,4 @@ def test_factors_of_expert_parameters_are_refused_though_the_config_is_silent(tm
     """No layer is called experts: it is what holds 3-D parameters, whose factors peft stores under its name."""
     prefix = "base_model.model.model.layers.0.mlp.experts"
     tensors = {f"{prefix}.lora_A.weight": np.ones((8, 4), F32), f"{prefix}.lora_B.weight": np.ones((6, 8), F32)}
-    refused(adapter(tmp_path, tensors=tensors, target_modules=None), "target_parameters", kind=UnsupportedAdapterError)
+    refused(adapter(tmp_path, tensors=tensors), "target_parameters", kind=UnsupportedAdapterError)
