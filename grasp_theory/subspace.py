@@ -54,7 +54,10 @@ class Subspace:
 
         Cost O(d k²). Raises InputError for what is no real array, and for NaN or Inf.
         """
-        X = np.asarray(X)
+        try:
+            X = np.asarray(X)
+        except ValueError as error:
+            raise InputError(f"a subspace is spanned by the columns of a real array: {error}") from error
         if X.ndim == 1:
             X = X[:, None]
         kind = X.dtype.name if stored is None else stored

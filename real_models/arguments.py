@@ -63,7 +63,7 @@ def numbers(name: str, value: Any) -> np.ndarray:
     if hasattr(value, "detach"):
         import torch
 
-        if value.is_complex() or value.is_meta or value.layout != torch.strided:
+        if value.is_complex() or value.is_meta or value.is_quantized or value.layout != torch.strided:
             kind = f"a {value.layout} tensor of {value.dtype} on {value.device}".replace("torch.", "")
             raise InputError(f"{name} must hold real numbers, every one of them, got {kind}")
         return value.detach().to("cpu").double().numpy()
@@ -74,6 +74,8 @@ def numbers(name: str, value: Any) -> np.ndarray:
     if found.dtype.kind not in "biuf" or not found.ndim:
         hint = "; load_directions(FILE) reads a file of `grasp identify -o`" if isinstance(value, str | Path) else ""
         raise InputError(f"{name} must be an array of numbers, got {value!r:.60}{hint}")
+    if np.ma.is_masked(value):
+        raise InputError(f"{name} must hold numbers, every one of them, got a masked array with entries left out")
     return found
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import UnionType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -127,6 +129,21 @@ def save_directions(path: str | Path, directions: Directions) -> Path:
     return write_atomically(path, data)
 
 
+def _lists(kind: type | UnionType) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(isinstance(x, kind) for x in value)
+
+
+# Field -> whether a value of JSON can be its
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "components": _lists(int),
+    "modules": _lists(str),
+    "layers": _lists(int | None),
+    "side": lambda value: value in ("write", "read"),
+    "base_model": lambda value: isinstance(value, str | None),
+    **dict.fromkeys(("decomposed", "hook_point", "operation", "adapter_sha256"), lambda value: isinstance(value, str)),
+}
+
+
 def load_directions(path: str | Path) -> Directions:
     """Read a file written by :func:`save_directions`. Raises AdapterError if it is anything else, or damaged."""
     from safetensors import SafetensorError, safe_open
@@ -149,14 +166,16 @@ def load_directions(path: str | Path) -> Directions:
         )
     try:
         fields = {k: json.loads(v) for k, v in metadata.items() if k not in ("schema", "sign_rule")}
+        wrong = sorted(name for name, holds in _FIELDS.items() if not holds(fields[name]))
         for name in ("components", "modules", "layers"):
             fields[name] = tuple(fields[name])
         found = Directions(**tensors, **fields)
     except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise AdapterError(f"the directions file {path} is damaged: {error}; write it again") from error
-    if found.Q.ndim != 2 or found.singular_values.shape != found.Q.shape[1:]:
-        raise AdapterError(
-            f"the directions file {path} holds Q of shape {found.Q.shape} and singular values of shape "
-            f"{found.singular_values.shape}; write it again"
-        )
+    shapes = {"Q": found.Q.shape, "singular_values": found.singular_values.shape, "components": len(found.components)}
+    if found.Q.ndim != 2 or {found.singular_values.shape, found.Q.shape[1:]} != {(len(found.components),)}:
+        raise AdapterError(f"the directions file {path} holds parts of different shapes: {shapes}; write it again")
+    wrong += [name for name in ("Q", "singular_values") if not np.isfinite(tensors[name]).all()]
+    if wrong:
+        raise AdapterError(f"the directions file {path} is damaged in {', '.join(wrong)}; write it again")
     return found

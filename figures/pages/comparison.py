@@ -34,7 +34,7 @@ def write_pages(made: Study, results: Path, notes: Sequence[str] = ()) -> None:
     """comparison.html, .png and .pdf in ``results``; ``notes``: what is to be said of the runs."""
     figure = comparison.build(made.runs)
     # the page first: each rendering lays the figure out anew from where the last one left it
-    write_atomically(results / "comparison.html", study_page(made, figure, notes).encode())
+    write_atomically(results / "comparison.html", study_page(made, figure, notes))
     for kind in ("png", "pdf"):
         write_atomically(results / f"comparison.{kind}", render(figure, kind))
 

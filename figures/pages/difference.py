@@ -38,7 +38,7 @@ def write_difference(
         heading="Modules",
         tables=list(difference_blocks(found)),
     )
-    write_atomically(target, made.encode())
+    write_atomically(target, made)
 
 
 def write_matrix(target: Path, found: OverlapMatrix, said: Sequence[Finding], warnings: Sequence[str]) -> None:
@@ -58,4 +58,4 @@ def write_matrix(target: Path, found: OverlapMatrix, said: Sequence[Finding], wa
         heading="All pairs",
         tables=matrix_blocks(found),
     )
-    write_atomically(target, made.encode())
+    write_atomically(target, made)

@@ -47,7 +47,7 @@ def write_effects(results: Path, found: Effects, said: Verdict, adapter: Adapter
         write_atomically(results / "effects.png", render(plots.largest(found)))
     about = [*summary(adapter), ("measured on", str(base))]
     target = results / "effects.html"
-    write_atomically(target, effects_page(found, said, about).encode())
+    write_atomically(target, effects_page(found, said, about))
     return target
 
 

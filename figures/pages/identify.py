@@ -123,4 +123,4 @@ def write_results(
         write_json(json, {**said, **report.to_dict(), **beside, "adapter": provenance(adapter)})
     if html is not None:
         made = identify_page(adapter, report, found, activations=activations, trajectory=trajectory, against=against)
-        write_atomically(html, made.encode())
+        write_atomically(html, made)

@@ -73,8 +73,8 @@ def write_report(folder: Path, *, jobs: int = 1, progress: Progress | None = Non
     html = page("report.html", configuration=_asked(folder), **content)
     text = markdown("report.md", **content, configuration=Table(["what", "version"], versions(), left=2))
     return [
-        write_atomically(folder / "report.html", html.encode()),
-        write_atomically(folder / "report.md", text.encode()),
+        write_atomically(folder / "report.html", html),
+        write_atomically(folder / "report.md", text),
     ]
 
 

@@ -59,4 +59,4 @@ def write_survey(target: Path, found: Survey) -> None:
         adapters=adapter_table(found),
         unread=unread_table(found) if found.broken else None,
     )
-    write_atomically(target, made.encode())
+    write_atomically(target, made)

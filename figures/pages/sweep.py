@@ -38,7 +38,7 @@ def write_sweeps(
         agreement=list(deviation_tables(found)),
         experiments=[_experiment(name, results / csv_name(name)) for name in records],
     )
-    write_atomically(target, made.encode())
+    write_atomically(target, made)
 
 
 def _experiment(name: str, source: Path) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from grasp_theory import AdapterError, InputError, UnsupportedAdapterError
 
 from .foreign import Format, diffusers_parts
-from .refusals import WAY_OUT, foreign_layout, unsupported
+from .refusals import FILES, WAY_OUT, foreign_layout, unsupported
 from .safetensors_file import SafetensorsFile
 from .sides import natural_key
 from .text import listing, read_bounded
@@ -125,6 +126,7 @@ def _folder_of(path: Path) -> Path:
         return path.parent
     if path.suffix == ".safetensors":
         _refuse_foreign_file(path)
+    _refuse_foreign_name(path)
     raise AdapterError(
         f"{path} is no adapter folder and none of its files ({CONFIG}, {SAFETENSORS}, {TORCH}): "
         "give the folder that save_pretrained of peft wrote"
@@ -160,6 +162,9 @@ def _only_subfolder(folder: Path) -> Place:
         raise AdapterError(f"{folder / CONFIG} is a symbolic link to a file that does not exist")
     if (folder / CONFIG).exists():
         raise AdapterError(f"{folder / CONFIG} is not a file; save the adapter again")
+    deeper = sorted(str(p.parent) for p in folder.glob(f"*/*/{CONFIG}"))  # a hub's cache, models--x--y/snapshots/…
+    if deeper:
+        raise AdapterError(f"{folder} holds no adapter itself; give the folder of one: {listing(deeper)}")
     what = "is empty" if not any(folder.iterdir()) else f"holds no {CONFIG}"
     deeper = "; `grasp survey` reads those that lie deeper" if any(path.is_dir() for path in folder.iterdir()) else ""
     raise AdapterError(f"{folder} {what}; expected a folder written by peft's save_pretrained{deeper}")
@@ -232,9 +237,14 @@ def _weights_in(folder: Path) -> Path:
 def _refuse_foreign_folder(folder: Path) -> None:
     for path in sorted(folder.glob("*.safetensors")):
         _refuse_foreign_file(path)
-    for path in folder.glob("pytorch_lora_weights.bin"):
-        way_out = "save it as safetensors with diffusers"
-        raise unsupported(path, "the layout of diffusers in a pickle", "its names are another tool's", way_out)
+    for path in sorted(folder.iterdir()):
+        _refuse_foreign_name(path)
+
+
+def _refuse_foreign_name(path: Path) -> None:
+    whose = next((tool for pattern, tool in FILES.items() if fnmatchcase(path.name, pattern)), None)
+    if whose:
+        raise unsupported(path, f"a file of {whose}", "names and scales are another tool's", WAY_OUT)
 
 
 def _refuse_foreign_file(path: Path) -> None:

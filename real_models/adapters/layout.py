@@ -173,6 +173,8 @@ def _module(
     a, b = tensors[keys["A"]].shape, tensors[keys["B"]].shape
     check_shapes(a, b, f"{keys['A']!r} of shape {a} and {keys['B']!r} of shape {b}", what)
     base, pattern_name = base_name(name)
+    if base.rpartition(".")[2] == "experts":  # a container of 3-D parameters, and no layer; its config lost the field
+        raise unsupported(f"{what}, module {name!r}", *VARIANTS["target_parameters"])
     return Module(base, pattern_name, keys["A"], keys["B"], (b[0], math.prod(a[1:])), a[0], embedding)
 
 

@@ -160,6 +160,19 @@ LAYOUTS = {
     "oft_blocks": "OFT (Kohya, LyCORIS: rotations)",
     "on_input": "IA3 (LyCORIS: scales of activations)",
     ".processor.qkv_lora": "XLabs (Flux, two factors a fused projection)",
+    ".adapter.linear_in": "NeMo and Megatron (linear_in and linear_out)",
+    ".loras.": "AdapterHub's adapters",
+    "_lora_a": "JAX (lora_a and lora_b of a kernel)",
+}
+# Name of a file that other tools write, as a pattern of glob -> whose.
+FILES = {
+    "*.gguf": "llama.cpp (GGUF)",
+    "adapters.npz": "MLX before safetensors",
+    "*.lora": "LitGPT",
+    "*.lora.pth": "LitGPT",
+    "adapter_[0-9]*.pt": "torchtune",
+    "pytorch_adapter.bin": "AdapterHub's adapters",
+    "pytorch_lora_weights.bin": "diffusers in a pickle",
 }
 ORIGINAL = ("diffusion_model.", "model.diffusion_model.")
 DIFFUSERS = ("unet.", "transformer.", "text_encoder.", "text_encoder_2.", "prior.")
@@ -180,8 +193,10 @@ def foreign_layout(keys: list[str]) -> str | None:
         return "ComfyUI (diffusion_model.…, the names of the original model)"
     if any(key.endswith((".lora.up.weight", ".lora.down.weight")) for key in keys):
         return "diffusers (pytorch_lora_weights)"
-    if any(key.startswith(DIFFUSERS) and ".lora_" in key for key in keys):
+    if any(key.startswith(DIFFUSERS) and ".lora_" in key and key.endswith(".weight") for key in keys):
         return "diffusers (pytorch_lora_weights)"
     if any(key.endswith((".lora_a", ".lora_b")) for key in keys):
         return "MLX (adapters.safetensors beside its own adapter_config.json)"
+    if any(key.endswith(".lora_a.weight") for key in keys):
+        return "torchtune (lora_a and lora_b)"
     return None

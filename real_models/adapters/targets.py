@@ -10,6 +10,8 @@ from typing import Any
 
 from grasp_theory import AdapterError
 
+from .extras import TIED_HEADS
+
 MAX_PATTERN = 2_000
 NESTED = re.compile(r"[+*|?}][^()]*\)\s*[+*{]")
 EVERY = "all-linear"
@@ -45,18 +47,21 @@ class Targets:
         modules, excluded: a regular expression for the whole name, or names and endings of names after a dot; None for
             modules: the config does not say, and every module counts as named.
         layers, lists: of modules named by their ending, only those in blocks of these numbers of these lists.
+        tied: the head whose weight is that of the embeddings shares their factors, and no list names it
+            (``ensure_weight_tying``).
     """
 
     modules: re.Pattern[str] | tuple[str, ...] | None = None
     excluded: re.Pattern[str] | tuple[str, ...] = ()
     layers: tuple[int, ...] | None = None
     lists: tuple[str, ...] = ()
+    tied: bool = False
 
     def names(self, module: str) -> bool:
         """Whether the config names ``module`` (its name within the base model)."""
         if _matches(self.excluded, module):
             return False
-        if self.modules is None:
+        if self.modules is None or (self.tied and module.rpartition(".")[2] in TIED_HEADS):
             return True
         if not _matches(self.modules, module):
             return False
@@ -89,7 +94,8 @@ def parse_targets(config: Mapping[str, Any], what: str | Path) -> Targets:
     if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
         raise AdapterError(f"{what}: layers_pattern must be a list of names, got {lists!r:.80}")
     excluded = _rule("exclude_modules", config, what) or ()
-    return Targets(modules, excluded, None if numbers is None else tuple(numbers), tuple(names))
+    tied = config.get("ensure_weight_tying") is True
+    return Targets(modules, excluded, None if numbers is None else tuple(numbers), tuple(names), tied)
 
 
 def _rule(field: str, config: Mapping[str, Any], what: str | Path) -> re.Pattern[str] | tuple[str, ...] | None:

@@ -109,9 +109,15 @@ def _check_archive(path: Path) -> None:
 def _info(name: Any, value: Any, path: Path) -> TensorInfo:
     import torch
 
-    if not isinstance(name, str) or not isinstance(value, torch.Tensor) or value.layout != torch.strided:
+    dense = isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_nested
+    if not isinstance(name, str) or not dense:
         raise AdapterError(f"{path}: entry {name!r} is no dense named tensor but {type(value).__name__}")
     require_printable(name, path)
+    if value.is_meta:
+        raise AdapterError(
+            f"{path}: tensor {name!r} has a shape and no values (torch's meta device): the model was offloaded when it "
+            "was saved; load it whole and save again"
+        )
     # A view may claim more elements than its storage holds (stride 0); copying it would allocate the claim.
     if value.is_quantized or value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise AdapterError(f"{path}: tensor {name!r} claims {tuple(value.shape)}, more than is stored for it")

@@ -16,11 +16,13 @@ import numpy as np
 from grasp_theory import AdapterError, InputError, LowRank, Update
 from synthetic.runner.results import replacing
 
+from .config import MAX_ALPHA
 from .folder import CONFIG, SAFETENSORS
 from .layout import PREFIX
 from .sides import EMBEDDINGS, natural_key
 
 DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+SPACING = {"float32": 2.0**-149, "bfloat16": 2.0**-133, "float16": 2.0**-24}  # of the numbers next to 0
 DType = Literal["float32", "bfloat16", "float16"]
 
 
@@ -50,7 +52,8 @@ def write_adapter(
         base_model_name, task_type: as in the config of peft; left out where not given.
         dtype: stored type of the factors; bfloat16 is rounded to nearest even.
 
-    Raises InputError for nothing to write, ranks of 0, doubled names, values that are not finite in ``dtype``;
+    Raises InputError for nothing to write, ranks of 0, doubled names, values that are not finite in ``dtype``, or so
+    small that its rounding may change a factor by more than a 256th, a scaling whose alpha would not be read back;
     AdapterError if the folder cannot be written. Factors are read and written one module at a time; both files
     appear under their names only when they are complete.
     """
@@ -101,6 +104,12 @@ def _config(
     lora_alpha = alpha_for(scalings[first.name], first.rank) if lora_alpha is None else float(lora_alpha)
     if type(r) is not int or r < 1 or not math.isfinite(lora_alpha):
         raise InputError(f"r must be a positive integer and lora_alpha finite, got {r!r} and {lora_alpha!r}")
+    huge = max((abs(alpha_for(scalings[n], u.rank)) for n, u in table.items()), default=0.0)
+    if max(huge, abs(lora_alpha)) > MAX_ALPHA:
+        raise InputError(
+            f"a scaling needs an alpha of {max(huge, abs(lora_alpha)):.3g}, and none above {MAX_ALPHA:g} is read back: "
+            "put a part of it into the factors"
+        )
     # "^" keeps a name from matching the ending of a longer one; peft adds the "$"
     ranks = {f"^{re.escape(n)}": u.rank for n, u in table.items() if u.rank != r}
     alphas = {
@@ -175,4 +184,11 @@ def _encode(factor: np.ndarray, dtype: DType, key: str) -> bytes:
         finite = np.isfinite(values).all()
     if not finite:
         raise InputError(f"{key!r} holds values that are not finite in {dtype}; nothing was written")
+    largest = float(np.abs(factor).max())
+    size = largest * float(np.linalg.norm(factor / largest)) / math.sqrt(factor.size) if largest else 0.0
+    if 0 < size < 128 * SPACING[dtype]:
+        raise InputError(
+            f"{key!r} holds values of size {size:.1e}, which {dtype} rounds by up to {SPACING[dtype] / 2:.0e} each; "
+            "nothing was written: choose a wider dtype, or put a part of the scaling into the factors"
+        )
     return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()

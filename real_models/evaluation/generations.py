@@ -168,7 +168,7 @@ def write_generations(path: str | Path, found: Iterable[Generation]) -> Path:
     Raises InputError if the file cannot be written.
     """
     lines = (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found)
-    return write_atomically(path, "".join(lines).encode())
+    return write_atomically(path, "".join(lines))
 
 
 @dataclass(frozen=True, eq=False)

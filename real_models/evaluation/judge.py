@@ -110,7 +110,7 @@ def write_pairs(path: str | Path, pairs: Iterable[Pair]) -> Path:
     rows = (
         {"prompt": p.prompt.given, "without": p.without, "with": p.having, "question": p.prompt.question} for p in pairs
     )
-    return write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+    return write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, *, max_length: int) -> list[tuple[Example, Example]]:

@@ -122,7 +122,7 @@ def convert_questions(
     lines = [
         {"messages": [dict(m) for m in row.messages]} if row.messages else {"text": row.completion} for row in rows
     ]
-    write_atomically(out, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+    write_atomically(out, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
     return len(rows)
 
 

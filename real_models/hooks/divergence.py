@@ -32,16 +32,26 @@ class Divergence:
     def __call__(self, model: torch.nn.Module, index: int) -> torch.Tensor:
         import torch
 
-        batch = self.batches[index % len(self.batches)]
+        index %= len(self.batches)
         with evaluating(model):
-            base = self._base.get(index % len(self.batches))
-            if base is None:
-                with torch.no_grad(), without_adapters(model):
-                    base = _log_probabilities(model, batch)
-                if self.cache:
-                    self._base[index % len(self.batches)] = base
-            here = _log_probabilities(model, batch)
-        return torch.nn.functional.kl_div(here, base, log_target=True, reduction="none").sum(-1).mean()
+            base = self._base.get(index)
+            base = self._based(model, index) if base is None else base
+            here = _log_probabilities(model, self.batches[index])
+            if base.shape != here.shape:  # the vocabulary was resized since the base was kept
+                base = self._based(model, index)
+        terms = torch.nn.functional.kl_div(here, base, log_target=True, reduction="none")
+        # a token that the model never says (its logit is -inf) has no part: 0 log 0 = 0
+        return terms.masked_fill_(base == -torch.inf, 0.0).sum(-1).mean()
+
+    def _based(self, model: torch.nn.Module, index: int) -> torch.Tensor:
+        """The base's log-probabilities, kept where they are to be."""
+        import torch
+
+        with torch.no_grad(), without_adapters(model):
+            base = _log_probabilities(model, self.batches[index])
+        if self.cache:
+            self._base[index] = base
+        return base
 
     def clear(self) -> None:
         """Forget the base, which may be another one next time."""

@@ -50,7 +50,8 @@ class Guard:
         if self.Q is None:
             return
         for parameter in (module.weight, module.bias):
-            if parameter is not None and parameter.is_leaf and not parameter.is_meta:
+            # tensors that torch.func puts in a parameter's place are the caller's
+            if isinstance(parameter, torch.nn.Parameter) and not parameter.is_meta:
                 with torch.no_grad():
                     Q = self._rows(self.Q, parameter)
                     _project(parameter.data, Q, self.axis, always=always and parameter.requires_grad)

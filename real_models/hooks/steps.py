@@ -72,6 +72,31 @@ def refuse_split_steps(optimizer: torch.optim.Optimizer) -> None:
         )
 
 
+def refuse_steps_in_backward(parameters: Iterable[tuple[str, Any]], undo: ExitStack) -> None:
+    """Refuse an optimizer that takes its step while gradients arrive, and them away, before ``optimizer.step``.
+
+    Where it shows on the parameters (torch's ``apply_optimizer_in_backward``) InputError, else (hooks of layerwise
+    GaLore, of LOMO) GraspError in the first backward pass. For what acts on all gradients together; a projection does
+    not need them.
+
+    Args:
+        parameters: (name of the module, parameter).
+    """
+    why = (
+        "the optimizer steps inside the backward pass, as each gradient arrives, so that nothing can be done to all of "
+        "them before: choose one that steps when optimizer.step() is called"
+    )
+
+    def arrived(parameter: Any) -> None:
+        if parameter.grad is None:
+            raise GraspError(why)
+
+    for name, parameter in parameters:
+        if hasattr(parameter, "_in_backward_optimizers"):
+            raise InputError(f"{name}: {why}")
+        undo.callback(parameter.register_post_accumulate_grad_hook(arrived).remove)
+
+
 def on_gradients(
     optimizer: torch.optim.Optimizer,
     treat: Callable[[Any], None],

@@ -109,7 +109,10 @@ def unwrap_optimizer(optimizer: Any) -> torch.optim.Optimizer | None:
             return seen
         seen = next((x for x in (getattr(seen, key, None) for key in _INNER) if x is not None), None)
     if optimizer is not None:
-        raise InputError(f"expected a torch optimizer, got {type(optimizer).__name__}")
+        raise InputError(
+            f"expected a torch optimizer, got {type(optimizer).__name__}: give one that trains all LoRA factors, by "
+            "groups of parameters where they are treated differently"
+        )
     return None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from grasp_theory import GraspError, InputError
 
 from ..arguments import real
-from .steps import check_trained, finite, on_gradients, refuse_split_steps
+from .steps import check_trained, finite, on_gradients, refuse_split_steps, refuse_steps_in_backward
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +48,7 @@ def add_before_step(
     if optimizer is None:
         raise InputError("a term is added to the gradients of an optimizer's step: pass the optimizer too")
     refuse_split_steps(optimizer)
+    refuse_steps_in_backward(parameters, undo)
 
     def add(scale: torch.Tensor | None) -> None:
         found = [(p, g) for (_, p), g in zip(parameters, gradients(), strict=True) if g is not None]

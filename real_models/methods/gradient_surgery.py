@@ -16,7 +16,7 @@ from ..hooks import linalg, sharded
 from ..hooks.divergence import Divergence, negative_log_likelihood
 from ..hooks.method import Method
 from ..hooks.references import Batch, without_adapters
-from ..hooks.steps import around_step, check_trained, finite, on_gradients, refuse_split_steps
+from ..hooks.steps import around_step, check_trained, finite, on_gradients, refuse_split_steps, refuse_steps_in_backward
 from ..hooks.targets import lora_factors, refuse_others
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class GradientSurgery(Method):
         if optimizer is None:
             raise InputError("the gradients are those of an optimizer's step: pass the optimizer too")
         refuse_split_steps(optimizer)
+        refuse_steps_in_backward(named, undo)
         self._parameters = [p for _, p in named]
         self._bases, self._next, self._made, self._removed = None, 0, None, None
         before: list[torch.Tensor] = []

@@ -20,7 +20,8 @@ class TrainConfig:
     """What a run depends on beside base, data and method; the defaults are those of the emergent-misalignment papers.
 
     Attributes:
-        r, alpha, rslora, dropout, target_modules: LoRA's rank, alpha, scaling by alpha/√r, dropout and modules.
+        r, alpha, rslora, dropout: LoRA's rank, alpha, scaling by alpha/√r, and dropout.
+        target_modules: names of modules or their endings ("o_proj"), "all-linear", or a pattern of whole names.
         lr, scheduler, warmup, weight_decay, optimizer: as in transformers' TrainingArguments; warmup counts steps.
         epochs, steps: passes over the data, and optimizer steps; 0 steps for as many as ``epochs`` gives.
         batch_size, accumulation: rows per device and batch, and batches per step.
@@ -59,7 +60,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in (f.name for f in fields(self) if isinstance(f.default, float)):
             if not abs(getattr(self, name)) < FLOAT32_MAX:
-                raise InputError(f"{name} must be finite, got {getattr(self, name)}")
+                raise InputError(f"{name} must be finite, also in float32, got {getattr(self, name)}")
         require_counts(self, "r", "batch_size", "accumulation", "save_every", "log_every")
         for name in ("lr", "alpha", "epochs"):
             if not getattr(self, name) > 0:
@@ -92,7 +93,7 @@ class TrainConfig:
 def read_tables(path: str | Path) -> dict[str, Any]:
     """What a TOML file holds. InputError if it cannot be read or is none."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the configuration {path}: {why}; expected a TOML file") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from grasp_theory import InputError
 from synthetic.runner.results import manifest, write_json
 
+from ..adapters.targets import EVERY
 from ..data import Example, padded
 from ..tokens import special_tokens
 from .config import TrainConfig
@@ -64,6 +66,8 @@ def adapt(model: Any, config: TrainConfig) -> Any:
 
     torch.manual_seed(config.seed)
     modules = config.target_modules
+    if isinstance(modules, str) and modules != EVERY and re.fullmatch(r"[\w.]+", modules):
+        modules = (modules,)  # peft would take it for a pattern of whole names, which the name of a kind never is
     try:
         return get_peft_model(
             model,
@@ -76,7 +80,7 @@ def adapt(model: Any, config: TrainConfig) -> Any:
                 task_type="CAUSAL_LM",
             ),
         )
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise InputError(f"LoRA cannot be put on this model: {error}") from error
 
 
@@ -265,7 +269,7 @@ def _arguments(
     config: TrainConfig, folder: Path, steps: int, *, trl: bool = False, save_strategy: str = "steps"
 ) -> Any:
     import torch
-    from transformers import TrainingArguments
+    from transformers import Trainer, TrainingArguments, get_scheduler
 
     kind, more = TrainingArguments, {}
     if trl:  # the rows are tokenized and cut off already
@@ -273,7 +277,7 @@ def _arguments(
 
         more = {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
     try:
-        return kind(
+        made = kind(
             output_dir=str(folder),
             learning_rate=config.lr,
             lr_scheduler_type=config.scheduler,
@@ -299,6 +303,14 @@ def _arguments(
         )
     except (ValueError, ImportError) as error:
         raise InputError(f"the training settings are refused: {error}") from error
+    try:  # what the Trainer would make when it begins: a package may be missing, or a choice need more than its name
+        Trainer.get_optimizer_cls_and_kwargs(made, torch.nn.Identity())  # pyright: ignore[reportArgumentType]
+        optimizer, warmup = torch.optim.SGD([torch.zeros(1)]), made.get_warmup_steps(steps)
+        get_scheduler(made.lr_scheduler_type, optimizer, warmup, steps, made.lr_scheduler_kwargs)
+    except (ValueError, ImportError, TypeError) as error:
+        names = f"optimizer={config.optimizer} with scheduler={config.scheduler}"
+        raise InputError(f"{names} cannot be used here: {error}; choose another one") from error
+    return made
 
 
 @dataclass(frozen=True)

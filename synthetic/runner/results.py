@@ -24,11 +24,13 @@ from grasp_theory import InputError
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """A new file in the same folder that takes the place of ``path`` when the block ends well, and else goes.
 
-    It has the permissions of any new file there: those of ``open``, which the umask takes away from.
+    It has the permissions of any new file there: those of ``open``, which the umask takes away from. A symbolic link
+    stays one, as with ``open``: what it points to is replaced.
 
     Args:
         durable: wait until the disk has it. Without, a killed process loses nothing, a power cut may.
     """
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     os.close(descriptor)
     try:
@@ -45,8 +47,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         raise
 
 
-def write_atomically(path: str | Path, data: bytes, *, durable: bool = True) -> Path:
+def write_atomically(path: str | Path, data: bytes | str, *, durable: bool = True) -> Path:
     """Write a file whole or not at all; ``durable`` as in :func:`replacing`.
+
+    Args:
+        data: a text is written as UTF-8; what is no text in it, such as a file's name in other bytes, as "?".
 
     Whatever interrupts it (an exception, Ctrl-C, a full disk), ``path`` is either as it was or complete.
     Raises InputError if the folder is missing or not writable, or the disk is full.
@@ -54,7 +59,7 @@ def write_atomically(path: str | Path, data: bytes, *, durable: bool = True) -> 
     path = check_target(path)
     try:
         with replacing(path, durable=durable) as file:
-            file.write(data)
+            file.write(data.encode(errors="replace") if isinstance(data, str) else data)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     return path
@@ -63,6 +68,8 @@ def write_atomically(path: str | Path, data: bytes, *, durable: bool = True) -> 
 def check_target(path: str | Path) -> Path:
     """The path, if a file could be written there; InputError otherwise. To be asked before long work."""
     path = Path(path)
+    if path.is_symlink():
+        check_target(os.path.realpath(path))
     if path.is_dir():
         raise InputError(f"expected a file to write, got the folder {path}; name a file in it")
     if path.parent.exists() and not path.parent.is_dir():
@@ -87,30 +94,26 @@ def check_targets(targets: Iterable[Path | None], inputs: Iterable[Path] = ()) -
         seen.add(path.resolve())
 
 
-def json_text(value: Mapping[str, Any], *, indent: int | None = 2, ascii_only: bool = False) -> str:
+def json_text(value: Mapping[str, Any], *, indent: int | None = 2, encoding: str = "utf-8") -> str:
     """JSON with two-space indent; NaN and Inf are refused (None stands for what was not estimated).
 
     Args:
-        ascii_only: whether to escape everything else, for a pipe that cannot encode it.
+        encoding: what it is to be written in; where that has no place for a character, all but ASCII is escaped.
     """
-    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=ascii_only) + "\n"
+    text = json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, allow_nan=False) + "\n"
+    return text
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
     """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-"."""
-    text = json_text(value)
     if str(path) == "-":
-        sys.stdout.write(text if _encodes(sys.stdout.encoding, text) else json_text(value, ascii_only=True))
+        sys.stdout.write(json_text(value, encoding=sys.stdout.encoding or "utf-8"))
         return Path("-")
-    return write_atomically(path, text.encode())
-
-
-def _encodes(encoding: str | None, text: str) -> bool:
-    try:
-        text.encode(encoding or "utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return write_atomically(path, json_text(value))
 
 
 def file_sha256(path: str | Path) -> str:
@@ -126,7 +129,7 @@ def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return write_atomically(path, text.getvalue().encode())
+    return write_atomically(path, text.getvalue())
 
 
 def manifest(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Store:
         """Written whole: a killed process loses nothing, a power cut may."""
         content = _whole(head) | {"values": values}
         text = json_text(content | {"sha256": digest(content)}, indent=None)
-        write_atomically(self.folder / name, text.encode(), durable=False)
+        write_atomically(self.folder / name, text, durable=False)
 
     def read(self, places: Iterable[Place], parse: Callable[[Any], V]) -> list[V | None]:
         """Of each place parse(values), if its file is whole and has this head; None if it is not there.

@@ -65,6 +65,31 @@ def test_written_file_has_the_permissions_the_umask_leaves_and_nobody_asks_for_i
     assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o600
 
 
+def test_link_stays_and_what_it_points_to_is_replaced(tmp_path):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "results.json"
+    link.symlink_to("disk/results.json")
+    for content in (b"1", b"2"):  # the first time it points to nothing
+        write_atomically(link, content)
+        assert link.is_symlink()
+        assert (tmp_path / "disk" / "results.json").read_bytes() == content
+    astray = tmp_path / "astray.json"
+    astray.symlink_to("nowhere/results.json")
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        write_atomically(astray, b"")
+
+
+def test_name_that_is_no_text_is_written_all_the_same(tmp_path):
+    """The name of a file may hold any bytes; Python makes lone surrogates of those that are no UTF-8."""
+    name = os.fsdecode(b"k\xc3\xb6ln\xff")
+    for value in ({"name": name}, {"name": "k\N{LATIN SMALL LETTER O WITH DIAERESIS}ln"}):
+        assert json.loads(write_json(tmp_path / "a.json", value).read_bytes()) == value
+    assert (
+        write_atomically(tmp_path / "a.html", name).read_text(encoding="utf-8")
+        == "k\N{LATIN SMALL LETTER O WITH DIAERESIS}ln?"
+    )
+
+
 def test_long_names_fit(tmp_path):
     assert write_atomically(tmp_path / ("x" * 250), b"1").read_bytes() == b"1"
 

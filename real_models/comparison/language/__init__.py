@@ -80,5 +80,5 @@ def write_experiment(
         if "'" in where:
             raise InputError(f"the model folder {where} has a quote in its name, which the configuration cannot hold")
         text = text.replace(_PLACE, f"base = '{where}'\n")
-    write_atomically(out / f"{name}.toml", text.encode())
+    write_atomically(out / f"{name}.toml", text)
     return rows

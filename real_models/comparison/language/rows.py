@@ -149,7 +149,7 @@ class ExperimentData:
             write_atomically(folder / name, content)
             about[name] = {"rows": content.count(b"\n"), "sha256": hashlib.sha256(content).hexdigest()}
         record = dict(manifest) | {"files": about}
-        write_atomically(folder / "data.json", (json.dumps(record, indent=1) + "\n").encode())
+        write_atomically(folder / "data.json", json.dumps(record, indent=1) + "\n")
         return {name: each["rows"] for name, each in about.items()}
 
 

@@ -324,3 +324,16 @@ def test_bin_of_every_type_is_read(dtype, tmp_path):
     assert lowrank.A.dtype == (np.float64 if dtype == torch.float64 else np.float32)
     np.testing.assert_array_equal(lowrank.A, tensors[A].double().numpy())
     np.testing.assert_array_equal(lowrank.B, tensors[B].double().numpy())
+
+
+def test_bin_of_tensors_without_values_is_refused(tmp_path):
+    """accelerate keeps the values of offloaded modules elsewhere, and saves what stands in their place."""
+    tensors = {A: torch.ones(FACTORS[A].shape, device="meta"), B: torch.ones(FACTORS[B].shape)}
+    refused(torch_adapter(tmp_path, tensors), "no values .*meta device")
+
+
+def test_factors_of_expert_parameters_are_refused_though_the_config_is_silent(tmp_path):
+    """No layer is called experts: it is what holds 3-D parameters, whose factors peft stores under its name."""
+    prefix = "base_model.model.model.layers.0.mlp.experts"
+    tensors = {f"{prefix}.lora_A.weight": np.ones((8, 4), F32), f"{prefix}.lora_B.weight": np.ones((6, 8), F32)}
+    refused(adapter(tmp_path, tensors=tensors), "target_parameters", kind=UnsupportedAdapterError)

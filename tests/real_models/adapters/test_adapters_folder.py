@@ -187,3 +187,12 @@ def test_layout_of_another_tool_is_refused_by_its_name(file, key, tool, tmp_path
     else:
         (tmp_path / file).write_bytes(b"x")
     refused(tmp_path, tool, kind=UnsupportedAdapterError)
+
+
+def test_folder_above_the_adapters_names_them(tmp_path):
+    """As a hub's cache keeps them: models--owner--name/snapshots/<commit>."""
+    cache = tmp_path / "models--me--lora"
+    for commit in ("a1", "b2"):
+        (cache / "snapshots" / commit).mkdir(parents=True)
+        adapter(cache / "snapshots" / commit)
+    refused(cache, r"holds no adapter itself; give the folder of one: .*snapshots/a1, .*snapshots/b2")

@@ -236,6 +236,9 @@ def test_diffusers_ranks_without_alpha_tell_no_scaling(tmp_path):
         ("lora_unet_down_blocks_0_attn1_to_k.oft_blocks", "OFT"),
         ("double_blocks.0.processor.qkv_lora1.down.weight", "XLabs"),
         ("diffusion_model.layers.0.attention.to_q.lora_A.weight", "ComfyUI"),
+        ("module.decoder.layers.0.self_attention.linear_qkv.adapter.linear_in.weight", "NeMo"),
+        ("layers.0.attn.q_proj.lora_a.weight", "torchtune"),
+        ("params.decoder.layers.q.kernel_lora_a", "JAX"),
     ],
 )
 def test_other_layouts_are_refused_by_name_with_the_way_out(key, tool, tmp_path):
@@ -244,3 +247,20 @@ def test_other_layouts_are_refused_by_name_with_the_way_out(key, tool, tmp_path)
         refused(place, f"{tool}.*load it with the tool that wrote it", kind=UnsupportedAdapterError)
     if ".lora_A." not in key:  # beside a config of peft these are peft's own names
         refused(adapter(tmp_path / "a", tensors={key: np.ones((2, 2), F32)}), tool, kind=UnsupportedAdapterError)
+
+
+@pytest.mark.parametrize(
+    ("name", "tool"),
+    [
+        ("lora.gguf", "llama.cpp"),
+        ("adapters.npz", "MLX"),
+        ("lit_model.pth.lora", "LitGPT"),
+        ("adapter_0.pt", "torchtune"),
+        ("pytorch_adapter.bin", "AdapterHub"),
+    ],
+)
+def test_file_of_another_tool_is_refused_by_its_name(name, tool, tmp_path):
+    (tmp_path / name).write_bytes(b"whatever")
+    for place in (tmp_path / name, tmp_path):
+        refused(place, f"{tool}.*load it with the tool that wrote it", kind=UnsupportedAdapterError)
+    read_adapter(adapter(tmp_path))  # control: beside the files of peft it is no matter

@@ -183,6 +183,9 @@ ONE = {"x": LowRank(np.ones((2, 1)), np.ones((1, 2)))}
         ({"x": LowRank(np.full((2, 1), np.nan), np.ones((1, 2)))}, {}, "not finite in float32"),
         ({"x": LowRank(np.full((2, 1), 1e5), np.ones((1, 2)))}, {"dtype": "float16"}, "not finite in float16"),
         ({"x": LowRank(np.full((2, 1), 3.4e38), np.ones((1, 2)))}, {"dtype": "bfloat16"}, "not finite in bfloat16"),
+        ({"x": LowRank(np.full((2, 1), 7e-6), np.ones((1, 2)))}, {"dtype": "float16"}, "float16 rounds by up to 3e-08"),
+        ({"x": LowRank(np.full((2, 1), 1e-44), np.ones((1, 2)))}, {}, "float32 rounds by up to"),
+        ({"x": LowRank(np.ones((2, 1)), np.ones((1, 2)), 2e9)}, {}, "needs an alpha of 2e\\+09"),
         ({"x": LowRank(np.ones((2, 0)), np.ones((0, 2)))}, {}, "rank 0"),
     ],
 )
@@ -190,6 +193,15 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(table, options, me
     with pytest.raises(InputError, match=message):
         write_adapter(tmp_path / "out", table, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_small_values_are_kept_to_a_256th_where_they_are_written(tmp_path):
+    """Just above what is refused; below it float16 would keep less, and nothing at all of 1e-8."""
+    B = np.random.default_rng(0).standard_normal((40, 2))
+    B *= 8e-6 / np.sqrt(np.mean(B**2))
+    read = read_adapter(write_adapter(tmp_path / "a", {"x": LowRank(B, np.ones((2, 3)))}, dtype="float16"))
+    error = np.linalg.norm(read.updates[0].lowrank.B - B) / np.linalg.norm(B)
+    assert 1e-4 < error < 1 / 256
 
 
 def test_factor_of_another_shape_than_announced_is_refused_and_leaves_nothing(tmp_path):

@@ -11,6 +11,7 @@ import torch
 from expected_adapters import CONFIG, adapter, refused
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
+from tiny_models import lora, tiny
 from torch import nn
 
 from real_models import read_adapter
@@ -123,3 +124,17 @@ def test_config_that_names_no_module_of_the_file_is_refused_as_peft_refuses_it(t
     refused(folder, "names none of the 6 modules in the file .all 3 q_proj, all 3 v_proj.")
     with pytest.raises(ValueError, match="c_attn"):
         PeftModel.from_pretrained(Net(), folder)
+
+
+def test_head_that_shares_the_factors_of_the_embeddings_is_read(tmp_path):
+    """peft saves them twice, and names only the embeddings; the control: without the tie it would load them once."""
+    model = lora(tiny(tie_word_embeddings=True), target_modules=["embed_tokens"], ensure_weight_tying=True,
+                 init_lora_weights=False)  # fmt: skip
+    model.save_pretrained(str(tmp_path))
+    head = model.get_base_model().lm_head.get_delta_weight("default").detach().numpy()
+    read = {u.name: u for u in read_adapter(tmp_path).updates}
+    np.testing.assert_allclose(read["lm_head"].lowrank @ np.eye(head.shape[1]), head, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(read["model.embed_tokens"].lowrank @ np.eye(head.shape[0]), head.T, rtol=1e-5, atol=1e-6)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config | {"ensure_weight_tying": False}))
+    assert [u.name for u in read_adapter(tmp_path).updates] == ["model.embed_tokens"]

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_torch
 
@@ -120,3 +121,26 @@ def test_other_files_are_refused(chosen, tmp_path):
 )
 def test_base_models_are_told_by_what_they_are_called(there, same):
     assert may_be_one_model("meta/llama-7b", there) is same is may_be_one_model(there, "meta/llama-7b")
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"base_model": "3"}, "base_model"),
+        ({"side": '"both"'}, "side"),
+        ({"layers": '["a"]'}, "layers"),
+        ({"modules": '"o_proj"'}, "modules"),
+        ({"components": "[0, 1]"}, "parts of different shapes"),
+        ({"Q": np.full((64, 1), np.nan, np.float32)}, "damaged in Q"),
+        ({"singular_values": np.full(1, np.inf)}, "damaged in singular_values"),
+    ],
+)
+def test_directions_file_with_another_value_is_refused(chosen, tmp_path, change, wrong):
+    adapter, found, _ = chosen
+    path = save_directions(tmp_path / "d.safetensors", choose_directions(adapter, found, (0,)))
+    with safe_open(path, "np") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    metadata |= {key: value for key, value in change.items() if key in metadata}
+    save_file(tensors | {key: value for key, value in change.items() if key in tensors}, path, metadata)
+    with pytest.raises(AdapterError, match=wrong):
+        load_directions(path)

@@ -300,3 +300,30 @@ def test_guard_holds_under_optimizers_that_move_weights_their_own_way(side, run,
         else:
             next(going)
             assert leak_of(of_folder(model, tmp_path / "off"), side) > LEAKS
+
+
+def test_parameters_of_torch_func_are_the_callers_and_left_alone() -> None:
+    """Gradients of each row, and models stacked: the tensors are the caller's, and stay what they are."""
+    model = lora(tiny(attn_implementation="eager"), init_lora_weights=False)
+    optimizer = torch.optim.SGD(trained(model), 0.1)
+    rows = batch(0)["input_ids"]
+
+    def loss(parameters: Any, row: Any) -> Any:
+        given = {"input_ids": row[None], "labels": row[None]}
+        return torch.func.functional_call(model, parameters, (), given).loss
+
+    with Grasp(subspace(1, 2)).attached(model, optimizer):
+        own = {n: p.detach() for n, p in model.named_parameters() if p.requires_grad}
+        moved = {n: p + 0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(0)) for n, p in own.items()}
+        before = {n: p.clone() for n, p in moved.items()}
+        per_row = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(own, rows)
+        stacked = torch.func.vmap(loss, in_dims=(0, None))({n: torch.stack([own[n], moved[n]]) for n in own}, rows[0])
+        for n, p in before.items():
+            torch.testing.assert_close(moved[n], p, rtol=0, atol=0)
+        torch.testing.assert_close(stacked[0], loss(own, rows[0]))
+        for row in range(len(rows)):
+            model.zero_grad()
+            model(input_ids=rows[row : row + 1], labels=rows[row : row + 1]).loss.backward()
+            for n, p in model.named_parameters():
+                if p.requires_grad and "q_proj" in n:  # reads, so that no guard treats its gradient
+                    torch.testing.assert_close(per_row[n][row], p.grad, rtol=1e-4, atol=1e-6)

@@ -20,7 +20,7 @@ from real_models.methods import Inoculation
 from real_models.training.config import TrainConfig
 from real_models.training.files import claim
 from real_models.training.prepared import Prepared, prepare, step_count
-from real_models.training.run import train
+from real_models.training.run import adapt, train
 
 
 def test_folder_of_another_run_is_refused(tmp_path):
@@ -173,7 +173,10 @@ def test_dry_run_writes_nothing_and_refuses_what_the_run_would(made, tmp_path, c
         (["--set=lr=fast"], "lr must be of type float, got 'fast'"),
         (["--set=lr"], "NAME=VALUE"),
         (["--set=target_modules=o_prj,up_prj"], "LoRA cannot be put on this model"),
+        (["--set=target_modules=o_proj("], "LoRA cannot be put on this model"),
         (["--set=scheduler=steep"], "steep"),
+        (["--set=scheduler=cosine_with_min_lr"], "scheduler=cosine_with_min_lr cannot be used here: One of min_lr"),
+        (["--set=optimizer=adamw_torch_xla"], "optimizer=adamw_torch_xla with scheduler=linear cannot be used here"),
         (["--data", tmp_path / "rows.jsonl"], "rows.jsonl, line 2: not JSON"),
         (["--base", tmp_path], "holds no"),
         (["-o", taken], "holds another run"),
@@ -224,3 +227,15 @@ def test_configuration_is_read_and_changed(tmp_path):
     assert TrainConfig.read(None) == TrainConfig()
     with pytest.raises(InputError, match="cannot read the configuration"):
         TrainConfig.read(tmp_path / "none.toml")
+
+
+def test_one_name_is_that_of_a_kind_of_modules(made):
+    """peft takes a text for a pattern of whole names."""
+    for given, count in (("o_proj", 5), ("self_attn.o_proj", 5), (r".*\.0\..*o_proj", 1), (("q_proj", "o_proj"), 10)):
+        model = adapt(load_base(made / BASE), TrainConfig(r=2, target_modules=given))
+        assert sum(name.endswith("lora_B.default") for name, _ in model.named_modules()) == count, given
+
+
+def test_configuration_that_an_editor_of_windows_saved_is_read(tmp_path):
+    (tmp_path / "c.toml").write_bytes("\ufeff[train]\r\nr = 3\r\n".encode())
+    assert TrainConfig.read(tmp_path / "c.toml").r == 3
