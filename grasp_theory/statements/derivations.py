@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 import numpy as np
@@ -29,7 +31,8 @@ def derive(statement: Statement[Any], instances: list[Any]) -> tuple[tuple[int, 
 
     The module's ``residuals()`` are left minus right side of each identity as they stand, not simplified: one that is 0
     before anything is done derives nothing. Its ``twin(instance)`` puts the numbers of an instance into the derived
-    expressions: claim -> value, which must be the bound of that claim, and evaluates no claim itself.
+    expressions: claim -> value, which must be the bound of that claim, and evaluates no claim itself. An expression that
+    ``twin`` evaluates has to stand in an identity: with one that is 1% larger, some residual must not be 0.
     """
     algebra = symbolic(statement.key)
     if algebra is None:
@@ -43,7 +46,8 @@ def derive(statement: Statement[Any], instances: list[Any]) -> tuple[tuple[int, 
             zero += 1
         else:
             failures.append(f"{label} does not simplify to 0")
-    return (zero, len(residuals)), failures + _disagreements(statement, algebra.twin, instances)
+    failures += _disagreements(statement, algebra.twin, instances)
+    return (zero, len(residuals)), failures or _underived(algebra, instances)
 
 
 def _vanishes(expression: Any) -> bool:
@@ -65,6 +69,73 @@ def _disagreements(statement: Statement[Any], twin: Callable[[Any], Mapping[str,
             if not abs(float(value) - sides.bound) <= AGREE * scale:
                 return [f"the expression of {name!r} is {float(value):.10g} where its bound is {sides.bound:.10g}"]
     return [] if compared else ["no derived expression is compared with a claim on an instance"]
+
+
+def _underived(algebra: ModuleType, instances: list[Any]) -> list[str]:
+    """Claims whose value, as ``twin`` finds it, changes with no expression that a residual notices a change of."""
+    shown: dict[str, tuple[Any, float]] = {}  # the first instance where it is not 0, and its value there
+    for instance in instances:
+        shown = {name: (instance, float(value)) for name, value in algebra.twin(instance).items() if value} | shown
+    rest = set(shown)
+    for changed in _changed(algebra):
+        found = {id(i): changed["twin"](i) for i in {id(i): i for i, _ in (shown[name] for name in rest)}.values()}
+        moved = {n for n in rest if not abs(float(found[id(shown[n][0])][n]) / shown[n][1] - 1) <= AGREE}
+        if moved and not all(map(_is_zero, changed["residuals"]().values())):
+            rest -= moved
+        if not rest:
+            break
+    return [f"the expression of {name!r} stands in no identity" for name in sorted(rest)]
+
+
+def _changed(algebra: ModuleType) -> Iterator[dict[str, Any]]:
+    """The module's names, with one expression, or what one function says, 1% larger each time.
+
+    Its functions are made anew to read the changed name; the module itself is left alone. Those that ``twin`` names come
+    first.
+    """
+    import sympy as sp
+
+    def larger(x: Any) -> Any:
+        if isinstance(x, tuple | list):
+            return type(x)(map(larger, x))
+        return {k: larger(v) for k, v in x.items()} if isinstance(x, dict) else x * sp.Rational(101, 100)
+
+    functions = {
+        name: inspect.unwrap(value)
+        for name, value in vars(algebra).items()
+        if isinstance(value, FunctionType) and value.__module__ == algebra.__name__
+    }
+    named = functions["twin"].__code__.co_names
+    for name in sorted(functions.keys() - {"twin", "residuals"} | _expressions(algebra), key=lambda n: n not in named):
+        names = dict(vars(algebra))
+        for own, f in functions.items():
+            names[own] = FunctionType(f.__code__, names, own, f.__defaults__, f.__closure__)
+        value = names[name]
+        names[name] = (lambda *args, f=value: larger(f(*args))) if name in functions else larger(value)
+        yield names
+
+
+def _expressions(algebra: ModuleType) -> set[str]:
+    """Names of its expressions that are no symbols, and of what holds some."""
+    import sympy as sp
+
+    def holds(x: Any) -> bool:
+        if isinstance(x, tuple | list | dict):
+            return any(map(holds, x.values() if isinstance(x, dict) else x))
+        return isinstance(x, sp.Expr | sp.MatrixBase) and not isinstance(x, sp.Symbol)
+
+    return {name for name, value in vars(algebra).items() if holds(value)}
+
+
+def _is_zero(expression: Any) -> bool:
+    """Whether it is 0 at a point where nothing is by chance, as far as 30 digits tell."""
+    import mpmath
+    import sympy as sp
+
+    symbols = sorted(expression.free_symbols, key=str)
+    with mpmath.workdps(30):
+        value = sp.lambdify(symbols, expression, "mpmath")(*(mpmath.mpf(3 * k + 17) / 101 for k in range(len(symbols))))
+        return bool(abs(value) < 1e-15)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from cProfile import Profile
 from dataclasses import fields, is_dataclass, replace
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..errors import InputError
 from .statement import Statement
 
 HERE = Path(__file__).parent
@@ -25,11 +27,47 @@ R = TypeVar("R")
 
 
 def called(compute: Callable[[], R]) -> tuple[R, set[CodeType]]:
-    """What it returns, and the code of every function of this library that ran meanwhile, seen by cProfile."""
-    profile, library = Profile(subcalls=False, builtins=False), str(HERE.parent)
-    result = profile.runcall(compute)
-    codes = {entry.code for entry in profile.getstats()}
-    return result, {code for code in codes if isinstance(code, CodeType) and code.co_filename.startswith(library)}
+    """What it returns, and the code of every function of this library that ran meanwhile.
+
+    Another profiler or debugger may be at work: from Python 3.12 on the interpreter tells several tools at once. Before,
+    there is one profiler at a time, so that another one, cProfile or a function, sees nothing of ``compute``.
+    """
+    result, codes = (_monitored if sys.version_info >= (3, 12) else _profiled)(compute)
+    library = str(HERE.parent)
+    return result, {code for code in codes if code.co_filename.startswith(library)}
+
+
+def _monitored(compute: Callable[[], R]) -> tuple[R, set[CodeType]]:
+    """All code that ran, told by ``sys.monitoring`` under the first number that no other tool has taken."""
+    monitoring, seen = sys.monitoring, set()  # type: ignore[attr-defined]
+    tool = next((number for number in range(6) if monitoring.get_tool(number) is None), None)
+    if tool is None:
+        raise InputError(
+            "the check of two routes notes which functions run, and all six places of sys.monitoring are taken by "
+            "debuggers, profilers or coverage: run it without one of them"
+        )
+    monitoring.use_tool_id(tool, __name__)
+    try:
+        monitoring.register_callback(tool, monitoring.events.PY_START, lambda code, _: seen.add(code))
+        monitoring.set_events(tool, monitoring.events.PY_START)
+        return compute(), seen
+    finally:
+        monitoring.set_events(tool, 0)
+        monitoring.register_callback(tool, monitoring.events.PY_START, None)
+        monitoring.free_tool_id(tool)
+
+
+def _profiled(compute: Callable[[], R]) -> tuple[R, set[CodeType]]:
+    """All code that ran, seen by cProfile in the place of another profiler."""
+    outer, profile = sys.getprofile(), Profile(subcalls=False, builtins=False)
+    try:
+        result = profile.runcall(compute)
+    finally:
+        if isinstance(outer, Profile):
+            outer.enable()
+        else:
+            sys.setprofile(outer)
+    return result, {entry.code for entry in profile.getstats() if isinstance(entry.code, CodeType)}
 
 
 def differences(statement: Statement[Any], instances: list[Any]) -> tuple[float, list[str]]:

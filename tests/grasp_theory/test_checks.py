@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from cProfile import Profile
 from dataclasses import replace
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ import torch
 from flaws import FLAWS, NO_BOUND, SEVERAL, Pair, alike, at_most, draw, sound
 
 from grasp_theory import AssumptionError
-from grasp_theory.statements import checks, derivations, rates, routes
+from grasp_theory.statements import checks, derivations, posterior_angle, rates, routes
 from grasp_theory.statements.checks import find, verify
 from grasp_theory.statements.outcome import Outcome
 from grasp_theory.statements.search import largest_ratio
@@ -127,6 +130,39 @@ def test_search_keeps_the_best_finite_ratio():
     np.testing.assert_allclose(largest_ratio(Search("bound", 2, ball, replace, restarts=6))[0], 1.0, rtol=1e-9)
     nan = Search("bound", 2, lambda z: ball(z) * float("nan"), replace, restarts=2)
     assert largest_ratio(nan)[0] == float("-inf")
+
+
+def test_routes_are_told_apart_under_another_profiler():
+    """It goes on afterwards; so does a function that is called at each call."""
+    (statement,) = find(["posterior-angle"])
+    assert statement.route is not None
+    claim, instances = statement.claims[statement.route.of], [posterior_angle.extremal(np.random.default_rng(0))]
+    lazy = replace(statement, route=replace(statement.route, other=lambda i: claim.sides(i).bound))
+
+    def found() -> list[str]:
+        return [words[:14] for words in routes.differences(lazy, instances)[1]]
+
+    def afterwards() -> None:
+        pass
+
+    profile = Profile()
+    assert found() == ["both ways call"]
+    with profile:
+        assert found() == ["both ways call"]
+        assert routes.differences(statement, instances)[1] == []
+        afterwards()
+    assert [entry for entry in profile.getstats() if entry.code is afterwards.__code__]
+
+    def note(frame: FrameType, event: str, arg: object) -> None:
+        pass
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        routes.called(lambda: None)
+        assert sys.getprofile() is note
+    finally:
+        sys.setprofile(before)
 
 
 def test_search_stops_where_the_gradient_is_not_finite():

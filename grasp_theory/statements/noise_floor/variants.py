@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from ...identification.floor import factored_edge, marchenko_pastur_quantile, noise_scale, white_edge
 from ..shared.spiked import average, tracy_widom
 from ..statement import Claim, Sides
-from . import Instance, alarms, mean_at_large, mean_claim, scale, width
+from . import Instance, alarms, alarms_at_large, mean_at_large, mean_claim, scale, second, width
 
 
 def _edge_of_b(i: Instance) -> ndarray:
@@ -72,7 +72,11 @@ BLIND: dict[str, Claim[Instance]] = {
     "width: without the outputs' m/a³": width(
         lambda i: i.s**2 * float(np.sum((i.lam / (1 - factored_edge(i.m, i.lam).at * i.lam)) ** 3)) ** (1 / 3)
     ),
-    "S₁ of N, large: its mean at −1.6 widths": mean_at_large(-1.6),
+    "S₁ of N, large: a mean 13% too large": mean_at_large(1.13 * MEAN1),
+    "S₁ of N, large: a mean 13% too small": mean_at_large(0.87 * MEAN1),
+    "share below the floor, large: alarms to the power 1½": alarms_at_large(lambda i: 1 - (1 - i.level) ** 1.5),
+    "law: the mean square about 0 for the variance": second(lambda x: SD1**2 + MEAN1**2 + (MEAN1 - x) ** 2),
+    "law: the complex law's mean": second(lambda x: SD1**2 + (MEAN2 - x) ** 2),
     "alarms: a floor of one in ten": alarms(lambda i: _margin(i, 0.4501)),
     "alarms: the edge as floor": alarms(lambda i: _margin(i, 0.0)),
     "alarms: 99% quantile of the complex law": alarms(lambda i: _margin(i, Q99_2)),

@@ -55,11 +55,13 @@ class Instance:
 
 
 def draw(rng: np.random.Generator) -> Instance:
-    """Planted gaps: rho up to just above ½, T near the extremal plane half of the time."""
+    """Planted gaps: rho up to just above ½, T near the extremal plane half of the time, of it a fifth near ½ too."""
     m, d = rng.integers(2, 9, 2)
     beta, rho = log_uniform(rng, 0.1, 10), rng.uniform(0.02, 0.52)
-    if rng.random() < 0.5:
-        return _in_plane(rng, int(m), int(d), beta, rho, float(rng.normal(scale=0.05)))
+    if (kind := rng.random()) < 0.5:
+        near = kind < 0.1  # 0.01 to 10% below the border, where the bound rises to 45°
+        rho, tilt = 0.5 * (1 - log_uniform(rng, 1e-4, 0.1)) if near else rho, 1e-3 if near else 0.05
+        return _in_plane(rng, int(m), int(d), beta, rho, float(rng.normal(scale=tilt)))
     values = rho * beta * np.concatenate([[1.0], rng.random(min(m, d) - 1)])
     return Instance(with_spectrum(rng, int(m), int(d), values), unit(rng, int(m)), unit(rng, int(d)), beta)
 

@@ -53,6 +53,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import expit
 
+from ...identification.self_certificate import estimate
 from ..statement import Border, Claim, Rate, Relation, Route, Search, Sides, Statement
 from .instances import Exact, Instance, Row, below_a_lone_value, beside_the_input, draw, quarter_circle, white
 
@@ -85,6 +86,25 @@ def spread(error: Callable[[Row], float]) -> Claim[Instance]:
 
     slack = "five standard errors over the trials, and (6 + 30q²)/(n(1 − q²)²), q = beta_c/beta, measured"
     return Claim("=", sides, slack=slack)
+
+
+LARGE = 2000  # size of a square Gaussian task whose spectrum is written down
+
+
+def closed_form(law: Callable[[float], float]) -> Claim[Instance]:
+    """n times the stated variance for a square Gaussian spectrum, x = beta/beta_c from 1.6 to 4, against law(x)."""
+
+    def sides(i: Instance) -> Sides:
+        x = 1.6 + 2.4 * (i.seed % 1000) / 1000
+        found = estimate(x + 1 / x, quarter_circle(LARGE - 1), (LARGE, LARGE)).left_error
+        return Sides(LARGE * found**2, law(x), 5 / LARGE * law(x))
+
+    return Claim("=", sides, slack="5/n relative, measured: means over n quantiles for integrals")
+
+
+def gaussian_variance(x: float) -> float:
+    """2(x⁴ + 1)/(x⁴(x⁴ − 1))."""
+    return 2 * (x**4 + 1) / (x**4 * (x**4 - 1))
 
 
 def exact(measured: Callable[[Exact], float], bound: Callable[[Exact], float]) -> Claim[Instance]:
@@ -127,6 +147,7 @@ CLAIMS: dict[str, Claim[Instance]] = {
     "right": mean(lambda r: r.cos[1], lambda r: r.right),
     "strength": mean(lambda r: 1.0, lambda r: r.strength / r.beta),
     "standard error": spread(lambda r: r.left_error),
+    "standard error, closed form": closed_form(gaussian_variance),
     "rank, at least": end(">=", lambda i: i.range(energy=False).left[0], tight=True),
     "rank, at most": end("<=", lambda i: i.range(energy=False).left[1], tight=True),
     "energy, at least": end(">=", lambda i: i.range(energy=True).left[0], tight=True),
@@ -164,7 +185,7 @@ def extremal(rng: np.random.Generator) -> Instance:
     return _searched(np.full(UNKNOWN, -1e3 + rng.random()))
 
 
-LEFT, STRENGTH = (2 * 17 / (16 * 15)) ** 0.5, 3**-0.5  # √(2(x⁴ + 1)/(x⁴(x⁴ − 1))) and (x² − 1)^(−½) at x = 2
+LEFT, STRENGTH = gaussian_variance(2.0) ** 0.5, 3**-0.5  # the latter (x² − 1)^(−½) at x = 2
 
 
 def _error(n: int, rng: np.random.Generator, *, strength: bool) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from ...identification.self_certificate import estimate
 from ...identification.spectra import spike
 from ..statement import Claim
-from . import end, exact, interlaced, mean, spread
+from . import closed_form, end, exact, gaussian_variance, interlaced, mean, spread
 from .instances import Instance, Row
 
 OWN: dict[str, Claim[Instance]] = {
@@ -83,6 +83,8 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "error: √2 too large": spread(lambda r: np.sqrt(2) * r.left_error),
     "error: √2 too small": spread(lambda r: r.left_error / np.sqrt(2)),
+    "error, closed form: 2% too large": closed_form(lambda x: gaussian_variance(x) / 1.02),
+    "error, closed form: 2/(x⁴ − 1)": closed_form(lambda x: 2 / (x**4 - 1)),
     "error: as square white noise": spread(_white_square_error),
     "rank, at most: unknown values at half the last known": end(
         "<=", lambda i: i.with_tail(float(i.cut[i.known - 1]) / 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
@@ -128,17 +129,36 @@ def least_squares_noise(rng: np.random.Generator, n: int, m: int, d: int) -> Flo
     return solve_triangular(root.T, rng.standard_normal((d, m))).T
 
 
-@lru_cache
+TAILS = 8.0  # beyond ±8 TW₁ has 1e-8 of its mass
+
+
 def tracy_widom(x: float) -> float:
     """Distribution function of TW₁ from Painlevé II, q'' = xq + 2q³, q ~ Ai: exp(−½∫(q + (t − x)q²) dt)."""
+    y = _hastings_mcleod()(x)
+    return float(np.exp(-0.5 * (y[2] + y[4])))
+
+
+def tracy_widom_square(x: float) -> float:
+    """E (X − x)² for X of that law, by parts: (b − x)² − 2 ∫ (t − x) F(t) dt up to b = 8, where F is 1 but for 1e-8."""
+    from scipy.integrate import simpson
+
+    t = np.linspace(-TAILS, TAILS, 2001)
+    y = _hastings_mcleod()(t)
+    return float((TAILS - x) ** 2 - simpson(2 * (t - x) * np.exp(-0.5 * (y[2] + y[4])), x=t))
+
+
+@lru_cache
+def _hastings_mcleod() -> Callable[..., ndarray]:
+    """(q, q', ∫q, ∫q², ∫(t' − t)q²) of t between −8 and 8, the integrals from t to ∞."""
     from scipy.integrate import quad, solve_ivp
     from scipy.special import airy
 
-    def right(t: float, y: ndarray) -> list[float]:  # y = q, q', ∫q, ∫q², ∫(t' − t)q²
+    def right(t: float, y: ndarray) -> list[float]:
         return [y[1], t * y[0] + 2 * y[0] ** 3, -y[0], -(y[0] ** 2), -y[3]]
 
-    start = 6.0
-    tail = quad(lambda t: airy(t)[0], start, np.inf)[0]
-    y0 = [airy(start)[0], airy(start)[1], tail, quad(lambda t: airy(t)[0] ** 2, start, np.inf)[0], 0.0]
-    y = solve_ivp(right, (start, x), y0, rtol=1e-10, atol=1e-14).y[:, -1]
-    return float(np.exp(-0.5 * (y[2] + y[4])))
+    def ai(t: float) -> float:
+        return float(airy(t)[0])
+
+    tails = (quad(f, TAILS, np.inf)[0] for f in (ai, lambda t: ai(t) ** 2, lambda t: (t - TAILS) * ai(t) ** 2))
+    start = [ai(TAILS), float(airy(TAILS)[1]), *tails]
+    return solve_ivp(right, (TAILS, -TAILS), start, "DOP853", dense_output=True, rtol=1e-13, atol=1e-16).sol

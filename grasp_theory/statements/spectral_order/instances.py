@@ -71,8 +71,11 @@ def make(rng: np.random.Generator, m: int, d: int, s: ndarray, r: int, q: int, a
     B, A = U * np.sqrt(a0) @ G[:, :k].T, G[:, :k] * np.sqrt(a0) @ V.T
     anywhere, t = alpha * orthonormal(rng, d, q).T, log_uniform(rng, 0.2, 3) / s[0]
     small = 0.03 * anywhere * np.linspace(0.5, 1, q)[:, None]
-    if rng.random() < 0.5:  # all of it along the strongest mode
+    kind = rng.random()
+    if kind < 0.5:  # all of it along the strongest mode
         small = np.outer(unit(rng, q), log_uniform(rng, 0.03, 0.3) * V[:, 0])
+    elif kind < 0.7:  # alike along all modes
+        small = log_uniform(rng, 0.03, 0.3) * V.T
     soon, probe = log_uniform(rng, 0.02, 3) / s[0], rng.standard_normal((m, d))
     rest = (alpha * G @ right.T, anywhere, 0.0, alpha, np.eye(d), t, small, soon, probe)
     return Instance(U, s, V, a0, (B, A), *rest)

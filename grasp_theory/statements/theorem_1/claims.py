@@ -49,11 +49,11 @@ def rank(i: Instance) -> int:
     return min(round(i.k), len(i.v))
 
 
-def tail(chance: Callable[[Instance, float], float], most=lambda i: np.inf, *, gain: float = 1.0) -> Claim[Instance]:
-    """−log of an exact probability at four times t (at ``most`` that), where no sample looks, against (gain t)²/2."""
+def tail(chance: Callable[[Instance, float], float], most=lambda i: 30.0, *, gain: float = 1.0) -> Claim[Instance]:
+    """−log of an exact probability at 16 times t (at ``most`` that), where no sample looks, against (gain t)²/2."""
 
     def sides(i: Instance) -> Sides:
-        t = min(4 * i.t, most(i))
+        t = min(16 * i.t, most(i))
         return Sides.exact(-chance(i, t), (gain * t) ** 2 / 2)
 
     return Claim(">=", sides)

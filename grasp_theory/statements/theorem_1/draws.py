@@ -122,18 +122,22 @@ def level(rng: np.random.Generator, m: int, X: ndarray, *, rho: float) -> Instan
     All its singular values are equal and nearly all is noise, deployed on inputs like the samples; or nearly all is
     task, fitted with rank one; or it is noise along one direction, which alone is deployed;
     or the task writes what it does along Ŝᵀv alone, off u or also against the factor, and turns û there;
-    or what the task turns û by and the noise add up on one input, the only one deployed.
+    or what the task turns û by and the noise add up on one input, the only one deployed;
+    or the noise is opposed to the task, which a fit of rank one drops, deployed off the factor: the two add up.
     """
     P, l, _ = np.linalg.svd(X / np.sqrt(X.shape[1]), full_matrices=False)
     q = len(l)
     left, right = orthonormal(rng, m, min(m, q)), orthonormal(rng, q, min(m, q))
     K, u = orthonormal(rng, len(P), q).T, left[:, 0]
     w = np.sqrt(1 - 0.01**2) * right[:, 0] + 0.01 * right[:, 1]  # what learns T Ŝ alone sees a little of the factor
-    term = rng.choice(["noise", "rank", "gain", "lost", "aside"])
+    term = rng.choice(["noise", "rank", "gain", "lost", "aside", "opposed"])
     many = slice(1, 2 if term == "gain" else None)
     against = rng.choice([0.0, 0.6])  # share of the task that cancels the factor
     written = np.sqrt(1 - against**2) * left[:, 1] - against * u
     both = np.outer(written, w) if term == "lost" else left[:, many] @ right[:, many].T
+    if term == "opposed":
+        i = shared(rng, X, rho / 3 * left[:, 1:] @ right[:, 1:].T, u, right[:, 0], noisy=-1.0)
+        return replace(i, rank=1, S_t=P * l @ right[:, 1:] @ orthonormal(rng, len(P), right.shape[1] - 1).T)
     if term == "aside":
         return aside(rng, X, left[:, 1], u, right, rho=rho)
     i = shared(rng, X, rho * both, u, w, noisy=0.02 if term in ("rank", "lost") else 0.98)
@@ -160,7 +164,7 @@ def aside(rng: np.random.Generator, X: ndarray, p: ndarray, u: ndarray, right: n
 
 
 def shared(rng: np.random.Generator, X: ndarray, both: ndarray, u: ndarray, w: ndarray, *, noisy: float) -> Instance:
-    """T Ŝ + G = ``both``, beta Ŝᵀv = w. noisy : G's share of it; the largest noise that is allowed."""
+    """T Ŝ + G = ``both``, beta Ŝᵀv = w. noisy : G's share of it, below 0 if opposed; the largest noise that is allowed."""
     (m, q), n = both.shape, X.shape[1]
     P, l, Qh = np.linalg.svd(X / np.sqrt(n), full_matrices=False)
     v = P @ (w / l)
@@ -168,7 +172,7 @@ def shared(rng: np.random.Generator, X: ndarray, both: ndarray, u: ndarray, w: n
     i = plant(rng, (1 - noisy) * both / l @ P.T, u, v / beta, X, beta=beta, noise=0.0)
     if not noisy:
         return i
-    noise = noisy * float(np.linalg.norm(both, 2)) / ((np.sqrt(m) + np.sqrt(q) + i.t) / np.sqrt(n))
+    noise = abs(noisy) * float(np.linalg.norm(both, 2)) / ((np.sqrt(m) + np.sqrt(q) + i.t) / np.sqrt(n))
     return replace(i, noise=noise, N=noisy / noise * np.sqrt(n) * both @ Qh)
 
 

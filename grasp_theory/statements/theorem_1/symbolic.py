@@ -11,6 +11,7 @@ from .instances import Instance
 
 h, j, rho, nu, kappa, L, m, a, g, theta, b = sp.symbols("h j rho nu kappa L m a g theta b", positive=True)
 J = sp.symbols("J", nonnegative=True)
+MEAN = (1 + 2 * J) / (m + 2 * J)  # of ⟨û,u⟩² given J
 
 
 def weights() -> tuple[Any, Any]:
@@ -41,14 +42,13 @@ def residuals() -> dict[str, Any]:
     """Left minus right sides."""
     core, z = weights()
     square = (2 - h) * (j - (1 - h) / (2 - h)) ** 2
-    mean = (1 + 2 * J) / (m + 2 * J)
     tau = b * sp.sin(2 * theta) / 2
     return {
         "1: the sine of the bound has sin 2 theta = 2 rho": 4 * sine() ** 2 * (1 - sine() ** 2) - 4 * rho**2,
         "2: response of second order times sine": rho * sine() ** 2 - rho * (1 - sp.sqrt(1 - 4 * rho**2)) / 2,
         "3a: the worlds' M off the diagonal": (-tau + b * sp.cos(theta) * sp.sin(theta))
         - (tau - b * sp.cos(theta) * sp.sin(theta)),
-        "3b: the mean is concave in J": sp.diff(mean, J, 2) + 8 * (m - 1) / (m + 2 * J) ** 3,
+        "3b: the mean is concave in J": sp.diff(MEAN, J, 2) + 8 * (m - 1) / (m + 2 * J) ** 3,
         "3c: the moment of part 3": (moment() - 1 / m) ** 2 - ((1 - kappa) ** sp.Rational(-3, 2) - 1 - kappa / 2) / m,
         "4: the square": h + 2 * (1 - h) * j - (2 - h) * j**2 + square - 1 / (2 - h),
         "5: weight on z": z - nu * kappa * L / (1 + nu - kappa**2),
@@ -66,7 +66,7 @@ def twin(instance: Instance) -> dict[str, float]:
     if below < 1:
         value = float(moment().subs({m: size, kappa: below}))
         found["told nothing, second moment"] = min(value, 1.0)
-    limit = sp.limit((1 + 2 * J) / (m + 2 * J), m, size).subs(J, a**2 / 2)
+    limit = sp.limit(MEAN, m, size).subs(J, a**2 / 2)
     found["told v, the best"] = float(limit.subs(a, instance.a))
     noise = float(cores.E[0, 0])
     if np.array_equal(cores.C, np.eye(len(cores.C))) and np.array_equal(cores.E, noise * np.eye(len(cores.C))):
