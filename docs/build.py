@@ -43,6 +43,7 @@ LANGUAGE = "docs/language-model.png"
 THEOREM = "docs/theorem-1.png"
 FIGURE_OF = {
     LANGUAGE: "language-model",
+    "docs/language-frontier.png": "language-frontier",
     "docs/language-identification.png": "language-identification",
     "docs/language-parts.png": "language-parts",
     THEOREM: "theorem-1",

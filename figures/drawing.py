@@ -25,6 +25,7 @@ METHODS = {
     "stream": (TEAL, "^"),
     "hold": (TEAL, "D"),
     "edit": (PURPLE, "s"),
+    "edit, both sides": (PURPLE, "^"),
     "post-hoc write": (PURPLE, "s"),
     "post-hoc read": (PINE, "^"),
     "deletion": (WINE, "h"),

@@ -28,7 +28,7 @@ def build(rows: Iterable[Mapping[str, Any]]) -> Figure:
     control lies below. Rows are the results of a comparison (comparison.json); ``shown`` says which of them."""
     known = shown(rows)
     variants = list(dict.fromkeys(r["variant"] for r in known))
-    figure = new_figure(PAGE, 3.4)
+    figure = new_figure(PAGE, 3.2)
     axes = figure.subplots(1, len(variants), squeeze=False)[0]
     for ax, variant in zip(axes, variants, strict=True):
         of = sorted((r for r in known if r["variant"] == variant), key=lambda r: r["cost"])
