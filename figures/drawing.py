@@ -25,7 +25,6 @@ METHODS = {
     "stream": (TEAL, "^"),
     "hold": (TEAL, "D"),
     "edit": (PURPLE, "s"),
-    "edit, both sides": (PURPLE, "^"),
     "post-hoc write": (PURPLE, "s"),
     "post-hoc read": (PINE, "^"),
     "deletion": (WINE, "h"),

@@ -106,6 +106,11 @@ def test_frontier_shows_presets_that_reach_the_task_and_whose_cost_is_known(hidd
     assert shown([known, made("grasp", 2.0, 0.3) | hidden]) == [known]
 
 
+def test_frontier_shows_no_more_methods_than_have_room_for_their_names():
+    rows = [made(f"method {n}", 1.0 + n, 0.3) for n in range(language_frontier.MOST + 1)]
+    assert (shown(rows[1:]), shown(rows)) == (rows[1:], [])
+
+
 @pytest.mark.slow
 def test_frontier_figure_marks_every_method_at_its_cost():
     rows = [made("naive", 1.0, 0.7), made("grasp", 2.5, 0.3), made("scale", 2.0, 0.4, control=True)]
