@@ -109,8 +109,13 @@ def json_text(value: Mapping[str, Any], *, indent: int | None = 2, encoding: str
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
-    """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-"."""
+    """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-".
+
+    Raises InputError as :func:`write_atomically`, and if standard output is closed.
+    """
     if str(path) == "-":
+        if sys.stdout is None:
+            raise InputError("standard output is closed, so nothing can be written to it; name a file")
         sys.stdout.write(json_text(value, encoding=sys.stdout.encoding or "utf-8"))
         return Path("-")
     return write_atomically(path, json_text(value))

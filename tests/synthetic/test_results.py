@@ -90,6 +90,13 @@ def test_name_that_is_no_text_is_written_all_the_same(tmp_path):
     )
 
 
+def test_closed_standard_output_is_refused(monkeypatch):
+    """As a shell closes it (>&-)."""
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(InputError, match="standard output is closed"):
+        write_json("-", {})
+
+
 def test_long_names_fit(tmp_path):
     assert write_atomically(tmp_path / ("x" * 250), b"1").read_bytes() == b"1"
 
