@@ -77,6 +77,10 @@ def test_link_stays_and_what_it_points_to_is_replaced(tmp_path):
     astray.symlink_to("nowhere/results.json")
     with pytest.raises(InputError, match="nowhere does not exist"):
         write_atomically(astray, b"")
+    astray.unlink()
+    astray.symlink_to("astray.json")
+    with pytest.raises(InputError, match="a symbolic link to itself"):
+        write_atomically(astray, b"")
 
 
 def test_name_that_is_no_text_is_written_all_the_same(tmp_path):
