@@ -189,5 +189,6 @@ def _interrupted() -> int:
 
 
 def _fail(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody can be told: the exit code still says it
+        print("error: " + " ".join(message.split()), file=sys.stderr)
     return 2

@@ -157,14 +157,14 @@ def _only_subfolder(folder: Path) -> Place:
             f"{folder} holds {len(there)} adapters: {listing(there, 20)}; give the folder of one, such as {example}, "
             f"or choose it with name={there[0]!r}"
         )
+    deeper = sorted(str(p.parent) for p in folder.glob(f"*/*/{CONFIG}"))  # a hub's cache, models--x--y/snapshots/…
+    if deeper:
+        raise AdapterError(f"{folder} holds no adapter itself; give the folder of one: {listing(deeper)}")
     _refuse_foreign_folder(folder)
     if os.path.islink(folder / CONFIG):
         raise AdapterError(f"{folder / CONFIG} is a symbolic link to a file that does not exist")
     if (folder / CONFIG).exists():
         raise AdapterError(f"{folder / CONFIG} is not a file; save the adapter again")
-    deeper = sorted(str(p.parent) for p in folder.glob(f"*/*/{CONFIG}"))  # a hub's cache, models--x--y/snapshots/…
-    if deeper:
-        raise AdapterError(f"{folder} holds no adapter itself; give the folder of one: {listing(deeper)}")
     what = "is empty" if not any(folder.iterdir()) else f"holds no {CONFIG}"
     deeper = "; `grasp survey` reads those that lie deeper" if any(path.is_dir() for path in folder.iterdir()) else ""
     raise AdapterError(f"{folder} {what}; expected a folder written by peft's save_pretrained{deeper}")

@@ -184,8 +184,9 @@ def _encode(factor: np.ndarray, dtype: DType, key: str) -> bytes:
         finite = np.isfinite(values).all()
     if not finite:
         raise InputError(f"{key!r} holds values that are not finite in {dtype}; nothing was written")
-    largest = float(np.abs(factor).max())
-    size = largest * float(np.linalg.norm(factor / largest)) / math.sqrt(factor.size) if largest else 0.0
+    wide = np.abs(factor, dtype=np.float64)
+    largest = float(wide.max())
+    size = largest * float(np.sqrt(np.mean((wide / largest) ** 2))) if largest else 0.0
     if 0 < size < 128 * SPACING[dtype]:
         raise InputError(
             f"{key!r} holds values of size {size:.1e}, which {dtype} rounds by up to {SPACING[dtype] / 2:.0e} each; "

@@ -59,7 +59,8 @@ class KL(Method):
 
     @classmethod
     def from_given(cls, given: Given) -> KL:
-        return cls(given.need("neutral", cls.name)(), weight=given.need("weight", cls.name))
+        weight = checked_weight(given.need("weight", cls.name))  # before a text is made
+        return cls(given.need("neutral", cls.name)(), weight=weight)
 
     def __init__(self, batches: Iterable[Batch], *, weight: float, cache: bool = False) -> None:
         self.divergence, self.weight = Divergence(batches, cache=cache), checked_weight(weight)

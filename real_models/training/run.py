@@ -306,7 +306,7 @@ def _arguments(
     try:  # what the Trainer would make when it begins: a package may be missing, or a choice need more than its name
         Trainer.get_optimizer_cls_and_kwargs(made, torch.nn.Identity())  # pyright: ignore[reportArgumentType]
         optimizer, warmup = torch.optim.SGD([torch.zeros(1)]), made.get_warmup_steps(steps)
-        get_scheduler(made.lr_scheduler_type, optimizer, warmup, steps, made.lr_scheduler_kwargs)
+        get_scheduler(made.lr_scheduler_type, optimizer, warmup, steps)
     except (ValueError, ImportError, TypeError) as error:
         names = f"optimizer={config.optimizer} with scheduler={config.scheduler}"
         raise InputError(f"{names} cannot be used here: {error}; choose another one") from error

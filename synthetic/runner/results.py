@@ -25,12 +25,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """A new file in the same folder that takes the place of ``path`` when the block ends well, and else goes.
 
     It has the permissions of any new file there: those of ``open``, which the umask takes away from. A symbolic link
-    stays one, as with ``open``: what it points to is replaced.
+    is replaced itself: what it points to may be of a cache that others use.
 
     Args:
         durable: wait until the disk has it. Without, a killed process loses nothing, a power cut may.
     """
-    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     os.close(descriptor)
     try:
@@ -50,6 +49,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 def write_atomically(path: str | Path, data: bytes | str, *, durable: bool = True) -> Path:
     """Write a file whole or not at all; ``durable`` as in :func:`replacing`.
 
+    A symbolic link stays one, as with ``open``: the file that it points to is written.
+
     Args:
         data: a text is written as UTF-8; what is no text in it, such as a file's name in other bytes, as "?".
 
@@ -58,7 +59,7 @@ def write_atomically(path: str | Path, data: bytes | str, *, durable: bool = Tru
     """
     path = check_target(path)
     try:
-        with replacing(path, durable=durable) as file:
+        with replacing(Path(os.path.realpath(path)), durable=durable) as file:
             file.write(data.encode(errors="replace") if isinstance(data, str) else data)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
@@ -69,7 +70,10 @@ def check_target(path: str | Path) -> Path:
     """The path, if a file could be written there; InputError otherwise. To be asked before long work."""
     path = Path(path)
     if path.is_symlink():
-        check_target(os.path.realpath(path))
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():
+            raise InputError(f"cannot write {path}: it is a symbolic link to itself; name another file")
+        check_target(target)
     if path.is_dir():
         raise InputError(f"expected a file to write, got the folder {path}; name a file in it")
     if path.parent.exists() and not path.parent.is_dir():
@@ -109,8 +113,13 @@ def json_text(value: Mapping[str, Any], *, indent: int | None = 2, encoding: str
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
-    """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-"."""
+    """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-".
+
+    Raises InputError as :func:`write_atomically`, and if standard output is closed.
+    """
     if str(path) == "-":
+        if sys.stdout is None:
+            raise InputError("standard output is closed, so nothing can be written to it; name a file")
         sys.stdout.write(json_text(value, encoding=sys.stdout.encoding or "utf-8"))
         return Path("-")
     return write_atomically(path, json_text(value))

@@ -77,6 +77,10 @@ def test_link_stays_and_what_it_points_to_is_replaced(tmp_path):
     astray.symlink_to("nowhere/results.json")
     with pytest.raises(InputError, match="nowhere does not exist"):
         write_atomically(astray, b"")
+    astray.unlink()
+    astray.symlink_to("astray.json")
+    with pytest.raises(InputError, match="a symbolic link to itself"):
+        write_atomically(astray, b"")
 
 
 def test_name_that_is_no_text_is_written_all_the_same(tmp_path):
@@ -88,6 +92,13 @@ def test_name_that_is_no_text_is_written_all_the_same(tmp_path):
         write_atomically(tmp_path / "a.html", name).read_text(encoding="utf-8")
         == "k\N{LATIN SMALL LETTER O WITH DIAERESIS}ln?"
     )
+
+
+def test_closed_standard_output_is_refused(monkeypatch):
+    """As a shell closes it (>&-)."""
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(InputError, match="standard output is closed"):
+        write_json("-", {})
 
 
 def test_long_names_fit(tmp_path):

@@ -11,7 +11,7 @@ from grasp_runs import LEAKS, leaks
 from tiny_models import OPTIMIZERS, assert_same, batch, deltas, descend, everything, hooks, lora, subspace, tiny
 from tiny_models import trained as parameters
 from tolerance import GUARANTEE
-from torch.distributed.optim import _apply_optimizer_in_backward
+from torch.distributed.optim.apply_optimizer_in_backward import _apply_optimizer_in_backward
 from trainer_runs import trainer
 from transformers.trainer_pt_utils import LayerWiseDummyOptimizer
 
