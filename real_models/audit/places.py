@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from os.path import commonprefix
 from typing import Any
 
 import numpy as np
 
 from grasp_theory.identification.report import ModuleSpectrum
 
-from ..adapters.patterns import kind
+from ..adapters.patterns import kind, shared_path
 from ..adapters.text import percent
 from .finding import Audit, Finding
 from .robust import OUTLIER, robust_spread
@@ -49,12 +48,12 @@ def _towers(audit: Audit) -> list[tuple[str, float]]:
     They are told by the first component in which the paths of the lists of blocks differ; numbers there are stages of
     one network. None where that tells no two of them, or more than TOWERS.
     """
-    paths = {m.name: m.block.split(".")[:-1] for m in audit.modules if m.block is not None}
-    shared = len(commonprefix(list(paths.values())))
+    paths = {m.name: m.block.rpartition(".")[0] for m in audit.modules if m.block is not None}
+    shared = len(shared_path(paths.values()))
     energies: dict[str, float] = {}
     for m in audit.modules:
         if m.name in paths:
-            name = "".join(paths[m.name][shared : shared + 1])
+            name = "".join(paths[m.name].split(".")[shared : shared + 1])
             energies[name] = energies.get(name, 0.0) + m.norm**2
     told = 2 <= len(energies) <= TOWERS and not any(name == "" or name.isdigit() for name in energies)
     return sorted(energies.items(), key=lambda item: -item[1]) if told else []
