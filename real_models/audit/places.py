@@ -36,8 +36,8 @@ def where(audit: Audit) -> Iterator[Finding]:
         f"{percent(sides['write'])} in modules that write the stream, {percent(sides['read'])} in those that read it"
     )
     split += f", {percent(sides['neither'])} in others" if sides["neither"] > 0 else ""
-    towers = "".join(f", {name} {percent(share / total)}" for name, share in _towers(audit))
-    text = f"Energy: {split}; {parts}{towers and '; by part of the model' + towers.replace(',', ':', 1)}."
+    towers = ", ".join(f"{name} {percent(energy / total)}" for name, energy in _towers(audit))
+    text = f"Energy: {split}; {parts}{'; by part of the model: ' if towers else ''}{towers}."
     yield audit.finding("sides", text, sides["write"], audit.alive, "‖dW‖_F²")
     yield from _depth(audit)
 
