@@ -90,7 +90,7 @@ def _depth_of(audit: Audit, blocks: Sequence[tuple[Any, list[ModuleSpectrum]]], 
     alive = np.flatnonzero(energies)
     if len(alive) < BLOCKS:
         return
-    entries = np.array([sum(m.shape[0] * m.shape[1] for m in blocks[n][1]) for n in alive])
+    entries = np.array([sum(m.shape[0] * m.shape[1] for m in blocks[n][1]) for n in alive.tolist()])
     per = "" if entries.min() == entries.max() else ", entry by entry"  # blocks of one size are compared whole
     logs = np.log(energies[alive] / entries)
     middle, spread = float(np.median(logs)), robust_spread(logs)
