@@ -1,4 +1,14 @@
-"""An identification of 224 modules and its parts: against reading them, against dense peers; reading a pickle."""
+"""An identification of 224 modules and its parts: against reading them, against dense peers; reading a pickle.
+
+Where the CPU seconds of 7B go (one thread of a first-generation EPYC, 18 GF/s in float64, other jobs beside it), at
+rank 16: reading 0.08, Gram matrices in float64 0.15, their decompositions 0.06, the factors' start 0.06, further
+steps of each module 0.12, the leading components of the stack 0.28 (of which 16 products of 12 vectors with its 17 MB
+0.21), agreement 0.11, the read side's start 0.05, findings 0.03. At rank 64: 0.3, 1.0, 0.4, 0.1, 0.35, 1.4 (20
+products with 64 MB, of which 47 are read anew in each), 0.1, 0.05, 0.03. Reading and Gram matrices alone are 3 and 5
+times reading, with the stack's components 6 and 9 times: a bound of 4 and 8 needs other products, not fewer calls.
+Tried: two and four times as many modules at once, blocks of 9 to 36 vectors (all slower or equal); the stack's own
+Gram matrix, in float32, takes 0.13.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Whole processes: start-up, wall time of ``grasp identify``, memory, growth with the size of the adapter."""
+"""Whole processes: start-up, wall time of ``grasp identify``, memory, growth with the size of the adapter.
+
+Of 2.0 CPU seconds for 7B at rank 16 (``import torch``: 2.6) 1.0 are identification and findings; about 0.4 are typer,
+which builds every command and parses with pydantic (0.15), 0.1 numpy, 0.06 jaxtyping (by unittest.mock and asyncio),
+0.1 rich, the rest the modules of this toolkit.
+"""
 
 from __future__ import annotations
 

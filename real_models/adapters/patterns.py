@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from os.path import commonprefix
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import takewhile
 
 from .sides import block_of
 from .text import listing
@@ -48,9 +48,15 @@ def by_pattern(names: Iterable[str], among: Iterable[str]) -> str:
 
 def _place_of(chosen: list[str], every: list[str]) -> str | None:
     """The path or the expert that two or more ``chosen``, and no others of ``every``, lie in."""
-    path = ".".join(commonprefix([name.split(".") for name in chosen]))
+    path = ".".join(shared_path(chosen))
     experts = {found[0] if (found := _EXPERT.search(name)) else "" for name in chosen}
     for place in (path, *(experts if len(experts) == 1 else ())):
         if place and len(chosen) > 1 and sum(f".{place}." in f".{name}." for name in every) == len(chosen):
             return place
     return None
+
+
+def shared_path(names: Iterable[str]) -> list[str]:
+    """The components that all these paths begin with."""
+    columns = zip(*(name.split(".") for name in names), strict=False)
+    return [column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns)]

@@ -242,10 +242,10 @@ def rounding(audit: Audit) -> Iterator[Finding]:
 def _lost(lowrank: LowRank, half: float) -> int:
     """How many singular values below half s_1 are no larger than what rounding makes of nothing in their place.
 
-    E is the first order of what moving each entry of both factors by a uniform share of ±half does to dW. Were component
-    i and all after it 0, it would leave (1 − U_<U_<ᵀ) E V_≥ there, or U_≥ᵀ E (1 − V_<V_<ᵀ), with U_< the components
-    before i and V_≥ those from i on: the larger of their norms is compared with s_i. A component that is small because
-    its columns are is moved by that share of itself, and is not lost; one that is what cancellation left is.
+    E is the first order of what moving each entry of both factors by a uniform share of ±half does to dW. Were
+    component i and all after it 0, it would leave (1 − U_<U_<ᵀ) E V_≥ there, or U_≥ᵀ E (1 − V_<V_<ᵀ), with U_< the
+    components before i and V_≥ those from i on: the larger of their norms is compared with s_i. A component that is
+    small because its columns are is moved by that share of itself, and is not lost; one that cancellation left is.
     """
     svd, rng = lowrank.svd(), np.random.default_rng(0)
     B, A = (X.astype(np.float64) for X in (lowrank.B, lowrank.A))
@@ -291,4 +291,6 @@ def _outside(started: Sequence[ModuleSpectrum]) -> float | None:
 
 
 def _so(grown: float) -> str:
-    return f"B has grown to {percent(grown)} of A's size" if grown < 10 else f"B has grown to {grown:.0f} times A's size"
+    return (
+        f"B has grown to {percent(grown)} of A's size" if grown < 10 else f"B has grown to {grown:.0f} times A's size"
+    )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from os.path import commonprefix
 from typing import Any
 
 import numpy as np
 
 from grasp_theory.identification.report import ModuleSpectrum
 
-from ..adapters.patterns import kind
+from ..adapters.patterns import kind, shared_path
 from ..adapters.text import percent
 from .finding import Audit, Finding
 from .robust import OUTLIER, robust_spread
@@ -37,8 +36,8 @@ def where(audit: Audit) -> Iterator[Finding]:
         f"{percent(sides['write'])} in modules that write the stream, {percent(sides['read'])} in those that read it"
     )
     split += f", {percent(sides['neither'])} in others" if sides["neither"] > 0 else ""
-    towers = "".join(f", {name} {percent(share / total)}" for name, share in _towers(audit))
-    text = f"Energy: {split}; {parts}{towers and '; by part of the model' + towers.replace(',', ':', 1)}."
+    towers = ", ".join(f"{name} {percent(energy / total)}" for name, energy in _towers(audit))
+    text = f"Energy: {split}; {parts}{'; by part of the model: ' if towers else ''}{towers}."
     yield audit.finding("sides", text, sides["write"], audit.alive, "‖dW‖_F²")
     yield from _depth(audit)
 
@@ -49,12 +48,12 @@ def _towers(audit: Audit) -> list[tuple[str, float]]:
     They are told by the first component in which the paths of the lists of blocks differ; numbers there are stages of
     one network. None where that tells no two of them, or more than TOWERS.
     """
-    paths = {m.name: m.block.split(".")[:-1] for m in audit.modules if m.block is not None}
-    shared = len(commonprefix(list(paths.values())))
+    paths = {m.name: m.block.rpartition(".")[0] for m in audit.modules if m.block is not None}
+    shared = len(shared_path(paths.values()))
     energies: dict[str, float] = {}
     for m in audit.modules:
         if m.name in paths:
-            name = "".join(paths[m.name][shared : shared + 1])
+            name = "".join(paths[m.name].split(".")[shared : shared + 1])
             energies[name] = energies.get(name, 0.0) + m.norm**2
     told = 2 <= len(energies) <= TOWERS and not any(name == "" or name.isdigit() for name in energies)
     return sorted(energies.items(), key=lambda item: -item[1]) if told else []
@@ -91,7 +90,7 @@ def _depth_of(audit: Audit, blocks: Sequence[tuple[Any, list[ModuleSpectrum]]], 
     alive = np.flatnonzero(energies)
     if len(alive) < BLOCKS:
         return
-    entries = np.array([sum(m.shape[0] * m.shape[1] for m in blocks[n][1]) for n in alive])
+    entries = np.array([sum(m.shape[0] * m.shape[1] for m in blocks[n][1]) for n in alive.tolist()])
     per = "" if entries.min() == entries.max() else ", entry by entry"  # blocks of one size are compared whole
     logs = np.log(energies[alive] / entries)
     middle, spread = float(np.median(logs)), robust_spread(logs)

@@ -217,6 +217,61 @@ def test_findings_rounding_of_a_stored_type(rng):
     assert seen["alike"].value == 24 * 3
 
 
+@pytest.mark.parametrize("turned", [True, False])
+def test_findings_rounding_counts_what_the_stored_type_lost(rng, turned):
+    """Against the same update cut off before component i: where rounding alone gives it an i-th value, i is lost."""
+
+    def stored(X):
+        return (X.astype(np.float32).view(np.uint32) + 0x8000 & 0xFFFF0000).view(np.float32).astype(float)
+
+    made, lost = [], 0
+    for n in range(4):
+        A = stored(rng.uniform(-1, 1, (8, 128)) / np.sqrt(128))
+        B = rng.standard_normal((128, 8)) * 0.05 ** np.arange(8)
+        B = B @ np.linalg.qr(rng.standard_normal((8, 8)))[0] if turned else B
+        made.append(Update.of(f"layers.{n}.q_proj", LowRank(stored(B), A), layer=n, side="read"))
+        U, kept = np.linalg.svd(B @ A)[0][:, :8], made[-1].lowrank.singular_values()
+        for i in range(1, 8):
+            alone = np.linalg.svd(stored(U[:, :i] @ (U[:, :i].T @ B)) @ A, compute_uv=False)[i]
+            lost += bool(alone > 0.8 * kept[i])
+    seen = found(made, adapter(("BF16",), made)).get("rounding")
+    assert (seen.value if seen else 0) == lost == (20 if turned else 0)
+
+
+def test_findings_name_a_whole_encoder_block_or_expert_and_the_energy_of_parts(rng):
+    names = [
+        f"{part}.block.{n}.{m}"
+        for part in ("encoder", "decoder")
+        for n in range(6)
+        for m in ("q", "experts.0.wi", "experts.1.wi")
+    ]
+    made = [replace(Update.of(name, trained(rng, 32, 32), layer=0, side="read"), block=name[:15]) for name in names]
+
+    def dead(which):
+        return found(changed(made, lambda u: which in u.name, scaled(0.0)))
+
+    assert "no update: all 18 modules of encoder.block." in dead("encoder")["dead-modules"].text
+    assert "by part of the model: decoder 100%, encoder 0%." in dead("encoder")["sides"].text
+    assert "no update: all 3 modules of decoder.block.4." in dead("decoder.block.4")["dead-modules"].text
+    assert "no update: all 12 modules of experts.1." in dead("experts.1")["dead-modules"].text
+    assert "by part" not in found([u for u in made if u.name.startswith("encoder")])["sides"].text
+
+
+def test_findings_outlier_block_of_a_network_whose_stages_have_unequal_widths(rng):
+    """Its share of the energy is its width's doing; entry by entry it stands apart, and no other does."""
+    made = []
+    for stage, width in enumerate((16, 32, 64, 128)):
+        for n in range(3):
+            block = f"layers.{stage}.blocks.{n}"
+            made.append(
+                replace(Update.of(f"{block}.query", trained(rng, width, width), layer=stage, side="read"), block=block)
+            )
+    assert "outlier-block" not in found(made)
+    seen = found(changed(made, lambda u: u.block == "layers.1.blocks.2", scaled(10.0)))["outlier-block"]
+    assert seen.text.startswith("Block layers.1.blocks.2 stands apart:")
+    assert seen.text.endswith("times the median block, entry by entry.")
+
+
 def test_findings_of_modules_with_one_output_or_one_entry_are_about_what_they_can_tell(rng):
     """One singular value is neither flat nor idle nor used up, and the entries of a small B have no kurtosis."""
     for m, rank, few in ((1, 8, True), (WIDTH, 1, False), (1, 1, True)):
