@@ -275,6 +275,7 @@ STATEMENT = Statement(
         "regular edge": Border(lambda i: 0.85 / i.share - 1, sharp=False),
     },
     draw=draw,
+    always=frozenset({"width"}),
     claims={
         "S₁ of N A": mean_claim(0),
         "S₁ of N": mean_claim(1),
