@@ -34,8 +34,8 @@ def derive(statement: Statement[Any], instances: list[Any]) -> tuple[tuple[int, 
 
     The module's ``residuals()`` are left minus right side of each identity as they stand, not simplified: one that is 0
     before anything is done derives nothing. Its ``twin(instance)`` puts the numbers of an instance into the derived
-    expressions: claim -> value, which must be the bound of that claim, and evaluates no claim itself. An expression that
-    ``twin`` evaluates has to stand in an identity: with one that is 1% larger, some residual must not be 0.
+    expressions: claim -> value, which must be the bound of that claim, and evaluates no claim itself. Some expression
+    behind each value has to stand in an identity: with one that is 1% larger, some residual must not be 0.
     """
     algebra = symbolic(statement.key)
     if algebra is None:
@@ -93,7 +93,7 @@ def _underived(algebra: ModuleType, instances: list[Any]) -> list[str]:
 def _changed(algebra: ModuleType) -> Iterator[dict[str, Any]]:
     """The module's names, with one expression, or what one function says, 1% larger each time.
 
-    Its functions are made anew to read the changed name; the module itself is left alone. Those that ``twin`` names come
+    Its functions are made anew to read the changed name; the module itself is left alone. What ``twin`` names comes
     first.
     """
     import sympy as sp
