@@ -56,7 +56,10 @@ def derive(statement: Statement[Any], instances: list[Any]) -> tuple[tuple[int, 
 def _vanishes(expression: Any) -> bool:
     import sympy as sp
 
-    return any(simpler(expression) == 0 for simpler in (sp.expand, sp.cancel, sp.simplify))
+    def functions(e: Any) -> Any:
+        return sp.cancel(sp.expand_func(e))
+
+    return any(simpler(expression) == 0 for simpler in (sp.expand, sp.cancel, functions, sp.simplify))
 
 
 def _disagreements(statement: Statement[Any], twin: Callable[[Any], Mapping[str, float]], instances: list[Any]):

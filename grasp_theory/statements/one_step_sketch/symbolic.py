@@ -41,7 +41,8 @@ def residuals() -> dict[str, sp.Expr]:
         # f = E|z|/√E z²: df = d|z| − (c/2) dz², Var z² = 2, Cov(|z|, z²) = E|z|³ − E|z|
         "error of Adam's, (1 − 3/π)/m": (1 - first**2 - first * (third - first) + first**2 / 2) / m
         - (1 - 3 / sp.pi) / m,
-        "mean |cos| on the sphere": SPHERE - sp.sqrt(m / sp.pi) * sp.gamma(m / 2) / sp.gamma((m + 1) / 2),
+        "mean |cos| on the sphere, of m and of m + 1": SPHERE * SPHERE.subs(m, m + 1)
+        - 2 / sp.pi * sp.sqrt((m + 1) / m),
         "E‖a‖ of m and of m + 1": LENGTH * LENGTH.subs(m, m + 1) - m,
     }
 
