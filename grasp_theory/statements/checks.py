@@ -1,8 +1,9 @@
 """The checks of a statement: each finds out whether the statement, or the check itself, can be trusted.
 
 *holds* on drawn instances, close to every border too; *slack* no larger than it has to be; tight claims *attained* and
-not exceeded; each assumption *needed* and named in the text; every *false variant* refuted; the algebra *derived*; a
-*second route* to the same number; the *rate* of a limit; the scalar core *decided*; the proof *machine-checked*.
+not exceeded; each assumption *needed* and named in the text; the sides of an equality *apart* without them; every
+*false variant* refuted; the algebra *derived*; a *second route* to the same number; the *rate* of a limit; the scalar
+core *decided*; the proof *machine-checked*.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .registry import find
 from .routes import differences
 from .search import largest_ratio, value_at
 from .statement import ROUNDING, Border, Claim, Search, Sides, Statement
-from .variety import shapes, unvaried
+from .variety import shapes, unrefuted, unvaried
 
 ATTAINED = 0.999  # a tight claim must reach this
 EXCEEDED = 1 + 1e-9  # and never this
@@ -70,7 +71,8 @@ def check_all(
     check_borders(statement, drawn, outcome)
     check_slack(statement, sides, outcome)
     check_attained(statement, rng, outcome, deep=deep)
-    check_needed(statement, drawn, rng, outcome)
+    beyond = check_needed(statement, drawn, rng, outcome)
+    check_apart(statement, beyond, sides, outcome)
     check_variants(statement, instances, rng, outcome)
     check_derived(statement, instances, outcome)
     check_route(statement, instances, outcome)
@@ -253,7 +255,7 @@ def _of(claim: Claim[Any], s: Sides) -> float:
     return top / bottom if bottom else (1.0 if top == 0 else float("inf"))
 
 
-def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Generator, outcome: Outcome) -> None:
+def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Generator, outcome: Outcome) -> list[Any]:
     """*needed*: the text names every assumption, and instances that break one alone refute a claim with numbers.
 
     So must some of the draws that an assumption without a border refuses, where it refuses several: else it asks too
@@ -265,9 +267,9 @@ def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Gen
         words = [f"does not assume {'; '.join(sorted(missing))}"] * bool(missing)
         words += [f"assumes {'; '.join(sorted(extra))}, which nothing checks"] * bool(extra)
         outcome.failures.append(f"needed: the text {' and '.join(words)}")
-    if not statement.assumptions:
-        return
     shown, beyond = 0, []
+    if not statement.assumptions:
+        return beyond
     for name in statement.assumptions:
         if name not in statement.violators:
             outcome.failures.append(f"needed: no violator of {name!r}")
@@ -291,6 +293,13 @@ def check_needed(statement: Statement[Any], drawn: list[Any], rng: np.random.Gen
     still = statement.fixed & set(unvaried([*drawn, *beyond]))
     outcome.failures += [f"needed: {name} is fixed, and no violator changes it" for name in sorted(still)]
     outcome.needed = shown, len(statement.assumptions)
+    return [*beyond, *(i for i in drawn if statement.broken(i))]
+
+
+def check_apart(statement: Statement[Any], beyond: list[Any], found: list[dict[str, Sides]], outcome: Outcome) -> None:
+    """*apart*: outside the assumptions some instance refutes each exact equality that is not ``always`` true."""
+    exact = {name for name in statement.claims if all(sides[name].scale is not None for sides in found)}
+    outcome.failures += [f"apart: {name} is refuted nowhere" for name in unrefuted(statement, exact, beyond)]
 
 
 def assumed(text: str) -> set[str]:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 
 import numpy as np
 
+from ..errors import GraspError
 from .registry import decided, symbolic
 from .routes import called
 from .statement import Claim, I, Statement
+from .variety import distance
 
 if TYPE_CHECKING:
     import z3
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 AGREE = 1e-6  # a twin's numbers against the claim's, relative to the scale of its sides
 STEPS = 10_000_000  # of z3 for one question, eight times what the longest takes; its own count, whatever the load
 TIMEOUT = 600  # seconds, only so that a question that z3 does not count is given up too
+NUDGE, LITTLE = 1e-8, 1e-2  # of a model's value, and what it may move of the instance: a root of it at most
 CLAIMS = Path(__file__).parent / "statement.py"
 
 
@@ -31,8 +34,8 @@ def derive(statement: Statement[Any], instances: list[Any]) -> tuple[tuple[int, 
 
     The module's ``residuals()`` are left minus right side of each identity as they stand, not simplified: one that is 0
     before anything is done derives nothing. Its ``twin(instance)`` puts the numbers of an instance into the derived
-    expressions: claim -> value, which must be the bound of that claim, and evaluates no claim itself. An expression that
-    ``twin`` evaluates has to stand in an identity: with one that is 1% larger, some residual must not be 0.
+    expressions: claim -> value, which must be the bound of that claim, and evaluates no claim itself. Some expression
+    behind each value has to stand in an identity: with one that is 1% larger, some residual must not be 0.
     """
     algebra = symbolic(statement.key)
     if algebra is None:
@@ -53,7 +56,10 @@ def derive(statement: Statement[Any], instances: list[Any]) -> tuple[tuple[int, 
 def _vanishes(expression: Any) -> bool:
     import sympy as sp
 
-    return any(simpler(expression) == 0 for simpler in (sp.expand, sp.cancel, sp.simplify))
+    def functions(e: Any) -> Any:
+        return sp.cancel(sp.expand_func(e))
+
+    return any(simpler(expression) == 0 for simpler in (sp.expand, sp.cancel, functions, sp.simplify))
 
 
 def _disagreements(statement: Statement[Any], twin: Callable[[Any], Mapping[str, float]], instances: list[Any]):
@@ -90,7 +96,7 @@ def _underived(algebra: ModuleType, instances: list[Any]) -> list[str]:
 def _changed(algebra: ModuleType) -> Iterator[dict[str, Any]]:
     """The module's names, with one expression, or what one function says, 1% larger each time.
 
-    Its functions are made anew to read the changed name; the module itself is left alone. Those that ``twin`` names come
+    Its functions are made anew to read the changed name; the module itself is left alone. What ``twin`` names comes
     first.
     """
     import sympy as sp
@@ -175,8 +181,8 @@ def decide(statement: Statement[Any]) -> Decided | None:
 
     A core is decided if the negated claim is unsatisfiable, but not without the premises, and, where it is an
     inequality, not as a strict one: a weaker conclusion than the proof's is never an equality. Each false variant
-    must be satisfiable, and the model, made an instance, must satisfy the assumptions and the claim and violate the
-    variant in floating point. A question that is not answered within ``STEPS`` is not decided.
+    must be satisfiable, and the model, made an instance that depends on it, must satisfy the assumptions and the claim
+    and violate the variant in floating point. A question that is not answered within ``STEPS`` is not decided.
     """
     module = decided(statement.key) if find_spec("z3") else None
     if module is None:
@@ -222,7 +228,21 @@ def _questions(statement: Statement[Any], core: Core[Any]) -> tuple[list[str], i
             wrong.append(f"the model that refutes {name!r} violates {core.of} too")
         elif _holds(statement.variants[name], instance):
             wrong.append(f"the model of {name!r} does not violate it in numbers")
+        elif not _follows(core, values, instance):
+            wrong.append(f"the instance of {name!r} does not depend on the model")
     return wrong, steps
+
+
+def _follows(core: Core[Any], values: Mapping[str, float], instance: Any) -> bool:
+    """Whether some value of the model, moved by 1e-8, moves the instance, and by little."""
+    for name, value in values.items():
+        try:
+            moved = distance(instance, core.instance({**values, name: value + NUDGE}))
+        except GraspError:  # not a unit vector any more, or the like
+            continue
+        if 0 < moved < LITTLE:
+            return True
+    return False
 
 
 def _weaker(core: Core[Any], relation: str) -> list[str]:

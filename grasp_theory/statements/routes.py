@@ -29,8 +29,8 @@ R = TypeVar("R")
 def called(compute: Callable[[], R]) -> tuple[R, set[CodeType]]:
     """What it returns, and the code of every function of this library that ran meanwhile.
 
-    Another profiler or debugger may be at work: from Python 3.12 on the interpreter tells several tools at once. Before,
-    there is one profiler at a time, so that another one, cProfile or a function, sees nothing of ``compute``.
+    Another profiler or debugger may be at work: from Python 3.12 on the interpreter tells several tools at once.
+    3.11 knows one profiler at a time, so that another one, cProfile or a function, sees nothing of ``compute``.
     """
     result, codes = (_monitored if sys.version_info >= (3, 12) else _profiled)(compute)
     library = str(HERE.parent)

@@ -174,6 +174,8 @@ class Statement(Generic[I]):
         extremal: instances on which the tight claims are attained.
         violators: assumption -> instance that breaks exactly that one, and on which a claim fails with finite sides.
         regimes: borders within the law (beta = beta_c), name -> relative distance; the draws come close on both sides.
+        always: exact equalities that are true of every instance, or nearly, whatever is assumed; any other has to be
+            refuted by a violator or by a draw outside the assumptions, so that its two sides are two things.
         fixed: fields that are the same on every draw because an assumption says so; all others have to vary.
         route: one side of a claim by a computation that shares nothing with the first but the instance.
         variants: name -> false variant of a claim; the same checks must refute each. ``find`` adds them from the
@@ -192,6 +194,7 @@ class Statement(Generic[I]):
     extremal: Callable[[np.random.Generator], I] | None = None
     violators: Mapping[str, Callable[[np.random.Generator], I]] = field(default_factory=dict)
     regimes: Mapping[str, Callable[[I], float]] = field(default_factory=dict)
+    always: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
     search: Search[I] | None = None
     route: Route[I] | None = None

@@ -54,6 +54,7 @@ def test_thresholds_of_the_checks_are_these():
     assert (checks.ROUNDING, derivations.AGREE, derivations.STEPS) == (1e-9, 1e-6, 10_000_000)
     assert (rates.WIDEST, rates.SPAN, rates.LINE, rates.STRAIGHT) == (0.2, 4, 0.25, 1e-9)
     assert (routes.ACCURATE, routes.FEW) == (0.01, 3)
+    assert (derivations.NUDGE, derivations.LITTLE) == (1e-8, 1e-2)
 
 
 def test_checks_report_a_false_claim_at_most_five_times():

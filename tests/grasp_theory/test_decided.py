@@ -148,6 +148,23 @@ def test_a_model_that_does_not_violate_the_variant_in_numbers_is_red(monkeypatch
     assert any("does not violate it in numbers" in words for words in found.failures)
 
 
+@pytest.mark.parametrize("moves", [0.0, 1.0])
+def test_an_instance_that_ignores_its_model_is_red(monkeypatch, moves):
+    """One that violates the variants whatever the model is, always the same or another for each model."""
+    core = _cores("prior-angle")[0]
+    (_, values, _) = derivations._ask(core.premises, next(iter(core.false.values())))
+    good = core.instance(values)
+
+    def instance(model):
+        seed = int(1e9 * abs(sum(model.values()))) % 2**32
+        return replace(good, beta=good.beta * (1 + moves * np.random.default_rng(seed).random()))
+
+    assert derivations._follows(core, values, good)
+    assert not derivations._follows(replace(core, instance=instance), values, instance(values))
+    found = _asked(monkeypatch, "prior-angle", instance=lambda _: good, false=dict([next(iter(core.false.items()))]))
+    assert any(words.endswith("does not depend on the model") for words in found.failures)
+
+
 def test_a_model_outside_the_assumptions_is_red(monkeypatch):
     found = _asked(monkeypatch, "prior-angle", instance=lambda values: beyond_half(np.random.default_rng(0)))
     assert any("breaks tau < beta/2" in words for words in found.failures)

@@ -18,7 +18,7 @@ from grasp_theory.statements.derivations import _disagreements, derive
 from grasp_theory.statements.rates import fit_rate
 from grasp_theory.statements.registry import decided, symbolic
 from grasp_theory.statements.routes import differences
-from grasp_theory.statements.statement import Border, Sides, Statement
+from grasp_theory.statements.statement import Border, Claim, Sides, Statement
 
 # as users run them: that the theory keeps its annotations is seen by all other tests, and costs a quarter more here
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_contracts")]
@@ -43,6 +43,11 @@ class Drawn:
     @cached_property
     def sides(self) -> list[dict[str, Sides]]:
         return c.evaluated(self.statement, self.inside)
+
+    @cached_property
+    def beyond(self) -> list[Any]:
+        rng = np.random.default_rng(0)
+        return [make(rng) for make in self.statement.violators.values()]
 
     def failures(self, check: Callable[..., None], statement: Statement[Any], *args: Any, **options: Any) -> list[str]:
         outcome = c.Outcome(statement.key, statement.kind, statement.basis)
@@ -211,6 +216,35 @@ def test_sabotage_claim_compared_with_itself(drawn):
         if all(s.bound for s in sides) and not statement.claims[name].bitwise:
             lazy = [{**found, name: replace(found[name], measured=found[name].bound)} for found in drawn.sides]
             assert f"holds: {name} compares a number with itself" in drawn.failures(c.check_holds, statement, lazy)
+
+
+def test_sabotage_claim_compared_with_itself_and_noise(drawn):
+    """A thousandth of rounding's slack, other on every instance, so that no two sides are the same number."""
+    statement, rng = drawn.statement, np.random.default_rng(0)
+    exact = [name for name in _exact(drawn) if statement.claims[name].relation == "="]
+    for name in [name for name in exact if name not in statement.always]:
+
+        def sides(i: Any, claim: Claim[Any] = statement.claims[name]) -> Sides:
+            s = claim.sides(i)
+            return replace(s, measured=s.bound + 1e-3 * s.slack * rng.standard_normal())
+
+        lazy = replace(statement, claims={name: replace(statement.claims[name], sides=sides)})
+        found = drawn.failures(c.check_apart, lazy, drawn.beyond, [{name: each[name]} for each in drawn.sides[:1]])
+        assert found == [f"apart: {name} is refuted nowhere"]
+
+
+def test_sabotage_residuals_of_another_identity(drawn, monkeypatch):
+    algebra = symbolic(drawn.statement.key)
+    if algebra is None:
+        pytest.skip("no algebra")
+    import sympy
+
+    x = sympy.Symbol("x", positive=True)
+    another = {label: sympy.sin(x) ** 2 + sympy.cos(x) ** 2 - 1 for label in algebra.residuals()}
+    monkeypatch.setattr(algebra, "residuals", lambda: another)
+    zeros, found = derive(drawn.statement, drawn.inside[: c.TWINS])
+    assert zeros == (len(another), len(another))
+    assert [words for words in found if words.endswith("stands in no identity")] == found != []
 
 
 def test_sabotage_attained_and_not_said(drawn):

@@ -80,6 +80,11 @@ def itself() -> Claim[Pair]:
     return Claim("=", lambda i: Sides.exact(float(i.y @ i.y), float(i.y @ i.y)))
 
 
+def itself_and_noise() -> Claim[Pair]:
+    """Rounding, another for each y."""
+    return Claim("=", lambda i: Sides.exact(y2 := float(i.y @ i.y), y2 * (1 + 1e-12 * np.sin(1e6 * i.y[0]))))
+
+
 def at_most(bound: float, *, tight: bool = False) -> Claim[Pair]:
     return Claim("<=", lambda i: Sides.exact(float(i.x @ i.y), bound), tight)
 
@@ -273,6 +278,10 @@ FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
         lambda: sound(claims={**sound().claims, "length": itself()}),
         "holds: length compares a number with itself",
     ),
+    "a number compared with itself and noise": (
+        lambda: sound(claims={**sound().claims, "length": itself_and_noise()}),
+        "apart: length is refuted nowhere",
+    ),
     "few draws": (lambda: sound(draws=4), "draw: "),
     "one seed used again": (
         lambda: sound(draw=lambda rng: draw(np.random.default_rng(int(rng.integers(30))))),
@@ -328,4 +337,4 @@ NO_BOUND: dict[str, Any] = {
 # flaws that leave nothing for the later checks, or that a second check sees too
 SEVERAL = ("draws outside", "false claim", "the same draw", "draws far from the border", "border too wide")
 SEVERAL += ("extremal outside", "search that returns 1", "exceeded by search", "assumption removed", "few draws")
-SEVERAL += ("an inequality that is an equality",)
+SEVERAL += ("an inequality that is an equality", "a number compared with itself")

@@ -122,6 +122,7 @@ STATEMENT = Statement(
     basis="proved here",
     assumptions={"Sigma ≻ 0": lambda i: definite(i.problem.Sigma, len(i.problem.v))},
     draw=draw,
+    always=frozenset({"against GRASP, Sigma v ∥ v"}),
     claims={
         "error": same(
             lambda i: naive_ablated(i.problem) - i.problem.T,

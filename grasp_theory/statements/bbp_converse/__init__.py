@@ -188,6 +188,7 @@ STATEMENT = Statement(
         "(u, v) independent of T": lambda i: i.prior != "planted",
     },
     draw=draw,
+    always=frozenset({"fixed point is the SVD's, left", "fixed point is the SVD's, right"}),
     claims={
         "fixed point is the SVD's, left": Claim(
             "=", lambda i: Sides.exact(fixed_point(i)[0], spike(i.beta, i.m, i.d, s=i.s).left)

@@ -201,6 +201,7 @@ STATEMENT = Statement(
         "updates linear in the gradients": lambda i: i.optimizer in ("sgd", "momentum"),
     },
     draw=draw,
+    always=frozenset({"independent of A0 v"}),
     claims={
         "off v": off_v(W0v),
         "on v": same(on_v, kept),

@@ -204,6 +204,7 @@ STATEMENT = Statement(
         "σ_{r+1} > σ_{r+2}": lambda i: bool(np.diff(spectrum(i))[i.r] < -1e-6 * spectrum(i)[0]),
     },
     draw=draw,
+    always=frozenset({"with projection", "logistic", "squared loss", "any part of rank one", "its own component"}),
     claims={
         "shifted targets, step by step": Claim("=", lambda i: steps(i.run(i.Y, i.C @ i.X), i.run(i.Y - i.C @ i.X))),
         "outputs after training": Claim("=", last_outputs),

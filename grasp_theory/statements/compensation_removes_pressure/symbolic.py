@@ -13,8 +13,8 @@ import sympy as sp
 
 from .compensated import Compensated
 
-A, B, T_, KAPPA = sp.symbols("a b t kappa", positive=True)
-IMPLICIT = sp.exp(A + B) + B - sp.exp(A) - T_  # 0 at b(t)
+A, B, KAPPA = sp.symbols("a b kappa", positive=True)
+TIME = sp.exp(A + B) + B - sp.exp(A)  # t at which b is learnt
 CORRECTION = 1 + B * sp.exp(-A - B)  # (1 + t e^-a)/e^b
 BOUND = (KAPPA + 1) ** 2 / (4 * KAPPA)  # of ‖Q‖₂²
 
@@ -22,8 +22,7 @@ BOUND = (KAPPA + 1) ** 2 / (4 * KAPPA)  # of ‖Q‖₂²
 def residuals() -> dict[str, sp.Expr]:
     """Left side minus right side of each identity."""
     c, s = sp.symbols("c s", real=True)
-    slope = -sp.diff(IMPLICIT, T_) / sp.diff(IMPLICIT, B)
-    time = sp.solve(IMPLICIT, T_)[0]
+    slope = 1 / sp.diff(TIME, B)
     circle = c**2 + s**2  # not normalised: everything is homogeneous of degree 0
     P, v = sp.Matrix([[s**2, -c * s], [-c * s, c**2]]) / circle, sp.Matrix([c, s])
     n = sp.Matrix([-s, c])
@@ -39,7 +38,7 @@ def residuals() -> dict[str, sp.Expr]:
     rest = T - T * right * left.T * T / (left.T * T * right)[0]  # any N
     out = {
         "logistic flow": slope - sp.exp(-A - B) / (1 + sp.exp(-A - B)),
-        "distance to leading order": 1 + time * sp.exp(-A) - sp.exp(B) * CORRECTION,
+        "distance to leading order": 1 + TIME * sp.exp(-A) - sp.exp(B) * CORRECTION,
         "largest at b = 1": sp.diff(CORRECTION, B) - (1 - B) * sp.exp(-A - B),
         "amplification": BOUND - squared - gap,
     }
@@ -49,7 +48,7 @@ def residuals() -> dict[str, sp.Expr]:
 
 def twin(i: Compensated) -> dict[str, float]:
     """The margin learnt, where the correction is largest, and the amplification, of the instance's a, t and κ."""
-    b = sp.nsolve(IMPLICIT.subs({A: i.a, T_: i.t}), B, np.log1p(i.t * np.exp(-i.a)))
+    b = sp.nsolve(TIME.subs(A, i.a) - i.t, B, np.log1p(i.t * np.exp(-i.a)))
     largest = sp.log(CORRECTION.subs({A: i.a, B: 1}))
     kappa = float(np.linalg.cond(i.Sigma))
     off = float(np.linalg.norm(i.C - i.beta * np.outer(i.u, i.v)))

@@ -200,6 +200,7 @@ STATEMENT = Statement(
         "T flat (equal singular values)": lambda i: not i.spread,
     },
     draw=draw,
+    always=frozenset({"k = m = d"}),
     claims={
         "left": claim(0, large=False),
         "right": claim(1, large=False),

@@ -170,6 +170,7 @@ STATEMENT = Statement(
         "the answer depends on the two updates alone": lambda i: i.estimator != "oracle",
     },
     draw=made.draw,
+    always=frozenset({"what pushes it"}),
     claims=CLAIMS,
     extremal=made.extremal,
     violators={

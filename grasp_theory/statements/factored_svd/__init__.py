@@ -175,6 +175,7 @@ STATEMENT = Statement(
         "G is invertible": lambda i: i.cond < 1e12,
     },
     draw=draw,
+    always=frozenset({"sum of squares"}),
     claims={
         "values": compare(lambda i: i.factored.S),
         "vectors": Claim(

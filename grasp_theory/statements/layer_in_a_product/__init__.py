@@ -196,6 +196,7 @@ STATEMENT = Statement(
         "Sigma ≻ 0": lambda i: bool(np.linalg.cond(i.Sigma) < 1e6),
     },
     draw=draw,
+    always=frozenset({"the early direction is the one to project"}),
     claims={
         "early": claim("<=", lambda i: i.sine(False), lambda i: i.certificate(False), tight=True),
         "late": claim("<=", lambda i: i.sine(True), lambda i: i.certificate(True), tight=True),

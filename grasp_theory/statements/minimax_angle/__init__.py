@@ -219,6 +219,7 @@ STATEMENT = Statement(
         "the answer is deterministic": lambda i: all(len(answers) == 1 for answers in i.answers),
     },
     draw=draw,
+    always=frozenset({"the worlds show one M", "each costs tau"}),
     claims={
         "upper": claim("<=", lambda i: i.error(i.planted), lambda i: value(i.rho), tight=True),
         "the worlds show one M": claim("=", _differ, lambda i: 0.0),

@@ -166,6 +166,7 @@ STATEMENT = Statement(
         "A0 in general position": _general,
     },
     draw=draw,
+    always=frozenset({"any root", "minimum", "unique iff"}),
     claims={
         "full rank": full(lambda i: i.problem.M),
         "any root": at_rank(lambda i: by_root(i, i.S)),

@@ -202,6 +202,7 @@ STATEMENT = Statement(
         "P Sigma P ≻ 0 off span V": lambda i: _definite(i.Q.T @ i.Sigma @ i.Q),
     },
     draw=draw,
+    always=frozenset({"the leading block", "write side, one direction left out"}),
     claims={
         "movement": claim(
             "=", lambda i: i.drift(i.dW), lambda i: np.trace(i.dW @ i.Sigma0 @ i.dW.T), scale=lambda i: moved(i, i.dW)

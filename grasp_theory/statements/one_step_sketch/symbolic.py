@@ -29,6 +29,9 @@ def residuals() -> dict[str, sp.Expr]:
         "mean square": MEAN_SQUARE - r / (r + d - 1),
         # density (r/2) x^{r/2 − 1}
         "mean square, three inputs": sp.diff(MEAN_SQUARE.subs(d, 3) * x ** (r / 2 + 1), x) - r / 2 * x ** (r / 2),
+        # E √x: r/(r + 1) at that density, and what two inputs more leave of it
+        "mean |cos|, three inputs": MEAN.subs(d, 3) - r / (r + 1),
+        "mean |cos|, two inputs more": MEAN.subs(d, d + 2) * (r + d) - MEAN * (r + d - 1),
         "variance": VARIANCE - MEAN_SQUARE * (1 - MEAN_SQUARE) / ((r + d + 1) / 2),
         "limit": MEAN_SQUARE.subs(at) - q / (1 + q) - q / ((1 + q) * ((1 + q) * d - 1)),
         "error of cos²": sp.Limit(d * VARIANCE.subs(at), d, sp.oo).doit() - 2 * q / (1 + q) ** 3,
@@ -38,6 +41,8 @@ def residuals() -> dict[str, sp.Expr]:
         # f = E|z|/√E z²: df = d|z| − (c/2) dz², Var z² = 2, Cov(|z|, z²) = E|z|³ − E|z|
         "error of Adam's, (1 − 3/π)/m": (1 - first**2 - first * (third - first) + first**2 / 2) / m
         - (1 - 3 / sp.pi) / m,
+        "mean |cos| on the sphere, of m and of m + 1": SPHERE * SPHERE.subs(m, m + 1)
+        - 2 / sp.pi * sp.sqrt((m + 1) / m),
         "E‖a‖ of m and of m + 1": LENGTH * LENGTH.subs(m, m + 1) - m,
     }
 

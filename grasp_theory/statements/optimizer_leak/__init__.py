@@ -182,6 +182,7 @@ STATEMENT = Statement(
     },
     draw=draw,
     fixed=frozenset({"B0"}),
+    always=frozenset({"read, plain: s B A0 v"}),
     claims={
         "write, plain: none": kept(lambda i: i.plain),
         "write, coordinate-wise: first step": first_step(signs),

@@ -249,6 +249,7 @@ STATEMENT = Statement(
         "finite fourth moment": lambda i: i.law != "student-3",
     },
     draw=draw,
+    always=frozenset({"border of the plain stack", "border of the weighted stack"}),
     claims={
         "plain stack": overlap(0, plain),
         "plain stack, large": Claim("=", lambda i: at_large(i, plain(i)), slack=SLACK),

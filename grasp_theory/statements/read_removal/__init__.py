@@ -161,6 +161,7 @@ STATEMENT = Statement(
         "H ≻ 0": lambda i: definite(i.problem.H, len(i.problem.u)),
     },
     draw=draw,
+    always=frozenset({"limit of descent", "rank r"}),
     claims={
         "limit of descent": solution(Instance.trained),
         "regression": solution(lambda i: i.problem.M @ onto(i.problem, i.problem.ell)),

@@ -228,6 +228,9 @@ STATEMENT = Statement(
         "no norm before the unembedding": lambda i: not i.normed,
     },
     draw=draw,
+    always=frozenset(
+        {"beta never seen", "seen at once if P H u ≠ 0", "seen by one step of descent", "closed net: uᵀF frozen"}
+    ),
     claims={
         "share, write": share_claim(lambda i: 1 - 1 / product(i.H, i.u)),
         "share, read": Claim("=", lambda i: Sides.exact(share(i.Sigma, i.v), 1 - 1 / product(i.Sigma, i.v))),

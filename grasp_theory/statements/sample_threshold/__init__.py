@@ -248,6 +248,7 @@ STATEMENT = Statement(
         "no task": lambda i: i.task == 0,
     },
     draw=draw,
+    always=frozenset({"raw border", "whitened n_c"}),
     claims={
         "raw left": claim(0, lambda i: i.raw[0]),
         "raw right": claim(1, lambda i: i.raw[1]),

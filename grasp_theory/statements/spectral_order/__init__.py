@@ -181,7 +181,8 @@ def _met(i: Instance) -> bool:
 
 def _violator(change):
     def violate(rng: np.random.Generator) -> Instance:
-        i = make(rng, 4, 5, np.array([1.5, 0.9, 0.5]), 4, 2, 0.8)
+        while not _met(i := make(rng, 4, 5, np.array([1.5, 0.9, 0.5]), 4, 2, 0.8)):
+            pass
         return replace(i, t=1.0, **change(i, rng))
 
     return violate

@@ -123,6 +123,7 @@ STATEMENT = Statement(
         "E z ≠ 0": lambda i: bool(abs(i.problem.v @ i.mean) > 1e-3),
     },
     draw=draw,
+    always=frozenset({"best at inference"}),
     claims={
         "best at inference": inference("=", lambda z, variance, sin2: variance + z * z * sin2),
         "any strength": inference(">=", lambda z, variance, sin2: variance + z * z * sin2),

@@ -170,6 +170,7 @@ STATEMENT = Statement(
     },
     draw=draw,
     fixed=frozenset({"mix", "off", "cores.direct"}),
+    always=frozenset({"complexity", "two worlds, their numbers", "every update", "Adam's first step"}),
     claims={
         "angles": c.claim("<=", c.angles, lambda i: i.angle, tight=True),
         "noise, probability": c.share(lambda i: i.redrawn[0] > i.allowed),

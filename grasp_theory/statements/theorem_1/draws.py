@@ -164,7 +164,7 @@ def aside(rng: np.random.Generator, X: ndarray, p: ndarray, u: ndarray, right: n
 
 
 def shared(rng: np.random.Generator, X: ndarray, both: ndarray, u: ndarray, w: ndarray, *, noisy: float) -> Instance:
-    """T Ŝ + G = ``both``, beta Ŝᵀv = w. noisy : G's share of it, below 0 if opposed; the largest noise that is allowed."""
+    """T Ŝ + G = ``both``, beta Ŝᵀv = w. noisy : G's share, below 0 if opposed; the largest noise that is allowed."""
     (m, q), n = both.shape, X.shape[1]
     P, l, Qh = np.linalg.svd(X / np.sqrt(n), full_matrices=False)
     v = P @ (w / l)

@@ -138,6 +138,7 @@ STATEMENT = Statement(
         "H ≻ 0 on u^⊥": lambda i: definite(i.problem.P_u @ i.problem.H @ i.problem.P_u, len(i.problem.u) - 1),
     },
     draw=draw,
+    always=frozenset({"limit of descent", "rank r"}),
     claims={
         "limit of descent": same(lambda i: grasp_write(i.problem), Instance.trained),
         "leak": same(
