@@ -198,9 +198,10 @@ def _blind(i: Instance, rng: np.random.Generator) -> dict:
 
 
 def tied(rng: np.random.Generator) -> Instance:
-    """Two modes of one strength and a single row: which direction of their plane is kept, A0 says."""
+    """Two modes of one strength and a single row half way between them: the mean of the two is kept, not the first."""
     i = make(rng, 4, 5, np.array([1.2, 1.2, 0.5]), 4, 1, 0.8)
-    return replace(i, t=1.0)
+    row = i.alpha * (i.V[:, 0] + i.V[:, 1]) / np.sqrt(2)
+    return replace(i, t=1.0, anywhere=row[None], probe=np.outer(i.U[:, 0], i.V[:, 1]))
 
 
 STATEMENT = Statement(
