@@ -8,7 +8,6 @@ core *decided*; the proof *machine-checked*.
 
 from __future__ import annotations
 
-import re
 import zlib
 from typing import Any
 
@@ -21,7 +20,7 @@ from .rates import fit_rate
 from .registry import find
 from .routes import differences
 from .search import largest_ratio, value_at
-from .statement import ROUNDING, Border, Claim, Search, Sides, Statement
+from .statement import ROUNDING, Border, Claim, Search, Sides, Statement, assumed
 from .variety import shapes, unrefuted, unvaried
 
 ATTAINED = 0.999  # a tight claim must reach this
@@ -300,14 +299,6 @@ def check_apart(statement: Statement[Any], beyond: list[Any], found: list[dict[s
     """*apart*: outside the assumptions some instance refutes each exact equality that is not ``always`` true."""
     exact = {name for name in statement.claims if all(sides[name].scale is not None for sides in found)}
     outcome.failures += [f"apart: {name} is refuted nowhere" for name in unrefuted(statement, exact, beyond)]
-
-
-def assumed(text: str) -> set[str]:
-    """The assumptions that a statement's text lists: after "Assumes:", separated by semicolons, up to a blank line."""
-    found = re.search(r"^ *Assumes: (.*?)(?:\n\s*\n|\Z)", text, flags=re.MULTILINE | re.DOTALL)
-    if found is None:
-        return set()
-    return {" ".join(name.split()) for name in found[1].removesuffix(".").split(";")}
 
 
 def check_variants(statement: Statement[Any], instances: list[Any], rng: np.random.Generator, outcome: Outcome) -> None:

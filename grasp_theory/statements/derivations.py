@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import z3
 
 AGREE = 1e-6  # a twin's numbers against the claim's, relative to the scale of its sides
+ZERO = 1e-10  # what rounding leaves of an identity at numbers of the size of 1
 STEPS = 10_000_000  # of z3 for one question, eight times what the longest takes; its own count, whatever the load
 TIMEOUT = 600  # seconds, only so that a question that z3 does not count is given up too
 NUDGE, LITTLE = 1e-8, 1e-2  # of a model's value, and what it may move of the instance: a root of it at most
@@ -81,7 +82,10 @@ def _underived(algebra: ModuleType, instances: list[Any]) -> list[str]:
     """Claims whose value, as ``twin`` finds it, changes with no expression that a residual notices a change of."""
     shown: dict[str, tuple[Any, float]] = {}  # the first instance where it is not 0, and its value there
     for instance in instances:
-        shown = {name: (instance, float(value)) for name, value in algebra.twin(instance).items() if value} | shown
+        values = algebra.twin(instance)
+        shown = {name: (instance, float(value)) for name, value in values.items() if value} | shown
+        if shown.keys() >= values.keys():
+            break
     rest = set(shown)
     for changed in _changed(algebra):
         found = {id(i): changed["twin"](i) for i in {id(i): i for i, _ in (shown[name] for name in rest)}.values()}
@@ -134,14 +138,12 @@ def _expressions(algebra: ModuleType) -> set[str]:
 
 
 def _is_zero(expression: Any) -> bool:
-    """Whether it is 0 at a point where nothing is by chance, as far as 30 digits tell."""
-    import mpmath
+    """Whether it is 0, to rounding, at a point where nothing is by chance."""
     import sympy as sp
 
     symbols = sorted(expression.free_symbols, key=str)
-    with mpmath.workdps(30):
-        value = sp.lambdify(symbols, expression, "mpmath")(*(mpmath.mpf(3 * k + 17) / 101 for k in range(len(symbols))))
-        return bool(abs(value) < 1e-15)
+    value = sp.lambdify(symbols, expression, "mpmath")(*((3 * k + 17) / 101 for k in range(len(symbols))))
+    return bool(abs(value) < ZERO)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
@@ -218,3 +219,11 @@ class Statement(Generic[I]):
             if not s.finite:
                 raise AssumptionError(f"{self.key}, claim {name}: a side is not finite on this instance ({s})")
         return sides
+
+
+def assumed(text: str) -> set[str]:
+    """The assumptions that a statement's text lists: after "Assumes:", separated by semicolons, up to a blank line."""
+    found = re.search(r"^ *Assumes: (.*?)(?:\n\s*\n|\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    if found is None:
+        return set()
+    return {" ".join(name.split()) for name in found[1].removesuffix(".").split(";")}

@@ -12,10 +12,10 @@ from strategies import rotation, with_singular_values
 
 from grasp_theory import AssumptionError, InputError
 from grasp_theory.statements import ORDER, prior_angle
-from grasp_theory.statements.checks import assumed, find
+from grasp_theory.statements.checks import find
 from grasp_theory.statements.factored_svd import Instance
 from grasp_theory.statements.routes import differences
-from grasp_theory.statements.statement import Claim, Sides
+from grasp_theory.statements.statement import Claim, Sides, assumed
 
 KEYS = list(ORDER)
 
