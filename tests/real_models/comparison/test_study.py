@@ -80,7 +80,7 @@ def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
     rows = made_comparison.study(naive=(0.8,), kl=(0.2,))
     never = [row | {"mean": row["mean"] / 2} if row["quantity"] == "task" else row for row in rows]
     missed = Study(never, first.components, [], summarise(never))
-    for found, pictures in ((missed, 1), (first, 2)):  # without a run that reaches the task there is no front
+    for found, pictures in ((missed, 1), (first, 3)):  # no trade-off and no cost without a run that reaches the task
         text = study_page(found, build(found.runs), ["A note <b>."])
         assert "A note &lt;b&gt;." in text
         assert "://" not in text
