@@ -10,7 +10,8 @@ from .bases import remove_part
 
 
 class KeepOff(torch.autograd.Function):
-    """h itself; backward g <- g − (g Q) Qᵀ, in float32 (float64 for float64), and in forward mode the same of dh."""
+    """h itself; backward g <- g − (g Q) Qᵀ, in float32 (float64 for float64). Forward mode is refused by torch: a ``jvp``
+    here would keep torch.compile from tracing it."""
 
     generate_vmap_rule = True  # torch.func: gradients of each row
 
@@ -21,17 +22,11 @@ class KeepOff(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[torch.Tensor, torch.Tensor], output: torch.Tensor) -> None:
         ctx.save_for_backward(inputs[1])
-        ctx.save_for_forward(inputs[1])
 
     @staticmethod
     def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor, None]:  # pyright: ignore
         (Q,) = ctx.saved_tensors
         return remove_part(g, Q), None
-
-    @staticmethod
-    def jvp(ctx: Any, dh: torch.Tensor, dQ: None) -> torch.Tensor:  # pyright: ignore
-        (Q,) = ctx.saved_tensors
-        return remove_part(dh, Q)
 
 
 def without_gradient(h: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:
