@@ -85,7 +85,7 @@ def test_study_page_holds_tables_pictures_and_notes_in_one_file(made):
         assert "A note &lt;b&gt;." in text
         assert "://" not in text
         assert text.count("data:image/svg+xml;base64,") == pictures
-        assert ("Trade-off" in text) is (pictures == 2)
+        assert ("Trade-off" in text, "What it costs" in text) == (pictures == 3, pictures == 3)
         parts = (
             "At matched task score",
             "What the naive runs give away",
