@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import rotation, seeds, with_singular_values
 from tolerance import backward, monte_carlo
@@ -50,6 +50,7 @@ def test_toeplitz_moment_has_geometric_correlations_and_keeps_its_spectrum_when_
     assert (np.abs(rotated - plain).max() > 0.1) == (rho != 0)
 
 
+@example(seed=11, rho=1e-10, d=11)  # the 0 along v comes out as 1e-15
 @given(seed=seeds, rho=st.floats(-0.99, 0.99), d=st.integers(2, 12))
 def test_correlated_moment_explains_rho_squared_of_the_read_direction(seed, rho, d):
     """R² of vᵀx on the rest, by regression in a basis of v^⊥: exactly rho², whatever v."""
