@@ -10,8 +10,10 @@ from .bases import remove_part
 
 
 class KeepOff(torch.autograd.Function):
-    """h itself; backward g <- g − (g Q) Qᵀ, in float32 (float64 for float64). Forward mode is refused by torch: a ``jvp``
-    here would keep torch.compile from tracing it."""
+    """h itself; backward g <- g − (g Q) Qᵀ, in float32 (float64 for float64).
+
+    torch refuses it in forward mode: with a ``jvp`` torch.compile could not trace it.
+    """
 
     generate_vmap_rule = True  # torch.func: gradients of each row
 
