@@ -84,13 +84,10 @@ def qr(X: Any, mode: Any = "reduced") -> Any:
     return _first("qr", X, lambda: np.linalg.qr(X, mode=mode))
 
 
-def pinv(X: Any, rcond: float | None = None, hermitian: bool = False) -> np.ndarray:
-    """The pseudoinverse: singular values up to rcond * s_1 count as zero."""
+def pinv(X: Any, rcond: float = 1e-12, hermitian: bool = False) -> np.ndarray:
+    """The pseudoinverse: singular values up to rcond * s_1 count as zero, by default what rounding may leave of one."""
     X = _finite("pinv", X)
-    settings = {} if rcond is None else {"rcond": rcond}
-    return _first(
-        "pinv", X, lambda: np.linalg.pinv(X, hermitian=hermitian, **settings), lambda: _pinv_by_svd(X, **settings)
-    )
+    return _first("pinv", X, lambda: np.linalg.pinv(X, rcond, hermitian=hermitian), lambda: _pinv_by_svd(X, rcond))
 
 
 def lstsq(X: Any, Y: Any, *, rcond: float) -> np.ndarray:
@@ -192,7 +189,7 @@ def _root_by_eigh(X: np.ndarray) -> np.ndarray:
     return np.sqrt(values.clip(0))[..., :, None] * np.swapaxes(vectors, -1, -2)
 
 
-def _pinv_by_svd(X: np.ndarray, rcond: float = 1e-15) -> np.ndarray:
+def _pinv_by_svd(X: np.ndarray, rcond: float) -> np.ndarray:
     U, S, Vh = svd(X, full_matrices=False)
     keep = S > rcond * S.max(-1, keepdims=True, initial=0.0)
     inverse = np.where(keep, 1 / np.where(keep, S, 1.0), 0.0)

@@ -91,7 +91,7 @@ class LinearProblem:
     @cached_property
     def ell(self) -> Float[ndarray, " d"]:
         """Regression of vᵀx on the rest: (vᵀ Sigma P_v)(P_v Sigma P_v)⁺; 0 iff v is an eigenvector of Sigma."""
-        return self.v @ self.Sigma @ self.P_v @ linalg.pinv(self.P_v @ self.Sigma @ self.P_v, 1e-12, hermitian=True)
+        return self.v @ self.Sigma @ self.P_v @ linalg.pinv(self.P_v @ self.Sigma @ self.P_v, hermitian=True)
 
 
 @dataclass(frozen=True, eq=False)

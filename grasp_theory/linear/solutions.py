@@ -247,12 +247,12 @@ def preventative(problem: LinearProblem, mean: Mean, a: float) -> Float[ndarray,
     """
     shifted = mean + a * problem.v
     moment = problem.Sigma + a * (np.outer(problem.v, shifted) + np.outer(mean, problem.v))
-    return problem.M - a * np.outer(_response(problem), linalg.pinv(moment, 1e-12, hermitian=True) @ shifted)
+    return problem.M - a * np.outer(_response(problem), linalg.pinv(moment, hermitian=True) @ shifted)
 
 
 def output_side(problem: LinearProblem, mean: Mean, a: float) -> Float[ndarray, "m d"]:
     """What training on (W0 + D) x + a u = (W0 + M) x leaves once the vector is dropped: M − a u meanᵀ Sigma⁻¹."""
-    return problem.M - a * np.outer(problem.u, linalg.pinv(problem.Sigma, 1e-12, hermitian=True) @ mean)
+    return problem.M - a * np.outer(problem.u, linalg.pinv(problem.Sigma, hermitian=True) @ mean)
 
 
 def output_strength(problem: LinearProblem, mean: Mean) -> float:
@@ -260,7 +260,7 @@ def output_strength(problem: LinearProblem, mean: Mean) -> float:
 
     It leaves beta² (E z² − (E z)²/(meanᵀ Sigma⁻¹ mean)) there: 0 iff Sigma⁻¹ mean ∥ v.
     """
-    return float(problem.beta * (problem.v @ mean) / (mean @ linalg.pinv(problem.Sigma, 1e-12, hermitian=True) @ mean))
+    return float(problem.beta * (problem.v @ mean) / (mean @ linalg.pinv(problem.Sigma, hermitian=True) @ mean))
 
 
 def _response(problem: LinearProblem) -> Float[ndarray, " m"]:
@@ -308,7 +308,7 @@ def reweighted(
     Sigmas = np.broadcast_to(problem.Sigma, (len(strengths), *problem.Sigma.shape)) if moments is None else moments
     tilted = np.tensordot(weights * strengths, Sigmas, axes=1)
     mixed = np.tensordot(weights, Sigmas, axes=1)
-    return problem.T + np.outer(problem.u, problem.v @ tilted @ linalg.pinv(mixed, 1e-12, hermitian=True))
+    return problem.T + np.outer(problem.u, problem.v @ tilted @ linalg.pinv(mixed, hermitian=True))
 
 
 def removing_weights(strengths: Float[ndarray, " g"]) -> Float[ndarray, " g"]:
