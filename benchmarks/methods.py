@@ -23,13 +23,14 @@ PROJECTIONS = ("plain", "grasp", "null-space", *TOGETHER)
 ROWS = (*PROJECTIONS, "caft", "steering", "compensated", "osf")
 TITLES = {"grasp": "GRASP", "caft": "CAFT", "steering": "preventative steering", "osf": "peft OSF"}
 Way = Literal["128 tokens", "512 tokens", "with gradient checkpointing", "with torch.compile"]
+BOUNDS: dict[Way, float] = {"128 tokens": 1.05, "512 tokens": 1.03}  # of GRASP's interval; other ways are reported
 WAYS: dict[Way, tuple[str, ...]] = {
     "128 tokens": ROWS,
     "512 tokens": PROJECTIONS,
     "with gradient checkpointing": PROJECTIONS,
     "with torch.compile": ("plain", "grasp"),  # each is compiled for a minute
 }
-BOUND, MEMORY = 1.03, 1.05
+MEMORY = 1.05
 
 
 def claims(rounds: int = 200) -> list[Claim]:
@@ -52,15 +53,15 @@ def _speed(name: str, seconds: dict[str, ndarray], way: Way) -> Claim:
         f"steps in turn, {parameters() / 1e6:.0f} M parameters"
     )
     title = f"{TITLES.get(name, name)} step / plain peft LoRA step, {way}"
-    claimed = name == "grasp" and way == "512 tokens"
-    return at_most(title, middle, BOUND, detail) if claimed else _reported(title, middle, detail)
+    bound = BOUNDS.get(way) if name == "grasp" else None
+    if bound is None:
+        return _reported(title, middle, detail)
+    return Claim(title, middle, f"interval < {bound:g}x", high < bound, detail)
 
 
 def _memory(name: str, megabytes: dict[str, float], way: Way) -> Claim:
-    ratio, title = (
-        megabytes[name] / megabytes["plain"],
-        f"{TITLES.get(name, name)} peak memory / plain peft LoRA, {way}",
-    )
+    ratio = megabytes[name] / megabytes["plain"]
+    title = f"{TITLES.get(name, name)} peak memory / plain peft LoRA, {way}"
     detail = f"{megabytes[name]:.1f} MB against {megabytes['plain']:.1f} MB allocated in a step beyond the weights"
     return at_most(title, ratio, MEMORY, detail) if name == "grasp" else _reported(title, ratio, detail)
 
