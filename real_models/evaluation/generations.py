@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from grasp_theory import InputError
 from synthetic.fields import require_counts
-from synthetic.runner.results import write_atomically
+from synthetic.runner.results import json_lines, write_atomically
 
 from ..data import read_objects, render, text_field, with_begin
 from .bootstrap import Estimate, Sample, estimate
@@ -167,8 +166,7 @@ def write_generations(path: str | Path, found: Iterable[Generation]) -> Path:
 
     Raises InputError if the file cannot be written.
     """
-    lines = (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found)
-    return write_atomically(path, "".join(lines))
+    return write_atomically(path, json_lines(map(asdict, found)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy import ndarray
 from scipy.special import expit
 
 from grasp_theory import InputError
-from synthetic.runner.results import write_atomically
+from synthetic.runner.results import json_lines, write_atomically
 
 from ..data import FORMATS, IGNORED, ROLES, Example, Row, encode, read_objects, read_rows, text_field
 from .bootstrap import Sample
@@ -110,7 +109,7 @@ def write_pairs(path: str | Path, pairs: Iterable[Pair]) -> Path:
     rows = (
         {"prompt": p.prompt.given, "without": p.without, "with": p.having, "question": p.prompt.question} for p in pairs
     )
-    return write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return write_atomically(path, json_lines(rows))
 
 
 def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, *, max_length: int) -> list[tuple[Example, Example]]:

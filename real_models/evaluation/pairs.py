@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from grasp_theory import InputError
-from synthetic.runner.results import check_target, write_atomically
+from synthetic.runner.results import check_target, json_lines, write_atomically
 
 from ..data import Row, read_objects, text_field
 
@@ -122,7 +121,7 @@ def convert_questions(
     lines = [
         {"messages": [dict(m) for m in row.messages]} if row.messages else {"text": row.completion} for row in rows
     ]
-    write_atomically(out, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    write_atomically(out, json_lines(lines))
     return len(rows)
 
 

@@ -112,6 +112,11 @@ def json_text(value: Mapping[str, Any], *, indent: int | None = 2, encoding: str
     return text
 
 
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """One line of JSON for each row."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
 def write_json(path: str | Path, value: Mapping[str, Any]) -> Path:
     """:func:`json_text`, written whole or not at all; to standard output if ``path`` is "-".
 

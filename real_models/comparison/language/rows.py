@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grasp_theory import InputError
-from synthetic.runner.results import write_atomically
+from synthetic.runner.results import json_lines, write_atomically
 
 ARMS = ("train", "control", "neutral_data")
 TESTS = ("task", "drift", "conditional", "kept")
@@ -132,7 +132,7 @@ class ExperimentData:
         found |= {name: [{"text": text} for text in getattr(self, name)] for name in ("neutral", "heldout")}
         if self.prompts:
             found["prompts"] = [{"prompt": [{"role": "user", "content": prompt}]} for prompt in self.prompts]
-        return {f"{name}.jsonl": _lines(part) for name, part in found.items()}
+        return {f"{name}.jsonl": json_lines(part).encode() for name, part in found.items()}
 
     def digest(self) -> str:
         """sha256 over the names and contents of all files."""
@@ -151,7 +151,3 @@ class ExperimentData:
         record = dict(manifest) | {"files": about}
         write_atomically(folder / "data.json", json.dumps(record, indent=1) + "\n")
         return {name: each["rows"] for name, each in about.items()}
-
-
-def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
