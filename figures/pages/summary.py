@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 IDENTIFICATION = ("verdict-rates", "finding-rates", "planted-rates", "theorem-1", "phase-diagram", "worst-case")
 IDENTIFICATION += ("pooling", "samples", "training-time", "tail", "identification-run", "curation")
-LANGUAGE = ("language-model", "language-identification", "language-parts")
+LANGUAGE = tuple(name for name in FIGURES if name.startswith("language-"))
 REMOVAL = ("removal", "optimizer-leak", "rerouting", "who-wins", "compensation", "coupling")
 AGAIN = "language_again.json"
 SHOWN_AGAIN = {"steps": "d", "drift": "+.3f", "study": "+.3f"}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FIGURE = Entry(
     "SmolLM2-135M fine-tuned on answers in capital letters: the drift that each method leaves at equal task score, "
     "over the arithmetic it takes in training, a naive run that comes first included.",
-    place=12,
+    place=13,
 )
 
 MOST = 12  # methods whose names have room beside each other
