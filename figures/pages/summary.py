@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 IDENTIFICATION = ("verdict-rates", "finding-rates", "planted-rates", "theorem-1", "phase-diagram", "worst-case")
 IDENTIFICATION += ("pooling", "samples", "training-time", "tail", "identification-run", "curation")
+IDENTIFICATION += ("self-certificate", "control-contrast")
 LANGUAGE = tuple(name for name in FIGURES if name.startswith("language-"))
-REMOVAL = ("removal", "optimizer-leak", "rerouting", "who-wins", "compensation", "coupling")
+REMOVAL = ("removal", "optimizer-leak", "rerouting", "who-wins", "compensation", "coupling", "minimax-removal")
+REMOVAL += ("null-space-depth",)
 AGAIN = "language_again.json"
 SHOWN_AGAIN = {"steps": "d", "drift": "+.3f", "study": "+.3f"}
 HEADLINE = "Drift of the main methods where each first reaches the task score; lines: 95% intervals over seeds."

@@ -9,6 +9,7 @@ import pytest
 
 from figures.catalogue import FIGURES, builder, csv_name, draw
 from figures.drawing import METHODS, OTHER, look
+from figures.pages import summary
 from figures.plots.adapter_map import adapter_map
 from figures.plots.identification import alignment, kind, spectrum
 from figures.plots.language_identification import FOUND
@@ -177,3 +178,10 @@ def test_look_of_a_method_is_that_of_its_family_and_a_control_is_grey():
     assert look("grasp, random") == look("hold, random") == METHODS["random"]
     assert look("a method of somebody else") == OTHER
     assert len(set(METHODS.values())) >= len(METHODS) - 2  # write GRASP is grasp, post-hoc write is edit
+
+
+def test_every_figure_of_the_lab_has_its_section_in_the_report():
+    """What no section names comes last, among those of models made here, which no sweep of the lab measures."""
+    named = {*summary.IDENTIFICATION, *summary.REMOVAL, *summary.LANGUAGE}
+    assert named <= set(FIGURES)
+    assert [name for name, entry in FIGURES.items() if entry.experiments and name not in named] == []
