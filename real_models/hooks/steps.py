@@ -63,24 +63,49 @@ def check_trained(optimizer: torch.optim.Optimizer | None, parameters: Iterable[
     )
 
 
-def refuse_split_steps(optimizer: torch.optim.Optimizer) -> None:
-    """InputError for an optimizer that steps in two parts, with no optimizer inside (one form of SAM)."""
+def on_whole_steps(
+    optimizer: torch.optim.Optimizer | None,
+    parameters: Iterable[tuple[str, Any]],
+    treat: Callable[[Any], None],
+    model: torch.nn.Module,
+    undo: ExitStack,
+    *,
+    first: bool = False,
+) -> None:
+    """:func:`on_gradients` for what acts on all gradients together, once a step of an optimizer that trains them all.
+
+    Args:
+        parameters: (name of the module, parameter).
+
+    Raises InputError if the optimizer does not train these parameters, or its steps cannot be told: it steps in two
+    parts (one form of SAM) or inside the backward pass. Where that, or a step of an optimizer which was put in this
+    one's place, shows only while training, GraspError, before the parameters move.
+    """
+    named = list(parameters)
+    check_trained(optimizer, named, model)
+    if optimizer is None:
+        raise InputError("the method acts on the gradients of an optimizer's step: pass the optimizer too")
     if hasattr(optimizer, "second_step") and stepping(optimizer) == [optimizer]:
         raise InputError(
             f"{type(optimizer).__name__} steps by first_step and second_step, and has no optimizer inside whose step "
             "could be told: choose another optimizer, or write what the method adds into the loss"
         )
+    treated = [False]  # the gradients that are there
+
+    def counted(scale: Any) -> None:
+        treated[0] = True
+        treat(scale)
+
+    _refuse_steps_in_backward(named, treated, undo)
+    _refuse_other_steps(optimizer, named, treated, undo)
+    on_gradients(optimizer, counted, undo, first=first, once=True)
 
 
-def refuse_steps_in_backward(parameters: Iterable[tuple[str, Any]], undo: ExitStack) -> None:
+def _refuse_steps_in_backward(parameters: Iterable[tuple[str, Any]], treated: list[bool], undo: ExitStack) -> None:
     """Refuse an optimizer that takes its step while gradients arrive, and them away, before ``optimizer.step``.
 
     Where it shows on the parameters (torch's ``apply_optimizer_in_backward``) InputError, else (hooks of layerwise
-    GaLore, of LOMO) GraspError in the first backward pass. For what acts on all gradients together; a projection does
-    not need them.
-
-    Args:
-        parameters: (name of the module, parameter).
+    GaLore, of LOMO) GraspError in the first backward pass. Gradients that arrive are not treated yet.
     """
     why = (
         "the optimizer steps inside the backward pass, as each gradient arrives, so that nothing can be done to all of "
@@ -88,6 +113,7 @@ def refuse_steps_in_backward(parameters: Iterable[tuple[str, Any]], undo: ExitSt
     )
 
     def arrived(parameter: Any) -> None:
+        treated[0] = False
         if parameter.grad is None:
             raise GraspError(why)
 
@@ -95,6 +121,31 @@ def refuse_steps_in_backward(parameters: Iterable[tuple[str, Any]], undo: ExitSt
         if hasattr(parameter, "_in_backward_optimizers"):
             raise InputError(f"{name}: {why}")
         undo.callback(parameter.register_post_accumulate_grad_hook(arrived).remove)
+
+
+def _refuse_other_steps(
+    optimizer: torch.optim.Optimizer, parameters: Iterable[tuple[str, Any]], treated: list[bool], undo: ExitStack
+) -> None:
+    """GraspError before another optimizer moves these parameters by gradients that were not treated.
+
+    One that this optimizer makes for itself, and calls within its step, finds them treated.
+    """
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+    ours, names = {id(one) for one in _with_hooks(optimizer)}, {id(p): name for name, p in parameters}
+
+    def before(one: Any, *_: Any) -> None:
+        if id(one) in ours or treated[0]:
+            return
+        moved = (p for group in one.param_groups for p in group["params"] if p.grad is not None)
+        name = next((names[id(p)] for p in moved if id(p) in names), None)
+        if name is not None:
+            raise GraspError(
+                f"{name} is trained by a {type(one).__name__} that is not the optimizer the method was attached with: "
+                "the method would do nothing; the step was not taken. Detach it, and attach it with this optimizer"
+            )
+
+    undo.callback(register_optimizer_step_pre_hook(before).remove)
 
 
 def on_gradients(

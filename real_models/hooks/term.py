@@ -11,7 +11,7 @@ import numpy as np
 from grasp_theory import GraspError, InputError
 
 from ..arguments import real
-from .steps import check_trained, finite, on_gradients, refuse_split_steps, refuse_steps_in_backward
+from .steps import finite, on_whole_steps
 
 if TYPE_CHECKING:
     import torch
@@ -41,14 +41,9 @@ def add_before_step(
         gradients: asked before any projection, in whatever order they were attached; with a closure at each of its
             evaluations, as if the loss had the term. Those of sharded parameters are sharded alike.
 
-    Raises InputError if the optimizer does not train these parameters, or its steps cannot be told. The hook raises
-    GraspError, before anything is added, if a gradient is NaN or Inf.
+    Raises what :func:`~real_models.hooks.steps.on_whole_steps` raises; the hook GraspError, before anything is added,
+    if a gradient is NaN or Inf.
     """
-    check_trained(optimizer, parameters, model)
-    if optimizer is None:
-        raise InputError("a term is added to the gradients of an optimizer's step: pass the optimizer too")
-    refuse_split_steps(optimizer)
-    refuse_steps_in_backward(parameters, undo)
 
     def add(scale: torch.Tensor | None) -> None:
         found = [(p, g) for (_, p), g in zip(parameters, gradients(), strict=True) if g is not None]
@@ -62,4 +57,4 @@ def add_before_step(
             scaled = scaled.to(parameter.dtype)
             parameter.grad = scaled if parameter.grad is None else parameter.grad.add_(scaled)
 
-    on_gradients(optimizer, add, undo, first=True, once=True)
+    on_whole_steps(optimizer, parameters, add, model, undo, first=True)

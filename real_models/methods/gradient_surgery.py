@@ -16,7 +16,7 @@ from ..hooks import linalg, sharded
 from ..hooks.divergence import Divergence, negative_log_likelihood
 from ..hooks.method import Method
 from ..hooks.references import Batch, without_adapters
-from ..hooks.steps import around_step, check_trained, finite, on_gradients, refuse_split_steps, refuse_steps_in_backward
+from ..hooks.steps import around_step, finite, on_whole_steps
 from ..hooks.targets import lora_factors, refuse_others
 
 if TYPE_CHECKING:
@@ -113,11 +113,7 @@ class GradientSurgery(Method):
         with without_adapters(model):  # refuses what is no peft model
             pass
         named = [(f.name, p) for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]
-        check_trained(optimizer, named, model)
-        if optimizer is None:
-            raise InputError("the gradients are those of an optimizer's step: pass the optimizer too")
-        refuse_split_steps(optimizer)
-        refuse_steps_in_backward(named, undo)
+        on_whole_steps(optimizer, named, lambda scale: self._treat(model), model, undo)
         self._parameters = [p for _, p in named]
         self._bases, self._next, self._made, self._removed = None, 0, None, None
         before: list[torch.Tensor] = []
@@ -131,8 +127,8 @@ class GradientSurgery(Method):
             self._next += 1
 
         undo.callback(self.divergence.clear)
-        around_step(optimizer, save, correct, undo)
-        on_gradients(optimizer, lambda scale: self._treat(model), undo, once=True)
+        if optimizer is not None:  # which on_whole_steps has refused
+            around_step(optimizer, save, correct, undo)
 
     def leak(self, model: torch.nn.Module) -> dict[str, float]:
         """``removed``: ‖R(g)‖/‖g‖ in the last step."""

@@ -11,9 +11,7 @@ from grasp_runs import LEAKS, leaks
 from tiny_models import OPTIMIZERS, assert_same, batch, deltas, descend, everything, hooks, lora, subspace, tiny
 from tiny_models import trained as parameters
 from tolerance import GUARANTEE
-from torch.distributed.optim.apply_optimizer_in_backward import _apply_optimizer_in_backward
 from trainer_runs import trainer
-from transformers.trainer_pt_utils import LayerWiseDummyOptimizer
 
 from grasp_theory import GraspError, InputError
 from real_models.methods import KL, GradientSurgery, Grasp, Penalty
@@ -251,20 +249,6 @@ def test_clipping_measures_what_is_left_of_the_gradients() -> None:
     assert np.linalg.norm(Q.T @ g.numpy()) > LEAKS * float(g.norm())  # control: off again # pyright: ignore
 
 
-class TwoPhase(torch.optim.SGD):
-    """Steps by methods of its own."""
-
-    def second_step(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize("term", TERMS)
-def test_term_for_an_optimizer_whose_steps_cannot_be_told_is_refused(term) -> None:
-    model = lora(tiny())
-    with pytest.raises(InputError, match="write what the method adds into the loss"):
-        TERMS[term]().attach(model, TwoPhase(parameters(model), 0.1))
-
-
 @pytest.mark.parametrize("term", TERMS)
 @pytest.mark.parametrize("last", [False, True])
 def test_moments_stay_clean_of_a_term_attached_before_or_after(term, last) -> None:
@@ -302,44 +286,3 @@ def test_second_training_run_of_one_trainer_is_constrained(tmp_path) -> None:
     assert leaks(model, Q, "write")[0] <= GUARANTEE
     assert run.state.log_history[-1]["leak/write"] <= GUARANTEE
     assert hooks(model) == clean
-
-
-def layerwise(model: Any) -> torch.optim.Optimizer:
-    """An optimizer for each parameter, which steps as its gradient arrives and takes it away: layerwise GaLore."""
-    inside = {p: torch.optim.AdamW([p], 1e-2) for p in parameters(model)}
-
-    def step(p: Any) -> None:
-        inside[p].step()
-        inside[p].zero_grad()
-
-    for p in inside:
-        p.register_post_accumulate_grad_hook(step)
-    return LayerWiseDummyOptimizer(optimizer_dict=inside)
-
-
-def of_torch(model: Any) -> torch.optim.Optimizer:
-    _apply_optimizer_in_backward(torch.optim.AdamW, parameters(model), {"lr": 1e-2})
-    return torch.optim.AdamW(parameters(model), 1e-2)  # never has a gradient
-
-
-@pytest.mark.parametrize("make", [layerwise, of_torch])
-def test_steps_inside_the_backward_pass_are_held_by_a_projection_and_refused_by_what_adds_to_gradients(make) -> None:
-    for kind in (*TERMS.values(), lambda: GradientSurgery(NEUTRAL)):
-        model = lora(tiny())
-        before = everything(model)
-        with pytest.raises(GraspError, match="steps inside the backward pass"):
-            descend_with(kind(), model, make(model))
-        assert hooks(model) == 0
-        if make is of_torch:
-            assert_same(model, before)
-    model = lora(tiny(), init_lora_weights=False)
-    descend_with(Grasp(Q), model, make(model))
-    assert leaks(model, Q, "write")[0] <= GUARANTEE
-    naive = lora(tiny(), init_lora_weights=False)
-    descend(naive, make(naive), 2)
-    assert leaks(naive, Q, "write")[0] > LEAKS
-
-
-def descend_with(method: Any, model: Any, optimizer: Any) -> None:
-    with method.attached(model, optimizer):
-        descend(model, optimizer, 2)
