@@ -9,7 +9,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,29 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
         (out / "checkpoints").mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write in {out}: {error.strerror or error}") from error
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """No other process trains in the folder, which is made, during the block: InputError if one does already.
+
+    The lock is the operating system's own (flock), on the folder itself: it leaves no file, and goes with the process,
+    however that ends. Where there is none (Windows, some network file systems) nothing is locked.
+    """
+    with ExitStack() as undo:
+        try:
+            import fcntl
+
+            out.mkdir(parents=True, exist_ok=True)
+            undo.callback(os.close, place := os.open(out, os.O_RDONLY))
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"another process is training in {out} at this moment; wait until it has ended, or choose another one"
+            ) from error
+        except (ImportError, OSError):  # what is wrong with the folder is said when it is claimed
+            pass
+        yield
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from ..data import Example, padded
 from ..tokens import special_tokens
 from .config import TrainConfig
 from .files import (
+    alone,
     claim,
     disk_errors,
     gathered,
@@ -123,37 +124,40 @@ def train(
     settings = _settings(config, methods, record)
     kind = trainer_class or Trainer
     arguments = _arguments(config, out / "checkpoints", step_count(prepared, config), trl=_is_trl(kind))
-    with arguments.main_process_first(local=False):
-        claim(out, settings)
-    with released(out):
-        examples = _mixed(prepared.examples, methods, config)
-        check_vocabulary(model, examples)
-        stop = SafeStop(lambda: last_checkpoint(out / "checkpoints", settings))
-        callbacks: list[Any] = [method.callback() for method in methods]
-        trainer = _trainer(
-            kind,
-            adapt(model, config),
-            arguments,
-            examples,
-            pad=special_tokens(model=model, tokenizer=tokenizer).pad,
-            callbacks=[*callbacks, stop, Mark(settings), *([Reporter(watch)] if watch else [])],
-            **({"processing_class": tokenizer} if _is_trl(kind) else {}),
-        )
-        last = resumed(out / "checkpoints", settings)
-        try:
-            with interruptible(stop), lost_processes(stop.kept), disk_errors(out):
-                trainer.train(resume_from_checkpoint=str(last) if last else None)
-        finally:
-            for callback in callbacks:  # after an exception the Trainer tells them nothing
-                callback.detach()
-        if stop.interrupted:
-            raise KeyboardInterrupt
-    state = gathered(trainer.model)
-    if trainer.is_world_process_zero():
-        with disk_errors(out):
-            write_json(out / "log.json", {"schema_version": 1, "history": trainer.state.log_history})
-            write_json(out / "manifest.json", _manifest(settings))
-            save_adapter(trainer.model, out, state)
+    with ExitStack() as stack:
+        with arguments.main_process_first(local=False):
+            if arguments.process_index == 0:
+                stack.enter_context(alone(out))
+            claim(out, settings)
+        with released(out):
+            examples = _mixed(prepared.examples, methods, config)
+            check_vocabulary(model, examples)
+            stop = SafeStop(lambda: last_checkpoint(out / "checkpoints", settings))
+            callbacks: list[Any] = [method.callback() for method in methods]
+            trainer = _trainer(
+                kind,
+                adapt(model, config),
+                arguments,
+                examples,
+                pad=special_tokens(model=model, tokenizer=tokenizer).pad,
+                callbacks=[*callbacks, stop, Mark(settings), *([Reporter(watch)] if watch else [])],
+                **({"processing_class": tokenizer} if _is_trl(kind) else {}),
+            )
+            last = resumed(out / "checkpoints", settings)
+            try:
+                with interruptible(stop), lost_processes(stop.kept), disk_errors(out):
+                    trainer.train(resume_from_checkpoint=str(last) if last else None)
+            finally:
+                for callback in callbacks:  # after an exception the Trainer tells them nothing
+                    callback.detach()
+            if stop.interrupted:
+                raise KeyboardInterrupt
+        state = gathered(trainer.model)
+        if trainer.is_world_process_zero():
+            with disk_errors(out):
+                write_json(out / "log.json", {"schema_version": 1, "history": trainer.state.log_history})
+                write_json(out / "manifest.json", _manifest(settings))
+                save_adapter(trainer.model, out, state)
     return out
 
 
