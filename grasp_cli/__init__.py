@@ -110,7 +110,12 @@ for panel, commands in COMMANDS.items():
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point of ``grasp``: errors of the toolkit become one line and exit code 2, warnings one line."""
+    """Entry point of ``grasp``: errors of the toolkit become one line and exit code 2, warnings one line.
+
+    numpy's BLAS gets one thread, unless the environment says how many: the matrices are small, and threads that wait
+    for a core another program has make an audit four times as long. torch has its own.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # without the line of code that gave it
     sys.exit(run(app, arguments))
 

@@ -192,3 +192,15 @@ def test_style_leaves_the_users_settings_as_they_were():
         before = dict(matplotlib.rcParams)
         render(new_figure(1, 1))
         assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(("set_to", "threads"), [(None, 1), ("2", 2)])
+def test_blas_has_one_thread_unless_the_environment_says_how_many(set_to, threads):
+    surroundings = {k: v for k, v in PLAIN.items() if not k.endswith("_NUM_THREADS")}
+    told = {} if set_to is None else {"OPENBLAS_NUM_THREADS": set_to}
+    code = "import grasp_cli; grasp_cli.main(['doctor', '--json', '-'])"
+    done = subprocess.run([sys.executable, "-c", code], env=surroundings | told, capture_output=True, check=False)
+    found = [b for b in json.loads(done.stdout)["blas"] if b["internal_api"] == "openblas"]
+    if not found or (os.cpu_count() or 1) < threads:
+        pytest.skip("numpy has another BLAS here, or there is one core")
+    assert {b["num_threads"] for b in found} == {threads}
