@@ -26,12 +26,6 @@ from .html import Picture, markdown, page, picture, versions
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-IDENTIFICATION = ("verdict-rates", "finding-rates", "planted-rates", "theorem-1", "phase-diagram", "worst-case")
-IDENTIFICATION += ("pooling", "samples", "training-time", "tail", "identification-run", "curation")
-IDENTIFICATION += ("self-certificate", "control-contrast")
-LANGUAGE = tuple(name for name in FIGURES if name.startswith("language-"))
-REMOVAL = ("removal", "optimizer-leak", "rerouting", "who-wins", "compensation", "coupling", "minimax-removal")
-REMOVAL += ("null-space-depth",)
 AGAIN = "language_again.json"
 SHOWN_AGAIN = {"steps": "d", "drift": "+.3f", "study": "+.3f"}
 HEADLINE = "Drift of the main methods where each first reaches the task score; lines: 95% intervals over seeds."
@@ -55,14 +49,14 @@ def write_report(folder: Path, *, jobs: int = 1, progress: Progress | None = Non
     opening = headline.build(read_rows(folder / "comparison.csv"))
     figures = _figures(folder, jobs, progress)
 
-    def taken(names: Sequence[str]) -> list[Shown]:
-        return [figures.pop(name) for name in names if name in figures]
+    def of(section: str) -> list[Shown]:
+        return [shown for shown in figures if FIGURES[shown.name].section == section]
 
     sections = [
-        Section("A pretrained language model", _language(folder), taken(LANGUAGE), language_model()),
-        Section("Identification", _identification(data), taken(IDENTIFICATION)),
-        Section("Removal", _removal(data), taken(REMOVAL)),
-        Section("Comparison on models made here", _comparison(found), list(figures.values()), _table(found)),
+        Section("A pretrained language model", _language(folder), of("language"), language_model()),
+        Section("Identification", _identification(data), of("identification")),
+        Section("Removal", _removal(data), of("removal")),
+        Section("Comparison on models made here", _comparison(found), of("comparison"), _table(found)),
         Section("What did not come out as claimed", against or ["Nothing that is checked here."], []),
     ]
     content = {
@@ -106,12 +100,12 @@ def _asked(folder: Path) -> list[tuple[str, str]]:
     return [("results", folder.resolve().name), *((name, str(value)) for name, value in options.items())]
 
 
-def _figures(folder: Path, jobs: int, progress: Progress | None) -> dict[str, Shown]:
-    """Name -> each figure of the catalogue."""
+def _figures(folder: Path, jobs: int, progress: Progress | None) -> list[Shown]:
+    """Each figure of the catalogue."""
     from joblib import delayed
 
     made = in_workers([delayed(_drawn)(folder, name) for name in FIGURES], jobs)
-    return {shown.name: shown for shown in (progress(made, len(FIGURES)) if progress else made)}
+    return list(progress(made, len(FIGURES)) if progress else made)
 
 
 def _drawn(folder: Path, name: str) -> Shown:

@@ -6,6 +6,9 @@ What a plot needs beside numpy it imports in ``build``: listing the figures impo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Section = Literal["language", "identification", "removal", "comparison"]
 
 
 @dataclass(frozen=True)
@@ -16,10 +19,12 @@ class Entry:
         experiments: of the linear lab.
         organisms: on persona organisms or real models, swept only when named: an organism is pretrained first, a real
             model has to be there, and trained models do not repeat to the last digits on other machines.
-        place: in lists and in the report.
+        section: of the report.
+        place: in lists, and in its section.
     """
 
     caption: str
+    section: Section
     experiments: tuple[str, ...] = ()
     organisms: tuple[str, ...] = ()
     place: int = 1000

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FIGURE = Entry(
     "Persona organisms: drift along training, and where each method first reaches a task score of 0.95.",
+    section="comparison",
     place=13,
 )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FIGURE = Entry(
     "Persona organisms: the least drift among methods of each information class, over the task score asked for; the "
     "best is chosen on the seeds shown.",
+    section="comparison",
     place=14,
 )
 

@@ -22,6 +22,7 @@ FIGURE = Entry(
     "Drift against the strength of compensation; below, its log-odds at a fixed step and log(1 + t e^(−a)), t from "
     "the naive run and a measured before training.",
     organisms=("real_models.experiments.compensation",),
+    section="removal",
     place=16,
 )
 

@@ -16,6 +16,7 @@ FIGURE = Entry(
     "Subtracting a control half as long leaves a quarter of the shared task at most, so that a factor weaker than the "
     "task is found; other inputs, or the factor in the control, undo that, and shared samples leave less noise.",
     experiments=("synthetic.experiments.control_contrast",),
+    section="identification",
     place=23,
 )
 

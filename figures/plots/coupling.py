@@ -17,6 +17,7 @@ FIGURE = Entry(
     "Share of the naive drift's log-odds that comes back under each method, against what rerouting-share says of "
     "the loss metric H at the last block.",
     organisms=("real_models.experiments.coupling",),
+    section="removal",
     place=17,
 )
 

@@ -18,6 +18,7 @@ FIGURE = Entry(
     "Factor induced by four ways of curating, and overlap of the fine-tune's top singular vector with it, against "
     "how strongly they select; control: independent trait.",
     experiments=("synthetic.experiments.curation",),
+    section="identification",
     place=11,
 )
 

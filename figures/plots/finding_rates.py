@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FIGURE = Entry(
     "Findings and verdict on real fine-tunes of small models after a few steps.",
     organisms=("real_models.experiments.finding_rates",),
+    section="identification",
     place=2,
 )
 

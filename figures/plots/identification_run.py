@@ -19,6 +19,7 @@ FIGURE = Entry(
     "Along naive runs of organisms: component 0 against the trait's direction in every block, and drift and task "
     "after deleting one component; control: no trait in the data.",
     organisms=("real_models.experiments.identification",),
+    section="identification",
     place=15,
 )
 

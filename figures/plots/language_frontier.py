@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FIGURE = Entry(
     "SmolLM2-135M fine-tuned on answers in capital letters: the drift that each method leaves at equal task score, "
     "over the arithmetic it takes in training, a naive run that comes first included.",
+    section="language",
     place=13,
 )
 

@@ -19,6 +19,7 @@ FIGURE = Entry(
     "data; for those that spread, directions found without labels: how much of the supervised direction they hold, and "
     "the drift with the stream held along them.",
     organisms=("real_models.experiments.language_identification",),
+    section="language",
     place=13,
 )
 

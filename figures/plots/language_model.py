@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FIGURE = Entry(
     "SmolLM2-135M fine-tuned on answers in capital letters: how far capitals spread to other topics under every "
     "method, where it first reaches the task score.",
+    section="language",
     place=12,
 )
 

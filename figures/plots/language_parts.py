@@ -19,6 +19,7 @@ FIGURE = Entry(
     "part of the update is deleted, with 95% intervals over questions. Left: components of all modules together beside "
     "random directions, sides and kinds of modules. Right: single blocks.",
     organisms=("real_models.experiments.language_parts",),
+    section="language",
     place=14,
 )
 

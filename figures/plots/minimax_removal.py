@@ -16,6 +16,7 @@ FIGURE = Entry(
     "Of a component whose factor has a known strength the best amount to remove is beta κ, not all of it; with the "
     "strength unknown deletion is minimax to fourth order; a second value that is raised costs less.",
     experiments=("synthetic.experiments.minimax_removal",),
+    section="removal",
     place=21,
 )
 

@@ -16,6 +16,7 @@ FIGURE = Entry(
     "Null-space training of a transformer with softmax: old outputs move less the more directions are kept; most of it "
     "is lost where the covariance stands for the second moment; the bound holds and is loose.",
     experiments=("synthetic.experiments.null_space_depth",),
+    section="removal",
     place=22,
 )
 

@@ -18,6 +18,7 @@ FIGURE = Entry(
     "Projecting parameters protects exactly; projecting gradients leaks under Adam on the write side, always on the "
     "read side, and in peft's OSF.",
     experiments=("synthetic.experiments.optimizer_leak", "real_models.experiments.osf_leak"),
+    section="removal",
     place=8,
 )
 

@@ -18,6 +18,7 @@ FIGURE = Entry(
     "Least excess drift at matched task score over two knobs of the organism. The linear map is not drawn: by drift "
     "at equal task all its write-side methods stand at 0.",
     organisms=("real_models.experiments.organism_map",),
+    section="comparison",
     place=18,
 )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FIGURE = Entry(
     "Squared overlap of the top singular vectors with a planted factor, against its strength and the aspect ratio.",
     experiments=("synthetic.experiments.phase_diagram",),
+    section="identification",
     place=2,
 )
 

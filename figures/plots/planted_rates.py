@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FIGURE = Entry(
     "Directions planted inside real trained adapters: how often finding, components and verdict show them.",
     organisms=("real_models.experiments.planted_rates",),
+    section="identification",
     place=2,
 )
 

@@ -18,6 +18,7 @@ FIGURE = Entry(
     "Stacking L layers lowers the strength each needs as L^(-1/4), whatever the profile; adding layers, or tasks "
     "that share a direction, gain nothing.",
     experiments=("synthetic.experiments.pooling",),
+    section="identification",
     place=4,
 )
 

@@ -16,6 +16,7 @@ FIGURE = Entry(
     "Excess risk of every removal method, trained, on the closed forms: against pretrained response, correlation, "
     "strength, rank, angle error and output metric.",
     experiments=("synthetic.experiments.removal",),
+    section="removal",
     place=9,
 )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FIGURE = Entry(
     "Deep nets re-learn a shortcut projected out of weights, not one unseen at the stream or compensated.",
     experiments=("synthetic.experiments.rerouting",),
+    section="removal",
     place=12,
 )
 

@@ -16,6 +16,7 @@ FIGURE = Entry(
     "The factor shows in the outputs dW X with fewer samples than in the weights dW; low-rank fits recover the "
     "difference.",
     experiments=("synthetic.experiments.samples",),
+    section="identification",
     place=5,
 )
 

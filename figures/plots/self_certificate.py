@@ -16,6 +16,7 @@ FIGURE = Entry(
     "The self-certificate meets the truth beside random tasks, is too sure at the border of noise, and is wrong where "
     "the top component is the task's own or the task reads the factor's input.",
     experiments=("synthetic.experiments.self_certificate",),
+    section="identification",
     place=20,
 )
 

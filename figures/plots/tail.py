@@ -18,6 +18,7 @@ FIGURE = Entry(
     "With a low-rank task the factor sits at its place by strength; deleting the top component helps only when the "
     "factor is stronger than the task.",
     experiments=("synthetic.experiments.tail",),
+    section="identification",
     place=7,
 )
 

@@ -18,6 +18,7 @@ FIGURE = Entry(
     "Theorem 1: its bounds on angle and deployment risk above every measured point, a limit for every method below; "
     "noise that outputs share, and a worst task of more than half the factor's strength, break them.",
     experiments=("synthetic.experiments.theorem_1",),
+    section="identification",
     place=0,
 )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FIGURE = Entry(
     "Low-rank LoRA shows the write direction first; the read direction stays within A0's rows (r/d) until A turns.",
     experiments=("synthetic.experiments.training_time",),
+    section="identification",
     place=6,
 )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FIGURE = Entry(
     "Hits and false alarms of the verdict of identify.",
+    section="identification",
     place=1,
 )
 

@@ -18,6 +18,7 @@ FIGURE = Entry(
     "Measured winner under the theory's borders; naive fine-tuning wins where the task outweighs the factor; read "
     "GRASP wins only under a shift.",
     experiments=("synthetic.experiments.who_wins",),
+    section="removal",
     place=10,
 )
 

@@ -18,6 +18,7 @@ FIGURE = Entry(
     "Worst-case tasks attain the minimax angle and lose the factor beyond tau = beta/2; random tasks hide it far "
     "less, complex ones least.",
     experiments=("synthetic.experiments.worst_case",),
+    section="identification",
     place=3,
 )
 
