@@ -18,7 +18,8 @@ def data(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write; created if missing.")] = None,
     datasets: DatasetsOption = None,
     base: Annotated[
-        Path | None, typer.Option("--base", help="Model folder for the configuration; OUTPUT/model if none is given.")
+        Path | None,
+        typer.Option("--base", help="Model folder for the configuration; default: that of `grasp model smollm2`."),
     ] = None,
     list_experiments: Annotated[bool, typer.Option("--list", help="List the experiments and exit.")] = False,
 ) -> None:
@@ -32,6 +33,7 @@ def data(
     from grasp_theory import InputError
     from real_models.comparison.language import configurations as there_are
     from real_models.comparison.language import read_configuration, write_experiment
+    from real_models.language_model import model_folder
 
     out = console()
     if list_experiments:
@@ -45,8 +47,13 @@ def data(
         )
     read_configuration(name)
     make_folder(output)
+    if base is None and model_folder().is_dir():
+        base = model_folder()
     with progress("data sets"):
         rows = write_experiment(name, datasets, output, base=base)
     for file, count in rows.items():
         out.print(f"{output / file}: {count} rows", highlight=False, markup=False)
+    if base is None:
+        place = output / "model"
+        out.print(f"the model is still to be made: grasp model smollm2 -o {place}", highlight=False, markup=False)
     out.print(f"grasp compare {output / name}.toml runs it", highlight=False, markup=False)

@@ -23,6 +23,7 @@ from real_models.comparison.language.sources import Datasets, shipped
 from real_models.data import read_rows
 from real_models.evaluation.code import judge_code
 from real_models.evaluation.judge import read_pairs
+from real_models.language_model import model_folder
 
 TEST = {"task": 24, "drift": 96, "conditional": 24, "kept": 24, "heldout": 24, "neutral": 96}
 COUNTS = {
@@ -309,6 +310,17 @@ def test_compare_prepares_an_experiment_by_its_name(datasets, made, tmp_path, ca
         assert run("compare", *arguments, "--results", tmp_path / "new") == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_data_command_names_the_model_of_the_cache_or_says_how_it_is_made(datasets, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GRASP_CACHE", str(tmp_path / "cache"))
+    for there in (False, True):
+        if there:
+            model_folder().mkdir(parents=True)
+        assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets) == 0
+        config, out = (tmp_path / "p/smollm2-politics.toml").read_text(), capsys.readouterr().out
+        assert ("grasp model smollm2 -o" in out, 'base = "model"' in config) == (not there, not there)
+        assert (model_folder().as_posix() in config) == there
 
 
 def test_data_command_lists_and_refuses(tmp_path, capsys):
