@@ -98,7 +98,8 @@ def effects(
     make_folder(results)
     chosen: dict[str, Path] = {quantity: path for quantity, path in files.items() if path is not None}
     options = {"per": per.value, "batch_size": batch_size, "folder": results / "effects"}
-    with progress("variants") as watch:
+    with progress("effects") as watch:
+        watch.says("model")
         note = None if json == Path("-") else out
         made = _measure(found, parts, factors, base, chosen, note, most=rows, watch=watch, **options)
     _report(found, made, base, chosen, results, json, out)

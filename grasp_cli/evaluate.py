@@ -14,10 +14,10 @@ from .options import WRITTEN, JsonOption, check_targets
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from figures.tables.terminal import Watch
     from real_models.data import Example
     from real_models.evaluation.bootstrap import Estimate, Sample
     from real_models.evaluation.generations import Generation, Judged, Prompt, Sampling
-    from real_models.evaluation.scoring import Watch
 
 BASE = "base"
 READING = {  # what a quantity's name begins with -> how it is measured
@@ -77,7 +77,7 @@ def evaluate(
     out = console()
     found: dict[str, Measured] = {}
     if base is not None:
-        with progress("batches") as watch:
+        with progress("evaluate") as watch:
             found = _run(base, names, files, sampling, watch)
     for name, verdict in verdicts.items():
         found.setdefault(name, Measured()).judged = verdict
@@ -155,12 +155,14 @@ def _run(
     from real_models import read_adapter
     from real_models.base import load_tokenizer
 
-    tokenizer = load_tokenizer(base)
     for path in names.values():
         if path is not None:
             read_adapter(path)  # refused before the work, not after the models before it
+    watch.says("tokenizer")
+    tokenizer = load_tokenizer(base)
     work, found = None, {}
     for name, path in names.items():
+        watch.says(name)
         model = load_model(base, path)
         work = work or _encode(files, tokenizer, model, sampling)
         found[name] = _measure(model, tokenizer, work, sampling, name, watch)

@@ -46,6 +46,7 @@ def explain(
     chosen = load_directions(directions)
     out = console()
     with progress("explain") as watch:
+        watch.says("model")
         found = run(chosen, base=base, data=data, amount=amount, top=top, layer=layer, watch=watch)
     if json is not None:
         origin = {"directions_file": str(directions), "adapter_sha256": chosen.adapter_sha256, "base": str(base)}

@@ -6,6 +6,7 @@ terminal, so that one command fills three screens, and three times as long to pr
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +25,11 @@ def _sections(formatter: Any, rows: Sequence[tuple[str | None, tuple[str, str]]]
         if shown:
             with formatter.section(heading or rest):
                 formatter.write_dl(shown, col_max=widest)
+
+
+def _each(values: str) -> str:
+    """One value of a repeated option, ``<path>``, where newer versions of typer name a Python type, ``<list[Path]>``."""
+    return re.sub(r"<list\[(.*)\]>", lambda found: f"<{found[1].lower()}>", values)
 
 
 # (command, what 0.1 called an option) -> what it is called now
@@ -59,7 +65,8 @@ class Command(TyperCommand):
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None:
-                rows[param.param_type_name].append((getattr(param, "rich_help_panel", None), record))
+                shown = (_each(record[0]), record[1])
+                rows[param.param_type_name].append((getattr(param, "rich_help_panel", None), shown))
         _sections(formatter, rows["argument"], "Arguments")
         _sections(formatter, rows["option"], "Options")
 

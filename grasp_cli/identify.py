@@ -63,17 +63,17 @@ def identify(
     ] = None,
     against: Annotated[
         list[Path] | None,
-        typer.Option(help="A control run, without what one looks for: show what this one has beside it (repeatable)."),
+        typer.Option(help="A control run, trained without the factor you look for, to compare with (repeatable)."),
     ] = None,
 ) -> None:
     """What a LoRA adapter learnt, in words and in components.
 
-    Each component has its strength, noise floor, agreement of the layers and certificate. Needs no base model, no data
-    and no network. A folder of checkpoint-N folders gives the trajectory of the run; one that holds the final adapter
-    too gives its report and the trajectory up to it. With --base and --data the same is asked of dW X, what the update
-    writes on these data: no offset in samples, no dependence on the rank. -o then saves directions of that. With
-    --against, fine-tunes on neutral data of the same format: how much of each component these learnt too, which numbers
-    are unlike theirs, and the components of what is left once the controls are taken away.
+    Needs no base model, no data and no network. Each component has its strength, noise floor, agreement of the layers
+    and certificate. A folder of checkpoint-N folders gives the trajectory of the run; one that holds the final adapter
+    too gives its report first. With --base and --data, dW X is decomposed too, what the update writes on these data,
+    and -o saves directions of that. --against names controls, fine-tunes on neutral data of the same format: how much
+    of each component these learnt too, which numbers are unlike theirs, and the components of what is left once the
+    controls are taken away.
     """
     from figures.tables import console, progress, show
     from figures.tables.identify import show_adapter, show_both, show_findings, show_report, show_trajectory

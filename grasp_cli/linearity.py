@@ -38,7 +38,8 @@ def linearity(
     inputs = [*found.files, data, *([neutral] if neutral else [])]
     check_targets(json, inputs=inputs)
     out = console()
-    with progress("rows") as watch:
+    with progress("linearity") as watch:
+        watch.says("model")
         result = measure_linearity(found, base=base, data=data, neutral=neutral, rows=rows, watch=watch)
     if json is not None:
         files = {"base": str(base), "data": str(data), "neutral_data": None if neutral is None else str(neutral)}

@@ -28,7 +28,9 @@ class PoolOption(StrEnum):
 WRITTEN = "What is written"
 MODEL = "Model and data"
 
-AdapterPath = Annotated[Path, typer.Argument(help="A PEFT adapter folder, or a folder of checkpoint-N folders.")]
+AdapterPath = Annotated[
+    Path, typer.Argument(help="A LoRA folder of PEFT or MLX, a diffusers file, or a folder of checkpoint-N folders.")
+]
 JsonOption = Annotated[
     Path | None,
     typer.Option("--json", help="Write the result to this file; - for standard output.", rich_help_panel=WRITTEN),

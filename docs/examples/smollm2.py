@@ -4,7 +4,7 @@ SmolLM2 from start to end
 
 A pretrained model of 135 million parameters: a naive fine-tune, its audit, and the same fine-tune held off component 0
 of the naive one. It needs the model in the cache (``grasp model smollm2``), and a minute or two; without the model this
-page is left out. Thirty steps on four rows show the path, not a result: for that see :doc:`/comparison`.
+page is left out. Thirty steps on four rows show the path, not a result: for that see :doc:`/language_model`.
 """
 
 # %%

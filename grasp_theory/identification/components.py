@@ -251,7 +251,7 @@ def _pooled(
         largest_share=float(shares.max()),
         floor=floor,
         power=power,
-        self_certificate=_self_certificate(group, side, S, floor, float(errors.max()), energy),
+        self_certificate=_self_certificate(group, side, S, floor, float(errors.max()), energy, begun=begun),
         components=components,
         verdict=verdict,
     )
@@ -291,7 +291,7 @@ def _separate(
                 largest_share=1.0,
                 floor=floor,
                 power=power,
-                self_certificate=_self_certificate([m], side, m.S, floor, m.error),
+                self_certificate=_self_certificate([m], side, m.S, floor, m.error, begun=begun),
                 components=components,
                 verdict=verdict,
             )
@@ -306,6 +306,8 @@ def _self_certificate(
     floor: Floor,
     error: float,
     energy: float | None = None,
+    *,
+    begun: bool,
 ) -> SelfCertificate:
     """Of component 0 of these modules side by side, or why there is none; ``energy`` if S is not all there is.
 
@@ -313,6 +315,8 @@ def _self_certificate(
     side the task and the factor are random in r dimensions, not in d.
     """
     starts = {m.zero_start for m in group}
+    if not begun:
+        return withheld("training has hardly begun")
     if any(m.fixed for m in group):
         return withheld("this side was fixed by construction")
     if len(starts) > 1 or None in starts:

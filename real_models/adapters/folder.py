@@ -23,6 +23,7 @@ INDEX = f"{SAFETENSORS}.index.json"
 MLX = "adapters.safetensors"
 DIFFUSERS = "pytorch_lora_weights.safetensors"
 CHECKPOINT = re.compile(r"checkpoint-([0-9]{1,18})")
+CHECKPOINTS = "checkpoints"  # where `grasp train` keeps them, in the folder of the run
 MAX_CONFIG = 50_000_000
 FULL_MODELS = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json")
 
@@ -94,8 +95,8 @@ def find_runs(path: str | os.PathLike[str], *, whole: bool = True) -> list[Path]
     Args:
         whole: leave out folders that hold weights of an adapter and no config.
 
-    A folder that holds an adapter of its own stands for the checkpoint-N folders in it. Raises AdapterError if
-    ``path`` is no folder that can be listed.
+    A folder that holds an adapter of its own stands for the checkpoint-N folders in it, or in its folder
+    ``checkpoints``. Raises AdapterError if ``path`` is no folder that can be listed.
     """
     top = _folder_of(Path(path))
     try:
@@ -105,9 +106,16 @@ def find_runs(path: str | os.PathLike[str], *, whole: bool = True) -> list[Path]
         raise AdapterError(f"{path!r} cannot be listed: {e.strerror or e}") from None
     by_run: dict[Path, list[Path]] = {}
     for folder in found:
-        by_run.setdefault(folder.parent if CHECKPOINT.fullmatch(folder.name) else folder, []).append(folder)
+        by_run.setdefault(_run_of(folder), []).append(folder)
     kept = [run if run in found else max(parts, key=lambda p: natural_key(p.name)) for run, parts in by_run.items()]
     return sorted(kept, key=lambda p: natural_key(str(p)))
+
+
+def _run_of(folder: Path) -> Path:
+    """The run that an adapter is of: Trainer puts a checkpoint in its folder, ``grasp train`` in ``checkpoints`` there."""
+    if not CHECKPOINT.fullmatch(folder.name):
+        return folder
+    return folder.parents[1] if folder.parent.name == CHECKPOINTS else folder.parent
 
 
 def has_adapter(path: str | os.PathLike[str]) -> bool:

@@ -169,7 +169,7 @@ def explain(
         amount: a of ±a q at every block; by default TOTAL times the typical ‖h‖ over the number of blocks.
         top: tokens and rows on each side.
         seed: of the random direction.
-        watch: (stream, total) -> stream.
+        watch: (stream, total) -> stream, told of every row, then of every direction.
         layer: of the block whose output h is read at; by default the middle one of those the directions were made of.
 
     Raises InputError for directions of the read side, of another model, and for a block that there is not.
@@ -190,15 +190,18 @@ def explain(
     Q = np.column_stack([directions.Q.astype(float), random_direction(directions.Q, seed)])
     scores = lens(model, stream, Q)
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in rows]
-    passing = watch(examples, len(examples)) if watch else examples
-    seen = [project(model, stream, Q, block=place, ids=e.input_ids, skip=_skip(e, tokenizer))[0] for e in passing]
+    follow = watch or (lambda items, total: items)
+    seen = [
+        project(model, stream, Q, block=place, ids=e.input_ids, skip=_skip(e, tokenizer))[0]
+        for e in follow(examples, len(examples))
+    ]
     asked = prompts(rows, tokenizer, limit)
     plain = [greedy(model, prompt, tokenizer) for prompt in asked]
     norms = [_norms(model, stream, place, [*p, *text]) for p, text in zip(asked, plain, strict=True)]
     norm = float(np.median(np.concatenate(norms)))
     a = TOTAL * norm / len(stream.blocks) if amount is None else float(amount)
     found = []
-    for i in range(Q.shape[1]):
+    for i in follow(range(Q.shape[1]), Q.shape[1]):
         raised, lowered = (_tokens(scores[i], order, tokenizer) for order in _ends(scores[i], top))
         highest, lowest, mean, std = _rows(examples, [s[:, i] for s in seen], top, tokenizer)
         texts = tuple(steered(model, Q[:, i], a, p, t, tokenizer) for p, t in zip(asked, plain, strict=True))

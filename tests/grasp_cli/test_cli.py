@@ -230,9 +230,11 @@ def test_verdict_names_a_run_that_has_hardly_begun():
     early = identify([Update.of(name, factors) for name, factors in signs.items()])
     assert early.verdict == "none can be told"
     assert reasons(early)[0].startswith("because: training has hardly begun")
+    assert early.decomposition().self_certificate.reason == "training has hardly begun"
     grown = {name: LowRank(rng.standard_normal((32, 16)), factors.A) for name, factors in signs.items()}
     later = identify([Update.of(name, factors) for name, factors in grown.items()])
     assert not any("hardly begun" in reason for reason in reasons(later))
+    assert "hardly begun" not in later.decomposition().self_certificate.reason
 
 
 def test_file_in_results_can_be_asked_for_before_the_folder_is_there(tmp_path):

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from grasp_theory import AdapterError, InputError, UnsupportedAdapterError
 from real_models import find_checkpoints, read_adapter
+from real_models.adapters.folder import find_runs
 
 
 def test_the_sound_adapter_is_read(tmp_path):
@@ -135,6 +136,18 @@ def test_checkpoints_come_in_the_order_of_their_steps(tmp_path):
         with pytest.raises(AdapterError, match=r"cannot be listed: \S"):
             find_checkpoints(path)  # type: ignore[arg-type]
     refused(tmp_path, "3 adapters: checkpoint-3, checkpoint-20, checkpoint-1000; give the folder of one")
+
+
+def test_run_is_found_once_wherever_its_checkpoints_lie(tmp_path):
+    for run in ("trainer", "grasp/checkpoints", "interrupted/checkpoints"):
+        (tmp_path / run).mkdir(parents=True)
+        for step in (9, 10):
+            adapter(tmp_path / run / f"checkpoint-{step}")
+    for run in ("trainer", "grasp", "another"):
+        adapter(tmp_path / run)
+    last = "interrupted/checkpoints/checkpoint-10"
+    assert [p.relative_to(tmp_path).as_posix() for p in find_runs(tmp_path)] == ["another", "grasp", last, "trainer"]
+    assert find_runs(tmp_path / "grasp" / "checkpoints") == [tmp_path / "grasp" / "checkpoints" / "checkpoint-10"]
 
 
 @pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"])
