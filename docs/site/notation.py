@@ -55,7 +55,7 @@ _PATTERN = re.compile(
     "|".join(
         [
             r"(?P<space>\s+)",
-            r"(?P<word>i\.e\.|e\.g\.|z3\b)",
+            r"(?P<word>i\.e\.|e\.g\.|z3\b|[A-Za-z]{3,}\d+-\d+[MB]\b)",
             r"(?P<number>\d+(?:\.\d+)?(?:e[-−]?\d+)?|[½⅓¼¾⅕])",
             rf"(?P<letters>(?:{LETTER})+)",
             f"(?P<super>[{''.join(SUPERSCRIPTS)}]+)",

@@ -22,7 +22,7 @@ HEADING = re.compile(r"(\w+)\n-{3,}\n?")  # of numpydoc
 SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):$")  # of Google's form
 COLUMNS = re.compile(r"\S {2,}\S")
 # after "a" or "A" the article stands before another word, a variable before one of these
-_AFTER_VARIABLES = "and or in is of to for with at by from as are gives has does moves be on if iff but was off"
+_AFTER_VARIABLES = "and or in is of to for with at by from as are gives has does moves turns be on if iff but was off"
 NO_NOUN = frozenset(_AFTER_VARIABLES.split())
 
 
@@ -204,7 +204,8 @@ def _article(found: list[Token], at: int) -> bool:
 
 def _ending(found: list[Token], at: int) -> bool:
     """Whether the letter is the s of a genitive, or the t of "don't"."""
-    return at > 1 and found[at - 1].text in "'’" and found[at - 2].kind == "word" and found[at].text in "st"
+    owner = ("word", "name", "number") if found[at].text == "s" else ("word",) if found[at].text == "t" else ()
+    return at > 1 and found[at - 1].text in "'’" and found[at - 2].kind in owner
 
 
 def _argument(found: list[Token], at: int) -> tuple[str, int]:

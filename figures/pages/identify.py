@@ -67,6 +67,7 @@ def identify_page(
         title=f"Identification: {name}",
         configuration=[*summary(adapter), *asked],
         verdict=report.verdict,
+        reasons=reasons(report),
         warnings=[*adapter.warnings, *(w for control in controls for w in different_bases(adapter, control))],
         findings=found,
         map=whole,
@@ -80,7 +81,6 @@ def identify_page(
         rule=report.rule,
         caveat=report.caveat,
         remarks=[
-            *reasons(report),
             *(f"A, width {read.width}: {beyond_start(read)}." for read in report.read_start),
             *adapter.notes,
             *report.notes,

@@ -41,8 +41,8 @@ def difference_blocks(found: Difference, *, most: int | None = None) -> Iterator
         if names:
             yield f"only in the {which}: {len(names)} modules, e.g. {names[0]}"
     yield Text(
-        "overlap: mean cos² weighted by energy; random: of independent isotropic subspaces; one base model makes more "
-        "than that likely",
+        "overlap: mean cos² weighted by energy; random: of independent isotropic subspaces; runs of one base "
+        "model overlap more",
         style="dim",
     )
 
@@ -81,7 +81,7 @@ def matrix_blocks(found: OverlapMatrix) -> list[Block]:
 def _chance(found: OverlapMatrix) -> str:
     upper = np.triu_indices(len(found.names), 1)
     random, spread = np.nanmedian(found.random[upper]), np.nanmedian(found.spread[upper])
-    return f"By chance {random:.3f} ± {spread:.3f} (isotropic directions); one base model makes more likely."
+    return f"By chance {random:.3f} ± {spread:.3f} (isotropic directions); runs of one base model overlap more."
 
 
 def letter(index: int) -> str:

@@ -37,7 +37,8 @@ def survey_blocks(found: Survey) -> list[Block]:
         out += _more(len(found.said[group]), "findings")
         upper = np.triu_indices(len(matrix.names), 1)
         random, spread = np.nanmedian(matrix.random[upper]), np.nanmedian(matrix.spread[upper])
-        out.append(f"  By chance {random:.3f} ± {spread:.3f} (isotropic directions); one base model makes more likely.")
+        chance = f"By chance {random:.3f} ± {spread:.3f} (isotropic directions)"
+        out.append(f"  {chance}; runs of one base model overlap more.")
     out += _more(len(found.groups), "groups of one base and side")
     if found.outliers:
         out += ["", outlier_table(found.outliers[:SHOWN]), *_more(len(found.outliers), "numbers")]

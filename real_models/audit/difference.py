@@ -68,7 +68,8 @@ def _lineage(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
     elif same:
         text = (
             f"They started from the same random factors (cosine {start:.2f} in {hit} of {len(starts)} modules, 0.00 by "
-            "chance): overlap of the side that these span (for A: read) is the start's, not learnt."
+            "chance): what they have in common on the side of these factors (read, where it is LoRA's A) is the start's, "
+            "not learnt."
         )
         text += " It is the side compared here." if found.side == "read" else ""
         yield Finding("same-start", text, start, scope, how)
@@ -111,7 +112,7 @@ def _directions(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]
     else:
         text = f"They {verb} part of their leading directions in common: {numbers}."
     text += " With one start on this side that says nothing of the data." if start else ""
-    how += "; one base model makes more than chance likely"
+    how += "; runs of one base model overlap more than by chance"
     yield Finding("same-directions", text, overlap, _scope(hit, found), how)
     least = sorted(hit, key=lambda o: o.overlap or 0.0)[:3]
     if len(hit) >= 6 and (least[0].overlap or 0.0) < 0.5 * overlap:
