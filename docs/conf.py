@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # of loading weights: they are no output of an example
 
 from docs import site  # noqa: E402
 from docs.site import api, examples  # noqa: E402

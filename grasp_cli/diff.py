@@ -138,8 +138,8 @@ def _matrix(
 
     check_targets(json, csv, html, inputs=[file for a in runs.values() for file in a.files])
     warnings = [*different_bases(*runs.values()), *warnings]
-    with progress(f"{len(runs)} runs"):
-        found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=side.value, top=top)
+    with progress(f"modules of {len(runs)} runs") as watch:
+        found = overlap_matrix({name: a.updates for name, a in runs.items()}, side=side.value, top=top, progress=watch)
     said = matrix_findings(found)
     if json is not None:
         about: dict[str, Any] = {"runs": [provenance(a) for a in runs.values()], "warnings": warnings}

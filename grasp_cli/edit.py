@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import JsonOption, Name, check_targets
+from .reading import counted
 
 
 def edit(
@@ -48,7 +49,8 @@ def edit(
     all of it if the strength is unknown. --threshold is soft thresholding: small components go, strong ones lose the
     same amount.
     """
-    from figures.tables import Table, console, number
+    from figures.tables import console, progress, show
+    from figures.tables.edit import edit_blocks
     from figures.tables.identify import show_adapter
     from real_models import read_adapter
     from real_models.adapters.copy import check_new_folder, copy_adapter
@@ -67,11 +69,14 @@ def edit(
     notes = check_origin(chosen, found, same_base=same_base)
     options: dict[str, Any] = {"keep": keep, "scale": scale, "shrink": shrink, "strength": strength}
     options["threshold"] = threshold
-    edited = edit_updates(found.updates, chosen, delete=tuple(delete or ()), **options)
-    changed = [new for new, old in zip(edited, found.updates, strict=True) if new is not old]
-    copy_adapter(output, found, changed)
     sides = edited_sides(found.updates, chosen)
-    rows = compare_edit(found.updates, read_adapter(output).updates, sides, [u.name for u in changed])
+    with progress("edit") as watch:
+        updates = counted(found, watch)
+        edited = edit_updates(updates, chosen, delete=tuple(delete or ()), **options)
+        changed = [new for new, old in zip(edited, updates, strict=True) if new is not old]
+        copy_adapter(output, found, changed)
+        watch.says("reading it back")
+        rows = compare_edit(found.updates, read_adapter(output).updates, sides, [u.name for u in changed])
     if json is not None:
         asked = {"directions": None if directions is None else str(directions), "delete": delete or [], **options}
         record = {"schema_version": 1, "adapter": provenance(found), "output": str(output), **asked}
@@ -79,13 +84,7 @@ def edit(
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, (*found.notes, *notes), out)
-        cells = [
-            [r.name, str(r.side), number(r.norm_before), number(r.norm_after), f"{100 * r.removed:.2f}%"]
-            + ["–" if x is None else f"{x:.2g}" for x in (r.leak_before, r.leak_after)]
-            for r in rows
-        ]
-        headers = ["module", "side", "norm before", "norm after", "energy removed", "leak before", "leak after"]
-        drop = ["leak before", "norm before", "side", "norm after"]
-        out.print(Table(headers, cells, left=2, droppable=drop))
-        out.print(f"{'caveat:':9}{CAVEAT}", style="dim")
+        show(edit_blocks(rows), out)
+        if chosen is not None:
+            out.print(f"{'caveat:':9}{CAVEAT}", style="dim")
         out.print(f"{'written:':9}{output}")

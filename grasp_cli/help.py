@@ -28,7 +28,7 @@ def _sections(formatter: Any, rows: Sequence[tuple[str | None, tuple[str, str]]]
 
 
 def _each(values: str) -> str:
-    """One value of a repeated option, ``<path>``, where newer versions of typer name a Python type, ``<list[Path]>``."""
+    """``<path>``, one value of a repeated option, where newer versions of typer say ``<list[Path]>``."""
     return re.sub(r"<list\[(.*)\]>", lambda found: f"<{found[1].lower()}>", values)
 
 

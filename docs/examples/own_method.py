@@ -77,6 +77,6 @@ def norms(method: Method, steps: int = 40) -> list[float]:
 fig, axis = plt.subplots()
 axis.plot(norms(Naive()), label="no method (control)")
 axis.plot(norms(Leash(4.0)), label="leash of length 4")
-axis.set(xlabel="step", ylabel="largest norm of a factor")
+axis.set(xlabel="step", ylabel="largest norm", title="Norm of the LoRA factors, on and off the leash")
 axis.legend()
 plt.show()

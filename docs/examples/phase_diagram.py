@@ -28,6 +28,6 @@ aspects = [m / d for m in sizes]
 fig, axis = plt.subplots()
 mesh = axis.pcolormesh(strengths, aspects, overlap, shading="nearest", vmin=0, vmax=1)
 axis.contour(between, aspects, law, levels=[0.01, 0.25, 0.5, 0.75], colors="white", linewidths=1)
-axis.set(yscale="log", xlabel="strength / (m d)^¼", ylabel="m/d")
+axis.set(yscale="log", xlabel="strength / (m d)^¼", ylabel="m/d", title="Where the planted factor shows; lines: theory")
 fig.colorbar(mesh, label="squared overlap")
 plt.show()

@@ -57,6 +57,8 @@ axis.plot(rho, bound, color="black", label="bound; 1 beyond the border")
 axis.plot(rho, [sine(worst(r)) for r in rho], ".", color="tab:red", label="worst task")
 axis.plot(rho, random, ".", color="tab:blue", label="random tasks")
 axis.axvline(0.5, color="gray", linestyle=":")
-axis.set(xlabel="tau/beta", ylabel="sin of the angle", ylim=(-0.03, 1.05))
+axis.set(
+    xlabel="tau/beta", ylabel="sin of the angle", ylim=(-0.03, 1.05), title="Angle of the top vector to the factor"
+)
 axis.legend()
 plt.show()

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from figures.catalogue import FIGURES, builder, csv_name, module
+from figures.plots import Section
 from figures.rows import FOLDER, read_rows
 from figures.style import render
 from grasp_theory.statements.registry import ORDER
@@ -24,17 +25,25 @@ as PDF, PNG and the CSV behind it; ``grasp sweep NAME`` measures its numbers ane
 both and compares. What the experiments of the linear lab have in common is said in :doc:`/lab`, the protocol of the
 comparison in :doc:`/comparison`.
 """
+SECTIONS: dict[Section, str] = {  # as in the report, theory first
+    "identification": "Identification",
+    "removal": "Removal",
+    "language": "A pretrained language model",
+    "comparison": "The comparison on models made here",
+}
 
 
 def write(folder: Path) -> dict[str, list[str]]:
     """Draw all into ``folder`` and write the page; statement -> the figures whose files name it."""
     parts, shown = [HEAD], {key: [] for key in ORDER}
-    for name in FIGURES:
-        _draw(name, folder / f"{name}.png")
-        named = list(statements_of(name))
-        for key in named:
-            shown[key].append(name)
-        parts.append(_entry(name, named))
+    for section, title in SECTIONS.items():
+        parts.append(f"{title}\n{'-' * len(title)}\n")
+        for name in (name for name, entry in FIGURES.items() if entry.section == section):
+            _draw(name, folder / f"{name}.png")
+            named = list(statements_of(name))
+            for key in named:
+                shown[key].append(name)
+            parts.append(_entry(name, named))
     replace_text(folder / "index.rst", "\n".join(parts))
     return shown
 
@@ -62,7 +71,7 @@ def image(name: str, folder: str) -> str:
 
 def _entry(name: str, named: list[str]) -> str:
     entry = FIGURES[name]
-    lines = [f".. _figure-{name}:", "", name, "-" * len(name), "", image(name, ""), prose(entry.caption), ""]
+    lines = [f".. _figure-{name}:", "", name, "~" * len(name), "", image(name, ""), prose(entry.caption), ""]
     if named:
         lines += [f"Statements: {', '.join(f':doc:`{key} </generated/theory/{key}>`' for key in named)}.", ""]
     commands = [f"grasp figures {name}"]

@@ -96,12 +96,21 @@ def _unit(X: ndarray) -> Float[ndarray, " n"] | None:
 
 
 @renamed(k="top")
-def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: AskedSide = "auto", top: int = 8) -> OverlapMatrix:
+def overlap_matrix(
+    runs: Mapping[str, Sequence[Update]],
+    *,
+    side: AskedSide = "auto",
+    top: int = 8,
+    progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+) -> OverlapMatrix:
     """Overlap of the ``top`` leading directions of every pair of runs, on one side, over their common modules.
 
     Left singular vectors on the write side, right ones on the read side; "auto" takes the side on which more pairs
     have a module in common, write if as many. Law: that of :func:`weighted_overlap`, all pairs at once by
     :func:`overlaps`.
+
+    Args:
+        progress: wraps the stream of modules: (stream, total) -> stream.
 
     Raises InputError for fewer than two runs, no common module at all, factors that are not finite (saying whose).
     Cost: every module of every run is decomposed once, then :func:`overlaps`. Memory: one module of all runs.
@@ -115,7 +124,7 @@ def overlap_matrix(runs: Mapping[str, Sequence[Update]], *, side: AskedSide = "a
         run: {u.name: partial(_load, run, u, chosen, top) for u in updates if u.side == chosen or not known}
         for run, updates in runs.items()
     }
-    return overlaps(tables, side=chosen, top=top)
+    return overlaps(tables, side=chosen, top=top, progress=progress)
 
 
 def overlaps(

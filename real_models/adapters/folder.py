@@ -112,7 +112,7 @@ def find_runs(path: str | os.PathLike[str], *, whole: bool = True) -> list[Path]
 
 
 def _run_of(folder: Path) -> Path:
-    """The run that an adapter is of: Trainer puts a checkpoint in its folder, ``grasp train`` in ``checkpoints`` there."""
+    """The run of an adapter: Trainer puts checkpoints in its folder, ``grasp train`` in ``checkpoints`` there."""
     if not CHECKPOINT.fullmatch(folder.name):
         return folder
     return folder.parents[1] if folder.parent.name == CHECKPOINTS else folder.parent

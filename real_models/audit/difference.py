@@ -68,8 +68,7 @@ def _lineage(found: Difference, both: Sequence[Overlap]) -> Iterator[Finding]:
     elif same:
         text = (
             f"They started from the same random factors (cosine {start:.2f} in {hit} of {len(starts)} modules, 0.00 by "
-            "chance): what they have in common on the side of these factors (read, where it is LoRA's A) is the start's, "
-            "not learnt."
+            "chance): what they have in common on the side of these factors (read, if it is LoRA's A) was not learnt."
         )
         text += " It is the side compared here." if found.side == "read" else ""
         yield Finding("same-start", text, start, scope, how)

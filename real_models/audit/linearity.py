@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 UNCHANGED = ("original_module", "base_layer")  # saved with the factors
 _ON_THE_LINE = (*UNCHANGED, "lora_bias")  # scaled with the update
 CAVEAT = (
-    "near 0 the statements speak about this run, near 1 and above they do not; linear means in dW at these tokens, not "
-    "in the factors B and A, whose training is not linear either way"
+    "with an error near 0 the linear statements speak about this run, with one near 1 and above they do not; linear "
+    "means in dW at these tokens, not in the factors B and A, whose training is not linear either way"
 )
 
 

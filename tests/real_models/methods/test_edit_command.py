@@ -16,9 +16,11 @@ from expected_adapters import as_weight, dense, expected_edit
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from figures.tables.edit import edit_blocks
 from grasp_theory import InputError, LowRank, Update, identify
 from real_models import read_adapter
 from real_models.adapters.copy import copy_adapter
+from real_models.audit.edit_report import EditedModule
 from real_models.directions import choose_directions, load_directions, save_directions
 from real_models.methods.edit import edit
 
@@ -263,3 +265,19 @@ def test_edit_command_refuses_directions_of_another_base(small, tmp_path, capsys
         new = tmp_path / f"new{base[-1]}{len(options)}"
         found = grasp(capsys, "edit", small, "--directions", tmp_path / "d.safetensors", "-o", new, *options)
         assert (found[0], "--same-base" in found[2], new.exists()) == (code, code == 2, code == 0), found
+
+
+def test_edit_is_summed_up_in_a_line_and_its_largest_changes_fit_a_screen():
+    rows = [EditedModule(f"m.{n}", "write", 1.0, 1.0 - n / 40, 0.0, 0.3, 1e-9 * n) for n in range(20)]
+    line, table, more = edit_blocks(rows)
+    kept = sum((1 - n / 40) ** 2 for n in range(20)) / 20
+    assert line == (
+        f"20 modules edited, {100 * (1 - kept):.3g}% of their ‖dW‖² removed; of what is left at most 1.9e-08 lies along "
+        "the directions"
+    )
+    assert [row[0] for row in table.rows] == [
+        f"m.{n}" for n in range(8, 20)
+    ]  # largest, in the model's order
+    assert more == "… and 8 modules that changed less; --json has all of them"
+    grown = EditedModule("m", "read", 1.0, 2.0, -3.0, None, None)
+    assert next(iter(edit_blocks([grown]))) == "1 module edited, 300% of their ‖dW‖² added"
