@@ -54,8 +54,9 @@ def mean_input() -> str:
     fired = rate(rows, "read-directions")
     same, cosines = rate(rows, MEAN), sum(r["mean"] * r["trials"] for r in rows if r["quantity"] == COSINE)
     return (
-        f"Of {fired.fired} audits of these runs with such a finding the first direction had |cos| above 0.9 with the "
-        f"mean of what the modules read in {same.fired}; the mean |cos| was {cosines / fired.fired:.2f}."
+        f"In {same.fired or 'none'} of the {fired.fired} audits of these runs that have such a finding: there |cos| of "
+        f"the first direction with the mean of what the modules read is above 0.9. Its mean was "
+        f"{cosines / fired.fired:.2f}."
     )
 
 

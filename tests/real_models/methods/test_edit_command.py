@@ -270,14 +270,12 @@ def test_edit_command_refuses_directions_of_another_base(small, tmp_path, capsys
 def test_edit_is_summed_up_in_a_line_and_its_largest_changes_fit_a_screen():
     rows = [EditedModule(f"m.{n}", "write", 1.0, 1.0 - n / 40, 0.0, 0.3, 1e-9 * n) for n in range(20)]
     line, table, more = edit_blocks(rows)
-    kept = sum((1 - n / 40) ** 2 for n in range(20)) / 20
+    removed = 100 * (1 - sum((1 - n / 40) ** 2 for n in range(20)) / 20)
     assert line == (
-        f"20 modules edited, {100 * (1 - kept):.3g}% of their ‖dW‖² removed; of what is left at most 1.9e-08 lies along "
-        "the directions"
+        f"20 modules edited, {removed:.3g}% of their ‖dW‖² removed; of what is left at most 1.9e-08 lies along the "
+        "directions"
     )
-    assert [row[0] for row in table.rows] == [
-        f"m.{n}" for n in range(8, 20)
-    ]  # largest, in the model's order
+    assert [row[0] for row in table.rows] == [f"m.{n}" for n in range(8, 20)]
     assert more == "… and 8 modules that changed less; --json has all of them"
     grown = EditedModule("m", "read", 1.0, 2.0, -3.0, None, None)
     assert next(iter(edit_blocks([grown]))) == "1 module edited, 300% of their ‖dW‖² added"
