@@ -1,4 +1,4 @@
-"""What ``grasp edit`` prints: all of the edit in a line, and the modules that lost most."""
+"""What ``grasp edit`` prints: all of the edit in a line, and the modules that changed most."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SHOWN = 12  # modules on one screen
 
 def edit_blocks(rows: Sequence[EditedModule]) -> Iterator[Block]:
     """The share of ‖dW‖² that went and the largest leak that is left, then the modules that changed most."""
-    before, after = (sum(norm**2 for norm in norms) for norms in zip(*_norms(rows), strict=True))
-    change = 1 - after / before if before else 0.0
+    before, after = sum(row.norm_before**2 for row in rows), sum(row.norm_after**2 for row in rows)
+    change = after / before - 1 if before else 0.0
     leaks = [row.leak_after for row in rows if row.leak_after is not None]
     left = f"; of what is left at most {max(leaks):.2g} lies along the directions" if leaks else ""
-    what = f"{100 * abs(change):.3g}% of their ‖dW‖² {'removed' if change >= 0 else 'added'}"
+    what = f"‖dW‖² together {100 * abs(change):.3g}% {'more' if change > 0 else 'less'}"
     yield f"{many(len(rows), 'module')} edited, {what}{left}"
     changed = {row.name for row in sorted(rows, key=lambda row: -abs(row.norm_after - row.norm_before))[:SHOWN]}
     cells = [
@@ -35,7 +35,3 @@ def edit_blocks(rows: Sequence[EditedModule]) -> Iterator[Block]:
     yield Table(headers, cells, left=2, droppable=["leak before", "norm before", "side", "norm after"])
     if len(rows) > len(cells):
         yield f"… and {many(len(rows) - len(cells), 'module')} that changed less; --json has all of them"
-
-
-def _norms(rows: Sequence[EditedModule]) -> list[tuple[float, float]]:
-    return [(row.norm_before, row.norm_after) for row in rows] or [(0.0, 0.0)]

@@ -272,10 +272,10 @@ def test_edit_is_summed_up_in_a_line_and_its_largest_changes_fit_a_screen():
     line, table, more = edit_blocks(rows)
     removed = 100 * (1 - sum((1 - n / 40) ** 2 for n in range(20)) / 20)
     assert line == (
-        f"20 modules edited, {removed:.3g}% of their ‖dW‖² removed; of what is left at most 1.9e-08 lies along the "
+        f"20 modules edited, ‖dW‖² together {removed:.3g}% less; of what is left at most 1.9e-08 lies along the "
         "directions"
     )
     assert [row[0] for row in table.rows] == [f"m.{n}" for n in range(8, 20)]
     assert more == "… and 8 modules that changed less; --json has all of them"
     grown = EditedModule("m", "read", 1.0, 2.0, -3.0, None, None)
-    assert next(iter(edit_blocks([grown]))) == "1 module edited, 300% of their ‖dW‖² added"
+    assert next(iter(edit_blocks([grown]))) == "1 module edited, ‖dW‖² together 300% more"
