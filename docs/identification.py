@@ -54,8 +54,8 @@ def mean_input() -> str:
     fired = rate(rows, "read-directions")
     same, cosines = rate(rows, MEAN), sum(r["mean"] * r["trials"] for r in rows if r["quantity"] == COSINE)
     return (
-        f"In {same.fired or 'none'} of the {fired.fired} audits with such a finding, going by a |cos| above 0.9 with the "
-        f"mean of what the modules read; on average it was {cosines / fired.fired:.2f}."
+        f"In {same.fired or 'none'} of the {fired.fired} audits with such a finding, going by a |cos| above 0.9 with "
+        f"the mean of what the modules read; on average it was {cosines / fired.fired:.2f}."
     )
 
 
