@@ -90,7 +90,7 @@ def table(experiment: Experiment[C], cell: C, values: Measured) -> list[dict[str
     columns = cell.columns() if hasattr(cell, "columns") else asdict(cell)  # pyright: ignore
     setting = {name: value for name, value in columns.items() if name != experiment.along}
     points = list(getattr(cell, experiment.along)) if experiment.along else []
-    predicted = experiment.theory(cell)
+    predicted, drawn_from = experiment.theory(cell), seed(experiment.name, cell)
     unknown = set(predicted) - set(values)
     if unknown:
         raise ValueError(f"{experiment.name}: theory for quantities that are not measured: {sorted(unknown)}")
@@ -108,7 +108,7 @@ def table(experiment: Experiment[C], cell: C, values: Measured) -> list[dict[str
                 | place
                 | {"quantity": quantity}
                 | _statistics(column)
-                | {"seed": seed(experiment.name, cell), "theory": theory}
+                | {"seed": drawn_from, "theory": theory}
                 | {"relation": law.relation if law and theory is not None else None}
                 | {"finite": _at(law.finite, n) if law and theory is not None else None}
             )

@@ -26,7 +26,8 @@ def output_gains(model: torch.nn.Module, stream: Stream) -> dict[torch.nn.Module
 
     Returns the writers of the second sort with their gain g (width,), float32 on the CPU.
     Raises InputError for blocks in which neither holds: a norm after the residual sum (BERT, RoBERTa and other post-LN
-    encoders) has no additive stream. Cost: four forward passes on two tokens for each kind of writer.
+    encoders) has no additive stream. Cost: four forward passes on two tokens for each kind of writer; after
+    ``model.compile()`` they run uncompiled (torch 2.6 and later), and make no graph that would never be used again.
     """
     import torch
 
@@ -102,6 +103,8 @@ def _written(
     found: dict[int, torch.Tensor] = {}
     with ExitStack() as stack, torch.no_grad():
         stack.enter_context(evaluating(model))
+        if hasattr(torch.compiler, "set_stance"):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
         for _, name, module in writers:
             hook = _replaced_by(signs if name == kind else 0 * signs)
             stack.callback(module.register_forward_hook(hook).remove)

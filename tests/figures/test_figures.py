@@ -48,30 +48,34 @@ def as_quick(module, rows):
     experiment, groups = load(module), {}
     cells = experiment.cells(True)
     columns = [name for name in asdict(cells[0]) if name != experiment.along]
-    for row in rows:
-        groups.setdefault(tuple(row.get(c) for c in columns), []).append(row)
 
-    def apart(known, cell):
-        pairs = [(a, getattr(cell, c)) for a, c in zip(known, columns, strict=True)]
-        numbers = {int, float}
+    def place(values):
+        return tuple(float(x) if type(x) in (int, float) else str(x or "") for x in values)
+
+    for row in rows:
+        groups.setdefault(place(row.get(c) for c in columns), {}).setdefault(row["quantity"], []).append(row)
+
+    def apart(one, other):
+        pairs = zip(one, other, strict=True)
         return sum(
-            abs(a - b) / (1 + abs(a) + abs(b))
-            if {type(a), type(b)} <= numbers
-            else 9.0 * (str(a or "") != str(b or ""))
-            for a, b in pairs
+            abs(a - b) / (1 + abs(a) + abs(b)) if type(a) is type(b) is float else 9.0 * (a != b) for a, b in pairs
         )
 
     made = []
     for cell in cells:
-        near = groups[min(groups, key=lambda known: apart(known, cell))]
+        wanted = place(getattr(cell, c) for c in columns)
+        near = groups[min(groups, key=lambda known, wanted=wanted: apart(known, wanted))]
         points = len(getattr(cell, experiment.along)) if experiment.along else 0
-        curve = {r["quantity"]: experiment.along is not None and r[experiment.along] is not None for r in near}
-        means = {q: np.mean([r["mean"] for r in near if r["quantity"] == q]) for q in curve}
-        made += table(experiment, cell, {q: np.full((2, points) if curve[q] else 2, means[q]) for q in curve})
+        curves = {
+            q: experiment.along is not None and found[-1][experiment.along] is not None for q, found in near.items()
+        }
+        means = {q: np.mean([r["mean"] for r in found]) for q, found in near.items()}
+        made += table(experiment, cell, {q: np.full((2, points) if curves[q] else 2, means[q]) for q in near})
     return made
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_contracts")
 @pytest.mark.parametrize("name", [name for name, entry in FIGURES.items() if entry.experiments])
 def test_figures_of_the_lab_draw_the_table_of_a_quick_sweep(name):
     """That of ``grasp reproduce``: fewer cells, fewer points on a line."""

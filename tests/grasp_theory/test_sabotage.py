@@ -240,7 +240,7 @@ def test_sabotage_residuals_of_another_identity(drawn, monkeypatch):
     import sympy
 
     x = sympy.Symbol("x", positive=True)
-    another = {label: sympy.sin(x) ** 2 + sympy.cos(x) ** 2 - 1 for label in algebra.residuals()}
+    another = dict.fromkeys(algebra.residuals(), (x + 1) ** 2 - x**2 - 2 * x - 1)
     monkeypatch.setattr(algebra, "residuals", lambda: another)
     zeros, found = derive(drawn.statement, drawn.inside[: c.TWINS])
     assert zeros == (len(another), len(another))

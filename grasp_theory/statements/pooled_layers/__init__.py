@@ -84,8 +84,7 @@ class Instance:
                 T += self.shared * b * s * np.outer(w, unit(rng, self.d))
                 left = u if self.common or l == 0 else unit(rng, self.m)
                 blocks.append((T + b * s * np.outer(left, unit(rng, self.d))) / s)
-            stack = np.stack(blocks)
-            products = stack @ stack.swapaxes(1, 2)  # of both stacks, each product formed once
+            products = np.stack([M @ M.T for M in blocks])  # of both stacks, each formed once, half of it by symmetry
             weights = self.B / (1 + self.B)
             both = products.sum(axis=0), np.tensordot(weights, products, 1)
             plain, best = (top_vector(G) for G in both)

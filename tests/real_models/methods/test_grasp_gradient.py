@@ -12,6 +12,7 @@ import torch
 from grasp_runs import LEAKS
 from tiny_models import OPTIMIZERS, WIDTH, batch, lora, subspace, tiny
 from tolerance import GUARANTEE
+from torch._dynamo.utils import counters
 
 from real_models.methods.grasp import Grasp
 
@@ -72,6 +73,11 @@ def compiled_in_place(model: Any) -> Any:
     return model
 
 
+def graphs() -> int:
+    """Compiled in this process up to now."""
+    return counters["stats"]["unique_graphs"]
+
+
 PLAIN = ("llama", "gpt2", "gemma2")
 RANDOM = {"init_lora_weights": False}  # B = 0 would leave A without a gradient
 FEW = {**RANDOM, "target_modules": ["v_proj", "o_proj"]}  # compiling takes a second for each, and each block some
@@ -94,11 +100,13 @@ def test_gradient_below_a_block_has_no_part_that_came_through_the_directions(kin
     bases = {index: subspace(11 + index, 2) for index in at}
     expected, free = by_hand(model, blocks, bases), by_hand(model, blocks, {})
     run = wrap(model)
+    assert graphs() > 0 or wrap not in (compiled, compiled_in_place)
     assert model.training  # checkpointing acts in training only
     run(**batch(0)).loss.backward()
     assert max(differences(gradients(model), free).values()) <= GUARANTEE  # the cuts themselves change nothing
-    optimizer = OPTIMIZERS["sgd"](model)
+    optimizer, made = OPTIMIZERS["sgd"](model), graphs()
     with Grasp(bases, sides={"stream"}).attached(run, optimizer):
+        assert graphs() == made  # the gains of its writers are measured without compiling
         run(**batch(0)).loss.backward()
         found = gradients(model)
     assert max(differences(found, expected).values()) <= GUARANTEE
