@@ -115,11 +115,12 @@ def scale() -> str:
         plain, grasp = (Setting(processes, directions=k) for k in (0, 4))
         held, found = memory(model, grasp), step(model, grasp, Machine())
         sent = [traffic(model, setting).received for setting in (plain, grasp)]
-        cells = [held["weights"] / 1e9, held["adapter"] / 1e6, sum(held.values()) / 1e9, sent[0] / 1e9]
-        cells += [(sent[1] - sent[0]) / 1e3, found.compute, found.network, 1e3 * found.sums, 100 * found.share]
+        cells = [held["weights"] / 1e9, held["adapter"] / 1e6, held["directions"] / 1e6, sum(held.values()) / 1e9]
+        cells += [sent[0] / 1e9, (sent[1] - sent[0]) / 1e3]
+        cells += [found.compute, found.network, 1e3 * found.sums, 100 * found.share]
         rows.append([model.name, str(processes), *(f"{x:.0f}" if x >= 100 else f"{x:.2g}" for x in cells)])
-    head = ["model", "devices", "weights, GB", "adapter, MB", "all memory, GB", "sharding, GB", "grasp, kB"]
-    return Table([*head, "passes, s", "network, s", "grasp, ms", "of the step, %"], rows).markdown()
+    head = ["model", "devices", "weights, GB", "adapter, MB", "directions, MB", "all memory, GB", "sharding, GB"]
+    return Table([*head, "grasp, kB", "passes, s", "network, s", "grasp, ms", "of the step, %"], rows).markdown()
 
 
 def refusals() -> str:

@@ -45,10 +45,11 @@ def run_text(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
 @contextmanager
 def without_adapters(model: torch.nn.Module) -> Iterator[None]:
-    """The base model inside; which parameters are trained is as before after.
+    """The base model inside; which parameters are trained is as before, inside and after.
 
-    peft's ``disable_adapter`` marks every factor of the active adapters as trained when it ends, also those that were
-    frozen by hand. Raises InputError if the model is no peft model.
+    peft's ``disable_adapter`` freezes every factor, and marks those of the active adapters as trained when it ends,
+    also what was frozen by hand. FSDP 2 settles in its first forward pass what it makes of gradients in mixed
+    precision, and settles nothing where nothing is trained. Raises InputError if the model is no peft model.
     """
     disable: Any = getattr(model, "disable_adapter", None)
     if disable is None:
@@ -57,12 +58,17 @@ def without_adapters(model: torch.nn.Module) -> Iterator[None]:
             "PeftModel.from_pretrained, and do not merge the adapter"
         )
     trained = [(p, p.requires_grad) for p in model.parameters()]
-    try:
-        with disable():
-            yield
-    finally:
+
+    def as_before() -> None:
         for parameter, flag in trained:
             parameter.requires_grad_(flag)
+
+    try:
+        with disable():
+            as_before()
+            yield
+    finally:
+        as_before()
 
 
 class Policy:

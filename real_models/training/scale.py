@@ -109,11 +109,22 @@ class Traffic:
         return (P - 1) * sum(self.gathers) + (P - 1) / P * (sum(self.scatters) + 2 * sum(self.sums))
 
 
+def base_numbers(model: Decoder, *, parts: int) -> tuple[int, int]:
+    """Frozen numbers in one of so many parts, filled up to whole rows: of a block, and of what is outside of them."""
+    norm = ceil(model.width / parts)
+    block = sum(ceil(rows / parts) * columns for rows, columns in model.linears.values()) + 2 * norm
+    return block, 2 * ceil(model.vocabulary / parts) * model.width + norm
+
+
 def lora_numbers(model: Decoder, setting: Setting, *, parts: int = 1) -> int:
     """Numbers of one block's factors in one of so many parts, filled up to whole rows: ⌈r/P⌉ d_in + ⌈d_out/P⌉ r."""
     shapes = (model.linears[name] for name in setting.modules)
     r = setting.rank
     return sum(ceil(r / parts) * d_in + ceil(d_out / parts) * r for d_out, d_in in shapes)
+
+
+def _writers(setting: Setting) -> list[str]:
+    return [name for name in setting.modules if name in WRITERS]
 
 
 def traffic(model: Decoder, setting: Setting) -> Traffic:
@@ -124,33 +135,36 @@ def traffic(model: Decoder, setting: Setting) -> Traffic:
     methods on activations sum the flag, or nothing.
     """
     P, s, k = setting.processes, setting, setting.directions
-    frozen = sum(ceil(rows / P) * columns for rows, columns in model.linears.values()) + 2 * ceil(model.width / P)
+    frozen, rest = base_numbers(model, parts=P)
     block = (frozen + lora_numbers(model, s, parts=P)) * s.gathered
-    rest = (2 * ceil(model.vocabulary / P) * model.width + ceil(model.width / P)) * s.gathered
-    once = (rest,) + (block,) * (2 * model.blocks)
+    once = (rest * s.gathered,) + (block,) * (2 * model.blocks)
     gradients = (P * lora_numbers(model, s, parts=P) * s.reduced,) * model.blocks
-    writers = model.blocks * sum(name in WRITERS for name in s.modules) if k else 0
+    writers = model.blocks * len(_writers(s)) if k else 0
     of_gradient, of_parameter = k * s.rank * s.reduced, 8 * (k * s.rank + 1)
     sums = (of_gradient,) * (2 * writers) + (of_parameter,) * writers + (4,) * bool(k)
     return Traffic(once * s.batches, gradients, sums, P)
 
 
 def memory(model: Decoder, setting: Setting) -> dict[str, float]:
-    """Bytes on one device, by what they are for.
+    """Bytes on the fullest device, by what they are for.
 
-    ``weights``, ``adapter``: parts of the base, and of LoRA in float32 with gradient and AdamW. ``whole``: two blocks,
-    one at work and the next, and embeddings, which stay whole during a pass. ``activations``: checkpointed, the stream
-    at every block, and of the block at work its intermediate results, about 16 d + 4 d_inner numbers a token.
-    ``logits``: in float32 with their gradient. Left out: the allocator's waste, buffers of the network.
+    ``weights``, ``adapter``: parts of the base, and of LoRA in float32 with gradient and AdamW, whole rows each: however
+    many devices there are, some hold one of the r rows of A. ``directions``: k numbers in float64 for each row of the
+    writing modules, whole on every device. ``whole``: two blocks, one at work and the next, and embeddings, which stay
+    whole during a pass. ``activations``: checkpointed, the stream at every block, and of the block at work its
+    intermediate results, about 16 d + 4 d_inner numbers a token. ``logits``: in float32 with their gradient. Left out:
+    the allocator's waste, buffers of the network.
     """
-    P, s = setting.processes, setting
-    blocks = model.blocks * lora_numbers(model, s)
+    s = setting
     block = sum(rows * columns for rows, columns in model.linears.values()) + lora_numbers(model, s)
     stream = s.tokens * s.gathered * (model.blocks * model.width + 16 * model.width + 4 * model.inner)
+    frozen, rest = base_numbers(model, parts=s.processes)
+    written = model.blocks * sum(model.linears[name][0] for name in _writers(s))
     return {
-        "weights": s.gathered * model.parameters / P,
-        "adapter": (4 + 4 + ADAM) * blocks / P,
-        "whole": s.gathered * (2 * block + 2 * model.vocabulary * model.width),
+        "weights": float(s.gathered * (model.blocks * frozen + rest)),
+        "adapter": float((4 + 4 + ADAM) * model.blocks * lora_numbers(model, s, parts=s.processes)),
+        "directions": 8.0 * s.directions * written,
+        "whole": s.gathered * (2.0 * block + 2 * model.vocabulary * model.width),
         "activations": float(stream),
         "logits": 8.0 * s.tokens * model.vocabulary,
     }

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny_models import BLOCKS, OPTIMIZERS, VOCABULARY, WIDTH, lora, subspace, tiny
 
 from grasp_theory import InputError
-from real_models.training.scale import LLAMAS, Machine, Setting, memory, step, traffic
+from real_models.hooks.guard import guard_of
+from real_models.methods import Grasp
+from real_models.training.scale import LLAMAS, Decoder, Machine, Setting, memory, step, traffic
 
 PUBLISHED = {"8B": 8_030_261_248, "70B": 70_553_706_496, "405B": 405_853_388_800}
 
@@ -40,12 +43,23 @@ def test_traffic_of_even_parts_is_the_parameters_themselves():
 
 
 def test_memory_falls_with_devices_to_what_every_device_needs():
-    found = [memory(LLAMAS[1], Setting(processes)) for processes in (8, 64)]
+    found = [memory(LLAMAS[1], Setting(processes, directions=4)) for processes in (8, 16, 64)]
     assert found[0]["weights"] == pytest.approx(2 * PUBLISHED["70B"] / 8)
-    for name in ("weights", "adapter"):
-        assert found[0][name] == pytest.approx(8 * found[1][name])
-    for name in ("whole", "activations", "logits"):
-        assert found[0][name] == found[1][name]
+    assert found[0]["weights"] == pytest.approx(8 * found[2]["weights"])
+    assert found[0]["adapter"] == pytest.approx(2 * found[1]["adapter"])
+    rows_of_A = 16 * 80 * (6 * 8192 + 28672)  # one of each in float32, with gradient and two moments
+    assert found[2]["adapter"] == pytest.approx(rows_of_A + (found[1]["adapter"] - rows_of_A) / 4)
+    for name in ("directions", "whole", "activations", "logits"):
+        assert found[0][name] == found[2][name]
+
+
+def test_memory_of_the_directions_is_what_the_guards_hold():
+    model, setting = Decoder("tiny", WIDTH, 40, 16, BLOCKS, VOCABULARY), Setting(1, directions=3)
+    trained = lora(tiny())
+    with Grasp(subspace(0, 3)).attached(trained, OPTIMIZERS["sgd"](trained)):
+        held = [guard.Q for m in trained.modules() if (guard := guard_of(m)) is not None and guard.Q is not None]
+    assert sum(Q.numel() * Q.element_size() for Q in held) == memory(model, setting)["directions"] > 0
+    assert memory(model, Setting(1))["directions"] == 0
 
 
 def test_step_is_bound_by_the_network_when_batches_are_short():
