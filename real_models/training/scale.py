@@ -148,12 +148,12 @@ def traffic(model: Decoder, setting: Setting) -> Traffic:
 def memory(model: Decoder, setting: Setting) -> dict[str, float]:
     """Bytes on the fullest device, by what they are for.
 
-    ``weights``, ``adapter``: parts of the base, and of LoRA in float32 with gradient and AdamW, whole rows each: however
-    many devices there are, some hold one of the r rows of A. ``directions``: k numbers in float64 for each row of the
-    writing modules, whole on every device. ``whole``: two blocks, one at work and the next, and embeddings, which stay
-    whole during a pass. ``activations``: checkpointed, the stream at every block, and of the block at work its
-    intermediate results, about 16 d + 4 d_inner numbers a token. ``logits``: in float32 with their gradient. Left out:
-    the allocator's waste, buffers of the network.
+    ``weights``, ``adapter``: parts of the base, and of LoRA in float32 with gradient and AdamW, whole rows each, so
+    that some device holds one of the r rows of A however many there are. ``directions``: k numbers in float64 for each
+    row of the writing modules, whole on every device. ``whole``: two blocks, one at work and the next, and embeddings,
+    which stay whole during a pass. ``activations``: checkpointed, the stream at every block, and of the block at work
+    its intermediate results, about 16 d + 4 d_inner numbers a token. ``logits``: in float32 with their gradient. Left
+    out: the allocator's waste, buffers of the network.
     """
     s = setting
     block = sum(rows * columns for rows, columns in model.linears.values()) + lora_numbers(model, s)
