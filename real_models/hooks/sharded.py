@@ -107,19 +107,23 @@ def is_fsdp(module: torch.nn.Module) -> bool:
 
 
 def refuse_other_shards(model: torch.nn.Module) -> None:
-    """InputError for trained parameters that are cut otherwise than into rows, or are not where they are computed."""
+    """InputError for a model of which ``fully_shard`` is not all that has cut it, and for offloaded parameters.
+
+    Tensor parallelism cuts frozen weights too, by rows and by columns, and activations with them.
+    """
+    rows = any(map(is_fsdp, model.modules()))
     for name, parameter in model.named_parameters():
-        if not (parameter.requires_grad and is_sharded(parameter)):
+        if not is_sharded(parameter):
             continue
         found: Any = parameter
-        kinds = [type(placement).__name__ for placement in found.placements]
-        columns = any(placement.is_shard() and placement.dim != 0 for placement in found.placements)
-        if columns or not set(kinds) <= {"Shard", "Replicate"}:
+        cuts = [placement for placement in found.placements if type(placement).__name__ != "Replicate"]
+        by_rows = all(type(cut).__name__ == "Shard" and cut.dim == 0 for cut in cuts)
+        if cuts and not (rows and len(cuts) == 1 and (by_rows or not parameter.requires_grad)):
             raise InputError(
-                f"{name} is sharded as {found.placements}, and the methods know parameters that are cut into rows "
-                "(Shard(0), as fully_shard does) or replicated: train without tensor parallelism"
+                f"{name} is sharded as {found.placements}, and the methods know parameters that fully_shard has cut "
+                "into rows (Shard(0)), replicated or not: train without tensor parallelism"
             )
-        if parameter.device.type != found.device_mesh.device_type:
+        if parameter.requires_grad and parameter.device.type != found.device_mesh.device_type:
             raise InputError(
                 f"{name} is kept on {parameter.device.type} and computed on {found.device_mesh.device_type}: offloaded "
                 "parameters are not supported, set fsdp_offload_params to false"

@@ -92,16 +92,22 @@ class Traffic(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def shard(model: Any, world: int, *, reshard: bool = True, replicas: int = 1) -> None:
-    """As accelerate does: every block a unit, and the rest one. replicas : of the parts, in other processes (HSDP)."""
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+def shard(model: Any, world: int, *, reshard: bool = True, replicas: int = 1, mixed: bool = False) -> None:
+    """As accelerate does: every block a unit, and the rest one.
 
+    Args:
+        replicas: of the parts, in other processes (HSDP).
+        mixed: computed in bfloat16, gradients summed in float32.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if mixed else MixedPrecisionPolicy()
     shape = (world,) if replicas == 1 else (replicas, world // replicas)
     mesh = init_device_mesh("cpu", shape, mesh_dim_names=("replicas", "parts")[-len(shape) :])
     for block in model.base_model.model.model.layers:
-        fully_shard(block, mesh=mesh, reshard_after_forward=reshard)
-    fully_shard(model, mesh=mesh)
+        fully_shard(block, mesh=mesh, reshard_after_forward=reshard, mp_policy=policy)
+    fully_shard(model, mesh=mesh, mp_policy=policy)
 
 
 def run(
@@ -111,6 +117,7 @@ def run(
     world: int = 1,
     reshard: bool = True,
     replicas: int = 1,
+    mixed: bool = False,
     dtype: torch.dtype = torch.float64,
     optimizer: str = "adamw",
     each: Callable[[int], None] = lambda step: None,
@@ -120,7 +127,7 @@ def run(
     """(the model, its leaks) after a loop with accumulation and clipping; every rank takes its rows of each batch."""
     model = lora(tiny(), r=RANK, target_modules=MODULES, **config).to(dtype)
     if world > 1:
-        shard(model, world, reshard=reshard, replicas=replicas)
+        shard(model, world, reshard=reshard, replicas=replicas, mixed=mixed)
     stepping = OPTIMIZERS[optimizer](model)
     model.train()
     with ExitStack() as stack:
@@ -162,9 +169,13 @@ def everything(rank: int, world: int) -> dict[str, np.ndarray]:
             add(name, methods())
     if world < 4:
         add("float32", [Grasp(Q, sides={"write"})], dtype=torch.float32, optimizer="momentum")
-        add("kept-whole", [KL(text(), weight=3.0), Grasp(Q)], reshard=False, lora_bias=True)
+        turned = Q @ rotation(np.random.default_rng(rank), 2, 2)  # another basis of the same span in each process
+        both = [Grasp(turned, sides={"write"}), Grasp(Q, sides={"stream"})]
+        add("kept-whole", [KL(text(), weight=3.0), *both], reshard=False, lora_bias=True)
         with patch("real_models.hooks.guard.summed", lambda part, x: part):
             add("own-part-alone", [Grasp(Q, sides={"write"})])
+    if world == 2:
+        add("mixed", RUNS["kl+null-space+grasp"](), mixed=True, dtype=torch.float32)
     if world != 2:
         add("replicas", RUNS["kl+null-space+grasp"](), replicas=min(world, 2))
     return found

@@ -36,6 +36,7 @@ WRITE = Directions(
     adapter_sha256="",
 )
 READ = replace(WRITE, side="read", modules=("model.layers.0.self_attn.q_proj",), hook_point=HOOK_POINT["read"])
+TENSOR_PARALLEL = "cut into rows.*without tensor parallelism"
 BOTH = {"init_lora_weights": False}  # B and A random: a projection of either would show
 
 
@@ -55,10 +56,12 @@ def inside(name: str, model: nn.Module) -> nn.Module:
     return wrapper
 
 
-def sharded(model: Any, dim: int, computed_on: str = "cpu") -> Any:
-    """A trained parameter with the attributes of a DTensor, cut along this dimension."""
-    parameter = trained(model)[0]
-    parameter.placements, parameter.device_mesh = (Shard(dim),), SimpleNamespace(device_type=computed_on)
+def sharded(model: Any, *dims: int, computed_on: str = "cpu", by: str = "FSDPModule", frozen: bool = False) -> Any:
+    """A parameter with the attributes of a DTensor, cut along these dimensions, in a model of a class of this name."""
+    parameter = next(p for p in model.parameters() if p.requires_grad is not frozen)
+    parameter.placements = tuple(Shard(dim) for dim in dims)
+    parameter.device_mesh = SimpleNamespace(device_type=computed_on)
+    model.__class__ = named(by, type(model))
     return model
 
 
@@ -156,8 +159,18 @@ MODEL_CASES: dict[str, tuple[dict[str, Any], Callable, Callable, frozenset, str]
         WRITES,
         "FSDP 1.*fsdp_version: 2.*DistributedDataParallel",
     ),
-    "tensor-parallel": (BOTH, lambda m: sharded(m, 1), adam, READS, "cut into rows.*without tensor parallelism"),
-    "offloaded-shards": (BOTH, lambda m: sharded(m, 0, "cuda"), adam, WRITES, "set fsdp_offload_params to false"),
+    "tensor-parallel": (BOTH, lambda m: sharded(m, 1, by="Other"), adam, READS, TENSOR_PARALLEL),
+    "tensor-parallel-rows": (BOTH, lambda m: sharded(m, 0, by="Other"), adam, READS, TENSOR_PARALLEL),
+    "tensor-parallel-base": (BOTH, lambda m: sharded(m, 1, by="Other", frozen=True), adam, WRITES, TENSOR_PARALLEL),
+    "tensor-parallel-inside": (BOTH, lambda m: sharded(m, 0, 0, frozen=True), adam, READS, TENSOR_PARALLEL),
+    "columns": (BOTH, lambda m: sharded(m, 1), adam, READS, TENSOR_PARALLEL),
+    "offloaded-shards": (
+        BOTH,
+        lambda m: sharded(m, 0, computed_on="cuda"),
+        adam,
+        WRITES,
+        "set fsdp_offload_params to false",
+    ),
     "deepspeed": (BOTH, lambda m: inside("DeepSpeedEngine", m), adam, READS, "DeepSpeed.*DistributedDataParallel"),
     "zero-3": (BOTH, partitioned, adam, READS, "ZeRO.*DistributedDataParallel"),
     "zero-optimizer": (BOTH, same, deepspeed, WRITES, "DeepSpeedZeroOptimizer shards.*DistributedDataParallel"),
