@@ -65,6 +65,11 @@ def require_printable(name: str, what: str | Path) -> str:
     return name
 
 
+def printable(text: str) -> str:
+    """The text with control characters and lone surrogates as Python writes them: a folder may have any name."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def listing(names: Iterable[str], limit: int = 3) -> str:
     """The first ``limit`` names and how many more there are: an adapter can have thousands of modules."""
     names = list(names)

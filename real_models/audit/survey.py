@@ -26,6 +26,7 @@ from synthetic.runner.workers import in_workers_or_cluster
 from ..adapters import Adapter, read_adapter
 from ..adapters.folder import find_runs
 from ..adapters.safetensors_file import SafetensorsFile
+from ..adapters.text import printable
 from .difference import matrix_findings
 from .finding import Finding
 from .findings import findings
@@ -190,7 +191,7 @@ def look_at(name: str, place: Path, side: AskedSide, top: int) -> tuple[Surveyed
             return row, data
         except Exception as error:  # a survey ends for no file's sake, whatever is in it
             kind = "" if isinstance(error, GraspError) else f"{type(error).__name__}: "
-            return Surveyed(name, error=f"{kind}{error}"), b""
+            return Surveyed(name, error=printable(f"{kind}{error}")), b""
 
 
 def _row(name: str, adapter: Adapter, side: AskedSide, top: int) -> tuple[Surveyed, bytes]:
@@ -305,7 +306,7 @@ def _whole(path: Path) -> bool:
 
 
 def _name(place: Path, folder: Path) -> str:
-    return place.name if place == folder else place.relative_to(folder).as_posix()
+    return printable(place.name if place == folder else place.relative_to(folder).as_posix())
 
 
 def _head(name: str, place: Path, side: AskedSide, top: int, code: str) -> dict[str, Any]:

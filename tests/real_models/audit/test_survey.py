@@ -122,6 +122,18 @@ def test_broken_adapters_are_rows_with_their_reason(found):
     assert len(found.rows) == COUNT + 4
 
 
+def test_folder_of_any_name_is_a_row_that_can_be_printed(tmp_path):
+    """Control characters (here one that colours a terminal, and a new line) and bytes that are no text."""
+    names = {"red\x1b[31m\nline": r"red\x1b[31m\nline", "bytes\udcff": r"bytes\udcff", "plain": "plain"}
+    for seed, name in enumerate(names):
+        planted(tmp_path / "in" / name, seed=seed)
+    (tmp_path / "in" / "red\x1b[31m\nline" / "adapter_model.safetensors").unlink()
+    found = survey(tmp_path / "in", tmp_path / "store", top=TOP, n_jobs=1)
+    assert {row.name for row in found.rows} == set(names.values())
+    assert all((row.error or "").isprintable() for row in found.rows)
+    assert next(iter(unread_table(found).rows))[1].startswith("holds no weights")
+
+
 def test_what_the_code_cannot_read_is_a_row_too(folder, tmp_path, monkeypatch):
     from real_models.audit import survey as module
 
