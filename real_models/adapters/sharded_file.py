@@ -15,6 +15,7 @@ from .tensors import TensorInfo
 from .text import listing, parse_json_object, read_bounded
 
 MAX_INDEX = 100_000_000
+MAX_NAME = 255  # bytes of a file's name, on most systems
 AGAIN = "copy all files of one save again"
 
 
@@ -74,8 +75,14 @@ def _weight_map(path: Path) -> dict[str, str]:
     if not isinstance(found, dict) or not found:
         raise AdapterError(f"{path}: expected a weight_map from tensors to the files of the shards; {AGAIN}")
     for tensor, name in found.items():
-        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+        if not isinstance(name, str) or not _beside(name):
             raise AdapterError(
                 f"{path}: tensor {tensor!r} lies in {name!r:.80}; expected the name of a safetensors file beside it"
             )
     return found
+
+
+def _beside(name: str) -> bool:
+    """Whether this may be the name of a safetensors file in the same folder."""
+    fits = name.isprintable() and len(name.encode()) <= MAX_NAME
+    return fits and Path(name).name == name and name.endswith(".safetensors")

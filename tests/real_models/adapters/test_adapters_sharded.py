@@ -89,6 +89,8 @@ def test_truncated_shard_is_refused(sharded):
         ({"weight_map": {"x": "../other.safetensors"}}, "expected the name of a safetensors file beside it"),
         ({"weight_map": {"x": 3}}, "expected the name of a safetensors file beside it"),
         ({"weight_map": {"x": "weights.bin"}}, "expected the name of a safetensors file beside it"),
+        ({"weight_map": {"x": f"{'ä' * 200}.safetensors"}}, "expected the name of a safetensors file beside it"),
+        ({"weight_map": {"x": "a\0.safetensors"}}, r"lies in 'a\\x00.safetensors'; expected the name"),
     ],
 )
 def test_index_that_is_none_is_refused(content, reason, sharded):
