@@ -200,17 +200,47 @@ def released(out: Path) -> Iterator[None]:
 
 @contextmanager
 def disk_errors(out: Path) -> Iterator[None]:
-    """What a full disk makes of the operating system, torch and safetensors, as one error of ours."""
-    from safetensors import SafetensorError
+    """What a full disk makes of the operating system, torch and safetensors, as one error of ours.
 
+    Where processes write parts of a checkpoint, all of them say what went wrong in which.
+    """
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("PytorchStream", "iostream")):
+    except BaseException as error:
+        reason = _disk_reason(error)
+        if reason is None:
             raise
         raise GraspError(
-            f"cannot save in {out}: {getattr(error, 'strerror', None) or error}; the checkpoints before it are whole: "
-            "make room and give the same command again"
+            f"cannot save in {out}: {reason}; the checkpoints before it are whole: mend that (make room on a full disk) "
+            "and give the same command again"
+        ) from error
+
+
+def _disk_reason(error: BaseException) -> str | None:
+    from safetensors import SafetensorError
+
+    if type(error).__name__ == "CheckpointException":  # of torch.distributed, no Exception: process -> (error, trace)
+        failures: Any = getattr(error, "failures", {})
+        process, (cause, _) = min(failures.items(), key=lambda item: item[0])
+        return f"process {process}: {_disk_reason(cause) or f'{type(cause).__name__}: {cause}'}"
+    if isinstance(error, (OSError, SafetensorError)):
+        return str(getattr(error, "strerror", None) or error)
+    of_torch = isinstance(error, RuntimeError) and any(word in str(error) for word in ("PytorchStream", "iostream"))
+    return str(error) if of_torch else None
+
+
+@contextmanager
+def refused_by_shards() -> Iterator[None]:
+    """What torch says of an operation that it cannot do on sharded parameters (some optimizers' steps), as ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(word in str(error) for word in ("and DTensor", "sharding strategy")):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise GraspError(
+            f"torch cannot do this on parameters that FSDP has cut into rows: {reason}. Choose an optimizer that acts "
+            "on each number by itself (adamw_torch, sgd), or train by DistributedDataParallel"
         ) from error
 
 

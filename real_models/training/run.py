@@ -27,6 +27,7 @@ from .files import (
     last_checkpoint,
     lost_processes,
     refuse_other_runs,
+    refused_by_shards,
     released,
     resumed,
     save_adapter,
@@ -145,7 +146,7 @@ def train(
             )
             last = resumed(out / "checkpoints", settings)
             try:
-                with interruptible(stop), lost_processes(stop.kept), disk_errors(out):
+                with interruptible(stop), lost_processes(stop.kept), refused_by_shards(), disk_errors(out):
                     trainer.train(resume_from_checkpoint=str(last) if last else None)
             finally:
                 for callback in callbacks:  # after an exception the Trainer tells them nothing

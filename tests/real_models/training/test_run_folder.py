@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -10,12 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torch.distributed as dist
+import transformers as hf
 from tiny_models import lora, tiny
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_tensor
 from training_runs import WEIGHTS, run
 
 import grasp_cli
-from grasp_theory import InputError
-from real_models.training.files import alone, refuse_other_runs, save_adapter
+from grasp_theory import GraspError, InputError
+from real_models.training.files import alone, disk_errors, refuse_other_runs, refused_by_shards, save_adapter
 
 
 def test_run_killed_while_it_claims_its_folder_is_no_other_run(tmp_path):
@@ -86,3 +93,41 @@ def test_folder_in_which_a_run_goes_on_is_refused_and_left_as_it_is(made, tmp_pa
     with alone(tmp_path), pytest.raises(InputError, match="another process is training in"):
         run(made, tmp_path, [])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "process 1: No space left on device"),
+        (RuntimeError("PytorchStreamWriter failed writing file"), "process 1: PytorchStreamWriter failed"),
+        (KeyError("weight"), "process 1: KeyError: 'weight'"),
+    ],
+)
+def test_part_of_a_checkpoint_that_one_process_cannot_write_is_named_by_all(tmp_path, cause, reason):
+    """torch.distributed tells every process so, by what is no Exception."""
+    assert not issubclass(CheckpointException, Exception)
+    with pytest.raises(GraspError, match=f"cannot save in .*: {reason}.*make room"), disk_errors(tmp_path):
+        raise CheckpointException("save", {2: (cause, None), 1: (cause, None)})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("lr"), RuntimeError("mat1 and mat2")])
+def test_what_is_no_full_disk_stays_what_it_is(tmp_path, error):
+    with pytest.raises(type(error)), disk_errors(tmp_path), refused_by_shards():
+        raise error
+
+
+def test_step_that_torch_cannot_take_on_shards_is_an_error_of_ours(tmp_path, monkeypatch):
+    """Adafactor's, whose means are over rows and columns; control: AdamW takes its step."""
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+    try:
+        mesh = init_device_mesh("cpu", (1,))
+        p = torch.nn.Parameter(distribute_tensor(torch.ones(4, 3), mesh, [Shard(0)]))
+        p.grad = distribute_tensor(torch.ones(4, 3), mesh, [Shard(0)])
+        with refused_by_shards():
+            torch.optim.AdamW([p], lr=0.1).step()
+        for optimizer in (hf.Adafactor([p], lr=0.1, relative_step=False), torch.optim.SGD([p], lr=0.1, fused=True)):
+            with pytest.raises(GraspError, match=r"FSDP has cut into rows.*Choose an optimizer"), refused_by_shards():
+                optimizer.step()
+    finally:
+        dist.destroy_process_group()
