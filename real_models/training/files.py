@@ -211,8 +211,8 @@ def disk_errors(out: Path) -> Iterator[None]:
         if reason is None:
             raise
         raise GraspError(
-            f"cannot save in {out}: {reason}; the checkpoints before it are whole: mend that (make room on a full disk) "
-            "and give the same command again"
+            f"cannot save in {out}: {reason}; the checkpoints before it are whole: mend that (make room on a full "
+            "disk) and give the same command again"
         ) from error
 
 
