@@ -120,8 +120,8 @@ def refuse_other_shards(model: torch.nn.Module) -> None:
         by_rows = all(type(cut).__name__ == "Shard" and cut.dim == 0 for cut in cuts)
         if cuts and not (rows and len(cuts) == 1 and (by_rows or not parameter.requires_grad)):
             raise InputError(
-                f"{name} is sharded as {found.placements}, and the methods know parameters that fully_shard has cut "
-                "into rows (Shard(0)), replicated or not: train without tensor parallelism"
+                f"{name} is sharded as {found.placements}, and the methods know parameters that are cut into rows "
+                "(Shard(0), by fully_shard), replicated or not: train without tensor parallelism"
             )
         if parameter.requires_grad and parameter.device.type != found.device_mesh.device_type:
             raise InputError(
