@@ -143,9 +143,9 @@ def survey(
 
     Adapters are read, identified and decomposed by workers with one BLAS thread each; of a run with checkpoints the
     final adapter or else the last checkpoint. Each is one result in ``store``, written whole when it is done, and read
-    again while size and time of its files, ``side``, ``top`` and the code are the same: a run that was killed goes on
-    where it was, and an adapter that changed is read anew. Whatever is wrong with an adapter becomes its row's
-    ``error``, and it is tried again next time.
+    again while place, size and times of its files, ``side``, ``top`` and the code are the same: a run that was killed
+    goes on where it was, and an adapter that changed is read anew, also where an archive gave it its old time back.
+    Whatever is wrong with an adapter becomes its row's ``error``, and it is tried again next time.
 
     Args:
         side: "auto": of each adapter the write side if it has modules that write the stream, else the read side.
@@ -314,8 +314,8 @@ def _head(name: str, place: Path, side: AskedSide, top: int, code: str) -> dict[
     with suppress(OSError):  # what is wrong with the folder is said by who reads it
         for path in sorted(p for p in place.iterdir() if p.suffix in FILES):
             about = path.stat()
-            files.append([path.name, about.st_size, about.st_mtime_ns])
-    return {"adapter": name, "files": files, "side": side, "top": top, "code": code}
+            files.append([path.name, about.st_size, about.st_mtime_ns, about.st_ctime_ns])
+    return {"adapter": name, "place": str(place.resolve()), "files": files, "side": side, "top": top, "code": code}
 
 
 def _key(head: Mapping[str, Any]) -> str:

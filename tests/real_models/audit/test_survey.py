@@ -167,6 +167,22 @@ def test_second_survey_reads_only_what_changed(found, folder, store):
     same(survey(folder, store, top=TOP, n_jobs=1), found)
 
 
+def test_adapters_that_an_archive_gave_one_time_are_told_apart(tmp_path):
+    """Same name, size and time of change: in another folder, and put in the place of the first."""
+    one, other = (planted(tmp_path / folder / "run", seed=seed) for seed, folder in enumerate(("one", "other")))
+
+    def numbers(folder: Path) -> float:
+        for path in folder.iterdir():
+            os.utime(path, (0, 0))
+        return survey(folder.parent, tmp_path / "store", top=TOP, n_jobs=1).rows[0].numbers["norm"]
+
+    first, second = numbers(one), numbers(other)
+    assert first != second
+    for path in other.iterdir():
+        path.replace(one / path.name)
+    assert numbers(one) == second
+
+
 def test_directions_that_were_damaged_are_made_again(found, folder, store):
     for file in store.glob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:100])
