@@ -138,6 +138,17 @@ def test_guard_holds_at_every_save_and_evaluation_whoever_moved_the_weights(side
 
 
 @SIDES
+def test_guard_holds_for_loaded_parameters_before_anything_asks_the_model(side) -> None:
+    """Read from the parameters themselves, as an average or a hash of them is; control: after a copy they leak."""
+    model = lora(tiny())
+    with grasp(Q, side).attached(model, OPTIMIZERS["sgd"](model)):
+        by_copy(model)
+        assert leak_of(deltas(model), side) > LEAKS
+        by_loading(model)
+        assert leak_of(deltas(model), side) <= GUARANTEE
+
+
+@SIDES
 def test_guard_leaves_what_holds_as_it_is_bit_for_bit_and_without_a_new_version(side) -> None:
     model = lora(tiny(), init_lora_weights=False)
     with grasp(Q, side).attached(model, OPTIMIZERS["sgd"](model)):
