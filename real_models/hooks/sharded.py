@@ -111,14 +111,14 @@ def refuse_other_shards(model: torch.nn.Module) -> None:
 
     Tensor parallelism cuts frozen weights too, by rows and by columns, and activations with them.
     """
-    rows = any(map(is_fsdp, model.modules()))
+    by_fsdp = any(map(is_fsdp, model.modules()))
     for name, parameter in model.named_parameters():
         if not is_sharded(parameter):
             continue
         found: Any = parameter
         cuts = [placement for placement in found.placements if type(placement).__name__ != "Replicate"]
-        by_rows = all(type(cut).__name__ == "Shard" and cut.dim == 0 for cut in cuts)
-        if cuts and not (rows and len(cuts) == 1 and (by_rows or not parameter.requires_grad)):
+        rows = all(type(placement).__name__ == "Shard" and placement.dim == 0 for placement in cuts)
+        if cuts and not (by_fsdp and len(cuts) == 1 and (rows or not parameter.requires_grad)):
             raise InputError(
                 f"{name} is sharded as {found.placements}, and the methods know parameters that are cut into rows "
                 "(Shard(0), by fully_shard), replicated or not: train without tensor parallelism"
