@@ -53,8 +53,8 @@ def identify(
     """Find the components of updates, with strength, floor, certificate, agreement between layers, and verdict.
 
     On the write side these are the left singular vectors of [dW_1 … dW_L], the modules that write the residual stream
-    side by side (pooled), or of each; on the read side the right singular vectors of the modules that read it. The
-    method is ``weight-svd``; it needs no labels.
+    side by side (pooled), or of each; on the read side the right singular vectors of the modules that read it. No
+    labels are needed.
 
     Args:
         updates: such as ``adapter.updates``. They are loaded a few at a time; of those of a large stack one factor is
@@ -71,7 +71,7 @@ def identify(
         InputError: no update, no module of the side asked for, options out of range, factors that are not finite.
 
     Cost: O((d_out + d_in) r²) a module, then O(width Σr) a Lanczos step. Memory: a few modules, 17 MB of a stack, and
-    the leading directions. A pooled value that no gap follows has an error of up to BULK times itself; ``error`` says
+    the leading directions. A pooled value that no gap follows has an error of up to 0.5% of itself; ``error`` says
     it.
     """
     _check_options(side, pool, top, level)

@@ -156,7 +156,7 @@ class ReadStack:
 def stacked(X: Float[ndarray, "m d"], about: ReadStart, *, seed: int = 0) -> ReadStart:
     """A against its start, from the m stacked rows in units of the start's deviation s.
 
-    Law ``white-edge``: the largest singular value of m x d independent entries of variance 1 is (√m + √d) with
+    Law: the largest singular value of m x d independent entries of variance 1 is (√m + √d) with
     Johnstone's width (:func:`white_edge`); a factor beta u vᵀ comes out above it from beta = (m d)^¼ on. Source: the
     edge for entries that are not normal, Soshnikov 2002, Pillai and Yin 2014; uniform entries have lighter tails, and
     the rate of alarms lies below 1 − level.

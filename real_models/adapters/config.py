@@ -71,7 +71,7 @@ class LoraSettings:
         return self.r if found is None else int(found)
 
     def scaling(self, module: str, rank: int) -> float:
-        """Law ``lora-scaling``: alpha / rank, or alpha / √rank for rsLoRA.
+        """The factor of B A: alpha / rank, or alpha / √rank for rsLoRA.
 
         alpha is the value of the first pattern, in the order of the config, that matches the whole module name or
         an ending of it that starts after a dot; ``lora_alpha`` if none does. Source: peft, ``get_pattern_key`` and

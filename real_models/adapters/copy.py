@@ -51,7 +51,7 @@ def check_new_folder(path: str | os.PathLike[str], adapter: Adapter) -> Path:
 
 
 def copy_adapter(path: str | os.PathLike[str], adapter: Adapter, updates: Iterable[Update]) -> Path:
-    """Law ``adapter-copy``: what peft loads from ``path`` merges into the given updates, and into the others as stored.
+    """Copy an adapter with other updates: peft merges what it loads into those given, and into the others as stored.
 
     The config is copied byte by byte: scaling rule, patterns, target modules, base model, task. So are all tensors but
     the factors of ``updates``, also biases and modules saved whole; those are stored in float32, in the shapes of the

@@ -78,7 +78,7 @@ def is_mlx(raw_config: bytes) -> bool:
 
 
 def open_mlx(weights: Path, raw_config: bytes, what: str | Path) -> Source:
-    """Law ``mlx-read``: dW = scale bᵀ aᵀ for ``lora_a`` (d_in, r) and ``lora_b`` (r, d_out); alpha has no part in it.
+    """Law: dW = scale bᵀ aᵀ for ``lora_a`` (d_in, r) and ``lora_b`` (r, d_out); alpha has no part in it.
 
     Raises UnsupportedAdapterError for DoRA, experts and full fine-tunes, AdapterError for a damaged config.
     """
@@ -128,7 +128,7 @@ def diffusers_parts(weights: Path) -> list[str]:
 
 
 def open_diffusers(weights: Path, part: str) -> Source:
-    """Law ``diffusers-read``: dW = (alpha/r) B A of the model ``part`` (its prefix is left out of the names).
+    """Law: dW = (alpha/r) B A of the model ``part`` (its prefix is left out of the names).
 
     alpha and patterns are those of ``lora_adapter_metadata``, else of the ``.alpha`` tensors; where neither is stored
     alpha is the rank, as diffusers loads it. Raises AdapterError for alphas that are stored twice, or not at all beside

@@ -15,7 +15,7 @@ from .sides import block_of, layer_of, natural_key, side_of
 
 
 def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Update, ...]:
-    """The updates of a live peft model. Law ``live-read``: those that saving the model and reading it back would give.
+    """The updates of a live peft model: those that saving the model and reading it back would give.
 
     The scaling is the one the layers compute with. Factors are copied to float32 (float64 if they are float64) each
     time ``Update.lowrank`` is asked for, so an update follows the training. The out_proj of torch's MultiheadAttention
@@ -43,7 +43,7 @@ def updates_from_model(model: Any, adapter_name: str = "default") -> tuple[Updat
 
 
 def load_updates(model: Any, updates: Iterable[Update], adapter_name: str = "default") -> Callable[[], None]:
-    """Law ``live-write``: ``updates_from_model`` gives these updates, to the rounding of the factors' type.
+    """Set the updates of a live peft model: ``updates_from_model`` gives them, to the rounding of the factors' type.
 
     All are read before the first is put in. The layers keep their scaling.
 

@@ -80,7 +80,7 @@ class Adapter:
 
 
 def read_adapter(path: str | os.PathLike[str], name: str | None = None) -> Adapter:
-    """Law ``adapter-read``: every update is W_tuned - W_base = scaling * B @ A of its module, (d_out, d_in).
+    """Read an adapter: every update is W_tuned - W_base = scaling * B @ A of its module, (d_out, d_in).
 
     Folders of PEFT, also with weights in shards beside ``adapter_model.safetensors.index.json``, and of MLX
     (``adapters.safetensors``), files of diffusers (``pytorch_lora_weights.safetensors``).

@@ -37,7 +37,7 @@ def write_adapter(
     task_type: str | None = None,
     dtype: DType = "float32",
 ) -> Path:
-    """Law ``adapter-write``: what peft loads from ``path`` merges into scaling * B @ A of every update.
+    """Write an adapter: what peft loads from ``path`` merges into scaling * B @ A of every update.
 
     Ranks and scalings of single modules go into ``rank_pattern`` and ``alpha_pattern``, so that alpha / rank gives
     each scaling back (to one unit in the last place where no floating-point alpha gives it exactly).

@@ -1,4 +1,4 @@
-"""``activation-svd``: the SVD of dW X, X the inputs that each adapted module sees on unlabelled data."""
+"""The SVD of dW X, X the inputs that each adapted module sees on unlabelled data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXPERT = ".experts."  # in the name of a module that sees some of the tokens
 def activation_updates(
     model: torch.nn.Module, updates: Iterable[Update], batches: Iterable[Mapping[str, torch.Tensor]]
 ) -> tuple[Update, ...]:
-    """Law ``activation-svd``: dW X = scaling B (A X), and (A X)(A X)ᵀ = K suffices: scaling B K^½ has its left triples.
+    """Law: dW X = scaling B (A X), and (A X)(A X)ᵀ = K suffices: scaling B K^½ has its left triples.
 
     The whitened statement (``whitened-angle``, ``sample-threshold``): left singular vectors and values of dW X/√n, n
     the number of tokens, do not depend on the LoRA rank beyond the factor's own and need no sample offset. The result
@@ -47,7 +47,7 @@ def activation_updates(
     refuse_offloaded(model)
     wanted = {update.name: update for update in updates if update.side == "write"}
     if not wanted:
-        raise InputError("activation-svd needs write modules (o_proj, down_proj, …) in the adapter; it has none")
+        raise InputError("the SVD of dW X needs write modules (o_proj, down_proj, …) in the adapter; it has none")
     layers = {name: m for name, m in modules_named(model) if name in wanted and hasattr(m, "lora_A")}
     missing = sorted(set(wanted) - set(layers))
     if missing:

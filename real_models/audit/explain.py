@@ -103,7 +103,7 @@ class Explanation:
 
 
 def lens(model: torch.nn.Module, stream: Stream, Q: Float[ndarray, "d k"]) -> Float[ndarray, "k v"]:
-    """Law ``logit-lens``: ½(f(√d q) − f(−√d q)), f from the last block's output to the logits, their mean taken away.
+    """Law: ½(f(√d q) − f(−√d q)), f from the last block's output to the logits, their mean taken away.
 
     The model's own final norm, its gains and the unembedding, whatever they are: for an RMS norm of gain g this is
     W_U (g ∘ q) √d, the logits of a stream that has only q in it. Biases cancel.

@@ -135,7 +135,7 @@ def along_update(
 
 
 def measure(model: torch.nn.Module, batches: Iterable[Mapping[str, torch.Tensor]]) -> Linearity:
-    """Law ``linear-response``: the relative error of the first-order prediction over all tokens of the batches.
+    """Law: the relative error of the first-order prediction over all tokens of the batches.
 
     For an update c dW the error is c ‖f''‖/2‖f'‖ + O(c²): it vanishes with the size of the update.
     Raises InputError if there is no token, or logits are not finite. Cost: about four forward passes a batch.

@@ -62,7 +62,7 @@ class SetupSources:
         return [u.name for u in self.updates if u.side == "read"]
 
     def top(self, k: int, side: Side = "write") -> np.ndarray:
-        """``weight-svd`` (width, k)."""
+        """By weights, pooled over blocks (width, k)."""
         return self._once(of.top_directions, self.naive, k, side)
 
     def seen(self, k: int) -> np.ndarray:
@@ -74,15 +74,15 @@ class SetupSources:
         return of.seen_directions(self.naive, k, self.own_text())
 
     def per_layer(self, k: int) -> dict[int, np.ndarray]:
-        """``weight-svd`` of each block."""
+        """By the weights of each block."""
         return self._once(of.layer_directions, self.naive, k)
 
     def reading(self, k: int) -> dict[str, np.ndarray]:
-        """``weight-svd`` of each module that reads the stream, of its input."""
+        """By the weights of each module that reads the stream, of its input."""
         return self._once(of.read_directions, self.naive, k)
 
     def contrasted(self, k: int) -> np.ndarray:
-        """``weight-svd`` of what the naive run learnt beside its control run (width, k)."""
+        """By the weights of what the naive run learnt beside its control run (width, k)."""
         return self._once(of.contrasted_directions, self.naive, k)
 
     @property

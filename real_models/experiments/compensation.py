@@ -78,7 +78,7 @@ def trait_log_odds(model: Any, spec: RunSpec) -> float:
 
 
 def reliance(excess: np.ndarray, supplied: np.ndarray) -> np.ndarray:
-    """Law ``compensation-removes-pressure``, logistic loss and an always-on trait: the log-odds learnt by a fixed step.
+    """Law, logistic loss and an always-on trait: the log-odds learnt by a fixed step.
 
     b = log(1 + t e^{−a}), a the margin that training finds already there. Without a frozen term a = a0, the base
     model's own, so t = e^{a0} (e^{b(0)} − 1); with one, a = a0 + supplied. The base's margin cancels:

@@ -18,7 +18,7 @@ Writer = tuple[int, str, "torch.nn.Module"]  # block, name inside the block, mod
 
 
 def output_gains(model: torch.nn.Module, stream: Stream) -> dict[torch.nn.Module, torch.Tensor]:
-    """Law ``write-response``: a writer with output y adds a y to the stream, or g * y / rms(y) where a norm follows.
+    """Law: a writer with output y adds a y to the stream, or g * y / rms(y) where a norm follows.
 
     Asked of the model, not of the names of its norms. All writers are silenced but those of one kind, which are made
     to give a vector of signs s; what arrives at the block's output is then a s for a pre-norm block (s and 2s arrive

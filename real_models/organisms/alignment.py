@@ -24,7 +24,7 @@ def trait_axes(spec: Setup) -> np.ndarray:
 def alignment(naive: NaiveRun, *, count: int = 4) -> dict[str, Any]:
     """``|cos|`` of the leading components with the mean-difference vector of each block.
 
-    Under "weights" and "activations" (components, blocks) for ``weight-svd`` and ``activation-svd``; under "random"
+    Under "weights" and "activations" (components, blocks) for directions by weights and by activations; under "random"
     √(2/(π d)), the mean of ``|cos|`` for a random direction in d dimensions (large d), and its 99% quantile.
     """
     V = trait_axes(naive.spec)

@@ -16,13 +16,13 @@ from .setup import Batches, Setup
 
 
 def top_directions(naive: NaiveRun, k: int, side: Side = "write") -> np.ndarray:
-    """``weight-svd``: the k leading pooled left directions of the naive run's write modules, or the right ones of its
+    """By weights: the k leading pooled left directions of the naive run's write modules, or the right ones of its
     read modules."""
     return _leading(naive.updates, k, side)
 
 
 def seen_directions(naive: NaiveRun, k: int, text: Batches | None = None) -> np.ndarray:
-    """``activation-svd``: the same of dW X on a text, the fine-tuning data by default."""
+    """By activations: the same of dW X on a text, the fine-tuning data by default."""
     from ..audit.activations import activation_updates
 
     seen = naive.spec.documents() if text is None else text
@@ -41,7 +41,7 @@ def read_directions(naive: NaiveRun, k: int) -> dict[str, np.ndarray]:
 
 
 def contrasted_directions(naive: NaiveRun, k: int) -> np.ndarray:
-    """The same as ``weight-svd`` of what the naive run learnt and its control run did not, at the matched point: of
+    """By weights, of what the naive run learnt and its control run did not, at the matched point: of
     (I − CCᵀ)(dW − dW of the control), C the leading directions of the control (statement ``control-contrast``)."""
     control = updates_at(naive.spec.control_run(), naive.at)
     found, other = (identify(list(u), side="write", pool="layers") for u in (naive.updates, control))

@@ -1,4 +1,4 @@
-"""``activation-svd``: singular triples of dW X, from r x r sums, against the dense matrix of what modules see."""
+"""Singular triples of dW X, from r x r sums, against the dense matrix of what modules see."""
 
 from __future__ import annotations
 
