@@ -4,7 +4,7 @@
    Not covered: q > 1; T of rank one; answers with a coin. *)
 
 From Coq Require Import Reals Lra Psatz.
-From Grasp Require Import vectors angles planes.
+From Grasp Require Import vectors matrices angles planes.
 Open Scope R_scope.
 
 (* A unit vector is far from one of (c, s, 0, ...), (c, −s, 0, ...): its overlap with it is at most c in size. *)
@@ -29,7 +29,7 @@ Proof.
 Qed.
 
 (* Some unit vector of the plane is orthogonal to (a, b). *)
-Lemma orthogonal (a b : R) : exists p q, p * p + q * q = 1 /\ a * p + b * q = 0.
+Lemma perpendicular (a b : R) : exists p q, p * p + q * q = 1 /\ a * p + b * q = 0.
 Proof.
   destruct (Req_dec (a * a + b * b) 0) as [Z | N]; [exists 1, 0; split; [ring | nra] |].
   set (r := sqrt (a * a + b * b)).
@@ -77,7 +77,7 @@ Theorem beyond : forall (m d : nat) (beta tau : R), 0 < beta -> beta / 2 <= tau 
 Proof.
   intros m d beta tau Hb Ht estimator He; set (w := estimator (block (beta / 2) 0 0 (beta / 2))).
   assert (Hw : unit w) by apply He.
-  destruct (orthogonal (w None) (w (Some None))) as (p & q & N & O).
+  destruct (perpendicular (w None) (w (Some None))) as (p & q & N & O).
   exists (block (beta / 2 - beta * (p * p)) (- (beta * (p * q))) (- (beta * (p * q))) (beta / 2 - beta * (q * q))).
   exists (plane p q), (plane p q).
   split; [now apply unit_plane | split; [now apply unit_plane | split]].

@@ -5,13 +5,8 @@
    misfit in (ii) and (iv); that one new input attains (iv); least squares and always-on factors in (iii). *)
 
 From Coq Require Import Reals Lra Psatz.
-From Grasp Require Import vectors.
+From Grasp Require Import vectors matrices.
 Open Scope R_scope.
-
-Definition trace {n} (M : mat n n) : R := sum (fun i => M i i).
-
-(* ‖M‖_F² *)
-Definition frobenius_squared {m d} (M : mat m d) : R := trace (mul M (transpose M)).
 
 (* E f(x) over N inputs x_k, the rows of X, that occur with probabilities or weights p_k. *)
 Definition mean {N d} (p : vec N) (X : mat N d) (f : vec d -> R) : R := sum (fun k => p k * f (X k)).
@@ -20,14 +15,8 @@ Definition mean {N d} (p : vec N) (X : mat N d) (f : vec d -> R) : R := sum (fun
 Definition second_moment {N d} (p : vec N) (X : mat N d) : mat d d :=
   mul (transpose X) (fun k => vscale (p k) (X k)).
 
-(* P = I − V Vᵀ *)
-Definition complement {d k} (V : mat d k) : mat d d := msub identity (mul V (transpose V)).
-
 (* λ_max(S) <= t for symmetric S *)
 Definition eigenvalues_at_most {d} (S : mat d d) (t : R) : Prop := forall z, dot z (apply S z) <= t * dot z z.
-
-Lemma frobenius_rows m d (M : mat m d) : frobenius_squared M = sum (fun i => dot (M i) (M i)).
-Proof. reflexivity. Qed.
 
 Lemma quadratic_moment N d (p : vec N) (X : mat N d) (w : vec d) :
   dot w (apply (second_moment p X) w) = mean p X (fun x => dot x w * dot x w).
@@ -35,13 +24,6 @@ Proof.
   unfold second_moment; rewrite apply_mul, adjoint.
   unfold mean, dot at 1; apply sum_ext; intro k.
   change (dot (X k) w * dot (vscale (p k) (X k)) w = p k * (dot (X k) w * dot (X k) w)); rewrite vscale_dot; ring.
-Qed.
-
-Lemma trace_rows m d (W : mat m d) (S : mat d d) :
-  trace (mul (mul W S) (transpose W)) = sum (fun i => dot (W i) (apply S (W i))).
-Proof.
-  apply sum_ext; intro i; rewrite adjoint; unfold mul at 1; unfold mul, transpose; f_equal.
-  apply vec_ext; intro j; unfold apply; apply dot_comm.
 Qed.
 
 Lemma mean_response N m d (p : vec N) (X : mat N d) (W : mat m d) :
@@ -52,30 +34,6 @@ Proof.
     by (intro; apply quadratic_moment).
   rewrite sum_swap; unfold mean; apply sum_ext; intro k; rewrite sum_mul; f_equal.
   apply sum_ext; intro i; unfold apply; rewrite !(dot_comm _ (W i)); reflexivity.
-Qed.
-
-Lemma complement_row d k (V : mat d k) (w : vec d) :
-  (forall l, dot w (fun j => V j l) = 0) -> apply (complement V) w = w.
-Proof.
-  intro H; apply vec_ext; intro i; unfold apply, complement.
-  replace (msub identity (mul V (transpose V)) i) with (vsub (identity i) (mul V (transpose V) i)) by reflexivity.
-  rewrite vsub_dot; unfold dot at 1; rewrite sum_identity.
-  replace (dot (mul V (transpose V) i) w) with (apply V (apply (transpose V) w) i)
-    by (rewrite <- apply_mul; reflexivity).
-  replace (apply (transpose V) w) with (fun _ : index k => 0)
-    by (apply vec_ext; intro l; rewrite <- (H l); apply dot_comm).
-  unfold apply; rewrite dot_zero; ring.
-Qed.
-
-Lemma complement_symmetric d k (V : mat d k) : transpose (complement V) = complement V.
-Proof.
-  apply mat_ext; intros i j; unfold transpose, complement, msub, identity; rewrite (same_sym _ j i); f_equal.
-  apply dot_comm.
-Qed.
-
-Lemma complement_off d k (V : mat d k) : orthonormal V -> mul (transpose V) (complement V) = zero.
-Proof.
-  intro H; unfold complement; now rewrite mul_msub, identity_mul, mul_assoc, H, mul_identity, msub_self.
 Qed.
 
 (* (i) E‖dW x‖² = tr(dW Sigma_0 dWᵀ) <= ‖dW‖_F² λ_max(P Sigma_0 P) where dW V = 0 *)

@@ -1,7 +1,7 @@
 (* Instances in a plane: vectors and matrices that are 0 outside the first two coordinates. *)
 
 From Coq Require Import Reals Lra Psatz.
-From Grasp Require Import vectors.
+From Grasp Require Import vectors matrices.
 Open Scope R_scope.
 
 (* (a, b, 0, ..., 0) *)

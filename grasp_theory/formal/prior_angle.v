@@ -3,7 +3,7 @@
    Not covered: that a top singular pair exists (the singular value decomposition); what happens just beyond beta/2. *)
 
 From Coq Require Import Reals Lra Psatz.
-From Grasp Require Import vectors angles planes.
+From Grasp Require Import vectors matrices angles planes.
 Open Scope R_scope.
 
 (* The scalar core: a and b are the overlaps of û with u and of v̂ with v, a the smaller one. *)
