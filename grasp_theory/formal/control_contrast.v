@@ -81,23 +81,107 @@ Proof.
   repeat split; assumption.
 Qed.
 
-(* Converse: whatever is answered to the two updates, and whatever dW₀ is, in some world with ‖Delta‖₂ <= delta the
-   answer is ½ arcsin(2 delta/beta') off u, and orthogonal to it once delta >= beta'/2. *)
-Theorem nobody : forall (m d : nat) (beta' delta : R) (dW0 : mat (2 + m) (2 + d)), 0 <= delta -> 0 < beta' ->
-  forall answer : mat (2 + m) (2 + d) -> mat (2 + m) (2 + d) -> vec (2 + m), (forall M N, unit (answer M N)) ->
-  exists (Delta : mat (2 + m) (2 + d)) (u : vec (2 + m)) (v' : vec (2 + d)),
-    let sine := sin (angle (answer (madd dW0 (planted Delta beta' u v')) dW0) u) in
-    unit u /\ unit v' /\ norm_at_most Delta delta /\
+(* Converse. Sigma has two eigenvectors of positive eigenvalue. Whatever is answered to the two updates, whatever the
+   task T and the control's own C₀: for some C₁, u and v with ‖Delta‖₂ <= delta the answer is ½ arcsin(2 delta/beta')
+   off u, and orthogonal to it once delta >= beta'/2. *)
+Theorem nobody : forall (m d : nat) (Q : mat d d) (l : vec d) (j k : index d) (t1 t0 beta' delta : R)
+    (T C0 : mat (2 + m) d),
+  let E1 := exponential Q l t1 in
+  let E0 := exponential Q l t0 in
+  orthogonal Q -> (forall i, 0 <= l i) -> j <> k -> 0 < l j -> 0 < l k -> 0 < t1 -> 0 < t0 ->
+  0 <= delta -> 0 < beta' ->
+  forall answer : mat (2 + m) d -> mat (2 + m) d -> vec (2 + m), (forall M N, unit (answer M N)) ->
+  exists (C1 : mat (2 + m) d) (beta : R) (u : vec (2 + m)) (v v' : vec d),
+    let dW1 := mul (planted (madd T C1) beta u v) (msub identity E1) in
+    let dW0 := mul (madd T C0) (msub identity E0) in
+    let sine := sin (angle (answer dW1 dW0) u) in
+    unit u /\ unit v /\ unit v' /\ 0 < beta /\ vscale beta' v' = vscale beta (apply (msub identity E1) v) /\
+    norm_at_most (rest T C1 C0 E1 E0) delta /\
     (delta < beta' / 2 -> sin (asin (2 * (delta / beta')) / 2) <= sine) /\ (beta' / 2 <= delta -> sine = 1).
 Proof.
-  intros m d beta' delta dW0 Hd Hb answer Ha; set (estimator := fun M => answer (madd dW0 M) dW0).
-  destruct (Rlt_le_dec delta (beta' / 2)) as [L | L].
-  - destruct (minimax_angle.below m d beta' delta Hd L estimator) as (Delta & u & v & Hu & Hv & HD & H);
-      [intro; apply Ha |].
-    exists Delta, u, v; intro sine; repeat split; try assumption; [now intro | intro; exfalso; lra].
-  - destruct (minimax_angle.beyond m d beta' delta Hb L estimator) as (Delta & u & v & Hu & Hv & HD & H);
-      [intro; apply Ha |].
-    exists Delta, u, v; intro sine; repeat split; try assumption; [intro; exfalso; lra | now intro].
+  intros m d Q l j k t1 t0 beta' delta T C0 E1 E0 HQ Hl Hjk Hj Hk H1 H0 Hd Hb answer Ha.
+  set (F := two_columns Q j k); set (dW0 := mul (madd T C0) (msub identity E0)).
+  assert (HF : orthonormal F) by (apply two_columns_orthonormal; [apply HQ | easy]).
+  set (estimator := fun M : mat (2 + m) (2 + 0) => answer (madd dW0 (mul M (transpose F))) dW0).
+  assert (W : exists (D : mat (2 + m) (2 + 0)) u w, unit u /\ unit w /\ norm_at_most D delta /\
+    (delta < beta' / 2 ->
+     sin (asin (2 * (delta / beta')) / 2) <= sin (angle (estimator (planted D beta' u w)) u)) /\
+    (beta' / 2 <= delta -> sin (angle (estimator (planted D beta' u w)) u) = 1)).
+  { destruct (Rlt_le_dec delta (beta' / 2)) as [L | L].
+    - destruct (minimax_angle.below m 0 beta' delta Hd L estimator) as (D & u & w & Hu & Hw & HD & H);
+        [intro; apply Ha |].
+      exists D, u, w; repeat split; try assumption; intro; [easy | exfalso; lra].
+    - destruct (minimax_angle.beyond m 0 beta' delta Hb L estimator) as (D & u & w & Hu & Hw & HD & H);
+        [intro; apply Ha |].
+      exists D, u, w; repeat split; try assumption; intro; [exfalso; lra | easy]. }
+  destruct W as (D & u & w & Hu & Hw & HD & Below & Beyond).
+  set (Delta := mul D (transpose F)); set (v' := apply F w).
+  set (f := fun i => 1 - exp (- (t1 * l i))); set (g := fun i => if Req_EM_T (f i) 0 then 0 else / f i).
+  set (h := fun i => if Req_EM_T (f i) 0 then 0 else 1).
+  assert (f0 : forall i, f i = 0 -> l i = 0).
+  { intros i E; destruct (Hl i) as [L | L]; [exfalso | easy].
+    assert (exp (- (t1 * l i)) < exp 0) by (apply exp_increasing; nra); rewrite exp_0 in *; unfold f in E; lra. }
+  assert (hj : h j = 1) by (unfold h; destruct (Req_EM_T (f j) 0) as [E | E]; [apply f0 in E; lra | easy]).
+  assert (hk : h k = 1) by (unfold h; destruct (Req_EM_T (f k) 0) as [E | E]; [apply f0 in E; lra | easy]).
+  assert (I1 : msub identity E1 = spectral Q f)
+    by (unfold E1, exponential; now rewrite <- (spectral_one _ Q HQ), spectral_msub).
+  assert (I0 : msub identity E0 = spectral Q (fun i => 1 - exp (- (t0 * l i))))
+    by (unfold E0, exponential; now rewrite <- (spectral_one _ Q HQ), spectral_msub).
+  assert (gf : mul (spectral Q g) (spectral Q f) = spectral Q h).
+  { rewrite spectral_mul by apply HQ; f_equal; apply vec_ext; intro i; unfold g, h.
+    destruct (Req_EM_T (f i) 0); [ring | now field]. }
+  assert (fg : mul (spectral Q f) (spectral Q g) = spectral Q h).
+  { rewrite <- gf, !spectral_mul by apply HQ; f_equal; apply vec_ext; intro; ring. }
+  assert (kept : forall a : vec d, (forall i, l i = 0 -> a i = 0) -> mul (spectral Q a) (spectral Q h) = spectral Q a).
+  { intros a A; rewrite spectral_mul by apply HQ; f_equal; apply vec_ext; intro i; unfold h.
+    destruct (Req_EM_T (f i) 0) as [E | E]; [rewrite A by now apply f0 |]; ring. }
+  assert (KD : mul Delta (spectral Q h) = Delta).
+  { unfold Delta; rewrite <- mul_assoc; f_equal.
+    assert (K : transpose (mul (spectral Q h) F) = transpose F).
+    { f_equal; apply mat_ext; intros i c.
+      pose proof (apply_two_columns _ Q h j k (fun a => identity a c) (proj1 HQ) hj hk) as K; fold F in K.
+      assert (e : apply F (fun a => identity a c) = column F c)
+        by (apply vec_ext; intro r; exact (f_equal (fun M => M r c) (identity_mul _ _ F))).
+      rewrite e in K; exact (f_equal (fun x => x i) K). }
+    now rewrite transpose_mul, spectral_symmetric in K. }
+  set (X := msub (madd Delta (mul C0 (msub identity E0))) (mul T (msub E0 E1))); set (C1 := mul X (spectral Q g)).
+  assert (KX : mul C1 (msub identity E1) = X).
+  { unfold C1; rewrite I1, <- mul_assoc, gf; unfold X; rewrite msub_mul, madd_mul, KD, I0, <- !mul_assoc.
+    unfold E1, E0, exponential; rewrite spectral_msub, !kept; [easy | |].
+    - intros i E; unfold vsub; rewrite E, !Rmult_0_r; ring.
+    - intros i E; rewrite E, Rmult_0_r, Ropp_0, exp_0; ring. }
+  assert (R : rest T C1 C0 E1 E0 = Delta).
+  { unfold rest; rewrite KX; unfold X; apply mat_ext; intros; unfold madd, msub; ring. }
+  set (v0 := apply (spectral Q g) v'); set (n := norm v0).
+  assert (Kv : apply (msub identity E1) v0 = v').
+  { unfold v0; rewrite I1, <- apply_mul, fg; apply apply_two_columns; [apply HQ | easy | easy]. }
+  assert (Hv' : unit v') by (unfold unit, v'; now rewrite orthonormal_norm).
+  assert (Hn : 0 < n).
+  { destruct (norm_nonneg _ v0) as [L | L]; [easy | exfalso].
+    assert (Z : v0 = fun _ => 0) by (apply zero_of_norm; rewrite <- norm_sqr, <- L; ring).
+    rewrite Z in Kv; unfold unit in Hv'; rewrite <- Kv in Hv'.
+    replace (apply (msub identity E1) (fun _ : index d => 0)) with (fun _ : index d => 0) in Hv'
+      by (apply vec_ext; intro; symmetry; apply dot_zero).
+    rewrite norm_zero in Hv'; lra. }
+  set (v := vscale (/ n) v0).
+  assert (Hv : unit v)
+    by (unfold unit, v; rewrite norm_vscale by (left; now apply Rinv_0_lt_compat); fold n; field; lra).
+  assert (Kb : vscale beta' v' = vscale (beta' * n) (apply (msub identity E1) v)).
+  { unfold v; rewrite apply_vscale, Kv; apply vec_ext; intro; unfold vscale; field; lra. }
+  assert (KW : madd dW0 (mul (planted D beta' u w) (transpose F)) =
+               mul (planted (madd T C1) (beta' * n) u v) (msub identity E1)).
+  { assert (S := one_factor _ _ T C1 C0 E1 E0 u v v' (beta' * n) beta' (spectral_symmetric _ _ _) Kb).
+    rewrite R in S; unfold difference in S; fold dW0 in S.
+    replace (mul (planted D beta' u w) (transpose F)) with (planted Delta beta' u v').
+    - rewrite <- S; apply mat_ext; intros; unfold madd, msub; ring.
+    - unfold planted; rewrite madd_mul; fold Delta; f_equal; rewrite mscale_mul; f_equal.
+      apply mat_ext; intros r c; unfold mul, outer, v', apply; rewrite <- vscale_dot.
+      change (vscale (u r) (F c)) with (fun a => u r * F c a); apply sum_ext; intro; unfold transpose, vscale; ring. }
+  exists C1, (beta' * n), u, v, v'; intros dW1 dW0' sine.
+  assert (KA : estimator (planted D beta' u w) = answer dW1 dW0') by (unfold estimator; now rewrite KW).
+  unfold sine; rewrite <- KA, R; repeat split; try assumption; [nra |].
+  unfold Delta; rewrite <- (Rmult_1_r delta); apply norm_mul; [easy | easy |].
+  intro x; rewrite Rmult_1_l; now apply bessel.
 Qed.
 
 (* g(κ): 1 without a control, a quarter for one half as long, and (1 − κ)/e <= g(κ) <= (1 − κ) e^(−κ), so that
@@ -105,38 +189,6 @@ Qed.
 Theorem left_over_values : left_over 0 = 1 /\ left_over (1 / 2) = 1 / 4 /\
   forall kappa, 0 < kappa < 1 -> (1 - kappa) * exp (-1) <= left_over kappa <= (1 - kappa) * exp (- kappa).
 Proof. exact (conj left_over_zero (conj left_over_half left_over_near_one)). Qed.
-
-(* |e^(−t₀ λ) − e^(−t₁ λ)| <= g(κ) *)
-Lemma two_times (t1 t0 a : R) :
-  0 <= a -> 0 <= t1 -> 0 <= t0 -> 0 < Rmax t1 t0 ->
-  Rabs (exp (- (t0 * a)) - exp (- (t1 * a))) <= left_over (Rmin t1 t0 / Rmax t1 t0).
-Proof.
-  assert (K : forall s t, 0 <= a -> 0 <= s <= t -> 0 < t ->
-    0 <= exp (- (s * a)) - exp (- (t * a)) <= left_over (s / t)).
-  { intros s t Ha Hs Ht; replace (s * a) with (s / t * (t * a)) by (field; lra); apply share; [nra |]; split.
-    - apply Rmult_le_pos; [easy | left; now apply Rinv_0_lt_compat].
-    - apply Rmult_le_reg_r with t; [easy |]; field_simplify; lra. }
-  intros Ha H1 H0; unfold Rmin, Rmax; destruct (Rle_dec t1 t0) as [L | L]; intro Hm.
-  - rewrite Rabs_minus_sym, Rabs_right; [| apply Rle_ge]; apply K; lra.
-  - rewrite Rabs_right; [| apply Rle_ge]; apply K; lra.
-Qed.
-
-Lemma left_over_nonneg (t1 t0 : R) :
-  0 <= t1 -> 0 <= t0 -> 0 < Rmax t1 t0 -> 0 <= left_over (Rmin t1 t0 / Rmax t1 t0).
-Proof.
-  intros H1 H0 Hm; apply Rle_trans with (2 := two_times t1 t0 0 (Rle_refl 0) H1 H0 Hm), Rabs_pos.
-Qed.
-
-Lemma two_times_attained (t1 t0 a : R) :
-  let kappa := Rmin t1 t0 / Rmax t1 t0 in
-  0 < Rmax t1 t0 -> 0 < kappa < 1 -> a = - ln kappa / (1 - kappa) / Rmax t1 t0 ->
-  exp (- (Rmin t1 t0 * a)) - exp (- (Rmax t1 t0 * a)) = left_over kappa /\ 0 <= left_over kappa.
-Proof.
-  intros kappa Hm Hk Ha; split.
-  - rewrite <- (share_attained (Rmax t1 t0 * a) kappa); [| easy | rewrite Ha; field; lra].
-    do 3 f_equal; unfold kappa; field; lra.
-  - rewrite left_over_exp; pose proof (exp_pos (kappa / (1 - kappa) * ln kappa)); nra.
-Qed.
 
 (* Length: ‖T (E₀ − E₁)‖ <= g(κ) ‖T‖, κ = min t/max t, whatever Sigma is. *)
 Theorem length : forall (m d : nat) (T : mat m d) (Q : mat d d) (l : vec d) (t1 t0 tau : R),
@@ -160,7 +212,8 @@ Proof.
   intros m d T Q l j t1 t0 tau kappa q [HQ _] Hm Hk Hl HT; split; [now apply unit_column |].
   unfold exponential; rewrite spectral_msub, apply_mul; unfold q; rewrite spectral_column by easy; fold q.
   destruct (two_times_attained _ _ _ Hm Hk Hl) as [E P]; fold kappa in E, P.
-  rewrite apply_vscale, norm_abs, HT; f_equal; unfold vsub; revert E; unfold Rmin, Rmax; destruct (Rle_dec t1 t0) as [L | L]; intro E.
+  rewrite apply_vscale, norm_abs, HT; f_equal; unfold vsub.
+  revert E; unfold Rmin, Rmax; destruct (Rle_dec t1 t0) as [L | L]; intro E.
   - rewrite Rabs_minus_sym, E; apply Rabs_right; lra.
   - rewrite E; apply Rabs_right; lra.
 Qed.
@@ -232,7 +285,7 @@ Proof.
   { intros t Hx; assert (0 <= l j).
     { rewrite Hl; apply Rmult_le_pos; [| left; now apply Rinv_0_lt_compat].
       apply Rmult_le_pos; [| left; apply Rinv_0_lt_compat; lra].
-      pose proof (exp_ineq1_le (ln kappa)) as E; rewrite exp_ln in E; lra. }
+      pose proof (exp_ineq1_le (ln kappa)) as E2; rewrite exp_ln in E2; lra. }
     assert (exp (- (t * l j)) <= exp 0); [| rewrite exp_0 in *; lra].
     destruct (Rle_lt_or_eq_dec 0 (t * l j)) as [L | L]; [nra | left; apply exp_increasing; lra |].
     rewrite <- L, Ropp_0; lra. }

@@ -188,3 +188,35 @@ Proof.
   split; apply Rmult_le_compat_l; try lra; apply mono;
     apply Rmult_le_reg_l with (1 - k); try lra; field_simplify; nra.
 Qed.
+
+(* |e^(−t₀ λ) − e^(−t₁ λ)| <= g(κ) *)
+Lemma two_times (t1 t0 a : R) :
+  0 <= a -> 0 <= t1 -> 0 <= t0 -> 0 < Rmax t1 t0 ->
+  Rabs (exp (- (t0 * a)) - exp (- (t1 * a))) <= left_over (Rmin t1 t0 / Rmax t1 t0).
+Proof.
+  assert (K : forall s t, 0 <= a -> 0 <= s <= t -> 0 < t ->
+    0 <= exp (- (s * a)) - exp (- (t * a)) <= left_over (s / t)).
+  { intros s t Ha Hs Ht; replace (s * a) with (s / t * (t * a)) by (field; lra); apply share; [nra |]; split.
+    - apply Rmult_le_pos; [easy | left; now apply Rinv_0_lt_compat].
+    - apply Rmult_le_reg_r with t; [easy |]; field_simplify; lra. }
+  intros Ha H1 H0; unfold Rmin, Rmax; destruct (Rle_dec t1 t0) as [L | L]; intro Hm.
+  - rewrite Rabs_minus_sym, Rabs_right; [| apply Rle_ge]; apply K; lra.
+  - rewrite Rabs_right; [| apply Rle_ge]; apply K; lra.
+Qed.
+
+Lemma left_over_nonneg (t1 t0 : R) :
+  0 <= t1 -> 0 <= t0 -> 0 < Rmax t1 t0 -> 0 <= left_over (Rmin t1 t0 / Rmax t1 t0).
+Proof.
+  intros H1 H0 Hm; apply Rle_trans with (2 := two_times t1 t0 0 (Rle_refl 0) H1 H0 Hm), Rabs_pos.
+Qed.
+
+Lemma two_times_attained (t1 t0 a : R) :
+  let kappa := Rmin t1 t0 / Rmax t1 t0 in
+  0 < Rmax t1 t0 -> 0 < kappa < 1 -> a = - ln kappa / (1 - kappa) / Rmax t1 t0 ->
+  exp (- (Rmin t1 t0 * a)) - exp (- (Rmax t1 t0 * a)) = left_over kappa /\ 0 <= left_over kappa.
+Proof.
+  intros kappa Hm Hk Ha; split.
+  - rewrite <- (share_attained (Rmax t1 t0 * a) kappa); [| easy | rewrite Ha; field; lra].
+    do 3 f_equal; unfold kappa; field; lra.
+  - rewrite left_over_exp; pose proof (exp_pos (kappa / (1 - kappa) * ln kappa)); nra.
+Qed.

@@ -67,6 +67,12 @@ Qed.
 Lemma same_sym n (i j : index n) : same i j = same j i.
 Proof. induction n as [|n IH]; [destruct i |]; destruct i, j; simpl; easy || apply IH. Qed.
 
+Lemma same_self n (i : index n) : same i i = true.
+Proof. induction n as [|n IH]; [destruct i |]; destruct i; [apply IH | reflexivity]. Qed.
+
+Lemma same_other n (i j : index n) : i <> j -> same i j = false.
+Proof. induction n as [|n IH]; [destruct i |]; destruct i, j; intro H; simpl; try easy; apply IH; congruence. Qed.
+
 Lemma mul_identity m d (M : mat m d) : mul identity M = M.
 Proof. apply mat_ext; intros i j; apply (sum_identity _ i (fun k => M k j)). Qed.
 
@@ -252,9 +258,7 @@ Proof. intro H; exact (f_equal (fun K => K j l) H). Qed.
 Lemma unit_column d k (V : mat d k) j : orthonormal V -> unit (column V j).
 Proof.
   intro H; apply unit_dot; rewrite orthonormal_column by easy; unfold identity.
-  assert (E : forall n (i : index n), same i i = true).
-  { induction n as [|n IH]; [intros [] |]; intros [i|]; [apply IH | reflexivity]. }
-  now rewrite E.
+  now rewrite same_self.
 Qed.
 
 Lemma complement_row d k (V : mat d k) (w : vec d) :

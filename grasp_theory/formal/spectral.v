@@ -71,3 +71,27 @@ Proof.
   transitivity (@identity d k j); [unfold identity; now rewrite same_sym |].
   symmetry; exact (orthonormal_column _ _ Q k j H).
 Qed.
+
+(* Columns j and k of Q. *)
+Definition two_columns {d} (Q : mat d d) (j k : index d) : mat d 2 :=
+  fun i l => match l with None => Q i j | Some _ => Q i k end.
+
+Lemma two_columns_orthonormal d (Q : mat d d) j k : orthonormal Q -> j <> k -> orthonormal (two_columns Q j k).
+Proof.
+  intros H N; assert (A := orthonormal_column _ _ Q j j H); assert (B := orthonormal_column _ _ Q j k H).
+  assert (C := orthonormal_column _ _ Q k k H).
+  unfold identity in A, B, C; rewrite same_self in A, C; rewrite same_other in B by easy.
+  apply mat_ext; intros [[[]|]|] [[[]|]|]; unfold identity; simpl; try exact A; try exact B; try exact C.
+  rewrite <- B; apply dot_comm.
+Qed.
+
+Lemma apply_two_columns d (Q : mat d d) (f : vec d) j k (x : vec 2) :
+  orthonormal Q -> f j = 1 -> f k = 1 ->
+  apply (spectral Q f) (apply (two_columns Q j k) x) = apply (two_columns Q j k) x.
+Proof.
+  intros H Hj Hk.
+  assert (E : apply (two_columns Q j k) x = vadd (vscale (x None) (column Q j)) (vscale (x (Some None)) (column Q k)))
+    by (apply vec_ext; intro; unfold apply, dot, two_columns, vadd, vscale, column; simpl; ring).
+  rewrite E, apply_vadd, !apply_vscale, !spectral_column, Hj, Hk by easy.
+  apply vec_ext; intro; unfold vadd, vscale; ring.
+Qed.
