@@ -113,7 +113,8 @@ Proof.
     assert (C : Z t i k * exp (- (t * - l k)) = Z 0 i k * exp (- (0 * - l k))).
     { apply (constant (fun t => Z t i k * exp (- (t * - l k)))); intro x.
       replace 0 with (- l k * Z x i k * exp (- (x * - l k)) + Z x i k * (- - l k * exp (- (x * - l k)))) by ring.
-      apply (derivable_pt_lim_mult (fun t => Z t i k) (fun t => exp (- (t * - l k)))); [apply K | apply derivable_exp]. }
+      apply (derivable_pt_lim_mult (fun t => Z t i k) (fun t => exp (- (t * - l k)))); [apply K |].
+      apply derivable_exp. }
     rewrite Rmult_0_l, Ropp_0, exp_0, Rmult_1_r in C; unfold Z in C at 2; rewrite H0, msub_zero in C.
     rewrite <- C, Rmult_assoc, <- exp_plus; replace (- (t * - l k) + - (t * l k)) with 0 by ring.
     rewrite exp_0; ring. }

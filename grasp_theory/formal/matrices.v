@@ -73,6 +73,11 @@ Proof. induction n as [|n IH]; [destruct i |]; destruct i; [apply IH | reflexivi
 Lemma same_other n (i j : index n) : i <> j -> same i j = false.
 Proof. induction n as [|n IH]; [destruct i |]; destruct i, j; intro H; simpl; try easy; apply IH; congruence. Qed.
 
+Lemma same_true n (i j : index n) : same i j = true -> i = j.
+Proof.
+  induction n as [|n IH]; [destruct i |]; destruct i, j; simpl; intro H; try easy; now f_equal; apply IH.
+Qed.
+
 Lemma mul_identity m d (M : mat m d) : mul identity M = M.
 Proof. apply mat_ext; intros i j; apply (sum_identity _ i (fun k => M k j)). Qed.
 
