@@ -4,7 +4,7 @@
    Not covered: that gradient flow gives these updates; length, budget and sample, and so what delta is. *)
 
 From Coq Require Import Reals Lra Psatz FunctionalExtensionality.
-From Grasp Require Import vectors matrices planes spectral flow posterior_angle prior_angle minimax_angle.
+From Grasp Require Import vectors matrices planes moments spectral flow posterior_angle prior_angle minimax_angle.
 Open Scope R_scope.
 
 (* Gradient flow from 0 towards G gives dW = G (I − e^(−t Sigma)) and nothing else. The first line says that it is the

@@ -7,6 +7,9 @@ Open Scope R_scope.
 (* (a, x) *)
 Definition cons {n} (a : R) (x : vec n) : vec (1 + n) := fun i => match i with None => a | Some i => x i end.
 
+(* [x X] *)
+Definition beside {d n} (x : vec d) (X : mat d n) : mat d (1 + n) := fun i => cons (x i) (X i).
+
 Lemma dot_cons n (r : vec (1 + n)) a (x : vec n) : dot r (cons a x) = r None * a + dot (fun i => r (Some i)) x.
 Proof. reflexivity. Qed.
 
@@ -61,7 +64,7 @@ Qed.
 
 Lemma onto q (A : mat q q) : (forall y, apply A y = (fun _ => 0) -> y = fun _ => 0) -> forall z, exists y, apply A y = z.
 Proof.
-  intros Inj z; destruct (unknowns q (1 + q) (fun i => cons (z i) (A i))) as (c & Hc & E); [lia |].
+  intros Inj z; destruct (unknowns q (1 + q) (beside z A)) as (c & Hc & E); [lia |].
   set (c' := fun i => c (Some i)).
   assert (K : forall i, z i * c None + apply A c' i = 0)
     by (intro i; exact (f_equal (fun x => x i) E)).

@@ -1,12 +1,8 @@
 (* Gradient flow of a linear model on quadratic loss, and how much of a task two times of it leave apart. *)
 
 From Coq Require Import Reals Lra Psatz FunctionalExtensionality.
-From Grasp Require Import vectors matrices spectral.
+From Grasp Require Import vectors matrices moments spectral.
 Open Scope R_scope.
-
-(* ½ tr((G − dW) Sigma (G − dW)ᵀ), which is ½ E‖(G − dW) x‖² for inputs x of second moment Sigma *)
-Definition loss {m d} (G : mat m d) (Sigma : mat d d) (dW : mat m d) : R :=
-  trace (mul (mul (msub G dW) Sigma) (transpose (msub G dW))) / 2.
 
 (* dW(0) = 0 and dW' = (G − dW) Sigma, minus the gradient of the loss *)
 Definition gradient_flow {m d} (G : mat m d) (Sigma : mat d d) (dW : R -> mat m d) : Prop :=
@@ -14,24 +10,6 @@ Definition gradient_flow {m d} (G : mat m d) (Sigma : mat d d) (dW : R -> mat m 
 
 (* g(κ) = (1 − κ) κ^(κ/(1−κ)); Coq's Rpower 0 0 is 1 *)
 Definition left_over (kappa : R) : R := (1 - kappa) * Rpower kappa (kappa / (1 - kappa)).
-
-(* loss(dW + D) = loss(dW) − ⟨(G − dW) Sigma, D⟩ + ½ tr(D Sigma Dᵀ) *)
-Lemma loss_expanded m d (G W D : mat m d) (Sigma : mat d d) :
-  transpose Sigma = Sigma ->
-  loss G Sigma (madd W D) = loss G Sigma W - trace (mul (mul (msub G W) Sigma) (transpose D)) +
-                            trace (mul (mul D Sigma) (transpose D)) / 2.
-Proof.
-  intro H; unfold loss; set (A := msub G W).
-  replace (msub G (madd W D)) with (msub A D) by (apply mat_ext; intros; unfold A, msub, madd; ring).
-  assert (S : trace (mul (mul D Sigma) (transpose A)) = trace (mul (mul A Sigma) (transpose D))).
-  { rewrite <- trace_transpose, !transpose_mul, H; fold (transpose (transpose A)).
-    now rewrite mul_assoc. }
-  assert (E : mul (mul (msub A D) Sigma) (transpose (msub A D)) =
-              madd (msub (mul (mul A Sigma) (transpose A)) (mul (mul A Sigma) (transpose D)))
-                   (msub (mul (mul D Sigma) (transpose D)) (mul (mul D Sigma) (transpose A)))).
-  { rewrite transpose_msub, msub_mul, msub_mul, !mul_msub; apply mat_ext; intros; unfold madd, msub; ring. }
-  rewrite E, trace_madd, !trace_msub, S; field.
-Qed.
 
 Lemma derivable_sum n (f : R -> vec n) (f' : vec n) t :
   (forall k, derivable_pt_lim (fun t => f t k) t (f' k)) -> derivable_pt_lim (fun t => sum (f t)) t (sum f').

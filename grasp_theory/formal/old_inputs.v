@@ -4,37 +4,9 @@
    Not covered: that no other k directions promise less (Courant–Fischer); several new inputs, pseudo-inverses and
    misfit in (ii) and (iv); that one new input attains (iv); least squares and always-on factors in (iii). *)
 
-From Coq Require Import Reals Lra Psatz.
-From Grasp Require Import vectors matrices.
+From Coq Require Import Reals Lra Psatz Classical_Prop.
+From Grasp Require Import vectors matrices dimension moments pseudo_inverse.
 Open Scope R_scope.
-
-(* E f(x) over N inputs x_k, the rows of X, that occur with probabilities or weights p_k. *)
-Definition mean {N d} (p : vec N) (X : mat N d) (f : vec d -> R) : R := sum (fun k => p k * f (X k)).
-
-(* Sigma = E x xᵀ, uncentred: Xᵀ diag(p) X *)
-Definition second_moment {N d} (p : vec N) (X : mat N d) : mat d d :=
-  mul (transpose X) (fun k => vscale (p k) (X k)).
-
-(* λ_max(S) <= t for symmetric S *)
-Definition eigenvalues_at_most {d} (S : mat d d) (t : R) : Prop := forall z, dot z (apply S z) <= t * dot z z.
-
-Lemma quadratic_moment N d (p : vec N) (X : mat N d) (w : vec d) :
-  dot w (apply (second_moment p X) w) = mean p X (fun x => dot x w * dot x w).
-Proof.
-  unfold second_moment; rewrite apply_mul, adjoint.
-  unfold mean, dot at 1; apply sum_ext; intro k.
-  change (dot (X k) w * dot (vscale (p k) (X k)) w = p k * (dot (X k) w * dot (X k) w)); rewrite vscale_dot; ring.
-Qed.
-
-Lemma mean_response N m d (p : vec N) (X : mat N d) (W : mat m d) :
-  mean p X (fun x => dot (apply W x) (apply W x)) = trace (mul (mul W (second_moment p X)) (transpose W)).
-Proof.
-  rewrite trace_rows.
-  rewrite (sum_ext _ (fun i => dot (W i) _) (fun i => sum (fun k => p k * (dot (X k) (W i) * dot (X k) (W i)))))
-    by (intro; apply quadratic_moment).
-  rewrite sum_swap; unfold mean; apply sum_ext; intro k; rewrite sum_mul; f_equal.
-  apply sum_ext; intro i; unfold apply; rewrite !(dot_comm _ (W i)); reflexivity.
-Qed.
 
 (* (i) E‖dW x‖² = tr(dW Sigma_0 dWᵀ) <= ‖dW‖_F² λ_max(P Sigma_0 P) where dW V = 0 *)
 Theorem old_answers : forall (N m d k : nat) (p : vec N) (X : mat N d) (V : mat d k) (dW : mat m d) (lambda : R),
@@ -83,6 +55,75 @@ Proof.
     fold Sigma0; rewrite K; apply unit_dot in He; rewrite He; ring.
 Qed.
 
+Lemma eigen_combination d n (S : mat d d) (W : mat d n) (l : vec n) (c : vec n) :
+  orthonormal W -> mul S W = (fun i j => W i j * l j) ->
+  dot (apply W c) (apply S (apply W c)) = sum (fun j => l j * (c j * c j)).
+Proof.
+  intros HW HS; rewrite <- apply_mul, HS.
+  replace (apply (fun i j => W i j * l j) c) with (apply W (fun j => l j * c j))
+    by (apply vec_ext; intro; apply sum_ext; intro; ring).
+  rewrite orthonormal_dot by easy; apply sum_ext; intro; ring.
+Qed.
+
+(* (i) Over blocks of k directions λ_max(P Sigma_0 P) is λ_{k+1} = lambda for the k leading eigenvectors, the columns of
+   V, and at least that for every other block V'. Those of F are the eigenvectors left, the first of eigenvalue lambda. *)
+Theorem no_other_block : forall (d k r : nat) (Sigma0 : mat d d) (V : mat d k) (F : mat d (1 + r)) (a : vec k)
+    (b : vec (1 + r)),
+  let lambda := b None in
+  let e := column F None in
+  let missed := fun W : mat d k => mul (complement W) (mul Sigma0 (complement W)) in
+  orthonormal V -> orthonormal F -> madd (mul V (transpose V)) (mul F (transpose F)) = identity ->
+  mul Sigma0 V = (fun i j => V i j * a j) -> mul Sigma0 F = (fun i j => F i j * b j) ->
+  (forall j, lambda <= a j) -> (forall j, b j <= lambda) -> 0 <= lambda ->
+  eigenvalues_at_most (missed V) lambda /\ unit e /\ apply (missed V) e = vscale lambda e /\
+  forall (V' : mat d k) t, eigenvalues_at_most (missed V') t -> lambda <= t.
+Proof.
+  intros d k r Sigma0 V F a b lambda e missed HV HF Basis SV SF Ha Hb Hl.
+  assert (P : complement V = mul F (transpose F)).
+  { unfold complement; rewrite <- Basis; apply mat_ext; intros; unfold msub, madd; ring. }
+  assert (VF : mul (transpose V) F = zero).
+  { assert (E := complement_off _ _ V HV); rewrite P, mul_assoc in E.
+    rewrite <- (identity_mul _ _ (mul (transpose V) F)), <- HF, mul_assoc, E; apply zero_mul. }
+  assert (form : forall (W : mat d k) z, dot z (apply (missed W) z) =
+    dot (apply (complement W) z) (apply Sigma0 (apply (complement W) z))).
+  { intros W z; unfold missed; rewrite !apply_mul, (adjoint _ _ (complement W)); now rewrite complement_symmetric. }
+  split; [| split; [now apply unit_column | split]].
+  - intro z; rewrite form, P, apply_mul; set (y := apply (transpose F) z).
+    rewrite (eigen_combination _ _ _ _ b) by easy.
+    apply Rle_trans with (lambda * dot y y).
+    + unfold dot; rewrite <- sum_mul; apply sum_le; intro j; apply Rmult_le_compat_r; [apply Rle_0_sqr | apply Hb].
+    + apply Rmult_le_compat_l; [easy |]; rewrite <- !norm_sqr; pose proof (bessel _ _ F z HF) as K; fold y in K.
+      pose proof (norm_nonneg _ y); nra.
+  - assert (Pe : apply (complement V) e = e).
+    { apply complement_row; intro j; rewrite dot_comm; exact (f_equal (fun K => K j None) VF). }
+    assert (Se : apply Sigma0 e = vscale lambda e).
+    { apply vec_ext; intro i; transitivity (F i None * lambda); [exact (f_equal (fun K => K i None) SF) |].
+      unfold vscale, e, column; ring. }
+    unfold missed; now rewrite !apply_mul, Pe, Se, apply_vscale, Pe.
+  - intros V' t HV'; set (W := beside e V).
+    assert (HW : orthonormal W).
+    { assert (ee := f_equal (fun K => K None None) HF); assert (EV := fun j => f_equal (fun K => K j None) VF).
+      apply mat_ext; intros [i|] [j|]; unfold identity; simpl.
+      - exact (f_equal (fun K => K i j) HV).
+      - exact (EV i).
+      - transitivity (mul (transpose V) F j None); [apply dot_comm | exact (EV j)].
+      - exact ee. }
+    assert (SW : mul Sigma0 W = (fun i j => W i j * cons lambda a j)).
+    { apply mat_ext; intros i [j|]; [exact (f_equal (fun K => K i j) SV) | exact (f_equal (fun K => K i None) SF)]. }
+    destruct (unknowns _ _ (mul (transpose V') W)) as (c & Hc & E); [constructor |].
+    set (x := apply W c).
+    assert (Px : apply (complement V') x = x).
+    { apply complement_row; intro j; rewrite dot_comm; rewrite apply_mul in E; exact (f_equal (fun y => y j) E). }
+    pose proof (HV' x) as K; rewrite form, Px in K; unfold x in K.
+    rewrite (eigen_combination _ _ _ _ (cons lambda a)), orthonormal_dot in K by easy.
+    assert (C0 : 0 < dot c c).
+    { destruct (dot_nonneg _ c) as [L | L]; [easy | exfalso; now apply Hc, zero_of_norm]. }
+    apply Rmult_le_reg_r with (dot c c); [easy |]; apply Rle_trans with (2 := K).
+    unfold dot; rewrite <- sum_mul; apply sum_le; intros [j|].
+    + apply Rmult_le_compat_r; [apply Rle_0_sqr | apply Ha].
+    + apply Rle_refl.
+Qed.
+
 (* (ii) for one input: dW x = y and dW V = 0 cost at least ‖y‖/‖P x‖ ... *)
 Theorem cost : forall (m d k : nat) (V : mat d k) (dW : mat m d) (x : vec d) (y : vec m),
   let P := complement V in
@@ -100,14 +141,17 @@ Proof.
   unfold dot at 1; apply sum_le; intro i; rewrite E, (Rmult_comm (dot (apply P x) _)); apply cauchy_schwarz.
 Qed.
 
-(* ... which y (P x)ᵀ/‖P x‖² costs, and what the old answers then move by at most, (iv) *)
+(* ... which y (P x)ᵀ/‖P x‖² costs. What the old answers then move by at most, (iv), and exactly where P x is the top
+   eigenvector. *)
 Theorem least : forall (N m d k : nat) (p : vec N) (X : mat N d) (V : mat d k) (x : vec d) (y : vec m) (lambda : R),
   let P := complement V in
   let dW := mscale (/ dot (apply P x) (apply P x)) (outer y (apply P x)) in
   orthonormal V -> 0 < norm (apply P x) ->
   mul dW V = zero /\ apply dW x = y /\ sqrt (frobenius_squared dW) = norm y / norm (apply P x) /\
   (eigenvalues_at_most (mul P (mul (second_moment p X) P)) lambda ->
-   mean p X (fun x => dot (apply dW x) (apply dW x)) <= norm y ^ 2 * lambda / norm (apply P x) ^ 2).
+   mean p X (fun x => dot (apply dW x) (apply dW x)) <= norm y ^ 2 * lambda / norm (apply P x) ^ 2) /\
+  (apply (mul P (mul (second_moment p X) P)) (apply P x) = vscale lambda (apply P x) ->
+   mean p X (fun x => dot (apply dW x) (apply dW x)) = norm y ^ 2 * lambda / norm (apply P x) ^ 2).
 Proof.
   intros N m d k p X V x y lambda P dW HV Hx; set (z := apply P x) in *.
   assert (Z : dot z z = norm z * norm z) by (symmetry; apply norm_sqr).
@@ -129,8 +173,177 @@ Proof.
   - apply vec_ext; intro i; unfold apply; rewrite R, vscale_dot, Zx, Z; field; lra.
   - rewrite F; replace (norm y * norm y / (norm z * norm z)) with (norm y / norm z * (norm y / norm z)) by (field; lra).
     apply sqrt_square, Rmult_le_pos; [apply norm_nonneg | left; now apply Rinv_0_lt_compat].
-  - intro HS; destruct (old_answers N m d k p X V dW lambda H0 HS) as [-> K].
-    apply Rle_trans with (1 := K); rewrite F; right; field; lra.
+  - split; [intro HS; destruct (old_answers N m d k p X V dW lambda H0 HS) as [-> K] |].
+    + apply Rle_trans with (1 := K); rewrite F; right; field; lra.
+    + intro HE; rewrite mean_response, trace_rows.
+      assert (Pz : apply P z = z) by (apply complement_row; intro l; apply O).
+      assert (K : dot z (apply (second_moment p X) z) = lambda * dot z z).
+      { rewrite <- dot_vscale, <- HE, !apply_mul, Pz, (adjoint _ _ P).
+        unfold P at 1; rewrite complement_symmetric; fold P; now rewrite Pz. }
+      transitivity (frobenius_squared dW * lambda); [| rewrite F; field; lra].
+      rewrite frobenius_rows, Rmult_comm, <- sum_mul; apply sum_ext; intro i.
+      rewrite R, apply_vscale, !vscale_dot, !dot_vscale, K; ring.
+Qed.
+
+(* (ii) several new inputs, P X of full column rank: the least ‖dW‖_F is ‖Y (P X)⁺‖_F. *)
+Theorem several_inputs : forall (m d k n : nat) (V : mat d k) (X : mat d n) (Y : mat m n) (G : mat n d),
+  let Z := mul (complement V) X in
+  orthonormal V -> pseudo_inverse Z G -> mul G Z = identity ->
+  mul (mul Y G) V = zero /\ mul (mul Y G) X = Y /\
+  forall dW, mul dW V = zero -> mul dW X = Y -> frobenius_squared (mul Y G) <= frobenius_squared dW.
+Proof.
+  intros m d k n V X Y G Z HV HG Full.
+  assert (GV : mul G V = zero) by now apply (pseudo_off _ _ _ V X).
+  split; [now rewrite <- mul_assoc, GV, mul_zero | split].
+  - rewrite <- mul_assoc, <- (response_through _ _ _ _ V) by easy; fold Z; now rewrite Full, identity_mul.
+  - intros dW H E; rewrite <- E, <- (response_through _ _ _ _ V) by easy; fold Z.
+    rewrite <- mul_assoc; apply projection_frobenius, (pseudo_projections _ _ _ _ HG).
+Qed.
+
+(* ... of any rank: the least misfit ‖dW X − Y‖_F is that of Y on the kernel of P X, on which I − (P X)⁺ P X projects; *)
+Theorem misfit : forall (m d k n : nat) (V : mat d k) (X : mat d n) (Y : mat m n) (G : mat n d),
+  let Z := mul (complement V) X in
+  let kernel := msub identity (mul G Z) in
+  orthonormal V -> pseudo_inverse Z G ->
+  projection kernel /\ (forall c, apply Z c = (fun _ => 0) <-> apply kernel c = c) /\
+  (forall dW, mul dW V = zero -> frobenius_squared (mul Y kernel) <= frobenius_squared (msub (mul dW X) Y)) /\
+  mul (mul Y G) V = zero /\ frobenius_squared (msub (mul (mul Y G) X) Y) = frobenius_squared (mul Y kernel).
+Proof.
+  intros m d k n V X Y G Z kernel HV HG.
+  assert (GV : mul G V = zero) by now apply (pseudo_off _ _ _ V X).
+  assert (ZK : mul Z kernel = zero) by now apply pseudo_kernel.
+  assert (Pk : projection kernel) by apply projection_complement, (pseudo_projections _ _ _ _ HG).
+  assert (minus : forall A B : mat m n, msub A B = mscale (-1) (msub B A))
+    by (intros; apply mat_ext; intros; unfold msub, mscale; ring).
+  assert (size : forall A : mat m n, frobenius_squared (mscale (-1) A) = frobenius_squared A).
+  { intro A; rewrite !frobenius_rows; apply sum_ext; intro i; apply sum_ext; intro; unfold mscale; ring. }
+  split; [easy | split; [| split; [| split]]].
+  - intro c; split; intro H.
+    + unfold kernel; rewrite apply_msub, apply_identity, apply_mul, H; apply vec_ext; intro; unfold vsub.
+      unfold apply; rewrite dot_zero; ring.
+    + now rewrite <- H, <- apply_mul, ZK, apply_zero.
+  - intros dW H; rewrite <- (response_through _ _ _ _ V) by easy; fold Z.
+    apply Rle_trans with (2 := projection_frobenius _ _ _ _ Pk); right.
+    rewrite msub_mul, <- mul_assoc, ZK, mul_zero, minus, size, msub_zero; reflexivity.
+  - now rewrite <- mul_assoc, GV, mul_zero.
+  - rewrite minus, size; f_equal; unfold kernel; rewrite mul_msub, identity_mul; f_equal.
+    rewrite <- !mul_assoc; f_equal; unfold Z; symmetry; now apply response_through.
+Qed.
+
+(* ... so that the task is out of reach iff some combination of new inputs lies in span V and is to be moved. *)
+Theorem out_of_reach : forall (m d k n : nat) (V : mat d k) (X : mat d n) (Y : mat m n) (G : mat n d),
+  orthonormal V -> pseudo_inverse (mul (complement V) X) G ->
+  (~ exists dW, mul dW V = zero /\ mul dW X = Y) <->
+  (exists c b, apply X c = apply V b /\ apply Y c <> (fun _ => 0)).
+Proof.
+  intros m d k n V X Y G HV HG; destruct (misfit m d k n V X Y G HV HG) as (_ & Kernel & _ & YG & _).
+  set (Z := mul (complement V) X) in *; set (kernel := msub identity (mul G Z)) in *; split.
+  - intro No; destruct (classic (exists c b, apply X c = apply V b /\ apply Y c <> (fun _ => 0))) as [Yes | None];
+      [easy | exfalso]; apply No; exists (mul Y G); split; [easy |].
+    rewrite <- mul_assoc, <- (response_through _ _ _ _ V) by (now apply (pseudo_off _ _ _ V X)); fold Z.
+    apply mat_of_apply; intro c.
+    assert (ZK : apply Z (apply kernel c) = fun _ => 0)
+      by (rewrite <- apply_mul; unfold kernel; rewrite pseudo_kernel by easy; apply apply_zero).
+    assert (YK : apply Y (apply kernel c) = fun _ => 0).
+    { destruct (classic (apply Y (apply kernel c) = fun _ => 0)) as [E | N]; [easy | exfalso; apply None].
+      exists (apply kernel c), (apply (transpose V) (apply X (apply kernel c))); split; [| easy].
+      unfold Z in ZK; rewrite apply_mul in ZK; unfold complement in ZK.
+      rewrite apply_msub, apply_identity, apply_mul in ZK.
+      apply vec_ext; intro i; pose proof (f_equal (fun x => x i) ZK) as E; unfold vsub in E; lra. }
+    unfold kernel in YK; rewrite apply_msub, apply_identity, apply_vsub in YK; rewrite !apply_mul.
+    apply vec_ext; intro i; pose proof (f_equal (fun x => x i) YK) as E; unfold vsub in E; rewrite !apply_mul in E; lra.
+  - intros (c & b & E & N) (dW & H & <-); apply N; now rewrite apply_mul, E, <- apply_mul, H, apply_zero.
+Qed.
+
+(* One more input X a + V w with wanted response y costs a misfit of ‖Y a − y‖/√(1 + ‖a‖²). *)
+Theorem one_more : forall (m d k n : nat) (V : mat d k) (X : mat d n) (Y : mat m n) (G : mat n d) (a : vec n) (w : vec k)
+    (y : vec m),
+  let Z := mul (complement V) X in
+  let X' := beside (vadd (apply X a) (apply V w)) X in
+  let Y' := beside y Y in
+  let least := norm (vsub (apply Y a) y) / sqrt (1 + dot a a) in
+  orthonormal V -> pseudo_inverse Z G -> mul G Z = identity ->
+  (forall dW, mul dW V = zero -> least <= sqrt (frobenius_squared (msub (mul dW X') Y'))) /\
+  (exists dW, mul dW V = zero /\ sqrt (frobenius_squared (msub (mul dW X') Y')) = least).
+Proof.
+  intros m d k n V X Y G a w y Z X' Y' least HV HG Full.
+  set (e := vsub (apply Y a) y); set (t := 1 + dot a a).
+  assert (Ht : 1 <= t) by (unfold t; pose proof (dot_nonneg _ a); lra).
+  assert (Hs : 0 < sqrt t) by (apply sqrt_lt_R0; lra).
+  assert (S2 : sqrt t * sqrt t = t) by (apply sqrt_sqrt; lra).
+  assert (E : forall dW i, mul dW V = zero ->
+    msub (mul dW X') Y' i = cons (apply (mul dW X) a i - y i) (fun j => mul dW X i j - Y i j)).
+  { intros dW i H; apply vec_ext; intros [j|]; [reflexivity |]; unfold msub, Y', beside, cons; f_equal.
+    transitivity (apply dW (vadd (apply X a) (apply V w)) i); [reflexivity |].
+    rewrite apply_vadd, <- !apply_mul, H, apply_zero; unfold vadd; ring. }
+  assert (F : forall dW, mul dW V = zero -> frobenius_squared (msub (mul dW X') Y') =
+    dot (vsub (apply (mul dW X) a) y) (vsub (apply (mul dW X) a) y) + frobenius_squared (msub (mul dW X) Y)).
+  { intros dW H; rewrite !frobenius_rows; unfold dot at 2; rewrite <- sum_add; apply sum_ext; intro i; rewrite E by easy.
+    reflexivity. }
+  split.
+  - intros dW H; set (D := msub (mul dW X) Y).
+    assert (B : forall i, e i * e i <= t * dot (msub (mul dW X') Y' i) (msub (mul dW X') Y' i)).
+    { intro i; pose proof (cauchy_schwarz _ (cons (-1) a) (msub (mul dW X') Y' i)) as C.
+      assert (A : dot (cons (-1) a) (cons (-1) a) = t)
+        by (change (-1 * -1 + dot a a = t); unfold t; ring).
+      assert (Q : dot (cons (-1) a) (msub (mul dW X') Y' i) = - e i).
+      { rewrite (E dW i H).
+        change (-1 * (apply (mul dW X) a i - y i) + dot a (vsub (mul dW X i) (Y i)) = - (apply Y a i - y i)).
+        rewrite dot_vsub, !(dot_comm _ a); unfold apply; ring. }
+      rewrite A, Q in C; apply Rle_trans with (2 := C); right; ring. }
+    unfold least; fold e t; apply Rmult_le_reg_r with (sqrt t); [easy |].
+    replace (norm e / sqrt t * sqrt t) with (norm e) by (field; lra).
+    apply le_of_squares; [apply Rmult_le_pos; apply sqrt_pos |]; rewrite norm_sqr.
+    set (f := sqrt (frobenius_squared (msub (mul dW X') Y'))).
+    replace (f * sqrt t * (f * sqrt t)) with (sqrt t * sqrt t * (f * f)) by ring; rewrite S2; unfold f.
+    rewrite sqrt_sqrt by apply frobenius_nonneg; rewrite frobenius_rows, <- sum_mul; apply sum_le; exact B.
+  - set (D := mscale (- / t) (outer e a)).
+    destruct (several_inputs m d k n V X (madd Y D) G HV HG Full) as (H & L & _).
+    exists (mul (madd Y D) G); split; [easy |].
+    assert (FD : frobenius_squared (msub (madd Y D) Y) = dot e e * dot a a / t ^ 2).
+    { replace (msub (madd Y D) Y) with D by (apply mat_ext; intros; unfold madd, msub; ring).
+      replace (dot e e * dot a a / t ^ 2) with (dot a a / t ^ 2 * dot e e) by (field; lra).
+      change (dot e e) with (sum (fun i => e i * e i)); rewrite frobenius_rows, <- sum_mul; apply sum_ext; intro i.
+      replace (D i) with (vscale (- / t * e i) a) by (apply vec_ext; intro; unfold D, mscale, outer, vscale; ring).
+      rewrite vscale_dot, dot_vscale; field; lra. }
+    assert (ED : vsub (apply (madd Y D) a) y = vscale (/ t) e).
+    { unfold D; rewrite apply_madd, apply_outer; apply vec_ext; intro i; unfold vsub, vadd, vscale, e, vsub.
+      replace (dot a a) with (t - 1) by (unfold t; ring); field; lra. }
+    rewrite F, L, FD, ED, vscale_dot, dot_vscale by easy.
+    replace (/ t * (/ t * dot e e) + dot e e * dot a a / t ^ 2) with (norm e / sqrt t * (norm e / sqrt t)).
+    + apply sqrt_square, Rmult_le_pos; [apply norm_nonneg | left; now apply Rinv_0_lt_compat].
+    + replace (norm e / sqrt t * (norm e / sqrt t)) with (norm e * norm e / (sqrt t * sqrt t)) by (field; lra).
+      rewrite S2, norm_sqr; replace (dot a a) with (t - 1) by (unfold t; ring); field; lra.
+Qed.
+
+(* (iv) after learning Y at X: (E‖dW x‖²)^½ <= ‖Y‖_F √λ_max(P Sigma_0 P)/σ_n(P X) *)
+Theorem together : forall (N m d k n : nat) (p : vec N) (old : mat N d) (V : mat d k) (X : mat d n) (Y : mat m n)
+    (G : mat n d) (lambda sigma : R),
+  let P := complement V in
+  let dW := mul Y G in
+  orthonormal V -> pseudo_inverse (mul P X) G -> 0 < sigma -> (forall c, sigma * norm c <= norm (apply (mul P X) c)) ->
+  0 <= lambda -> eigenvalues_at_most (mul P (mul (second_moment p old) P)) lambda ->
+  sqrt (mean p old (fun x => dot (apply dW x) (apply dW x))) <= sqrt (frobenius_squared Y) * sqrt lambda / sigma.
+Proof.
+  intros N m d k n p old V X Y G lambda sigma P dW HV HG Hs Hc Hl HS; set (Z := mul P X) in *.
+  assert (H : mul dW V = zero)
+    by (unfold dW; rewrite <- mul_assoc, (pseudo_off _ _ _ V X) by easy; apply mul_zero).
+  destruct (old_answers N m d k p old V dW lambda H HS) as [-> K].
+  assert (NG : norm_at_most G (/ sigma)).
+  { intro z; apply Rmult_le_reg_l with sigma; [easy |].
+    replace (sigma * (/ sigma * norm z)) with (norm z) by (field; lra); apply Rle_trans with (1 := Hc _).
+    rewrite <- apply_mul; apply le_of_squares; [apply norm_nonneg |]; rewrite !norm_sqr.
+    rewrite (projection_norm _ (mul Z G) z) by apply (pseudo_projections _ _ _ _ HG).
+    pose proof (dot_nonneg _ (vsub z (apply (mul Z G) z))); lra. }
+  assert (FG : frobenius_squared dW <= / sigma * / sigma * frobenius_squared Y).
+  { rewrite !frobenius_rows, <- sum_mul; apply sum_le; intro i; unfold dW; rewrite mul_row, <- !norm_sqr.
+    assert (B := norm_transpose _ _ G (/ sigma) (Rlt_le _ _ (Rinv_0_lt_compat _ Hs)) NG (Y i)).
+    pose proof (norm_nonneg _ (apply (transpose G) (Y i))); pose proof (norm_nonneg _ (Y i)); nra. }
+  assert (Hi : 0 < / sigma) by now apply Rinv_0_lt_compat.
+  replace (sqrt (frobenius_squared Y) * sqrt lambda / sigma) with (sqrt (/ sigma * / sigma * frobenius_squared Y * lambda)).
+  - apply sqrt_le_1_alt, Rle_trans with (1 := K); now apply Rmult_le_compat_r.
+  - assert (F0 := frobenius_nonneg _ _ Y); assert (I2 : 0 <= / sigma * / sigma) by nra.
+    rewrite sqrt_mult, sqrt_mult, sqrt_square by (lra || now apply Rmult_le_pos); unfold Rdiv; ring.
 Qed.
 
 (* (iii) D V = 0: no response along any v in span V, whatever was learnt *)
