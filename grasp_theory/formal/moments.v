@@ -18,12 +18,13 @@ Definition eigenvalues_at_most {d} (S : mat d d) (t : R) : Prop := forall z, dot
 Definition loss {m d} (G : mat m d) (Sigma : mat d d) (dW : mat m d) : R :=
   trace (mul (mul (msub G dW) Sigma) (transpose (msub G dW))) / 2.
 
-Lemma quadratic_moment N d (p : vec N) (X : mat N d) (w : vec d) :
-  dot w (apply (second_moment p X) w) = mean p X (fun x => dot x w * dot x w).
+(* yᵀ Sigma z = E (yᵀx)(xᵀz) *)
+Lemma bilinear_moment N d (p : vec N) (X : mat N d) (y z : vec d) :
+  dot y (apply (second_moment p X) z) = mean p X (fun x => dot x y * dot x z).
 Proof.
   unfold second_moment; rewrite apply_mul, adjoint.
   unfold mean, dot at 1; apply sum_ext; intro k.
-  change (dot (X k) w * dot (vscale (p k) (X k)) w = p k * (dot (X k) w * dot (X k) w)); rewrite vscale_dot; ring.
+  change (dot (X k) y * dot (vscale (p k) (X k)) z = p k * (dot (X k) y * dot (X k) z)); rewrite vscale_dot; ring.
 Qed.
 
 Lemma mean_response N m d (p : vec N) (X : mat N d) (W : mat m d) :
@@ -31,7 +32,7 @@ Lemma mean_response N m d (p : vec N) (X : mat N d) (W : mat m d) :
 Proof.
   rewrite trace_rows.
   rewrite (sum_ext _ (fun i => dot (W i) _) (fun i => sum (fun k => p k * (dot (X k) (W i) * dot (X k) (W i)))))
-    by (intro; apply quadratic_moment).
+    by (intro; apply bilinear_moment).
   rewrite sum_swap; unfold mean; apply sum_ext; intro k; rewrite sum_mul; f_equal.
   apply sum_ext; intro i; unfold apply; rewrite !(dot_comm _ (W i)); reflexivity.
 Qed.
@@ -76,7 +77,7 @@ Qed.
 Lemma moment_nonneg N d (p : vec N) (X : mat N d) (z : vec d) :
   (forall k, 0 <= p k) -> 0 <= dot z (apply (second_moment p X) z).
 Proof.
-  intro Hp; rewrite quadratic_moment; apply sum_nonneg; intro k.
+  intro Hp; rewrite bilinear_moment; apply sum_nonneg; intro k.
   apply Rmult_le_pos; [apply Hp | apply Rle_0_sqr].
 Qed.
 
@@ -84,7 +85,7 @@ Qed.
 Lemma moment_kernel N d (p : vec N) (X : mat N d) (z : vec d) :
   (forall k, 0 <= p k) -> dot z (apply (second_moment p X) z) = 0 -> apply (second_moment p X) z = fun _ => 0.
 Proof.
-  intros Hp H; rewrite quadratic_moment in H; rewrite apply_moment.
+  intros Hp H; rewrite bilinear_moment in H; rewrite apply_moment.
   replace (fun k => p k * dot (X k) z) with (fun _ : index N => 0); [apply vec_ext; intro; apply dot_zero |].
   apply vec_ext; intro k; symmetry.
   assert (E : p k * (dot (X k) z * dot (X k) z) = 0).

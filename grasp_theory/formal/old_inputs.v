@@ -5,7 +5,7 @@
    misfit in (ii) and (iv); that one new input attains (iv); least squares and always-on factors in (iii). *)
 
 From Coq Require Import Reals Lra Psatz Classical_Prop.
-From Grasp Require Import vectors matrices dimension moments pseudo_inverse.
+From Grasp Require Import vectors matrices dimension moments pseudo_inverse regression.
 Open Scope R_scope.
 
 (* (i) E‖dW x‖² = tr(dW Sigma_0 dWᵀ) <= ‖dW‖_F² λ_max(P Sigma_0 P) where dW V = 0 *)
@@ -316,6 +316,109 @@ Proof.
       rewrite S2, norm_sqr; replace (dot a a) with (t - 1) by (unfold t; ring); field; lra.
 Qed.
 
+(* (iii) D V = 0: no response along any v in span V, whatever was learnt *)
+Theorem no_response : forall (m d k : nat) (V : mat d k) (D : mat m d) (c : vec k),
+  mul D V = zero -> apply D (apply V c) = fun _ => 0.
+Proof.
+  intros m d k V D c H; rewrite <- apply_mul, H; apply vec_ext; intro i.
+  unfold apply, zero; rewrite dot_comm; apply dot_zero.
+Qed.
+
+(* (iii) least squares on curated inputs of moment Sigma: D = M P + (M V) L with L = Vᵀ Sigma P (P Sigma P)⁺ is best among
+   all that keep D V = 0, and the only best one where Sigma is definite off span V. *)
+Theorem least_squares : forall (N m d k : nat) (p : vec N) (X : mat N d) (M : mat m d) (V : mat d k) (G : mat d d),
+  let Sigma := second_moment p X in
+  let P := complement V in
+  let D := kept M V (regression V Sigma G) in
+  orthonormal V -> (forall i, 0 <= p i) -> pseudo_inverse (mul P (mul Sigma P)) G ->
+  mul D V = zero /\ (forall D', mul D' V = zero -> loss M Sigma D <= loss M Sigma D') /\
+  ((forall z, apply (transpose V) z = (fun _ => 0) -> dot z (apply Sigma z) = 0 -> z = (fun _ => 0)) ->
+   forall D', mul D' V = zero -> loss M Sigma D' <= loss M Sigma D -> D' = D).
+Proof.
+  intros N m d k p X M V G Sigma P D HV Hp HG.
+  assert (DV : mul D V = zero) by now apply kept_off.
+  assert (Row : forall D' i, 0 <= dot (msub D' D i) (apply Sigma (msub D' D i)))
+    by (intros D' i; now apply moment_nonneg).
+  split; [easy | split].
+  - intros D' H; pose proof (kept_loss _ _ _ _ p X M D' V G HV Hp HG H) as E; fold Sigma D in E.
+    rewrite trace_rows in E; pose proof (sum_nonneg _ _ (Row D')); lra.
+  - intros Def D' H Le; pose proof (kept_loss _ _ _ _ p X M D' V G HV Hp HG H) as E; fold Sigma D in E.
+    rewrite trace_rows in E; pose proof (sum_nonneg _ _ (Row D')) as S0.
+    assert (Z : forall i, msub D' D i = fun _ => 0).
+    { intro i; apply Def.
+      - apply vec_ext; intro l; transitivity (mul (msub D' D) V i l); [apply dot_comm |].
+        rewrite msub_mul, H, DV; unfold msub, zero; ring.
+      - apply (sum_nothing _ (fun i => dot (msub D' D i) (apply Sigma (msub D' D i)))); [apply Row | lra]. }
+    apply mat_ext; intros i j; pose proof (f_equal (fun x => x j) (Z i)) as Q; unfold msub in Q; lra.
+Qed.
+
+(* (iii) a factor F = Σ beta_j u_j v_jᵀ with v_j in span V (columns: beta_j u_j of U, v_j of V B), always on: Vᵀx = w for
+   every curated input, P x of mean mu and covariance C. At the mean input the share s of F V w returns: h/(1 + h) with
+   h = muᵀ C⁺ mu if mu is in the range of C, 1 if not, and 0 iff mu = 0. *)
+Theorem always_on : forall (N m d k r : nat) (p : vec N) (X : mat N d) (V : mat d k) (w : vec k) (T : mat m d)
+    (U : mat m r) (B : mat k r) (G C' : mat d d),
+  let P := complement V in
+  let Sigma := second_moment p X in
+  let at_mean := apply (transpose X) p in
+  let mu := apply P at_mean in
+  let C := second_moment p (fun i => vsub (apply P (X i)) mu) in
+  let F := mul U (transpose (mul V B)) in
+  let learnt := fun M => kept M V (regression V Sigma G) in
+  let s := dot mu (apply G mu) in
+  let h := dot mu (apply C' mu) in
+  orthonormal V -> (forall i, 0 <= p i) -> sum p = 1 -> (forall i, apply (transpose V) (X i) = w) ->
+  pseudo_inverse (mul P (mul Sigma P)) G -> pseudo_inverse C C' ->
+  at_mean = vadd (apply V w) mu /\
+  vsub (apply (learnt (madd T F)) at_mean) (apply (learnt T) at_mean) = vscale s (apply F (apply V w)) /\
+  ((exists z, apply C z = mu) -> s = h / (1 + h)) /\ ((~ exists z, apply C z = mu) -> s = 1) /\
+  (s = 0 <-> mu = fun _ => 0).
+Proof.
+  intros N m d k r p X V w T U B G C' P Sigma at_mean mu C F learnt s h HV Hp P1 Hw HG HC.
+  split; [now apply mean_input | split; [| split; [| split]]].
+  - assert (FP : mul F P = zero).
+    { unfold F, P; rewrite transpose_mul, <- !mul_assoc, complement_off by easy; now rewrite !mul_zero. }
+    unfold learnt, kept; rewrite !madd_mul, !apply_madd; fold P; rewrite FP, apply_zero.
+    rewrite (apply_mul _ _ _ (mul F V)), (apply_mul _ _ _ F V); unfold at_mean at 4.
+    rewrite (regression_at_mean N d k p X V w) by easy; fold at_mean P mu s; rewrite !apply_vscale.
+    apply vec_ext; intro; unfold vsub, vadd; ring.
+  - intro Yes; now apply (share_in_range N d k p X V).
+  - intro No; now apply (share_off_range N d k p X V) with (Cp := C').
+  - now apply (share_zero N d k p X V) with (Cp := C').
+Qed.
+
+(* (iii) Projecting all u_j but one out on the write side, on the span of Q (T and the others are T + U Wᵀ): behind P_Q least squares leaves P_Q M on every
+   input, and of the factor beta ‖P_Q u‖ (vᵀ Sigma v)^½ on curated inputs. *)
+Theorem write_side : forall (N m d k r : nat) (p : vec N) (X : mat N d) (Q : mat m k) (T : mat m d) (U : mat m r)
+    (W : mat d r) (u : vec m) (v : vec d) (beta : R),
+  let P := complement Q in
+  let M := planted (madd T (mul U (transpose W))) beta u v in
+  let left := mul P (msub M T) in
+  orthonormal Q -> mul P U = zero -> 0 <= beta ->
+  (forall D x, norm (vsub (apply M x) (apply (mul P M) x)) <= norm (vsub (apply M x) (apply (mul P D) x))) /\
+  sqrt (mean p X (fun x => dot (apply left x) (apply left x))) =
+    beta * norm (apply P u) * sqrt (dot v (apply (second_moment p X) v)).
+Proof.
+  intros N m d k r p X Q T U W u v beta P M left HQ HU Hb; split.
+  - intros D x; rewrite !apply_mul; set (a := apply M x); set (b := apply D x).
+    assert (Pr := complement_projection _ _ Q HQ); fold P in Pr.
+    apply le_of_squares; [apply norm_nonneg |]; rewrite !norm_sqr.
+    rewrite (projection_norm _ _ (vsub a (apply P b)) Pr).
+    replace (vsub (vsub a (apply P b)) (apply P (vsub a (apply P b)))) with (vsub a (apply P a)).
+    + pose proof (dot_nonneg _ (apply P (vsub a (apply P b)))); lra.
+    + rewrite apply_vsub, <- (apply_mul _ _ _ P P), (proj2 Pr); apply vec_ext; intro; unfold vsub; ring.
+  - assert (E : forall x, apply left x = vscale (beta * dot x v) (apply P u)).
+    { intro x; unfold left; replace (msub M T) with (madd (mul U (transpose W)) (mscale beta (outer u v)))
+        by (apply mat_ext; intros; unfold M, planted, msub, madd; ring).
+      rewrite mul_madd, mul_assoc, HU, zero_mul, apply_madd, apply_zero, apply_mul, apply_outer, apply_vscale.
+      rewrite (dot_comm _ v x); apply vec_ext; intro; unfold vadd; ring. }
+    rewrite bilinear_moment.
+    assert (S : mean p X (fun x => dot (apply left x) (apply left x)) =
+      (beta * norm (apply P u)) * (beta * norm (apply P u)) * mean p X (fun x => dot x v * dot x v)).
+    { unfold mean; rewrite <- sum_mul; apply sum_ext; intro i; rewrite E, vscale_dot, dot_vscale, <- norm_sqr; ring. }
+    assert (N0 : 0 <= beta * norm (apply P u)) by (apply Rmult_le_pos; [easy | apply norm_nonneg]).
+    rewrite S, sqrt_mult_alt, sqrt_square by (easy || apply Rle_0_sqr); ring.
+Qed.
+
 (* (iv) after learning Y at X: (E‖dW x‖²)^½ <= ‖Y‖_F √λ_max(P Sigma_0 P)/σ_n(P X) *)
 Theorem together : forall (N m d k n : nat) (p : vec N) (old : mat N d) (V : mat d k) (X : mat d n) (Y : mat m n)
     (G : mat n d) (lambda sigma : R),
@@ -344,12 +447,4 @@ Proof.
   - apply sqrt_le_1_alt, Rle_trans with (1 := K); now apply Rmult_le_compat_r.
   - assert (F0 := frobenius_nonneg _ _ Y); assert (I2 : 0 <= / sigma * / sigma) by nra.
     rewrite sqrt_mult, sqrt_mult, sqrt_square by (lra || now apply Rmult_le_pos); unfold Rdiv; ring.
-Qed.
-
-(* (iii) D V = 0: no response along any v in span V, whatever was learnt *)
-Theorem no_response : forall (m d k : nat) (V : mat d k) (D : mat m d) (c : vec k),
-  mul D V = zero -> apply D (apply V c) = fun _ => 0.
-Proof.
-  intros m d k V D c H; rewrite <- apply_mul, H; apply vec_ext; intro i.
-  unfold apply, zero; rewrite dot_comm; apply dot_zero.
 Qed.
