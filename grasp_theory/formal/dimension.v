@@ -75,3 +75,29 @@ Proof.
   - exists (vscale (- / c None) c'); rewrite apply_vscale; apply vec_ext; intro i; unfold vscale.
     replace (apply A c' i) with (- (z i * c None)) by (pose proof (K i); lra); field; easy.
 Qed.
+
+Lemma mul_beside m d n (M : mat m d) (x : vec d) (X : mat d n) : mul M (beside x X) = beside (apply M x) (mul M X).
+Proof. apply mat_ext; intros i [j|]; reflexivity. Qed.
+
+Lemma msub_beside d n (x y : vec d) (X Y : mat d n) :
+  msub (beside x X) (beside y Y) = beside (vsub x y) (msub X Y).
+Proof. apply mat_ext; intros i [j|]; reflexivity. Qed.
+
+Lemma apply_beside d n (x : vec d) (X : mat d n) a c : apply (beside x X) (cons a c) = vadd (vscale a x) (apply X c).
+Proof.
+  apply vec_ext; intro i; unfold vadd, vscale; rewrite (Rmult_comm a); reflexivity.
+Qed.
+
+Lemma frobenius_beside d n (x : vec d) (X : mat d n) :
+  frobenius_squared (beside x X) = dot x x + frobenius_squared X.
+Proof. rewrite !frobenius_rows; unfold dot at 2; rewrite <- sum_add; reflexivity. Qed.
+
+Lemma beside_orthonormal d k (e : vec d) (V : mat d k) :
+  unit e -> apply (transpose V) e = (fun _ => 0) -> orthonormal V -> orthonormal (beside e V).
+Proof.
+  intros He O HV; apply unit_dot in He; apply mat_ext; intros [i|] [j|]; unfold identity; simpl.
+  - exact (f_equal (fun K => K i j) HV).
+  - exact (f_equal (fun y => y i) O).
+  - rewrite <- (f_equal (fun y => y j) O : apply (transpose V) e j = 0); apply dot_comm.
+  - exact He.
+Qed.

@@ -113,6 +113,12 @@ Proof. apply mat_ext; intros i j; exact (dot_vscale _ a (M i) (fun k => N k j)).
 Lemma mscale_mul m r d a (M : mat m r) (N : mat r d) : mul (mscale a M) N = mscale a (mul M N).
 Proof. apply mat_ext; intros i j; exact (vscale_dot _ a (M i) (fun k => N k j)). Qed.
 
+Lemma mul_outer m r d (M : mat m r) (x : vec r) (y : vec d) : mul M (outer x y) = outer (apply M x) y.
+Proof.
+  apply mat_ext; intros i j; unfold mul, outer, apply.
+  rewrite Rmult_comm, <- dot_vscale; apply sum_ext; intro; unfold vscale; ring.
+Qed.
+
 Lemma mul_zero m r d (M : mat m r) : mul M (@zero r d) = zero.
 Proof. apply mat_ext; intros i j; exact (dot_zero _ (M i)). Qed.
 
@@ -192,6 +198,34 @@ Lemma trace_rows m d (W : mat m d) (S : mat d d) :
 Proof.
   apply sum_ext; intro i; rewrite adjoint; unfold mul at 1; unfold mul, transpose; f_equal.
   apply vec_ext; intro j; unfold apply; apply dot_comm.
+Qed.
+
+Lemma frobenius_mscale m d a (M : mat m d) : frobenius_squared (mscale a M) = a * a * frobenius_squared M.
+Proof.
+  rewrite !frobenius_rows, <- sum_mul; apply sum_ext; intro i.
+  change (mscale a M i) with (vscale a (M i)); rewrite vscale_dot, dot_vscale; ring.
+Qed.
+
+Lemma frobenius_outer m d (x : vec m) (y : vec d) : frobenius_squared (outer x y) = dot x x * dot y y.
+Proof.
+  rewrite frobenius_rows, Rmult_comm; unfold dot at 3; rewrite <- sum_mul; apply sum_ext; intro i.
+  change (outer x y i) with (vscale (x i) y); rewrite vscale_dot, dot_vscale; ring.
+Qed.
+
+Lemma frobenius_swap m d (M N : mat m d) : frobenius_squared (msub M N) = frobenius_squared (msub N M).
+Proof.
+  replace (msub M N) with (mscale (-1) (msub N M)) by (apply mat_ext; intros; unfold mscale, msub; ring).
+  rewrite frobenius_mscale; ring.
+Qed.
+
+(* ‖M x‖ <= ‖M‖_F ‖x‖ *)
+Lemma frobenius_bound m d (M : mat m d) (x : vec d) : norm (apply M x) <= sqrt (frobenius_squared M) * norm x.
+Proof.
+  apply le_of_squares; [apply Rmult_le_pos; [apply sqrt_pos | apply norm_nonneg] |].
+  replace (sqrt (frobenius_squared M) * norm x * (sqrt (frobenius_squared M) * norm x))
+    with (norm x * norm x * (sqrt (frobenius_squared M) * sqrt (frobenius_squared M))) by ring.
+  rewrite sqrt_sqrt by apply frobenius_nonneg; rewrite !norm_sqr, frobenius_rows, <- sum_mul.
+  apply sum_le; intro i; rewrite (Rmult_comm (dot x x)); apply cauchy_schwarz.
 Qed.
 
 (* * Norms *)

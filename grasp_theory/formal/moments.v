@@ -55,6 +55,17 @@ Proof.
   rewrite E, trace_madd, !trace_msub, S; field.
 Qed.
 
+(* E‖(y zᵀ) x‖² = ‖y‖² zᵀ Sigma z *)
+Lemma mean_outer N m d (p : vec N) (X : mat N d) (y : vec m) (z : vec d) :
+  mean p X (fun x => dot (apply (outer y z) x) (apply (outer y z) x)) = dot y y * dot z (apply (second_moment p X) z).
+Proof.
+  rewrite bilinear_moment; unfold mean; rewrite <- sum_mul; apply sum_ext; intro k.
+  replace (apply (outer y z) (X k)) with (vscale (dot (X k) z) y).
+  - rewrite vscale_dot, dot_vscale; ring.
+  - apply vec_ext; intro i; unfold apply; change (outer y z i) with (vscale (y i) z).
+    rewrite vscale_dot, (dot_comm _ z); unfold vscale; ring.
+Qed.
+
 Lemma moment_symmetric N d (p : vec N) (X : mat N d) : transpose (second_moment p X) = second_moment p X.
 Proof.
   apply mat_ext; intros i j; apply sum_ext; intro k; unfold transpose, vscale; ring.

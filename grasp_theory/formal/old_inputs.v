@@ -5,7 +5,7 @@
    misfit in (ii) and (iv); that one new input attains (iv); least squares and always-on factors in (iii). *)
 
 From Coq Require Import Reals Lra Psatz Classical_Prop.
-From Grasp Require Import vectors matrices dimension moments pseudo_inverse regression.
+From Grasp Require Import vectors matrices dimension moments pseudo_inverse courant_fischer regression.
 Open Scope R_scope.
 
 (* (i) E‖dW x‖² = tr(dW Sigma_0 dWᵀ) <= ‖dW‖_F² λ_max(P Sigma_0 P) where dW V = 0 *)
@@ -20,8 +20,7 @@ Proof.
   rewrite trace_rows, frobenius_rows, Rmult_comm, <- sum_mul; apply sum_le; intro i.
   assert (E : apply P (dW i) = dW i)
     by (apply complement_row; intro l; exact (f_equal (fun K => K i l) HV)).
-  pose proof (HS (dW i)) as K; rewrite !apply_mul, E, adjoint in K.
-  unfold P in K; rewrite complement_symmetric in K; fold P in K; now rewrite E in K.
+  pose proof (HS (dW i)) as K; unfold P in K; rewrite missed_form in K; fold P in K; now rewrite E in K.
 Qed.
 
 (* (i) attained by y eᵀ where e is an eigenvector of that largest eigenvalue *)
@@ -34,35 +33,13 @@ Theorem old_answers_attained : forall (N m d k : nat) (p : vec N) (X : mat N d) 
   mean p X (fun x => dot (apply (outer y e) x) (apply (outer y e) x)) = frobenius_squared (outer y e) * lambda.
 Proof.
   intros N m d k p X V e y lambda Sigma0 P HV He Hl HE.
-  assert (O : apply (transpose V) e = fun _ => 0).
-  { apply vec_ext; intro l; apply Rmult_eq_reg_l with lambda; [rewrite Rmult_0_r | easy].
-    assert (Q : apply (transpose V) (vscale lambda e) l = 0).
-    { rewrite <- HE, apply_mul, <- apply_mul; unfold P; rewrite complement_off by easy.
-      unfold apply, zero; rewrite dot_comm; apply dot_zero. }
-    rewrite apply_vscale in Q; exact Q. }
-  assert (R : forall i, outer y e i = vscale (y i) e) by reflexivity.
-  split.
-  - apply mat_ext; intros i l; unfold mul; rewrite R, vscale_dot.
-    replace (dot e (fun j => V j l)) with (apply (transpose V) e l) by apply dot_comm.
-    rewrite O; unfold zero; ring.
-  - rewrite mean_response, trace_rows, frobenius_rows, Rmult_comm, <- sum_mul; apply sum_ext; intro i.
-    rewrite R, apply_vscale, !vscale_dot, !dot_vscale.
-    assert (E : apply P e = e) by (apply complement_row; intro l; rewrite dot_comm; exact (f_equal (fun f => f l) O)).
-    assert (K : dot e (apply Sigma0 e) = lambda).
-    { pose proof (f_equal (dot e) HE) as K; rewrite dot_vscale, !apply_mul, E, adjoint in K.
-      unfold P in K; rewrite complement_symmetric in K; fold P in K; rewrite E in K.
-      apply unit_dot in He; rewrite He in K; lra. }
-    fold Sigma0; rewrite K; apply unit_dot in He; rewrite He; ring.
-Qed.
-
-Lemma eigen_combination d n (S : mat d d) (W : mat d n) (l : vec n) (c : vec n) :
-  orthonormal W -> mul S W = (fun i j => W i j * l j) ->
-  dot (apply W c) (apply S (apply W c)) = sum (fun j => l j * (c j * c j)).
-Proof.
-  intros HW HS; rewrite <- apply_mul, HS.
-  replace (apply (fun i j => W i j * l j) c) with (apply W (fun j => l j * c j))
-    by (apply vec_ext; intro; apply sum_ext; intro; ring).
-  rewrite orthonormal_dot by easy; apply sum_ext; intro; ring.
+  assert (Pe : apply P e = e).
+  { assert (K : vscale lambda (apply P e) = vscale lambda e).
+    { rewrite <- apply_vscale, <- HE, <- apply_mul, mul_assoc; unfold P at 1 2.
+      now rewrite (proj2 (complement_projection _ _ V HV)). }
+    apply vec_ext; intro i; apply Rmult_eq_reg_l with lambda; [exact (f_equal (fun x => x i) K) | easy]. }
+  split; [rewrite <- Pe; now apply outer_off |]; rewrite mean_outer, frobenius_outer; fold Sigma0.
+  rewrite (missed_eigen _ _ _ V e lambda Pe HE); ring.
 Qed.
 
 (* (i) Over blocks of k directions λ_max(P Sigma_0 P) is λ_{k+1} = lambda for the k leading eigenvectors, the columns of
@@ -84,11 +61,8 @@ Proof.
   assert (VF : mul (transpose V) F = zero).
   { assert (E := complement_off _ _ V HV); rewrite P, mul_assoc in E.
     rewrite <- (identity_mul _ _ (mul (transpose V) F)), <- HF, mul_assoc, E; apply zero_mul. }
-  assert (form : forall (W : mat d k) z, dot z (apply (missed W) z) =
-    dot (apply (complement W) z) (apply Sigma0 (apply (complement W) z))).
-  { intros W z; unfold missed; rewrite !apply_mul, (adjoint _ _ (complement W)); now rewrite complement_symmetric. }
   split; [| split; [now apply unit_column | split]].
-  - intro z; rewrite form, P, apply_mul; set (y := apply (transpose F) z).
+  - intro z; unfold missed; rewrite missed_form, P, apply_mul; set (y := apply (transpose F) z).
     rewrite (eigen_combination _ _ _ _ b) by easy.
     apply Rle_trans with (lambda * dot y y).
     + unfold dot; rewrite <- sum_mul; apply sum_le; intro j; apply Rmult_le_compat_r; [apply Rle_0_sqr | apply Hb].
@@ -102,26 +76,11 @@ Proof.
     unfold missed; now rewrite !apply_mul, Pe, Se, apply_vscale, Pe.
   - intros V' t HV'; set (W := beside e V).
     assert (HW : orthonormal W).
-    { assert (ee := f_equal (fun K => K None None) HF); assert (EV := fun j => f_equal (fun K => K j None) VF).
-      apply mat_ext; intros [i|] [j|]; unfold identity; simpl.
-      - exact (f_equal (fun K => K i j) HV).
-      - exact (EV i).
-      - transitivity (mul (transpose V) F j None); [apply dot_comm | exact (EV j)].
-      - exact ee. }
+    { apply beside_orthonormal; [now apply unit_column | | easy].
+      apply vec_ext; intro j; exact (f_equal (fun K => K j None) VF). }
     assert (SW : mul Sigma0 W = (fun i j => W i j * cons lambda a j)).
     { apply mat_ext; intros i [j|]; [exact (f_equal (fun K => K i j) SV) | exact (f_equal (fun K => K i None) SF)]. }
-    destruct (unknowns _ _ (mul (transpose V') W)) as (c & Hc & E); [constructor |].
-    set (x := apply W c).
-    assert (Px : apply (complement V') x = x).
-    { apply complement_row; intro j; rewrite dot_comm; rewrite apply_mul in E; exact (f_equal (fun y => y j) E). }
-    pose proof (HV' x) as K; rewrite form, Px in K; unfold x in K.
-    rewrite (eigen_combination _ _ _ _ (cons lambda a)), orthonormal_dot in K by easy.
-    assert (C0 : 0 < dot c c).
-    { destruct (dot_nonneg _ c) as [L | L]; [easy | exfalso; now apply Hc, zero_of_norm]. }
-    apply Rmult_le_reg_r with (dot c c); [easy |]; apply Rle_trans with (2 := K).
-    unfold dot; rewrite <- sum_mul; apply sum_le; intros [j|].
-    + apply Rmult_le_compat_r; [apply Rle_0_sqr | apply Ha].
-    + apply Rle_refl.
+    apply (any_block _ _ Sigma0 W (cons lambda a) V'); try easy; intros [j|]; [apply Ha | apply Rle_refl].
 Qed.
 
 (* (ii) for one input: dW x = y and dW V = 0 cost at least ‖y‖/‖P x‖ ... *)
@@ -130,15 +89,8 @@ Theorem cost : forall (m d k : nat) (V : mat d k) (dW : mat m d) (x : vec d) (y 
   mul dW V = zero -> apply dW x = y -> norm y <= sqrt (frobenius_squared dW) * norm (apply P x).
 Proof.
   intros m d k V dW x y P HV HE.
-  assert (E : forall i, y i = dot (dW i) (apply P x)).
-  { intro i; rewrite <- HE; unfold apply at 1; rewrite adjoint; unfold P; rewrite complement_symmetric.
-    rewrite complement_row; [reflexivity |]; intro l; exact (f_equal (fun K => K i l) HV). }
-  assert (F0 : 0 <= frobenius_squared dW) by (rewrite frobenius_rows; apply sum_nonneg; intro; apply dot_nonneg).
-  apply le_of_squares; [apply Rmult_le_pos; [apply sqrt_pos | apply norm_nonneg] |].
-  replace (sqrt (frobenius_squared dW) * norm (apply P x) * (sqrt (frobenius_squared dW) * norm (apply P x)))
-    with (sqrt (frobenius_squared dW) * sqrt (frobenius_squared dW) * (norm (apply P x) * norm (apply P x))) by ring.
-  rewrite sqrt_sqrt, !norm_sqr by easy; rewrite frobenius_rows, Rmult_comm, <- sum_mul.
-  unfold dot at 1; apply sum_le; intro i; rewrite E, (Rmult_comm (dot (apply P x) _)); apply cauchy_schwarz.
+  assert (E : apply dW (apply P x) = y) by (rewrite <- HE, <- apply_mul; unfold P; now rewrite through_complement).
+  rewrite <- E at 1; apply frobenius_bound.
 Qed.
 
 (* ... which y (P x)ᵀ/‖P x‖² costs. What the old answers then move by at most, (iv), and exactly where P x is the top
@@ -155,34 +107,24 @@ Theorem least : forall (N m d k : nat) (p : vec N) (X : mat N d) (V : mat d k) (
 Proof.
   intros N m d k p X V x y lambda P dW HV Hx; set (z := apply P x) in *.
   assert (Z : dot z z = norm z * norm z) by (symmetry; apply norm_sqr).
-  assert (O : forall l, dot z (fun j => V j l) = 0).
-  { intro l; transitivity (apply (transpose V) z l); [apply dot_comm |].
-    unfold z; rewrite <- apply_mul; unfold P; rewrite complement_off by easy.
-    unfold apply, zero; rewrite dot_comm; apply dot_zero. }
+  assert (Pz : apply P z = z)
+    by (unfold z; rewrite <- apply_mul; unfold P at 1 2; now rewrite (proj2 (complement_projection _ _ V HV))).
   assert (Zx : dot z x = dot z z).
-  { change (dot z x = dot z (apply P x)); rewrite adjoint; unfold P at 1.
-    rewrite complement_symmetric, complement_row; easy. }
-  assert (R : forall i, dW i = vscale (/ dot z z * y i) z).
-  { intro i; apply vec_ext; intro; unfold dW, mscale, outer, vscale; fold z; ring. }
+  { rewrite <- Pz at 1; rewrite dot_comm, adjoint; unfold P at 1; rewrite complement_symmetric; apply dot_comm. }
   assert (H0 : mul dW V = zero).
-  { apply mat_ext; intros i l; unfold mul; rewrite R, vscale_dot, O; apply Rmult_0_r. }
+  { assert (O : mul (outer y z) V = zero) by now apply outer_off.
+    unfold dW; rewrite mscale_mul, O; apply mscale_zero. }
   assert (F : frobenius_squared dW = norm y * norm y / (norm z * norm z)).
-  { rewrite frobenius_rows, norm_sqr; unfold Rdiv; rewrite (Rmult_comm (dot y y)); unfold dot at 2; rewrite <- sum_mul.
-    apply sum_ext; intro i; rewrite R, vscale_dot, dot_vscale, Z; field; lra. }
+  { unfold dW; rewrite frobenius_mscale, frobenius_outer, Z, <- (norm_sqr _ y); field; lra. }
   split; [easy | split; [| split]].
-  - apply vec_ext; intro i; unfold apply; rewrite R, vscale_dot, Zx, Z; field; lra.
+  - unfold dW; rewrite apply_outer, Zx, Z; apply vec_ext; intro i; unfold vscale; field; lra.
   - rewrite F; replace (norm y * norm y / (norm z * norm z)) with (norm y / norm z * (norm y / norm z)) by (field; lra).
     apply sqrt_square, Rmult_le_pos; [apply norm_nonneg | left; now apply Rinv_0_lt_compat].
   - split; [intro HS; destruct (old_answers N m d k p X V dW lambda H0 HS) as [-> K] |].
     + apply Rle_trans with (1 := K); rewrite F; right; field; lra.
-    + intro HE; rewrite mean_response, trace_rows.
-      assert (Pz : apply P z = z) by (apply complement_row; intro l; apply O).
-      assert (K : dot z (apply (second_moment p X) z) = lambda * dot z z).
-      { rewrite <- dot_vscale, <- HE, !apply_mul, Pz, (adjoint _ _ P).
-        unfold P at 1; rewrite complement_symmetric; fold P; now rewrite Pz. }
-      transitivity (frobenius_squared dW * lambda); [| rewrite F; field; lra].
-      rewrite frobenius_rows, Rmult_comm, <- sum_mul; apply sum_ext; intro i.
-      rewrite R, apply_vscale, !vscale_dot, !dot_vscale, K; ring.
+    + intro HE; replace dW with (outer (vscale (/ dot z z) y) z)
+        by (apply mat_ext; intros; unfold dW, mscale, outer, vscale; ring).
+      rewrite mean_outer, (missed_eigen _ _ _ V z lambda Pz HE), vscale_dot, dot_vscale, Z, <- (norm_sqr _ y); field; lra.
 Qed.
 
 (* (ii) several new inputs, P X of full column rank: the least ‖dW‖_F is ‖Y (P X)⁺‖_F. *)
@@ -213,10 +155,6 @@ Proof.
   assert (GV : mul G V = zero) by now apply (pseudo_off _ _ _ V X).
   assert (ZK : mul Z kernel = zero) by now apply pseudo_kernel.
   assert (Pk : projection kernel) by apply projection_complement, (pseudo_projections _ _ _ _ HG).
-  assert (minus : forall A B : mat m n, msub A B = mscale (-1) (msub B A))
-    by (intros; apply mat_ext; intros; unfold msub, mscale; ring).
-  assert (size : forall A : mat m n, frobenius_squared (mscale (-1) A) = frobenius_squared A).
-  { intro A; rewrite !frobenius_rows; apply sum_ext; intro i; apply sum_ext; intro; unfold mscale; ring. }
   split; [easy | split; [| split; [| split]]].
   - intro c; split; intro H.
     + unfold kernel; rewrite apply_msub, apply_identity, apply_mul, H; apply vec_ext; intro; unfold vsub.
@@ -224,9 +162,9 @@ Proof.
     + now rewrite <- H, <- apply_mul, ZK, apply_zero.
   - intros dW H; rewrite <- (response_through _ _ _ _ V) by easy; fold Z.
     apply Rle_trans with (2 := projection_frobenius _ _ _ _ Pk); right.
-    rewrite msub_mul, <- mul_assoc, ZK, mul_zero, minus, size, msub_zero; reflexivity.
+    now rewrite msub_mul, <- mul_assoc, ZK, mul_zero, frobenius_swap, msub_zero.
   - now rewrite <- mul_assoc, GV, mul_zero.
-  - rewrite minus, size; f_equal; unfold kernel; rewrite mul_msub, identity_mul; f_equal.
+  - rewrite frobenius_swap; f_equal; unfold kernel; rewrite mul_msub, identity_mul; f_equal.
     rewrite <- !mul_assoc; f_equal; unfold Z; symmetry; now apply response_through.
 Qed.
 
@@ -247,9 +185,7 @@ Proof.
     assert (YK : apply Y (apply kernel c) = fun _ => 0).
     { destruct (classic (apply Y (apply kernel c) = fun _ => 0)) as [E | N]; [easy | exfalso; apply None].
       exists (apply kernel c), (apply (transpose V) (apply X (apply kernel c))); split; [| easy].
-      unfold Z in ZK; rewrite apply_mul in ZK; unfold complement in ZK.
-      rewrite apply_msub, apply_identity, apply_mul in ZK.
-      apply vec_ext; intro i; pose proof (f_equal (fun x => x i) ZK) as E; unfold vsub in E; lra. }
+      apply complement_kernel; rewrite <- apply_mul; exact ZK. }
     unfold kernel in YK; rewrite apply_msub, apply_identity, apply_vsub in YK; rewrite !apply_mul.
     apply vec_ext; intro i; pose proof (f_equal (fun x => x i) YK) as E; unfold vsub in E; rewrite !apply_mul in E; lra.
   - intros (c & b & E & N) (dW & H & <-); apply N; now rewrite apply_mul, E, <- apply_mul, H, apply_zero.
@@ -271,46 +207,28 @@ Proof.
   assert (Ht : 1 <= t) by (unfold t; pose proof (dot_nonneg _ a); lra).
   assert (Hs : 0 < sqrt t) by (apply sqrt_lt_R0; lra).
   assert (S2 : sqrt t * sqrt t = t) by (apply sqrt_sqrt; lra).
-  assert (E : forall dW i, mul dW V = zero ->
-    msub (mul dW X') Y' i = cons (apply (mul dW X) a i - y i) (fun j => mul dW X i j - Y i j)).
-  { intros dW i H; apply vec_ext; intros [j|]; [reflexivity |]; unfold msub, Y', beside, cons; f_equal.
-    transitivity (apply dW (vadd (apply X a) (apply V w)) i); [reflexivity |].
-    rewrite apply_vadd, <- !apply_mul, H, apply_zero; unfold vadd; ring. }
-  assert (F : forall dW, mul dW V = zero -> frobenius_squared (msub (mul dW X') Y') =
-    dot (vsub (apply (mul dW X) a) y) (vsub (apply (mul dW X) a) y) + frobenius_squared (msub (mul dW X) Y)).
-  { intros dW H; rewrite !frobenius_rows; unfold dot at 2; rewrite <- sum_add; apply sum_ext; intro i; rewrite E by easy.
-    reflexivity. }
+  assert (E : forall dW, mul dW V = zero ->
+    msub (mul dW X') Y' = beside (vsub (apply (mul dW X) a) y) (msub (mul dW X) Y)).
+  { intros dW H; unfold X', Y'; rewrite mul_beside, msub_beside, apply_vadd, <- !apply_mul, H, apply_zero; f_equal.
+    apply vec_ext; intro; unfold vsub, vadd; ring. }
   split.
-  - intros dW H; set (D := msub (mul dW X) Y).
-    assert (B : forall i, e i * e i <= t * dot (msub (mul dW X') Y' i) (msub (mul dW X') Y' i)).
-    { intro i; pose proof (cauchy_schwarz _ (cons (-1) a) (msub (mul dW X') Y' i)) as C.
-      assert (A : dot (cons (-1) a) (cons (-1) a) = t)
-        by (change (-1 * -1 + dot a a = t); unfold t; ring).
-      assert (Q : dot (cons (-1) a) (msub (mul dW X') Y' i) = - e i).
-      { rewrite (E dW i H).
-        change (-1 * (apply (mul dW X) a i - y i) + dot a (vsub (mul dW X i) (Y i)) = - (apply Y a i - y i)).
-        rewrite dot_vsub, !(dot_comm _ a); unfold apply; ring. }
-      rewrite A, Q in C; apply Rle_trans with (2 := C); right; ring. }
-    unfold least; fold e t; apply Rmult_le_reg_r with (sqrt t); [easy |].
-    replace (norm e / sqrt t * sqrt t) with (norm e) by (field; lra).
-    apply le_of_squares; [apply Rmult_le_pos; apply sqrt_pos |]; rewrite norm_sqr.
-    set (f := sqrt (frobenius_squared (msub (mul dW X') Y'))).
-    replace (f * sqrt t * (f * sqrt t)) with (sqrt t * sqrt t * (f * f)) by ring; rewrite S2; unfold f.
-    rewrite sqrt_sqrt by apply frobenius_nonneg; rewrite frobenius_rows, <- sum_mul; apply sum_le; exact B.
+  - intros dW H; pose proof (frobenius_bound _ _ (msub (mul dW X') Y') (cons (-1) a)) as K.
+    assert (A : norm (cons (-1) a) = sqrt t)
+      by (unfold norm; f_equal; change (-1 * -1 + dot a a = t); unfold t; ring).
+    assert (B : apply (msub (mul dW X') Y') (cons (-1) a) = vscale (-1) e).
+    { rewrite (E dW H), apply_beside, apply_msub; apply vec_ext; intro; unfold e, vadd, vscale, vsub; ring. }
+    rewrite A, B, norm_opposite in K; unfold least; fold e t; apply Rmult_le_reg_r with (sqrt t); [easy |].
+    replace (norm e / sqrt t * sqrt t) with (norm e) by (field; lra); exact K.
   - set (D := mscale (- / t) (outer e a)).
     destruct (several_inputs m d k n V X (madd Y D) G HV HG Full) as (H & L & _).
     exists (mul (madd Y D) G); split; [easy |].
-    assert (FD : frobenius_squared (msub (madd Y D) Y) = dot e e * dot a a / t ^ 2).
-    { replace (msub (madd Y D) Y) with D by (apply mat_ext; intros; unfold madd, msub; ring).
-      replace (dot e e * dot a a / t ^ 2) with (dot a a / t ^ 2 * dot e e) by (field; lra).
-      change (dot e e) with (sum (fun i => e i * e i)); rewrite frobenius_rows, <- sum_mul; apply sum_ext; intro i.
-      replace (D i) with (vscale (- / t * e i) a) by (apply vec_ext; intro; unfold D, mscale, outer, vscale; ring).
-      rewrite vscale_dot, dot_vscale; field; lra. }
     assert (ED : vsub (apply (madd Y D) a) y = vscale (/ t) e).
     { unfold D; rewrite apply_madd, apply_outer; apply vec_ext; intro i; unfold vsub, vadd, vscale, e, vsub.
       replace (dot a a) with (t - 1) by (unfold t; ring); field; lra. }
-    rewrite F, L, FD, ED, vscale_dot, dot_vscale by easy.
-    replace (/ t * (/ t * dot e e) + dot e e * dot a a / t ^ 2) with (norm e / sqrt t * (norm e / sqrt t)).
+    rewrite E, L, frobenius_beside, ED, vscale_dot, dot_vscale by easy.
+    replace (msub (madd Y D) Y) with D by (apply mat_ext; intros; unfold madd, msub; ring).
+    unfold D; rewrite frobenius_mscale, frobenius_outer.
+    replace (/ t * (/ t * dot e e) + - / t * - / t * (dot e e * dot a a)) with (norm e / sqrt t * (norm e / sqrt t)).
     + apply sqrt_square, Rmult_le_pos; [apply norm_nonneg | left; now apply Rinv_0_lt_compat].
     + replace (norm e / sqrt t * (norm e / sqrt t)) with (norm e * norm e / (sqrt t * sqrt t)) by (field; lra).
       rewrite S2, norm_sqr; replace (dot a a) with (t - 1) by (unfold t; ring); field; lra.
@@ -406,17 +324,15 @@ Proof.
     replace (vsub (vsub a (apply P b)) (apply P (vsub a (apply P b)))) with (vsub a (apply P a)).
     + pose proof (dot_nonneg _ (apply P (vsub a (apply P b)))); lra.
     + rewrite apply_vsub, <- (apply_mul _ _ _ P P), (proj2 Pr); apply vec_ext; intro; unfold vsub; ring.
-  - assert (E : forall x, apply left x = vscale (beta * dot x v) (apply P u)).
-    { intro x; unfold left; replace (msub M T) with (madd (mul U (transpose W)) (mscale beta (outer u v)))
+  - assert (E : left = outer (vscale beta (apply P u)) v).
+    { unfold left; replace (msub M T) with (madd (mul U (transpose W)) (mscale beta (outer u v)))
         by (apply mat_ext; intros; unfold M, planted, msub, madd; ring).
-      rewrite mul_madd, mul_assoc, HU, zero_mul, apply_madd, apply_zero, apply_mul, apply_outer, apply_vscale.
-      rewrite (dot_comm _ v x); apply vec_ext; intro; unfold vadd; ring. }
-    rewrite bilinear_moment.
-    assert (S : mean p X (fun x => dot (apply left x) (apply left x)) =
-      (beta * norm (apply P u)) * (beta * norm (apply P u)) * mean p X (fun x => dot x v * dot x v)).
-    { unfold mean; rewrite <- sum_mul; apply sum_ext; intro i; rewrite E, vscale_dot, dot_vscale, <- norm_sqr; ring. }
-    assert (N0 : 0 <= beta * norm (apply P u)) by (apply Rmult_le_pos; [easy | apply norm_nonneg]).
-    rewrite S, sqrt_mult_alt, sqrt_square by (easy || apply Rle_0_sqr); ring.
+      rewrite mul_madd, mul_assoc, HU, zero_mul, mul_mscale, mul_outer.
+      apply mat_ext; intros; unfold madd, zero, mscale, outer, vscale; ring. }
+    rewrite E, mean_outer, vscale_dot, dot_vscale, <- norm_sqr.
+    set (n := norm (apply P u)); assert (N0 : 0 <= beta * n) by (apply Rmult_le_pos; [easy | apply norm_nonneg]).
+    replace (beta * (beta * (n * n))) with (beta * n * (beta * n)) by ring.
+    now rewrite sqrt_mult_alt, sqrt_square by (easy || apply Rle_0_sqr).
 Qed.
 
 (* (iv) after learning Y at X: (E‖dW x‖²)^½ <= ‖Y‖_F √λ_max(P Sigma_0 P)/σ_n(P X) *)
@@ -432,17 +348,9 @@ Proof.
   assert (H : mul dW V = zero)
     by (unfold dW; rewrite <- mul_assoc, (pseudo_off _ _ _ V X) by easy; apply mul_zero).
   destruct (old_answers N m d k p old V dW lambda H HS) as [-> K].
-  assert (NG : norm_at_most G (/ sigma)).
-  { intro z; apply Rmult_le_reg_l with sigma; [easy |].
-    replace (sigma * (/ sigma * norm z)) with (norm z) by (field; lra); apply Rle_trans with (1 := Hc _).
-    rewrite <- apply_mul; apply le_of_squares; [apply norm_nonneg |]; rewrite !norm_sqr.
-    rewrite (projection_norm _ (mul Z G) z) by apply (pseudo_projections _ _ _ _ HG).
-    pose proof (dot_nonneg _ (vsub z (apply (mul Z G) z))); lra. }
-  assert (FG : frobenius_squared dW <= / sigma * / sigma * frobenius_squared Y).
-  { rewrite !frobenius_rows, <- sum_mul; apply sum_le; intro i; unfold dW; rewrite mul_row, <- !norm_sqr.
-    assert (B := norm_transpose _ _ G (/ sigma) (Rlt_le _ _ (Rinv_0_lt_compat _ Hs)) NG (Y i)).
-    pose proof (norm_nonneg _ (apply (transpose G) (Y i))); pose proof (norm_nonneg _ (Y i)); nra. }
+  assert (NG := pseudo_norm _ _ _ _ _ HG Hs Hc).
   assert (Hi : 0 < / sigma) by now apply Rinv_0_lt_compat.
+  assert (FG := frobenius_mul _ _ _ Y G (/ sigma) (Rlt_le _ _ Hi) NG); fold dW in FG.
   replace (sqrt (frobenius_squared Y) * sqrt lambda / sigma) with (sqrt (/ sigma * / sigma * frobenius_squared Y * lambda)).
   - apply sqrt_le_1_alt, Rle_trans with (1 := K); now apply Rmult_le_compat_r.
   - assert (F0 := frobenius_nonneg _ _ Y); assert (I2 : 0 <= / sigma * / sigma) by nra.

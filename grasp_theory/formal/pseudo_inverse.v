@@ -71,6 +71,18 @@ Qed.
 Lemma through_complement m d k (V : mat d k) (dW : mat m d) : mul dW V = zero -> mul dW (complement V) = dW.
 Proof. intro H; unfold complement; now rewrite mul_msub, identity_mul, mul_assoc, H, zero_mul, msub_zero. Qed.
 
+(* y (P x)ᵀ V = 0 *)
+Lemma outer_off m d k (V : mat d k) (x : vec d) (y : vec m) :
+  orthonormal V -> mul (outer y (apply (complement V) x)) V = zero.
+Proof.
+  intro H; apply mat_ext; intros i l; unfold mul; change (outer y (apply (complement V) x) i)
+    with (vscale (y i) (apply (complement V) x)).
+  rewrite vscale_dot, dot_comm, adjoint, complement_symmetric.
+  replace (apply (complement V) (fun j => V j l)) with (fun _ : index d => 0).
+  - rewrite dot_comm, dot_zero; unfold zero; ring.
+  - apply vec_ext; intro j; symmetry; exact (f_equal (fun K => K j l) (complement_columns _ _ V H)).
+Qed.
+
 (* (P X)⁺ V = 0 *)
 Lemma pseudo_off d k n (V : mat d k) (X : mat d n) (G : mat n d) :
   orthonormal V -> pseudo_inverse (mul (complement V) X) G -> mul G V = zero.
@@ -86,3 +98,31 @@ Qed.
 Lemma response_through m d k n (V : mat d k) (dW : mat m d) (X : mat d n) :
   mul dW V = zero -> mul dW (mul (complement V) X) = mul dW X.
 Proof. intro H; now rewrite mul_assoc, through_complement. Qed.
+
+(* ‖Z⁺‖ <= 1/σ where ‖Z c‖ >= σ ‖c‖ *)
+Lemma pseudo_norm d n (Z : mat d n) G sigma :
+  pseudo_inverse Z G -> 0 < sigma -> (forall c, sigma * norm c <= norm (apply Z c)) -> norm_at_most G (/ sigma).
+Proof.
+  intros HG Hs Hc z; apply Rmult_le_reg_l with sigma; [easy |].
+  replace (sigma * (/ sigma * norm z)) with (norm z) by (field; lra); apply Rle_trans with (1 := Hc _).
+  rewrite <- apply_mul; apply le_of_squares; [apply norm_nonneg |]; rewrite !norm_sqr.
+  rewrite (projection_norm _ (mul Z G) z) by apply (pseudo_projections _ _ _ _ HG).
+  pose proof (dot_nonneg _ (vsub z (apply (mul Z G) z))); lra.
+Qed.
+
+(* ‖M G‖_F <= t ‖M‖_F for ‖G‖₂ <= t *)
+Lemma frobenius_mul m d n (M : mat m n) (G : mat n d) t :
+  0 <= t -> norm_at_most G t -> frobenius_squared (mul M G) <= t * t * frobenius_squared M.
+Proof.
+  intros Ht HG; rewrite !frobenius_rows, <- sum_mul; apply sum_le; intro i; rewrite mul_row, <- !norm_sqr.
+  assert (B := norm_transpose _ _ G t Ht HG (M i)).
+  pose proof (norm_nonneg _ (apply (transpose G) (M i))); pose proof (norm_nonneg _ (M i)); nra.
+Qed.
+
+(* P x = 0 only in span V *)
+Lemma complement_kernel d k (V : mat d k) x :
+  apply (complement V) x = (fun _ => 0) -> x = apply V (apply (transpose V) x).
+Proof.
+  unfold complement; rewrite apply_msub, apply_identity, apply_mul; intro H.
+  apply vec_ext; intro i; pose proof (f_equal (fun x => x i) H) as E; unfold vsub in E; lra.
+Qed.
