@@ -1,7 +1,9 @@
-(* Covered in part: that dW₁ − dW₀ is one factor plus Delta; the equations and bounds for each of its singular
-   triples, and sin 2θ <= 2 delta/beta' for the top one; the converse, for every function of both updates and
-   every dW₀. E₁ and E₀ are any matrices, E₁ symmetric, so that e^(−t Sigma) is one case.
-   Not covered: that gradient flow gives these updates; length, budget and sample, and so what delta is. *)
+(* Covered in part: that gradient flow from 0 on the loss gives the two updates and nothing else; that dW₁ − dW₀ is one
+   factor plus Delta; the equations and bounds for each of its singular triples, and sin 2θ <= 2 delta/beta' for the top
+   one; the converse, for every function of both updates, every T and C₀ and every Sigma with two eigenvectors of
+   positive eigenvalue; length and budget with what attains them, the values of g and its size near κ = 1; a control
+   that leaves more than there was. Sigma is Q diag(l) Qᵀ with Q orthogonal, and e^(−t Sigma) is Q diag(e^(−t l)) Qᵀ.
+   Not covered: sample, which is about Gaussian expectations; that every Sigma has such eigenvectors. *)
 
 From Coq Require Import Reals Lra Psatz FunctionalExtensionality.
 From Grasp Require Import vectors matrices planes moments spectral flow posterior_angle prior_angle minimax_angle.

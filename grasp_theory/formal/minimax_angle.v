@@ -1,7 +1,9 @@
-(* Covered in part: the lower bound for one factor (q = 1): for every function from M to a unit vector, in every size
-   of at least 2 x 2, some world with ‖T‖₂ <= tau puts it ½ arcsin 2 rho off u if tau < beta/2, and orthogonal to
-   u if not. That the top singular vector is never further off than the first is prior_angle.bound.
-   Not covered: q > 1; T of rank one; answers with a coin. *)
+(* Covered in part: for one factor (q = 1) both sides: for every function from M to a unit vector, in every size of at
+   least 2 x 2, some world with ‖T‖₂ <= tau puts it ½ arcsin 2 rho off u if tau < beta/2, and orthogonal to u if not,
+   and a top singular vector is never further off; for several factors, in every size of at least 2q x 2q, the same lower
+   bounds for every function from M to q orthonormal vectors, and that the largest angle is the same from either side;
+   T of rank one, both sides; the fair coin.
+   Not covered: that the top q singular vectors attain it for q > 1; that there are singular vectors. *)
 
 From Coq Require Import Reals Lra Psatz.
 From Grasp Require Import vectors matrices angles planes frames posterior_angle prior_angle.

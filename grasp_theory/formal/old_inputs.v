@@ -1,11 +1,12 @@
-(* Covered in part: of (i) the equation, the bound and that y eᵀ attains it; of (ii) one new input: the least cost
-   and the update that has it; of (iii) that nothing learnt responds along span V; of (iv) one new input. The mean
-   over old inputs is a weighted sum over finitely many.
-   Not covered: that no other k directions promise less (Courant–Fischer); several new inputs, pseudo-inverses and
-   misfit in (ii) and (iv); that one new input attains (iv); least squares and always-on factors in (iii). *)
+(* Covered: all four parts, in every size: (i) with both halves of what Courant and Fischer say of blocks of k; (ii) for one
+   input and for several, of full column rank and not, and for one input more; (iii) least squares, its only solution
+   where Sigma is definite off span V, the write side, and always-on factors; (iv). Pseudo-inverses are those of
+   Penrose's four equations; that every matrix has exactly one is proved too.
+   Not covered: means over other than finitely many inputs, with weights; that Sigma_0 has an orthonormal basis of
+   eigenvectors. The sine of ∠(x, span V) is ‖P x‖/‖x‖ by definition. *)
 
 From Coq Require Import Reals Lra Psatz Classical_Prop.
-From Grasp Require Import vectors matrices dimension moments pseudo_inverse courant_fischer regression.
+From Grasp Require Import vectors matrices dimension moments pseudo_inverse greville courant_fischer regression.
 Open Scope R_scope.
 
 (* (i) E‖dW x‖² = tr(dW Sigma_0 dWᵀ) <= ‖dW‖_F² λ_max(P Sigma_0 P) where dW V = 0 *)
@@ -127,14 +128,22 @@ Proof.
       rewrite mean_outer, (missed_eigen _ _ _ V z lambda Pz HE), vscale_dot, dot_vscale, Z, <- (norm_sqr _ y); field; lra.
 Qed.
 
+(* Every matrix has exactly one pseudo-inverse. *)
+Theorem has_pseudo_inverse : forall (d n : nat) (Z : mat d n),
+  exists G, pseudo_inverse Z G /\ forall G', pseudo_inverse Z G' -> G' = G.
+Proof.
+  intros d n Z; destruct (pseudo_inverse_exists _ _ Z) as (G & HG); exists G; split; [easy |].
+  intros G' H; now apply (pseudo_inverse_unique _ _ Z).
+Qed.
+
 (* (ii) several new inputs, P X of full column rank: the least ‖dW‖_F is ‖Y (P X)⁺‖_F. *)
 Theorem several_inputs : forall (m d k n : nat) (V : mat d k) (X : mat d n) (Y : mat m n) (G : mat n d),
   let Z := mul (complement V) X in
-  orthonormal V -> pseudo_inverse Z G -> mul G Z = identity ->
+  orthonormal V -> pseudo_inverse Z G -> full_column_rank Z ->
   mul (mul Y G) V = zero /\ mul (mul Y G) X = Y /\
   forall dW, mul dW V = zero -> mul dW X = Y -> frobenius_squared (mul Y G) <= frobenius_squared dW.
 Proof.
-  intros m d k n V X Y G Z HV HG Full.
+  intros m d k n V X Y G Z HV HG Full; apply (pseudo_full_rank _ _ _ _ HG) in Full.
   assert (GV : mul G V = zero) by now apply (pseudo_off _ _ _ V X).
   split; [now rewrite <- mul_assoc, GV, mul_zero | split].
   - rewrite <- mul_assoc, <- (response_through _ _ _ _ V) by easy; fold Z; now rewrite Full, identity_mul.
@@ -198,7 +207,7 @@ Theorem one_more : forall (m d k n : nat) (V : mat d k) (X : mat d n) (Y : mat m
   let X' := beside (vadd (apply X a) (apply V w)) X in
   let Y' := beside y Y in
   let least := norm (vsub (apply Y a) y) / sqrt (1 + dot a a) in
-  orthonormal V -> pseudo_inverse Z G -> mul G Z = identity ->
+  orthonormal V -> pseudo_inverse Z G -> full_column_rank Z ->
   (forall dW, mul dW V = zero -> least <= sqrt (frobenius_squared (msub (mul dW X') Y'))) /\
   (exists dW, mul dW V = zero /\ sqrt (frobenius_squared (msub (mul dW X') Y')) = least).
 Proof.

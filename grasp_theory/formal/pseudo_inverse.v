@@ -8,6 +8,9 @@ Open Scope R_scope.
 Definition pseudo_inverse {d n} (Z : mat d n) (G : mat n d) : Prop :=
   mul (mul Z G) Z = Z /\ mul (mul G Z) G = G /\ transpose (mul Z G) = mul Z G /\ transpose (mul G Z) = mul G Z.
 
+(* Z c = 0 only for c = 0 *)
+Definition full_column_rank {d n} (Z : mat d n) : Prop := forall c, apply Z c = (fun _ => 0) -> c = fun _ => 0.
+
 Definition projection {n} (E : mat n n) : Prop := transpose E = E /\ mul E E = E.
 
 Lemma mat_of_apply m d (M N : mat m d) : (forall x, apply M x = apply N x) -> M = N.
@@ -53,6 +56,15 @@ Qed.
 (* Z (I − G Z) = 0 *)
 Lemma pseudo_kernel d n (Z : mat d n) G : pseudo_inverse Z G -> mul Z (msub identity (mul G Z)) = zero.
 Proof. intros (ZGZ & _); now rewrite mul_msub, identity_mul, mul_assoc, ZGZ, msub_self. Qed.
+
+Lemma pseudo_full_rank d n (Z : mat d n) G : pseudo_inverse Z G -> full_column_rank Z -> mul G Z = identity.
+Proof.
+  intros HG Full; apply mat_of_apply; intro c; rewrite apply_identity.
+  assert (K : apply (msub identity (mul G Z)) c = fun _ => 0)
+    by (apply Full; rewrite <- apply_mul, pseudo_kernel by easy; apply apply_zero).
+  rewrite apply_msub, apply_identity in K.
+  apply vec_ext; intro i; pose proof (f_equal (fun x => x i) K) as E; unfold vsub in E; lra.
+Qed.
 
 Lemma complement_columns d k (V : mat d k) : orthonormal V -> mul (complement V) V = zero.
 Proof.
