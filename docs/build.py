@@ -78,7 +78,7 @@ def _basis(statement: Statement[Any]) -> str:
 
 def machine_checked() -> str:
     """The definitions and the theorems that Coq checked, each statement's text above them."""
-    own = {formal.file_of(key): key for key in formal.KEYS}
+    own = [formal.file_of(key) for key in formal.KEYS]
     files = dict.fromkeys(name for file in own for name in formal.needed(file))
     sources = {name: (formal.FOLDER / name).read_text(encoding="utf-8") for name in files}
     shared = {word: text for name in files if name not in own for word, text in formal.definitions(sources[name]).items()}

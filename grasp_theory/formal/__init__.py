@@ -88,13 +88,17 @@ def definitions(source: str) -> dict[str, str]:
 
 
 def used(defined: Mapping[str, str], texts: Iterable[str]) -> list[str]:
-    """Which of these definitions the texts, or others of those, name; in the order given."""
+    """Which of these definitions the texts, or others of those, name outside comments; in the order given."""
     found: set[str] = set()
-    left = set(re.findall(r"\w+", " ".join(texts))) & defined.keys()
+    left = _named(texts) & defined.keys()
     while left:
         found |= left
-        left = set(re.findall(r"\w+", " ".join(defined[name] for name in left))) & defined.keys() - found
+        left = _named(defined[name] for name in left) & defined.keys() - found
     return [name for name in defined if name in found]
+
+
+def _named(texts: Iterable[str]) -> set[str]:
+    return set(re.findall(r"\w+", re.sub(_COMMENT, "", " ".join(texts), flags=re.DOTALL)))
 
 
 @dataclass(frozen=True)

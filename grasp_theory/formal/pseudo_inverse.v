@@ -11,6 +11,7 @@ Definition pseudo_inverse {d n} (Z : mat d n) (G : mat n d) : Prop :=
 (* Z c = 0 only for c = 0 *)
 Definition full_column_rank {d n} (Z : mat d n) : Prop := forall c, apply Z c = (fun _ => 0) -> c = fun _ => 0.
 
+(* Onto its range, along what is orthogonal to it. *)
 Definition projection {n} (E : mat n n) : Prop := transpose E = E /\ mul E E = E.
 
 Lemma mat_of_apply m d (M N : mat m d) : (forall x, apply M x = apply N x) -> M = N.

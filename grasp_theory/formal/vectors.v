@@ -54,7 +54,7 @@ Definition orthonormal {d k} (V : mat d k) : Prop := mul (transpose V) V = ident
 (* The projection I − V Vᵀ, onto what is orthogonal to the columns of V where these are orthonormal. *)
 Definition complement {d k} (V : mat d k) : mat d d := msub identity (mul V (transpose V)).
 
-Definition column {m d} (M : mat m d) (j : index d) : vec m := fun i => M i j.
+Definition column {m d} (M : mat m d) (j : index d) : vec m := fun i => M i j. (* column j *)
 
 (* ‖M‖₂ <= t *)
 Definition norm_at_most {m d} (M : mat m d) (t : R) : Prop := forall x, norm (apply M x) <= t * norm x.

@@ -121,6 +121,8 @@ FALSE = {  # file, what it says, what is said in its place; each is false, so no
     "half the bound": ("posterior_angle.v", "vh v) <= tau / s.", "vh v) <= tau / s / 2."),
     "beyond the border": ("prior_angle.v", "tau < beta / 2 -> top_triple", "tau < beta -> top_triple"),
     "twice the angle": ("minimax_angle.v", "sin (asin (2 * (tau / beta)) / 2) <=", "sin (asin (2 * (tau / beta))) <="),
+    "an eighth is left": ("control_contrast.v", "left_over (1 / 2) = 1 / 4", "left_over (1 / 2) = 1 / 8"),
+    "another block promises less": ("old_inputs.v", "(missed V') t -> lambda <= t.", "(missed V') t -> t <= lambda."),
     "never projected": ("projection_invariance.v", "run step (project_write Q) start", "run step (fun x => x) start"),
 }
 
