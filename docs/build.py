@@ -81,8 +81,9 @@ def machine_checked() -> str:
     own = [formal.file_of(key) for key in formal.KEYS]
     files = dict.fromkeys(name for file in own for name in formal.needed(file))
     sources = {name: (formal.FOLDER / name).read_text(encoding="utf-8") for name in files}
-    shared = {word: text for name in files if name not in own for word, text in formal.definitions(sources[name]).items()}
-    said = {file: [*formal.definitions(sources[file]).values(), *formal.theorems(sources[file]).values()] for file in own}
+    defined = {name: formal.definitions(source) for name, source in sources.items()}
+    shared = {word: text for name in files if name not in own for word, text in defined[name].items()}
+    said = {name: [*defined[name].values(), *formal.theorems(sources[name]).values()] for name in own}
     words = "\n\n".join(shared[word] for word in formal.used(shared, itertools.chain(*said.values())))
     parts = ["## The words they use", f"```coq\n{words}\n```"]
     for statement in find(formal.KEYS):
