@@ -2,12 +2,24 @@
    factor plus Delta; the equations and bounds for each of its singular triples, and sin 2θ <= 2 delta/beta' for the top
    one; the converse, for every function of both updates, every T and C₀ and every Sigma with two eigenvectors of
    positive eigenvalue; length and budget with what attains them, the values of g and its size near κ = 1; a control
-   that leaves more than there was. Sigma is Q diag(l) Qᵀ with Q orthogonal, and e^(−t Sigma) is Q diag(e^(−t l)) Qᵀ.
-   Not covered: sample, which is about Gaussian expectations; that every Sigma has such eigenvectors. *)
+   that leaves more than there was. Sigma is Q diag(l) Qᵀ with Q orthogonal, as every Sigma is, and e^(−t Sigma) is
+   Q diag(e^(−t l)) Qᵀ.
+   Not covered: sample, which is about Gaussian expectations. *)
 
 From Coq Require Import Reals Lra Psatz FunctionalExtensionality.
-From Grasp Require Import vectors matrices planes moments spectral flow posterior_angle prior_angle minimax_angle.
+From Grasp Require Import vectors matrices planes moments spectral decompositions flow posterior_angle prior_angle minimax_angle.
 Open Scope R_scope.
+
+(* Sigma = Q diag(l) Qᵀ with l >= 0 for every symmetric Sigma ⪰ 0 *)
+Theorem diagonal : forall (d : nat) (Sigma : mat d d), transpose Sigma = Sigma ->
+  (forall x, 0 <= dot x (apply Sigma x)) ->
+  exists Q l, orthogonal Q /\ (forall k, 0 <= l k) /\ Sigma = spectral Q l.
+Proof.
+  intros d Sigma Sym Pos; destruct (spectral_theorem d Sigma Sym) as (Q & l & HQ & E); exists Q, l.
+  split; [easy | split; [| easy]]; intro k; pose proof (Pos (column Q k)) as P.
+  rewrite E, spectral_column, dot_vscale in P by apply HQ.
+  pose proof (unit_column _ _ Q k (proj1 HQ)) as U; apply unit_dot in U; rewrite U in P; lra.
+Qed.
 
 (* Gradient flow from 0 towards G gives dW = G (I − e^(−t Sigma)) and nothing else. The first line says that it is the
    flow of the loss: its gradient at dW is −(G − dW) Sigma. *)

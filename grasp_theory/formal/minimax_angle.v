@@ -3,7 +3,7 @@
    and a top singular vector is never further off; for several factors, in every size of at least 2q x 2q, the same lower
    bounds for every function from M to q orthonormal vectors, and that the largest angle is the same from either side;
    T of rank one, both sides; the fair coin.
-   Not covered: that the top q singular vectors attain it for q > 1; that there are singular vectors. *)
+   Not covered: that the top q singular vectors attain it for q > 1. *)
 
 From Coq Require Import Reals Lra Psatz.
 From Grasp Require Import vectors matrices angles planes frames posterior_angle prior_angle.

@@ -2,8 +2,8 @@
    input and for several, of full column rank and not, and for one input more; (iii) least squares, its only solution
    where Sigma is definite off span V, the write side, and always-on factors; (iv). Pseudo-inverses are those of
    Penrose's four equations; that every matrix has exactly one is proved too.
-   Not covered: means over other than finitely many inputs, with weights; that Sigma_0 has an orthonormal basis of
-   eigenvectors. The sine of ∠(x, span V) is ‖P x‖/‖x‖ by definition. *)
+   Not covered: means over other than finitely many inputs, with weights. The sine of ∠(x, span V) is ‖P x‖/‖x‖ by
+   definition. *)
 
 From Coq Require Import Reals Lra Psatz Classical_Prop.
 From Grasp Require Import vectors matrices dimension moments pseudo_inverse greville courant_fischer regression.
