@@ -7,7 +7,8 @@
    Not covered: sample, which is about Gaussian expectations. *)
 
 From Coq Require Import Reals Lra Psatz FunctionalExtensionality.
-From Grasp Require Import vectors matrices planes moments spectral decompositions flow posterior_angle prior_angle minimax_angle.
+From Grasp Require Import vectors matrices planes moments spectral decompositions flow.
+From Grasp Require Import posterior_angle prior_angle minimax_angle.
 Open Scope R_scope.
 
 (* Sigma = Q diag(l) Qᵀ with l >= 0 for every symmetric Sigma ⪰ 0 *)

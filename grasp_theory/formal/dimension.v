@@ -62,7 +62,8 @@ Proof.
     rewrite apply_mul in E; apply vec_ext; intros [i|]; [exact (f_equal (fun x => x i) E) | apply HB].
 Qed.
 
-Lemma onto q (A : mat q q) : (forall y, apply A y = (fun _ => 0) -> y = fun _ => 0) -> forall z, exists y, apply A y = z.
+Lemma onto q (A : mat q q) :
+  (forall y, apply A y = (fun _ => 0) -> y = fun _ => 0) -> forall z, exists y, apply A y = z.
 Proof.
   intros Inj z; destruct (unknowns q (1 + q) (beside z A)) as (c & Hc & E); [lia |].
   set (c' := fun i => c (Some i)).

@@ -58,7 +58,7 @@ Proof.
       by (intro k; apply (term_le_sum _ (fun k => Rabs (x k - y k))); intro; apply Rabs_pos).
     replace (x i * x j - y i * y j) with (x i * (x j - y j) + y j * (x i - y i)) by ring.
     apply Rle_trans with (1 := Rabs_triang _ _); rewrite !Rabs_mult.
-    assert (A : Rabs (x i) <= 1) by (apply Rabs_le; apply Hx); assert (B : Rabs (y j) <= 1) by (apply Rabs_le; apply Hy).
+    assert (A : Rabs (x i) <= 1) by (apply Rabs_le, Hx); assert (B : Rabs (y j) <= 1) by (apply Rabs_le, Hy).
     pose proof (T i); pose proof (T j); pose proof (Rabs_pos (x i - y i)); pose proof (Rabs_pos (x j - y j)); nra.
   - unfold Rminus; rewrite <- (Rmult_1_l (sum (fun i => sum (fun j => S i j * (y i * y j))))).
     rewrite Ropp_mult_distr_l, <- sum_mul, <- sum_add; apply sum_ext; intro i; rewrite <- sum_mul, <- sum_add.
@@ -92,7 +92,8 @@ Proof.
   intros Hx Hy Dx Dy; pose proof (form_lipschitz _ S x y Hx Hy) as N; pose proof (form_bound _ S y Hy) as B.
   pose proof (form_lipschitz _ identity y x Hy Hx) as D; rewrite !apply_identity in D.
   pose proof (size_nonneg _ S) as P; unfold rayleigh.
-  set (p := dot x (apply S x)) in *; set (q := dot y (apply S y)) in *; set (u := dot x x) in *; set (v := dot y y) in *.
+  set (p := dot x (apply S x)) in *; set (q := dot y (apply S y)) in *; set (u := dot x x) in *;
+    set (v := dot y y) in *.
   replace (apart y x) with (apart x y) in D by (apply sum_ext; intro; apply Rabs_minus_sym).
   assert (I : forall w, 1 <= w -> 0 < / w <= 1).
   { intros w Hw; split; [apply Rinv_0_lt_compat; lra |]; rewrite <- Rinv_1; apply Rinv_le_contravar; lra. }
@@ -129,7 +130,8 @@ Proof.
     apply Rle_trans with (L * apart (face i x) (face i y)).
     - apply rayleigh_lipschitz; try (now apply face_box); apply face_norm.
     - apply Rmult_le_compat_l; [easy | apply face_apart]. }
-  destruct (finite_choice _ _ (fun i y => in_box y /\ forall x, in_box x -> rayleigh S (face i x) <= rayleigh S (face i y))
+  destruct (finite_choice _ _
+    (fun i y => in_box y /\ forall x, in_box x -> rayleigh S (face i x) <= rayleigh S (face i y))
     Best) as (y & Hy).
   destruct (largest_entry _ (fun i => rayleigh S (face i (y i)))) as (i & Hi); cbv beta in Hi.
   exists (face i (y i)); split; [apply face_norm |]; intro x.
@@ -154,7 +156,8 @@ Proof.
     unfold w; rewrite apply_vscale, vscale_dot, dot_vscale; field; easy. }
   assert (Norm : dot x x = x j * x j * dot w w) by (unfold w; rewrite vscale_dot, dot_vscale; field; easy).
   rewrite Form, Norm; assert (0 <= x j * x j) by apply Rle_0_sqr.
-  replace (rayleigh S (face i (y i)) * (x j * x j * dot w w)) with (x j * x j * (rayleigh S (face i (y i)) * dot w w)) by ring.
+  replace (rayleigh S (face i (y i)) * (x j * x j * dot w w)) with (x j * x j * (rayleigh S (face i (y i)) * dot w w))
+    by ring.
   apply Rmult_le_compat_l; [easy | apply Rmult_le_compat_r; lra].
 Qed.
 
@@ -169,7 +172,8 @@ Proof.
     rewrite apply_vsub, apply_vscale, vsub_dot, !dot_vsub, !vscale_dot, !dot_vscale, Z, (adjoint _ _ B h z), Sym in P.
     fold h w q in P; lra. }
   pose proof (K (w / (q + 1))) as P; destruct W as [W | W]; [exfalso | easy].
-  replace (w / (q + 1) * (w / (q + 1)) * q - 2 * (w / (q + 1)) * w) with (- (w * w * (q + 2)) / ((q + 1) * (q + 1))) in P
+  replace (w / (q + 1) * (w / (q + 1)) * q - 2 * (w / (q + 1)) * w) with (- (w * w * (q + 2)) / ((q + 1) * (q + 1)))
+    in P
     by (field; lra).
   assert (0 < w * w * (q + 2) / ((q + 1) * (q + 1))) by (apply Rdiv_lt_0_compat; repeat apply Rmult_lt_0_compat; lra).
   unfold Rdiv in *; lra.

@@ -58,7 +58,8 @@ Proof.
     intros y _; right; f_equal; apply vec_ext; intros [].
   - assert (box : forall a (x : vec n), in_box x -> in_box (cons (clip a) x))
       by (intros a x Hx [i|]; [apply Hx | apply clip_bounds]).
-    assert (Best : forall a, exists x : vec n, in_box x /\ forall y, in_box y -> F (cons (clip a) y) <= F (cons (clip a) x)).
+    assert (Best : forall a, exists x : vec n,
+      in_box x /\ forall y, in_box y -> F (cons (clip a) y) <= F (cons (clip a) x)).
     { intro a; apply (IH (fun x => F (cons (clip a) x)) HL); intros x y Hx Hy.
       apply Rle_trans with (1 := H _ _ (box a x Hx) (box a y Hy)).
       rewrite apart_cons, Rminus_diag_eq, Rabs_R0 by easy; rewrite Rplus_0_l; apply Rle_refl. }

@@ -43,7 +43,8 @@ Proof.
   { rewrite <- Hz, <- (orthonormal_dot _ _ W z z HW), <- (complement_norm _ _ U) by easy; rewrite <- norm_sqr.
     apply Rmult_le_compat; lra. }
   set (A := mul (transpose W) U).
-  assert (Near : forall y, unit y -> norm (apply (complement W) (apply U y)) < s -> 1 - s * s < dot (apply A y) (apply A y)).
+  assert (Near : forall y, unit y -> norm (apply (complement W) (apply U y)) < s ->
+    1 - s * s < dot (apply A y) (apply A y)).
   { intros y Hy N; assert (K := complement_norm _ _ W (apply U y) HW).
     rewrite (orthonormal_dot _ _ U) in K by easy; apply unit_dot in Hy; rewrite Hy, <- norm_sqr in K.
     unfold A; rewrite apply_mul; pose proof (norm_nonneg _ (apply (complement W) (apply U y))); nra. }
@@ -55,7 +56,8 @@ Proof.
   assert (Scaled : forall y, y <> (fun _ => 0) -> (1 - s * s) * dot y y < dot (apply A y) (apply A y)).
   { intros y Hy; set (n := norm y).
     assert (Hn : 0 < n).
-    { destruct (norm_nonneg _ y) as [L | L]; [easy | exfalso; apply Hy, zero_of_norm; rewrite <- norm_sqr, <- L; ring]. }
+    { destruct (norm_nonneg _ y) as [L | L]; [easy | exfalso; apply Hy, zero_of_norm; rewrite <- norm_sqr, <- L;
+        ring]. }
     assert (Hi : 0 < / n) by now apply Rinv_0_lt_compat.
     pose proof (All (vscale (/ n) y)) as K.
     rewrite apply_vscale, vscale_dot, dot_vscale in K.
@@ -97,7 +99,8 @@ Proof.
   intros (HL & HK & O).
   assert (E : dot (apply L y) (apply K z) = 0)
     by now rewrite dot_comm, adjoint, <- apply_mul, O, apply_zero, dot_comm, dot_zero.
-  rewrite vadd_dot, !dot_vadd, (dot_comm _ (apply K z)), E, (orthonormal_dot _ _ L), (orthonormal_dot _ _ K) by easy; ring.
+  rewrite vadd_dot, !dot_vadd, (dot_comm _ (apply K z)), E, (orthonormal_dot _ _ L), (orthonormal_dot _ _ K) by easy;
+    ring.
 Qed.
 
 Lemma turned_orthonormal m q (L K : mat m q) (p r : vec q) :

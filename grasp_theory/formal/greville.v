@@ -52,7 +52,8 @@ Proof.
   assert (Gx : forall s v, apply G (vadd (vscale s x) (apply Z v)) = vadd (vscale s a) (apply (mul G Z) v))
     by (intros; now rewrite apply_vadd, apply_vscale, apply_mul).
   repeat split.
-  - apply mat_of_apply; intro y; rewrite (cons_split _ y); generalize (y None) (fun i : index d => y (Some i)); intros s v.
+  - apply mat_of_apply; intro y; rewrite (cons_split _ y); generalize (y None) (fun i : index d => y (Some i));
+      intros s v.
     rewrite <- mul_assoc, !apply_mul, Zy; unfold Z'; rewrite apply_beside, Gw, Gx, apply_vadd, apply_vscale.
     rewrite <- (apply_mul _ _ _ Z (mul G Z) v), mul_assoc, ZGZ.
     apply vec_ext; intro i; pose proof (f_equal (fun x => x i) Cut) as Q; unfold vadd, vscale in *.

@@ -1,12 +1,11 @@
-(* Covered in part: for one factor (q = 1) both sides: for every function from M to a unit vector, in every size of at
-   least 2 x 2, some world with ‖T‖₂ <= tau puts it ½ arcsin 2 rho off u if tau < beta/2, and orthogonal to u if not,
-   and a top singular vector is never further off; for several factors, in every size of at least 2q x 2q, the same lower
-   bounds for every function from M to q orthonormal vectors, and that the largest angle is the same from either side;
-   T of rank one, both sides; the fair coin.
-   Not covered: that the top q singular vectors attain it for q > 1. *)
+(* Covered: both sides. Below the border, in every size of at least 2q x 2q: for every function from M to q orthonormal
+   vectors, some world with ‖T‖₂ <= tau puts a direction of their span ½ arcsin 2 rho off the span of U, and from the
+   border on orthogonal to it; the top q singular vectors are never further off; the largest angle is the same from
+   either side. For one factor the same in terms of one unit vector. T of rank one, both sides. The fair coin.
+   Not covered: that there are q such singular vectors for q > 1; for q = 1 it is a theorem of prior-angle. *)
 
 From Coq Require Import Reals Lra Psatz.
-From Grasp Require Import vectors matrices angles planes frames posterior_angle prior_angle.
+From Grasp Require Import vectors matrices angles planes frames posterior_angle prior_angle top_block.
 Open Scope R_scope.
 
 (* The two worlds, u = v = (c, ±s, 0, ...): with beta c s = tau they make one M. *)
@@ -114,7 +113,8 @@ Proof.
     { change (fun i => c * a i + x * b i) with (vadd (vscale c a) (vscale x b)).
       rewrite vadd_dot, !dot_vadd, !vscale_dot, !dot_vscale, (dot_comm _ b a), <- X2; ring. }
     rewrite D; pose proof (dot_nonneg _ a); pose proof (dot_nonneg _ b).
-    assert (0 <= c) by (apply cos_ge_0; unfold theta; pose proof (asin_bound (2 * (tau / beta))); pose proof PI_RGT_0; lra).
+    assert (0 <= c) by (apply cos_ge_0; unfold theta; pose proof (asin_bound (2 * (tau / beta))); pose proof PI_RGT_0;
+      lra).
     nra.
 Qed.
 
@@ -158,6 +158,20 @@ Proof.
     + apply vec_ext; intro i; destruct (Hf i) as [_ O]; fold (p i) (r i) in O; lra.
 Qed.
 
+(* Attained: q top singular vectors of M are never further off. *)
+Theorem attained_several : forall (k m d : nat) (beta tau : R), 0 <= tau -> tau < beta / 2 ->
+  let q := S k in
+  forall estimator : mat m d -> mat m q, (forall M, exists s Vh, top_block M s (estimator M) Vh) ->
+  forall (T : mat m d) (U : mat m q) (V : mat d q), orthonormal U -> orthonormal V -> norm_at_most T tau ->
+  forall sine,
+    sine_at_least (estimator (planted_frames T beta U V)) U sine -> sine <= sin (asin (2 * (tau / beta)) / 2).
+Proof.
+  intros k m d beta tau Ht Hb q estimator He T U V HU HV HT sine (z & Hz & Far).
+  destruct (He (planted_frames T beta U V)) as (s & Vh & B).
+  apply Rle_trans with (1 := Far), (block_angles m d k T U (estimator (planted_frames T beta U V)) V Vh beta tau s z);
+    assumption.
+Qed.
+
 (* T of rank one, T = t t'ᵀ: the value is min(1, rho). Whatever is answered, in some world it is that far off; *)
 Theorem rank_one : forall (m d : nat) (beta tau : R), 0 < beta -> 0 <= tau ->
   forall estimator : mat (2 + m) (2 + d) -> vec (2 + m), (forall M, unit (estimator M)) ->
@@ -184,7 +198,8 @@ Proof.
     replace (outer (plane (beta * (c - p)) (- (beta * r))) (plane 1 0))
       with (mscale 1 (outer (@plane m (beta * (c - p)) (- (beta * r))) (@plane d 1 0)))
       by (apply mat_ext; intros; unfold mscale; ring).
-    rewrite apply_outer, norm_abs, Rmult_1_l, Rmult_comm; apply Rmult_le_compat; try apply norm_nonneg; [apply Rabs_pos | |].
+    rewrite apply_outer, norm_abs, Rmult_1_l, Rmult_comm; apply Rmult_le_compat; try apply norm_nonneg;
+      [apply Rabs_pos | |].
     + apply le_of_squares; [apply Rmult_le_pos; lra |]; rewrite norm_sqr, dot_planes.
       replace (beta * (c - p) * (beta * (c - p)) + - (beta * r) * - (beta * r))
         with (beta * beta * (c * c - 2 * (c * p) + (p * p + r * r))) by ring.
@@ -221,7 +236,8 @@ Proof.
   set (D := dot t t - dot u t * dot u t).
   assert (Hu1 := Hu); apply unit_dot in Hu1.
   assert (O : norm (off u t) * norm (off u t) = D).
-  { rewrite norm_sqr; unfold off, D; rewrite vsub_dot, !dot_vsub, !vscale_dot, !dot_vscale, Hu1, (dot_comm _ t u); ring. }
+  { rewrite norm_sqr; unfold off, D; rewrite vsub_dot, !dot_vsub, !vscale_dot, !dot_vscale, Hu1, (dot_comm _ t u);
+      ring. }
   assert (OffT : norm (off u (apply (outer t t') vh)) <= norm t' * norm (off u t)).
   { rewrite A; replace (off u (vscale (dot t' vh) t)) with (vscale (dot t' vh) (off u t)).
     - rewrite norm_abs; apply Rmult_le_compat_r; [apply norm_nonneg |].

@@ -1,6 +1,6 @@
-(* Covered: all four parts, in every size: (i) with both halves of what Courant and Fischer say of blocks of k; (ii) for one
-   input and for several, of full column rank and not, and for one input more; (iii) least squares, its only solution
-   where Sigma is definite off span V, the write side, and always-on factors; (iv). Pseudo-inverses are those of
+(* Covered: all four parts, in every size: (i) with both halves of what Courant and Fischer say of blocks of k; (ii) for
+   one input and for several, of full column rank and not, and for one input more; (iii) least squares, its only
+   solution where Sigma is definite off span V, the write side, and always-on factors; (iv). Pseudo-inverses are those of
    Penrose's four equations; that every matrix has exactly one is proved too.
    Not covered: means over other than finitely many inputs, with weights. The sine of ∠(x, span V) is ‖P x‖/‖x‖ by
    definition. *)
@@ -44,7 +44,8 @@ Proof.
 Qed.
 
 (* (i) Over blocks of k directions λ_max(P Sigma_0 P) is λ_{k+1} = lambda for the k leading eigenvectors, the columns of
-   V, and at least that for every other block V'. Those of F are the eigenvectors left, the first of eigenvalue lambda. *)
+   V, and at least that for every other block V'. Those of F are the eigenvectors left, the
+   first of eigenvalue lambda. *)
 Theorem no_other_block : forall (d k r : nat) (Sigma0 : mat d d) (V : mat d k) (F : mat d (1 + r)) (a : vec k)
     (b : vec (1 + r)),
   let lambda := b None in
@@ -125,7 +126,8 @@ Proof.
     + apply Rle_trans with (1 := K); rewrite F; right; field; lra.
     + intro HE; replace dW with (outer (vscale (/ dot z z) y) z)
         by (apply mat_ext; intros; unfold dW, mscale, outer, vscale; ring).
-      rewrite mean_outer, (missed_eigen _ _ _ V z lambda Pz HE), vscale_dot, dot_vscale, Z, <- (norm_sqr _ y); field; lra.
+      rewrite mean_outer, (missed_eigen _ _ _ V z lambda Pz HE), vscale_dot, dot_vscale, Z, <- (norm_sqr _ y); field;
+        lra.
 Qed.
 
 (* Every matrix has exactly one pseudo-inverse. *)
@@ -151,7 +153,8 @@ Proof.
     rewrite <- mul_assoc; apply projection_frobenius, (pseudo_projections _ _ _ _ HG).
 Qed.
 
-(* ... of any rank: the least misfit ‖dW X − Y‖_F is that of Y on the kernel of P X, on which I − (P X)⁺ P X projects; *)
+(* ... of any rank: the least misfit ‖dW X − Y‖_F is that of Y on the kernel of P X, which I − (P X)⁺ P X projects
+   on; *)
 Theorem misfit : forall (m d k n : nat) (V : mat d k) (X : mat d n) (Y : mat m n) (G : mat n d),
   let Z := mul (complement V) X in
   let kernel := msub identity (mul G Z) in
@@ -201,8 +204,8 @@ Proof.
 Qed.
 
 (* One more input X a + V w with wanted response y costs a misfit of ‖Y a − y‖/√(1 + ‖a‖²). *)
-Theorem one_more : forall (m d k n : nat) (V : mat d k) (X : mat d n) (Y : mat m n) (G : mat n d) (a : vec n) (w : vec k)
-    (y : vec m),
+Theorem one_more : forall (m d k n : nat) (V : mat d k) (X : mat d n) (Y : mat m n) (G : mat n d)
+    (a : vec n) (w : vec k) (y : vec m),
   let Z := mul (complement V) X in
   let X' := beside (vadd (apply X a) (apply V w)) X in
   let Y' := beside y Y in
@@ -251,8 +254,8 @@ Proof.
   unfold apply, zero; rewrite dot_comm; apply dot_zero.
 Qed.
 
-(* (iii) least squares on curated inputs of moment Sigma: D = M P + (M V) L with L = Vᵀ Sigma P (P Sigma P)⁺ is best among
-   all that keep D V = 0, and the only best one where Sigma is definite off span V. *)
+(* (iii) least squares on curated inputs of moment Sigma: D = M P + (M V) L with L = Vᵀ Sigma P (P Sigma P)⁺ is best
+   among all that keep D V = 0, and the only best one where Sigma is definite off span V. *)
 Theorem least_squares : forall (N m d k : nat) (p : vec N) (X : mat N d) (M : mat m d) (V : mat d k) (G : mat d d),
   let Sigma := second_moment p X in
   let P := complement V in
@@ -279,9 +282,9 @@ Proof.
     apply mat_ext; intros i j; pose proof (f_equal (fun x => x j) (Z i)) as Q; unfold msub in Q; lra.
 Qed.
 
-(* (iii) a factor F = Σ beta_j u_j v_jᵀ with v_j in span V (columns: beta_j u_j of U, v_j of V B), always on: Vᵀx = w for
-   every curated input, P x of mean mu and covariance C. At the mean input the share s of F V w returns: h/(1 + h) with
-   h = muᵀ C⁺ mu if mu is in the range of C, 1 if not, and 0 iff mu = 0. *)
+(* (iii) a factor F = Σ beta_j u_j v_jᵀ with v_j in span V (columns: beta_j u_j of U, v_j of V B), always on: Vᵀx = w
+   for every curated input, P x of mean mu and covariance C. At the mean input the share s of F V w returns: h/(1 + h)
+   with h = muᵀ C⁺ mu if mu is in the range of C, 1 if not, and 0 iff mu = 0. *)
 Theorem always_on : forall (N m d k r : nat) (p : vec N) (X : mat N d) (V : mat d k) (w : vec k) (T : mat m d)
     (U : mat m r) (B : mat k r) (G C' : mat d d),
   let P := complement V in
@@ -313,8 +316,8 @@ Proof.
   - now apply (share_zero N d k p X V) with (Cp := C').
 Qed.
 
-(* (iii) Projecting all u_j but one out on the write side, on the span of Q (T and the others are T + U Wᵀ): behind P_Q least squares leaves P_Q M on every
-   input, and of the factor beta ‖P_Q u‖ (vᵀ Sigma v)^½ on curated inputs. *)
+(* (iii) Projecting all u_j but u out on the write side, on the span of Q; T and the others are T + U Wᵀ. Behind P = P_Q
+   least squares leaves P M on every input, and of the factor beta ‖P u‖ (vᵀ Sigma v)^½ on curated inputs. *)
 Theorem write_side : forall (N m d k r : nat) (p : vec N) (X : mat N d) (Q : mat m k) (T : mat m d) (U : mat m r)
     (W : mat d r) (u : vec m) (v : vec d) (beta : R),
   let P := complement Q in
@@ -360,7 +363,8 @@ Proof.
   assert (NG := pseudo_norm _ _ _ _ _ HG Hs Hc).
   assert (Hi : 0 < / sigma) by now apply Rinv_0_lt_compat.
   assert (FG := frobenius_mul _ _ _ Y G (/ sigma) (Rlt_le _ _ Hi) NG); fold dW in FG.
-  replace (sqrt (frobenius_squared Y) * sqrt lambda / sigma) with (sqrt (/ sigma * / sigma * frobenius_squared Y * lambda)).
+  replace (sqrt (frobenius_squared Y) * sqrt lambda / sigma) with (sqrt (/ sigma * / sigma * frobenius_squared Y *
+    lambda)).
   - apply sqrt_le_1_alt, Rle_trans with (1 := K); now apply Rmult_le_compat_r.
   - assert (F0 := frobenius_nonneg _ _ Y); assert (I2 : 0 <= / sigma * / sigma) by nra.
     rewrite sqrt_mult, sqrt_mult, sqrt_square by (lra || now apply Rmult_le_pos); unfold Rdiv; ring.

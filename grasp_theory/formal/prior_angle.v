@@ -256,7 +256,8 @@ Proof.
       unfold vscale in K; simpl in K; lra. }
     assert (C : forall a b, (beta - tau) * b = s * a -> (beta - tau) * a = s * b -> a = 0).
     { intros a b Ha Hb'; assert (D : a * (s * s - (beta - tau) * (beta - tau)) = 0).
-      { replace (a * (s * s - (beta - tau) * (beta - tau))) with (s * (s * a) - (beta - tau) * ((beta - tau) * a)) by ring.
+      { replace (a * (s * s - (beta - tau) * (beta - tau))) with (s * (s * a) - (beta - tau) * ((beta - tau) * a)) by
+          ring.
         rewrite <- Ha, Hb'; ring. }
       apply Rmult_integral in D as [D | D]; [easy | nra]. }
     split; (rewrite sin_angle by (easy || apply unit_plane; ring)); rewrite dot_comm, dot_plane.
