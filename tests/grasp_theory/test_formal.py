@@ -94,6 +94,14 @@ def test_assumptions_are_told_apart():
     assert builder.assumptions(printed) == [{"A.one", "A.two"}, set(), {"lemma"}]
 
 
+def test_page_shows_the_definitions_that_theorems_name():
+    """Not what only a comment names, nor what only other definitions that no theorem rests on do."""
+    source = "(* of d *)\nDefinition a := 1.\n\nDefinition b := a.\n\nDefinition c := d.\n\nDefinition d := 2.\n\n"
+    defined = formal.definitions(source)
+    assert list(defined) == ["a", "b", "c", "d"]
+    assert formal.used(defined, ["Theorem t : b = 1. (* and c *)"]) == ["a", "b"]
+
+
 def test_without_coq_the_build_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match="apt install coq"):
