@@ -2,7 +2,7 @@
    vectors, some world with ‖T‖₂ <= tau puts a direction of their span ½ arcsin 2 rho off the span of U, and from the
    border on orthogonal to it; the top q singular vectors are never further off; the largest angle is the same from
    either side. For one factor the same in terms of one unit vector. T of rank one, both sides. The fair coin.
-   Not covered: that there are q such singular vectors for q > 1; for q = 1 it is a theorem of prior-angle. *)
+   Not covered: nothing of the statement. *)
 
 From Coq Require Import Reals Lra Psatz.
 From Grasp Require Import vectors matrices angles planes frames posterior_angle prior_angle top_block.
@@ -157,6 +157,11 @@ Proof.
     + rewrite dot_zero; lra.
     + apply vec_ext; intro i; destruct (Hf i) as [_ O]; fold (p i) (r i) in O; lra.
 Qed.
+
+(* There are q top singular vectors. *)
+Theorem top_vectors : forall (m d q : nat) (M : mat m d), (q <= m)%nat -> (q <= d)%nat ->
+  exists s Uh (Vh : mat d q), top_block M s Uh Vh.
+Proof. exact top_block_exists. Qed.
 
 (* Attained: q top singular vectors of M are never further off. *)
 Theorem attained_several : forall (k m d : nat) (beta tau : R), 0 <= tau -> tau < beta / 2 ->

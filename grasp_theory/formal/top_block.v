@@ -1,7 +1,8 @@
 (* The top q singular vectors, and the largest angle between their span and that of U in M = T + beta U Vᵀ. *)
 
-From Coq Require Import Reals Lra Psatz Classical_Prop.
-From Grasp Require Import vectors matrices angles dimension frames eigenvectors prior_angle.
+From Coq Require Import Reals Lra Psatz Lia Classical_Prop.
+From Grasp Require Import vectors matrices angles dimension frames moments pseudo_inverse courant_fischer eigenvectors.
+From Grasp Require Import prior_angle.
 Open Scope R_scope.
 
 (* The q largest singular values s of M, with orthonormal vectors that belong to them. *)
@@ -225,4 +226,114 @@ Proof.
       exists (norm (apply D x)); repeat split; try easy; [apply norm_nonneg | lra]. }
   destruct Best as (c & C0 & C1 & C2 & Cz & Dz).
   split; now apply (off_by_at_most _ _ _ _ beta tau c).
+Qed.
+
+Lemma unit_along n (x : vec n) : x <> (fun _ => 0) -> unit (vscale (/ norm x) x).
+Proof.
+  intro H; assert (N : 0 < norm x).
+  { destruct (norm_nonneg _ x) as [L | L]; [easy | exfalso; apply H, zero_of_norm; rewrite <- norm_sqr, <- L; ring]. }
+  unfold unit; rewrite norm_vscale by (left; now apply Rinv_0_lt_compat); field; lra.
+Qed.
+
+Lemma unit_orthogonal n k (V : mat n k) : (k < n)%nat -> exists e, unit e /\ apply (transpose V) e = fun _ => 0.
+Proof.
+  intro H; destruct (unknowns k n (transpose V) H) as (x & Hx & E); exists (vscale (/ norm x) x).
+  split; [now apply unit_along |]; rewrite apply_vscale, E; apply vec_ext; intro; unfold vscale; ring.
+Qed.
+
+(* The largest value of ‖M x‖² on the unit vectors orthogonal to V. *)
+Lemma top_off m d k (M : mat m d) (V : mat d k) : orthonormal V -> (k < d)%nat -> exists t e,
+  0 <= t /\ (forall x, apply (transpose V) x = (fun _ => 0) -> dot (apply M x) (apply M x) <= t * dot x x) /\
+  (0 < t -> unit e /\ apply (complement V) e = e /\
+            apply (complement V) (apply (transpose M) (apply M e)) = vscale t e).
+Proof.
+  intros HV Hk; destruct d as [|n]; [lia |]; set (P := complement V); set (S := mul (transpose M) M).
+  assert (Form : forall x, dot x (apply (mul P (mul S P)) x) = dot (apply M (apply P x)) (apply M (apply P x)))
+    by (intro x; unfold P; rewrite missed_form; unfold S; now rewrite apply_mul, adjoint).
+  destruct (top_eigenvector n (mul P (mul S P))) as (t & e & He & Ee & Top).
+  { rewrite !transpose_mul; unfold P; rewrite complement_symmetric; fold P.
+    replace (transpose S) with S by (unfold S; now rewrite transpose_mul); symmetry; apply mul_assoc. }
+  exists t, e; split; [| split].
+  - replace t with (dot (apply M (apply P e)) (apply M (apply P e))); [apply dot_nonneg |].
+    rewrite <- Form; transitivity (dot e (vscale t e)); [now rewrite <- Ee |].
+    rewrite dot_vscale, (proj1 (unit_dot _ e) He); ring.
+  - intros x Vx; assert (Px : apply P x = x)
+      by (apply complement_row; intro j; rewrite dot_comm; exact (f_equal (fun y => y j) Vx)).
+    pose proof (Top x) as K; rewrite Form, Px in K; exact K.
+  - intro Ht; split; [easy |].
+    assert (Pe : apply P e = e).
+    { assert (K : vscale t (apply P e) = vscale t e).
+      { transitivity (apply P (vscale t e)); [symmetry; apply apply_vscale |]; rewrite <- Ee.
+        transitivity (apply (mul P (mul P (mul S P))) e); [symmetry; apply apply_mul | rewrite mul_assoc].
+        unfold P at 1 2; now rewrite (proj2 (complement_projection _ _ V HV)). }
+      apply vec_ext; intro i; apply Rmult_eq_reg_l with t; [exact (f_equal (fun y => y i) K) | lra]. }
+    split; [easy |]; transitivity (apply (mul P (mul S P)) e); [| exact Ee].
+    rewrite !apply_mul, Pe; unfold S; now rewrite apply_mul.
+Qed.
+
+Lemma top_block_exists m d q (M : mat m d) : (q <= m)%nat -> (q <= d)%nat -> exists s Uh Vh, @top_block m d q M s Uh Vh.
+Proof.
+  induction q as [|k IH]; intros Hm Hd.
+  - exists (fun _ => 0), (fun _ _ => 0), (fun _ _ => 0); repeat split; try (apply mat_ext; intros i j; destruct j);
+      try (apply mat_ext; intros i; destruct i); try (intros []).
+    intros x _ [].
+  - destruct IH as (s & U & V & HU & HV & S0 & MV & MU & Top); [lia | lia |].
+    destruct (top_off m d k M V HV) as (t & e & Ht & Off & E); [lia |].
+    assert (Next : exists sigma u v, 0 <= sigma /\ unit u /\ unit v /\ apply (transpose U) u = (fun _ => 0) /\
+      apply (transpose V) v = (fun _ => 0) /\ apply M v = vscale sigma u /\ apply (transpose M) u = vscale sigma v /\
+      sigma * sigma = t).
+    { destruct Ht as [Ht | Ht].
+      - destruct (E Ht) as (He & Pe & Se); clear E.
+        assert (Ve : apply (transpose V) e = fun _ => 0)
+          by (rewrite <- Pe, <- apply_mul, complement_off by easy; apply apply_zero).
+        assert (UMe : apply (transpose U) (apply M e) = fun _ => 0).
+        { rewrite <- apply_mul; replace (mul (transpose U) M) with (transpose (mul (transpose M) U))
+            by now rewrite transpose_mul.
+          rewrite MU; apply vec_ext; intro j; transitivity (s j * apply (transpose V) e j); [| rewrite Ve; ring].
+          unfold apply, dot, transpose; rewrite <- sum_mul; apply sum_ext; intro; ring. }
+        assert (MMe : apply (transpose M) (apply M e) = vscale t e).
+        { rewrite <- Se; symmetry; apply complement_row; intro j; rewrite dot_comm.
+          change (apply (transpose V) (apply (transpose M) (apply M e)) j = 0); rewrite <- apply_mul.
+          replace (mul (transpose V) (transpose M)) with (transpose (mul M V)) by apply transpose_mul.
+          rewrite MV; transitivity (s j * apply (transpose U) (apply M e) j); [| rewrite UMe; ring].
+          unfold apply at 1 3; unfold dot at 1 2; unfold transpose; rewrite <- sum_mul; apply sum_ext; intro; ring. }
+        assert (R : 0 < sqrt t) by now apply sqrt_lt_R0.
+        assert (R2 : sqrt t * sqrt t = t) by (apply sqrt_sqrt; lra).
+        exists (sqrt t), (vscale (/ sqrt t) (apply M e)), e.
+        split; [lra | split; [| split; [easy | split; [| split; [easy | split; [| split; [| easy]]]]]]].
+        + apply unit_dot; rewrite vscale_dot, dot_vscale, adjoint, MMe, vscale_dot, (proj1 (unit_dot _ e) He).
+          transitivity (/ sqrt t * (/ sqrt t * (sqrt t * sqrt t))); [rewrite R2; ring | field; lra].
+        + rewrite apply_vscale, UMe; apply vec_ext; intro; unfold vscale; ring.
+        + apply vec_ext; intro; unfold vscale; field; lra.
+        + rewrite apply_vscale, MMe; apply vec_ext; intro i; unfold vscale.
+          transitivity (/ sqrt t * (sqrt t * sqrt t * e i)); [now rewrite R2 | field; lra].
+      - destruct (unit_orthogonal m k U) as (u & Hu & Uu); [lia |].
+        destruct (unit_orthogonal d k V) as (v & Hv & Vv); [lia |].
+        assert (M0 : forall x, apply (transpose V) x = (fun _ => 0) -> apply M x = fun _ => 0).
+        { intros x Vx; apply zero_of_norm; apply Rle_antisym; [| apply dot_nonneg].
+          pose proof (Off x Vx) as K; rewrite <- Ht, Rmult_0_l in K; exact K. }
+        exists 0, u, v; repeat split; try easy; try ring; [lra | | |].
+        + rewrite M0 by easy; apply vec_ext; intro; unfold vscale; ring.
+        + replace (vscale 0 v) with (fun _ : index d => 0) by (apply vec_ext; intro; unfold vscale; ring).
+          apply zero_of_norm; set (w := apply (transpose M) u); unfold w at 1; rewrite <- adjoint.
+          set (r := apply (transpose V) w).
+          assert (Ew : w = vadd (apply V r) (apply (complement V) w)).
+          { unfold complement; rewrite apply_msub, apply_identity, apply_mul; fold r.
+            apply vec_ext; intro; unfold vadd, vsub; ring. }
+          rewrite Ew, apply_vadd, dot_vadd, (M0 (apply (complement V) w)), dot_zero, Rplus_0_r.
+          * rewrite <- apply_mul, MV, apply_scaled, adjoint, Uu, dot_comm; apply dot_zero.
+          * rewrite <- apply_mul, complement_off by easy; apply apply_zero.
+        + rewrite <- Ht; ring. }
+    destruct Next as (sigma & u & v & Sg & Hu & Hv & Uu & Vv & Mv & Mu & S2).
+    exists (cons sigma s), (beside u U), (beside v V); split; [now apply beside_orthonormal |].
+    split; [now apply beside_orthonormal |]; split; [| split; [| split]].
+    + intros [j|]; [apply S0 | exact Sg].
+    + rewrite mul_beside, Mv, MV; apply mat_ext; intros i [j|]; [reflexivity | apply Rmult_comm].
+    + rewrite mul_beside, Mu, MU; apply mat_ext; intros i [j|]; [reflexivity | apply Rmult_comm].
+    + intros x Hx; assert (Vx : apply (transpose V) x = fun _ => 0)
+        by (apply vec_ext; intro j; exact (f_equal (fun y => y (Some j)) Hx)).
+      intros [j|]; [exact (Top x Vx j) |]; change (norm (apply M x) <= sigma * norm x).
+      apply le_of_squares; [apply Rmult_le_pos; [easy | apply norm_nonneg] |].
+      replace (sigma * norm x * (sigma * norm x)) with (sigma * sigma * (norm x * norm x)) by ring.
+      rewrite S2, !norm_sqr; now apply Off.
 Qed.
