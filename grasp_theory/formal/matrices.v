@@ -143,9 +143,6 @@ Proof.
   apply vec_ext; intro i; symmetry; exact (f_equal (fun K => K i None) H).
 Qed.
 
-Lemma vsub_zero n (x : vec n) : vsub x (fun _ => 0) = x.
-Proof. apply vec_ext; intro; unfold vsub; ring. Qed.
-
 Lemma apply_zero m d (x : vec d) : apply (@zero m d) x = fun _ => 0.
 Proof. apply vec_ext; intro; unfold apply, zero; rewrite dot_comm; apply dot_zero. Qed.
 

@@ -1,7 +1,7 @@
 (* Covered: all four parts, in every size: (i) with both halves of what Courant and Fischer say of blocks of k; (ii) for
    one input and for several, of full column rank and not, and for one input more; (iii) least squares, its only
-   solution where Sigma is definite off span V, the write side, and always-on factors; (iv). Pseudo-inverses are those of
-   Penrose's four equations; that every matrix has exactly one is proved too.
+   solution where Sigma is definite off span V, the write side, and always-on factors; (iv). Pseudo-inverses are those
+   of Penrose's four equations; that every matrix has exactly one is proved too.
    Not covered: means over other than finitely many inputs, with weights. The sine of ∠(x, span V) is ‖P x‖/‖x‖ by
    definition. *)
 
