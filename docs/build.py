@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 import sys
 from collections.abc import Callable
@@ -77,16 +78,21 @@ def _basis(statement: Statement[Any]) -> str:
 
 def machine_checked() -> str:
     """The definitions and the theorems that Coq checked, each statement's text above them."""
-    shared = [(formal.FOLDER / name).read_text(encoding="utf-8") for name in ("vectors.v", "planes.v")]
-    words = "\n\n".join(map(formal.definitions, shared))
+    own = [formal.file_of(key) for key in formal.KEYS]
+    files = dict.fromkeys(name for file in own for name in formal.needed(file))
+    sources = {name: (formal.FOLDER / name).read_text(encoding="utf-8") for name in files}
+    defined = {name: formal.definitions(source) for name, source in sources.items()}
+    shared = {word: text for name in files if name not in own for word, text in defined[name].items()}
+    said = {name: [*defined[name].values(), *formal.theorems(sources[name]).values()] for name in own}
+    words = "\n\n".join(shared[word] for word in formal.used(shared, itertools.chain(*said.values())))
     parts = ["## The words they use", f"```coq\n{words}\n```"]
     for statement in find(formal.KEYS):
-        source = (formal.FOLDER / formal.file_of(statement.key)).read_text(encoding="utf-8")
+        file = formal.file_of(statement.key)
         told = formal.coverage(statement.key)
         head = "Covered" if told.whole else "Covered in part"
-        said = inspect.cleandoc(statement.text).partition("\n\nProof")[0]
-        written = "\n\n".join(filter(None, [formal.definitions(source), *formal.theorems(source).values()]))
-        parts += [f"## {statement.key}", "What the theory says:", f"```text\n{said}\n```", "What Coq checked:"]
+        text = inspect.cleandoc(statement.text).partition("\n\nProof")[0]
+        written = "\n\n".join(said[file])
+        parts += [f"## {statement.key}", "What the theory says:", f"```text\n{text}\n```", "What Coq checked:"]
         parts += [f"```coq\n{written}\n```", f"**{head}:** {told.covered}", f"**Not covered:** {told.missing}"]
     return "\n\n".join(parts)
 

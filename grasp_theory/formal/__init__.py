@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,12 +79,26 @@ def theorems(source: str) -> dict[str, str]:
     return {match[2]: match[0] for match in found}
 
 
-def definitions(source: str) -> str:
-    """The definitions of a Coq file as written, with the comments above them."""
+def definitions(source: str) -> dict[str, str]:
+    """The definitions of a Coq file, name -> definition as written, with the comment above it."""
     words = "(?:Definition|Fixpoint|Record) "
     end = rf"\.[^\n]*(?=\n\n|\nArguments|\n{words})"
-    found = re.finditer(rf"({_COMMENT}\n)?{words}.*?{end}", source, flags=re.DOTALL)
-    return "\n\n".join(match[0] for match in found)
+    found = re.finditer(rf"({_COMMENT}\n)?{words}(\w+).*?{end}", source, flags=re.DOTALL)
+    return {match[2]: match[0] for match in found}
+
+
+def used(defined: Mapping[str, str], texts: Iterable[str]) -> list[str]:
+    """Which of these definitions the texts, or others of those, name outside comments; in the order given."""
+    found: set[str] = set()
+    left = _named(texts) & defined.keys()
+    while left:
+        found |= left
+        left = _named(defined[name] for name in left) & defined.keys() - found
+    return [name for name in defined if name in found]
+
+
+def _named(texts: Iterable[str]) -> set[str]:
+    return set(re.findall(r"\w+", re.sub(_COMMENT, "", " ".join(texts), flags=re.DOTALL)))
 
 
 @dataclass(frozen=True)

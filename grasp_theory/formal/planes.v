@@ -1,7 +1,7 @@
 (* Instances in a plane: vectors and matrices that are 0 outside the first two coordinates. *)
 
 From Coq Require Import Reals Lra Psatz.
-From Grasp Require Import vectors.
+From Grasp Require Import vectors matrices.
 Open Scope R_scope.
 
 (* (a, b, 0, ..., 0) *)
@@ -78,4 +78,66 @@ Lemma angle_plane n a b c e x :
 Proof.
   intros H K Hx E; rewrite sin_angle by now apply unit_plane.
   rewrite dot_planes, E; now apply sqrt_square.
+Qed.
+
+(* A unit vector is far from one of (c, s, 0, ...), (c, −s, 0, ...): its overlap with it is at most c in size. *)
+Lemma far_from_one n (w : vec (2 + n)) c s :
+  unit w -> c * c + s * s = 1 -> s * s <= c * c -> 0 <= s ->
+  exists x, (x = s \/ x = - s) /\ s <= sin (angle w (plane c x)).
+Proof.
+  intros Hw H Hs Hs0; set (a := w None); set (b := w (Some None)).
+  assert (N : a * a + b * b <= 1).
+  { apply unit_dot in Hw; pose proof (cauchy_schwarz _ (plane a b) w) as Q.
+    rewrite dot_planes, dot_plane, Hw in Q; fold a b in Q.
+    assert (0 <= a * a + b * b) by nra; nra. }
+  assert (K : forall x, x * x = s * s -> a * b * (c * x) <= 0 -> s <= sin (angle w (plane c x))).
+  { intros x Hx Hab; rewrite sin_angle; [| easy | apply unit_plane; lra].
+    rewrite <- (sqrt_square s) by easy; apply sqrt_le_1_alt.
+    rewrite dot_comm, dot_plane; fold a b.
+    assert ((c * a + x * b) * (c * a + x * b) <= c * c * (a * a) + s * s * (b * b)) by nra.
+    nra. }
+  destruct (Rle_lt_dec (a * b * (c * s)) 0) as [L | L].
+  - exists s; split; [now left | now apply K].
+  - exists (- s); split; [now right | apply K; [ring | lra]].
+Qed.
+
+(* Some unit vector of the plane is orthogonal to (a, b). *)
+Lemma perpendicular (a b : R) : exists p q, p * p + q * q = 1 /\ a * p + b * q = 0.
+Proof.
+  destruct (Req_dec (a * a + b * b) 0) as [Z | N]; [exists 1, 0; split; [ring | nra] |].
+  set (r := sqrt (a * a + b * b)).
+  assert (R2 : r * r = a * a + b * b) by (apply sqrt_sqrt; nra).
+  assert (r <> 0) by (intro Z; rewrite Z in R2; lra).
+  exists (- b / r), (a / r); split; [| field; easy].
+  replace (- b / r * (- b / r) + a / r * (a / r)) with ((a * a + b * b) / (r * r)) by (field; easy).
+  rewrite R2; field; easy.
+Qed.
+
+(* Some unit vector (p, r) of the cap p >= c is arcsin s off (a, b), or orthogonal to it. *)
+Lemma cap (a b c s : R) : 0 <= s <= 1 -> 0 <= c -> c * c = 1 - s * s -> a * a + b * b <= 1 ->
+  exists p r, p * p + r * r = 1 /\ c <= p /\ (a * p + b * r) * (a * p + b * r) <= c * c.
+Proof.
+  intros S0 C0 C2 W1; destruct (Rle_lt_dec (a * a) (s * s * (a * a + b * b))) as [In | Out].
+  - destruct (Req_dec (a * a + b * b) 0) as [Z | Z].
+    { exists 1, 0; assert (a = 0) by nra; assert (b = 0) by nra; subst; repeat split; nra. }
+    assert (Cap : forall p r, p * p + r * r = 1 -> a * p + b * r = 0 -> 0 <= p -> c <= p).
+    { intros p r N O P; apply le_of_squares; [easy |]; rewrite C2.
+      assert (E : (a * a + b * b) * (p * p) = b * b).
+      { assert (Q : b * r * (b * r) = a * p * (a * p)) by (replace (b * r) with (- (a * p)) by lra; ring).
+        transitivity (b * r * (b * r) + b * b * (p * p)); [rewrite Q; ring |].
+        transitivity (b * b * (p * p + r * r)); [ring | rewrite N; ring]. }
+      apply Rmult_le_reg_l with (a * a + b * b); [nra |]; rewrite E; lra. }
+    destruct (perpendicular a b) as (p & r & N & O).
+    destruct (Rle_lt_dec 0 p) as [Pos | Neg]; [exists p, r | exists (- p), (- r)]; repeat split; try lra;
+      [apply (Cap p r); lra | rewrite O; nra | apply (Cap (- p) (- r)); lra |].
+    replace (a * - p + b * - r) with (- (a * p + b * r)) by ring; rewrite O; nra.
+  - assert (K : forall r, r * r = s * s -> a * b * r <= 0 -> (a * c + b * r) * (a * c + b * r) <= c * c).
+    { intros r R2 Sign; assert (Small : b * r * (b * r) <= a * c * (a * c)).
+      { replace (b * r * (b * r)) with (b * b * (r * r)) by ring.
+        replace (a * c * (a * c)) with (a * a * (c * c)) by ring; rewrite R2, C2; lra. }
+      assert (Opp : a * c * (b * r) <= 0) by nra.
+      assert ((a * c + b * r) * (a * c + b * r) <= a * c * (a * c)); [| nra].
+      revert Small Opp; generalize (a * c), (b * r); intros x y Small Opp.
+      destruct (Rle_lt_dec 0 x), (Rle_lt_dec 0 y); nra. }
+    destruct (Rle_lt_dec (a * b) 0) as [N | N]; [exists c, s | exists c, (- s)]; repeat split; try lra; apply K; nra.
 Qed.

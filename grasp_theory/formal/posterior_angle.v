@@ -3,7 +3,7 @@
    Not covered: the example of a LoRA that is not M. *)
 
 From Coq Require Import Reals Lra Psatz.
-From Grasp Require Import vectors planes.
+From Grasp Require Import vectors matrices planes.
 Open Scope R_scope.
 
 Lemma left_of_any m d (T : mat m d) u v beta s uh vh :

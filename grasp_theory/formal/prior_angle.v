@@ -1,9 +1,10 @@
-(* Covered: the bound for both angles in every size, in all three forms; the instance that attains it, in every size of
-   at least 2 x 2; and, for tau >= beta/2, an M every direction of whose plane is a top singular vector on both sides.
-   Not covered: that a top singular pair exists (the singular value decomposition); what happens just beyond beta/2. *)
+(* Covered: the bound for both angles in every size, in all three forms; that there is a top singular pair; the instance
+   that attains the bound, in every size of at least 2 x 2; for tau >= beta/2, an M every direction of whose plane is a
+   top singular vector on both sides; and, just beyond, one whose every top singular pair is orthogonal to u and v.
+   Not covered: nothing of the statement. *)
 
 From Coq Require Import Reals Lra Psatz.
-From Grasp Require Import vectors angles planes.
+From Grasp Require Import vectors matrices angles planes decompositions.
 Open Scope R_scope.
 
 (* The scalar core: a and b are the overlaps of û with u and of v̂ with v, a the smaller one. *)
@@ -116,6 +117,10 @@ Proof.
   rewrite vsub_dot, !dot_vsub, !vscale_dot, !dot_vscale, (dot_comm _ uh u), Hu, Huh in Q; lra.
 Qed.
 
+(* There is a top singular pair. *)
+Theorem top_pair : forall (m d : nat) (M : mat (1 + m) (1 + d)), exists s uh vh, top_triple M s uh vh.
+Proof. exact top_triple_exists. Qed.
+
 (* sin 2 theta <= 2 tau/beta, theta < 45°, sin theta <= sin(½ arcsin 2 rho), for both sides *)
 Theorem bound : forall (m d : nat) (T : mat m d) (u : vec m) (v : vec d) (beta tau s : R) (uh : vec m) (vh : vec d),
   unit u -> unit v -> norm_at_most T tau -> tau < beta / 2 -> top_triple (planted T beta u v) s uh vh ->
@@ -227,4 +232,35 @@ Proof.
   - apply block_triple; lra.
   - apply block_norm_at_most; [lra |]; intros x y; right; field.
   - split; apply angle_plane; nra.
+Qed.
+
+(* Just beyond it the factor is lost altogether: no top singular pair has any of it. *)
+Theorem lost : forall (m d : nat) (beta tau s : R) (uh : vec (2 + m)) (vh : vec (2 + d)), 0 < beta -> beta / 2 < tau ->
+  let T : mat (2 + m) (2 + d) := block (- tau) 0 0 tau in
+  norm_at_most T tau /\
+  (top_triple (planted T beta (plane 1 0) (plane 1 0)) s uh vh ->
+   sin (angle uh (plane 1 0)) = 1 /\ sin (angle vh (plane 1 0)) = 1).
+Proof.
+  intros m d beta tau s uh vh Hb Ht T; unfold T; rewrite planted_block; split.
+  - apply block_norm_at_most; [lra |]; intros x y; nra.
+  - intros ((Huh & Hvh & E1 & E2) & Top).
+    assert (Hs : tau <= s).
+    { pose proof (Top (plane 0 1)) as K; rewrite apply_block, (unit_plane d 0 1) in K by ring.
+      apply Rle_trans with (s * 1); [apply Rle_trans with (2 := K) | right; ring].
+      apply le_of_squares; [apply norm_nonneg |]; rewrite norm_sqr, dot_planes; right; simpl; ring. }
+    assert (A : (beta - tau) * vh None = s * uh None).
+    { pose proof (f_equal (fun x => x None) E1) as K; rewrite apply_block in K.
+      unfold vscale in K; simpl in K; lra. }
+    assert (B : (beta - tau) * uh None = s * vh None).
+    { pose proof (f_equal (fun x => x None) E2) as K; rewrite transpose_block, apply_block in K.
+      unfold vscale in K; simpl in K; lra. }
+    assert (C : forall a b, (beta - tau) * b = s * a -> (beta - tau) * a = s * b -> a = 0).
+    { intros a b Ha Hb'; assert (D : a * (s * s - (beta - tau) * (beta - tau)) = 0).
+      { replace (a * (s * s - (beta - tau) * (beta - tau))) with (s * (s * a) - (beta - tau) * ((beta - tau) * a)) by
+          ring.
+        rewrite <- Ha, Hb'; ring. }
+      apply Rmult_integral in D as [D | D]; [easy | nra]. }
+    split; (rewrite sin_angle by (easy || apply unit_plane; ring)); rewrite dot_comm, dot_plane.
+    + rewrite (C _ _ A B), Rmult_0_r, Rmult_0_l, Rplus_0_r, Rmult_0_r, Rminus_0_r; apply sqrt_1.
+    + rewrite (C _ _ B A), Rmult_0_r, Rmult_0_l, Rplus_0_r, Rmult_0_r, Rminus_0_r; apply sqrt_1.
 Qed.

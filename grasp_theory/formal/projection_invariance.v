@@ -3,7 +3,7 @@
    Not covered: arithmetic in floating point, as everywhere here. *)
 
 From Coq Require Import Reals.
-From Grasp Require Import vectors.
+From Grasp Require Import vectors matrices.
 Open Scope R_scope.
 
 (* (I − QQᵀ) B *)

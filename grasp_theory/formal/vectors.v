@@ -43,8 +43,18 @@ Fixpoint same {n : nat} : index n -> index n -> bool :=
 
 Definition identity {n} : mat n n := fun i j => if same i j then 1 else 0.
 
+Definition trace {n} (M : mat n n) : R := sum (fun i => M i i).
+
+(* ‖M‖_F² *)
+Definition frobenius_squared {m d} (M : mat m d) : R := trace (mul M (transpose M)).
+
 (* VᵀV = I *)
 Definition orthonormal {d k} (V : mat d k) : Prop := mul (transpose V) V = identity.
+
+(* The projection I − V Vᵀ, onto what is orthogonal to the columns of V where these are orthonormal. *)
+Definition complement {d k} (V : mat d k) : mat d d := msub identity (mul V (transpose V)).
+
+Definition column {m d} (M : mat m d) (j : index d) : vec m := fun i => M i j. (* column j *)
 
 (* ‖M‖₂ <= t *)
 Definition norm_at_most {m d} (M : mat m d) (t : R) : Prop := forall x, norm (apply M x) <= t * norm x.
@@ -241,128 +251,4 @@ Lemma off_norm n (u x : vec n) : unit u -> norm (off u x) <= norm x.
 Proof.
   rewrite unit_dot; intro Hu; apply le_of_squares; [apply norm_nonneg |]; rewrite !norm_sqr; unfold off.
   rewrite vsub_dot, !dot_vsub, !vscale_dot, !dot_vscale, Hu, (dot_comm _ u x); nra.
-Qed.
-
-(* * Matrices *)
-
-Lemma apply_vscale m d (M : mat m d) (a : R) (x : vec d) : apply M (vscale a x) = vscale a (apply M x).
-Proof. apply vec_ext; intro; apply dot_vscale. Qed.
-
-Lemma apply_vadd m d (M : mat m d) (x y : vec d) : apply M (vadd x y) = vadd (apply M x) (apply M y).
-Proof. apply vec_ext; intro; apply dot_vadd. Qed.
-
-Lemma apply_madd m d (M N : mat m d) (x : vec d) : apply (madd M N) x = vadd (apply M x) (apply N x).
-Proof. apply vec_ext; intro i; apply (vadd_dot _ (M i) (N i) x). Qed.
-
-Lemma apply_outer m d (a : R) (u : vec m) (v x : vec d) : apply (mscale a (outer u v)) x = vscale (a * dot v x) u.
-Proof.
-  apply vec_ext; intro i; unfold apply, vscale.
-  replace (mscale a (outer u v) i) with (vscale (a * u i) v)
-    by (apply vec_ext; intro; unfold mscale, outer, vscale; ring).
-  rewrite vscale_dot; ring.
-Qed.
-
-Lemma apply_planted m d (T : mat m d) beta (u : vec m) (v x : vec d) :
-  apply (planted T beta u v) x = vadd (apply T x) (vscale (beta * dot v x) u).
-Proof. unfold planted; now rewrite apply_madd, apply_outer. Qed.
-
-Lemma transpose_planted m d (T : mat m d) beta (u : vec m) (v : vec d) :
-  transpose (planted T beta u v) = planted (transpose T) beta v u.
-Proof. apply mat_ext; intros; unfold planted, transpose, madd, mscale, outer; ring. Qed.
-
-(* yᵀ(M x) = (Mᵀ y)ᵀ x *)
-Lemma adjoint m d (M : mat m d) (x : vec d) (y : vec m) : dot y (apply M x) = dot (apply (transpose M) y) x.
-Proof.
-  unfold dot, apply, transpose.
-  rewrite (sum_ext _ _ (fun i => sum (fun j => y i * (M i j * x j)))) by (intro; now rewrite sum_mul).
-  rewrite sum_swap; apply sum_ext; intro j; unfold dot.
-  rewrite Rmult_comm, <- sum_mul; apply sum_ext; intro; ring.
-Qed.
-
-(* ‖Mᵀ‖₂ <= ‖M‖₂ *)
-Lemma norm_transpose m d (M : mat m d) t : 0 <= t -> norm_at_most M t -> norm_at_most (transpose M) t.
-Proof.
-  intros Ht H y; set (z := apply (transpose M) y).
-  pose proof (dot_le_norms _ y (apply M z)) as K; rewrite adjoint in K; fold z in K; rewrite <- norm_sqr in K.
-  pose proof (H z); pose proof (norm_nonneg _ z); pose proof (norm_nonneg _ y).
-  destruct (Req_dec (norm z) 0) as [E | N]; [rewrite E; nra |].
-  assert (norm z * norm z <= t * norm y * norm z); [| nra].
-  apply Rle_trans with (1 := K); replace (t * norm y * norm z) with (norm y * (t * norm z)) by ring.
-  now apply Rmult_le_compat_l.
-Qed.
-
-Lemma norm_at_most_nonneg m d (M : mat m d) t (v : vec d) : unit v -> norm_at_most M t -> 0 <= t.
-Proof. intros Hv H; pose proof (H v) as K; rewrite Hv in K; pose proof (norm_nonneg _ (apply M v)); lra. Qed.
-
-Lemma triple_transpose m d (M : mat m d) s uh vh :
-  singular_triple M s uh vh -> singular_triple (transpose M) s vh uh.
-Proof. unfold singular_triple; tauto. Qed.
-
-Lemma sum_identity n (i : index n) (f : vec n) : sum (fun j => identity i j * f j) = f i.
-Proof.
-  unfold identity; induction n as [|n IH]; [destruct i |]; destruct i as [i|]; simpl.
-  - rewrite Rmult_0_l, Rplus_0_l; exact (IH i (fun j => f (Some j))).
-  - rewrite (sum_ext _ _ (fun _ => 0)) by (intro; ring); rewrite sum_zero, Rmult_1_l, Rplus_0_r; reflexivity.
-Qed.
-
-Lemma same_sym n (i j : index n) : same i j = same j i.
-Proof. induction n as [|n IH]; [destruct i |]; destruct i, j; simpl; easy || apply IH. Qed.
-
-Lemma mul_identity m d (M : mat m d) : mul identity M = M.
-Proof. apply mat_ext; intros i j; apply (sum_identity _ i (fun k => M k j)). Qed.
-
-Lemma identity_mul m d (M : mat m d) : mul M identity = M.
-Proof.
-  apply mat_ext; intros i j; rewrite <- (sum_identity _ j (M i)); apply sum_ext; intro k.
-  unfold identity; now rewrite (same_sym _ k j), Rmult_comm.
-Qed.
-
-Lemma mul_assoc m p q d (L : mat m p) (M : mat p q) (N : mat q d) : mul L (mul M N) = mul (mul L M) N.
-Proof.
-  apply mat_ext; intros i j; unfold mul, dot.
-  rewrite (sum_ext _ _ (fun k => sum (fun l => L i k * (M k l * N l j)))) by (intro; now rewrite sum_mul).
-  rewrite sum_swap; apply sum_ext; intro l.
-  rewrite Rmult_comm, <- sum_mul; apply sum_ext; intro; ring.
-Qed.
-
-Lemma mul_msub m r d (L : mat m r) (M N : mat r d) : mul L (msub M N) = msub (mul L M) (mul L N).
-Proof. apply mat_ext; intros i j; exact (dot_vsub _ (L i) (fun k => M k j) (fun k => N k j)). Qed.
-
-Lemma msub_mul m r d (L M : mat m r) (N : mat r d) : mul (msub L M) N = msub (mul L N) (mul M N).
-Proof. apply mat_ext; intros i j; exact (vsub_dot _ (L i) (M i) (fun k => N k j)). Qed.
-
-Lemma mul_madd m r d (L : mat m r) (M N : mat r d) : mul L (madd M N) = madd (mul L M) (mul L N).
-Proof. apply mat_ext; intros i j; exact (dot_vadd _ (L i) (fun k => M k j) (fun k => N k j)). Qed.
-
-Lemma madd_mul m r d (L M : mat m r) (N : mat r d) : mul (madd L M) N = madd (mul L N) (mul M N).
-Proof. apply mat_ext; intros i j; exact (vadd_dot _ (L i) (M i) (fun k => N k j)). Qed.
-
-Lemma mul_mscale m r d a (M : mat m r) (N : mat r d) : mul M (mscale a N) = mscale a (mul M N).
-Proof. apply mat_ext; intros i j; exact (dot_vscale _ a (M i) (fun k => N k j)). Qed.
-
-Lemma mscale_mul m r d a (M : mat m r) (N : mat r d) : mul (mscale a M) N = mscale a (mul M N).
-Proof. apply mat_ext; intros i j; exact (vscale_dot _ a (M i) (fun k => N k j)). Qed.
-
-Lemma mul_zero m r d (M : mat m r) : mul M (@zero r d) = zero.
-Proof. apply mat_ext; intros i j; exact (dot_zero _ (M i)). Qed.
-
-Lemma zero_mul m r d (N : mat r d) : mul (@zero m r) N = zero.
-Proof. apply mat_ext; intros i j; unfold mul; rewrite dot_comm; exact (dot_zero _ (fun k => N k j)). Qed.
-
-Lemma mscale_zero m d a : mscale a (@zero m d) = zero.
-Proof. apply mat_ext; intros; unfold mscale, zero; ring. Qed.
-
-Lemma madd_zero m d (M : mat m d) : madd M zero = M.
-Proof. apply mat_ext; intros; unfold madd, zero; ring. Qed.
-
-Lemma msub_zero m d (M : mat m d) : msub M zero = M.
-Proof. apply mat_ext; intros; unfold msub, zero; ring. Qed.
-
-Lemma msub_self m d (M : mat m d) : msub M M = zero.
-Proof. apply mat_ext; intros; unfold msub, zero; ring. Qed.
-
-Lemma apply_mul m r d (M : mat m r) (N : mat r d) (x : vec d) : apply (mul M N) x = apply M (apply N x).
-Proof.
-  pose proof (mul_assoc _ _ _ 1 M N (fun j _ => x j)) as H.
-  apply vec_ext; intro i; symmetry; exact (f_equal (fun K => K i None) H).
 Qed.

@@ -94,6 +94,14 @@ def test_assumptions_are_told_apart():
     assert builder.assumptions(printed) == [{"A.one", "A.two"}, set(), {"lemma"}]
 
 
+def test_page_shows_the_definitions_that_theorems_name():
+    """Not what only a comment names, nor what only other definitions that no theorem rests on do."""
+    source = "(* of d *)\nDefinition a := 1.\n\nDefinition b := a.\n\nDefinition c := d.\n\nDefinition d := 2.\n\n"
+    defined = formal.definitions(source)
+    assert list(defined) == ["a", "b", "c", "d"]
+    assert formal.used(defined, ["Theorem t : b = 1. (* and c *)"]) == ["a", "b"]
+
+
 def test_without_coq_the_build_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match="apt install coq"):
@@ -121,6 +129,8 @@ FALSE = {  # file, what it says, what is said in its place; each is false, so no
     "half the bound": ("posterior_angle.v", "vh v) <= tau / s.", "vh v) <= tau / s / 2."),
     "beyond the border": ("prior_angle.v", "tau < beta / 2 -> top_triple", "tau < beta -> top_triple"),
     "twice the angle": ("minimax_angle.v", "sin (asin (2 * (tau / beta)) / 2) <=", "sin (asin (2 * (tau / beta))) <="),
+    "an eighth is left": ("control_contrast.v", "left_over (1 / 2) = 1 / 4", "left_over (1 / 2) = 1 / 8"),
+    "another block promises less": ("old_inputs.v", "(missed V') t -> lambda <= t.", "(missed V') t -> t <= lambda."),
     "never projected": ("projection_invariance.v", "run step (project_write Q) start", "run step (fun x => x) start"),
 }
 
