@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from real_models.audit.explain import Explained, Explanation
 
+SHOWN = 2  # prompts of a direction, so that it fits on a screen
+
 
 def explain(
     directions: Annotated[Path, typer.Argument(help="A directions file of `grasp identify -o`, write side.")],
@@ -24,7 +26,7 @@ def explain(
     amount: Annotated[
         float | None, typer.Option(help="a of ±a q at every block; default: 0.4 of the stream's norm over the blocks.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Tokens and rows to show on each side.")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="Tokens and rows to show on each side.")] = 5,
     layer: Annotated[
         int | None,
         typer.Option(min=0, help="Block whose output rows are read at; default: the middle one."),
@@ -60,6 +62,7 @@ def explain(
 
 def _show(one: Explained, found: Explanation, components: tuple[int, ...], out: Console) -> None:
     from figures.tables import Table
+    from real_models.adapters.text import many
 
     control = one.index is None
     out.print()
@@ -79,8 +82,10 @@ def _show(one: Explained, found: Explanation, components: tuple[int, ...], out: 
     elif one.mean is not None:
         out.print(f"  h·q at the output of block {found.block}: mean {one.mean:+.3g}, standard deviation {one.std:.3g}")
     out.print(f"  greedy text with ±{found.amount:.3g} q at every block (‖h‖ is about {found.norm:.3g}):")
-    for text in one.texts:
+    for text in one.texts[:SHOWN]:
         out.print(f"  after {text.prompt[-60:]!r}")
         out.print(f"    plain {text.plain!r}")
         for sign, said, shared in (("+", text.plus, text.shared[0]), ("−", text.minus, text.shared[1])):
             out.print(f"    {sign}     {said!r} (first {shared} of {text.length} tokens as plain)")
+    if len(one.texts) > SHOWN:
+        out.print(f"  … and {many(len(one.texts) - SHOWN, 'more prompt')}; --json has all of them", style="dim")

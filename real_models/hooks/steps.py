@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -124,28 +125,33 @@ def _refuse_steps_in_backward(parameters: Iterable[tuple[str, Any]], treated: li
 
 
 def _refuse_other_steps(
-    optimizer: torch.optim.Optimizer, parameters: Iterable[tuple[str, Any]], treated: list[bool], undo: ExitStack
+    optimizer: torch.optim.Optimizer, parameters: Sequence[tuple[str, Any]], treated: list[bool], undo: ExitStack
 ) -> None:
     """GraspError before another optimizer moves these parameters by gradients that were not treated.
 
-    One that this optimizer makes for itself, and calls within its step, finds them treated.
+    One that this optimizer makes for itself, and calls within its step, finds them treated. torch calls the hook for
+    every optimizer there is: it keeps nothing alive, and goes with the parameters if nobody detaches the method.
     """
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-    ours, names = {id(one) for one in _with_hooks(optimizer)}, {id(p): name for name, p in parameters}
+    ours = weakref.WeakSet(_with_hooks(optimizer))
+    known = {id(p): (weakref.ref(p), name) for name, p in parameters}  # an id is another's when its owner is gone
 
     def before(one: Any, *_: Any) -> None:
-        if id(one) in ours or treated[0]:
+        if one in ours or treated[0]:
             return
         moved = (p for group in one.param_groups for p in group["params"] if p.grad is not None)
-        name = next((names[id(p)] for p in moved if id(p) in names), None)
+        name = next((known[id(p)][1] for p in moved if id(p) in known and known[id(p)][0]() is p), None)
         if name is not None:
             raise GraspError(
                 f"{name} is trained by a {type(one).__name__} that is not the optimizer the method was attached with: "
                 "the method would do nothing; the step was not taken. Detach it, and attach it with this optimizer"
             )
 
-    undo.callback(register_optimizer_step_pre_hook(before).remove)
+    remove = register_optimizer_step_pre_hook(before).remove
+    undo.callback(remove)
+    for _, parameter in parameters[:1]:
+        weakref.finalize(parameter, remove)
 
 
 def on_gradients(

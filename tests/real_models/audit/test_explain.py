@@ -13,6 +13,7 @@ from made_files import BASE, STORIES
 from tiny_models import BLOCKS, WIDTH, batch, hooks, subspace, tiny
 
 import grasp_cli
+from grasp_cli.explain import SHOWN
 from grasp_theory import InputError
 from real_models.audit.continuations import NEW_TOKENS, QUESTIONS, prompts
 from real_models.audit.explain import CAVEAT, explain, lens, project, random_direction
@@ -189,8 +190,10 @@ def test_command_shows_what_its_json_holds(setting, tmp_path, capsys):
     for one in found["directions"]:
         for token in one["raised"] + one["lowered"]:
             assert f"{token['text']!r} {token['logit']:+.2f}" in out
-        for text in one["texts"]:
+        assert len(one["texts"]) > SHOWN
+        for text in one["texts"][:SHOWN]:
             assert repr(text["plus"]) in out
+    assert out.count("more prompt; --json has all of them") == len(found["directions"])
     assert repr(found["directions"][0]["texts"][0]["prompt"][-60:]) in out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -34,6 +36,7 @@ def sgd(model: Any) -> torch.optim.Optimizer:
 def test_optimizer_put_in_the_place_of_the_attached_one_is_refused_before_its_step(kind) -> None:
     model = lora(tiny(), init_lora_weights=False)
     other = lora(tiny(), init_lora_weights=False)
+    there = list(_global_optimizer_pre_hooks)  # of models that other tests left
     with WHOLE[kind]().attached(model, optimizer := sgd(model)):
         descend(model, optimizer, 1)
         before = everything(model)
@@ -42,7 +45,22 @@ def test_optimizer_put_in_the_place_of_the_attached_one_is_refused_before_its_st
         assert_same(model, before)
         descend(other, sgd(other), 1)  # another model's is nobody's business
     descend(model, sgd(model), 1)
-    assert not _global_optimizer_pre_hooks
+    assert list(_global_optimizer_pre_hooks) == there
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_method_that_is_never_detached_goes_with_its_model(kind) -> None:
+    gc.collect()
+    there = set(_global_optimizer_pre_hooks)
+    model = lora(tiny(), init_lora_weights=False)
+    method = WHOLE[kind]()
+    method.attach(model, sgd(model))
+    assert set(_global_optimizer_pre_hooks) > there
+    alive = weakref.ref(parameters(model)[0])
+    del model, method
+    gc.collect()
+    assert alive() is None
+    assert set(_global_optimizer_pre_hooks) <= there
 
 
 class Late(torch.optim.SGD):
