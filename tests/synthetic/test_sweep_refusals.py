@@ -25,7 +25,7 @@ def run(folder: Path, **options):
 @pytest.fixture
 def registered(monkeypatch):
     """The tiny experiment as a figure of the catalogue."""
-    monkeypatch.setitem(FIGURES, "tiny", Entry("Moments.", (TINY,)))
+    monkeypatch.setitem(FIGURES, "tiny", Entry("Moments.", "identification", (TINY,)))
 
 
 # the version of the code

@@ -39,7 +39,7 @@ def fresh(tmp_path_factory):
 @pytest.fixture
 def registered(monkeypatch):
     """The tiny experiment as a figure of the catalogue."""
-    monkeypatch.setitem(FIGURES, "tiny", Entry("Moments.", (TINY,)))
+    monkeypatch.setitem(FIGURES, "tiny", Entry("Moments.", "identification", (TINY,)))
 
 
 # agreement and the table
