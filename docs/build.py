@@ -77,7 +77,7 @@ def _basis(statement: Statement[Any]) -> str:
 
 
 def machine_checked() -> str:
-    """The definitions and the theorems that Coq checked, each statement's text above them."""
+    """What is covered; then each statement's text with the theorems that Coq checked; then the definitions they use."""
     own = [formal.file_of(key) for key in formal.KEYS]
     files = dict.fromkeys(name for file in own for name in formal.needed(file))
     sources = {name: (formal.FOLDER / name).read_text(encoding="utf-8") for name in files}
@@ -85,7 +85,7 @@ def machine_checked() -> str:
     shared = {word: text for name in files if name not in own for word, text in defined[name].items()}
     said = {name: [*defined[name].values(), *formal.theorems(sources[name]).values()] for name in own}
     words = "\n\n".join(shared[word] for word in formal.used(shared, itertools.chain(*said.values())))
-    parts = ["## The words they use", f"```coq\n{words}\n```"]
+    parts, rows = [], []
     for statement in find(formal.KEYS):
         file = formal.file_of(statement.key)
         told = formal.coverage(statement.key)
@@ -94,7 +94,10 @@ def machine_checked() -> str:
         written = "\n\n".join(said[file])
         parts += [f"## {statement.key}", "What the theory says:", f"```text\n{text}\n```", "What Coq checked:"]
         parts += [f"```coq\n{written}\n```", f"**{head}:** {told.covered}", f"**Not covered:** {told.missing}"]
-    return "\n\n".join(parts)
+        count = str(len(formal.theorems(sources[file])))
+        rows.append([f"[`{statement.key}`](#{statement.key})", count, "whole" if told.whole else "part", told.missing])
+    table = Table(["statement", "theorems", "covered", "what is not"], rows, left=4).markdown()
+    return "\n\n".join([table, *parts, "## The words they use", f"```coq\n{words}\n```"])
 
 
 def experiments() -> str:
