@@ -28,17 +28,11 @@ Proof.
     unfold A; rewrite transpose_madd, Sym; f_equal.
     change (mscale c identity = mscale c (transpose (@identity (1 + n)))); now rewrite transpose_identity. }
   destruct (unknowns k (1 + n) (transpose V) Hk) as (x & Hx & Vx).
-  assert (Px : apply P x = x)
-    by (apply complement_row; intro j; rewrite dot_comm; exact (f_equal (fun y => y j) Vx)).
+  assert (Px : apply P x = x) by now apply complement_kept.
   assert (Ht : 0 < t).
   { pose proof (Top x) as K; unfold P in K; rewrite missed_form in K; fold P in K; rewrite Px in K.
     pose proof (Pos x Hx); pose proof (dot_nonneg _ x); nra. }
-  assert (Pe : apply P e = e).
-  { assert (K : vscale t (apply P e) = vscale t e).
-    { transitivity (apply P (vscale t e)); [symmetry; apply apply_vscale |]; rewrite <- Ee.
-      transitivity (apply (mul P (mul P (mul A P))) e); [symmetry; apply apply_mul | rewrite mul_assoc].
-      unfold P at 1 2; now rewrite (proj2 (complement_projection _ _ V HV)). }
-    apply vec_ext; intro i; apply Rmult_eq_reg_l with t; [exact (f_equal (fun y => y i) K) | lra]. }
+  assert (Pe : apply P e = e) by (apply (missed_stays _ _ A V e t); [easy | lra | exact Ee]).
   assert (Ve : apply (transpose V) e = fun _ => 0).
   { rewrite <- Pe, <- apply_mul; unfold P; rewrite complement_off by easy; apply apply_zero. }
   assert (VA : apply (transpose V) (apply A e) = fun _ => 0).
@@ -47,8 +41,7 @@ Proof.
     rewrite E, SV; apply vec_ext; intro j; unfold vadd, vscale; rewrite Rmult_0_r, Rplus_0_r.
     transitivity (l j * apply (transpose V) e j); [| rewrite Ve; ring].
     unfold apply, dot, transpose; rewrite <- sum_mul; apply sum_ext; intro; ring. }
-  assert (PA : apply P (apply A e) = apply A e)
-    by (apply complement_row; intro j; rewrite dot_comm; exact (f_equal (fun y => y j) VA)).
+  assert (PA : apply P (apply A e) = apply A e) by now apply complement_kept.
   exists (t - c), e; split; [easy | split; [easy |]].
   rewrite !apply_mul, Pe, PA, EA in Ee.
   apply vec_ext; intro i; pose proof (f_equal (fun y => y i) Ee) as Q; unfold vadd, vscale in *; lra.

@@ -89,6 +89,15 @@ Proof.
   apply vec_ext; intro i; unfold vadd, vscale; rewrite (Rmult_comm a); reflexivity.
 Qed.
 
+(* What an update that is 0 on V makes of one more input, X a + V w, and its answer. *)
+Lemma misfit_beside m d k n (dW : mat m d) (V : mat d k) (X : mat d n) (Y : mat m n) (a : vec n) (w : vec k) (y : vec m) :
+  mul dW V = zero -> msub (mul dW (beside (vadd (apply X a) (apply V w)) X)) (beside y Y) =
+                     beside (vsub (apply (mul dW X) a) y) (msub (mul dW X) Y).
+Proof.
+  intro H; rewrite mul_beside, msub_beside, apply_vadd, <- !apply_mul, H, apply_zero; f_equal.
+  apply vec_ext; intro; unfold vsub, vadd; ring.
+Qed.
+
 Lemma frobenius_beside d n (x : vec d) (X : mat d n) :
   frobenius_squared (beside x X) = dot x x + frobenius_squared X.
 Proof. rewrite !frobenius_rows; unfold dot at 2; rewrite <- sum_add; reflexivity. Qed.

@@ -310,6 +310,10 @@ Proof.
   unfold apply; rewrite dot_zero; ring.
 Qed.
 
+Lemma complement_kept d k (V : mat d k) (x : vec d) :
+  apply (transpose V) x = (fun _ => 0) -> apply (complement V) x = x.
+Proof. intro E; apply complement_row; intro j; rewrite dot_comm; exact (f_equal (fun y => y j) E). Qed.
+
 Lemma complement_symmetric d k (V : mat d k) : transpose (complement V) = complement V.
 Proof.
   apply mat_ext; intros i j; unfold transpose, complement, msub, identity; rewrite (same_sym _ j i); f_equal.

@@ -19,8 +19,7 @@ Theorem old_answers : forall (N m d k : nat) (p : vec N) (X : mat N d) (V : mat 
 Proof.
   intros N m d k p X V dW lambda Sigma0 P HV HS; split; [apply mean_response |].
   rewrite trace_rows, frobenius_rows, Rmult_comm, <- sum_mul; apply sum_le; intro i.
-  assert (E : apply P (dW i) = dW i)
-    by (apply complement_row; intro l; exact (f_equal (fun K => K i l) HV)).
+  assert (E : apply P (dW i) = dW i) by (apply complement_row; intro l; exact (f_equal (fun K => K i l) HV)).
   pose proof (HS (dW i)) as K; unfold P in K; rewrite missed_form in K; fold P in K; now rewrite E in K.
 Qed.
 
@@ -34,11 +33,7 @@ Theorem old_answers_attained : forall (N m d k : nat) (p : vec N) (X : mat N d) 
   mean p X (fun x => dot (apply (outer y e) x) (apply (outer y e) x)) = frobenius_squared (outer y e) * lambda.
 Proof.
   intros N m d k p X V e y lambda Sigma0 P HV He Hl HE.
-  assert (Pe : apply P e = e).
-  { assert (K : vscale lambda (apply P e) = vscale lambda e).
-    { rewrite <- apply_vscale, <- HE, <- apply_mul, mul_assoc; unfold P at 1 2.
-      now rewrite (proj2 (complement_projection _ _ V HV)). }
-    apply vec_ext; intro i; apply Rmult_eq_reg_l with lambda; [exact (f_equal (fun x => x i) K) | easy]. }
+  assert (Pe : apply P e = e) by now apply (missed_stays _ _ Sigma0 V e lambda).
   split; [rewrite <- Pe; now apply outer_off |]; rewrite mean_outer, frobenius_outer; fold Sigma0.
   rewrite (missed_eigen _ _ _ V e lambda Pe HE); ring.
 Qed.
@@ -64,14 +59,9 @@ Proof.
   { assert (E := complement_off _ _ V HV); rewrite P, mul_assoc in E.
     rewrite <- (identity_mul _ _ (mul (transpose V) F)), <- HF, mul_assoc, E; apply zero_mul. }
   split; [| split; [now apply unit_column | split]].
-  - intro z; unfold missed; rewrite missed_form, P, apply_mul; set (y := apply (transpose F) z).
-    rewrite (eigen_combination _ _ _ _ b) by easy.
-    apply Rle_trans with (lambda * dot y y).
-    + unfold dot; rewrite <- sum_mul; apply sum_le; intro j; apply Rmult_le_compat_r; [apply Rle_0_sqr | apply Hb].
-    + apply Rmult_le_compat_l; [easy |]; rewrite <- !norm_sqr; pose proof (bessel _ _ F z HF) as K; fold y in K.
-      pose proof (norm_nonneg _ y); nra.
+  - now apply (missed_rest _ _ _ _ _ F b).
   - assert (Pe : apply (complement V) e = e).
-    { apply complement_row; intro j; rewrite dot_comm; exact (f_equal (fun K => K j None) VF). }
+    { apply complement_kept, vec_ext; intro j; exact (f_equal (fun K => K j None) VF). }
     assert (Se : apply Sigma0 e = vscale lambda e).
     { apply vec_ext; intro i; transitivity (F i None * lambda); [exact (f_equal (fun K => K i None) SF) |].
       unfold vscale, e, column; ring. }
@@ -113,9 +103,8 @@ Proof.
     by (unfold z; rewrite <- apply_mul; unfold P at 1 2; now rewrite (proj2 (complement_projection _ _ V HV))).
   assert (Zx : dot z x = dot z z).
   { rewrite <- Pz at 1; rewrite dot_comm, adjoint; unfold P at 1; rewrite complement_symmetric; apply dot_comm. }
-  assert (H0 : mul dW V = zero).
-  { assert (O : mul (outer y z) V = zero) by now apply outer_off.
-    unfold dW; rewrite mscale_mul, O; apply mscale_zero. }
+  assert (O : mul (outer y z) V = zero) by now apply outer_off.
+  assert (H0 : mul dW V = zero) by (unfold dW; rewrite mscale_mul, O; apply mscale_zero).
   assert (F : frobenius_squared dW = norm y * norm y / (norm z * norm z)).
   { unfold dW; rewrite frobenius_mscale, frobenius_outer, Z, <- (norm_sqr _ y); field; lra. }
   split; [easy | split; [| split]].
@@ -219,14 +208,10 @@ Proof.
   assert (Ht : 1 <= t) by (unfold t; pose proof (dot_nonneg _ a); lra).
   assert (Hs : 0 < sqrt t) by (apply sqrt_lt_R0; lra).
   assert (S2 : sqrt t * sqrt t = t) by (apply sqrt_sqrt; lra).
-  assert (E : forall dW, mul dW V = zero ->
-    msub (mul dW X') Y' = beside (vsub (apply (mul dW X) a) y) (msub (mul dW X) Y)).
-  { intros dW H; unfold X', Y'; rewrite mul_beside, msub_beside, apply_vadd, <- !apply_mul, H, apply_zero; f_equal.
-    apply vec_ext; intro; unfold vsub, vadd; ring. }
+  assert (E := fun dW => misfit_beside _ _ _ _ dW V X Y a w y); fold X' Y' in E.
   split.
   - intros dW H; pose proof (frobenius_bound _ _ (msub (mul dW X') Y') (cons (-1) a)) as K.
-    assert (A : norm (cons (-1) a) = sqrt t)
-      by (unfold norm; f_equal; change (-1 * -1 + dot a a = t); unfold t; ring).
+    assert (A : norm (cons (-1) a) = sqrt t) by (unfold norm; f_equal; change (-1 * -1 + dot a a = t); unfold t; ring).
     assert (B : apply (msub (mul dW X') Y') (cons (-1) a) = vscale (-1) e).
     { rewrite (E dW H), apply_beside, apply_msub; apply vec_ext; intro; unfold e, vadd, vscale, vsub; ring. }
     rewrite A, B, norm_opposite in K; unfold least; fold e t; apply Rmult_le_reg_r with (sqrt t); [easy |].
@@ -329,13 +314,7 @@ Theorem write_side : forall (N m d k r : nat) (p : vec N) (X : mat N d) (Q : mat
     beta * norm (apply P u) * sqrt (dot v (apply (second_moment p X) v)).
 Proof.
   intros N m d k r p X Q T U W u v beta P M left HQ HU Hb; split.
-  - intros D x; rewrite !apply_mul; set (a := apply M x); set (b := apply D x).
-    assert (Pr := complement_projection _ _ Q HQ); fold P in Pr.
-    apply le_of_squares; [apply norm_nonneg |]; rewrite !norm_sqr.
-    rewrite (projection_norm _ _ (vsub a (apply P b)) Pr).
-    replace (vsub (vsub a (apply P b)) (apply P (vsub a (apply P b)))) with (vsub a (apply P a)).
-    + pose proof (dot_nonneg _ (apply P (vsub a (apply P b)))); lra.
-    + rewrite apply_vsub, <- (apply_mul _ _ _ P P), (proj2 Pr); apply vec_ext; intro; unfold vsub; ring.
+  - intros D x; rewrite !apply_mul; now apply projection_nearest, complement_projection.
   - assert (E : left = outer (vscale beta (apply P u)) v).
     { unfold left; replace (msub M T) with (madd (mul U (transpose W)) (mscale beta (outer u v)))
         by (apply mat_ext; intros; unfold M, planted, msub, madd; ring).
@@ -357,8 +336,7 @@ Theorem together : forall (N m d k n : nat) (p : vec N) (old : mat N d) (V : mat
   sqrt (mean p old (fun x => dot (apply dW x) (apply dW x))) <= sqrt (frobenius_squared Y) * sqrt lambda / sigma.
 Proof.
   intros N m d k n p old V X Y G lambda sigma P dW HV HG Hs Hc Hl HS; set (Z := mul P X) in *.
-  assert (H : mul dW V = zero)
-    by (unfold dW; rewrite <- mul_assoc, (pseudo_off _ _ _ V X) by easy; apply mul_zero).
+  assert (H : mul dW V = zero) by (unfold dW; rewrite <- mul_assoc, (pseudo_off _ _ _ V X) by easy; apply mul_zero).
   destruct (old_answers N m d k p old V dW lambda H HS) as [-> K].
   assert (NG := pseudo_norm _ _ _ _ _ HG Hs Hc).
   assert (Hi : 0 < / sigma) by now apply Rinv_0_lt_compat.

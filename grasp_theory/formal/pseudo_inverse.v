@@ -74,6 +74,17 @@ Proof.
   now rewrite <- transpose_mul, complement_off.
 Qed.
 
+(* E a is nearest to a of all that E projects to. *)
+Lemma projection_nearest n (E : mat n n) (a b : vec n) : projection E ->
+  norm (vsub a (apply E a)) <= norm (vsub a (apply E b)).
+Proof.
+  intro HE; apply le_of_squares; [apply norm_nonneg |].
+  rewrite !norm_sqr, (projection_norm _ _ (vsub a (apply E b)) HE).
+  replace (vsub (vsub a (apply E b)) (apply E (vsub a (apply E b)))) with (vsub a (apply E a)).
+  - pose proof (dot_nonneg _ (apply E (vsub a (apply E b)))); lra.
+  - rewrite apply_vsub, <- (apply_mul _ _ _ E E), (proj2 HE); apply vec_ext; intro; unfold vsub; ring.
+Qed.
+
 Lemma complement_projection d k (V : mat d k) : orthonormal V -> projection (complement V).
 Proof.
   intro H; split; [apply complement_symmetric |].

@@ -257,16 +257,10 @@ Proof.
   - replace t with (dot (apply M (apply P e)) (apply M (apply P e))); [apply dot_nonneg |].
     rewrite <- Form; transitivity (dot e (vscale t e)); [now rewrite <- Ee |].
     rewrite dot_vscale, (proj1 (unit_dot _ e) He); ring.
-  - intros x Vx; assert (Px : apply P x = x)
-      by (apply complement_row; intro j; rewrite dot_comm; exact (f_equal (fun y => y j) Vx)).
+  - intros x Vx; assert (Px : apply P x = x) by now apply complement_kept.
     pose proof (Top x) as K; rewrite Form, Px in K; exact K.
   - intro Ht; split; [easy |].
-    assert (Pe : apply P e = e).
-    { assert (K : vscale t (apply P e) = vscale t e).
-      { transitivity (apply P (vscale t e)); [symmetry; apply apply_vscale |]; rewrite <- Ee.
-        transitivity (apply (mul P (mul P (mul S P))) e); [symmetry; apply apply_mul | rewrite mul_assoc].
-        unfold P at 1 2; now rewrite (proj2 (complement_projection _ _ V HV)). }
-      apply vec_ext; intro i; apply Rmult_eq_reg_l with t; [exact (f_equal (fun y => y i) K) | lra]. }
+    assert (Pe : apply P e = e) by (apply (missed_stays _ _ S V e t); [easy | lra | exact Ee]).
     split; [easy |]; transitivity (apply (mul P (mul S P)) e); [| exact Ee].
     rewrite !apply_mul, Pe; unfold S; now rewrite apply_mul.
 Qed.
