@@ -65,7 +65,7 @@ def matrix_blocks(found: OverlapMatrix) -> list[Block]:
             [f"{letters[i]} {found.names[i]}", *("·" if i == j else _two(found.overlap[i, j]) for j in range(n))]
             for i in range(n)
         ]
-        return [Table(["run", *letters], rows, title=title), _chance(found)]
+        return [Table(["run", *letters], rows, title=title), chance_line(found)]
     rows = []
     for i in range(n):
         others = np.where(np.arange(n) == i, np.nan, found.overlap[i])
@@ -75,10 +75,11 @@ def matrix_blocks(found: OverlapMatrix) -> list[Block]:
         rows.append([found.names[i], nearest, *map(_two, values), number(float(found.norms[i]))])
     headers = ["run", "nearest", "overlap", "mean", "norm"]
     whole = f"The whole matrix of {n} runs: --csv, --json, or --html for a picture."
-    return [Table(headers, rows, title=title, left=2, droppable=["norm"]), _chance(found), whole]
+    return [Table(headers, rows, title=title, left=2, droppable=["norm"]), chance_line(found), whole]
 
 
-def _chance(found: OverlapMatrix) -> str:
+def chance_line(found: OverlapMatrix) -> str:
+    """What overlap pairs of these runs would have by chance, in a sentence."""
     upper = np.triu_indices(len(found.names), 1)
     random, spread = np.nanmedian(found.random[upper]), np.nanmedian(found.spread[upper])
     return f"By chance {random:.3f} ± {spread:.3f} (isotropic directions); runs of one base model overlap more."

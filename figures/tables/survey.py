@@ -11,6 +11,7 @@ from rich.text import Text
 
 from real_models.adapters.text import listing
 
+from .difference import chance_line
 from .table import Block, Table
 from .terminal import number
 
@@ -35,10 +36,7 @@ def survey_blocks(found: Survey) -> list[Block]:
         out += [Text(f"\n{group}: {len(matrix.names)} adapters", style="bold")]
         out += [f"- {finding.text}" for finding in found.said[group][:SHOWN]]
         out += _more(len(found.said[group]), "findings")
-        upper = np.triu_indices(len(matrix.names), 1)
-        random, spread = np.nanmedian(matrix.random[upper]), np.nanmedian(matrix.spread[upper])
-        chance = f"By chance {random:.3f} ± {spread:.3f} (isotropic directions)"
-        out.append(f"  {chance}; runs of one base model overlap more.")
+        out.append(f"  {chance_line(matrix)}")
     out += _more(len(found.groups), "groups of one base and side")
     if found.outliers:
         out += ["", outlier_table(found.outliers[:SHOWN]), *_more(len(found.outliers), "numbers")]

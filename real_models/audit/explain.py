@@ -155,7 +155,7 @@ def explain(
     base: str | Path,
     data: str | Path | None = None,
     amount: float | None = None,
-    top: int = 10,
+    top: int = 5,
     layer: int | None = None,
     seed: int = 0,
     watch: Callable[[Iterable[Any], int], Iterable[Any]] | None = None,
