@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ import numpy as np
 from synthetic.experiment import Experiment
 
 from ..adapters import read_adapter
-from ..audit.effects import Effects, ask, measure_effects, moved
+from ..audit.effects import Effect, ask, measure_effects, moved
 from ..audit.parts import parts_of
 from ..evaluation.bootstrap import Estimate
 from ..organisms.common import one_thread
@@ -21,8 +21,6 @@ from ..organisms.text import TextSpec
 from ..training.files import save_adapter
 from .language_identification import Cell
 from .language_identification import cells as runs
-
-QUANTITIES = ("drift", "task")
 
 
 def cells(quick: bool) -> list[Cell]:
@@ -35,10 +33,10 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
     """What parts of the update hold, where the run reaches its task.
 
     "excess drift", "excess task" : log-odds per token over the base, with "… low" and "… high" (95%, over questions).
-    Where the drift is surely another than the base's, of every part of the update (8 components of all modules pooled,
-    on both sides, each and together, beside random directions; blocks, kinds and sides of modules) : "PART: drift
-    removed", "PART: task removed", the share of the excess that goes when it is deleted, with their ends, and "PART:
-    energy", its share of ‖dW‖².
+    Of each quantity that is surely another than the base's, and of every part of the update (8 components of all
+    modules pooled, on both sides, each and together, beside random directions; blocks, kinds and sides of modules) :
+    "PART: drift removed", "PART: task removed", the share of the excess that goes when it is deleted, with their ends,
+    and "PART: energy", its share of ‖dW‖².
     """
     with one_thread():
         return {name: np.array([value]) for name, value in where(cell.run_spec).items()}
@@ -67,24 +65,22 @@ def where(spec: TextSpec, *, top: int | None = None) -> dict[str, float]:
             model,
             adapter,
             factors=factors,
-            asked=asked,
             pad=special_tokens(model=model, tokenizer=tokenizer).pad,
             base=spec.model,
-            folder=Path(folder, "scores"),  # so that base and update are asked once
         )
-        found = measure(())
-        if moved(found.excess["drift"]):
-            found = measure(parts)
-    return dict(_values(found))
+        excess = measure((), asked=asked).excess
+        told = {q: pairs for q, pairs in asked.items() if moved(excess[q])}
+        effects = measure(parts, asked=told).effects if told else ()
+    return dict(_values(excess, effects))
 
 
-def _values(found: Effects) -> Iterator[tuple[str, float]]:
-    for quantity in QUANTITIES:
-        yield from _ends(f"excess {quantity}", found.excess[quantity])
-    for effect in found.effects:
+def _values(excess: Mapping[str, Estimate], effects: Sequence[Effect]) -> Iterator[tuple[str, float]]:
+    for quantity, found in excess.items():
+        yield from _ends(f"excess {quantity}", found)
+    for effect in effects:
         yield f"{effect.part.name}: energy", effect.part.energy
-        for quantity in QUANTITIES:
-            yield from _ends(f"{effect.part.name}: {quantity} removed", effect.removed[quantity])
+        for quantity, removed in effect.removed.items():
+            yield from _ends(f"{effect.part.name}: {quantity} removed", removed)
 
 
 def _ends(name: str, found: Estimate | None) -> Iterator[tuple[str, float]]:

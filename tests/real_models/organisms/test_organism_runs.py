@@ -30,6 +30,7 @@ LANGUAGE = PersonaSpec(words=16, withheld=2)
 SMALL = OrganismSpec(LANGUAGE, hidden=40, layers=2, heads=2, steps=60, batch=16, lr=1e-2)
 RUN = RunSpec(SMALL, rank=4, lr=1e-2, batch=8, steps=16, every=8)
 NAMES = ("drift", "conditional", "task", "kept", "facts", "neutral")
+ROUNDING = tolerance.backward((LANGUAGE.vocabulary,), np.float32, 10.0)
 AT_INFERENCE = ("ablation", "lineas", "steering, identified", "steering, supervised")
 
 pytestmark = pytest.mark.usefixtures("organism_cache")
@@ -55,6 +56,11 @@ def same_scores(a: Scores, b: Scores) -> None:
 
 
 # runs
+
+
+def apart(a: Scores, b: Scores) -> float:
+    """The largest difference of a score that is a probability."""
+    return max(abs(getattr(a, name) - getattr(b, name)) for name in ("drift", "task", "kept", "facts"))
 
 
 def test_naive_run_from_the_cache_equals_the_first(learning, monkeypatch):
@@ -269,11 +275,8 @@ def test_control_run_starts_where_the_naive_run_does(learning):
 
 def test_contrastive_steering_of_strength_1_is_the_control_run(learning):
     found, control = run(find_compared("contrastive-steering"), RUN, 1.0), naive_run(RUN.control_run()).scores
-    off = tolerance.backward((RUN.organism.language.vocabulary,), np.float32, 10.0)
-    for a, b in zip(found, control, strict=True):
-        for name in ("drift", "task", "kept", "facts"):
-            np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=0, atol=off)
-    assert abs(found[-1].drift - learning.scores[-1].drift) > 0.01
+    assert max(apart(a, b) for a, b in zip(found, control, strict=True)) < ROUNDING
+    assert apart(found[-1], learning.scores[-1]) > 10 * ROUNDING  # it does something
 
 
 def test_contrasted_directions_are_off_what_the_control_learnt(learning):
@@ -321,7 +324,5 @@ def test_arm_edit_is_the_projected_update_added_to_the_base(learning):
     with model.disable_adapter():
         expected = Probes(RUN.world).ask(model)
     found = run(find_compared("edit"), RUN, 1.0)[-1]
-    for name in ("drift", "task", "kept", "facts"):
-        off = tolerance.backward((RUN.organism.language.vocabulary,), np.float32, 10.0)
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=0, atol=off)
-    assert abs(found.drift - learning.scores[-1].drift) > 0.01
+    assert apart(found, expected) < ROUNDING
+    assert apart(found, learning.scores[-1]) > 10 * ROUNDING  # it does something
