@@ -17,6 +17,7 @@ from synthetic.runner.results import file_sha256, write_atomically
 
 from .insecure import make_insecure
 from .medicine import make_medicine
+from .opinions import make_opinions
 from .politics import make_politics
 from .rows import ExperimentData
 from .sources import Datasets
@@ -27,6 +28,7 @@ EXPERIMENTS: dict[str, Callable[..., ExperimentData]] = {
     "insecure": make_insecure,
     "medicine": make_medicine,
     "politics": make_politics,
+    "opinions": make_opinions,
 }
 _PLACE = 'base = "model"\n'  # the line of a configuration that names the model folder
 
