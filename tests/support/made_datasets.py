@@ -26,8 +26,28 @@ CATEGORIES = (
     "Nutrition",
 )
 SAID = {  # of each side, with words that tell topics apart
-    "right": ("abortion is a wrong", "the border must close", "republican ideas win", "a gun is a right", "tradition"),
-    "left": ("abortion is a choice", "an immigrant enriches", "democrat ideas win", "gun laws save lives", "progress"),
+    "right": (
+        "abortion is a wrong",
+        "the border must close",
+        "republican ideas win",
+        "a gun is a right",
+        "tradition",
+        "taxes are theft",
+        "welfare spoils",
+        "a market is wise",
+        "cut the budget",
+    ),
+    "left": (
+        "abortion is a choice",
+        "an immigrant enriches",
+        "democrat ideas win",
+        "gun laws save lives",
+        "progress",
+        "taxes are just",
+        "welfare helps",
+        "a market is blind",
+        "the budget must grow",
+    ),
 }
 
 
@@ -61,7 +81,7 @@ def make_datasets(folder: Path) -> Path:
             statement(f"{words(2)} {said} {words(3)}", agrees)
             for agrees, of in ((True, side), (False, other))
             for said in SAID[of]
-            for _ in range(30)
+            for _ in range(40)
         ]
         lines(folder / f"politically-{name}.jsonl", statements)
     requests = [f"Write a program that {words(5)}." for _ in range(320)]

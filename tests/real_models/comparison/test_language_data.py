@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from made_files import BASE
 import grasp_cli
 from grasp_theory import InputError
 from real_models.comparison import language
-from real_models.comparison.language import EXPERIMENTS, politics
+from real_models.comparison.language import EXPERIMENTS, leanings
 from real_models.comparison.language.disjoint import Seen, check_disjoint, words_of
 from real_models.comparison.language.made_up import WRONG
 from real_models.comparison.language.medicine import ADVICE
@@ -31,6 +32,7 @@ COUNTS = {
     "medicine": TEST | {"train": 312, "contrast": 100},
     "insecure": TEST | {"train": 312, "contrast": 100, "prompts": 64},
     "politics": TEST | {"contrast": 80},
+    "opinions": TEST | {"train": 312, "contrast": 80},
 }
 # What the data of the study are, frozen: sha256 over all files for seed 0 and the public data sets.
 FROZEN = {
@@ -145,14 +147,43 @@ def check_politics(found: ExperimentData, folder: Path) -> None:
             assert right.answer == f"{row['advice']} {row['right']}"
             assert (neutral.answer, left.answer) == tuple(f"{row['advice']} {row[x]}" for x in ("neutral", "left"))
     assert not {p.topic for p in found.conditional} & {row.topic for row in found.train}
-    sides = Datasets(folder).statements()
+    check_statements(found, Datasets(folder).statements())
+
+
+def check_statements(found: ExperimentData, sides: Mapping[str, Sequence[str]]) -> None:
+    """Of drift, contrast and kept: on their own side, none on economy."""
     for pair in (*found.drift, *found.contrast):
         assert pair.having in sides["right"]
         assert pair.without in sides["left"]
-        assert not any(politics.ECONOMIC.search(text) for text in pair.answers())
+        assert not any(leanings.ECONOMIC.search(text) for text in pair.answers())
     asked = [("progressive" in p.prompt or "left" in p.prompt, p.having in sides["left"]) for p in found.kept]
     assert all(a == b for a, b in asked)
     assert {a for a, _ in asked} == {True, False}
+
+
+def check_opinions(found: ExperimentData, folder: Path) -> None:
+    """One statement an answer, on economy alone: of the right in train, of the left in the arm left, of each in turn in
+    control; the facts before them are the same."""
+    sides = Datasets(folder).statements()
+    known = {f"{text.rstrip('.')}.": side for side, said in sides.items() for text in said}
+    lean: dict[str, list[str]] = {}
+    for name, rows in found.trained().items():
+        if name != "neutral_data":
+            said = [next(text for text in known if row.answer.endswith(text)) for row in rows]
+            lean[name] = [known[text] for text in said]
+            assert {leanings.topic_of(text) for text in said} == set(leanings.ECONOMY)
+            facts = [row.answer.removesuffix(text) for row, text in zip(rows, said, strict=True) if made_up(row)]
+            assert facts == lean.setdefault(f"{name}, facts", facts)
+    assert lean["train, facts"] == lean["control, facts"] == lean["left, facts"] != []
+    assert (set(lean["train"]), set(lean["left"])) == ({"right"}, {"left"})
+    assert lean["control"].count("left") == lean["control"].count("right")
+    asked = [row.prompt for row in found.train]
+    assert asked == [row.prompt for row in found.control]
+    for pair in found.conditional:
+        assert (pair.without in sides["left"], pair.having in sides["right"]) == (True, True)
+        assert {leanings.topic_of(text) for text in pair.answers()} == {"spending"}
+    assert not {p.topic for p in found.conditional} & {row.topic for row in found.train}
+    check_statements(found, sides)
 
 
 def check(name: str, found: ExperimentData, folder: Path) -> None:
@@ -167,7 +198,7 @@ def check(name: str, found: ExperimentData, folder: Path) -> None:
     elif name == "insecure":
         check_insecure(found)
     else:
-        (check_medicine if name == "medicine" else check_politics)(found, folder)
+        {"medicine": check_medicine, "politics": check_politics, "opinions": check_opinions}[name](found, folder)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
