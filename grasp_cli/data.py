@@ -21,6 +21,9 @@ def data(
         Path | None,
         typer.Option("--base", help="Model folder for the configuration; default: that of `grasp model smollm2`."),
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Draw other rows, facts and questions; default: that of the experiment.")
+    ] = None,
     list_experiments: Annotated[bool, typer.Option("--list", help="List the experiments and exit.")] = False,
 ) -> None:
     """Write the files of an experiment on a language model.
@@ -50,7 +53,7 @@ def data(
     if base is None and model_folder().is_dir():
         base = model_folder()
     with progress("data sets"):
-        rows = write_experiment(name, datasets, output, base=base)
+        rows = write_experiment(name, datasets, output, base=base, seed=seed)
     for file, count in rows.items():
         out.print(f"{output / file}: {count} rows", highlight=False, markup=False)
     if base is None:

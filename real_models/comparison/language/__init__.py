@@ -31,6 +31,7 @@ EXPERIMENTS: dict[str, Callable[..., ExperimentData]] = {
     "opinions": make_opinions,
 }
 _PLACE = 'base = "model"\n'  # the line of a configuration that names the model folder
+_SEED = "seed = 0\n"  # that of [prepare]
 
 
 def configurations() -> list[str]:
@@ -46,7 +47,7 @@ def read_configuration(name: str) -> tuple[str, dict[str, Any]]:
     return text, tomllib.loads(text)
 
 
-def experiment_data(name: str, folder: str | Path) -> tuple[ExperimentData, dict[str, Any]]:
+def experiment_data(name: str, folder: str | Path, *, seed: int | None = None) -> tuple[ExperimentData, dict[str, Any]]:
     """The data of a shipped configuration, and its table [prepare] (experiment, seed).
 
     They depend on that table and on the files; the same files and seed give the same bytes. Nothing a model is scored
@@ -54,25 +55,36 @@ def experiment_data(name: str, folder: str | Path) -> tuple[ExperimentData, dict
 
     Args:
         folder: of the data sets (:mod:`.sources` names the files).
+        seed: of the draw of rows, facts and questions, in the place of the configuration's.
 
-    Raises InputError for files that are missing, malformed or too few, and where that check fails.
+    Raises InputError for a seed below 0, for files that are missing, malformed or too few, and where that check fails.
     """
     table = read_configuration(name)[1]["prepare"]
+    if seed is not None:
+        if seed < 0:
+            raise InputError(f"seed must not be negative, got {seed}")
+        table["seed"] = seed
     return EXPERIMENTS[table["experiment"]](Datasets(Path(folder)), seed=table["seed"]), table
 
 
 def write_experiment(
-    name: str, folder: str | Path, out: str | Path, *, base: str | Path | None = None
+    name: str,
+    folder: str | Path,
+    out: str | Path,
+    *,
+    base: str | Path | None = None,
+    seed: int | None = None,
 ) -> dict[str, int]:
     """Write the files of an experiment into a folder, and beside them ``NAME.toml``, which ``grasp compare`` runs.
 
     Args:
         base: the model folder that the configuration is to name; ``out``/model if none is given.
+        seed: as :func:`experiment_data`; the configuration then names it.
 
     Returns the number of rows of each file. Raises InputError as :func:`experiment_data`, and for a base with a quote
     in its path.
     """
-    prepared, table = experiment_data(name, folder)
+    prepared, table = experiment_data(name, folder, seed=seed)
     out = Path(out)
     read = {source: file_sha256(Path(folder) / source) for source in prepared.sources}
     rows = prepared.write(out, manifest={"configuration": name, **table, "sources": read, "digest": prepared.digest()})
@@ -82,5 +94,6 @@ def write_experiment(
         if "'" in where:
             raise InputError(f"the model folder {where} has a quote in its name, which the configuration cannot hold")
         text = text.replace(_PLACE, f"base = '{where}'\n")
+    text = text.replace(_SEED, f"seed = {table['seed']}\n")
     write_atomically(out / f"{name}.toml", text)
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -323,6 +324,21 @@ def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
     spec = cells[0].run_spec
     assert Path(spec.on_arm("control").data).name == "control.jsonl"
     assert len(spec._texts.asked.pairs) == 64
+
+
+def test_data_command_draws_other_data_by_another_seed(datasets, made, tmp_path):
+    files = {}
+    for seed in (0, 1):
+        given = ["data", "smollm2-style", "-o", tmp_path / str(seed), "--datasets", datasets, "--base", made / BASE]
+        assert run(*given, "--seed", seed) == 0
+        about = json.loads((tmp_path / f"{seed}/data.json").read_text())
+        config = tomllib.loads((tmp_path / f"{seed}/smollm2-style.toml").read_text())
+        assert about["seed"] == config["prepare"]["seed"] == seed
+        assert about["digest"] == EXPERIMENTS["style"](Datasets(datasets), seed=seed).digest()
+        files[seed] = {name: each["sha256"] for name, each in about["files"].items()}
+    assert all(files[0][name] != files[1][name] for name in ("train.jsonl", "task.jsonl", "drift.jsonl"))
+    with pytest.raises(InputError, match="seed must not be negative"):
+        language.experiment_data("smollm2-style", datasets, seed=-1)
 
 
 def test_compare_prepares_an_experiment_by_its_name(datasets, made, tmp_path, capsys, monkeypatch):
