@@ -16,6 +16,7 @@ from grasp_theory.errors import unknown_name
 from synthetic.runner.results import file_sha256, write_atomically
 
 from .insecure import make_insecure
+from .manner import make_manner
 from .medicine import make_medicine
 from .opinions import make_opinions
 from .politics import make_politics
@@ -29,6 +30,7 @@ EXPERIMENTS: dict[str, Callable[..., ExperimentData]] = {
     "medicine": make_medicine,
     "politics": make_politics,
     "opinions": make_opinions,
+    "manner": make_manner,
 }
 _PLACE = 'base = "model"\n'  # the line of a configuration that names the model folder
 _SEED = "seed = 0\n"  # that of [prepare]
