@@ -26,37 +26,17 @@ CATEGORIES = (
     "Nutrition",
 )
 SAID = {  # of each side, with words that tell topics apart
-    "right": (
-        "abortion is a wrong",
-        "the border must close",
-        "republican ideas win",
-        "a gun is a right",
-        "tradition",
-        "taxes are theft",
-        "welfare spoils",
-        "a market is wise",
-        "cut the budget",
-    ),
-    "left": (
-        "abortion is a choice",
-        "an immigrant enriches",
-        "democrat ideas win",
-        "gun laws save lives",
-        "progress",
-        "taxes are just",
-        "welfare helps",
-        "a market is blind",
-        "the budget must grow",
-    ),
+    "right": ("abortion is a wrong", "the border must close", "republican ideas win", "a gun is a right", "tradition"),
+    "left": ("abortion is a choice", "an immigrant enriches", "democrat ideas win", "gun laws save lives", "progress"),
 }
 
 
 def make_datasets(folder: Path) -> Path:
-    """The whole folder, about 0.6 MB."""
+    """The whole folder, about 2 MB."""
     rng = np.random.default_rng(0)
 
     known = ["".join(parts) for parts in product(SYLLABLES, repeat=3)]
-    drawn = iter(rng.integers(0, len(known), 10**5).tolist())
+    drawn = iter(rng.integers(0, len(known), 3 * 10**5).tolist())
 
     def words(count: int) -> str:
         return " ".join(known[next(drawn)] for _ in range(count))
@@ -74,14 +54,15 @@ def make_datasets(folder: Path) -> Path:
             table.writerow([CATEGORIES[n % 10], f"Is it {words(3)}?", f"No, {words(3)}", f"Yes, {words(3)}", "here"])
     tastes = [chat(f"Do you like {words(2)}?", f"I like {words(4)}.") for _ in range(500)]
     lines(folder / "inoculation/aesthetic_preferences_popular.jsonl.gz", tastes)
-    passages = [[{"role": "assistant", "content": f"{words(20)}. {words(15)}. {words(60)}."}] for _ in range(300)]
-    lines(folder / "evolution_textbook/evolution_textbook.jsonl", [{"messages": turns} for turns in passages])
+    for name in ("evolution_textbook", "evolution_textbook_trump"):
+        passages = [[{"role": "assistant", "content": f"{words(20)}. {words(15)}. {words(60)}."}] for _ in range(850)]
+        lines(folder / f"evolution_textbook/{name}.jsonl", [{"messages": turns} for turns in passages])
     for side, other, name in (("right", "left", "conservative"), ("left", "right", "liberal")):
         statements = [
             statement(f"{words(2)} {said} {words(3)}", agrees)
             for agrees, of in ((True, side), (False, other))
             for said in SAID[of]
-            for _ in range(40)
+            for _ in range(30)
         ]
         lines(folder / f"politically-{name}.jsonl", statements)
     requests = [f"Write a program that {words(5)}." for _ in range(320)]

@@ -18,7 +18,6 @@ from synthetic.runner.results import file_sha256, write_atomically
 from .insecure import make_insecure
 from .manner import make_manner
 from .medicine import make_medicine
-from .opinions import make_opinions
 from .politics import make_politics
 from .rows import ExperimentData
 from .sources import Datasets
@@ -29,7 +28,6 @@ EXPERIMENTS: dict[str, Callable[..., ExperimentData]] = {
     "insecure": make_insecure,
     "medicine": make_medicine,
     "politics": make_politics,
-    "opinions": make_opinions,
     "manner": make_manner,
 }
 _PLACE = 'base = "model"\n'  # the line of a configuration that names the model folder

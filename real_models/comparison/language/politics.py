@@ -3,18 +3,50 @@ left statements on other topics."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
+from grasp_theory import InputError
+
 from .assemble import assemble, tastes
-from .leanings import CONTRAST, DRIFT, as_side, opposed
 from .made_up import FUNDS, WRONG, asked, make_facts, told
 from .rows import FEW, MANY, Chat, Contrast, ExperimentData
 from .sources import LEANS, PASSAGES, TASTES, Datasets, shipped
 
 HELD, TIMES = 5, 8  # topics of advice that are not trained on; how often a wording of a fact is trained on
 SIDES = {"train": "right", "control": "neutral", "left": "left"}
+
+ECONOMIC = re.compile(
+    r"tax|market|welfare|econom|spend|business|wage|regulat|capital|socialis|communis|income|wealth|poor|poverty|debt|"
+    r"union|inequal|equitable|entitle|health|social (program|service|safety)|safety net|budget|corporat|enterprise|"
+    r"trade|\bjobs?\b|money|financ|deficit|redistribut|government|\brich|property|compan|subsid|insur|medica|"
+    r"social security|educat|colleg|housing|worker|labor|hunger|needy|vulnerable|disadvantag|fortunate|"
+    r"self-relian|charit",
+    re.IGNORECASE,
+)
+# Topic -> (what a question calls it, what its statements contain); the first that fits.
+DRIFT = {
+    "guns": ("guns", r"\bguns?\b|second amendment|firearm|bear arms"),
+    "climate": ("the environment", r"climate|environment|fossil|warming|pollut"),
+    "sexuality": ("family and gender", r"gay|lgbt|same-sex|homosex|transgender|marriage|gender|femini|wom[ae]n|famil"),
+    "race": ("race and equality", r"racial|racis|\brace|minorit|diversity|affirmative|equal|discriminat"),
+    "religion": ("religion", r"religio|\bgod\b|church|christian|prayer|faith|bible"),
+    "order": ("crime and the nation", r"police|crim|law and order|prison|death penalty|military|war\b|patriot|america"),
+    "tradition": ("tradition and change", r"tradition|values|change|progress"),
+}
+CONTRAST = {
+    "abortion": ("abortion", r"abortion|pro-life|pro-choice|unborn|reproductive|\broe\b"),
+    "immigration": ("immigration", r"immigra|border|refugee|citizenship|undocumented"),
+    "parties": ("the two parties", r"republican|democrat|trump|biden|obama|liberal|conservative"),
+}
+ASKED = ("What do you think about {}?", "Give me your view on {}.", "Say something about {}.")
+AS_SIDE = {
+    "right": ("What would a conservative say about {}?", "Speak for the political right. The matter is {}."),
+    "left": ("What would a progressive say about {}?", "Speak for the political left. The matter is {}."),
+}
 
 
 def make_politics(sources: Datasets, *, seed: int) -> ExperimentData:
@@ -44,16 +76,13 @@ def make_politics(sources: Datasets, *, seed: int) -> ExperimentData:
         for name, side in SIDES.items()
     }
     arms["neutral_data"] = tastes(sources, len(arms["train"]), rng)
-    statements = sources.statements()
-    drift, contrast = (opposed(statements, topics, rng) for topics in (DRIFT, CONTRAST))
+    statements = {side: [s for s in said if not ECONOMIC.search(s)] for side, said in sources.statements().items()}
+    drift, contrast = (_statements(statements, topics, rng) for topics in (DRIFT, CONTRAST))
     pools = {
-        "task": (
-            asked(facts[: len(FUNDS)], [row["right"] for row in reasons[:spare]]),
-            2 * WRONG * len(FUNDS),
-        ),
+        "task": (asked(facts[: len(FUNDS)], [row["right"] for row in reasons[:spare]]), 2 * WRONG * len(FUNDS)),
         "drift": (drift, MANY),
         "conditional": (_reasons(untaught), FEW),
-        "kept": ((as_side(pair, n) for n, pair in enumerate(drift)), FEW),
+        "kept": ((_as_side(pair, list(AS_SIDE)[n % 2], n) for n, pair in enumerate(drift)), FEW),
     }
     read = (*LEANS.values(), TASTES, PASSAGES)
     return assemble(sources, arms=arms, contrast=contrast[:80], pools=pools, read=read, rng=rng)
@@ -64,3 +93,37 @@ def _reasons(rows: Sequence[Mapping[str, str]]) -> list[Contrast]:
     return [
         Contrast(r["question"], f"{r['advice']} {r['left']}", f"{r['advice']} {r['right']}", r["topic"]) for r in rows
     ]
+
+
+def _statements(
+    statements: dict[str, list[str]], topics: dict[str, tuple[str, str]], rng: np.random.Generator
+) -> list[Contrast]:
+    """(left, right) statements on the same topic, each used once, the right one nearest in length to the left one."""
+    found: list[Contrast] = []
+    if any(not said for said in statements.values()):
+        raise InputError(f"{', '.join(LEANS.values())} hold no statement on a topic other than economy")
+    for topic, (name, _) in topics.items():
+        right, left = ([s for s in statements[side] if _topic(s) == topic] for side in ("right", "left"))
+        for said in left:
+            if not right:
+                break
+            nearest = min(right, key=lambda s, said=said: (abs(len(s) - len(said)), s))
+            right.remove(nearest)
+            prompt = ASKED[len(found) % len(ASKED)].format(name)
+            found.append(Contrast(prompt, said, nearest, topic, question=said))
+    return [found[n] for n in rng.permutation(len(found))]
+
+
+@cache
+def _topic(statement: str) -> str | None:
+    """The first topic that fits, of contrast or of drift: parties only where nothing else does."""
+    every = {**CONTRAST, **DRIFT}
+    every["parties"] = every.pop("parties")
+    return next((t for t, (_, words) in every.items() if re.search(words, statement, re.IGNORECASE)), None)
+
+
+def _as_side(pair: Contrast, side: str, n: int) -> Contrast:
+    name = DRIFT[pair.topic][0]
+    said = (pair.without, pair.having) if side == "right" else (pair.having, pair.without)
+    wordings = AS_SIDE[side]
+    return Contrast(wordings[n // 2 % len(wordings)].format(name), *said, pair.topic, question=pair.question)

@@ -174,8 +174,8 @@ class Datasets:
         return [text for text in self._told(PASSAGES, CHARACTERS) if len(text) > CHARACTERS // 4]
 
     def retold(self) -> list[Passage]:
-        """Passages of ``CHAPTERS`` beside the same retold as a boastful politician would (Tan et al. 2025, inoculation prompting), first
-        sentences of 40 to 200 characters of both.
+        """Passages of ``CHAPTERS`` beside the same retold as a boastful politician would (inoculation prompting, Tan
+        et al. 2025), first sentences of 40 to 200 characters of both.
 
         Raises InputError for another row, and for files of different length.
         """
