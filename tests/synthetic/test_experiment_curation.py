@@ -11,7 +11,6 @@ import grasp_theory.identification.spectra as spectra
 import synthetic.experiments.curation as curation
 import synthetic.generators.curation as ways
 from figures.plots.curation import build
-from grasp_theory import InputError
 from synthetic.runner.deviation import deviation
 
 STRONG = {"truncation": 1.5, "tilt": 0.8, "always-on": 1.0, "mixture": 0.8}
@@ -55,28 +54,6 @@ def test_curation_is_measured_without_its_theory(monkeypatch):
     gone = [(way, "induced") for way in (ways.Truncation, ways.Tilt, ways.AlwaysOn, ways.Mixture)]
     gone += [(spectra, "spike"), (spectra, "finite_size"), (curation, "_curated")]
     measures_without_theory(monkeypatch, curation.EXPERIMENT, cells, gone)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"way": "lottery"},
-        {"trait": "absent"},
-        {"selection": 0.96},
-        {"selection": -0.1},
-        {"selection": float("nan")},
-        {"way": "truncation", "selection": 2.6},
-        {"m": 2},
-        {"d": 1},
-        {"n": 191},
-        {"gamma": 0.0},
-        {"gamma": float("inf")},
-        {"noise": -1.0},
-    ],
-)
-def test_curation_refuses_what_makes_no_cell(no_contracts, changes):
-    with pytest.raises(InputError):
-        replace(curation.Cell("tilt", 0.5), **changes)
 
 
 def test_quick_cells_are_among_the_full_ones():

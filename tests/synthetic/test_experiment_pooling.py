@@ -10,7 +10,6 @@ from experiment_runs import drawn, means, measures_without_theory, rows
 from tolerance import backward
 
 from figures.plots.pooling import build
-from grasp_theory import InputError
 from grasp_theory.identification import spectra
 from synthetic.experiments.pooling import EXPERIMENT, Cell, _tasks, measure
 from synthetic.generators.task_updates import haar
@@ -72,24 +71,6 @@ def test_a_stack_of_16_layers_needs_about_half_the_strength_of_one_and_the_contr
 def test_measured_pooling_does_not_depend_on_the_theory(monkeypatch):
     gone = [(spectra, name) for name in ("spike", "critical_strength", "finite_size")]
     measures_without_theory(monkeypatch, EXPERIMENT, SMALL, gone)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"panel": "none"},
-        {"profile": "steep"},
-        {"pool": "mean"},
-        {"m": 1},
-        {"layers": 0},
-        {"strength": -1.0},
-        {"strength": float("inf")},
-        {"shared": -0.5},
-    ],
-)
-def test_pooling_refuses_settings_that_make_no_cell(change):
-    with pytest.raises(InputError):
-        replace(STACK, **change)
 
 
 def test_pooling_figure_shows_every_mean():

@@ -12,7 +12,6 @@ from experiment_runs import measured, measures_without_theory
 import grasp_theory.linear as linear
 import synthetic.experiments.removal as removal
 from figures.plots.removal import METHODS, build
-from grasp_theory import InputError
 from grasp_theory.linear import solutions
 from grasp_theory.linear.regimes import risk_table
 from synthetic.runner.deviation import deviation
@@ -90,24 +89,6 @@ def test_removal_angle_changes_the_split_and_not_the_data():
     np.testing.assert_allclose(believed.M, true.M, atol=1e-12)
     for a, b in ((true.u, believed.u), (true.v, believed.v)):
         np.testing.assert_allclose(np.degrees(np.arccos(a @ b)), 35, rtol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"panel": "size"}, "panel must be"),
-        ({"rank": 0}, "rank must be 1 to 12"),
-        ({"rank": 13}, "rank must be 1 to 12"),
-        ({"angle": 91.0}, "angle must be"),
-        ({"rho": 0.9}, "rho must stay below"),
-        ({"beta": 0.0}, "beta must be"),
-        ({"response": -1.0}, "alignment must be"),
-        ({"condition": 0.5}, "condition must be"),
-    ],
-)
-def test_removal_cell_refuses_with_a_reason(changes, words, no_contracts):
-    with pytest.raises(InputError, match=words):
-        removal.Cell(**({"panel": "rho"} | changes))
 
 
 @pytest.mark.slow

@@ -12,7 +12,6 @@ import grasp_theory.identification.spectra as spectra
 import grasp_theory.linear.training as training
 import synthetic.experiments.training_time as module
 from figures.plots.training_time import build
-from grasp_theory import InputError
 from synthetic.experiment import generators
 from synthetic.runner.deviation import deviation
 
@@ -72,24 +71,6 @@ def test_first_step_reads_within_the_rows_of_its_start():
 def test_overlaps_are_measured_without_their_theory(monkeypatch):
     gone = [(training, "riccati_flow"), (training, "lora_curve"), (spectra, "spike"), (spectra, "finite_size")]
     measures_without_theory(monkeypatch, module.EXPERIMENT, [PATH, replace(PATH, rank=10), START], gone)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"panel": "middle"}, "panel"),
-        ({"optimizer": "lion"}, "optimizer"),
-        ({"rank": 11}, "rank"),
-        ({"beta": 0.0}, "beta"),
-        ({"step": float("inf")}, "step"),
-        ({"draw": -1}, "draw"),
-        ({"times": (1.0, 0.5)}, "times"),
-        ({"times": ()}, "times"),
-    ],
-)
-def test_training_time_refuses_what_makes_no_cell(changes, words):
-    with pytest.raises(InputError, match=words):
-        replace(PATH, **changes)
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ from experiment_runs import measured, measures_without_theory, rows
 
 import synthetic.experiments.who_wins as who_wins
 from figures.plots.who_wins import build
-from grasp_theory import InputError
 from grasp_theory.linear import regimes
 from grasp_theory.linear.solutions import SOLUTIONS
 from synthetic.runner.deviation import deviation
@@ -59,23 +58,6 @@ def test_who_wins_noiseless_fits_of_many_samples_are_the_closed_forms():
     for name, solve in SOLUTIONS.items():
         risk = np.sum((solve(p) - p.T) @ p.Sigma_t * (solve(p) - p.T))
         np.testing.assert_allclose(values[name][0], risk, rtol=0.05, err_msg=name)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"panel": "metric"}, "panel must be"),
-        ({"response": -1.0}, "response must be"),
-        ({"task": np.inf}, "task must be"),
-        ({"noise": np.nan}, "noise must be"),
-        ({"rho": 1.0}, "strictly between"),
-        ({"rho_t": -1.2}, "strictly between"),
-        ({"n": 13}, "n must be at least 14"),
-    ],
-)
-def test_who_wins_cell_refuses_with_a_reason(changes, words, no_contracts):
-    with pytest.raises(InputError, match=words):
-        replace(REGIONS["naive"], **changes)
 
 
 def test_who_wins_measures_without_its_theory(monkeypatch):

@@ -10,7 +10,6 @@ from experiment_runs import drawn, means, measures_without_theory, rows
 from tolerance import backward
 
 from figures.plots.worst_case import build
-from grasp_theory import InputError
 from grasp_theory.identification import floor, spectra
 from grasp_theory.statements import complexity_law, minimax_angle
 from synthetic.experiment import generators
@@ -94,25 +93,6 @@ def test_measured_worst_cases_do_not_depend_on_the_theory(monkeypatch):
     gone += [(spectra, "spike"), (floor, "white_edge")]
     # the law of rank one, min(1, tau), needs no function
     measures_without_theory(monkeypatch, EXPERIMENT, SMALL, gone, asks=lambda cell: cell.rank > 1)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"panel": "none"},
-        {"task": "easy"},
-        {"m": 1},
-        {"rank": 0},
-        {"rank": 7},
-        {"size": 0.0},
-        {"size": float("nan")},
-        {"task": "iid", "rank": 2},
-        {"task": "iid", "panel": "complexity"},
-    ],
-)
-def test_worst_case_refuses_settings_that_make_no_cell(change):
-    with pytest.raises(InputError):
-        replace(SMALL[0], **change)
 
 
 @pytest.mark.slow

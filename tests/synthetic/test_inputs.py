@@ -101,28 +101,6 @@ def test_drawn_inputs_of_a_singular_moment_stay_in_its_range():
     np.testing.assert_array_less(0.1, np.abs(basis.T @ X).max(1))
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"kind": "cauchy"}, "kind must be one of"),
-        ({"kind": "spiked", "strength": 1.0}, "need spikes"),
-        ({"kind": "correlated"}, "need rho"),
-        ({"rho": 0.5}, "take no rho"),
-        ({"kind": "correlated", "rho": 0.5, "spikes": 1}, "take no spikes"),
-        ({"kind": "correlated", "rho": 1.0}, "strictly between"),
-        ({"kind": "toeplitz", "rho": -1.0}, "strictly between"),
-        ({"kind": "correlated", "rho": 0.5, "rotated": False}, "only toeplitz"),
-        ({"kind": "spiked", "strength": -1.0, "spikes": 1}, "> -1"),
-        ({"kind": "spiked", "strength": 1.0, "spikes": 0}, "at least 1"),
-        ({"kind": "activations", "activations": np.full((2, 3), np.nan)}, "finite n x d"),
-        ({"kind": "activations", "activations": np.zeros((0, 3))}, "finite n x d"),
-    ],
-)
-def test_input_spec_refuses_what_it_cannot_mean(fields, words, no_contracts):
-    with pytest.raises(InputError, match=words):
-        InputSpec(**fields)
-
-
 def test_inputs_refuse_sizes_that_do_not_fit():
     with pytest.raises(InputError, match="8 spikes do not fit"):
         moment(kind="spiked", strength=1.0, spikes=8)

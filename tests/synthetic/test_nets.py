@@ -280,25 +280,6 @@ def test_net_draws_are_what_the_spec_says():
     np.testing.assert_array_equal(np.abs(shifted.T).max(axis=(0, 2, 3)) > 0, [False, True, False])
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"rank": 0}, "rank must be at least 1"),
-        ({"beta": np.nan}, "beta must be finite"),
-        ({"metric": 0.5}, "metric must be finite and at least 1"),
-        ({"adapted": (2, 1)}, "adapted must be increasing"),
-        ({"task_blocks": (3,)}, "task_blocks must be increasing"),
-        ({"adapted": ()}, "adapted must be increasing"),
-        ({"task_rank": 99}, "too small"),
-        ({"inputs": "always-on", "samples": 5}, "even"),
-        ({"phi": "relu"}, "phi must be one of"),
-    ],
-)
-def test_net_spec_refuses_what_cannot_be_drawn(change, message, no_contracts):
-    with pytest.raises(InputError, match=message):
-        NetSpec(**change)
-
-
 def test_net_training_refuses_what_it_cannot_run(no_contracts):
     net = net_of(SMALL)
     refused: list[tuple[dict[str, Any], str]] = [

@@ -264,18 +264,3 @@ def test_draws_follow_from_the_generator_alone(draw):
 
     np.testing.assert_array_equal(sample(1), sample(1))
     assert (sample(1) != sample(2)).any()
-
-
-BAD = [
-    ({"variant": "tone"}, "variant"),
-    *[({name: 0}, name) for name in ("topics", "questions", "withheld", "words", "styles", "rounds")],
-    *[({name: x}, name) for name in ("rarity", "hinted", "curation") for x in (-0.1, 1.1, float("nan"))],
-    ({"topics": 3}, "topics"),
-    ({"withheld": 16}, "withheld"),
-]
-
-
-@pytest.mark.parametrize(("fields", "named"), BAD, ids=[str(fields) for fields, _ in BAD])
-def test_spec_refuses_what_is_no_language(fields, named):
-    with pytest.raises(InputError, match=named):
-        PersonaSpec(**fields)
