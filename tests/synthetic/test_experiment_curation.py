@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from experiment_runs import measures_without_theory, rows
+from experiment_runs import agreeing, measures_without_theory, rows
 
 import grasp_theory.identification.spectra as spectra
 import synthetic.experiments.curation as curation
@@ -20,10 +20,7 @@ SMALL = {"m": 30, "d": 24, "n": 600, "noise": 2.0}
 @pytest.mark.slow
 def test_curation_teaches_what_is_derived_and_the_control_nothing():
     cells = [curation.Cell(way, x, t, **SMALL) for way, x in STRONG.items() for t in ("selected", "independent")]
-    found = rows(curation.EXPERIMENT, cells, 30)
-    held = deviation(found)
-    assert held.violations == 0
-    assert held.compared == 40
+    found = agreeing(curation.EXPERIMENT, cells, 30, compared=40)
     for way in STRONG:
         mean = {(r["trait"], r["quantity"]): r["mean"] for r in found if r["way"] == way}
         assert mean["selected", "beta"] > 1.2

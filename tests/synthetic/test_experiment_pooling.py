@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from experiment_runs import drawn, means, measures_without_theory, rows
+from experiment_runs import agreeing, drawn, means, measures_without_theory, rows
 from tolerance import backward
 
 from figures.plots.pooling import build
 from grasp_theory.identification import spectra
 from synthetic.experiments.pooling import EXPERIMENT, Cell, _tasks, measure
 from synthetic.generators.task_updates import haar
-from synthetic.runner.deviation import deviation
 
 STACK = Cell("overlap", 48, 40, 8, 3.0)
 SMALL = (
@@ -33,9 +32,7 @@ def means_of(*cells):
 
 @pytest.mark.slow
 def test_pooling_agrees_with_the_laws():
-    held = deviation(rows(EXPERIMENT, SMALL, 12))
-    assert held.violations == 0
-    assert held.compared == len(SMALL)
+    agreeing(EXPERIMENT, SMALL, 12, compared=len(SMALL))
 
 
 @pytest.mark.parametrize("pool", ["stack", "sum"])

@@ -7,7 +7,7 @@ from functools import cache
 import experiment_runs
 import numpy as np
 import pytest
-from experiment_runs import measured, measures_without_theory
+from experiment_runs import measures_without_theory, trials_do_not_depend_on_each_other
 
 import grasp_theory.linear as linear
 import synthetic.experiments.removal as removal
@@ -99,9 +99,7 @@ def test_removal_measures_without_its_theory(monkeypatch):
 
 @pytest.mark.slow
 def test_removal_trials_do_not_depend_on_each_other():
-    few, many = (measured(removal.EXPERIMENT, CELLS[1], n) for n in (1, 3))
-    for name, value in few.items():
-        np.testing.assert_array_equal(value, many[name][:1])
+    trials_do_not_depend_on_each_other(removal.EXPERIMENT, CELLS[1], 1, 3)
 
 
 @pytest.mark.slow

@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.special
-from experiment_runs import measures_without_theory, rows
+from experiment_runs import agreeing, measures_without_theory, rows
 
 import synthetic.experiments.rerouting as module
 from figures.plots.rerouting import build
 from synthetic.experiment import generators
-from synthetic.runner.deviation import deviation
 
 STEPS = (0, 40, 80)
 NETS = [replace(c, width=6, steps=STEPS) for c in module.cells(True) if c.panel == "net"]
@@ -31,10 +30,7 @@ STRENGTHS = [
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
-    found = rows(module.EXPERIMENT, NETS, 6)
-    held = deviation(found)
-    assert held.violations == 0
-    assert held.compared >= 36
+    found = agreeing(module.EXPERIMENT, NETS, 6, compared=39)
     end = {
         (r["phi"], r["method"], r["random"], r["frozen"], r["metric"], r["aligned"], r["quantity"]): r["mean"]
         for r in found
@@ -51,10 +47,7 @@ def test_nets_agree_with_the_theorems_and_learn_the_shortcut_otherwise():
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_share_rerouted_by_training_is_that_of_the_metric():
-    found = rows(module.EXPERIMENT, SHARES, 20)
-    held = deviation(found)
-    assert held.violations == 0
-    assert held.compared == 4
+    found = agreeing(module.EXPERIMENT, SHARES, 20, compared=4)
     free, kept = (
         next(r["mean"] for r in found if r["aligned"] is a and r["quantity"] == "share") for a in (False, True)
     )
@@ -65,10 +58,7 @@ def test_share_rerouted_by_training_is_that_of_the_metric():
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_compensation_learns_what_the_loss_leaves_and_a_random_compensator_nothing_less():
-    found = rows(module.EXPERIMENT, STRENGTHS, 6)
-    held = deviation(found)
-    assert held.violations == 0
-    assert held.compared == 12
+    found = agreeing(module.EXPERIMENT, STRENGTHS, 6, compared=12)
     end = {(r["loss"], r["strength"], r["random"]): r["mean"] for r in found if r["steps"] == 100}
     assert end["squared", 2.0, False] < -1  # overshoots
     assert 0 < end["logistic", 2.0, False] < end["logistic", 1.0, False] < end["logistic", 0.0, False]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from experiment_runs import drawn, means, measures_without_theory, rows
+from experiment_runs import agreeing, drawn, means, measures_without_theory, rows
 from tolerance import backward
 
 from figures.plots.samples import build
@@ -13,7 +13,6 @@ from grasp_theory.identification import spectra
 from grasp_theory.statements.shared import spiked
 from synthetic.experiment import generators
 from synthetic.experiments.samples import EXPERIMENT, Cell, measure
-from synthetic.runner.deviation import deviation
 
 EVEN = Cell(40, 48, 240, 1.0)
 UNEVEN = replace(EVEN, inputs="uneven", n=480)
@@ -26,10 +25,7 @@ def means_of(cell):
 
 
 def test_samples_agree_with_the_laws():
-    found = rows(EXPERIMENT, SMALL, 8)
-    held = deviation(found)
-    assert held.violations == 0
-    assert held.compared == 3 + 1 + 3 + 3 + 5
+    agreeing(EXPERIMENT, SMALL, 8, compared=3 + 1 + 3 + 3 + 5)
 
 
 def test_below_as_many_samples_as_inputs_only_the_outputs_show_the_factor():

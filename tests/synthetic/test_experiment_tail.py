@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from experiment_runs import measured, measures_without_theory, rows
+from experiment_runs import agreeing, measured, measures_without_theory, rows, trials_do_not_depend_on_each_other
 from tolerance import backward
 
 import synthetic.experiments.tail as tail
@@ -22,10 +22,8 @@ def at(beta: float, place: tail.Place = "free") -> tail.Cell:
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_tail_laws_hold_at_small_size():
-    found = rows(tail.EXPERIMENT, [at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0))], 30)
-    result = deviation(found)
-    assert result.violations == 0
-    assert result.compared >= 5 * 17
+    cells = [at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0))]
+    found = agreeing(tail.EXPERIMENT, cells, 30, compared=5 * 20)
     exact = [row for row in found if row["place"] == "apart" and row["theory"] > 0.01]
     wrong = deviation(row | {"theory": 1.01 * row["theory"]} for row in exact if row["quantity"] != "random")
     assert wrong.violations == wrong.compared > 30  # the same rows refute laws that are 1% off
@@ -74,9 +72,7 @@ def test_tail_measures_without_its_theory(monkeypatch):
 
 
 def test_tail_trials_do_not_depend_on_each_other():
-    few, many = (measured(tail.EXPERIMENT, CELL, n) for n in (2, 4))
-    for name, value in few.items():
-        np.testing.assert_array_equal(value, many[name][:2])
+    trials_do_not_depend_on_each_other(tail.EXPERIMENT, CELL, 2, 4)
 
 
 @pytest.mark.slow

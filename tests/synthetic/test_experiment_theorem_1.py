@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from experiment_runs import drawn, means, measures_without_theory, rows
+from experiment_runs import agreeing, drawn, means, measures_without_theory, rows
 
 import synthetic.experiments.theorem_1 as module
 from figures.plots.theorem_1 import build
 from synthetic.experiment import generators
 from synthetic.experiments.theorem_1 import EXPERIMENT, Cell, measure, right_side
-from synthetic.runner.deviation import deviation
 
 PLAIN = Cell("samples", 400, 8.0, m=20, d=15)
 TIME = Cell("time", 200, 4.0, noise=0.3, optimizer="sgd", m=12, d=10, steps=(1, 5, 20, 60))
@@ -32,9 +31,7 @@ def mean(cell, quantity, trials=8):
 
 
 def test_theorem_1_agrees_with_its_bounds():
-    held = deviation(rows(EXPERIMENT, SMALL, 8))
-    assert held.violations == 0
-    assert held.compared == 2 + 1 + 1 + 3 + 8 + 4 + 2
+    agreeing(EXPERIMENT, SMALL, 8, compared=2 + 1 + 1 + 3 + 8 + 4 + 2)
 
 
 def test_worst_task_comes_close_to_the_bound_and_a_random_one_does_not():

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from experiment_runs import measured, measures_without_theory, rows
+from experiment_runs import agreeing, measured, measures_without_theory, rows, trials_do_not_depend_on_each_other
 
 import synthetic.experiments.who_wins as who_wins
 from figures.plots.who_wins import build
@@ -28,10 +28,7 @@ REGIONS = {  # cells in the middle of a region
 def test_who_wins_risks_of_fits_on_samples_are_the_stated_ones():
     """Few and noisy samples, where what they add is large; the risks of the population alone do not fit."""
     cells = [replace(cell, n=60, noise=0.5) for cell in REGIONS.values()]
-    found = rows(who_wins.EXPERIMENT, cells, 60)
-    result = deviation(found)
-    assert result.violations == 0
-    assert result.compared == 6 * 9
+    found = agreeing(who_wins.EXPERIMENT, cells, 60, compared=6 * 9)
     population = {name: who_wins.theory(replace(cell, n=10**9, noise=0.0)) for name, cell in REGIONS.items()}
     clean = [population[name][method].value for name in REGIONS for method in (*who_wins.METHODS, "winner")]
     assert deviation(r | {"theory": t} for r, t in zip(found, clean, strict=True)).violations >= 20
@@ -66,9 +63,7 @@ def test_who_wins_measures_without_its_theory(monkeypatch):
 
 
 def test_who_wins_trials_do_not_depend_on_each_other():
-    few, many = (measured(who_wins.EXPERIMENT, REGIONS["naive"], n) for n in (2, 5))
-    for name, value in few.items():
-        np.testing.assert_array_equal(value, many[name][:2])
+    trials_do_not_depend_on_each_other(who_wins.EXPERIMENT, REGIONS["naive"], 2, 5)
 
 
 @pytest.mark.slow

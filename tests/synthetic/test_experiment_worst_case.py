@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from experiment_runs import drawn, means, measures_without_theory, rows
+from experiment_runs import agreeing, drawn, means, measures_without_theory, rows
 from tolerance import backward
 
 from figures.plots.worst_case import build
@@ -15,7 +15,6 @@ from grasp_theory.statements import complexity_law, minimax_angle
 from synthetic.experiment import generators
 from synthetic.experiments.worst_case import EXPERIMENT, Cell, _gradient, worst_task
 from synthetic.generators.task_updates import haar
-from synthetic.runner.deviation import deviation
 
 SMALL = (
     Cell("angle", 6, 8, 6, 0.3, "adversary"),
@@ -37,10 +36,7 @@ def mean(cell, quantity="overlap"):
 
 @pytest.mark.slow
 def test_worst_case_agrees_with_the_laws_and_draws():
-    found = rows(EXPERIMENT, SMALL, 6)
-    held = deviation(found)
-    assert held.violations == 0
-    assert held.compared == 2 * len(SMALL)
+    agreeing(EXPERIMENT, SMALL, 6, compared=2 * len(SMALL))
 
 
 def test_the_worst_task_is_flat_of_its_norm_and_turns_the_singular_vector_by_the_sine_returned():
