@@ -49,8 +49,11 @@ def test_certificate_takes_its_own_smallest_tau_and_nothing_below():
     np.testing.assert_allclose(certificate.angle(1.0), np.arcsin(1 / 3))
     np.testing.assert_allclose(certificate.angle(1.0 - 1e-12), np.arcsin(1 / 3))  # its own rounding
     for tau in (0.999, 0.0, -1.0):
-        with pytest.raises(AssumptionError, match="next singular value 1: by Weyl"):
+        with pytest.raises(AssumptionError, match="below the next singular value 1: by Weyl's inequality"):
             certificate.angle(tau)
+    with pytest.raises(InputError, match="must be a number"):
+        certificate.angle(np.nan)
+    assert certificate.angle(np.inf) == np.pi / 2
     assert Certificate(0.0, 0.0).angle(0.0) == np.pi / 2
 
 
