@@ -7,21 +7,12 @@ import re
 
 import numpy as np
 import pytest
+from planted import adapter, mapped
 from strategies import rotation, update
 from tolerance import binomial, monte_carlo
 
 from grasp_theory import InputError, LowRank, Update, diff, trajectory
 from grasp_theory.identification.diff import random_overlap
-
-
-def adapter(seed: int, *, side: str | None = "write", L: int = 3, m: int = 40, d: int = 30, r: int = 4) -> list[Update]:
-    rng = np.random.default_rng(seed)
-    return [update(LowRank(rng.standard_normal((m, r)), rng.standard_normal((r, d)), 0.5), l, side) for l in range(L)]
-
-
-def mapped(updates: list[Update], change) -> list[Update]:
-    return [Update(u.name, u.layer, u.side, u.shape, u.rank, change(u.lowrank)) for u in updates]
-
 
 # --- chance ----------------------------------------------------------------------------------------------------
 
