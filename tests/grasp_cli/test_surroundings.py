@@ -72,8 +72,7 @@ def test_json_that_a_pipe_cannot_encode_is_escaped_and_says_the_same(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("arguments", "tail"),
-    [(["--help"], "| true"), (["methods"], "2>&1 | true"), (EXPLAIN, "| head -c 1")],
+    ("arguments", "tail"), [(["--help"], "| true"), (["methods"], "2>&1 | true"), (EXPLAIN, "| head -c 1")]
 )
 def test_reader_that_has_seen_enough_is_no_error(arguments, tail):
     found = grasp(*arguments, tail=tail)

@@ -13,12 +13,7 @@ from strategies import seeds, update
 from tolerance import backward, subspace
 
 import grasp_theory.identification.measure
-from grasp_theory import (
-    InputError,
-    LowRank,
-    Update,
-    identify,
-)
+from grasp_theory import InputError, LowRank, Update, identify
 
 # --- against dense ---------------------------------------------------------------------------------------------
 

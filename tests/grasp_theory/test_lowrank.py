@@ -6,17 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import (
-    case,
-    cases,
-    empty_shapes,
-    examples,
-    factor,
-    rotation,
-    scalings,
-    seeds,
-    with_singular_values,
-)
+from strategies import case, cases, empty_shapes, examples, factor, rotation, scalings, seeds, with_singular_values
 from tolerance import backward
 
 from grasp_theory import InputError, LowRank

@@ -31,12 +31,7 @@ def longer_form(theta: float, c: float) -> tuple[float, float]:
     return 1 - c * (1 + t) / (t * (t + c)), 1 - (c + t) / (t * (t + 1))
 
 
-@given(
-    m=st.integers(1, 3000),
-    d=st.integers(1, 3000),
-    ratio=st.floats(1.0001, 1e3),
-    s=st.floats(1e-3, 1e3),
-)
+@given(m=st.integers(1, 3000), d=st.integers(1, 3000), ratio=st.floats(1.0001, 1e3), s=st.floats(1e-3, 1e3))
 def test_spike_two_forms_agree(m, d, ratio, s):
     beta = ratio * critical_strength(m, d, s=s)
     found = spike(beta, m, d, s=s)
