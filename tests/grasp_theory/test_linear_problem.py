@@ -6,17 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from strategies import problems
 from tolerance import backward
 
 from grasp_theory import InputError
-from grasp_theory.linear import LinearProblem, draw_problem
-
-
-def problem(m: int = 3, d: int = 4) -> LinearProblem:
-    rng = np.random.default_rng(0)
-    while (p := draw_problem(rng, sizes=(min(m, d), max(m, d)), metric=True)).shape != (m, d):
-        pass
-    return p
+from grasp_theory.linear import LinearProblem
 
 
 @pytest.mark.parametrize(
@@ -37,11 +31,11 @@ def problem(m: int = 3, d: int = 4) -> LinearProblem:
 )
 def test_linear_problem_refuses_a_field(field, value, words, no_contracts):
     with pytest.raises(InputError, match=f"^{words}"):
-        replace(problem(), **{field: value})
+        replace(problems((3, 4))[0], **{field: value})
 
 
 def test_linear_problem_without_a_metric_or_shift_has_neither():
-    p = problem()
+    p = problems((3, 4))[0]
     plain = LinearProblem(W0=p.W0, T=p.T, beta=p.beta, u=p.u, v=p.v, Sigma=p.Sigma)
     np.testing.assert_array_equal(plain.Sigma_t, p.Sigma)
     np.testing.assert_array_equal(plain.H, np.eye(3))
@@ -50,7 +44,7 @@ def test_linear_problem_without_a_metric_or_shift_has_neither():
 @pytest.mark.parametrize(("m", "d"), [(1, 1), (1, 4), (3, 1)])
 def test_linear_problem_of_one_row_or_column_is_all_factor_there(m, d):
     """With one output the whole of M is along u, with one input along v: nothing is left behind the projection."""
-    p = problem(m, d)
+    p = problems((m, d))[0]
     zero = backward(p.shape, float, float(np.linalg.norm(p.M)))
     if m == 1:
         np.testing.assert_allclose(p.P_u @ p.M, 0, rtol=0, atol=zero)

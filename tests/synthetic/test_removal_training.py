@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import rotation
+from strategies import problems, rotation
 from tolerance import backward
 
 from grasp_theory import InputError
-from grasp_theory.linear import LinearProblem, draw_problem
+from grasp_theory.linear import LinearProblem
 from grasp_theory.linear.problem import Stacked
 from grasp_theory.linear.solutions import SOLUTIONS, caft, compensated, kept_read, own_component, preventative
 from grasp_theory.linear.training import stable_step, train
@@ -24,15 +24,6 @@ CLOSED = {
     "compensated": lambda p, mean: compensated(p, own_component(p.M)),
     "preventative steering": lambda p, mean: preventative(p, mean, STRENGTH),
 }
-
-
-def problems(shape: tuple[int, int], count: int = 3) -> list[LinearProblem]:
-    """Dense directions, generic Sigma and H of condition number up to 4."""
-    rng, found = np.random.default_rng(shape[0]), []
-    while len(found) < count:
-        p = draw_problem(rng, sizes=(min(shape), max(shape)), metric=True, condition=4)
-        found += [p] if p.shape == shape else []
-    return found
 
 
 def scale(p: LinearProblem) -> float:
