@@ -232,18 +232,13 @@ def run(seed: int, sizes: list[float], **options) -> list[list[Update]]:
     ]
 
 
-def half_scaling(updates: list[Update]) -> list[Update]:
-    """The same dW with half of alpha."""
-    return mapped(updates, lambda p: LowRank(p.B * 2, p.A, p.scaling / 2))
-
-
 @pytest.mark.parametrize(
     ("second", "reason"),
     [
         (run(0, [0.4, 0.6]), r"^the norm falls from [0-9.]+ to [0-9.]+$"),
         (run(1, [1.0, 1.2]), r"^the update is orthogonal to the one before \(cosine [+-]0\.0[0-9]+\)$"),
         (
-            [half_scaling(u) for u in run(0, [1.0, 1.2])],
+            [mapped(u, lambda p: LowRank(p.B * 2, p.A, p.scaling / 2)) for u in run(0, [1.0, 1.2])],
             r"^the scaling \(alpha over rank\) changes from 0\.5 to 0\.25$",
         ),
         (run(0, [1.0, 1.2], r=6), "^the rank changes from 4 to 6; the update is orthogonal"),

@@ -12,12 +12,6 @@ from tolerance import backward
 from grasp_theory import InputError, LowRank
 from grasp_theory.lowrank import FactoredSVD, add, hstack
 
-EPS = np.finfo(float).eps
-
-
-def dense_values(dense: np.ndarray, q: int) -> np.ndarray:
-    return np.linalg.svd(dense, compute_uv=False)[:q]
-
 
 def rounding(c) -> float:
     """Backward error of the dense reference itself, and of anything that is as stable."""
@@ -42,14 +36,14 @@ def allowed_of_vectors(c, svd: FactoredSVD) -> np.ndarray:
 def test_svd_values_equal_dense(c, rtol):
     svd = c.lowrank.svd(rtol=rtol)
     q = min(*c.lowrank.shape, c.lowrank.rank)
-    S = dense_values(c.dense, q)
+    S = np.linalg.svd(c.dense, compute_uv=False)[:q]
     assert svd.S.shape == (q,)
     np.testing.assert_array_less(-svd.S, np.finfo(float).tiny)  # never negative
     np.testing.assert_array_equal(svd.S, np.sort(svd.S)[::-1])
     # error is a true bound, at every condition number and rank; what is added is the reference's own error
     np.testing.assert_array_less(np.abs(svd.S - S), svd.error + rounding(c))
     if svd.route == "gram":
-        np.testing.assert_array_less(svd.error, rtol * svd.S[0] * (1 + EPS) + np.finfo(float).tiny)
+        np.testing.assert_array_less(svd.error, rtol * svd.S[0] * (1 + np.finfo(float).eps) + np.finfo(float).tiny)
     else:
         np.testing.assert_allclose(svd.S, S, rtol=0, atol=rounding(c))
 
@@ -112,7 +106,7 @@ def test_gram_route_alone_would_lose_what_qr_keeps(seed):
     """Control: on cond(B) = 1e10 the Gram route is off by more than 100 times the bound that QR states and keeps."""
     rng = np.random.default_rng(seed)
     c = case(LowRank(factor(rng, 60, 8, "ill"), factor(rng, 8, 50, "generic"), -0.7))
-    S = dense_values(c.dense, 8)
+    S = np.linalg.svd(c.dense, compute_uv=False)[:8]
     gram = c.lowrank._gram
     assert gram is not None
     svd = c.lowrank.svd()
