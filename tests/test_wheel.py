@@ -12,10 +12,10 @@ import zipfile
 from email.parser import Parser
 from pathlib import Path
 
-import numpy as np
 import pytest
 from checkout import ROOMS
 from made_files import BASE
+from planted import saved
 from tolerance import GUARANTEE
 
 pytestmark = pytest.mark.slow
@@ -120,12 +120,8 @@ COMMANDS = ["--version", "identify path/to/peft-adapter", "identify nowhere"]  #
 @pytest.fixture
 def workplace(made, tmp_path) -> Path:
     """A folder of a user's, with an adapter and a model."""
-    from real_models import write_adapter
-    from synthetic.generators.adapters import AdapterSpec, draw_adapter
-
-    spec = AdapterSpec(layers=4, width=48, inputs=48, rank=16, strength=1.5)
     (tmp_path / "path" / "to").mkdir(parents=True)
-    write_adapter(tmp_path / "path" / "to" / "peft-adapter", draw_adapter(spec, rng=np.random.default_rng(0))[0], r=16)
+    saved(tmp_path / "path" / "to" / "peft-adapter", layers=4, width=48, inputs=48, strength=1.5)
     (tmp_path / "MODEL").symlink_to((made / BASE).resolve())
     return tmp_path
 

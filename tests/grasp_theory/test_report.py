@@ -8,18 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import drawn
 from strategies import rotation, update
 
 from grasp_theory import AssumptionError, InputError, LowRank, Subspace, Update, identify
 from grasp_theory.identification.report import Certificate, plain
-from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 
 def report(layers: int = 4, **options):
-    updates, _ = draw_adapter(
-        AdapterSpec(layers=layers, width=48, inputs=40, strength=2.0), rng=np.random.default_rng(0)
-    )
-    return identify(updates, **options)
+    return identify(drawn(layers=layers, width=48, inputs=40, strength=2.0)[0], **options)
 
 
 # --- certificate -----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import drawn
 from scipy.optimize import minimize_scalar
 from strategies import rotation, update
 
@@ -15,7 +16,6 @@ import grasp_theory.identification.self_certificate
 from figures.tables.identify import self_certificate as line
 from grasp_theory import InputError, LowRank, identify
 from grasp_theory.identification.self_certificate import GRID, estimate, estimate_range, self_certificate
-from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 M, D = 70, 90
 
@@ -137,8 +137,7 @@ def test_self_certificate_says_why_there_is_none(values, match):
 def test_self_certificate_of_planted_adapters_is_near_the_true_angle(pool):
     gaps, inside = [], 0
     for seed in range(12):
-        spec = AdapterSpec(layers=4, width=256, inputs=256, strength=2.0)
-        updates, u = draw_adapter(spec, rng=np.random.default_rng(seed))
+        updates, u = drawn(seed, layers=4, width=256, inputs=256, strength=2.0)
         found = identify(updates, pool=pool).decompositions[0]
         c, cosine = found.self_certificate, abs(float(found.component(0).subspace.basis[:, 0] @ u))
         assert c.degrees is not None
@@ -149,8 +148,7 @@ def test_self_certificate_of_planted_adapters_is_near_the_true_angle(pool):
 
 
 def test_self_certificate_is_silent_below_the_noise_floor_and_where_the_space_is_not_known():
-    updates, _ = draw_adapter(AdapterSpec(layers=4, width=64, inputs=64), rng=np.random.default_rng(0))
-    found = identify(updates).decompositions[0]
+    found = identify(drawn(layers=4, width=64)[0]).decompositions[0]
     assert found.self_certificate.reason.startswith("component 0 is not above the noise floor")
     assert line(found) == f"self-certificate: none, {found.self_certificate.reason}"
     rng = np.random.default_rng(0)
@@ -160,8 +158,7 @@ def test_self_certificate_is_silent_below_the_noise_floor_and_where_the_space_is
 
 
 def test_self_certificate_is_in_the_report_and_on_its_line():
-    updates, _ = draw_adapter(AdapterSpec(layers=4, width=64, inputs=64, strength=3.0), rng=np.random.default_rng(0))
-    report = identify(updates, pool="none")
+    report = identify(drawn(layers=4, width=64, strength=3.0)[0], pool="none")
     found = report.decomposition()
     value = json.loads(json.dumps(report.to_dict()))["decompositions"][report.decompositions.index(found)]
     c = found.self_certificate

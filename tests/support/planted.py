@@ -1,23 +1,30 @@
-"""Drawn and random updates shared by the tests of identify."""
+"""Drawn and random updates, and the drawn ones saved."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from strategies import update
 from tolerance import backward
 
 from grasp_theory import LowRank, Subspace, Update
+from real_models import write_adapter
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 SPEC = AdapterSpec(layers=8, width=96, inputs=64, rank=16)
 
 
 def drawn(seed: int = 0, **changes) -> tuple[list[Update], np.ndarray]:
-    spec = AdapterSpec(**{**vars(SPEC), **changes})
-    return draw_adapter(spec, rng=np.random.default_rng(seed))
+    """(updates, the planted direction)."""
+    return draw_adapter(replace(SPEC, **changes), rng=np.random.default_rng(seed))
+
+
+def saved(folder: Path, seed: int = 0, **changes) -> Path:
+    """The same on disk, in a folder that is made."""
+    return write_adapter(folder, drawn(seed, **changes)[0])
 
 
 def dense(u: Update) -> np.ndarray:
