@@ -10,7 +10,7 @@ from strategies import case, cases, empty_shapes, examples, factor, rotation, sc
 from tolerance import backward
 
 from grasp_theory import InputError, LowRank
-from grasp_theory.lowrank import FactoredSVD, add, hstack
+from grasp_theory.lowrank import FactoredSVD
 
 
 def rounding(c) -> float:
@@ -167,39 +167,6 @@ def test_svd_of_a_multiple_scales_and_keeps_its_triples(c, factor_):
 # --- refusals --------------------------------------------------------------------------------------------------
 
 ones = np.ones
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: LowRank([[1.0]], ones((1, 1))), ["factor B", "2-D array of floats", "list"]),
-        (lambda: LowRank(ones((2, 2)), ones(2)), ["factor A", "float64 of shape (2,)"]),
-        (lambda: LowRank(ones((2, 2), int), ones((2, 2))), ["factor B", "int64"]),
-        (lambda: LowRank(ones((2, 2), complex), ones((2, 2))), ["factor B", "complex128"]),
-        (lambda: LowRank(ones((3, 2)), ones((4, 3))), ["do not fit", "(3, 2)", "(4, 3)", "(d_out, r)"]),
-        (lambda: LowRank(ones((2, 1)), ones((1, 2)), np.nan), ["scaling", "finite", "nan"]),
-        (lambda: LowRank(ones((2, 1)), ones((1, 2)), np.inf), ["scaling", "finite", "inf"]),
-        (lambda: LowRank(ones((2, 1)), ones((1, 2))) * np.inf, ["scaling", "finite"]),
-        (lambda: LowRank(ones((2, 1)), ones((1, 2))).svd(-1), ["k must not be negative", "-1"]),
-        (lambda: LowRank(ones((2, 1)), ones((1, 2))).norm("nuc"), ["ord", '"fro" or 2', "nuc"]),
-        (
-            lambda: LowRank(ones((2, 1)), ones((1, 2))).inner(LowRank(ones((3, 1)), ones((1, 2)))),
-            ["equal shapes", "(2, 2)", "(3, 2)"],
-        ),
-        (lambda: add([]), ["at least one"]),
-        (lambda: add([LowRank(ones((2, 1)), ones((1, 2))), LowRank(ones((3, 1)), ones((1, 2)))]), ["equal shapes"]),
-        (lambda: hstack([]), ["at least one"]),
-        (
-            lambda: hstack([LowRank(ones((2, 1)), ones((1, 2))), LowRank(ones((3, 1)), ones((1, 2)))]),
-            ["rows", "(3, 2)"],
-        ),
-    ],
-)
-def test_lowrank_refuses_with_a_reason(make, words, no_contracts):
-    with pytest.raises(InputError) as refusal:
-        make()
-    for word in words:
-        assert word in str(refusal.value)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200])

@@ -106,25 +106,3 @@ def test_factor_cosines_tell_one_start_from_two():
     small = adapter(0, r=3)[0]
     for wrong in (small, replace(one, zero_start=None), replace(one, zero_start="A")):
         assert factor_cosines((one, one.lowrank), (wrong, wrong.lowrank)) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: overlap_matrix({"a": adapter(0)}), ["two or more runs", "got 1"]),
-        (lambda: overlap_matrix({"a": adapter(0), "b": adapter(1)}, top=0), ["top must be a positive number"]),
-        (
-            lambda: overlap_matrix({"a": adapter(0), "b": adapter(1)}, side="read"),
-            ["no two of the 2 runs", "read side"],
-        ),
-        (
-            lambda: overlap_matrix({"a": adapter(0), "bad": mapped(adapter(1), lambda p: LowRank(p.B * np.nan, p.A))}),
-            ["bad, model.layers.0", "NaN"],
-        ),
-    ],
-)
-def test_overlap_matrix_refuses_with_a_reason(call, words):
-    with pytest.raises(InputError) as refusal:
-        call()
-    for word in words:
-        assert word in str(refusal.value)

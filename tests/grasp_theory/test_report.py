@@ -124,26 +124,6 @@ def test_report_finds_what_was_asked_for():
     assert report().decomposition().pooled
 
 
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: report().component(8), ["has components 0 … 7", "asked for 8"]),
-        (lambda: report().component(-1), ["has components 0 … 7", "asked for -1"]),
-        (lambda: report().decomposition("x"), ["no decomposition is called 'x'", "write modules, width 48"]),
-        (lambda: report(layers=9, pool="none").decomposition("x"), ["… (9 in all)"]),
-        (
-            lambda: identify([update(LowRank(np.zeros((4, 2)), np.ones((2, 4))))]).component(0),
-            ["there is no component", "none of the 1 modules has an update"],
-        ),
-    ],
-)
-def test_report_says_what_there_is(call, words):
-    with pytest.raises(InputError) as refusal:
-        call()
-    for word in words:
-        assert word in str(refusal.value)
-
-
 def test_component_without_a_name_is_that_of_the_strongest_decomposition():
     """Against dense numpy: the module with the largest singular value, whatever its norm and its place."""
     rng = np.random.default_rng(3)
