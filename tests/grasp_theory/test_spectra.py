@@ -260,9 +260,6 @@ def test_factored_visible_strength_grows_with_the_value():
     np.testing.assert_allclose(factored_visible_strength(30, l, 1e6), 1e6 * np.sqrt(1.0), rtol=1e-4)
 
 
-# --- refusals --------------------------------------------------------------------------------------------------
-
-
 def test_marchenko_pastur_quantiles_are_those_of_the_law():
     """Of the helper above: its mean is n, its spread that of the density."""
     n, d = 1000, 300

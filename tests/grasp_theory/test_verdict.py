@@ -168,27 +168,16 @@ def test_verdict_is_the_printed_rule(steps, floor, p, more):
     k = len(S) - more
     agreements = [None if x is None else Agreement(0.5, 0.1, 0.01, x, 3) for x in p]
     U = rotation(np.random.default_rng(0), 10, max(k, 1))
-    components, verdict = judge(
-        S,
-        U,
-        energy=float(np.sum(S**2)),
-        errors=0.0,
-        floor=Floor(floor, 0.99, ""),
-        agreements=agreements,
-        layers=[None] * len(S),
-    )
+
+    def judged(floor: Floor):
+        energy = float(np.sum(S**2))
+        return judge(S, U, energy=energy, errors=0.0, floor=floor, agreements=agreements, layers=[None] * len(S))
+
+    components, verdict = judged(Floor(floor, 0.99, ""))
     expected = rule(S, floor, p[: max(k, 1)])
     assert [c.stands_out for c in components] == expected
     assert verdict == ["none can be told", "one stands out", "several stand out"][min(sum(expected), 2)]
-    unknown, verdict = judge(
-        S,
-        U,
-        energy=float(np.sum(S**2)),
-        errors=0.0,
-        floor=Floor(None, 0.99, "not estimated"),
-        agreements=agreements,
-        layers=[None] * len(S),
-    )
+    unknown, verdict = judged(Floor(None, 0.99, "not estimated"))
     assert verdict == "none can be told"
     assert all(c.above_floor is None and not c.stands_out for c in unknown)
 
