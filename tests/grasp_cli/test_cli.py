@@ -164,8 +164,6 @@ def test_diff_with_itself_and_with_another(planted, tmp_path, capsys):
         (["identify", "{planted}", "--json", "/dev/full"], "no regular file"),
         (["diff", "{planted}"], "1 readable adapter"),
         (["diff", "{planted}", "{tmp}"], "empty"),
-        (["figures", "no-such-figure"], "no figure is called"),
-        (["no-such-command"], "No such command"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(arguments, words, planted, tmp_path, capsys):

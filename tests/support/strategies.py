@@ -18,9 +18,9 @@ from grasp_theory.linear import LinearProblem, draw_problem
 KINDS = ("generic", "deficient", "duplicated", "zero", "clustered", "ill")
 
 
-def examples(*, ci: int, dev: int = 50, nightly: int = 2000) -> settings:
+def examples(*, ci: int) -> settings:
     """Decorator for a test that wants another number of examples than the profile's: ``@examples(ci=120)``."""
-    wanted = {"dev": dev, "ci": ci, "nightly": nightly}
+    wanted = {"dev": 50, "ci": ci, "nightly": 2000}
     return settings(max_examples=wanted[os.environ.get("HYPOTHESIS_PROFILE", "ci")], deadline=None)
 
 

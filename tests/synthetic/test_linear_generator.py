@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
-from tolerance import backward, monte_carlo
+from tolerance import backward, monte_carlo, products, same_mean
 
 from grasp_theory import InputError
 from synthetic.generators.inputs import InputSpec
@@ -69,13 +69,10 @@ def test_problem_of_one_seed_keeps_directions_weights_and_task_when_the_rest_cha
 def test_problem_directions_are_uniform_and_weights_of_variance_one_over_d():
     draws = [draw(seed, alignment=None) for seed in range(1500)]
     for name, n in (("u", 5), ("v", 4)):
-        x = np.array([getattr(p, name) for p in draws])
-        products = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
-        bound = [monte_carlo(column) for column in products.T]
-        np.testing.assert_array_less(np.abs(products.mean(0) - np.eye(n).ravel() / n), bound)
-        np.testing.assert_array_less(np.abs(x.mean(0)), [monte_carlo(column) for column in x.T])
-    squares = np.array([np.mean(p.W0**2) for p in draws])
-    np.testing.assert_allclose(squares.mean(), 1 / 4, rtol=0, atol=monte_carlo(squares))
+        x = np.array([getattr(p, name) for p in draws]).T
+        same_mean(products(x, x), np.eye(n).ravel() / n)
+        same_mean(x, 0.0)
+    same_mean(np.array([[np.mean(p.W0**2) for p in draws]]), 1 / 4)
 
 
 @given(seed=seeds, q=st.integers(1, 4))
@@ -97,15 +94,9 @@ def test_data_have_the_moment_and_the_labels_of_their_distribution(deployment):
     X, Y = draw_data(p, 40_000, noise=noise, rng=np.random.default_rng(1), deployment=deployment)
     Sigma = p.Sigma_t if deployment else p.Sigma
     R = Y - (p.W0 + (p.T if deployment else p.M)) @ X
-    for i in range(4):
-        for j in range(4):
-            np.testing.assert_allclose(np.mean(X[i] * X[j]), Sigma[i, j], rtol=0, atol=monte_carlo(X[i] * X[j]))
-        for k in range(5):
-            np.testing.assert_allclose(np.mean(R[k] * X[i]), 0, rtol=0, atol=monte_carlo(R[k] * X[i]))
-    for k in range(5):
-        for l in range(5):
-            expected = noise**2 * (k == l)
-            np.testing.assert_allclose(np.mean(R[k] * R[l]), expected, rtol=0, atol=monte_carlo(R[k] * R[l]))
+    same_mean(products(X, X), Sigma.ravel())
+    same_mean(products(R, X), 0.0)
+    same_mean(products(R, R), noise**2 * np.eye(5).ravel())
     # control: the other distribution's map leaves a response along u on v
     wrong = Y - (p.W0 + (p.M if deployment else p.T)) @ X
     product = (p.u @ wrong) * (p.v @ X)

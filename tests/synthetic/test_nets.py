@@ -21,13 +21,13 @@ SMALL = NetSpec(width=5, blocks=3, rank=2, adapted=(0, 2), metric=5.0, samples=1
 BLOCK = NetSpec(width=6, blocks=1, rank=6, start="orthonormal", samples=48, trials=3)  # trained in B: full fine-tuning
 
 
-def net_of(spec: NetSpec, seed: int = 0) -> Net:
-    return draw_net(spec, rng=np.random.default_rng(seed))
+def net_of(spec: NetSpec) -> Net:
+    return draw_net(spec, rng=np.random.default_rng(0))
 
 
-def factors(net: Net, seed: int = 1):
+def factors(net: Net):
     """LoRA factors in the middle of training."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     return 0.5 * rng.standard_normal(net.B0.shape), net.A0 + 0.3 * rng.standard_normal(net.A0.shape)
 
 
