@@ -11,7 +11,6 @@ from strategies import problems, rotation
 from tolerance import backward
 
 from grasp_theory import InputError
-from grasp_theory.linear import draw_problem
 from grasp_theory.linear.problem import Stacked, stack
 from grasp_theory.linear.training import Optimizer, Stage, stable_step, train
 
@@ -126,36 +125,6 @@ def test_training_callback_sees_every_step_of_the_trajectory():
     np.testing.assert_array_equal([dW for _, dW in seen], run.trajectory)
     # looking changes nothing
     np.testing.assert_array_equal(run.trajectory, train(p, A0, **options).trajectory)
-
-
-def test_stacked_problems_refuse_what_does_not_fit():
-    ps, eye = problems(SHAPE, 2), np.eye(6)
-    with pytest.raises(InputError, match="one shape"):
-        stack([*ps, draw_problem(np.random.default_rng(0), sizes=(9, 9))])
-    with pytest.raises(InputError, match="one or more"):
-        stack([])
-    with pytest.raises(InputError, match="Sigma must be symmetric"):
-        Stacked(np.ones((2, 4, 6)), np.stack([eye, -eye]))
-    with pytest.raises(InputError, match="Sigma must be symmetric"):
-        Stacked(np.ones((2, 4, 6)), np.stack([eye, eye + 0.1 * np.eye(6, k=1)]))
-    with pytest.raises(InputError, match="H must be finite of shape"):
-        Stacked(np.ones((2, 4, 6)), eye, np.eye(5))
-    with pytest.raises(InputError, match="do not broadcast"):
-        Stacked(np.ones((2, 4, 6)), np.stack([eye] * 3))
-    with pytest.raises(InputError, match="do not broadcast"):
-        train(stack(ps), starts(3), lr=0.1, steps=1)
-    with pytest.raises(InputError, match="lr must be positive"):
-        train(stack(ps), starts(2), lr=np.array([0.1, -0.1]), steps=1)
-    with pytest.raises(InputError, match="do not fit a layer"):
-        train(stack(ps), starts(2)[..., :5], lr=0.1, steps=1)
-
-
-@pytest.mark.parametrize("wrong", [{"optimizer": "lion"}, {"stage": "weights"}])
-def test_training_refuses_unknown_names(wrong, no_contracts):
-    names = {"optimizer": "sgd", "stage": "parameter"} | wrong
-    words = f"^unknown optimizer '{names['optimizer']}' or stage '{names['stage']}'$"
-    with pytest.raises(InputError, match=words):
-        train(problems(SHAPE, 1)[0], starts(1)[0], lr=0.1, steps=1, **wrong)
 
 
 def test_stacked_training_reports_a_trial_that_diverges():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy import eye, full, inf, nan, ones, zeros
 from planted import adapter, mapped
-from strategies import update
+from strategies import problems, update
 
 from grasp_theory import InputError, LowRank, Subspace, Update, diff, identify, trajectory
 from grasp_theory.identification.diff import random_overlap
@@ -23,6 +24,7 @@ from grasp_theory.identification.floor import (
 )
 from grasp_theory.identification.lanczos import leading_svd
 from grasp_theory.identification.matrix import overlap_matrix
+from grasp_theory.identification.self_certificate import estimate
 from grasp_theory.identification.spectra import (
     critical_strength,
     factored_visible_strength,
@@ -30,10 +32,15 @@ from grasp_theory.identification.spectra import (
     sample_threshold,
     spike,
 )
+from grasp_theory.linear.problem import Stacked, stack
+from grasp_theory.linear.solutions import caft, grasp_both, grasp_read, grasp_write, naive_solution
+from grasp_theory.linear.training import train
 from grasp_theory.lowrank import add, hstack
 
 SOME, TALLER = LowRank(ones((2, 1)), ones((1, 2))), LowRank(ones((3, 1)), ones((1, 2)))
 LINE, ELSEWHERE = Subspace(eye(3)[:, :1]), Subspace(eye(4)[:, :1])
+PROBLEM = problems((4, 6), 1)[0]
+SOLUTIONS = [(solution,) for solution in (naive_solution, grasp_write, grasp_read, grasp_both, caft)]
 WRITE, OTHER, READ = adapter(0), adapter(1), [*adapter(0, side="read"), Update.of("classifier", SOME)]
 
 
@@ -140,6 +147,11 @@ REFUSED: list[tuple[Any, ...]] = [
         of_each(lambda of: of(ones(0), 0, 3), (noise_scale,), (gavish_donoho_threshold,)),
         "needs all 0 singular values of a 0 x 3 matrix, got 0",
     ),
+    # the self-certificate
+    (lambda: estimate(2.0, np.array([2.0]), (5, 5)), "not above the next"),
+    (lambda: estimate(2.0, np.array([1.0]), (1, 5)), "one row or one column"),
+    (lambda: estimate(2.0, np.array([0.5, 1.0]), (5, 5)), "descending"),
+    (lambda: estimate(2.0, np.array([1.0, 0.5, 0.4]), (3, 5)), "at most 2"),
     # spiked laws
     (lambda: critical_strength(0, 3), "m must be positive", "0"),
     (lambda: critical_strength(3, -1), "d must be positive", "-1"),
@@ -157,6 +169,37 @@ REFUSED: list[tuple[Any, ...]] = [
     (lambda: sample_critical_strength(ones(2), 0), "m must be positive"),
     (lambda: factored_visible_strength(9, ones(4), 4.9), "above the noise edge 5", "4.9"),
     (lambda: factored_visible_strength(9, zeros(4), 4.9), "positive eigenvalue"),
+    # linear problems of shape (4, 6), their solutions and their training
+    (
+        lambda: replace(PROBLEM, W0=ones((6, 4))),
+        "W0 must be finite of shape (4, 6) to fit T of shape (4, 6), got (6, 4)",
+    ),
+    (lambda: replace(PROBLEM, u=ones(6)), "u must be finite of shape (4,) to fit T of shape (4, 6), got (6,)"),
+    (lambda: replace(PROBLEM, H=eye(6)), "H must be finite of shape (4, 4)"),
+    (lambda: replace(PROBLEM, Sigma=full((6, 6), nan)), "Sigma must be finite of shape (6, 6)"),
+    (lambda: replace(PROBLEM, v=2 * PROBLEM.v), "v must be a unit vector, got length 2"),
+    (lambda: replace(PROBLEM, u=zeros(4)), "u must be a unit vector, got length 0"),
+    (lambda: replace(PROBLEM, Sigma=np.triu(ones((6, 6)))), "Sigma must be symmetric positive semi-definite"),
+    (lambda: replace(PROBLEM, Sigma_t=-eye(6)), "Sigma_t must be symmetric positive semi-definite"),
+    (lambda: replace(PROBLEM, beta=0.0), "beta must be positive, got 0.0"),
+    (lambda: replace(PROBLEM, beta=-1.0), "beta must be positive, got -1.0"),
+    (lambda: replace(PROBLEM, beta=inf), "beta must be positive, got inf"),
+    (of_each(lambda solution: solution(PROBLEM, 0), *SOLUTIONS), "rank must be at least 1, got 0"),
+    (of_each(lambda solution: solution(PROBLEM, -1), *SOLUTIONS), "rank must be at least 1, got -1"),
+    (lambda: stack([PROBLEM, *problems((9, 9), 1)]), "one shape"),
+    (lambda: stack([]), "one or more"),
+    (lambda: Stacked(ones((2, 4, 6)), np.stack([eye(6), -eye(6)])), "Sigma must be symmetric"),
+    (lambda: Stacked(ones((2, 4, 6)), np.stack([eye(6), eye(6) + 0.1 * eye(6, k=1)])), "Sigma must be symmetric"),
+    (lambda: Stacked(ones((2, 4, 6)), eye(6), eye(5)), "H must be finite of shape"),
+    (lambda: Stacked(ones((2, 4, 6)), np.stack([eye(6)] * 3)), "do not broadcast"),
+    (lambda: train(stack([PROBLEM] * 2), ones((3, 3, 6)), lr=0.1, steps=1), "do not broadcast"),
+    (lambda: train(stack([PROBLEM] * 2), ones((2, 3, 5)), lr=0.1, steps=1), "do not fit a layer"),
+    (lambda: train(PROBLEM, ones((2, 3, 6)), lr=np.array([0.1, -0.1]), steps=1), "lr must be positive"),
+    (
+        lambda: train(PROBLEM, ones((3, 6)), lr=0.1, steps=1, optimizer="lion"),
+        "unknown optimizer 'lion' or stage 'parameter'",
+    ),
+    (lambda: train(PROBLEM, ones((3, 6)), lr=0.1, steps=1, stage="weights"), "optimizer 'sgd' or stage 'weights'"),
 ]
 
 
