@@ -199,27 +199,3 @@ def test_problem_from_curation_that_opposes_the_feature_is_refused(name):
         problem_from(population(), MECHANISMS[name])
     with pytest.raises(InputError, match="beta = 0"):
         problem_from(population(), Tilt(0.0))
-
-
-@pytest.mark.parametrize(
-    ("build", "words"),
-    [
-        (lambda p: replace(p, gamma=0.0), "gamma must be"),
-        (lambda p: replace(p, noise=-1.0), "noise must be"),
-        (lambda p: replace(p, u=2 * p.u), "u must be a unit vector"),
-        (lambda p: replace(p, Sigma=np.outer(p.v, p.v)), "positive definite"),
-        (lambda p: Truncation(a=1.0, b=0.0, threshold=1.0), "not both 0"),
-        (lambda p: Truncation(a=1.0, b=1.0, c=-1.0, threshold=1.0), "c must be >= 0"),
-        (lambda p: Truncation(a=1.0, b=1.0, threshold=float("inf")), "must be finite"),
-        (lambda p: Truncation(1.0, 1.0, 50.0).sample(p, 3, rng=np.random.default_rng(0)), "passes the threshold"),
-        (lambda p: Tilt(5.0).induced(p), "must be below 1"),
-        (lambda p: Tilt(5.0).sample(p, 3, rng=np.random.default_rng(0)), "must be below 1"),
-        (lambda p: AlwaysOn(np.zeros(D)).induced(p), "not 0"),
-        (lambda p: AlwaysOn(np.ones(2)).sample(p, 3, rng=np.random.default_rng(0)), "of shape"),
-        (lambda p: Mixture(1.5), "a share"),
-        (lambda p: Mixture(0.5, "other"), "opposite or independent"),
-    ],
-)
-def test_curation_refuses_what_it_cannot_mean(build, words, no_contracts):
-    with pytest.raises(InputError, match=words):
-        build(population())

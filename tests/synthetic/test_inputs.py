@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from strategies import rotation, seeds, with_singular_values
 from tolerance import backward, products, same_mean
 
-from grasp_theory import InputError
 from grasp_theory.linear import LinearProblem
 from synthetic.generators.inputs import InputSpec, draw_inputs, second_moment
 
@@ -95,16 +94,3 @@ def test_drawn_inputs_of_a_singular_moment_stay_in_its_range():
     residual = np.abs(X - basis @ (basis.T @ X)).max()
     np.testing.assert_array_less(residual, np.sqrt(backward((6, 6), float, 3.0)) * np.abs(X).max())
     np.testing.assert_array_less(0.1, np.abs(basis.T @ X).max(1))
-
-
-def test_inputs_refuse_sizes_that_do_not_fit():
-    with pytest.raises(InputError, match="8 spikes do not fit"):
-        moment(kind="spiked", strength=1.0, spikes=8)
-    with pytest.raises(InputError, match="at least 2"):
-        moment(d=1, kind="correlated", rho=0.1)
-    with pytest.raises(InputError, match="activations of width 3"):
-        moment(kind="activations", activations=np.ones((2, 3)))
-    with pytest.raises(InputError, match="n must be at least 1"):
-        draw_inputs(np.eye(3), 0, rng=np.random.default_rng(0))
-    with pytest.raises(InputError, match="second moment about 0"):
-        draw_inputs(np.eye(3), 5, rng=np.random.default_rng(0), mean=np.array([1.0, 1.0, 0.0]))

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from strategies import seeds
 from tolerance import backward, monte_carlo, products, same_mean
 
-from grasp_theory import InputError
 from synthetic.generators.inputs import InputSpec
 from synthetic.generators.linear import ProblemSpec, draw_data, draw_factors, draw_problem, least_squares
 from synthetic.generators.task_updates import TaskSpec
@@ -143,19 +142,3 @@ def test_least_squares_of_degenerate_inputs_stays_finite_and_of_least_norm():
         X, M = basis @ rng.standard_normal((k, n)), rng.standard_normal((3, d))
         dW = least_squares(X, M @ X, W0=np.zeros((3, d)))
         np.testing.assert_allclose(dW, M @ basis @ basis.T, rtol=0, atol=backward(X.shape, float, 1.0))
-
-
-def test_data_and_fits_refuse_bad_input(no_contracts):
-    p, rng = draw(), np.random.default_rng(0)
-    with pytest.raises(InputError, match="noise must be"):
-        draw_data(p, 3, noise=-1.0, rng=rng)
-    for strengths in ((), (1.0, -1.0), (1.0,) * 5):
-        with pytest.raises(InputError, match="strengths"):
-            draw_factors((6, 4), strengths, rng=rng)
-    X, Y = draw_data(p, 3, noise=0.0, rng=rng)
-    with pytest.raises(InputError, match="do not fit"):
-        least_squares(X, Y[:, :2], W0=p.W0)
-    with pytest.raises(InputError, match="X must be finite"):
-        least_squares(X * np.nan, Y, W0=p.W0)
-    with pytest.raises(InputError, match="at least one sample"):
-        least_squares(X[:, :0], Y[:, :0], W0=p.W0)

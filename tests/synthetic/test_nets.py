@@ -10,7 +10,6 @@ import pytest
 from scipy.special import expit, wrightomega
 from tolerance import backward
 
-from grasp_theory import InputError
 from grasp_theory.linear.training import Optimizer
 from grasp_theory.statements.shared import residual_net
 from synthetic.training.net_training import Method, gradients, train_net
@@ -278,19 +277,3 @@ def test_net_draws_are_what_the_spec_says():
     np.testing.assert_allclose(H @ net.u[..., None], along(net.u, H @ net.u[..., None]), rtol=0, atol=allowed(H))
     shifted = net_of(replace(spec, task_blocks=(1,)))
     np.testing.assert_array_equal(np.abs(shifted.T).max(axis=(0, 2, 3)) > 0, [False, True, False])
-
-
-def test_net_training_refuses_what_it_cannot_run(no_contracts):
-    net = net_of(SMALL)
-    refused: list[tuple[dict[str, Any], str]] = [
-        ({"method": "magic"}, "a method is one or several"),
-        ({"method": "none+write"}, "a method is one or several"),
-        ({"strength": -1.0}, "strength must be finite"),
-        ({"u": 2 * net.u}, "unit vectors"),
-        ({"optimizer": "lion"}, "unknown optimizer"),
-        ({"lr": 0.0}, "lr must be positive"),
-        ({"lr": 1e3, "steps": 200}, "diverged"),
-    ]
-    for options, message in refused:
-        with pytest.raises(InputError, match=message):
-            train_net(net, **({"lr": 0.1, "steps": 2} | options))

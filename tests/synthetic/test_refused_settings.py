@@ -1,13 +1,15 @@
-"""Settings that mean nothing are refused by every generator and every experiment, and the error says what is wrong."""
+"""Bad settings and bad input are refused by every generator and experiment, and the error says what is wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf, nan
 from typing import Any
 
 import numpy as np
 import pytest
+from strategies import problems
 
 from grasp_theory import InputError
 from real_models.experiments import osf_leak
@@ -29,17 +31,27 @@ from synthetic.experiments import (
     worst_case,
 )
 from synthetic.generators.adapters import AdapterSpec
-from synthetic.generators.inputs import InputSpec
-from synthetic.generators.linear import ProblemSpec
-from synthetic.generators.persona import PersonaSpec
+from synthetic.generators.curation import AlwaysOn, Mixture, Population, Tilt, Truncation
+from synthetic.generators.inputs import InputSpec, draw_inputs, second_moment
+from synthetic.generators.linear import ProblemSpec, draw_data, draw_factors, least_squares
+from synthetic.generators.persona import PersonaSpec, World
 from synthetic.generators.task_updates import TaskSpec
-from synthetic.training.nets import NetSpec
+from synthetic.training.net_training import train_net
+from synthetic.training.nets import NetSpec, draw_net
+from synthetic.training.one_layer import train_method
 
 pytestmark = pytest.mark.usefixtures("no_contracts")
+
+RNG, P = np.random.default_rng(0), problems((5, 7))[0]
+POPULATION = Population(P.W0, P.T, gamma=0.8, u=P.u, v=P.v, Sigma=P.Sigma, noise=0.3)
+NET = draw_net(NetSpec(width=5, blocks=3, rank=2, samples=12, trials=2), rng=RNG)
+X, Y = draw_data(P, 3, noise=0.0, rng=RNG)
 
 # name -> sound settings, and those of their fields that name one of a few choices
 SOUND: dict[str, tuple[Any, str]] = {
     "tasks": (TaskSpec(), "kind norm"),
+    "population": (POPULATION, ""),
+    "truncation": (Truncation(a=1.0, b=1.0, threshold=1.0), ""),
     "inputs": (InputSpec(), "kind"),
     "problem": (ProblemSpec(m=5, d=4, beta=1.3), ""),
     "adapter": (AdapterSpec(layers=4, width=60, inputs=50, rank=6), ""),
@@ -76,6 +88,13 @@ REFUSED: list[tuple[Any, ...]] = [
     ("tasks", ">= 0 and not all 0", {"kind": "spectrum", "spectrum": (1.0, -1.0)}),
     ("tasks", "not all 0", {"kind": "spectrum", "spectrum": (0.0, 0.0)}, {"kind": "spectrum", "spectrum": ()}),
     ("tasks", "size must be", {"size": -1.0}, {"size": nan}),
+    ("population", "gamma must be", {"gamma": 0.0}),
+    ("population", "noise must be", {"noise": -1.0}),
+    ("population", "u must be a unit vector", {"u": 2 * P.u}),
+    ("population", "positive definite", {"Sigma": np.outer(P.v, P.v)}),
+    ("truncation", "not both 0", {"b": 0.0}),
+    ("truncation", "c must be >= 0", {"c": -1.0}),
+    ("truncation", "must be finite", {"threshold": inf}),
     ("inputs", "need spikes", {"kind": "spiked", "strength": 1.0}),
     ("inputs", "need rho", {"kind": "correlated"}),
     ("inputs", "take no rho", {"rho": 0.5}),
@@ -199,4 +218,53 @@ def test_settings_refuse_an_unknown_choice(of, field):
 def test_settings_refuse_what_they_cannot_mean(of, words, change):
     with pytest.raises(InputError) as refusal:
         replace(SOUND[of][0], **change)
+    assert words in str(refusal.value)
+
+
+def moment(d: int, **fields: Any) -> np.ndarray:
+    return second_moment(InputSpec(**fields), np.eye(d)[0], rng=RNG)
+
+
+def net_trained(**options: Any) -> Any:
+    return train_net(NET, **({"lr": 0.1, "steps": 2} | options))
+
+
+# what is called, and words of the refusal
+CALLS: list[tuple[Callable[[], Any], str]] = [
+    (lambda: World.draw(PersonaSpec(words=4), rng=RNG), "8 withheld facts need"),
+    (lambda: Truncation(1.0, 1.0, 50.0).sample(POPULATION, 3, rng=RNG), "passes the threshold"),
+    (lambda: Tilt(9.0).induced(POPULATION), "must be below 1"),
+    (lambda: Tilt(9.0).sample(POPULATION, 3, rng=RNG), "must be below 1"),
+    (lambda: AlwaysOn(np.zeros(7)).induced(POPULATION), "not 0"),
+    (lambda: AlwaysOn(np.ones(2)).sample(POPULATION, 3, rng=RNG), "of shape"),
+    (lambda: Mixture(1.5), "a share"),
+    (lambda: Mixture(0.5, "other"), "opposite or independent"),
+    (lambda: moment(7, kind="spiked", strength=1.0, spikes=8), "8 spikes do not fit"),
+    (lambda: moment(1, kind="correlated", rho=0.1), "at least 2"),
+    (lambda: moment(7, kind="activations", activations=np.ones((2, 3))), "activations of width 3"),
+    (lambda: draw_inputs(np.eye(3), 0, rng=RNG), "n must be at least 1"),
+    (lambda: draw_inputs(np.eye(3), 5, rng=RNG, mean=np.array([1.0, 1.0, 0.0])), "second moment about 0"),
+    (lambda: draw_data(P, 3, noise=-1.0, rng=RNG), "noise must be"),
+    *[(lambda s=s: draw_factors((6, 4), s, rng=RNG), "strengths") for s in ((), (1.0, -1.0), (1.0,) * 5)],
+    (lambda: least_squares(X, Y[:, :2], W0=P.W0), "do not fit"),
+    (lambda: least_squares(X * nan, Y, W0=P.W0), "X must be finite"),
+    (lambda: least_squares(X[:, :0], Y[:, :0], W0=P.W0), "at least one sample"),
+    (lambda: train_method("magic", P, A0=np.ones((2, 7))), "unknown method"),
+    (lambda: train_method("naive", P, A0=np.ones((2, 7)), optimizer="adam"), "needs an lr"),
+    (lambda: train_method("preventative steering", P, A0=np.ones((2, 7))), "mean"),
+    (lambda: train_method("naive", [P, *problems((8, 4), 1)], A0=np.ones((2, 7))), "one shape"),
+    (lambda: net_trained(method="magic"), "a method is one or several"),
+    (lambda: net_trained(method="none+write"), "a method is one or several"),
+    (lambda: net_trained(strength=-1.0), "strength must be finite"),
+    (lambda: net_trained(u=2 * NET.u), "unit vectors"),
+    (lambda: net_trained(optimizer="lion"), "unknown optimizer"),
+    (lambda: net_trained(lr=0.0), "lr must be positive"),
+    (lambda: net_trained(lr=1e3, steps=200), "diverged"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), CALLS)
+def test_draws_and_training_refuse_bad_input(call, words):
+    with pytest.raises(InputError) as refusal:
+        call()
     assert words in str(refusal.value)

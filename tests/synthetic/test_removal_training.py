@@ -10,7 +10,6 @@ import pytest
 from strategies import problems, rotation
 from tolerance import backward
 
-from grasp_theory import InputError
 from grasp_theory.linear import LinearProblem
 from grasp_theory.linear.problem import Stacked
 from grasp_theory.linear.solutions import SOLUTIONS, caft, compensated, kept_read, own_component, preventative
@@ -104,16 +103,3 @@ def test_training_of_many_problems_is_each_alone(name):
         np.testing.assert_allclose(
             D, train_method(name, p, **options | {"mean": mean}), rtol=0, atol=backward((5, 7), float, scale(p))
         )
-
-
-def test_training_of_a_method_refuses_what_it_cannot_run():
-    p = problems((5, 7))[0]
-    A0 = np.ones((2, 7))
-    with pytest.raises(InputError, match="unknown method"):
-        train_method("magic", p, A0=A0)
-    with pytest.raises(InputError, match="needs an lr"):
-        train_method("naive", p, A0=A0, optimizer="adam")
-    with pytest.raises(InputError, match="mean"):
-        train_method("preventative steering", p, A0=A0)
-    with pytest.raises(InputError, match="one shape"):
-        train_method("naive", [p, *problems((8, 4), 1)], A0=A0)
