@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from experiment_runs import drawn, means, rows
+from experiment_runs import agreeing, drawn, means, rows
 
 from figures.plots.control_contrast import build
 from synthetic.experiment import generators
@@ -22,9 +22,9 @@ def mean(cell: Cell, trials: int = 6) -> float:
 
 def test_control_contrast_runs_meet_the_law():
     worst = [replace(c, case="worst", kappa=k) for c in (LENGTH, STRENGTH) for k in (0.3, 0.5)]
-    found = rows(EXPERIMENT, [*worst, LENGTH, STRENGTH, Cell("strength", "none", task=0.4, case="worst")], 6)
-    held = deviation([*found, *rows(EXPERIMENT, [SAMPLES], 40)])
-    assert (held.violations, held.compared) == (0, len(found) + 1)
+    cells = [*worst, LENGTH, STRENGTH, Cell("strength", "none", task=0.4, case="worst")]
+    found = agreeing(EXPERIMENT, cells, 6, compared=len(cells))
+    agreeing(EXPERIMENT, [SAMPLES], 40, compared=1)
     wrong = deviation(r | {"theory": 0.9 * r["theory"]} for r in found if r["relation"] == "=")
     assert wrong.violations == wrong.compared == len(worst) + 1
 
