@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
-from checkout import ROOMS
+from checkout import ROOMS, python
 from made_files import BASE
 from planted import saved
 from tolerance import GUARANTEE
@@ -129,17 +127,8 @@ def workplace(made, tmp_path) -> Path:
 def away(site: Path, workplace: Path, code: str, *arguments: str, typed: str = "") -> str:
     """Standard output of a process that finds the packages in ``site`` alone."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GRASP"))}
-    done = subprocess.run(
-        [sys.executable, "-P", "-s", "-c", code, *arguments],
-        cwd=workplace,
-        env=kept | {"PYTHONPATH": str(site)},
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    env = kept | {"PYTHONPATH": str(site)}
+    return python("-P", "-s", "-c", code, *arguments, cwd=workplace, env=env, input=typed, timeout=1200).stdout
 
 
 def test_wheel_has_the_rooms_whole_and_nothing_else(built):

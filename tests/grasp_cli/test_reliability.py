@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import python
 from made_files import BASE
 from planted import saved
 from rich.cells import cell_len
@@ -136,17 +137,8 @@ def session(made, site, tmp_path_factory) -> tuple[dict[str, dict[str, Any]], Pa
     for seed in (1, 2):
         saved(place / f"größe {seed}", seed, layers=4, width=64, inputs=48, strength=1.5)
         shutil.copytree(place / f"größe {seed}", place / "alle Schritte" / f"checkpoint-{10 * seed}")
-    command = [sys.executable, "-c", DRIVER, MARK, json.dumps(ONCE)]
-    done = subprocess.run(
-        command,
-        cwd=place,
-        env=environment(around, site),
-        input=json.dumps(COMMANDS),
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, done.stderr
+    given: dict[str, Any] = {"cwd": place, "env": environment(around, site), "input": json.dumps(COMMANDS)}
+    done = python("-c", DRIVER, MARK, json.dumps(ONCE), timeout=1200, **given)
     record = json.loads((place / "record.json").read_text())
     for stream, text in (("out", done.stdout), ("err", done.stderr)):
         for part in text.split(MARK)[1:]:

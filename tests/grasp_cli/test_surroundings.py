@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkout import python
 
 from figures.tables.table import Table
 from figures.tables.terminal import console, show
@@ -149,10 +150,7 @@ axes.prop_cycle: cycler(color=["k"])
 
 
 def drawn(environment: dict[str, str]) -> str:
-    command = [sys.executable, "-c", DRAW]
-    found = subprocess.run(command, env=PLAIN | environment, capture_output=True, text=True, timeout=120, check=False)
-    assert found.returncode == 0, found.stderr
-    return found.stdout
+    return python("-c", DRAW, env=PLAIN | environment).stdout
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_experiment as tiny
-from checkout import ROOT, SUPPORT
+from checkout import ROOT, SUPPORT, python
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_experiment import run
@@ -107,10 +107,7 @@ def test_identity_is_the_same_in_every_process():
     code = "import tiny_experiment as t; from synthetic.experiment import identity as name\n"
     code += "print(name('tiny', t.Cell(16)))"
     env = os.environ | {"PYTHONPATH": f"{SUPPORT}:{ROOT}", "PYTHONHASHSEED": "7"}
-    out = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300, check=True
-    ).stdout
-    assert out.strip() == identity("tiny", tiny.Cell(16))
+    assert python("-c", code, env=env).stdout.strip() == identity("tiny", tiny.Cell(16))
 
 
 # nothing lost
