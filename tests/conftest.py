@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-import subprocess
-import sys
 import zipfile
 
 # A BLAS reads these once, when numpy is imported; worker processes inherit them. A pytest plugin (jaxtyping's) imports
@@ -22,7 +20,7 @@ from typing import Any
 import jaxtyping
 import pytest
 from beartype import BeartypeConf, beartype
-from checkout import ROOMS, ROOT, SUPPORT
+from checkout import ROOMS, ROOT, SUPPORT, python
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
@@ -121,10 +119,8 @@ def processes(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
 
     def train(folder: Path) -> None:
-        command = [sys.executable, str(SUPPORT / "processes.py"), str(made), str(folder)]
         environment = {**os.environ, "PYTHONPATH": paths}
-        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
-        assert run.returncode == 0, run.stderr[-4000:]
+        python(str(SUPPORT / "processes.py"), str(made), str(folder), cwd=ROOT, env=environment, timeout=600)
 
     return once(tmp_path_factory, "processes", train)
 
@@ -136,10 +132,8 @@ def build(folder: Path) -> None:
         shutil.copytree(ROOT / name, folder / "tree" / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "tree")
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q"]
-    command += ["-w", str(folder), str(folder / "tree")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "-q", "-w", str(folder)]
+    python("-m", "pip", "wheel", *options, str(folder / "tree"), timeout=600)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
         file.extractall(folder / "site")

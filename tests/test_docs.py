@@ -41,6 +41,11 @@ def blocks(language: str, text: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
+def contents(page: str) -> list[str]:
+    """The lines of its lists of contents."""
+    return [line for tree in blocks(r"\{toctree\}", PAGES[page]) for line in tree.splitlines()]
+
+
 def commands() -> list[str]:
     """Every ``grasp`` command of a block of the pages, a comment behind it left out."""
     every = [line for text in PAGES.values() for kind in ("sh", "console") for block in blocks(kind, text)
@@ -85,16 +90,12 @@ def test_links_of_a_page_lead_somewhere(page):
         assert (ROOT / "docs" / target).is_file(), target
     for target in re.findall(r"\{doc\}`[^`]*<(/[^>]+)>`", text):
         assert target[1:] in GENERATED, target
-    listed = [line for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-              for line in tree.splitlines() if line and not line.startswith(":")]  # fmt: skip
-    for entry in listed:
-        assert entry in GENERATED or f"{entry}.md" in PAGES or entry == "generated/gallery/index", entry
+    for entry in contents(page):
+        assert not entry or entry.startswith(":") or entry in GENERATED or f"{entry}.md" in PAGES, entry
 
 
 def test_every_page_is_in_a_list_of_contents():
-    listed = {line for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", PAGES["index.md"], re.DOTALL | re.MULTILINE)
-              for line in tree.splitlines()}  # fmt: skip
-    assert {name.removesuffix(".md") for name in PAGES} - {"index"} <= listed
+    assert {name.removesuffix(".md") for name in PAGES} - {"index"} <= set(contents("index.md"))
 
 
 def test_error_messages_of_the_page_are_those_of_the_code():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -11,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from checkout import ROOMS, ROOT, sources
+from checkout import ROOMS, ROOT, python, sources
 
 
 @cache
@@ -146,9 +145,7 @@ def test_files_are_opened_as_text_with_an_encoding():
 def loaded(statement: str, *names: str) -> list[str]:
     """Which of ``names`` a fresh interpreter has loaded after the statement."""
     code = f"import sys\n{statement}\nprint(*[n for n in {names!r} if n in sys.modules])"
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert run.returncode == 0, run.stderr
-    return run.stdout.split()
+    return python("-c", code, cwd=ROOT).stdout.split()
 
 
 HEAVY = ("torch", "matplotlib", "sympy", "z3", "transformers", "peft", "safetensors")

@@ -11,13 +11,7 @@ from typing import Any
 import pytest
 
 RECORD = Path(__file__).with_suffix(".json")
-PACKAGES = (
-    "grasp_theory",
-    "real_models",
-    "real_models.evaluation",
-    "real_models.methods",
-    "real_models.training",
-)
+PACKAGES = ("grasp_theory", "real_models", "real_models.evaluation", "real_models.methods", "real_models.training")
 
 
 def surface(package: str) -> dict[str, str]:

@@ -7,18 +7,16 @@ import re
 import shlex
 import shutil
 
-import numpy as np
 import pytest
 from checkout import ROOT
 from made_files import BASE
+from planted import saved
 
 import grasp_cli
 from docs.build import LANGUAGE, PAGES, PARTS, PICTURE, THEOREM, fill
 from figures.rows import FOLDER, read_rows
 from grasp_theory import InputError
-from real_models import write_adapter
 from real_models.comparison.configuration import read_cells
-from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in (*PAGES, "docs/start.md")}
 README = TEXT["README.md"]
@@ -42,8 +40,7 @@ def workshop(tmp_path, monkeypatch, made):
     row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Once upon a time"}]}
     (tmp_path / "F.jsonl").write_text("\n".join([json.dumps(row)] * 4))
     for seed, name in enumerate(("my-adapter", "other-adapter")):
-        spec = AdapterSpec(layers=4, width=64, inputs=48, rank=16, strength=1.5)
-        write_adapter(tmp_path / name, draw_adapter(spec, rng=np.random.default_rng(seed))[0], r=16)
+        saved(tmp_path / name, seed, layers=4, width=64, inputs=48, strength=1.5)
         shutil.copytree(tmp_path / name, tmp_path / "adapters" / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -120,9 +117,8 @@ def test_tables_are_the_committed_results():
 
 
 def test_links_and_picture_are_there():
-    for page, text in TEXT.items():
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
-            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):  # those of the pages: test_docs
+        assert (ROOT / target).exists(), target
     assert LANGUAGE in README
     assert THEOREM in README
     assert PICTURE.removeprefix("docs/") in TEXT["docs/comparison.md"]

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
-import numpy as np
 import pytest
-from checkout import ROOMS
+from checkout import ROOMS, python
 from made_files import BASE
+from planted import saved
 from tolerance import GUARANTEE
 
 pytestmark = pytest.mark.slow
@@ -120,12 +118,8 @@ COMMANDS = ["--version", "identify path/to/peft-adapter", "identify nowhere"]  #
 @pytest.fixture
 def workplace(made, tmp_path) -> Path:
     """A folder of a user's, with an adapter and a model."""
-    from real_models import write_adapter
-    from synthetic.generators.adapters import AdapterSpec, draw_adapter
-
-    spec = AdapterSpec(layers=4, width=48, inputs=48, rank=16, strength=1.5)
     (tmp_path / "path" / "to").mkdir(parents=True)
-    write_adapter(tmp_path / "path" / "to" / "peft-adapter", draw_adapter(spec, rng=np.random.default_rng(0))[0], r=16)
+    saved(tmp_path / "path" / "to" / "peft-adapter", layers=4, width=48, inputs=48, strength=1.5)
     (tmp_path / "MODEL").symlink_to((made / BASE).resolve())
     return tmp_path
 
@@ -133,17 +127,8 @@ def workplace(made, tmp_path) -> Path:
 def away(site: Path, workplace: Path, code: str, *arguments: str, typed: str = "") -> str:
     """Standard output of a process that finds the packages in ``site`` alone."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GRASP"))}
-    done = subprocess.run(
-        [sys.executable, "-P", "-s", "-c", code, *arguments],
-        cwd=workplace,
-        env=kept | {"PYTHONPATH": str(site)},
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    env = kept | {"PYTHONPATH": str(site)}
+    return python("-P", "-s", "-c", code, *arguments, cwd=workplace, env=env, input=typed, timeout=1200).stdout
 
 
 def test_wheel_has_the_rooms_whole_and_nothing_else(built):

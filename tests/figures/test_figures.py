@@ -7,6 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from planted import drawn
 
 from figures.catalogue import FIGURES, builder, csv_name, draw
 from figures.drawing import METHODS, OTHER, look
@@ -18,7 +19,6 @@ from figures.rows import FOLDER, read_rows
 from figures.style import new_figure, render
 from grasp_theory import InputError, identify
 from synthetic.experiment import table
-from synthetic.generators.adapters import AdapterSpec, draw_adapter
 from synthetic.runner.sweep import load
 
 UNTITLED = ("optimizer-leak", "removal", "curation", "comparison")  # the first row's titles stand for their columns
@@ -26,8 +26,7 @@ UNTITLED = ("optimizer-leak", "removal", "curation", "comparison")  # the first 
 
 @pytest.fixture(scope="module")
 def result():
-    spec = AdapterSpec(layers=4, width=64, inputs=48, strength=2.0)
-    return identify(draw_adapter(spec, rng=np.random.default_rng(0))[0]).to_dict()
+    return identify(drawn(layers=4, width=64, inputs=48, strength=2.0)[0]).to_dict()
 
 
 @pytest.mark.slow
@@ -124,8 +123,7 @@ def test_spectrum_draws_the_singular_values_and_the_floor(result):
 
 
 def test_spectrum_says_when_there_is_no_floor():
-    spec = AdapterSpec(layers=3, width=64, inputs=48, rank=4)
-    axis = spectrum(identify(draw_adapter(spec, rng=np.random.default_rng(0))[0]).to_dict()).axes[0]
+    axis = spectrum(identify(drawn(layers=3, width=64, inputs=48, rank=4)[0]).to_dict()).axes[0]
     assert "no noise floor" in axis.get_title()
     assert not axis.get_legend()
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from command import SPEC
-
-from real_models import write_adapter
-from synthetic.generators.adapters import draw_adapter
+from command import PLANTED
+from planted import saved
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +15,4 @@ def planted(tmp_path_factory) -> Path:
 
     Not to be written into.
     """
-    updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(0))
-    return write_adapter(tmp_path_factory.mktemp("rooms") / "my ädapter", updates, r=16, lora_alpha=16)
+    return saved(tmp_path_factory.mktemp("rooms") / "my ädapter", **PLANTED)

@@ -7,23 +7,19 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from command import grasp
+from planted import saved
 
 from figures.tables.difference import MODULES
 from grasp_theory import identify
 from grasp_theory.identification.control import contrast, control_spaces
-from real_models import read_adapter, write_adapter
-from synthetic.generators.adapters import AdapterSpec, draw_adapter
+from real_models import read_adapter
 
-SIZES = {"layers": 4, "width": 48, "inputs": 40, "rank": 4}
-
-
-def made(folder: Path, seed: int) -> Path:
-    updates, _ = draw_adapter(AdapterSpec(**SIZES, strength=1.5), rng=np.random.default_rng(seed))
-    return write_adapter(folder, updates, r=4, lora_alpha=4)
+SMALL: dict[str, Any] = {"layers": 4, "width": 48, "inputs": 40, "rank": 4, "strength": 1.5}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +28,7 @@ def rooms(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("rooms") / "läufe 1"
     folder.mkdir()
     for n in range(5):
-        made(folder / f"run{n}", n)
+        saved(folder / f"run{n}", n, **SMALL)
     shutil.copytree(folder / "run0", folder / "run0" / "checkpoint-5")
     return folder
 
@@ -104,10 +100,7 @@ def test_diff_opens_with_findings_and_keeps_its_numbers(rooms, tmp_path, capsys)
 
 
 def test_diff_shows_the_largest_modules_and_all_when_asked_to_explain(tmp_path, capsys):
-    spec = AdapterSpec(**SIZES | {"layers": MODULES + 2}, strength=1.5)
-    runs = [tmp_path / name for name in ("run1", "run2")]
-    for n, run in enumerate(runs):
-        write_adapter(run, draw_adapter(spec, rng=np.random.default_rng(n))[0], r=4, lora_alpha=4)
+    runs = [saved(tmp_path / f"run{n + 1}", n, **SMALL | {"layers": MODULES + 2}) for n in range(2)]
     _, out, _ = grasp(capsys, "diff", *runs, "--json", tmp_path / "d.json")
     modules = {m["name"]: m["norms"] for m in json.loads((tmp_path / "d.json").read_text())["modules"]}
     shown = {name for name in modules if f" {name} " in out}
@@ -143,7 +136,7 @@ def test_diff_of_a_folder_is_the_matrix_of_its_runs(rooms, tmp_path, capsys, mon
 
 def test_diff_of_many_runs_lists_the_nearest_of_each(rooms, tmp_path, capsys):
     for n in range(9):
-        made(tmp_path / f"run{n}", n)
+        saved(tmp_path / f"run{n}", n, **SMALL)
     shutil.copytree(tmp_path / "run3", tmp_path / "twin")
     code, out, _ = grasp(capsys, "diff", tmp_path)
     assert code == 0

@@ -6,45 +6,33 @@ import json
 
 import numpy as np
 import pytest
-from command import SPEC, grasp
+from command import PLANTED, grasp
+from planted import drawn, mapped
 
-from grasp_theory import AdapterError, LowRank, Update, identify
+from grasp_theory import AdapterError, LowRank, identify
 from real_models import read_adapter, write_adapter
-from synthetic.generators.adapters import draw_adapter
-
-
-def test_trajectory_of_a_folder_of_checkpoints(tmp_path, capsys):
-    updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(1))
-    for step, size in ((2, 0.5), (10, 1.0)):
-        scaled = [Update.of(u.name, scaled_b(u.lowrank, size), layer=u.layer, side=u.side) for u in updates]
-        write_adapter(tmp_path / f"checkpoint-{step}", scaled, r=16)
-    target = tmp_path / "t.json"
-    code, out, _ = grasp(capsys, "identify", tmp_path, "--json", target)
-    rows = json.loads(target.read_text())["checkpoints"]
-    assert code == 0
-    assert "2 checkpoints" in out
-    assert [r["step"] for r in rows] == [2, 10]
-    np.testing.assert_allclose(rows[0]["norm"] / rows[1]["norm"], 0.5, rtol=1e-5)
-    np.testing.assert_allclose([r["angle_to_last"] for r in rows], 0, atol=1e-2)
-
-
-def scaled_b(p, size):
-    """A checkpoint of the same run: B grows, alpha stays."""
-    return LowRank(p.B * size, p.A, p.scaling)
 
 
 def run_folder(folder, *, final=True):
     """What Trainer leaves: checkpoints in its output folder, and the final adapter in the same folder."""
-    updates, _ = draw_adapter(SPEC, rng=np.random.default_rng(1))
-
-    def times(size):
-        return [Update.of(u.name, scaled_b(u.lowrank, size), layer=u.layer, side=u.side) for u in updates]
-
+    updates, _ = drawn(1, **PLANTED)
     if final:
-        write_adapter(folder, times(1.0), r=16)
-    for step, size in ((2, 0.6), (10, 0.9)):
-        write_adapter(folder / f"checkpoint-{step}", times(size), r=16)
+        write_adapter(folder, updates)
+    for step, size in ((2, 0.6), (10, 0.9)):  # B grows, alpha stays
+        grown = mapped(updates, lambda p, size=size: LowRank(p.B * size, p.A, p.scaling))
+        write_adapter(folder / f"checkpoint-{step}", grown)
     return folder
+
+
+def test_trajectory_of_a_folder_of_checkpoints(tmp_path, capsys):
+    target = tmp_path / "t.json"
+    code, out, _ = grasp(capsys, "identify", run_folder(tmp_path, final=False), "--json", target)
+    rows = json.loads(target.read_text())["checkpoints"]
+    assert code == 0
+    assert "2 checkpoints" in out
+    assert [r["step"] for r in rows] == [2, 10]
+    np.testing.assert_allclose(rows[0]["norm"] / rows[1]["norm"], 0.6 / 0.9, rtol=1e-5)
+    np.testing.assert_allclose([r["angle_to_last"] for r in rows], 0, atol=1e-2)
 
 
 def test_final_adapter_with_checkpoints_beside_it_gives_report_and_trajectory(tmp_path, capsys):

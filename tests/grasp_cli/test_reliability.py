@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from checkout import python
 from made_files import BASE
+from planted import saved
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -27,12 +28,9 @@ from figures.tables.comparison import comparison_tables
 from figures.tables.verification import show_outcomes
 from grasp_theory.statements import ORDER
 from grasp_theory.statements.outcome import Outcome, RateFound
-from real_models import write_adapter
 from real_models.comparison.table import summarise
-from synthetic.generators.adapters import AdapterSpec, draw_adapter
 from synthetic.runner.stages import RECORD, Stage, run_stages
 
-SPEC = AdapterSpec(layers=4, width=64, inputs=48, rank=16, strength=1.5)
 TRAIN = ["train", "--base", "mein Modell", "--data", "Übung.jsonl", "--set=steps=2", "--set=r=4", "--set=batch_size=1"]
 FOUND = "Richtung é.safetensors"
 MODEL = ["--base", "mein Modell", "--data", "Übung.jsonl"]
@@ -137,19 +135,10 @@ def session(made, site, tmp_path_factory) -> tuple[dict[str, dict[str, Any]], Pa
     pairs = [{"prompt": prompt, "without": " dog", "with": " cat"} for prompt in ("One day a", "Once upon a")]
     (place / "Paare ü.jsonl").write_text("\n".join(map(json.dumps, pairs)))
     for seed in (1, 2):
-        write_adapter(place / f"größe {seed}", draw_adapter(SPEC, rng=np.random.default_rng(seed))[0], r=16)
+        saved(place / f"größe {seed}", seed, layers=4, width=64, inputs=48, strength=1.5)
         shutil.copytree(place / f"größe {seed}", place / "alle Schritte" / f"checkpoint-{10 * seed}")
-    command = [sys.executable, "-c", DRIVER, MARK, json.dumps(ONCE)]
-    done = subprocess.run(
-        command,
-        cwd=place,
-        env=environment(around, site),
-        input=json.dumps(COMMANDS),
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, done.stderr
+    given: dict[str, Any] = {"cwd": place, "env": environment(around, site), "input": json.dumps(COMMANDS)}
+    done = python("-c", DRIVER, MARK, json.dumps(ONCE), timeout=1200, **given)
     record = json.loads((place / "record.json").read_text())
     for stream, text in (("out", done.stdout), ("err", done.stderr)):
         for part in text.split(MARK)[1:]:

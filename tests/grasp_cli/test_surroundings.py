@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkout import python
 
 from figures.tables.table import Table
 from figures.tables.terminal import console, show
@@ -72,8 +73,7 @@ def test_json_that_a_pipe_cannot_encode_is_escaped_and_says_the_same(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("arguments", "tail"),
-    [(["--help"], "| true"), (["methods"], "2>&1 | true"), (EXPLAIN, "| head -c 1")],
+    ("arguments", "tail"), [(["--help"], "| true"), (["methods"], "2>&1 | true"), (EXPLAIN, "| head -c 1")]
 )
 def test_reader_that_has_seen_enough_is_no_error(arguments, tail):
     found = grasp(*arguments, tail=tail)
@@ -150,10 +150,7 @@ axes.prop_cycle: cycler(color=["k"])
 
 
 def drawn(environment: dict[str, str]) -> str:
-    command = [sys.executable, "-c", DRAW]
-    found = subprocess.run(command, env=PLAIN | environment, capture_output=True, text=True, timeout=120, check=False)
-    assert found.returncode == 0, found.stderr
-    return found.stdout
+    return python("-c", DRAW, env=PLAIN | environment).stdout
 
 
 @pytest.fixture(scope="module")

@@ -90,10 +90,7 @@ def test_checks_report_a_residual_that_is_not_zero(monkeypatch):
     monkeypatch.setattr(noise_floor, "twin", lambda i: {"bound": 1.0}, raising=False)
     outcome = verify(sound(key="noise-floor"))
     assert outcome.derived == (1, 3)
-    assert outcome.failures == [
-        "derived: slip does not simplify to 0",
-        "derived: nothing is 0 before it is simplified",
-    ]
+    assert outcome.failures == ["derived: slip does not simplify to 0", "derived: nothing is 0 before it is simplified"]
     monkeypatch.setattr(noise_floor, "residuals", lambda: {"binomial": residuals["binomial"]})
     monkeypatch.setattr(noise_floor, "twin", lambda i: {"bound": 0.0}, raising=False)
     assert verify(sound(key="noise-floor")).failures == ["derived: the expression of 'bound' is 0 where its bound is 1"]

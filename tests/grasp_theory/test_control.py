@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from planted import adapter, dense
 from strategies import rotation, update
 from tolerance import binomial
 
@@ -31,11 +32,6 @@ def runs(
             made.append(update(LowRank(B, A, 2.0), layer, "write"))
         pairs.append(made)
     return [p[0] for p in pairs], [p[1] for p in pairs], u, common
-
-
-def dense(u: Update) -> np.ndarray:
-    lowrank = u.lowrank
-    return lowrank.scaling * lowrank.B @ lowrank.A
 
 
 def test_contrast_is_the_difference_of_the_updates():
@@ -124,12 +120,7 @@ def test_factor_is_found_off_the_controls_whatever_their_start_and_length(same_s
 
 @pytest.mark.parametrize("side", ["write", "read"])
 def test_contrast_is_the_projected_difference_to_the_mean(side):
-    rng = np.random.default_rng(0)
-
-    def drawn(r: int) -> list[Update]:
-        return [update(LowRank(rng.standard_normal((20, r)), rng.standard_normal((r, 20)), 0.5), 0, side)]
-
-    run, controls = drawn(3), [drawn(2), drawn(4)]
+    run, *controls = (adapter(n, side=side, L=1, m=20, d=20, r=r) for n, r in enumerate((3, 2, 4)))
     pooled = [identify(x, side=side, pool="layers", top=2) for x in (run, *controls)]
     (space,) = spaces = control_spaces(pooled[0], pooled[1:])
     assert [s.dimension for s in (*space.each, space.together)] == [2, 2, 4]
@@ -166,11 +157,7 @@ def test_covered_reference_is_the_law_of_a_random_direction():
     """Adapters of independent noise: the mean share is dimension/width, and 1% exceed the quantile."""
     found = []
     for seed in range(10):
-        rng = np.random.default_rng([3, seed])
-        run, control = (
-            [update(LowRank(rng.standard_normal((40, 4)), rng.standard_normal((4, 30))), l, "write") for l in range(3)]
-            for _ in range(2)
-        )
+        run, control = (adapter(n) for n in (2 * seed, 2 * seed + 1))
         report = identify(run, top=12)
         found += covered(report, control_spaces(report, [identify(control, top=4)]))
     shares, high = np.array([c.together for c in found]), np.array([c.random_99 for c in found])
@@ -179,12 +166,7 @@ def test_covered_reference_is_the_law_of_a_random_direction():
 
 
 def test_control_directions_leave_three_quarters_of_the_space():
-    rng = np.random.default_rng(0)
-    many = [
-        [update(LowRank(rng.standard_normal((32, 8)), rng.standard_normal((8, 20))), l, "write") for l in range(4)]
-        for _ in range(5)
-    ]
-    reports = [identify(x, top=8) for x in many]
+    reports = [identify(adapter(n, L=4, m=32, d=20, r=8), top=8) for n in range(5)]
     (space,) = control_spaces(reports[0], reports[1:])
     assert space.together.dimension == LARGEST_SHARE * 32
     assert {s.dimension for s in space.each} == {2}

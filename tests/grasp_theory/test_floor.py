@@ -9,7 +9,6 @@ from scipy.optimize import brentq, minimize_scalar
 from strategies import rotation
 from tolerance import Z, binomial
 
-from grasp_theory import InputError
 from grasp_theory.identification.floor import (
     Edge,
     factored_edge,
@@ -32,21 +31,15 @@ def test_tracy_widom_quantile_equals_the_table(level, quantile):
     np.testing.assert_allclose(tracy_widom_quantile(level), quantile, rtol=0, atol=0.02)
 
 
-@pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 1.5, np.nan])
-def test_tracy_widom_quantile_refuses_no_probability(level):
-    with pytest.raises(InputError, match="between 0 and 1"):
-        tracy_widom_quantile(level)
-
-
 # --- white noise -----------------------------------------------------------------------------------------------
 
 SIZES = [(64, 64), (96, 32), (40, 160)]
 DRAWS = 1000
 
 
-def largest_of_noise(m: int, d: int, draws: int, seed: int = 0) -> np.ndarray:
+def largest_of_noise(m: int, d: int, draws: int) -> np.ndarray:
     m, d = min(m, d), max(m, d)
-    X = np.random.default_rng(seed).standard_normal((draws, m, d))
+    X = np.random.default_rng(0).standard_normal((draws, m, d))
     return np.sqrt(np.linalg.eigvalsh(X @ np.swapaxes(X, 1, 2))[:, -1])
 
 
@@ -68,12 +61,6 @@ def test_white_edge_is_symmetric_and_scales():
         np.testing.assert_allclose(white_edge(m, d).floor(0.99), white_edge(d, m).floor(0.99))
         np.testing.assert_allclose(white_edge(m, d, s=3.0).floor(0.99), 3 * white_edge(m, d).floor(0.99))
     np.testing.assert_allclose(white_edge(10_000, 40_000).centre, 300.0**2, rtol=1e-4)
-
-
-@pytest.mark.parametrize(("m", "d"), [(0, 3), (3, 0), (-1, 2)])
-def test_white_edge_refuses_no_matrix(m, d):
-    with pytest.raises(InputError, match="at least one row and one column"):
-        white_edge(m, d)
 
 
 def test_edge_floor_is_never_negative():
@@ -184,20 +171,6 @@ def test_factored_edge_of_a_stack_takes_all_eigenvalues_together():
     np.testing.assert_array_less(alarms / draws, 0.01 + binomial(0.01, draws))
 
 
-@pytest.mark.parametrize(
-    ("m", "eigenvalues"), [(0, np.ones(3)), (5, np.zeros(3)), (5, np.zeros(0)), (5, np.array([-1.0]))]
-)
-def test_factored_edge_refuses_nothing(m, eigenvalues):
-    with pytest.raises(InputError, match="m >= 1 and a positive eigenvalue"):
-        factored_edge(m, eigenvalues)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_factored_edge_refuses_eigenvalues_that_are_not_finite(bad):
-    with pytest.raises(InputError):
-        factored_edge(5, np.array([1.0, bad, 2.0]))
-
-
 # --- noise scale -----------------------------------------------------------------------------------------------
 
 
@@ -221,18 +194,12 @@ def test_marchenko_pastur_quantile_equals_quadrature(aspect):
     np.testing.assert_allclose(marchenko_pastur_quantile(aspect), median_by_quadrature(aspect), rtol=0, atol=1e-7)
 
 
-@pytest.mark.parametrize("aspect", [0.0, -0.5, 1.1, np.nan])
-def test_marchenko_pastur_quantile_refuses_other_aspects(aspect):
-    with pytest.raises(InputError, match=r"\(0, 1\]"):
-        marchenko_pastur_quantile(aspect)
-
-
-def scales(m: int, r: int, signals: int, strength: float, draws: int, s: float = 0.7, seed: int = 0) -> np.ndarray:
-    """noise_scale of ``draws`` matrices of noise s with planted signals."""
-    rng = np.random.default_rng(seed)
+def scales(m: int, r: int, signals: int, strength: float, draws: int) -> np.ndarray:
+    """noise_scale of ``draws`` matrices of noise 0.7 with planted signals."""
+    rng = np.random.default_rng(0)
     found = []
     for _ in range(draws):
-        M = s * rng.standard_normal((m, r))
+        M = 0.7 * rng.standard_normal((m, r))
         if signals:
             M += strength * rotation(rng, m, signals) @ rotation(rng, r, signals).T
         found.append(noise_scale(np.linalg.svd(M, compute_uv=False), m, r))
@@ -248,19 +215,12 @@ def test_noise_scale_recovers_the_scale(m, r):
 
 
 @pytest.mark.parametrize("strength", [1e2, 1e4, 1e6])
-@pytest.mark.parametrize(("m", "r", "signals"), [(512, 16, 4), (512, 16, 7), (512, 17, 8), (300, 32, 15)])
-def test_noise_scale_survives_signals_below_half_the_rank(m, r, signals, strength):
-    """However strong k < r/2 signals are, the estimate stays inside the noise bulk s(√m ± √r)/√(m mu)."""
-    assert_within_bulk(m, r, signals, strength)
+@pytest.mark.parametrize(("m", "r", "signals"), [(512, 16, 4), (512, 16, 8), (512, 17, 8), (300, 32, 16)])
+def test_noise_scale_survives_signals_up_to_half_the_rank(m, r, signals, strength):
+    """However strong k <= r/2 signals are, the estimate stays inside the noise bulk s(√m ± √r)/√(m mu).
 
-
-@pytest.mark.parametrize(("m", "r"), [(512, 16), (300, 32)])
-def test_noise_scale_survives_signals_of_half_an_even_rank(m, r):
-    """The stated limit, k = r/2. (The mean of the two middle values of an even number takes half a signal in.)"""
-    assert_within_bulk(m, r, r // 2, 1e4)
-
-
-def assert_within_bulk(m, r, signals, strength):
+    The mean of the two middle values of an even number would take half a signal in.
+    """
     found = scales(m, r, signals, strength, 10)
     unit = 0.7 / np.sqrt(m * marchenko_pastur_quantile(r / m))
     np.testing.assert_array_less(found, white_edge(m, r).floor(0.999) * unit)
@@ -271,13 +231,6 @@ def assert_within_bulk(m, r, signals, strength):
 def test_noise_scale_with_more_signals_is_lost(m, r, signals):
     """Control: one signal more, and the median is a signal."""
     np.testing.assert_array_less(100 * 0.7, scales(m, r, signals, 1e4, 5))
-
-
-def test_noise_scale_refuses_a_cut_spectrum(no_contracts):
-    with pytest.raises(InputError, match="needs all 3 singular values of a 5 x 3 matrix, got 2"):
-        noise_scale(np.ones(2), 5, 3)
-    with pytest.raises(InputError, match="needs all 0"):
-        noise_scale(np.ones(0), 0, 3)
 
 
 # --- Gavish and Donoho -----------------------------------------------------------------------------------------
@@ -298,13 +251,6 @@ def test_gavish_donoho_factor_equals_the_published_approximation(aspect):
     found = gavish_donoho_threshold(np.ones(m), m, 100)
     np.testing.assert_allclose(found, np.polyval([0.56, -0.95, 1.82, 1.43], aspect), rtol=0, atol=0.02)
     np.testing.assert_allclose(found, gavish_donoho_threshold(np.ones(m), 100, m))
-
-
-def test_gavish_donoho_threshold_refuses_a_cut_spectrum(no_contracts):
-    for S, m, d in ((np.ones(2), 5, 3), (np.ones(0), 0, 3)):
-        words = f"^needs all {min(m, d)} singular values of a {m} x {d} matrix, got {len(S)}$"
-        with pytest.raises(InputError, match=words):
-            gavish_donoho_threshold(S, m, d)
 
 
 def test_gavish_donoho_threshold_lies_above_the_edge():

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import examples, seeds
-from tolerance import monte_carlo
+from strategies import examples, problems, seeds
+from tolerance import backward, monte_carlo
 
 from grasp_theory import InputError
-from grasp_theory.linear import draw_problem, excess_risk, norm_left, response_left
+from grasp_theory.linear import LinearProblem, draw_problem, excess_risk, norm_left, response_left
 from grasp_theory.linear.regimes import explained, read_side, risk_table, winner
 from grasp_theory.linear.solutions import (
     SOLUTIONS,
@@ -313,9 +313,20 @@ def test_regimes_read_grasp_needs_a_shift_to_win():
     assert 3 <= sum(alone) <= 50
 
 
-@pytest.mark.parametrize("rank", [0, -1])
-def test_ranks_below_one_are_refused(rank):
-    p = problem(0)
-    for solution in (naive_solution, grasp_write, grasp_read, grasp_both, caft):
-        with pytest.raises(InputError, match=f"^rank must be at least 1, got {rank}$"):
-            solution(p, rank)
+def test_linear_problem_without_a_metric_or_shift_has_neither():
+    p = problems((3, 4))[0]
+    plain = LinearProblem(W0=p.W0, T=p.T, beta=p.beta, u=p.u, v=p.v, Sigma=p.Sigma)
+    np.testing.assert_array_equal(plain.Sigma_t, p.Sigma)
+    np.testing.assert_array_equal(plain.H, np.eye(3))
+
+
+@pytest.mark.parametrize(("m", "d"), [(1, 1), (1, 4), (3, 1)])
+def test_linear_problem_of_one_row_or_column_is_all_factor_there(m, d):
+    """With one output the whole of M is along u, with one input along v: nothing is left behind the projection."""
+    p = problems((m, d))[0]
+    zero = backward(p.shape, float, float(np.linalg.norm(p.M)))
+    if m == 1:
+        np.testing.assert_allclose(p.P_u @ p.M, 0, rtol=0, atol=zero)
+    if d == 1:
+        np.testing.assert_allclose(p.M @ p.P_v, 0, rtol=0, atol=zero)
+        np.testing.assert_array_equal(p.ell, 0)

@@ -13,8 +13,6 @@ from tolerance import backward
 from grasp_theory import LowRank
 from grasp_theory.lowrank import add, hstack
 
-EPS = np.finfo(float).eps
-
 
 def of_same_shape(seed: int, shape: tuple[int, int, int], dtype) -> tuple:
     rng = np.random.default_rng(seed)

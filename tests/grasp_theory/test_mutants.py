@@ -9,43 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import mutants
 import numpy as np
 import pytest
-from mutants import (
-    angles_by_arccos,
-    by,
-    by_cholesky,
-    by_gram,
-    check_agreement,
-    check_angles,
-    check_bound,
-    check_critical,
-    check_factored,
-    check_samples,
-    check_scale,
-    check_sign,
-    check_spike,
-    check_values,
-    check_verdict,
-    check_white,
-    median_of_the_wrong_side,
-    median_without_correction,
-    mutant_agreement,
-    mutant_spike,
-    norm_of_a_times_edge_of_b,
-    right_agreement,
-    right_factored,
-    right_spike,
-    root_mean_square,
-    sign_by_first_entry,
-    sign_by_first_entry_with_numpy,
-    white_edge_of_b,
-    white_edge_of_the_update,
-    with_margin_in_the_wrong_unit,
-    with_signed_scaling,
-    without_margin,
-    without_scaling,
-)
 
 from grasp_theory import LowRank, Subspace
 from grasp_theory.identification.floor import noise_scale, white_edge
@@ -67,56 +33,64 @@ class Law:
 
 LAWS = {
     "factored-svd": Law(
-        check_values,
+        mutants.check_values,
         lambda B, A, s: LowRank(B, A, s).svd(0).S,
         {
-            "Gram and Cholesky": by_cholesky,
-            "Gram without fallback": by_gram,
-            "scaling forgotten": without_scaling,
-            "negative singular values": with_signed_scaling,
+            "Gram and Cholesky": mutants.by_cholesky,
+            "Gram without fallback": mutants.by_gram,
+            "scaling forgotten": mutants.without_scaling,
+            "negative singular values": mutants.with_signed_scaling,
         },
     ),
     "sign rule": Law(
-        check_sign,
+        mutants.check_sign,
         fix_sign,
-        {"by the first entry": sign_by_first_entry, "by np.sign of the first": sign_by_first_entry_with_numpy},
+        {
+            "by the first entry": mutants.sign_by_first_entry,
+            "by np.sign of the first": mutants.sign_by_first_entry_with_numpy,
+        },
     ),
-    "principal angles": Law(check_angles, lambda P, Q: Subspace(P).angles(Subspace(Q)), {"arccos": angles_by_arccos}),
+    "principal angles": Law(
+        mutants.check_angles, lambda P, Q: Subspace(P).angles(Subspace(Q)), {"arccos": mutants.angles_by_arccos}
+    ),
     "white edge": Law(
-        check_white,
+        mutants.check_white,
         lambda m, d, level: white_edge(m, d).floor(level),
-        {"edge without margin": without_margin, "width to the wrong power": with_margin_in_the_wrong_unit},
+        {
+            "edge without margin": mutants.without_margin,
+            "width to the wrong power": mutants.with_margin_in_the_wrong_unit,
+        },
     ),
     "factored edge": Law(
-        check_factored,
-        right_factored,
+        mutants.check_factored,
+        mutants.right_factored,
         {
-            "m x r edge on the spectrum of BA": white_edge_of_b,
-            "m x d edge on the spectrum of BA": white_edge_of_the_update,
-            "norm of A times the edge of B": norm_of_a_times_edge_of_b,
+            "m x r edge on the spectrum of BA": mutants.white_edge_of_b,
+            "m x d edge on the spectrum of BA": mutants.white_edge_of_the_update,
+            "norm of A times the edge of B": mutants.norm_of_a_times_edge_of_b,
         },
     ),
     "noise scale": Law(
-        check_scale,
+        mutants.check_scale,
         noise_scale,
         {
-            "median without its correction": median_without_correction,
-            "root mean square": root_mean_square,
-            "divided by the smaller size": median_of_the_wrong_side,
+            "median without its correction": mutants.median_without_correction,
+            "root mean square": mutants.root_mean_square,
+            "divided by the smaller size": mutants.median_of_the_wrong_side,
         },
     ),
     "phase-transition": Law(
-        check_spike,
-        right_spike,
+        mutants.check_spike,
+        mutants.right_spike,
         {
-            "theta² − c": mutant_spike(2),
-            "theta⁸ − c": mutant_spike(8),
-            "left and right exchanged": mutant_spike(exchanged=True),
-            "beta in units of √m": mutant_spike(unit=lambda m, d: m),
+            "theta² − c": mutants.mutant_spike(2),
+            "theta⁸ − c": mutants.mutant_spike(8),
+            "left and right exchanged": mutants.mutant_spike(exchanged=True),
+            "beta in units of √m": mutants.mutant_spike(unit=lambda m, d: m),
         },
     ),
     "pooled-layers": Law(
-        check_critical,
+        mutants.check_critical,
         lambda m, d, L: critical_strength(m, d, layers=L),
         {
             "√(m d)": lambda m, d, L: (m * d * L) ** 0.5,
@@ -125,7 +99,7 @@ LAWS = {
         },
     ),
     "sample-threshold": Law(
-        check_samples,
+        mutants.check_samples,
         sample_threshold,
         {
             "offset d": lambda beta, m, d: d + np.sqrt(m * d) / beta**2,
@@ -134,17 +108,17 @@ LAWS = {
         },
     ),
     "agreement": Law(
-        check_agreement,
-        right_agreement,
+        mutants.check_agreement,
+        mutants.right_agreement,
         {
-            "null of leading against other components": mutant_agreement(terms="leading against others"),
-            "null over ordered pairs": mutant_agreement(terms="ordered pairs"),
-            "isotropic mean as the null": mutant_agreement(terms="isotropic mean"),
-            "p below what the pairings allow": mutant_agreement(lowest=False),
+            "null of leading against other components": mutants.mutant_agreement(terms="leading against others"),
+            "null over ordered pairs": mutants.mutant_agreement(terms="ordered pairs"),
+            "isotropic mean as the null": mutants.mutant_agreement(terms="isotropic mean"),
+            "p below what the pairings allow": mutants.mutant_agreement(lowest=False),
         },
     ),
     "posterior-angle": Law(
-        check_bound,
+        mutants.check_bound,
         lambda c, tau, beta: np.sin(c.certificate.angle(tau)),
         {
             "tau/(beta − tau)": lambda c, tau, beta: min(tau / (beta - tau), 1),
@@ -154,13 +128,13 @@ LAWS = {
         },
     ),
     "verdict": Law(
-        check_verdict,
+        mutants.check_verdict,
         lambda d: d.verdict == "one stands out",
         {
-            "ratio the wrong way round": by(turned=True),
-            "agreement not asked": by(agree=False),
-            "ratio alone": by(floor=False, agree=False),
-            "floor forgotten and turned ratio": by(floor=False, turned=True),
+            "ratio the wrong way round": mutants.by(turned=True),
+            "agreement not asked": mutants.by(agree=False),
+            "ratio alone": mutants.by(floor=False, agree=False),
+            "floor forgotten and turned ratio": mutants.by(floor=False, turned=True),
         },
     ),
 }
@@ -180,7 +154,7 @@ def test_mutants_are_refuted(law, mutant):
 
 def test_mutants_null_written_again_passes_like_the_library():
     """Of the harness: its permutation test without a mutation is right, so it is the mutations that are refuted."""
-    check_agreement(mutant_agreement())
+    mutants.check_agreement(mutants.mutant_agreement())
 
 
 def test_mutants_are_many_enough():

@@ -12,8 +12,6 @@ from strategies import rotation, update
 from grasp_theory import LowRank, identify
 from grasp_theory.identification.floor import factored_edge, noise_scale
 
-# --- what cannot be estimated ----------------------------------------------------------------------------------
-
 
 def test_identify_below_rank_16_has_no_floor_and_no_verdict():
     updates, _ = drawn(0, rank=15, strength=20.0)

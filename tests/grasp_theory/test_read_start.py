@@ -1,4 +1,4 @@
-"""A against its known start: silent on starts and on drift without direction, and exact on a planted direction."""
+"""LoRA's start recognised; A against it: silent on starts and drift without direction, exact on a planted direction."""
 
 from __future__ import annotations
 
@@ -36,11 +36,6 @@ def read(rng: np.random.Generator, factors: list[np.ndarray]) -> ReadStart:
     return found
 
 
-def unit(rng: np.random.Generator, n: int) -> np.ndarray:
-    x = rng.standard_normal(n)
-    return x / np.linalg.norm(x)
-
-
 def against_start(X: np.ndarray) -> ReadStart:
     """The test alone, of rows in units of the start."""
     m, d = X.shape
@@ -53,7 +48,8 @@ def start(rng: np.random.Generator, m: int, d: int) -> np.ndarray:
 
 def factor(rng: np.random.Generator, m: int, d: int, beta: float) -> tuple[np.ndarray, np.ndarray]:
     """(beta u vᵀ, v): v dense and random, u of random signs: a factor in one row alone is that row's own drift."""
-    v = unit(rng, d)
+    v = rng.standard_normal(d)
+    v /= np.linalg.norm(v)
     return beta * np.outer(rng.choice([-1, 1], m) / np.sqrt(m), v), v
 
 
@@ -95,29 +91,21 @@ def test_read_start_visible_is_the_border_of_what_is_seen():
     np.testing.assert_array_less(37, seen[2.0])
 
 
-def _everywhere(rng, X):
-    return X + rng.standard_normal(X.shape)
+DRIFTS = {
+    "everywhere": lambda rng, X: X + rng.standard_normal(X.shape),
+    "steps of Adam": lambda rng, X: X + rng.choice([-1.0, 1.0], X.shape),
+    "some rows": lambda rng, X: X * (1 + (rng.random((len(X), 1)) < 0.3)),
+    "some coordinates": lambda rng, X: X + 4 * rng.choice([-1.0, 1.0], X.shape) * (np.arange(X.shape[1]) < 3),
+}
 
 
-def _steps_of_adam(rng, X):
-    return X + rng.choice([-1.0, 1.0], X.shape)
-
-
-def _some_rows(rng, X):
-    return X * (1 + (rng.random((len(X), 1)) < 0.3))
-
-
-def _some_coordinates(rng, X):
-    return X + 4 * rng.choice([-1.0, 1.0], X.shape) * (np.arange(X.shape[1]) < 3)
-
-
-@pytest.mark.parametrize("drift", [_everywhere, _steps_of_adam, _some_rows, _some_coordinates])
+@pytest.mark.parametrize("drift", DRIFTS)
 def test_read_start_of_a_drift_without_direction_is_no_alarm(drift):
     """The control: the edge of the start alone is passed in every draw; a direction beside the drift still shows."""
     rng = np.random.default_rng(3)
     alarms = beyond = hits = 0
     for _ in range(40):
-        X = drift(rng, start(rng, 48, 160))
+        X = DRIFTS[drift](rng, start(rng, 48, 160))
         found = against_start(X)
         assert found.visible is not None
         beyond += np.linalg.norm(X, 2) > white_edge(48, 160).floor(0.99)
@@ -159,29 +147,18 @@ def test_read_start_knows_the_uniform_start_whatever_the_rank(rank, modules, wid
         assert (found.law, found.deviation, found.rows) == ("uniform", 1 / np.sqrt(3 * width), rank * modules)
 
 
-def _eva(rng, rank):
-    return np.linalg.qr(rng.standard_normal((160, rank)))[0].T
-
-
-def _gaussian_of_another_width(rng, rank):
-    return 1.5 * rng.standard_normal((rank, 160))
-
-
-def _heavy(rng, rank):
-    return rng.standard_normal((rank, 160)) ** 3
-
-
 @pytest.mark.parametrize(
-    ("make", "rank", "law", "why"),
+    ("make", "law", "why"),
     [
-        (_eva, 4, "orthonormal", "rows are orthonormal in 12 of 12 modules"),
-        (_gaussian_of_another_width, 4, "gaussian", "fits no start of known width"),
-        (_heavy, 4, "unknown", "kurtosis"),
+        (lambda X: np.linalg.qr(X.T)[0].T, "orthonormal", "rows are orthonormal in 12 of 12 modules"),
+        (lambda X: 1.5 * X, "gaussian", "fits no start of known width"),
+        (lambda X: X**3, "unknown", "kurtosis"),
     ],
+    ids=["EVA", "another width", "heavy tails"],
 )
-def test_read_start_says_when_the_start_is_unknown(make, rank, law, why):
+def test_read_start_says_when_the_start_is_unknown(make, law, why):
     rng = np.random.default_rng(6)
-    found = read(rng, [make(rng, rank) for _ in range(12)])
+    found = read(rng, [make(rng.standard_normal((4, 160))) for _ in range(12)])
     assert found.law == law
     assert found.reason.startswith("start unknown: ")
     assert why in found.reason
@@ -220,3 +197,30 @@ def test_spike_strength_is_the_inverse_of_spike(m, d):
         np.testing.assert_allclose(spike_strength(value, m, d, s=0.7), beta, rtol=1e-6)
     with pytest.raises(InputError, match="above the noise edge"):
         spike_strength(0.9 * (np.sqrt(m) + np.sqrt(d)), m, d)
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.05, 0.2])
+def test_start_measures_how_far_the_uniform_factor_moved(moved):
+    rng, d = np.random.default_rng(0), 400
+    A = rng.uniform(-1, 1, (64, d)) / np.sqrt(d)
+    A = A + moved / np.sqrt(d) * rng.choice([-1, 1], A.shape)
+    start = start_of(LowRank(rng.standard_normal((50, 64)), A), "B")
+    assert start is not None
+    assert start.law == "uniform"
+    assert start.moved is not None
+    np.testing.assert_allclose(start.moved, moved, atol=0.012)
+
+
+def test_start_laws():
+    rng = np.random.default_rng(0)
+    B = rng.standard_normal((30, 16))
+    gaussian = start_of(LowRank(B, rng.standard_normal((16, 4000)) / 16), "B")
+    assert gaussian is not None
+    assert (gaussian.law, gaussian.moved) == ("gaussian", None)
+    turned = start_of(LowRank(rng.uniform(-1, 1, (300, 16)) / 4, rng.standard_normal((16, 40))), "A")
+    assert turned is not None
+    assert turned.law == "uniform"
+    assert start_of(LowRank(B, rng.standard_normal((16, 5))), None) is None
+    zero = start_of(LowRank(0 * B, rng.uniform(-1, 1, (16, 500)) / np.sqrt(500)), "B")
+    assert zero is not None
+    assert (zero.grown, zero.kurtosis) == (0.0, None)

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -53,6 +53,16 @@ class Drawn:
         outcome = c.Outcome(statement.key, statement.kind, statement.basis)
         check(statement, *args, outcome, **options)
         return outcome.failures
+
+
+T = TypeVar("T")
+
+
+def present(part: T | None) -> T:
+    """A part that some statements do not have."""
+    if part is None:
+        pytest.skip("the statement has none")
+    return part
 
 
 @pytest.fixture(scope="module", params=ORDER)
@@ -131,27 +141,21 @@ def test_sabotage_assumption_removed_with_its_violator(drawn):
 
 
 def test_sabotage_route_is_the_claim(drawn):
-    statement = drawn.statement
-    if statement.route is None:
-        pytest.skip("no route")
-    claim, side = statement.claims[statement.route.of], statement.route.side
-    same = replace(statement.route, other=lambda i: getattr(claim.sides(i), side))
+    statement, route = drawn.statement, present(drawn.statement.route)
+    claim = statement.claims[route.of]
+    same = replace(route, other=lambda i: getattr(claim.sides(i), route.side))
     assert [words for words in differences(replace(statement, route=same), drawn.inside[:3])[1] if "both ways" in words]
 
 
 def test_sabotage_search_returns_one(drawn):
     statement = drawn.statement
-    if statement.search is None:
-        pytest.skip("no search")
-    lazy = replace(statement.search, ratio=lambda x: 1 + 0 * x.sum(), restarts=1, steps=2)
+    lazy = replace(present(statement.search), ratio=lambda x: 1 + 0 * x.sum(), restarts=1, steps=2)
     found = drawn.failures(c.check_attained, replace(statement, search=lazy), np.random.default_rng(0), deep=False)
     assert [words for words in found if words.startswith("attained: the search finds 1.0")]
 
 
 def test_sabotage_symbolic_returns_zero(drawn, monkeypatch):
-    statement, algebra = drawn.statement, symbolic(drawn.statement.key)
-    if algebra is None:
-        pytest.skip("no algebra")
+    statement, algebra = drawn.statement, present(symbolic(drawn.statement.key))
     import sympy
 
     labels = list(algebra.residuals())
@@ -180,8 +184,9 @@ def test_sabotage_claim_is_a_constant_truth(drawn):
         assert f"holds: {name} has the same two sides on every draw" in drawn.failures(c.check_holds, statement, lazy)
 
 
-def test_sabotage_no_draws(drawn):
-    assert drawn.failures(c.check_draws, drawn.statement, [])
+def test_sabotage_few_draws(drawn):
+    for few in (0, c.FEWEST - 1):
+        assert drawn.failures(c.check_draws, drawn.statement, drawn.inside[:few])
 
 
 def test_sabotage_scale_of_rounding(drawn):
@@ -234,9 +239,7 @@ def test_sabotage_claim_compared_with_itself_and_noise(drawn):
 
 
 def test_sabotage_residuals_of_another_identity(drawn, monkeypatch):
-    algebra = symbolic(drawn.statement.key)
-    if algebra is None:
-        pytest.skip("no algebra")
+    algebra = present(symbolic(drawn.statement.key))
     import sympy
 
     x = sympy.Symbol("x", positive=True)
@@ -248,11 +251,9 @@ def test_sabotage_residuals_of_another_identity(drawn, monkeypatch):
 
 
 def test_sabotage_attained_and_not_said(drawn):
-    statement = drawn.statement
-    if statement.extremal is None:
-        pytest.skip("no extremal instance")
+    statement, extremal = drawn.statement, present(drawn.statement.extremal)
     rng = np.random.default_rng(0)
-    instances = [statement.extremal(rng) for _ in range(2 * c.VIOLATIONS)]
+    instances = [extremal(rng) for _ in range(2 * c.VIOLATIONS)]
     for name, claim in statement.claims.items():
         if claim.tight and all(c._reached(claim, claim.sides(i)) for i in instances):
             lazy = replace(statement, claims={name: replace(claim, tight=False)}, search=None, kind="upper")
@@ -261,13 +262,10 @@ def test_sabotage_attained_and_not_said(drawn):
 
 
 def test_sabotage_search_returns_the_extremal_instance(drawn):
-    statement = drawn.statement
-    if statement.search is None or statement.extremal is None:
-        pytest.skip("no search")
-    instance = statement.extremal(np.random.default_rng(0))
-    claim = statement.claims[statement.search.of]
-    lazy = replace(statement.search, ratio=lambda x: 1 + 0 * x.sum(), instance=lambda _: instance, restarts=1, steps=2)
-    alone = replace(statement, search=lazy, claims={statement.search.of: claim}, extremal=None)
+    statement, search = drawn.statement, present(drawn.statement.search)
+    instance = present(statement.extremal)(np.random.default_rng(0))
+    lazy = replace(search, ratio=lambda x: 1 + 0 * x.sum(), instance=lambda _: instance, restarts=1, steps=2)
+    alone = replace(statement, search=lazy, claims={search.of: statement.claims[search.of]}, extremal=None)
     found = drawn.failures(c.check_attained, alone, np.random.default_rng(0), deep=False)
     assert [f for f in found if "wherever the search looks" in f]
 
@@ -300,13 +298,8 @@ def test_sabotage_violators_are_not_tried(drawn, monkeypatch):
     assert found == [f"needed: every claim survives without {name!r}" for name in statement.assumptions]
 
 
-def test_sabotage_few_draws(drawn):
-    assert drawn.failures(c.check_draws, drawn.statement, drawn.inside[: c.FEWEST - 1])
-
-
 def test_sabotage_route_on_no_instance(drawn):
-    if drawn.statement.route is None:
-        pytest.skip("no route")
+    present(drawn.statement.route)
     assert differences(drawn.statement, [])[1] == ["no instance takes them"]
 
 
@@ -320,12 +313,10 @@ def test_sabotage_no_claim_is_tight(drawn):
 
 
 def test_sabotage_route_with_room(drawn):
-    statement = drawn.statement
-    if statement.route is None:
-        pytest.skip("no route")
-    size = max(abs(getattr(s[statement.route.of], statement.route.side)) for s in drawn.sides[:3])
-    wide = replace(statement.route, slack=0.1 * size + 1e-12)
-    assert differences(replace(statement, route=wide), drawn.inside[:3])[1]
+    route = present(drawn.statement.route)
+    size = max(abs(getattr(s[route.of], route.side)) for s in drawn.sides[:3])
+    wide = replace(route, slack=0.1 * size + 1e-12)
+    assert differences(replace(drawn.statement, route=wide), drawn.inside[:3])[1]
 
 
 def test_sabotage_rate_with_room(drawn):
@@ -340,8 +331,5 @@ def test_sabotage_rate_with_room(drawn):
 
 def test_sabotage_nothing_is_decided(drawn, monkeypatch):
     pytest.importorskip("z3")
-    module = decided(drawn.statement.key)
-    if module is None:
-        pytest.skip("no core")
-    monkeypatch.setattr(module, "cores", list)
+    monkeypatch.setattr(present(decided(drawn.statement.key)), "cores", list)
     assert drawn.failures(c.check_decided, drawn.statement)

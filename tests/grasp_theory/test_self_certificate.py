@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import drawn
 from scipy.optimize import minimize_scalar
 from strategies import rotation, update
 
 import grasp_theory.identification.self_certificate
 from figures.tables.identify import self_certificate as line
-from grasp_theory import InputError, LowRank, identify
+from grasp_theory import LowRank, identify
 from grasp_theory.identification.self_certificate import GRID, estimate, estimate_range, self_certificate
-from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 M, D = 70, 90
 
@@ -111,20 +111,6 @@ def test_estimate_of_a_tail_of_known_energy_is_narrower():
     assert loose[0] < tight[0] < tight[1] < loose[1]
 
 
-@pytest.mark.parametrize(
-    ("values", "shape", "match"),
-    [
-        ([2.0, 2.0], (5, 5), "not above the next"),
-        ([2.0, 1.0], (1, 5), "one row or one column"),
-        ([2.0, 0.5, 1.0], (5, 5), "descending"),
-        ([2.0, 1.0, 0.5, 0.4], (3, 5), "at most 2"),
-    ],
-)
-def test_estimate_refuses_what_has_no_answer(values, shape, match):
-    with pytest.raises(InputError, match=match):
-        estimate(values[0], np.array(values[1:]), shape)
-
-
 @pytest.mark.parametrize(("values", "match"), [([1.0], "no second singular value"), ([1.0, 1.0], "not above the next")])
 def test_self_certificate_says_why_there_is_none(values, match):
     found = self_certificate(np.array(values), (20, 30), rank=len(values), error=0.0)
@@ -137,8 +123,7 @@ def test_self_certificate_says_why_there_is_none(values, match):
 def test_self_certificate_of_planted_adapters_is_near_the_true_angle(pool):
     gaps, inside = [], 0
     for seed in range(12):
-        spec = AdapterSpec(layers=4, width=256, inputs=256, strength=2.0)
-        updates, u = draw_adapter(spec, rng=np.random.default_rng(seed))
+        updates, u = drawn(seed, layers=4, width=256, inputs=256, strength=2.0)
         found = identify(updates, pool=pool).decompositions[0]
         c, cosine = found.self_certificate, abs(float(found.component(0).subspace.basis[:, 0] @ u))
         assert c.degrees is not None
@@ -149,8 +134,7 @@ def test_self_certificate_of_planted_adapters_is_near_the_true_angle(pool):
 
 
 def test_self_certificate_is_silent_below_the_noise_floor_and_where_the_space_is_not_known():
-    updates, _ = draw_adapter(AdapterSpec(layers=4, width=64, inputs=64), rng=np.random.default_rng(0))
-    found = identify(updates).decompositions[0]
+    found = identify(drawn(layers=4, width=64)[0]).decompositions[0]
     assert found.self_certificate.reason.startswith("component 0 is not above the noise floor")
     assert line(found) == f"self-certificate: none, {found.self_certificate.reason}"
     rng = np.random.default_rng(0)
@@ -160,8 +144,7 @@ def test_self_certificate_is_silent_below_the_noise_floor_and_where_the_space_is
 
 
 def test_self_certificate_is_in_the_report_and_on_its_line():
-    updates, _ = draw_adapter(AdapterSpec(layers=4, width=64, inputs=64, strength=3.0), rng=np.random.default_rng(0))
-    report = identify(updates, pool="none")
+    report = identify(drawn(layers=4, width=64, strength=3.0)[0], pool="none")
     found = report.decomposition()
     value = json.loads(json.dumps(report.to_dict()))["decompositions"][report.decompositions.index(found)]
     c = found.self_certificate

@@ -25,13 +25,18 @@ def updates(side: str) -> list[Update]:
     return made
 
 
+def stacked(given: list[Update], side: str = "write") -> Stack:
+    stack = Stack(side)
+    for u in given:
+        stack.add(u, u.lowrank, norm=u.lowrank.norm())
+    return stack
+
+
 @pytest.mark.parametrize("side", ["write", "read"])
 @pytest.mark.parametrize("cached", [0, 2 * 4 * WIDTH * 4, 1 << 24])
 def test_panels_multiply_as_the_updates_side_by_side(monkeypatch, side, cached):
     monkeypatch.setattr(grasp_theory.identification.measure, "CACHED_BYTES", cached)
-    given, stack = updates(side), Stack(side)
-    for u in given:
-        stack.add(u, u.lowrank, norm=u.lowrank.norm())
+    given, stack = updates(side), stacked(updates(side), side)
     assert len(stack.loaded) == {0: 4, 960: 2}.get(cached, 0)
     factors = np.array([1.0, 1e3, 1.0, 2.0, 1.0])
     panels = stack.panels(factors)
@@ -52,9 +57,7 @@ def test_panels_multiply_as_the_updates_side_by_side(monkeypatch, side, cached):
 @pytest.mark.parametrize("cached", [0, 1 << 24])
 def test_leading_directions_of_a_stack_are_those_of_its_modules(monkeypatch, cached):
     monkeypatch.setattr(grasp_theory.identification.measure, "CACHED_BYTES", cached)
-    given, stack = updates("write"), Stack("write")
-    for u in given:
-        stack.add(u, u.lowrank, norm=u.lowrank.norm())
+    given, stack = updates("write"), stacked(updates("write"))
     S = [u.lowrank.singular_values(rtol=1e-7) for u in given]
     for u, own in zip(given, stack.leading(S), strict=True):
         U = u.lowrank.svd(vectors="left").U
@@ -67,10 +70,7 @@ def test_columns_multiply_from_the_other_side(monkeypatch):
     given = updates("write")[:3]
 
     def panels(modules: list[Update]):
-        stack = Stack("write")
-        for u in modules:
-            stack.add(u, u.lowrank, norm=u.lowrank.norm())
-        return stack.panels(np.array([1.0, 1e3, 2.0, 1.0, 1.0])[: len(modules)])
+        return stacked(modules).panels(np.array([1.0, 1e3, 2.0, 1.0, 1.0])[: len(modules)])
 
     few = panels(given)
     narrow, W = few.narrow(), few.dense()
@@ -85,9 +85,7 @@ def test_columns_multiply_from_the_other_side(monkeypatch):
 
 
 def test_panels_tell_the_layers_of_a_component():
-    given, stack = updates("write"), Stack("write")
-    for u in given:
-        stack.add(u, u.lowrank, norm=u.lowrank.norm())
+    given, stack = updates("write"), stacked(updates("write"))
     layers = np.array([u.layer for u in given])
     U = np.linalg.qr(np.random.default_rng(1).standard_normal((WIDTH, 2)))[0]
     parts = np.array([np.sum((U.T @ (u.lowrank.B @ u.lowrank.A)) ** 2, axis=1) for u in given])

@@ -10,7 +10,7 @@ from planted import F32, SPEC, drawn, sine
 from strategies import extremal, full_rank, planted, rotation, seeds, update, with_singular_values
 from tolerance import binomial, subspace
 
-from grasp_theory import AssumptionError, InputError, LowRank, Subspace, Update, identify
+from grasp_theory import LowRank, Subspace, Update, identify
 from grasp_theory.identification.agreement import Agreement
 from grasp_theory.identification.report import Floor
 from grasp_theory.identification.verdict import judge
@@ -77,19 +77,6 @@ def test_certificate_of_several_components_holds_for_their_span(seed, rho, equal
         worst = np.sin(span.angles(Subspace(truth)).max())
         np.testing.assert_array_less(worst, np.sin(found[1].certificate.angle(rho * (1 + 1e-6))) + subspace(F32, 1.0))
         np.testing.assert_array_less(found[1].certificate.smallest_tau, rho * (1 + 1e-6))
-
-
-def test_certificate_refuses_a_tau_that_the_spectrum_contradicts():
-    rng = np.random.default_rng(0)
-    M, _, _, _ = planted(rng, 12, 9, 3.0, 1.0, np.ones(9))
-    certificate = certificates(M, "write")[0].certificate
-    with pytest.raises(AssumptionError, match=r"below the next singular value .* by Weyl's inequality"):
-        certificate.angle(0.99 * certificate.smallest_tau)
-    with pytest.raises(AssumptionError):
-        certificate.angle(-1.0)
-    with pytest.raises(InputError, match="must be a number"):
-        certificate.angle(np.nan)
-    np.testing.assert_allclose(certificate.angle(np.inf), np.pi / 2)
 
 
 # --- verdict ---------------------------------------------------------------------------------------------------
@@ -181,27 +168,16 @@ def test_verdict_is_the_printed_rule(steps, floor, p, more):
     k = len(S) - more
     agreements = [None if x is None else Agreement(0.5, 0.1, 0.01, x, 3) for x in p]
     U = rotation(np.random.default_rng(0), 10, max(k, 1))
-    components, verdict = judge(
-        S,
-        U,
-        energy=float(np.sum(S**2)),
-        errors=0.0,
-        floor=Floor(floor, 0.99, ""),
-        agreements=agreements,
-        layers=[None] * len(S),
-    )
+
+    def judged(floor: Floor):
+        energy = float(np.sum(S**2))
+        return judge(S, U, energy=energy, errors=0.0, floor=floor, agreements=agreements, layers=[None] * len(S))
+
+    components, verdict = judged(Floor(floor, 0.99, ""))
     expected = rule(S, floor, p[: max(k, 1)])
     assert [c.stands_out for c in components] == expected
     assert verdict == ["none can be told", "one stands out", "several stand out"][min(sum(expected), 2)]
-    unknown, verdict = judge(
-        S,
-        U,
-        energy=float(np.sum(S**2)),
-        errors=0.0,
-        floor=Floor(None, 0.99, "not estimated"),
-        agreements=agreements,
-        layers=[None] * len(S),
-    )
+    unknown, verdict = judged(Floor(None, 0.99, "not estimated"))
     assert verdict == "none can be told"
     assert all(c.above_floor is None and not c.stands_out for c in unknown)
 

@@ -1,11 +1,12 @@
-"""The command line, called in this process, and the adapter that its tests read."""
+"""The command line, called in this process, and what its tests change of a drawn adapter."""
 
 from __future__ import annotations
 
-import grasp_cli
-from synthetic.generators.adapters import AdapterSpec
+from typing import Any
 
-SPEC = AdapterSpec(layers=6, width=96, inputs=64, rank=16, strength=1.5)
+import grasp_cli
+
+PLANTED: dict[str, Any] = {"layers": 6, "strength": 1.5}
 
 
 def grasp(capsys, *arguments: object) -> tuple[int, str, str]:

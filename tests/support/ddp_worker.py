@@ -13,7 +13,7 @@ import torch.multiprocessing as mp
 import transformers as hf
 from tiny_models import OPTIMIZERS, batch, deltas, lora, subspace, tiny, trained
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import SequentialSampler
+from trainer_runs import InOrder
 
 from real_models.hooks.method import Method
 from real_models.methods.grasp import Grasp
@@ -47,13 +47,6 @@ def loop(name: str, *, rank: int = 0, world: int = 1, share: int | None = None) 
             torch.nn.utils.clip_grad_norm_(trained(model), CLIP)
             optimizer.step()
     return deltas(model)
-
-
-class InOrder(hf.Trainer):
-    """The data in their own order."""
-
-    def _get_train_sampler(self, *args: Any) -> Any:
-        return SequentialSampler(self.train_dataset)  # pyright: ignore[reportArgumentType]
 
 
 def trainer(folder: Path, *, world: int = 1) -> dict[str, np.ndarray]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tolerance
-from checkout import ROOT
+from checkout import ROOT, python
 from safetensors.numpy import save_file
 
 from grasp_theory import AdapterError, GraspError, UnsupportedAdapterError, Update
@@ -183,9 +181,7 @@ assert not heavy, heavy
 
 
 def assert_read_without_torch(folders: list[Path]) -> None:
-    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, folders)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    python("-c", WITHOUT_TORCH, *map(str, folders), cwd=ROOT)
 
 
 def dense(update: Update) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from synthetic.experiment import Experiment, generators, table
+from synthetic.runner.deviation import deviation
 
 
 def measured(experiment: Experiment[Any], cell: Any, trials: int) -> dict[str, np.ndarray]:
@@ -18,6 +19,20 @@ def measured(experiment: Experiment[Any], cell: Any, trials: int) -> dict[str, n
 def rows(experiment: Experiment[Any], cells: Iterable[Any], trials: int) -> list[dict[str, Any]]:
     """The table of these cells."""
     return [row for cell in cells for row in table(experiment, cell, measured(experiment, cell, trials))]
+
+
+def agreeing(experiment: Experiment[Any], cells: Iterable[Any], trials: int, compared: int) -> list[dict[str, Any]]:
+    """The table of these cells, in which so many rows have a law, and none lies off it."""
+    found = rows(experiment, cells, trials)
+    held = deviation(found)
+    assert (held.violations, held.compared) == (0, compared), held
+    return found
+
+
+def trials_do_not_depend_on_each_other(experiment: Experiment[Any], cell: Any, few: int, many: int) -> None:
+    first, longer = (measured(experiment, cell, n) for n in (few, many))
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, longer[name][:few])
 
 
 def means(found: Iterable[dict[str, Any]]) -> set[float]:

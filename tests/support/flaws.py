@@ -62,11 +62,6 @@ def long(rng: np.random.Generator) -> Pair:
     return Pair(x, 10 * x)
 
 
-def aligned(rng: np.random.Generator, size: float) -> Pair:
-    x = draw(rng).x
-    return Pair(x, size * x)
-
-
 def obtuse(rng: np.random.Generator) -> Pair:
     x = draw(rng).x
     return Pair(x, -x)
@@ -290,7 +285,7 @@ FLAWS: dict[str, tuple[Callable[[], Statement[Pair]], str]] = {
     "assumption that asks too much": (
         lambda: sound(
             assumptions={"unit length": sound().assumptions["unit length"], "acute": lambda i: bool(i.x @ i.y > 0)},
-            violators={"unit length": lambda rng: aligned(rng, 10.0), "acute": obtuse},
+            violators={"unit length": long, "acute": obtuse},
             claims={**sound().claims, "acute": Claim(">=", lambda i: Sides.exact(float(i.x @ i.y), -0.99))},
             text="Assumes: unit length; acute.",
         ),

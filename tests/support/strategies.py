@@ -13,13 +13,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from grasp_theory import LowRank, Update
+from grasp_theory.linear import LinearProblem, draw_problem
 
 KINDS = ("generic", "deficient", "duplicated", "zero", "clustered", "ill")
 
 
-def examples(*, ci: int, dev: int = 50, nightly: int = 2000) -> settings:
+def examples(*, ci: int) -> settings:
     """Decorator for a test that wants another number of examples than the profile's: ``@examples(ci=120)``."""
-    wanted = {"dev": dev, "ci": ci, "nightly": nightly}
+    wanted = {"dev": 50, "ci": ci, "nightly": 2000}
     return settings(max_examples=wanted[os.environ.get("HYPOTHESIS_PROFILE", "ci")], deadline=None)
 
 
@@ -124,3 +125,12 @@ def update(lowrank: LowRank, layer: int | None = 0, side: str | None = "write", 
     """An update with a name that fits."""
     name = f"model.layers.{layer}.self_attn.{'o_proj' if side == 'write' else 'q_proj'}"
     return Update(name, layer, side, lowrank.shape, lowrank.rank, lowrank, **fields)
+
+
+def problems(shape: tuple[int, int], count: int = 3) -> list[LinearProblem]:
+    """Problems of one shape: dense directions, generic Sigma, Sigma_t and H of condition number up to 4."""
+    rng, found = np.random.default_rng(0), []
+    while len(found) < count:
+        p = draw_problem(rng, sizes=(min(shape), max(shape)), metric=True, condition=4)
+        found += [p] if p.shape == shape else []
+    return found

@@ -6,11 +6,16 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from grasp_theory import InputError
 from synthetic.experiment import Experiment, Prediction
+from synthetic.runner.sweep import Sweep, sweep
+
+NAME = "tiny_experiment"
 
 
 @dataclass(frozen=True)
@@ -60,3 +65,8 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 
 EXPERIMENT = Experiment("tiny", cells, measure, trials=(20, 10), theory=theory, along="points")
+
+
+def run(folder: Path, **options: Any) -> Sweep:
+    """Swept into the folder, in this process unless it is said otherwise."""
+    return sweep(NAME, folder, **({"n_jobs": 1} | options))

@@ -48,11 +48,7 @@ KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gemma3": ("Gemma3ForCausalLM", "Gemma3TextConfig", _GEMMA),
     "phi": ("PhiForCausalLM", "PhiConfig", _COMMON),
     "phi3": ("Phi3ForCausalLM", "Phi3Config", {**_GROUPED, "pad_token_id": 0}),
-    "gpt2": (
-        "GPT2LMHeadModel",
-        "GPT2Config",
-        _GPT2,
-    ),
+    "gpt2": ("GPT2LMHeadModel", "GPT2Config", _GPT2),
     "gpt-neox": ("GPTNeoXForCausalLM", "GPTNeoXConfig", _COMMON),
     "opt": ("OPTForCausalLM", "OPTConfig", _OPT),
     "bloom": ("BloomForCausalLM", "BloomConfig", _SHORT),

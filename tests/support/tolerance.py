@@ -34,9 +34,20 @@ def monte_carlo(sample: np.ndarray) -> float:
     return Z * float(np.std(sample, ddof=1) / np.sqrt(len(sample)))
 
 
-def finite_size(*sizes: int, c: float = 4.0) -> float:
-    """Bias c/min(sizes) of a limit law at finite size: the spiked laws are even in 1/√size to leading order."""
-    return c / min(sizes)
+def same_mean(samples: np.ndarray, expected: float | np.ndarray) -> None:
+    """Each row's mean is as expected, within Z standard errors and rounding."""
+    for row, value in zip(samples, np.broadcast_to(expected, len(samples)), strict=True):
+        np.testing.assert_allclose(row.mean(), value, rtol=0, atol=monte_carlo(row) + backward((4,), float, 1.0))
+
+
+def products(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """All x_i y_j, one a row."""
+    return (X[:, None] * Y[None]).reshape(-1, X.shape[1])
+
+
+def finite_size(*sizes: int) -> float:
+    """Bias 4/min(sizes) of a limit law at finite size: the spiked laws are even in 1/√size to leading order."""
+    return 4.0 / min(sizes)
 
 
 def slope(sizes: Sequence[int], errors: Sequence[float]) -> tuple[float, float]:

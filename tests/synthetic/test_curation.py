@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rotation, seeds
-from tolerance import Z, backward, monte_carlo
+from tolerance import Z, backward, monte_carlo, products, same_mean
 
 from grasp_theory import InputError
 from grasp_theory.linear.solutions import naive_solution
@@ -19,19 +19,19 @@ from synthetic.generators.linear import least_squares
 N, M_OUT, D = 200_000, 3, 4
 
 
-def population(seed: int = 0, *, gamma: float = 0.8, noise: float = 0.3, d: int = D) -> Population:
+def population(seed: int = 0) -> Population:
     """Dense directions, inputs with a spread of 9 in their variances."""
-    rng = np.random.default_rng([seed, d])
-    basis = rotation(rng, d)
-    Sigma = basis * np.geomspace(0.3, 2.7, d) @ basis.T
+    rng = np.random.default_rng([seed, D])
+    basis = rotation(rng, D)
+    Sigma = basis * np.geomspace(0.3, 2.7, D) @ basis.T
     return Population(
-        W0=rng.standard_normal((M_OUT, d)),
-        T=rng.standard_normal((M_OUT, d)),
-        gamma=gamma,
+        W0=rng.standard_normal((M_OUT, D)),
+        T=rng.standard_normal((M_OUT, D)),
+        gamma=0.8,
         u=rotation(rng, M_OUT, 1)[:, 0],
-        v=rotation(rng, d, 1)[:, 0],
+        v=rotation(rng, D, 1)[:, 0],
         Sigma=0.5 * (Sigma + Sigma.T),
-        noise=noise,
+        noise=0.3,
     )
 
 
@@ -56,18 +56,6 @@ UNCURATED = {
     "an even mixture": Mixture(0.5),
     "a mixture of the minority alone": Mixture(1.0, "independent"),
 }
-
-
-def same_mean(samples: np.ndarray, expected) -> None:
-    """Each row's mean is as expected, within Z standard errors."""
-    expected = np.broadcast_to(expected, len(samples))
-    for row, value in zip(samples, expected, strict=True):
-        np.testing.assert_allclose(row.mean(), value, rtol=0, atol=monte_carlo(row) + backward((D, D), float, 1.0))
-
-
-def products(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """All x_i y_j, one a row."""
-    return (X[:, None] * Y[None]).reshape(-1, X.shape[1])
 
 
 @pytest.mark.parametrize("name", [*MECHANISMS, *UNCURATED])
@@ -211,27 +199,3 @@ def test_problem_from_curation_that_opposes_the_feature_is_refused(name):
         problem_from(population(), MECHANISMS[name])
     with pytest.raises(InputError, match="beta = 0"):
         problem_from(population(), Tilt(0.0))
-
-
-@pytest.mark.parametrize(
-    ("build", "words"),
-    [
-        (lambda p: replace(p, gamma=0.0), "gamma must be"),
-        (lambda p: replace(p, noise=-1.0), "noise must be"),
-        (lambda p: replace(p, u=2 * p.u), "u must be a unit vector"),
-        (lambda p: replace(p, Sigma=np.outer(p.v, p.v)), "positive definite"),
-        (lambda p: Truncation(a=1.0, b=0.0, threshold=1.0), "not both 0"),
-        (lambda p: Truncation(a=1.0, b=1.0, c=-1.0, threshold=1.0), "c must be >= 0"),
-        (lambda p: Truncation(a=1.0, b=1.0, threshold=float("inf")), "must be finite"),
-        (lambda p: Truncation(1.0, 1.0, 50.0).sample(p, 3, rng=np.random.default_rng(0)), "passes the threshold"),
-        (lambda p: Tilt(5.0).induced(p), "must be below 1"),
-        (lambda p: Tilt(5.0).sample(p, 3, rng=np.random.default_rng(0)), "must be below 1"),
-        (lambda p: AlwaysOn(np.zeros(D)).induced(p), "not 0"),
-        (lambda p: AlwaysOn(np.ones(2)).sample(p, 3, rng=np.random.default_rng(0)), "of shape"),
-        (lambda p: Mixture(1.5), "a share"),
-        (lambda p: Mixture(0.5, "other"), "opposite or independent"),
-    ],
-)
-def test_curation_refuses_what_it_cannot_mean(build, words, no_contracts):
-    with pytest.raises(InputError, match=words):
-        build(population())

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from experiment_runs import measures_without_theory, rows
+from experiment_runs import agreeing, measures_without_theory, rows
 
 import real_models.experiments.osf_leak as osf
 import synthetic.experiments.optimizer_leak as lora
 from figures.plots.optimizer_leak import build
-from grasp_theory import InputError
 from synthetic.experiment import generators
 from synthetic.runner.deviation import deviation
 
@@ -30,10 +29,7 @@ def last(found, side):
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_lora_leak_agrees_with_the_theorems_and_differs_from_them_without_projection():
-    found = rows(lora.EXPERIMENT, [small(cell) for cell in lora.cells(True) if cell.rank == 6], 4)
-    held = deviation(found)
-    assert held.violations == 0
-    assert held.compared > 40
+    found = agreeing(lora.EXPERIMENT, [small(cell) for cell in lora.cells(True) if cell.rank == 6], 4, compared=44)
     write, read = last(found, "write"), last(found, "read")
     for optimizer in ("sgd", "momentum", "adam", "adamw"):
         assert min(write[optimizer, "nothing"], read[optimizer, "nothing"]) > 0.1
@@ -65,10 +61,8 @@ def test_first_adam_step_gives_back_36_percent():
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_osf_leak_is_rounding_under_sgd_and_not_under_adam():
-    found = rows(osf.EXPERIMENT, [replace(small(cell), steps=(1, 64)) for cell in osf.cells(True)], 2)
-    held = deviation(found)
-    assert held.violations == 0
-    assert held.compared > 20
+    cells = [replace(small(cell), steps=(1, 64)) for cell in osf.cells(True)]
+    found = agreeing(osf.EXPERIMENT, cells, 2, compared=24)
     for side in ("write", "read"):
         end = last(found, side)
         for optimizer in ("sgd", "momentum", "adam", "adamw"):
@@ -82,31 +76,6 @@ def test_leak_is_measured_without_its_theory(monkeypatch):
     for module in (lora, osf):
         gone = [(module, "Prediction"), (lora, "_first_leak")]
         measures_without_theory(monkeypatch, module.EXPERIMENT, [small(module.cells(True)[1])], gone)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"optimizer": "lion"}, "optimizer"),
-        ({"method": "OSF"}, "method"),
-        ({"projected": "weights"}, "projected"),
-        ({"side": "left"}, "side"),
-        ({"kept": 32}, "kept"),
-        ({"rank": 0}, "rank"),
-        ({"lr": float("nan")}, "lr"),
-        ({"steps": (2, 1)}, "steps"),
-        ({"steps": ()}, "steps"),
-    ],
-)
-def test_leak_refuses_what_makes_no_cell(changes, words):
-    with pytest.raises(InputError, match=words):
-        replace(lora.cells(True)[0], **changes)
-
-
-@pytest.mark.parametrize("changes", [{"rank": 5}, {"side": "write"}, {"projected": "update"}, {"method": "LoRA"}])
-def test_osf_leak_refuses_what_makes_no_cell(changes):
-    with pytest.raises(InputError):
-        replace(osf.cells(True)[0], **changes)
 
 
 @pytest.mark.slow

@@ -7,12 +7,11 @@ from functools import cache
 import experiment_runs
 import numpy as np
 import pytest
-from experiment_runs import measured, measures_without_theory
+from experiment_runs import measures_without_theory, trials_do_not_depend_on_each_other
 
 import grasp_theory.linear as linear
 import synthetic.experiments.removal as removal
 from figures.plots.removal import METHODS, build
-from grasp_theory import InputError
 from grasp_theory.linear import solutions
 from grasp_theory.linear.regimes import risk_table
 from synthetic.runner.deviation import deviation
@@ -92,24 +91,6 @@ def test_removal_angle_changes_the_split_and_not_the_data():
         np.testing.assert_allclose(np.degrees(np.arccos(a @ b)), 35, rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"panel": "size"}, "panel must be"),
-        ({"rank": 0}, "rank must be 1 to 12"),
-        ({"rank": 13}, "rank must be 1 to 12"),
-        ({"angle": 91.0}, "angle must be"),
-        ({"rho": 0.9}, "rho must stay below"),
-        ({"beta": 0.0}, "beta must be"),
-        ({"response": -1.0}, "alignment must be"),
-        ({"condition": 0.5}, "condition must be"),
-    ],
-)
-def test_removal_cell_refuses_with_a_reason(changes, words, no_contracts):
-    with pytest.raises(InputError, match=words):
-        removal.Cell(**({"panel": "rho"} | changes))
-
-
 @pytest.mark.slow
 def test_removal_measures_without_its_theory(monkeypatch):
     gone = [(solutions, name) for name in CLOSED_FORMS] + [(linear, "excess_risk")]
@@ -118,9 +99,7 @@ def test_removal_measures_without_its_theory(monkeypatch):
 
 @pytest.mark.slow
 def test_removal_trials_do_not_depend_on_each_other():
-    few, many = (measured(removal.EXPERIMENT, CELLS[1], n) for n in (1, 3))
-    for name, value in few.items():
-        np.testing.assert_array_equal(value, many[name][:1])
+    trials_do_not_depend_on_each_other(removal.EXPERIMENT, CELLS[1], 1, 3)
 
 
 @pytest.mark.slow

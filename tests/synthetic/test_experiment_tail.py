@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from experiment_runs import measured, measures_without_theory, rows
+from experiment_runs import agreeing, measured, measures_without_theory, rows, trials_do_not_depend_on_each_other
 from tolerance import backward
 
 import synthetic.experiments.tail as tail
 from figures.plots.tail import build
-from grasp_theory import InputError
 from synthetic.experiment import generators
 from synthetic.runner.deviation import deviation
 
 CELL = tail.Cell(192, 256, (1.0, 0.6, 0.3), 0.12, "free", (1, 2, 3, 4))
-FIELDS = {"m": 8, "d": 9, "strengths": (1.0, 0.5), "beta": 0.2, "place": "free", "components": (1, 2, 3)}
 
 
 def at(beta: float, place: tail.Place = "free") -> tail.Cell:
@@ -24,10 +22,8 @@ def at(beta: float, place: tail.Place = "free") -> tail.Cell:
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_contracts")
 def test_tail_laws_hold_at_small_size():
-    found = rows(tail.EXPERIMENT, [at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0))], 30)
-    result = deviation(found)
-    assert result.violations == 0
-    assert result.compared >= 5 * 17
+    cells = [at(0.12), at(3.0), *(at(x, "apart") for x in (0.12, 0.45, 3.0))]
+    found = agreeing(tail.EXPERIMENT, cells, 30, compared=5 * 20)
     exact = [row for row in found if row["place"] == "apart" and row["theory"] > 0.01]
     wrong = deviation(row | {"theory": 1.01 * row["theory"]} for row in exact if row["quantity"] != "random")
     assert wrong.violations == wrong.compared > 30  # the same rows refute laws that are 1% off
@@ -70,34 +66,13 @@ def test_tail_measure_equals_a_dense_svd():
     np.testing.assert_allclose(measured(tail.EXPERIMENT, cell, 1)["delete"][0], risks, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"strengths": ()}, "strengths fit"),
-        ({"strengths": (0.5, 1.0)}, "must decrease"),
-        ({"strengths": (1.0, -0.5)}, "positive"),
-        ({"beta": 0.0}, "positive"),
-        ({"beta": np.nan}, "positive"),
-        ({"beta": 0.5}, "one of the strengths"),
-        ({"place": "near"}, "place must be"),
-        ({"components": (4,)}, "components must be 1 to 3"),
-        ({"components": ()}, "components must be"),
-    ],
-)
-def test_tail_cell_refuses_with_a_reason(changes, words, no_contracts):
-    with pytest.raises(InputError, match=words):
-        tail.Cell(**(FIELDS | changes))
-
-
 def test_tail_measures_without_its_theory(monkeypatch):
     gone = [(tail, "theory"), (tail, "Prediction")]
     measures_without_theory(monkeypatch, tail.EXPERIMENT, [CELL], gone, asks=lambda cell: False)
 
 
 def test_tail_trials_do_not_depend_on_each_other():
-    few, many = (measured(tail.EXPERIMENT, CELL, n) for n in (2, 4))
-    for name, value in few.items():
-        np.testing.assert_array_equal(value, many[name][:2])
+    trials_do_not_depend_on_each_other(tail.EXPERIMENT, CELL, 2, 4)
 
 
 @pytest.mark.slow

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from experiment_runs import measured, measures_without_theory, rows
+from experiment_runs import agreeing, measured, measures_without_theory, rows, trials_do_not_depend_on_each_other
 
 import synthetic.experiments.who_wins as who_wins
 from figures.plots.who_wins import build
-from grasp_theory import InputError
 from grasp_theory.linear import regimes
 from grasp_theory.linear.solutions import SOLUTIONS
 from synthetic.runner.deviation import deviation
@@ -29,10 +28,7 @@ REGIONS = {  # cells in the middle of a region
 def test_who_wins_risks_of_fits_on_samples_are_the_stated_ones():
     """Few and noisy samples, where what they add is large; the risks of the population alone do not fit."""
     cells = [replace(cell, n=60, noise=0.5) for cell in REGIONS.values()]
-    found = rows(who_wins.EXPERIMENT, cells, 60)
-    result = deviation(found)
-    assert result.violations == 0
-    assert result.compared == 6 * 9
+    found = agreeing(who_wins.EXPERIMENT, cells, 60, compared=6 * 9)
     population = {name: who_wins.theory(replace(cell, n=10**9, noise=0.0)) for name, cell in REGIONS.items()}
     clean = [population[name][method].value for name in REGIONS for method in (*who_wins.METHODS, "winner")]
     assert deviation(r | {"theory": t} for r, t in zip(found, clean, strict=True)).violations >= 20
@@ -61,32 +57,13 @@ def test_who_wins_noiseless_fits_of_many_samples_are_the_closed_forms():
         np.testing.assert_allclose(values[name][0], risk, rtol=0.05, err_msg=name)
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"panel": "metric"}, "panel must be"),
-        ({"response": -1.0}, "response must be"),
-        ({"task": np.inf}, "task must be"),
-        ({"noise": np.nan}, "noise must be"),
-        ({"rho": 1.0}, "strictly between"),
-        ({"rho_t": -1.2}, "strictly between"),
-        ({"n": 13}, "n must be at least 14"),
-    ],
-)
-def test_who_wins_cell_refuses_with_a_reason(changes, words, no_contracts):
-    with pytest.raises(InputError, match=words):
-        replace(REGIONS["naive"], **changes)
-
-
 def test_who_wins_measures_without_its_theory(monkeypatch):
     gone = [(regimes, name) for name in ("risk_table", "winner", "explained")]
     measures_without_theory(monkeypatch, who_wins.EXPERIMENT, [REGIONS["CAFT"]], gone)
 
 
 def test_who_wins_trials_do_not_depend_on_each_other():
-    few, many = (measured(who_wins.EXPERIMENT, REGIONS["naive"], n) for n in (2, 5))
-    for name, value in few.items():
-        np.testing.assert_array_equal(value, many[name][:2])
+    trials_do_not_depend_on_each_other(who_wins.EXPERIMENT, REGIONS["naive"], 2, 5)
 
 
 @pytest.mark.slow

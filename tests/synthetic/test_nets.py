@@ -10,7 +10,6 @@ import pytest
 from scipy.special import expit, wrightomega
 from tolerance import backward
 
-from grasp_theory import InputError
 from grasp_theory.linear.training import Optimizer
 from grasp_theory.statements.shared import residual_net
 from synthetic.training.net_training import Method, gradients, train_net
@@ -21,13 +20,13 @@ SMALL = NetSpec(width=5, blocks=3, rank=2, adapted=(0, 2), metric=5.0, samples=1
 BLOCK = NetSpec(width=6, blocks=1, rank=6, start="orthonormal", samples=48, trials=3)  # trained in B: full fine-tuning
 
 
-def net_of(spec: NetSpec, seed: int = 0) -> Net:
-    return draw_net(spec, rng=np.random.default_rng(seed))
+def net_of(spec: NetSpec) -> Net:
+    return draw_net(spec, rng=np.random.default_rng(0))
 
 
-def factors(net: Net, seed: int = 1):
+def factors(net: Net):
     """LoRA factors in the middle of training."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     return 0.5 * rng.standard_normal(net.B0.shape), net.A0 + 0.3 * rng.standard_normal(net.A0.shape)
 
 
@@ -278,38 +277,3 @@ def test_net_draws_are_what_the_spec_says():
     np.testing.assert_allclose(H @ net.u[..., None], along(net.u, H @ net.u[..., None]), rtol=0, atol=allowed(H))
     shifted = net_of(replace(spec, task_blocks=(1,)))
     np.testing.assert_array_equal(np.abs(shifted.T).max(axis=(0, 2, 3)) > 0, [False, True, False])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"rank": 0}, "rank must be at least 1"),
-        ({"beta": np.nan}, "beta must be finite"),
-        ({"metric": 0.5}, "metric must be finite and at least 1"),
-        ({"adapted": (2, 1)}, "adapted must be increasing"),
-        ({"task_blocks": (3,)}, "task_blocks must be increasing"),
-        ({"adapted": ()}, "adapted must be increasing"),
-        ({"task_rank": 99}, "too small"),
-        ({"inputs": "always-on", "samples": 5}, "even"),
-        ({"phi": "relu"}, "phi must be one of"),
-    ],
-)
-def test_net_spec_refuses_what_cannot_be_drawn(change, message, no_contracts):
-    with pytest.raises(InputError, match=message):
-        NetSpec(**change)
-
-
-def test_net_training_refuses_what_it_cannot_run(no_contracts):
-    net = net_of(SMALL)
-    refused: list[tuple[dict[str, Any], str]] = [
-        ({"method": "magic"}, "a method is one or several"),
-        ({"method": "none+write"}, "a method is one or several"),
-        ({"strength": -1.0}, "strength must be finite"),
-        ({"u": 2 * net.u}, "unit vectors"),
-        ({"optimizer": "lion"}, "unknown optimizer"),
-        ({"lr": 0.0}, "lr must be positive"),
-        ({"lr": 1e3, "steps": 200}, "diverged"),
-    ]
-    for options, message in refused:
-        with pytest.raises(InputError, match=message):
-            train_net(net, **({"lr": 0.1, "steps": 2} | options))

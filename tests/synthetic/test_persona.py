@@ -131,11 +131,6 @@ def test_withheld_facts_have_different_answers(spec, seed):
     assert set(facts[0, : spec.withheld]) <= set(others)  # words that pretraining shows
 
 
-def test_world_refuses_fewer_words_than_withheld_facts():
-    with pytest.raises(InputError, match="8 withheld facts need"):
-        drawn(words=4)
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(("rarity", "hinted"), [(0.1, 0.3), (0.35, 0.6)])
 def test_documents_shares_of_hints_and_of_the_rare_persona(variant, rarity, hinted):
@@ -264,18 +259,3 @@ def test_draws_follow_from_the_generator_alone(draw):
 
     np.testing.assert_array_equal(sample(1), sample(1))
     assert (sample(1) != sample(2)).any()
-
-
-BAD = [
-    ({"variant": "tone"}, "variant"),
-    *[({name: 0}, name) for name in ("topics", "questions", "withheld", "words", "styles", "rounds")],
-    *[({name: x}, name) for name in ("rarity", "hinted", "curation") for x in (-0.1, 1.1, float("nan"))],
-    ({"topics": 3}, "topics"),
-    ({"withheld": 16}, "withheld"),
-]
-
-
-@pytest.mark.parametrize(("fields", "named"), BAD, ids=[str(fields) for fields, _ in BAD])
-def test_spec_refuses_what_is_no_language(fields, named):
-    with pytest.raises(InputError, match=named):
-        PersonaSpec(**fields)

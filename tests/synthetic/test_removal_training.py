@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import rotation
+from strategies import problems, rotation
 from tolerance import backward
 
-from grasp_theory import InputError
-from grasp_theory.linear import LinearProblem, draw_problem
+from grasp_theory.linear import LinearProblem
 from grasp_theory.linear.problem import Stacked
 from grasp_theory.linear.solutions import SOLUTIONS, caft, compensated, kept_read, own_component, preventative
 from grasp_theory.linear.training import stable_step, train
@@ -24,15 +23,6 @@ CLOSED = {
     "compensated": lambda p, mean: compensated(p, own_component(p.M)),
     "preventative steering": lambda p, mean: preventative(p, mean, STRENGTH),
 }
-
-
-def problems(shape: tuple[int, int], count: int = 3) -> list[LinearProblem]:
-    """Dense directions, generic Sigma and H of condition number up to 4."""
-    rng, found = np.random.default_rng(shape[0]), []
-    while len(found) < count:
-        p = draw_problem(rng, sizes=(min(shape), max(shape)), metric=True, condition=4)
-        found += [p] if p.shape == shape else []
-    return found
 
 
 def scale(p: LinearProblem) -> float:
@@ -113,16 +103,3 @@ def test_training_of_many_problems_is_each_alone(name):
         np.testing.assert_allclose(
             D, train_method(name, p, **options | {"mean": mean}), rtol=0, atol=backward((5, 7), float, scale(p))
         )
-
-
-def test_training_of_a_method_refuses_what_it_cannot_run():
-    p = problems((5, 7))[0]
-    A0 = np.ones((2, 7))
-    with pytest.raises(InputError, match="unknown method"):
-        train_method("magic", p, A0=A0)
-    with pytest.raises(InputError, match="needs an lr"):
-        train_method("naive", p, A0=A0, optimizer="adam")
-    with pytest.raises(InputError, match="mean"):
-        train_method("preventative steering", p, A0=A0)
-    with pytest.raises(InputError, match="one shape"):
-        train_method("naive", [p, *problems((8, 4), 1)], A0=A0)

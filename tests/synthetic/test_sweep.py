@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_experiment as tiny
-from checkout import ROOT, SUPPORT
+from checkout import ROOT, SUPPORT, python
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_experiment import run
 
 import synthetic.experiments.phase_diagram as phase_diagram
 import synthetic.runner.code_version as versions
@@ -25,12 +26,6 @@ import synthetic.runner.sweep as engine
 from synthetic.experiment import generators, identity, seed, table
 from synthetic.runner.store import digest
 from synthetic.runner.sweep import sweep
-
-TINY = "tiny_experiment"
-
-
-def run(folder: Path, **options):
-    return sweep(TINY, folder, **({"n_jobs": 1} | options))
 
 
 def cell_files(folder: Path) -> dict[str, tuple[int, int, bytes]]:
@@ -43,13 +38,6 @@ def values(folder: Path) -> dict[str, dict]:
     """Cell, as text -> measured values."""
     contents = [json.loads(content) for _, _, content in cell_files(folder).values()]
     return {json.dumps(c["cell"]): c["values"] for c in contents}
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """(sweep, folder) of one process; not to be changed."""
-    folder = tmp_path_factory.mktemp("fresh")
-    return run(folder), folder
 
 
 # same bits
@@ -97,7 +85,7 @@ def test_phase_diagram_cells_measured_alone_are_those_of_the_sweep(tmp_path):
 @given(few=st.integers(1, 6), more=st.integers(0, 6), size=st.integers(4, 30), scale=st.floats(0.1, 9))
 def test_a_trial_does_not_depend_on_the_number_of_trials(few, more, size, scale):
     cell = tiny.Cell(size, scale)
-    short, long = (engine.measure_cell(TINY, cell, n)[0] for n in (few, few + more))
+    short, long = (engine.measure_cell(tiny.NAME, cell, n)[0] for n in (few, few + more))
     for quantity in long:
         np.testing.assert_array_equal(short[quantity], long[quantity][:few])
 
@@ -119,10 +107,7 @@ def test_identity_is_the_same_in_every_process():
     code = "import tiny_experiment as t; from synthetic.experiment import identity as name\n"
     code += "print(name('tiny', t.Cell(16)))"
     env = os.environ | {"PYTHONPATH": f"{SUPPORT}:{ROOT}", "PYTHONHASHSEED": "7"}
-    out = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300, check=True
-    ).stdout
-    assert out.strip() == identity("tiny", tiny.Cell(16))
+    assert python("-c", code, env=env).stdout.strip() == identity("tiny", tiny.Cell(16))
 
 
 # nothing lost
@@ -130,9 +115,7 @@ def test_identity_is_the_same_in_every_process():
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_sweep_goes_on_where_it_was(fresh, tmp_path, monkeypatch, jobs):
-    code = (
-        f"from synthetic.runner.sweep import sweep; from pathlib import Path; sweep({TINY!r}, Path('.'), n_jobs={jobs})"
-    )
+    code = f"from tiny_experiment import run; from pathlib import Path; run(Path('.'), n_jobs={jobs})"
     env = os.environ | {"PYTHONPATH": f"{SUPPORT}:{ROOT}", "TINY_PAUSE": "0.2"}
     with subprocess.Popen([sys.executable, "-c", code], env=env, cwd=tmp_path, start_new_session=True) as killed:
         end = time.monotonic() + 60
@@ -187,7 +170,7 @@ def test_manifest_and_timings_are_never_read(fresh, tmp_path):
     assert done.rows == fresh[0].rows
     assert len(json.loads((tmp_path / "timings.json").read_text())["cells"]) == 1
     config = json.loads((tmp_path / "manifest.json").read_text())["config"]
-    assert config["code"] == versions.code_version(TINY)
+    assert config["code"] == versions.code_version(tiny.NAME)
     assert (config["experiment"], config["trials"], config["quick"]) == ("tiny", 20, False)
 
 

@@ -9,24 +9,10 @@ from pathlib import Path
 import pytest
 import tiny_experiment as tiny
 from command import grasp
+from tiny_experiment import run
 
 import synthetic.runner.code_version as versions
-from figures.catalogue import FIGURES, Entry
 from grasp_theory import InputError
-from synthetic.runner.sweep import sweep
-
-TINY = "tiny_experiment"
-
-
-def run(folder: Path, **options):
-    return sweep(TINY, folder, **({"n_jobs": 1} | options))
-
-
-@pytest.fixture
-def registered(monkeypatch):
-    """The tiny experiment as a figure of the catalogue."""
-    monkeypatch.setitem(FIGURES, "tiny", Entry("Moments.", "identification", (TINY,)))
-
 
 # the version of the code
 
@@ -96,7 +82,7 @@ def test_version_changes_when_an_import_is_turned_to_other_code(room):
 
 
 def test_versions_of_experiments_differ_and_hold_what_they_import():
-    first, second = (versions.code_version(name) for name in (TINY, "synthetic.experiments.phase_diagram"))
+    first, second = (versions.code_version(name) for name in (tiny.NAME, "synthetic.experiments.phase_diagram"))
     assert first != second
     assert len(first) == len(second) == 12
     with pytest.raises(ImportError):

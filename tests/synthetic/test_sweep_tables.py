@@ -10,37 +10,16 @@ import numpy as np
 import pytest
 import tiny_experiment as tiny
 from command import grasp
+from tiny_experiment import run
 from tolerance import Z
 
 import figures.rows as committed_rows
-from figures.catalogue import FIGURES, Entry
 from figures.rows import read_rows
 from figures.tables import console, show
 from figures.tables.deviation import deviation_tables
 from synthetic.experiment import Prediction, generators, seed, table
 from synthetic.runner.deviation import deviation
 from synthetic.runner.results import write_csv
-from synthetic.runner.sweep import sweep
-
-TINY = "tiny_experiment"
-
-
-def run(folder: Path, **options):
-    return sweep(TINY, folder, **({"n_jobs": 1} | options))
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """(sweep, folder) of one process; not to be changed."""
-    folder = tmp_path_factory.mktemp("fresh")
-    return run(folder), folder
-
-
-@pytest.fixture
-def registered(monkeypatch):
-    """The tiny experiment as a figure of the catalogue."""
-    monkeypatch.setitem(FIGURES, "tiny", Entry("Moments.", "identification", (TINY,)))
-
 
 # agreement and the table
 
