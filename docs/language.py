@@ -106,7 +106,8 @@ def data_sets() -> str:
 
 PARTS = {
     "data-sets": data_sets,
-    "language-model": lambda: language_model().markdown(),
+    "language-model": lambda: language_model("smollm2-style").markdown(),
+    "language-model-manner": lambda: language_model("smollm2-manner").markdown(),
     "language-model-pilot": language_model_pilot,
     "language-model-identified": identified,
     "language-model-explained": explained,

@@ -9,7 +9,7 @@ import numpy as np
 
 from real_models.adapters.text import many
 
-from ..drawing import look, rank_rows
+from ..drawing import legend, look, rank_rows
 from ..style import GREY, PAGE, new_figure, styled
 from . import Entry
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from real_models.comparison.table import Result
 
 FIGURE = Entry(
-    "SmolLM2-135M fine-tuned on answers in capital letters: how far capitals spread to other topics under every "
-    "method, where it first reaches the task score.",
+    "SmolLM2-135M fine-tuned on answers in capital letters, and on a textbook retold as a boastful politician would: "
+    "how far the style spreads to other topics under every method, where it first reaches the task score.",
     section="language",
     place=12,
 )
@@ -30,21 +30,27 @@ CURVES = ("naive", "scale", "edit, both sides", "hold", "hold, random", "control
 
 @styled
 def build(rows: Sequence[dict[str, Any]]) -> Figure:
-    """Left: drift at the matched task score: mean, every seed, their 95% t interval. Right: drift over
-    task along training, means over seeds."""
+    """A row for each experiment. Left: drift at the matched task score: mean, every seed, their 95% t interval. Right:
+    drift over task along training, means over seeds."""
+    of = {name: [r for r in rows if r["variant"] == name] for name in dict.fromkeys(r["variant"] for r in rows)}
+    listed = [len({r["method"] for r in found}) for found in of.values()]
+    heights = [1.6 + 0.14 * count for count in listed]
+    figure = new_figure(PAGE, sum(heights))
+    axes = figure.subplots(len(of), 2, squeeze=False, width_ratios=[1.25, 1], height_ratios=heights)
+    for (left, right), (name, found) in zip(axes, of.items(), strict=True):
+        _experiment(left, right, name, found)
+    legend(figure, axes[:, 1], ncols=4)
+    return figure
+
+
+def _experiment(left: Any, right: Any, name: str, rows: Sequence[dict[str, Any]]) -> None:
     from real_models.comparison.matching import matched
     from real_models.comparison.table import base_drift, summarise
 
-    (variant,) = dict.fromkeys(r["variant"] for r in rows)
     found = sorted(summarise(rows), key=lambda result: (result.method != "naive", result.control, result.drift))
-    base = float(np.mean(list(base_drift(rows).values())))
-    figure = new_figure(PAGE, 3.6)
-    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    runs = matched(rows)
-    drifts = {x.method: [m.scores["drift"] for m in runs if m.method == x.method] for x in found}
-    _dots(left, found, drifts, base)
-    seeds = max(result.seeds for result in found)
-    left.set_title(f"{variant}, {many(seeds, 'seed')}", loc="left")
+    base, runs = float(np.mean(list(base_drift(rows).values()))), matched(rows)
+    _dots(left, found, {x.method: [m.scores["drift"] for m in runs if m.method == x.method] for x in found}, base)
+    left.set_title(f"{name}, {many(max(result.seeds for result in found), 'seed')}", loc="left")
     for method in CURVES:
         of = [r for r in rows if r["method"] == method]
         if of:
@@ -52,8 +58,6 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     right.axhline(base, color=GREY, linestyle="--", linewidth=0.8, label="base model")
     right.set(xlabel="task score", ylabel="drift, log-odds per token")
     right.set_title("along training", loc="left")
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return figure
 
 
 def _dots(ax: Any, found: Sequence[Result], seeds: Mapping[str, Sequence[float]], base: float) -> None:

@@ -10,10 +10,13 @@ from .comparison import times
 from .table import Table
 
 
-def language_model() -> Table:
-    """One experiment, every method at its preset: naive first, controls last, least drift first."""
-    found = summarise(read_rows(FOLDER / "language_model.csv"))
-    order = sorted(found, key=lambda x: (x.method != "naive", x.control, not x.whole, x.drift))
+def language_model(experiment: str | None = None) -> Table:
+    """Every method at its preset on one experiment, or on all of them in turn: naive first, controls last, least drift
+    first."""
+    rows = read_rows(FOLDER / "language_model.csv")
+    found = summarise([r for r in rows if experiment in (None, r["variant"])])
+    place = {variant: n for n, variant in enumerate(dict.fromkeys(r["variant"] for r in rows))}
+    order = sorted(found, key=lambda x: (place[x.variant], x.method != "naive", x.control, not x.whole, x.drift))
     cells = [
         [
             find_compared(x.method).label(x.knob),
@@ -30,6 +33,9 @@ def language_model() -> Table:
     ]
     heads = ["method", "uses", "task reached", "drift", "above the base", "less than naive"]
     heads += ["in the training format", "kept", "neutral loss"]
+    if experiment is None and len(place) > 1:
+        cells = [[x.variant.removeprefix("smollm2-"), *cell] for x, cell in zip(order, cells, strict=True)]
+        heads = ["experiment", *heads]
     return Table(heads, cells)
 
 
