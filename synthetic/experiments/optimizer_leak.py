@@ -180,10 +180,5 @@ def _first_leak(cell: Cell) -> float:
 
 
 EXPERIMENT = Experiment(
-    name="optimizer-leak",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(20, 5),
-    along="steps",
+    name="optimizer-leak", cells=cells, measure=measure, theory=theory, trials=(20, 5), along="steps"
 )

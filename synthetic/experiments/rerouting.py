@@ -191,11 +191,4 @@ def _share_theory(cell: Cell) -> dict[str, Prediction]:
     return {"share": Prediction(float(shares.mean()), "=", finite), "largest share": bound}
 
 
-EXPERIMENT = Experiment(
-    name="rerouting",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(20, 10),
-    along="steps",
-)
+EXPERIMENT = Experiment(name="rerouting", cells=cells, measure=measure, theory=theory, trials=(20, 10), along="steps")

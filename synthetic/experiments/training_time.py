@@ -191,10 +191,5 @@ def _start_theory(cell: Cell) -> dict[str, Prediction]:
 
 
 EXPERIMENT = Experiment(
-    name="training-time",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(10, 10),
-    along="times",
+    name="training-time", cells=cells, measure=measure, theory=theory, trials=(10, 10), along="times"
 )
