@@ -101,22 +101,15 @@ def second_moment(spec: InputSpec, v: Float[ndarray, " d"], *, rng: np.random.Ge
     return np.eye(d)
 
 
-def draw_inputs(
-    Sigma: Float[ndarray, "d d"], n: int, *, rng: np.random.Generator, mean: Float[ndarray, " d"] | None = None
-) -> Float[ndarray, "d n"]:
-    """n Gaussian inputs, one a column, of mean ``mean`` (0 by default) and second moment Sigma = E[x xᵀ] about 0.
+def draw_inputs(Sigma: Float[ndarray, "d d"], n: int, *, rng: np.random.Generator) -> Float[ndarray, "d n"]:
+    """n Gaussian inputs, one a column, of mean 0 and second moment Sigma = E[x xᵀ].
 
-    Their covariance is Sigma − mean meanᵀ. Raises InputError if that is not positive semi-definite, or for n < 1.
+    Raises InputError if that is not positive semi-definite, or for n < 1.
     """
     if n < 1:
         raise InputError(f"n must be at least 1, got {n}")
-    d = len(Sigma)
-    centre = np.zeros(d) if mean is None else mean
-    values, Q = linalg.eigh(Sigma - np.outer(centre, centre))
+    values, Q = linalg.eigh(Sigma)
     if values[0] < -1e-9 * np.abs(Sigma).max():
-        raise InputError(
-            f"Sigma is the second moment about 0, so Sigma - mean meanᵀ must be positive semi-definite; its smallest "
-            f"eigenvalue is {values[0]:.3g}"
-        )
+        raise InputError(f"Sigma must be positive semi-definite; its smallest eigenvalue is {values[0]:.3g}")
     root = Q * np.sqrt(values.clip(0)) @ Q.T
-    return centre[:, None] + root @ rng.standard_normal((d, n))
+    return root @ rng.standard_normal((len(Sigma), n))

@@ -77,56 +77,18 @@ def draw_problem(spec: ProblemSpec, *, rng: np.random.Generator) -> LinearProble
     return LinearProblem(W0=W0, T=T, beta=spec.beta, u=u, v=v, Sigma=Sigma, Sigma_t=Sigma_t, H=H)
 
 
-@dataclass(frozen=True, eq=False)
-class FactorProblem:
-    """q spurious factors in one update: M = T + U diag(strengths) Vᵀ.
-
-    Attributes:
-        T: (m, d).
-        U, V: (m, q) and (d, q), orthonormal columns.
-        strengths: (q,), positive.
-    """
-
-    T: Float[ndarray, "m d"]
-    U: Float[ndarray, "m q"]
-    V: Float[ndarray, "d q"]
-    strengths: Float[ndarray, " q"]
-
-    @property
-    def M(self) -> Float[ndarray, "m d"]:
-        """T + Σ strengths_j u_j v_jᵀ, what naive fine-tuning learns."""
-        return self.T + self.U * self.strengths @ self.V.T
-
-
-def draw_factors(
-    shape: tuple[int, int], strengths: tuple[float, ...], *, task: TaskSpec | None = None, rng: np.random.Generator
-) -> FactorProblem:
-    """Several factors in uniform orthonormal directions on a task of shape (m, d), gaussian by default.
-
-    Raises InputError for strengths that are not positive, none at all or more than min(m, d).
-    """
-    values = np.asarray(strengths, dtype=float)
-    if not (1 <= len(values) <= min(shape)) or not (np.isfinite(values) & (values > 0)).all():
-        raise InputError(f"needs 1 to {min(shape)} finite positive strengths for shape {shape}, got {strengths}")
-    U, V = (haar((n, len(values)), rng=rng) for n in shape)
-    return FactorProblem(draw_task(task or TaskSpec(), shape, rng=rng), U, V, values)
-
-
 def draw_data(
-    problem: LinearProblem, n: int, *, noise: float, rng: np.random.Generator, deployment: bool = False
+    problem: LinearProblem, n: int, *, noise: float, rng: np.random.Generator
 ) -> tuple[Float[ndarray, "d n"], Float[ndarray, "m n"]]:
     """n Gaussian samples (X, Y), one a column: Y = (W0 + M) X + noise N, N of independent standard normal entries.
-
-    At ``deployment`` the inputs have second moment Sigma_t and Y = (W0 + T) X + noise N.
 
     Args:
         noise: standard deviation >= 0 of each entry, else InputError.
     """
     if not (np.isfinite(noise) and noise >= 0):
         raise InputError(f"noise must be a finite number >= 0, got {noise}")
-    X = draw_inputs(problem.Sigma_t if deployment else problem.Sigma, n, rng=rng)
-    W = problem.W0 + (problem.T if deployment else problem.M)
-    return X, W @ X + noise * rng.standard_normal((problem.shape[0], n))
+    X = draw_inputs(problem.Sigma, n, rng=rng)
+    return X, (problem.W0 + problem.M) @ X + noise * rng.standard_normal((problem.shape[0], n))
 
 
 def least_squares(

@@ -11,7 +11,7 @@ from numpy import ndarray
 from scipy.special import expit
 
 from grasp_theory import InputError
-from grasp_theory.linear.training import EPS, Optimizer, OptimizerState
+from grasp_theory.linear.training import Optimizer, OptimizerState
 
 from ..fields import require_not_negative
 from .nets import Net, Stream, along, forward
@@ -106,7 +106,6 @@ def train_net(
     v: Vectors | None = None,
     train_A: bool = True,
     decay: float = 0.0,
-    eps: float = EPS,
 ) -> NetRun:
     """Full-batch training from (0, A0) of the mean loss of ``Net``, under a removal method.
 
@@ -117,7 +116,7 @@ def train_net(
 
     Args:
         method, strength, u, v: see ``Method``; the true directions by default.
-        optimizer, eps: as in ``grasp_theory.linear.training.train``.
+        optimizer: as in ``grasp_theory.linear.training.train``.
         decay: decoupled weight decay (adamw).
         lr, steps: a step is −lr times the optimiser's direction.
         every: measure every so many steps, and at both ends.
@@ -132,7 +131,7 @@ def train_net(
         raise InputError(f"lr must be positive, steps and every at least 1, got {lr}, {steps} and {every}")
     removal = Method(method, net.u if u is None else u, net.v if v is None else v, strength)
     B, A = removal.project(net.B0, net.A0)
-    state, probe = (OptimizerState(optimizer, eps), OptimizerState(optimizer, eps)), _Probe(net, removal)
+    state, probe = (OptimizerState(optimizer), OptimizerState(optimizer)), _Probe(net, removal)
     clean, records = net.clean(net.X), []
     with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is reported, once
         for step in range(steps + 1):

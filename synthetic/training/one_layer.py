@@ -17,7 +17,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 from grasp_theory.linear import LinearProblem
 from grasp_theory.linear.problem import Stacked, stack
-from grasp_theory.linear.training import EPS, Optimizer, stable_step, train
+from grasp_theory.linear.training import Optimizer, stable_step, train
 
 Matrices = Float[ndarray, "..."]
 
@@ -48,7 +48,7 @@ class _Bench:
         """dW after training on this loss, projected on these sides (``train``'s write and read)."""
         start, options = self.A0 if A0 is None else A0, dict(self.options)
         if options["lr"] is None:
-            options["lr"] = stable_step(loss, start, scaling=options["scaling"])
+            options["lr"] = stable_step(loss, start)
         return train(loss, start, every=0, **options, **sides).dW
 
     @cached_property
@@ -65,14 +65,11 @@ def train_method(
     lr: float | Float[ndarray, "..."] | None = None,
     steps: int = 20_000,
     tolerance: float = 1e-9,
-    scaling: float = 1.0,
-    decay: float = 0.0,
-    eps: float = EPS,
     compensator: Float[ndarray, "... m d"] | None = None,
     mean: Float[ndarray, "... d"] | None = None,
     strength: float | None = None,
 ) -> Float[ndarray, "... m d"]:
-    """The update dW = scaling · B A that a method leaves at deployment, as W0 + dW there.
+    """The update dW = B A that a method leaves at deployment, as W0 + dW there.
 
     What is trained (x curated inputs, P = P_v, the loss E‖H^½ (y − ŷ)‖² with y = (W0 + M) x):
 
@@ -81,7 +78,7 @@ def train_method(
     - write / read / both GRASP: naive with B <- P_u B, A <- A P at attach time and after every step.
     - CAFT: ŷ = (W0 + dW) P x, A0 projected at attach time; "CAFT as published": A0 as it is. The residual is
       (M + W0 v vᵀ) x − dW P x, since x − P x = v vᵀx, so it is the loss with ``seen`` = P. A v gets no gradient: under
-      SGD and momentum dW v stays scaling · B A0 v (0 if projected), coordinate-wise optimisers move it. Nothing
+      SGD and momentum dW v stays B A0 v (0 if projected), coordinate-wise optimisers move it. Nothing
       restores dW v: rounding adds up there, about eps · lr a step, so stop at a tolerance.
     - CAFT + ablation: (W0 + dW) P − W0 of CAFT.
     - compensated: ŷ = (W0 + dW + C) x, then C dropped: the residual is (M − C) x − dW x. C is ``compensator``; by
@@ -103,7 +100,6 @@ def train_method(
         raise InputError(f"{optimizer} needs an lr: the default is a step of plain descent")
     single = isinstance(problem, LinearProblem)
     options = {"optimizer": optimizer, "lr": lr, "steps": steps, "tolerance": tolerance}
-    options |= {"scaling": scaling, "decay": decay, "eps": eps}
     bench = _Bench([problem] if single else list(problem), A0, options, compensator, mean, strength)
     found = METHODS[name](bench)
     return found[0] if single else found

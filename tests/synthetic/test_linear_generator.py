@@ -13,7 +13,7 @@ from tolerance import backward, monte_carlo
 
 from grasp_theory import InputError
 from synthetic.generators.inputs import InputSpec
-from synthetic.generators.linear import ProblemSpec, draw_data, draw_factors, draw_problem, least_squares
+from synthetic.generators.linear import ProblemSpec, draw_data, draw_problem, least_squares
 from synthetic.generators.task_updates import TaskSpec
 
 SPEC = ProblemSpec(
@@ -78,28 +78,13 @@ def test_problem_directions_are_uniform_and_weights_of_variance_one_over_d():
     np.testing.assert_allclose(squares.mean(), 1 / 4, rtol=0, atol=monte_carlo(squares))
 
 
-@given(seed=seeds, q=st.integers(1, 4))
-def test_factors_are_orthonormal_and_add_up(seed, q):
-    strengths = tuple(float(q - j) for j in range(q))
-    p = draw_factors((6, 4), strengths, rng=np.random.default_rng(seed))
-    eps = backward((6, 4), float, 8.0)
-    for basis in (p.U, p.V):
-        np.testing.assert_allclose(basis.T @ basis, np.eye(q), rtol=0, atol=eps)
-    by_hand = p.T + sum(s * np.outer(p.U[:, j], p.V[:, j]) for j, s in enumerate(strengths))
-    np.testing.assert_allclose(p.M, by_hand, rtol=0, atol=eps)
-    none = draw_factors((6, 4), strengths, task=TaskSpec(size=0.0), rng=np.random.default_rng(seed))
-    np.testing.assert_allclose(np.linalg.svd(none.M, compute_uv=False)[:q], strengths, rtol=0, atol=eps)
-
-
-@pytest.mark.parametrize("deployment", [False, True])
-def test_data_have_the_moment_and_the_labels_of_their_distribution(deployment):
+def test_data_have_the_moment_and_the_labels_of_their_distribution():
     p, noise = draw(), 0.5
-    X, Y = draw_data(p, 40_000, noise=noise, rng=np.random.default_rng(1), deployment=deployment)
-    Sigma = p.Sigma_t if deployment else p.Sigma
-    R = Y - (p.W0 + (p.T if deployment else p.M)) @ X
+    X, Y = draw_data(p, 40_000, noise=noise, rng=np.random.default_rng(1))
+    R = Y - (p.W0 + p.M) @ X
     for i in range(4):
         for j in range(4):
-            np.testing.assert_allclose(np.mean(X[i] * X[j]), Sigma[i, j], rtol=0, atol=monte_carlo(X[i] * X[j]))
+            np.testing.assert_allclose(np.mean(X[i] * X[j]), p.Sigma[i, j], rtol=0, atol=monte_carlo(X[i] * X[j]))
         for k in range(5):
             np.testing.assert_allclose(np.mean(R[k] * X[i]), 0, rtol=0, atol=monte_carlo(R[k] * X[i]))
     for k in range(5):
@@ -107,7 +92,7 @@ def test_data_have_the_moment_and_the_labels_of_their_distribution(deployment):
             expected = noise**2 * (k == l)
             np.testing.assert_allclose(np.mean(R[k] * R[l]), expected, rtol=0, atol=monte_carlo(R[k] * R[l]))
     # control: the other distribution's map leaves a response along u on v
-    wrong = Y - (p.W0 + (p.M if deployment else p.T)) @ X
+    wrong = Y - (p.W0 + p.T) @ X
     product = (p.u @ wrong) * (p.v @ X)
     np.testing.assert_array_less(monte_carlo(product), abs(product.mean()))
 
@@ -173,9 +158,6 @@ def test_data_and_fits_refuse_bad_input(no_contracts):
     p, rng = draw(), np.random.default_rng(0)
     with pytest.raises(InputError, match="noise must be"):
         draw_data(p, 3, noise=-1.0, rng=rng)
-    for strengths in ((), (1.0, -1.0), (1.0,) * 5):
-        with pytest.raises(InputError, match="strengths"):
-            draw_factors((6, 4), strengths, rng=rng)
     X, Y = draw_data(p, 3, noise=0.0, rng=rng)
     with pytest.raises(InputError, match="do not fit"):
         least_squares(X, Y[:, :2], W0=p.W0)
