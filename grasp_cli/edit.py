@@ -49,6 +49,8 @@ def edit(
     all of it if the strength is unknown. --threshold is soft thresholding: small components go, strong ones lose the
     same amount.
     """
+    from dataclasses import asdict
+
     from figures.tables import console, progress, show
     from figures.tables.edit import edit_blocks
     from figures.tables.identify import show_adapter
@@ -80,7 +82,7 @@ def edit(
     if json is not None:
         asked = {"directions": None if directions is None else str(directions), "delete": delete or [], **options}
         record = {"schema_version": 1, "adapter": provenance(found), "output": str(output), **asked}
-        write_json(json, {**record, "notes": list(notes), "modules": [row.to_dict() for row in rows]})
+        write_json(json, {**record, "notes": list(notes), "modules": [asdict(row) for row in rows]})
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, (*found.notes, *notes), out)

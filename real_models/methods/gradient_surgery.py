@@ -16,7 +16,7 @@ from ..hooks import linalg, sharded
 from ..hooks.divergence import Divergence, negative_log_likelihood
 from ..hooks.method import Method
 from ..hooks.references import Batch, without_adapters
-from ..hooks.steps import around_step, finite, on_whole_steps
+from ..hooks.steps import around_step, finite, on_whole_steps, require_finite
 from ..hooks.targets import lora_factors, refuse_others
 
 if TYPE_CHECKING:
@@ -142,11 +142,7 @@ class GradientSurgery(Method):
         import torch
 
         gradients = [sharded.whole(torch.zeros_like(p) if p.grad is None else p.grad) for p in self._parameters]
-        if not finite(gradients):
-            raise GraspError(
-                "a gradient is NaN or Inf; the step was not taken and the parameters are as they were. Lower the "
-                "learning rate, clip gradients, or look at the batch"
-            )
+        require_finite(gradients)
         turn, late = divmod(self._next, self.every)
         if self._bases is None or (not late and self._made != self._next):  # once a step, however often closures ask
             self._bases, self._made = self._computed(model, turn), self._next
