@@ -19,7 +19,7 @@ from ..catalogue import FIGURES, csv_name, drawn
 from ..plots import headline
 from ..rows import FOLDER, read_rows
 from ..style import render
-from ..tables import Table
+from ..tables import Table, number
 from ..tables.comparison import least, times
 from ..tables.language import language_model
 from .html import Picture, markdown, page, picture, versions
@@ -265,7 +265,7 @@ def _table(found: Sequence[Result]) -> Table:
     rows = []
     for x in found:
         setting = [x.variant, x.method, "control" if x.control else x.information, f"{x.knob:g}"]
-        scores = ["–" if s is None else f"{s:.3f}" for s in (x.kept, x.facts)]
+        scores = [number(s, ".3f") for s in (x.kept, x.facts)]
         rows.append([*setting, f"{x.reached}/{x.seeds}", f"{x.drift:.3f}", times(x), *scores])
     return Table(headers, rows)
 
