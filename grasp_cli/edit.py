@@ -65,8 +65,7 @@ def edit(
 
     found = read_adapter(adapter, name)
     check_new_folder(output, found)
-    inputs = [*found.files, *([directions] if directions else [])]
-    check_targets(json, inputs=inputs)
+    check_targets(json, inputs=[*found.files, directions])
     chosen = load_directions(directions) if directions is not None else None
     notes = check_origin(chosen, found, same_base=same_base)
     options: dict[str, Any] = {"keep": keep, "scale": scale, "shrink": shrink, "strength": strength}

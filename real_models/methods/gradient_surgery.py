@@ -15,9 +15,9 @@ from ..comparison.compared import ComparedMethod, Sources
 from ..hooks import linalg, sharded
 from ..hooks.divergence import Divergence, negative_log_likelihood
 from ..hooks.method import Method
-from ..hooks.references import Batch, without_adapters
+from ..hooks.references import Batch, require_peft
 from ..hooks.steps import around_step, finite, on_whole_steps, require_finite
-from ..hooks.targets import lora_factors, refuse_others
+from ..hooks.targets import lora_factors, refuse_others, trained
 
 if TYPE_CHECKING:
     import torch
@@ -110,9 +110,8 @@ class GradientSurgery(Method):
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         factors = lora_factors(model)
         refuse_others(model, factors, ", whose gradients would not be treated")
-        with without_adapters(model):  # refuses what is no peft model
-            pass
-        named = [(f.name, p) for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]
+        require_peft(model)
+        named = trained(factors)
         on_whole_steps(optimizer, named, lambda scale: self._treat(model), model, undo)
         self._parameters = [p for _, p in named]
         self._bases, self._next, self._made, self._removed = None, 0, None, None
