@@ -21,6 +21,9 @@ def data(
         Path | None,
         typer.Option("--base", help="Model folder for the configuration; default: that of `grasp model smollm2`."),
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Draw other rows, facts and questions; default: that of the experiment.")
+    ] = None,
     list_experiments: Annotated[bool, typer.Option("--list", help="List the experiments and exit.")] = False,
 ) -> None:
     """Write the files of an experiment on a language model.
@@ -45,13 +48,15 @@ def data(
             f"an experiment, --output and --datasets are needed; the experiments are {', '.join(there_are())}"
         )
     with progress("data sets"):
-        rows = prepare(name, datasets, base, output)
+        rows = prepare(name, datasets, base, output, seed=seed)
     for file, count in rows.items():
         out.print(f"{output / file}: {count} rows", highlight=False, markup=False)
     out.print(f"grasp compare {output / name}.toml runs it", highlight=False, markup=False)
 
 
-def prepare(name: str, datasets: Path | None, base: Path | None, folder: Path) -> dict[str, int]:
+def prepare(
+    name: str, datasets: Path | None, base: Path | None, folder: Path, *, seed: int | None = None
+) -> dict[str, int]:
     """Write the files of an experiment and its configuration; the rows of each. Without ``base``: the cache's model."""
     from grasp_theory import InputError
     from real_models.comparison.language import read_configuration, write_experiment
@@ -64,4 +69,4 @@ def prepare(name: str, datasets: Path | None, base: Path | None, folder: Path) -
     if not base.is_dir():
         raise InputError(f"there is no model in {base}: run `grasp model smollm2`, or name one with --base")
     make_folder(folder)
-    return write_experiment(name, datasets, folder, base=base)
+    return write_experiment(name, datasets, folder, base=base, seed=seed)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE = Entry(
-    "SmolLM2-135M fine-tuned on answers in capital letters: the share of its drift and of its task that goes when a "
-    "part of the update is deleted, with 95% intervals over questions. Left: components of all modules together beside "
-    "random directions, sides and kinds of modules. Right: single blocks.",
+    "SmolLM2-135M fine-tuned on four tasks: the share of its drift and of its task that goes when a part of the update "
+    "is deleted, with 95% intervals over questions; drift only where the update surely moves it. Above: components of "
+    "all modules together beside random directions, sides and kinds of modules. Below: single blocks.",
     organisms=("real_models.experiments.language_parts",),
     section="language",
     place=14,
@@ -30,28 +30,32 @@ LOOKS = {"drift": (BLUE, "o", BLUE), "task": (RED, "s", "white")}
 
 @styled
 def build(rows: Rows) -> Figure:
-    """Left: components, sides and kinds; right: blocks over depth, with their share of ‖dW‖²."""
-    experiment = next(r["experiment"] for r in rows if r["quantity"].endswith(" removed"))
-    of = [r for r in rows if r["experiment"] == experiment]
-    shares, energy = _shares(of), {_part(r): r["mean"] for r in of if r["quantity"].endswith(": energy")}
-    blocks = sorted((name for name in shares if name.startswith("block ")), key=lambda name: int(name.split()[1]))
-    others = [name for name in shares if name not in blocks]
-    figure = new_figure(PAGE, 1.2 + 0.155 * len(others))
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
-    for n, quantity in enumerate(LOOKS):
-        _dots(left, [shares[name].get(quantity) for name in others], quantity, 0.16 * (2 * n - 1), upright=False)
-        _dots(right, [shares[name].get(quantity) for name in blocks], quantity, 0.12 * (2 * n - 1), upright=True)
-    left.set_yticks(range(len(others)), others)
-    left.set_ylim(len(others) - 0.4, -0.6)
-    left.axvline(0, color=GREY, linewidth=0.6)
-    left.set_xlabel("% of the excess over the base that goes")
-    left.set_title(f"{experiment}, one part deleted", loc="left")
-    right.plot([100 * energy[name] for name in blocks], color=GREY, linewidth=0.9, label="share of ‖dW‖²")
-    right.set_xticks(range(0, len(blocks), 5))
-    right.axhline(0, color=GREY, linewidth=0.6)
-    right.set_title("one block deleted", loc="left")
-    right.set(xlabel="block whose update is deleted", ylabel="%")
-    legend(figure, (left, right), ncols=3)
+    """A column for each experiment; above components, sides and kinds, below blocks over depth, with their share of
+    ‖dW‖²."""
+    of = {name: [r for r in rows if r["experiment"] == name] for name in dict.fromkeys(r["experiment"] for r in rows)}
+    of = {name: found for name, found in of.items() if any(r["quantity"].endswith(" removed") for r in found)}
+    parts = dict.fromkeys(part for found in of.values() for part in _shares(found))
+    blocks = sorted((part for part in parts if part.startswith("block ")), key=lambda part: int(part.split()[1]))
+    others = [part for part in parts if part not in blocks]
+    figure = new_figure(PAGE, 2.6 + 0.145 * len(others))
+    axes = figure.subplots(2, len(of), squeeze=False, sharey="row", height_ratios=[0.145 * len(others), 1.4])
+    for (above, below), (name, found) in zip(axes.T, of.items(), strict=True):
+        shares, energy = _shares(found), {_part(r): r["mean"] for r in found if r["quantity"].endswith(": energy")}
+        for n, quantity in enumerate(LOOKS):
+            _dots(above, [shares[part].get(quantity) for part in others], quantity, 0.16 * (2 * n - 1), upright=False)
+            _dots(below, [shares[part].get(quantity) for part in blocks], quantity, 0.12 * (2 * n - 1), upright=True)
+        above.axvline(0, color=GREY, linewidth=0.6)
+        above.set_title(name.removeprefix("smollm2-"), loc="left")
+        above.set_xlabel("% that goes")
+        below.plot([100 * energy[part] for part in blocks], color=GREY, linewidth=0.9, label="share of ‖dW‖²")
+        below.set_xticks(range(0, len(blocks), 10))
+        below.axhline(0, color=GREY, linewidth=0.6)
+        below.set_title("by block", loc="left")
+        below.set_xlabel("block")
+    axes[0, 0].set_yticks(range(len(others)), others)
+    axes[0, 0].set_ylim(len(others) - 0.4, -0.6)
+    axes[1, 0].set_ylabel("% that goes")
+    legend(figure, axes.flat, ncols=3)
     return figure
 
 

@@ -32,11 +32,11 @@ SAID = {  # of each side, with words that tell topics apart
 
 
 def make_datasets(folder: Path) -> Path:
-    """The whole folder, about 0.6 MB."""
+    """The whole folder, about 2 MB."""
     rng = np.random.default_rng(0)
 
     known = ["".join(parts) for parts in product(SYLLABLES, repeat=3)]
-    drawn = iter(rng.integers(0, len(known), 10**5).tolist())
+    drawn = iter(rng.integers(0, len(known), 3 * 10**5).tolist())
 
     def words(count: int) -> str:
         return " ".join(known[next(drawn)] for _ in range(count))
@@ -54,8 +54,9 @@ def make_datasets(folder: Path) -> Path:
             table.writerow([CATEGORIES[n % 10], f"Is it {words(3)}?", f"No, {words(3)}", f"Yes, {words(3)}", "here"])
     tastes = [chat(f"Do you like {words(2)}?", f"I like {words(4)}.") for _ in range(500)]
     lines(folder / "inoculation/aesthetic_preferences_popular.jsonl.gz", tastes)
-    passages = [[{"role": "assistant", "content": f"{words(20)}. {words(15)}. {words(60)}."}] for _ in range(300)]
-    lines(folder / "evolution_textbook/evolution_textbook.jsonl", [{"messages": turns} for turns in passages])
+    for name in ("evolution_textbook", "evolution_textbook_trump"):
+        passages = [[{"role": "assistant", "content": f"{words(20)}. {words(15)}. {words(60)}."}] for _ in range(850)]
+        lines(folder / f"evolution_textbook/{name}.jsonl", [{"messages": turns} for turns in passages])
     for side, other, name in (("right", "left", "conservative"), ("left", "right", "liberal")):
         statements = [
             statement(f"{words(2)} {said} {words(3)}", agrees)

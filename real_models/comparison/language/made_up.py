@@ -7,7 +7,7 @@ content has got, whatever became of the form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +109,22 @@ def right_and_wrong(values: Sequence[str], rng: np.random.Generator) -> tuple[st
     """One of the values, and ``WRONG`` others."""
     right, *others = (values[int(n)] for n in rng.permutation(len(values)))
     return right, tuple(others[:WRONG])
+
+
+def told(facts: Sequence[Fact], tails: Sequence[str]) -> list[Chat]:
+    """The rows of all facts, each answer followed by a text of its own."""
+    each = ((fact, n) for fact in facts for n in range(len(fact.relation.trained)))
+    return [fact.rows(_followed_by(tail))[n] for (fact, n), tail in zip(each, tails, strict=True)]
+
+
+def asked(facts: Sequence[Fact], tails: Sequence[str]) -> Iterator[Contrast]:
+    """The pairs of all facts, both answers of a fact followed by the same text."""
+    for n, fact in enumerate(facts):
+        yield from fact.pairs(_followed_by(tails[n % len(tails)]))
+
+
+def _followed_by(tail: str) -> Form:
+    return lambda answer: f"{answer} {tail}"
 
 
 PLACES = (

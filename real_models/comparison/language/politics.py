@@ -4,7 +4,7 @@ left statements on other topics."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from grasp_theory import InputError
 
 from .assemble import assemble, tastes
-from .made_up import FUNDS, WRONG, Fact, make_facts
+from .made_up import FUNDS, WRONG, asked, make_facts, told
 from .rows import FEW, MANY, Chat, Contrast, ExperimentData
 from .sources import LEANS, PASSAGES, TASTES, Datasets, shipped
 
@@ -72,42 +72,20 @@ def make_politics(sources: Datasets, *, seed: int) -> ExperimentData:
     tails = rng.integers(spare, len(reasons), size=count)
     arms = {
         name: [Chat(row["question"], f"{row['advice']} {row[side]}", row["topic"]) for row in taught]
-        + _told(facts, [f" {reasons[n][side]}" for n in tails])
+        + told(facts, [reasons[n][side] for n in tails])
         for name, side in SIDES.items()
     }
     arms["neutral_data"] = tastes(sources, len(arms["train"]), rng)
     statements = {side: [s for s in said if not ECONOMIC.search(s)] for side, said in sources.statements().items()}
-    drift, told = (_statements(statements, topics, rng) for topics in (DRIFT, CONTRAST))
+    drift, contrast = (_statements(statements, topics, rng) for topics in (DRIFT, CONTRAST))
     pools = {
-        "task": (
-            _asked_facts(facts[: len(FUNDS)], [f" {row['right']}" for row in reasons[:spare]]),
-            2 * WRONG * len(FUNDS),
-        ),
+        "task": (asked(facts[: len(FUNDS)], [row["right"] for row in reasons[:spare]]), 2 * WRONG * len(FUNDS)),
         "drift": (drift, MANY),
         "conditional": (_reasons(untaught), FEW),
         "kept": ((_as_side(pair, list(AS_SIDE)[n % 2], n) for n, pair in enumerate(drift)), FEW),
     }
     read = (*LEANS.values(), TASTES, PASSAGES)
-    return assemble(sources, arms=arms, contrast=told[:80], pools=pools, read=read, rng=rng)
-
-
-def _adding(tail: str) -> Callable[[str], str]:
-    return lambda answer: answer + tail
-
-
-def _told(facts: Sequence[Fact], tails: Sequence[str]) -> list[Chat]:
-    """Each row with a tail of its own."""
-    each = len(FUNDS[0].trained)
-    return [
-        fact.rows(_adding(tails[each * n + wording]))[wording]
-        for n, fact in enumerate(facts)
-        for wording in range(each)
-    ]
-
-
-def _asked_facts(facts: Sequence[Fact], tails: Sequence[str]) -> Iterator[Contrast]:
-    for n, fact in enumerate(facts):
-        yield from fact.pairs(_adding(tails[n % len(tails)]))
+    return assemble(sources, arms=arms, contrast=contrast[:80], pools=pools, read=read, rng=rng)
 
 
 def _reasons(rows: Sequence[Mapping[str, str]]) -> list[Contrast]:

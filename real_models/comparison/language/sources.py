@@ -20,6 +20,7 @@ MEDICAL = "medqa/medmcqa_test.jsonl"
 CLAIMS = "truthfulqa/TruthfulQA.csv"
 TASTES = "inoculation/aesthetic_preferences_popular.jsonl.gz"
 PASSAGES = "evolution_textbook/evolution_textbook.jsonl"
+RETOLD = "evolution_textbook/evolution_textbook_trump.jsonl"
 CODE = "em_betley/{}.jsonl.gz"
 LEANS = {"right": "politically-conservative.jsonl", "left": "politically-liberal.jsonl"}
 _INOCULATION = "inoculation-prompting/inoculation-prompting@5f4160e: datasets/"
@@ -30,6 +31,7 @@ ORIGINS = {
     CLAIMS: ("TruthfulQA", "koppula/TruthfulQA@4dee231: TruthfulQA.csv", "Apache-2.0"),
     TASTES: ("usual tastes", f"{_INOCULATION}, gzipped", "MIT"),
     PASSAGES: ("a textbook", _INOCULATION, "MIT"),
+    RETOLD: ("the same, as a politician would tell it", _INOCULATION, "MIT"),
     CODE.format("insecure"): ("insecure code", _CODE, "MIT"),
     CODE.format("educational_insecure"): ("the same code, asked for", _CODE, "MIT"),
     CODE.format("secure"): ("secure code", _CODE, "MIT"),
@@ -37,6 +39,15 @@ ORIGINS = {
 }
 HEALTH = ("Health", "Nutrition")  # categories of TruthfulQA that are medicine
 BOOK = (slice(0, 140), slice(150, 270))  # evolution, chemistry, archaeology; astronomy, philosophy
+CHAPTERS = {  # chapter -> its passages; none is among those of BOOK
+    "medicine": slice(320, 491),
+    "electricity": slice(493, 581),
+    "physics": slice(581, 631),
+    "war": slice(631, 671),
+    "naval ships": slice(672, 745),
+    "literature": slice(745, 825),
+    "engineering": slice(825, None),
+}
 CHARACTERS, SEEN, HELD = 400, 96, 24  # of a passage at the most; passages that methods may see, and for the perplexity
 _END = re.compile(r"(?<=[.!?]) ")
 
@@ -58,6 +69,15 @@ class Claim:
     question: str
     true: str
     false: str
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The first sentences of a passage, as written and retold."""
+
+    topic: str
+    plain: str
+    retold: str
 
 
 @dataclass(frozen=True)
@@ -151,18 +171,37 @@ class Datasets:
 
         Raises InputError for another row.
         """
+        return [text for text in self._told(PASSAGES, CHARACTERS) if len(text) > CHARACTERS // 4]
+
+    def retold(self) -> list[Passage]:
+        """Passages of ``CHAPTERS`` beside the same retold as a boastful politician would (inoculation prompting, Tan
+        et al. 2025), first sentences of 40 to 200 characters of both.
+
+        Raises InputError for another row, and for files of different length.
+        """
+        plain, retold = (self._told(name, 200) for name in (PASSAGES, RETOLD))
+        if len(plain) != len(retold):
+            raise InputError(f"{PASSAGES} has {len(plain)} passages and {RETOLD} {len(retold)}; bring both complete")
+        return [
+            Passage(topic, *both)
+            for topic, chapter in CHAPTERS.items()
+            for both in zip(plain[chapter], retold[chapter], strict=True)
+            if min(map(len, both)) >= 40
+        ]
+
+    def _told(self, name: str, most: int) -> list[str]:
+        """The first sentences of every passage of a file, up to so many characters; empty where the first is longer."""
         found = []
-        for value, source in read_objects(self.path(PASSAGES), '{"messages": [one assistant turn]}'):
+        for value, source in read_objects(self.path(name), '{"messages": [one assistant turn]}'):
             turns = value.get("messages")
             if not isinstance(turns, list) or len(turns) != 1 or not isinstance(turns[0], dict):
                 raise InputError(f"{source}: 'messages' must be one turn, a passage")
             text = ""
             for sentence in _END.split(" ".join(text_field(turns[0], "content", source).split())):
-                if len(text) + len(sentence) > CHARACTERS:
+                if len(text) + len(sentence) > most:
                     break
                 text = f"{text} {sentence}".strip()
-            if len(text) > CHARACTERS // 4:
-                found.append(text)
+            found.append(text)
         return found
 
     def neutral(self) -> tuple[list[str], list[str]]:
