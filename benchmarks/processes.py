@@ -12,10 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from . import adapters
-from .timing import Claim, at_most, interleaved, peak_megabytes, process
-
-IMPORTS = "import numpy, grasp_theory, real_models; from real_models.audit.findings import findings"
-AUDIT = "a = real_models.read_adapter({!r})\nfindings(a, grasp_theory.identify(a.updates))"
+from .timing import AUDIT, IMPORTS, Claim, at_most, interleaved, peak_megabytes, process
 
 
 def claims(folder: Path) -> list[Claim]:

@@ -12,12 +12,10 @@ from real_models import write_adapter
 from real_models.audit.survey import survey
 
 from . import adapters
-from .timing import Claim, at_least, at_most, interleaved, peak_megabytes, process
+from .timing import AUDIT, IMPORTS, Claim, at_least, at_most, interleaved, peak_megabytes, process
 
 COUNT, WIDTH, BLOCKS, RANK = 1000, 256, 12, 8
 LAYERS = (10, 20, 40, 80)
-IMPORTS = "import numpy, grasp_theory, real_models; from real_models.audit.findings import findings"
-AUDIT = "a = real_models.read_adapter({!r})\nfindings(a, grasp_theory.identify(a.updates))"
 DIFF = "a, b = (real_models.read_adapter(p) for p in ({!r}, {!r}))\ngrasp_theory.diff(a.updates, b.updates)"
 
 

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# what ``peak_megabytes`` runs: the imports of an audit, and one
+IMPORTS = "import numpy, grasp_theory, real_models; from real_models.audit.findings import findings"
+AUDIT = "a = real_models.read_adapter({!r})\nfindings(a, grasp_theory.identify(a.updates))"
+
 
 @dataclass(frozen=True)
 class Claim:

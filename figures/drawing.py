@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .style import BLUE, BROWN, GREEN, GREY, INDIGO, OLIVE, ORANGE, PINE, PURPLE, RED, SAND, SKY, TEAL, WINE
 
 if TYPE_CHECKING:
@@ -84,6 +86,17 @@ def rank_rows(ax: Any, found: Sequence[Result], names: Sequence[str]) -> dict[st
 def select(rows: Sequence[dict[str, Any]], along: str, **chosen: Any) -> list[dict[str, Any]]:
     """The rows with these values, in the order of the field ``along``."""
     return sorted((r for r in rows if chosen.items() <= r.items()), key=lambda r: r[along])
+
+
+def over_seeds(rows: Rows, *quantities: str) -> tuple[list[int], np.ndarray]:
+    """Steps, and (seeds, steps) of the largest of these quantities."""
+    of = [r for r in rows if r["quantity"] in quantities]
+    steps, seeds = (sorted({r[key] for r in of}) for key in ("points", "organism"))
+    table = np.full((len(seeds), len(steps)), np.nan)
+    for r in of:
+        place = seeds.index(r["organism"]), steps.index(r["points"])
+        table[place] = np.fmax(table[place], r["mean"])
+    return steps, table
 
 
 def points(

@@ -30,7 +30,7 @@ from .model import model
 from .options import as_options
 from .pairs import pairs
 from .reproduce import reproduce
-from .requirements import missing
+from .requirements import PACKAGE, installed, missing
 from .survey import survey
 from .train import train
 from .verify import verify
@@ -83,12 +83,7 @@ COMMANDS: dict[str, dict[Callable[..., None], str]] = {
 
 def _version(value: bool) -> None:
     if value:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            typer.echo(f"grasp {version('grasp-toolkit')}")
-        except PackageNotFoundError:
-            typer.echo("grasp (not installed)")
+        typer.echo(f"grasp {installed(PACKAGE) or '(not installed)'}")
         raise typer.Exit
 
 

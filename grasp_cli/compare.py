@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .data import prepare
 from .names import configurations
 from .options import DatasetsOption, Jobs, JsonOption, Results, check_targets, make_folder
 
@@ -82,23 +83,8 @@ def _prepared(config: Path | None, datasets: Path | None, base: Path | None, res
     from grasp_theory import InputError
 
     if config is not None and str(config) in configurations() and not config.is_file():
-        return experiment_files(str(config), datasets, base, results)
+        prepare(str(config), datasets, base, results / "data")
+        return results / "data" / f"{config}.toml"
     if datasets is not None or base is not None:
         raise InputError(f"--datasets and --base go with an experiment by name: {', '.join(configurations())}")
     return config
-
-
-def experiment_files(name: str, datasets: Path | None, base: Path | None, results: Path) -> Path:
-    """The configuration of an experiment of the package, after its files are written to RESULTS/data."""
-    from grasp_theory import InputError
-    from real_models.comparison.language import write_experiment
-    from real_models.language_model import model_folder
-
-    if datasets is None:
-        raise InputError(f"{name} is made from public data sets: name their folder, --datasets FOLDER")
-    base = base or model_folder()
-    if not base.is_dir():
-        raise InputError(f"there is no model in {base}: run `grasp model smollm2`, or name one with --base")
-    make_folder(results / "data")
-    write_experiment(name, datasets, results / "data", base=base)
-    return results / "data" / f"{name}.toml"

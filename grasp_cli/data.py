@@ -35,8 +35,7 @@ def data(
     from figures.tables import console, progress
     from grasp_theory import InputError
     from real_models.comparison.language import configurations as there_are
-    from real_models.comparison.language import read_configuration, write_experiment
-    from real_models.language_model import model_folder
+    from real_models.comparison.language import read_configuration
 
     out = console()
     if list_experiments:
@@ -48,15 +47,26 @@ def data(
         raise InputError(
             f"an experiment, --output and --datasets are needed; the experiments are {', '.join(there_are())}"
         )
-    read_configuration(name)
-    make_folder(output)
-    if base is None and model_folder().is_dir():
-        base = model_folder()
     with progress("data sets"):
-        rows = write_experiment(name, datasets, output, base=base, seed=seed)
+        rows = prepare(name, datasets, base, output, seed=seed)
     for file, count in rows.items():
         out.print(f"{output / file}: {count} rows", highlight=False, markup=False)
-    if base is None:
-        place = output / "model"
-        out.print(f"the model is still to be made: grasp model smollm2 -o {place}", highlight=False, markup=False)
     out.print(f"grasp compare {output / name}.toml runs it", highlight=False, markup=False)
+
+
+def prepare(
+    name: str, datasets: Path | None, base: Path | None, folder: Path, *, seed: int | None = None
+) -> dict[str, int]:
+    """Write the files of an experiment and its configuration; the rows of each. Without ``base``: the cache's model."""
+    from grasp_theory import InputError
+    from real_models.comparison.language import read_configuration, write_experiment
+    from real_models.language_model import model_folder
+
+    read_configuration(name)
+    if datasets is None:
+        raise InputError(f"{name} is made from public data sets: name their folder, --datasets FOLDER")
+    base = base or model_folder()
+    if not base.is_dir():
+        raise InputError(f"there is no model in {base}: run `grasp model smollm2`, or name one with --base")
+    make_folder(folder)
+    return write_experiment(name, datasets, folder, base=base, seed=seed)

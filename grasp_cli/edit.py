@@ -49,6 +49,8 @@ def edit(
     all of it if the strength is unknown. --threshold is soft thresholding: small components go, strong ones lose the
     same amount.
     """
+    from dataclasses import asdict
+
     from figures.tables import console, progress, show
     from figures.tables.edit import edit_blocks
     from figures.tables.identify import show_adapter
@@ -63,8 +65,7 @@ def edit(
 
     found = read_adapter(adapter, name)
     check_new_folder(output, found)
-    inputs = [*found.files, *([directions] if directions else [])]
-    check_targets(json, inputs=inputs)
+    check_targets(json, inputs=[*found.files, directions])
     chosen = load_directions(directions) if directions is not None else None
     notes = check_origin(chosen, found, same_base=same_base)
     options: dict[str, Any] = {"keep": keep, "scale": scale, "shrink": shrink, "strength": strength}
@@ -80,7 +81,7 @@ def edit(
     if json is not None:
         asked = {"directions": None if directions is None else str(directions), "delete": delete or [], **options}
         record = {"schema_version": 1, "adapter": provenance(found), "output": str(output), **asked}
-        write_json(json, {**record, "notes": list(notes), "modules": [row.to_dict() for row in rows]})
+        write_json(json, {**record, "notes": list(notes), "modules": [asdict(row) for row in rows]})
     if json != Path("-"):
         out = console()
         show_adapter(summary(found), found.warnings, (*found.notes, *notes), out)

@@ -85,8 +85,7 @@ def effects(
         missing = " and ".join(o for o, v in (("--base MODEL", base), ("--pairs F.jsonl", pairs)) if v is None)
         raise InputError(f"the drift is measured on pairs by the model: add {missing}, or ask for --weights-only")
     found = read_adapter(adapter, name)
-    inputs = [*found.files, *(f for f in files.values() if f is not None)]
-    check_targets(json, inputs=inputs, results=None if base is None else results)
+    check_targets(json, inputs=[*found.files, *files.values()], results=None if base is None else results)
     scopes = [s.value for s in scope or (ScopeOption.pooled, ScopeOption.group)]
     parts, factors = parts_of(found.updates, scopes=scopes, side=side.value, top=top, draws=draws)  # pyright: ignore
     out = console()

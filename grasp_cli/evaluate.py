@@ -71,7 +71,7 @@ def evaluate(
     names = _names(adapter or [])
     files = {"pairs": pairs, "task": task, "neutral": neutral, "prompts": prompts, "judged": judged}
     _check(base, files, adapters=len(names) - 1, output=output)
-    check_targets(output, json, inputs=[path for path in files.values() if path is not None])
+    check_targets(output, json, inputs=list(files.values()))
     sampling = Sampling(new_tokens, temperature, samples, seed, batch_size)
     verdicts = {} if judged is None else read_judged(judged)
     out = console()
@@ -275,6 +275,7 @@ def _json(found: Mapping[str, Measured], cells: Cells) -> list[dict[str, Any]]:
 
 def _show(found: Mapping[str, Measured], cells: Cells, first: str, out: Console) -> None:
     from figures.tables import Table
+    from figures.tables.terminal import with_interval
 
     quantities = list(dict.fromkeys(quantity for row in cells.values() for quantity in row))
     if not quantities:
@@ -285,7 +286,7 @@ def _show(found: Mapping[str, Measured], cells: Cells, first: str, out: Console)
     blank = (None, None)
     for title, which in (("levels", 0), (f"difference to {first}, paired by question", 1)):
         rows = [
-            [name, *(_cell(row.get(q, blank)[which], signed=which == 1) for q in quantities)]
+            [name, *(with_interval(row.get(q, blank)[which], signed=which == 1) for q in quantities)]
             for name, row in cells.items()
         ]
         rows = [row for row in rows if which == 0 or any(cell != "–" for cell in row[1:])]
@@ -307,12 +308,3 @@ def _reading(cells: Cells) -> str:
     quantities = [quantity for row in cells.values() for quantity in row]
     asked = [text for name, text in READING.items() if any(q.startswith(name) for q in quantities)]
     return "; ".join([*asked, INTERVALS])
-
-
-def _cell(found: Estimate | None, *, signed: bool) -> str:
-    if found is None or found.value is None:
-        return "–"
-    form = "+.3f" if signed else ".3f"
-    if found.low is None or found.high is None:
-        return f"{found.value:{form}}"
-    return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"

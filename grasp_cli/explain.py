@@ -44,7 +44,7 @@ def explain(
     from real_models.directions import load_directions
     from synthetic.runner.results import write_json
 
-    check_targets(json, inputs=[directions, *([data] if data else [])])
+    check_targets(json, inputs=[directions, data])
     chosen = load_directions(directions)
     out = console()
     with progress("explain") as watch:

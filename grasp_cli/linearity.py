@@ -35,8 +35,7 @@ def linearity(
     from synthetic.runner.results import write_json
 
     found = read_adapter(adapter, name)
-    inputs = [*found.files, data, *([neutral] if neutral else [])]
-    check_targets(json, inputs=inputs)
+    check_targets(json, inputs=[*found.files, data, neutral])
     out = console()
     with progress("linearity") as watch:
         watch.says("model")
@@ -58,8 +57,9 @@ def linearity(
 
 
 def _row(name: str, found: Linearity) -> list[str]:
-    values = [found.error, found.cosine, found.slope]
-    shown = ["–" if v is None else f"{v:.3f}" for v in values]
+    from figures.tables import number
+
+    shown = [number(v, ".3f") for v in (found.error, found.cosine, found.slope)]
     return [name, str(found.rows), str(found.tokens), f"{found.change:.2g}", *shown, f"{found.rounding:.1g}"]
 
 

@@ -56,15 +56,16 @@ def make_folder(path: Path) -> None:
         raise InputError(f"cannot create the folder {path}: {error.strerror or error}; name another one") from error
 
 
-def check_targets(*targets: Path | None, inputs: Sequence[Path] = (), results: Path | None = None) -> None:
-    """Refuse what cannot be written before the work, not after it; "-" is standard output.
+def check_targets(*targets: Path | None, inputs: Sequence[Path | None] = (), results: Path | None = None) -> None:
+    """Refuse what cannot be written before the work, not after it; "-" is standard output, None stands for no file.
 
     A file in ``results`` can be written though that folder is not there yet: the command makes it.
     """
     from synthetic.runner.results import check_targets as check
 
     made = None if results is None or results.exists() else results
-    check([path for path in targets if path is not None and path != Path("-") and path.parent != made], inputs)
+    written = [path for path in targets if path is not None and path != Path("-") and path.parent != made]
+    check(written, [path for path in inputs if path is not None])
 
 
 def as_options(message: str, options: Collection[str]) -> str:

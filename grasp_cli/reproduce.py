@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .compare import experiment_files
+from .data import prepare
 from .options import DatasetsOption, Jobs, Results, make_folder
 from .verify import check_all
 
@@ -198,7 +198,8 @@ def _language(folder: Path, datasets: Path) -> None:
     from synthetic.runner.results import write_json
     from synthetic.runner.sweep import sweep
 
-    cell = read_cells(experiment_files("smollm2-style", datasets, None, folder))[0][0]
+    prepare("smollm2-style", datasets, None, folder / "data")
+    cell = read_cells(folder / "data" / "smollm2-style.toml")[0][0]
     with progress("SmolLM2") as track:
         store = folder / "sweeps" / "comparison"
         rows = sweep("real_models.comparison.experiment", store, cells=[cell], n_jobs=1, progress=track).rows

@@ -59,12 +59,15 @@ def dequantised(model: Any) -> Any:
         raise InputError(f"the base is quantised ({names[0]}, …) and transformers cannot undo that: {error}") from error
 
 
-def load_adapted(base: str | Path, adapter: Adapter) -> Any:
+def load_adapted(base: str | Path, adapter: Adapter, *, model: Any = None) -> Any:
     """:func:`load_base` with an adapter on it, as a PeftModel in evaluation mode.
+
+    Args:
+        model: the base, where it is in memory already.
 
     Raises InputError for an adapter that is not of this base: peft would leave out what it does not find.
     """
-    model = load_base(base)
+    model = load_base(base) if model is None else model
     modules = dict(model.named_modules())
     lost = [update.name for update in adapter.updates if update.name not in modules]
     if lost:
@@ -75,16 +78,11 @@ def load_adapted(base: str | Path, adapter: Adapter) -> Any:
 
     try:
         return PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise misfit(adapter, base, error) from error
-
-
-def misfit(adapter: Adapter, base: str | Path, error: Exception) -> InputError:
-    """An adapter that peft did not put onto a base. torch lists every module that does not fit; the first will do."""
-    why = " ".join(str(error).split("\n\t", 2)[:2])
-    return InputError(
-        f"the adapter {adapter.path} does not fit the base model {base} ({why[:300]}); name the base it was trained on"
-    )
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        why = " ".join(str(error).split("\n\t", 2)[:2])[:300]  # torch lists all modules that do not fit
+        raise InputError(
+            f"the adapter {adapter.path} does not fit the base model {base} ({why}); name the base it was trained on"
+        ) from error
 
 
 def load_tokenizer(path: str | Path) -> Any:

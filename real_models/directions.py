@@ -114,21 +114,6 @@ def _hook_point(adapter: Adapter, found: Decomposition) -> str:
     return (UNKNOWN_HOOK_POINT if None in sides else HOOK_POINT)[found.side]
 
 
-def save_directions(path: str | Path, directions: Directions) -> Path:
-    """Write a directions file (safetensors), whole or not at all. Raises InputError if it cannot be written."""
-    from safetensors.numpy import save
-
-    fields = {
-        name: getattr(directions, name)
-        for name in ("components", "decomposed", "side", "modules", "layers", "hook_point", "operation")
-    }
-    fields |= {"base_model": directions.base_model, "adapter_sha256": directions.adapter_sha256}
-    metadata = {"schema": SCHEMA, "sign_rule": SIGN_RULE, **{k: json.dumps(v) for k, v in fields.items()}}
-    tensors = {"Q": np.ascontiguousarray(directions.Q), "singular_values": directions.singular_values}
-    data = save(tensors, metadata)
-    return write_atomically(path, data)
-
-
 def _lists(kind: type | UnionType) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(isinstance(x, kind) for x in value)
 
@@ -142,6 +127,15 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "base_model": lambda value: isinstance(value, str | None),
     **dict.fromkeys(("decomposed", "hook_point", "operation", "adapter_sha256"), lambda value: isinstance(value, str)),
 }
+
+
+def save_directions(path: str | Path, directions: Directions) -> Path:
+    """Write a directions file (safetensors), whole or not at all. Raises InputError if it cannot be written."""
+    from safetensors.numpy import save
+
+    fields = {name: json.dumps(getattr(directions, name)) for name in _FIELDS}
+    tensors = {"Q": np.ascontiguousarray(directions.Q), "singular_values": directions.singular_values}
+    return write_atomically(path, save(tensors, {"schema": SCHEMA, "sign_rule": SIGN_RULE, **fields}))
 
 
 def load_directions(path: str | Path) -> Directions:

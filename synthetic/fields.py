@@ -24,6 +24,13 @@ def require_counts(spec: Any, *names: str) -> None:
             raise InputError(f"{name} must be at least 1, got {getattr(spec, name)}")
 
 
+def require_at_least(spec: Any, **least: float) -> None:
+    """InputError unless these fields are finite and at least so much."""
+    for name, low in least.items():
+        if not (np.isfinite(getattr(spec, name)) and getattr(spec, name) >= low):
+            raise InputError(f"{name} must be finite and at least {low}, got {getattr(spec, name)}")
+
+
 def require_not_negative(spec: Any, *names: str) -> None:
     """InputError unless these fields are finite and at least 0."""
     for name in names:

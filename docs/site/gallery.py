@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from figures.catalogue import FIGURES, builder, csv_name, module
-from figures.plots import Section
+from figures.plots import SECTIONS, Section
 from figures.rows import FOLDER, read_rows
 from figures.style import render
 from grasp_theory.statements.registry import ORDER
@@ -25,18 +25,14 @@ as PDF, PNG and the CSV behind it; ``grasp sweep NAME`` measures its numbers ane
 both and compares. What the experiments of the linear lab have in common is said in :doc:`/lab`, the protocol of the
 comparison in :doc:`/comparison`.
 """
-SECTIONS: dict[Section, str] = {  # as in the report, theory first
-    "identification": "Identification",
-    "removal": "Removal",
-    "language": "A pretrained language model",
-    "comparison": "The comparison on models made here",
-}
+THEORY_FIRST: tuple[Section, ...] = ("identification", "removal", "language", "comparison")
 
 
 def write(folder: Path) -> dict[str, list[str]]:
     """Draw all into ``folder`` and write the page; statement -> the figures whose files name it."""
     parts, shown = [HEAD], {key: [] for key in ORDER}
-    for section, title in SECTIONS.items():
+    for section in THEORY_FIRST:
+        title = SECTIONS[section]
         parts.append(f"{title}\n{'-' * len(title)}\n")
         for name in (name for name, entry in FIGURES.items() if entry.section == section):
             _draw(name, folder / f"{name}.png")

@@ -14,11 +14,12 @@ from synthetic.runner.results import write_atomically
 from synthetic.runner.sweep import Progress
 from synthetic.runner.workers import in_workers
 
+from .. import plots
 from ..catalogue import FIGURES, csv_name, drawn
 from ..plots import headline
 from ..rows import FOLDER, read_rows
 from ..style import render
-from ..tables import Table
+from ..tables import Table, number
 from ..tables.comparison import least, times
 from ..tables.language import language_model
 from .html import Picture, markdown, page, picture, versions
@@ -49,14 +50,15 @@ def write_report(folder: Path, *, jobs: int = 1, progress: Progress | None = Non
     opening = headline.build(read_rows(folder / "comparison.csv"))
     figures = _figures(folder, jobs, progress)
 
-    def of(section: str) -> list[Shown]:
-        return [shown for shown in figures if FIGURES[shown.name].section == section]
+    def section(key: plots.Section, sentences: list[str], table: Table | None = None) -> Section:
+        own = [shown for shown in figures if FIGURES[shown.name].section == key]
+        return Section(plots.SECTIONS[key], sentences, own, table)
 
     sections = [
-        Section("A pretrained language model", _language(folder), of("language"), language_model()),
-        Section("Identification", _identification(data), of("identification")),
-        Section("Removal", _removal(data), of("removal")),
-        Section("Comparison on models made here", _comparison(found), of("comparison"), _table(found)),
+        section("language", _language(folder), language_model()),
+        section("identification", _identification(data)),
+        section("removal", _removal(data)),
+        section("comparison", _comparison(found), _table(found)),
         Section("What did not come out as claimed", against or ["Nothing that is checked here."], []),
     ]
     content = {
@@ -68,10 +70,7 @@ def write_report(folder: Path, *, jobs: int = 1, progress: Progress | None = Non
     }
     html = page("report.html", configuration=_asked(folder), **content)
     text = markdown("report.md", **content, configuration=Table(["what", "version"], versions(), left=2))
-    return [
-        write_atomically(folder / "report.html", html),
-        write_atomically(folder / "report.md", text),
-    ]
+    return [write_atomically(folder / "report.html", html), write_atomically(folder / "report.md", text)]
 
 
 @dataclass(frozen=True)
@@ -137,24 +136,14 @@ def _short(data: dict[str, Any], found: Sequence[Result]) -> Table:
         ["false variants that their checks refute", f"{refuted} of {variants}", "verify.json"],
         ["measured means off their law", f"{off} of {compared}", "agreement.json"],
         ["planted direction in an adapter", data["planted"]["verdict"], "planted.json"],
-        [
-            "organism's drift, base to fine-tuned",
-            f"{organism['base_drift']:.3f} to {organism['drift']:.3f}",
-            "organism.json",
-        ],
+        ["organism's drift, base to fine-tuned", "{base_drift:.3f} to {drift:.3f}".format(**organism), "organism.json"],
         ["verdict on its checkpoint", organism["verdict"], "organism.json"],
     ]
     for variant in dict.fromkeys(result.variant for result in found):
         best = least(found, variant, "data")
         if best is not None:
-            what = f"{variant}: least drift with data alone"
-            rows.append(
-                [
-                    what,
-                    f"{best.drift:.3f} ({best.method}, excess {times(best)} smaller than naive's)",
-                    "comparison.json",
-                ]
-            )
+            least_drift = f"{best.drift:.3f} ({best.method}, excess {times(best)} smaller than naive's)"
+            rows.append([f"{variant}: least drift with data alone", least_drift, "comparison.json"])
     return Table(["what", "found", "file"], rows, left=3)
 
 
@@ -164,14 +153,12 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _identification(data: dict[str, Any]) -> list[str]:
     outcomes, organism = data["verify"]["statements"], data["organism"]
-    standing = sum(not o["failures"] for o in outcomes)
     refuted, variants = (sum(o["variants"][k] for o in outcomes) for k in (0, 1))
     swept = data["agreement"]["experiments"]
     compared, off = (sum(e[key] for e in swept) for key in ("compared", "violations"))
     best = [max(column) for column in zip(*organism["weights"], strict=True)]
     return [
-        f"{standing} of {len(outcomes)} statements stand, and their checks refute {refuted} of {variants} false "
-        "variants (verify.json).",
+        f"{_standing(data)}, and their checks refute {refuted} of {variants} false variants (verify.json).",
         f"In {len(swept)} experiments {compared} measured means have a law; {off} are off by more than 5 standard "
         "errors and the stated finite-size term (agreement.json).",
         f"A direction planted in a PEFT adapter: verdict of identify: {data['planted']['verdict']} (planted.json).",
@@ -203,10 +190,8 @@ def _language(folder: Path) -> list[str]:
         "in log-odds per token. Of the committed study (figures/data/language_model.csv, docs/language_model.md)."
     ]
     if not (folder / AGAIN).is_file():
-        return [
-            *out,
-            "None of its runs was done again: grasp model smollm2, then grasp reproduce --datasets FOLDER does one.",
-        ]
+        again = "None of its runs was done again: grasp model smollm2, then grasp reproduce --datasets FOLDER does one."
+        return [*out, again]
     again = _load(folder / AGAIN)
     steps, drift, study = (", ".join(f"{x:{form}}" for x in again[key]) for key, form in SHOWN_AGAIN.items())
     done = f"The {again['method']} run of seed {again['seed']} again: drift after {steps} steps {drift}"
@@ -261,11 +246,9 @@ def failures(data: dict[str, Any]) -> list[str]:
         )
     found = [Result(**row) for row in data["comparison"]["rows"]]
     for variant in dict.fromkeys(result.variant for result in found):
-        out += [
-            f"{variant}: {kind}, {why}"
-            for kind, say in (("void", void), ("weak", weak))
-            if (why := say(found, variant))
-        ]
+        for kind, say in (("void", void), ("weak", weak)):
+            if why := say(found, variant):
+                out.append(f"{variant}: {kind}, {why}")
     for x in (x for x in found if x.preset):
         if x.method == "grasp" and x.less is not None and x.less < 4:
             out.append(
@@ -282,7 +265,7 @@ def _table(found: Sequence[Result]) -> Table:
     rows = []
     for x in found:
         setting = [x.variant, x.method, "control" if x.control else x.information, f"{x.knob:g}"]
-        scores = ["–" if s is None else f"{s:.3f}" for s in (x.kept, x.facts)]
+        scores = [number(s, ".3f") for s in (x.kept, x.facts)]
         rows.append([*setting, f"{x.reached}/{x.seeds}", f"{x.drift:.3f}", times(x), *scores])
     return Table(headers, rows)
 

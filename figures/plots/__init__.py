@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Section = Literal["language", "identification", "removal", "comparison"]
+SECTIONS: dict[Section, str] = {
+    "language": "A pretrained language model",
+    "identification": "Identification",
+    "removal": "Removal",
+    "comparison": "Comparison on models made here",
+}
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
                     *look(method),
                 )
         ax.axvline(of[0].task, color=GREY, linestyle=":", linewidth=0.8)
-        ax.set_xlabel("task score")
-        ax.set_ylim(0, 1.03)
+        ax.set(xlabel="task score", ylim=(0, 1.03))
         starts = [drift for (of_variant, _), drift in base_drift(rows).items() if of_variant == variant]
         _dots(below, of, places, float(np.mean(starts)) if starts else None)
     axes[0, 0].set_ylabel("drift along training")
@@ -108,5 +107,4 @@ def _dots(ax: Any, of: Sequence[Result], rows: Mapping[str, int], base: float | 
         ax.plot([result.drift], [place], marker, color=colour)
     if base is not None:
         ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
-    ax.set_xlim(0, 1.03)
-    ax.set_xlabel(f"drift at task score {of[0].task:.2g}")
+    ax.set(xlim=(0, 1.03), xlabel=f"drift at task score {of[0].task:.2g}")

@@ -42,8 +42,7 @@ def build(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 x, y = ([r[key] for r in line] for key in ("task", "drift"))
                 ax.plot(x, y, style, color=colour, label=_label(name) if kind == "presets" else None)
         ax.set_title(f"{variant}, {many(of[0]['seeds'], 'seed')}", loc="left")
-        ax.set_xlabel("task score asked for")
-        ax.set_ylim(0, 1)
+        ax.set(xlabel="task score asked for", ylim=(0, 1))
     axes[0].set_ylabel("least drift there")
     from matplotlib.lines import Line2D
 

@@ -72,8 +72,7 @@ def selective(found: Effects) -> Figure | None:
     random = [p for p, e in zip(points, told, strict=True) if e.part.draw is not None]
     if random:
         axis.plot(*np.transpose(random), "x", color="black", label="random directions")
-    axis.set_xlabel("task removed, %")
-    axis.set_ylabel("drift removed, %")
+    axis.set(xlabel="task removed, %", ylabel="drift removed, %")
     figure.legend(ncols=3, loc="outside lower center")
     return figure
 

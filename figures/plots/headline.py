@@ -60,8 +60,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
             if name in of:
                 _dot(ax, of[name], y[name], base)
         ax.set_title(f"{variant}, {many(of['naive'].seeds, 'seed')}", loc="left")
-        ax.set_xlim(0, 1.03)
-        ax.set_xlabel("drift at equal task score")
+        ax.set(xlim=(0, 1.03), xlabel="drift at equal task score")
     classes = [
         Line2D([], [], color=GREY, linestyle="--", label="base model"),
         Line2D([], [], color=GREY, linestyle=":", label="naive"),

@@ -51,9 +51,7 @@ def spectrum(report: dict[str, Any]) -> Figure:
             + ("" if floor is not None else "\n(no noise floor estimated)")
         )
         axis.set_xticks(index)
-        axis.set_xlabel("component")
-        axis.set_ylabel("singular value")
-        axis.set_ylim(0, 1.15 * max([*values, floor or 0]))
+        axis.set(xlabel="component", ylabel="singular value", ylim=(0, 1.15 * max([*values, floor or 0])))
     if any(found["floor"]["value"] is not None for found in chosen):
         legend(figure, axes.flat)
     return figure

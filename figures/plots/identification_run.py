@@ -9,6 +9,7 @@ import numpy as np
 
 from real_models.adapters.text import many
 
+from ..drawing import over_seeds
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, RED, SKY, new_figure, styled
 from . import Entry
 
@@ -64,21 +65,9 @@ def build(rows: Rows) -> Figure:
     return figure
 
 
-def _curve(rows: Rows, names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Steps, and (seeds, steps) of the largest of these quantities."""
-    names = list(names)
-    chosen = [r for r in rows if r["quantity"] in names]
-    steps, seeds = (sorted({r[key] for r in chosen}) for key in ("points", "organism"))
-    table = np.zeros((len(seeds), len(steps)))
-    for r in chosen:
-        place = seeds.index(r["organism"]), steps.index(r["points"])
-        table[place] = max(table[place], r["mean"])
-    return np.array(steps), table
-
-
 def _line(ax: Any, rows: Rows, names: Iterable[str], *, band: bool = True, **look: Any) -> None:
     """Mean over seeds with their range."""
-    x, y = _curve(rows, names)
+    x, y = over_seeds(rows, *names)
     ax.plot(x, y.mean(0), **look)
     if band:
         ax.fill_between(x, y.min(0), y.max(0), color=look["color"], alpha=0.1, linewidth=0)

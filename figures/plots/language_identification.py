@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..drawing import legend, look
+from ..drawing import legend, look, over_seeds
 from ..style import GREEN, GREY, ORANGE, PAGE, PURPLE, RED, new_figure, styled
 from . import Entry
 
@@ -61,21 +61,11 @@ def build(rows: Rows) -> Figure:
     return figure
 
 
-def _curve(rows: Rows, quantity: str) -> tuple[list[int], np.ndarray]:
-    """Steps, and (seeds, steps)."""
-    of = [r for r in rows if r["quantity"] == quantity]
-    steps, seeds = (sorted({r[key] for r in of}) for key in ("points", "organism"))
-    table = np.full((len(seeds), len(steps)), np.nan)
-    for r in of:
-        table[seeds.index(r["organism"]), steps.index(r["points"])] = r["mean"]
-    return steps, table
-
-
 def _changes(ax: Any, rows: Rows) -> None:
     for n, name in enumerate(RUNS):
         colour, marker = look(name)
-        steps, change = _curve(rows, f"{name} change")
-        error = _curve(rows, f"{name} error")[1].mean(0)
+        steps, change = over_seeds(rows, f"{name} change")
+        error = over_seeds(rows, f"{name} error")[1].mean(0)
         at = np.array(steps) + 0.012 * max(steps) * (n - 1)
         ax.errorbar(at, change.mean(0), error, color=colour, marker=marker, label=name, linewidth=1, elinewidth=0.7)
         ax.set_xticks(steps)
@@ -84,7 +74,7 @@ def _changes(ax: Any, rows: Rows) -> None:
 
 def _shares(ax: Any, rows: Rows) -> None:
     for name, (colour, marker) in FOUND.items():
-        steps, share = _curve(rows, f"{name} share")
+        steps, share = over_seeds(rows, f"{name} share")
         ax.plot(steps[1:], share.mean(0)[1:], color=colour, marker=marker, label=name)
         ax.fill_between(steps[1:], share.min(0)[1:], share.max(0)[1:], color=colour, alpha=0.15, linewidth=0)
         ax.set_xticks(steps[1:])
@@ -94,9 +84,9 @@ def _shares(ax: Any, rows: Rows) -> None:
 
 def _held(ax: Any, rows: Rows) -> None:
     for name, (colour, marker) in (FOUND | {"supervised": SUPERVISED}).items():
-        task, drift = (_curve(rows, f"{name} {what}")[1].mean(0) for what in ("held task", "held"))
+        task, drift = (over_seeds(rows, f"{name} {what}")[1].mean(0) for what in ("held task", "held"))
         ax.plot(task, drift, color=colour, marker=marker, label=name, linewidth=1)
-    task, drift = (_curve(rows, f"naive {what}")[1].mean(0) for what in ("task", "drift"))
+    task, drift = (over_seeds(rows, f"naive {what}")[1].mean(0) for what in ("task", "drift"))
     ax.plot(task, drift, color="black", linestyle=":", marker="o", markerfacecolor="white", label="nothing held")
     ax.axhline(drift[0], color=GREY, linestyle="--", linewidth=0.8)
     ax.set(xlabel="task score", ylabel="drift with the stream held")

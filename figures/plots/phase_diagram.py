@@ -63,7 +63,5 @@ def _slice(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     line = [r for r in rows if r["entries"] == "gaussian"]
     law(ax, "strength", line, color="black", label="limit")
     ax.axvline(1, color=GREY, linestyle="--", linewidth=0.8)
-    ax.set_xlabel("strength / critical strength")
-    ax.set_ylabel("⟨û,u⟩²")
-    ax.set_ylim(-0.03, 1.1)
+    ax.set(xlabel="strength / critical strength", ylabel="⟨û,u⟩²", ylim=(-0.03, 1.1))
     ax.set_title(f"d_out = d_in = {line[0]['d']}, {line[0]['trials']} trials", loc="left")

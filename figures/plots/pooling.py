@@ -47,8 +47,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     _profiles(middle, [r for r in curves if r["layers"] == many])
     for ax in (left, middle):
         ax.axvline(1, color=GREY, linestyle="--", linewidth=0.8)
-        ax.set_xlabel("summed squared strength / its border")
-        ax.set_ylim(-0.03, 1.05)
+        ax.set(xlabel="summed squared strength / its border", ylim=(-0.03, 1.05))
     left.set_ylabel("squared overlap ⟨û,u⟩²")
     trials = rows[0]["trials"]
     left.set_title(f"equal layers, {trials} trials", loc="left")
@@ -87,6 +86,5 @@ def _border(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     ax.set_yscale("log", base=2)
     ax.set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
     ax.set_yticks([0.5, 1, 2], ["½", "1", "2"])
-    ax.set_xlabel("number of layers L")
-    ax.set_ylabel("strength per layer / border")
+    ax.set(xlabel="number of layers L", ylabel="strength per layer / border")
     ax.set_title(f"strength needed, {rows[0]['trials']} trials", loc="left")

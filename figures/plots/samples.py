@@ -68,8 +68,7 @@ def _samples(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     ax.set_xscale("log")
     ax.set_xticks([50, 100, 200, 500, 1000, 2000, 4000], ["50", "100", "200", "500", "1000", "2000", "4000"])
     ax.minorticks_off()
-    ax.set_xlabel("number of samples n")
-    ax.set_ylim(-0.03, 1.05)
+    ax.set(xlabel="number of samples n", ylim=(-0.03, 1.05))
 
 
 def _borders(ax: Any, row: dict[str, Any]) -> None:
@@ -107,5 +106,4 @@ def _fits(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
             ax.plot([0.8 * r["rank"], 1.25 * r["rank"]], [r["theory"]] * 2, color="black", linewidth=0.9)
     ax.set_xscale("log", base=2)
     ax.set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
-    ax.set_xlabel("rank of the fit")
-    ax.set_ylim(-0.03, 1.05)
+    ax.set(xlabel="rank of the fit", ylim=(-0.03, 1.05))

@@ -57,12 +57,10 @@ def _components(ax: Any, rows: Rows) -> None:
             x, *([r[side] / beta**2 for r in line] for side in ("low", "high")), color=colour, alpha=0.15, linewidth=0
         )
     ax.axhline(1, color=GREY, linestyle="--", linewidth=0.8)
-    ax.set_yscale("log")
-    ax.set_xlim(0.6, 5.4)
+    ax.set(yscale="log", xlim=(0.6, 5.4))
     plain_ticks(ax.yaxis, at=(1,))
     ax.set_xticks(sorted({r["components"] for r in rows if r["components"] is not None}))
-    ax.set_xlabel("component deleted")
-    ax.set_ylabel("excess risk / naive")
+    ax.set(xlabel="component deleted", ylabel="excess risk / naive")
     ax.set_title("Deleted: one component", loc="left")
 
 
@@ -111,8 +109,7 @@ def _places(ax: Any, rows: Rows) -> Any:
     ax.invert_yaxis()
     ax.set_yticks(y)
     plain_ticks(ax.xaxis)
-    ax.set_xlabel("strength / tau")
-    ax.set_ylabel("component")
+    ax.set(xlabel="strength / tau", ylabel="component")
     ax.set_title("Factor's place; line: theory", loc="left")
     return mesh
 

@@ -42,8 +42,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         ax.set_title(f"{letter}  {title}", loc="left")
         ax.minorticks_off()
         if ax not in axes[1, ::2]:
-            ax.set_ylim(-0.02, 1.03)
-            ax.set_ylabel("sin ∠(û, u)" if ax in (axes[0, 0], axes[1, 1]) else "")
+            ax.set(ylim=(-0.02, 1.03), ylabel="sin ∠(û, u)" if ax in (axes[0, 0], axes[1, 1]) else "")
     title = f"points: mean and 10 to 90% of {rows[0]['trials']} trials; lines: theory (dashed: measured)"
     legend(figure, axes.flat, ncols=4, title=title, title_fontsize=7)
     return figure
@@ -131,6 +130,4 @@ def _curation(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
     ax.set_xscale("symlog", linthresh=0.1, linscale=0.4)
     ax.set_xlim(-0.02, 1.2 * max(nu))
     ax.set_xticks([0, 0.1, 1, 10], ["0", "0.1", "1", "10"])
-    ax.set_ylim(-0.03, 1.03)
-    ax.set_ylabel("sin ∠(û, u), weight on z")
-    ax.set_xlabel("variance of the cores' noise")
+    ax.set(ylim=(-0.03, 1.03), ylabel="sin ∠(û, u), weight on z", xlabel="variance of the cores' noise")

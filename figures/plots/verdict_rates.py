@@ -36,8 +36,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
         hits.plot(x, [r["rate"] for r in cell], marker=marker, color=colour, label=name)
     hits.axvline(1, color=GREY, linestyle="--")
     hits.annotate("predicted weakest", (1, 0.5), (1.14, 0.5), color=GREY)
-    hits.set_xlabel("planted strength / weakest that could be seen")
-    hits.set_ylabel("verdict fires")
+    hits.set(xlabel="planted strength / weakest that could be seen", ylabel="verdict fires")
     hits.set_title(f"hits, {planted[0]['trials']} adapters a point, 95% intervals", loc="left")
     hits.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=1)
     benign = [r for r in rows if r["relative"] == 0]
@@ -46,7 +45,6 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     error = np.abs(np.array([[r["low"], r["high"]] for r in benign]).T - rate)
     alarms.errorbar(rate, y, xerr=error, fmt="o", color=BLUE, capsize=2)
     alarms.set_yticks(y, [r["setting"] for r in benign])
-    alarms.set_xlim(-0.03, 1.03)
-    alarms.set_xlabel("verdict fires")
+    alarms.set(xlim=(-0.03, 1.03), xlabel="verdict fires")
     alarms.set_title(f"nothing planted, {benign[0]['trials']} each", loc="left")
     return figure

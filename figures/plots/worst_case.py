@@ -62,9 +62,7 @@ def _angle(ax: Any, rows: Sequence[dict[str, Any]]) -> None:
         known = [(r["size"], r["theory"]) for r in cell if r["quantity"] == "overlap" and r["theory"] is not None]
         if task != "adversary":
             ax.plot([size for size, _ in known], [np.sqrt(1 - y) for _, y in known], color=colour, linewidth=0.9)
-    ax.set_xlim(0, 1)
-    ax.set_ylim(-0.02, 1.05)
-    ax.set_xlabel("norm of the task / strength of the factor")
+    ax.set(xlim=(0, 1), ylim=(-0.02, 1.05), xlabel="norm of the task / strength of the factor")
     ax.set_ylabel("sine of the angle û, u")
     ax.set_title(f"angle, {rows[0]['trials']} trials", loc="left")
 
@@ -77,6 +75,5 @@ def _complexity(ax: Any, rows: Sequence[dict[str, Any]], size: float) -> None:
             law(ax, "rank", cell, color="black", linewidth=1)
     ax.set_xscale("log", base=2)
     ax.set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
-    ax.set_ylim(-0.03, 1.05)
-    ax.set_xlabel("rank of the task")
+    ax.set(ylim=(-0.03, 1.05), xlabel="rank of the task")
     ax.set_title(f"‖T‖_F = {size:g} beta, {rows[0]['trials']} trials", loc="left")

@@ -1,6 +1,5 @@
 """Tables as data, what prints them, and one file for each subject they are of."""
 
-from .table import Block as Block
 from .table import Table as Table
 from .terminal import console as console
 from .terminal import number as number

@@ -120,12 +120,7 @@ def _others(d: Deviation, n: int) -> list[str]:
     if n < NEEDED:
         return [" ".join(number(c) for c in d.controls)]
     spread = "–" if d.spread is None else (f"x {number(d.spread)}" if d.log else f"± {number(d.spread)}")
-    return [
-        number(d.mean),
-        spread,
-        "–" if d.z is None else f"{d.z:+.1f}",
-        "–" if d.p_value is None else f"{d.p_value:.3f}",
-    ]
+    return [number(d.mean), spread, number(d.z, "+.1f"), number(d.p_value, ".3f")]
 
 
 def _decomposed(found: Against) -> str:

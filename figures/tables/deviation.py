@@ -8,6 +8,7 @@ from typing import Any
 from synthetic.runner.deviation import Z
 
 from .table import Block, Table
+from .terminal import number
 
 
 def deviation_tables(records: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
@@ -18,8 +19,8 @@ def deviation_tables(records: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
             f"{r['cells']} ({r['reused']} reused)",
             str(r["rows"]),
             str(r["compared"]),
-            _number(r["rms"]),
-            _number(r["largest"]),
+            number(r["rms"], ".2f"),
+            number(r["largest"], ".2f"),
             str(r["violations"]),
         ]
         for r in records
@@ -31,7 +32,3 @@ def deviation_tables(records: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
         f"finite-size term where these are larger; violations: off by more than {Z:.0f} standard errors and that "
         "term, or on the wrong side of a bound"
     )
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"

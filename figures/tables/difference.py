@@ -49,10 +49,9 @@ def difference_blocks(found: Difference, *, most: int | None = None) -> Iterator
 
 def _overlap(o: Overlap) -> list[str]:
     shown = [f"{a:.0f}" for a in o.angles[:4]] + (["…", f"{o.angles[-1]:.0f}"] if len(o.angles) > 4 else [])
-    row = [o.name, number(o.norms[0]), number(o.norms[1]), "–" if o.cosine is None else f"{o.cosine:+.3f}"]
-    row.append("–" if o.overlap is None else f"{o.overlap:.2f}")
-    row.append(" ".join(shown) or "–")
-    return row + ["–" if v is None else f"{v:.4f}" for v in (o.mean_cos2, o.random_mean_cos2, o.random_99)]
+    row = [o.name, number(o.norms[0]), number(o.norms[1]), number(o.cosine, "+.3f")]
+    row += [number(o.overlap, ".2f"), " ".join(shown) or "–"]
+    return row + [number(v, ".4f") for v in (o.mean_cos2, o.random_mean_cos2, o.random_99)]
 
 
 def matrix_blocks(found: OverlapMatrix) -> list[Block]:
@@ -62,7 +61,10 @@ def matrix_blocks(found: OverlapMatrix) -> list[Block]:
     letters = [letter(i) for i in range(n)]
     if n <= COLUMNS:
         rows = [
-            [f"{letters[i]} {found.names[i]}", *("·" if i == j else _two(found.overlap[i, j]) for j in range(n))]
+            [
+                f"{letters[i]} {found.names[i]}",
+                *("·" if i == j else number(found.overlap[i, j], ".2f") for j in range(n)),
+            ]
             for i in range(n)
         ]
         return [Table(["run", *letters], rows, title=title), chance_line(found)]
@@ -72,7 +74,7 @@ def matrix_blocks(found: OverlapMatrix) -> list[Block]:
         known = np.isfinite(others).any()
         nearest = found.names[int(np.nanargmax(others))] if known else "–"
         values = (float(np.nanmax(others)), float(np.nanmean(others))) if known else (float("nan"), float("nan"))
-        rows.append([found.names[i], nearest, *map(_two, values), number(float(found.norms[i]))])
+        rows.append([found.names[i], nearest, *(number(v, ".2f") for v in values), number(float(found.norms[i]))])
     headers = ["run", "nearest", "overlap", "mean", "norm"]
     whole = f"The whole matrix of {n} runs: --csv, --json, or --html for a picture."
     return [Table(headers, rows, title=title, left=2, droppable=["norm"]), chance_line(found), whole]
@@ -88,10 +90,6 @@ def chance_line(found: OverlapMatrix) -> str:
 def letter(index: int) -> str:
     """A, B, … Z, A1, B1, …"""
     return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[index % 26] + (str(index // 26) if index >= 26 else "")
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "–"
 
 
 def matrix_rows(found: OverlapMatrix) -> list[dict[str, str | int | float | None]]:

@@ -27,7 +27,7 @@ def edit_blocks(rows: Sequence[EditedModule]) -> Iterator[Block]:
     changed = {row.name for row in sorted(rows, key=lambda row: -abs(row.norm_after - row.norm_before))[:SHOWN]}
     cells = [
         [row.name, str(row.side), number(row.norm_before), number(row.norm_after), f"{100 * row.removed:.2f}%"]
-        + ["–" if leak is None else f"{leak:.2g}" for leak in (row.leak_before, row.leak_after)]
+        + [number(leak, ".2g") for leak in (row.leak_before, row.leak_after)]
         for row in rows
         if row.name in changed
     ]

@@ -12,12 +12,12 @@ from real_models.audit.effects import BASE, DEFINITION, NAIVE
 from real_models.audit.holding import controls, percent_interval, ranked, share
 
 from .table import Block, Table
+from .terminal import with_interval
 
 if TYPE_CHECKING:
     from real_models.audit.effects import Effect, Effects
     from real_models.audit.holding import Verdict
     from real_models.audit.parts import Part
-    from real_models.evaluation.bootstrap import Estimate
 
 SHOWN = 12  # parts, on one screen
 MOST_WIDE = 44  # characters of a part's name
@@ -28,8 +28,8 @@ def effects_tables(found: Effects, said: Verdict, *, shown: int | None = SHOWN) 
     quantities = list(found.excess)
     unit = "per token" if found.per == "token" else "of the text"
     title = f"mean ln p(with) − ln p(without), {unit}"
-    rows = [[name, *(_level(found.levels[q][name]) for q in quantities)] for name in (BASE, NAIVE)]
-    rows.append([f"{NAIVE} − {BASE}", *(_level(found.excess[q], signed=True) for q in quantities)])
+    rows = [[name, *(with_interval(found.levels[q][name]) for q in quantities)] for name in (BASE, NAIVE)]
+    rows.append([f"{NAIVE} − {BASE}", *(with_interval(found.excess[q], signed=True) for q in quantities)])
     about = ", ".join(f"{q}: {found.pairs[q]} pairs of {found.questions[q]} questions" for q in quantities)
     blocks: list[Block] = [Table(["", *quantities], rows, title=f"{title} ({about})")]
     order = ranked(found.effects)
@@ -91,12 +91,3 @@ def weights_blocks(parts: Sequence[Part], *, shown: int | None = SHOWN) -> list[
     made: list[Block] = [Table(heads, rows, title=title, droppable=["scope", "modules"])]
     rest = len(order) - len(rows)
     return [*made, *([f"… and {many(rest, 'smaller part')}; --json has all of them"] if rest else [])]
-
-
-def _level(found: Estimate, *, signed: bool = False) -> str:
-    form = "+.3f" if signed else ".3f"
-    if found.value is None:
-        return "–"
-    if found.low is None or found.high is None:
-        return f"{found.value:{form}}"
-    return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"

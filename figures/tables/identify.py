@@ -127,13 +127,11 @@ def _pooled(found: Decomposition, *, short: bool) -> Iterator[Block]:
         [
             str(c.index),
             number(c.singular_value),
-            _ratio(c),
+            number(c.ratio, ".2f"),
             f"{100 * c.energy:.1f}%",
             _yes(c.above_floor),
-            "–" if c.layers is None else f"{c.layers:.1f}",
-            "–" if c.agreement is None else f"{c.agreement.value:.3f}",
-            "–" if c.agreement is None else f"{c.agreement.null_mean:.3f}",
-            "–" if c.agreement is None else f"{c.agreement.p_value:.3f}",
+            number(c.layers, ".1f"),
+            *(number(c.agreement and getattr(c.agreement, n), ".3f") for n in ("value", "null_mean", "p_value")),
             *_certificate(c),
             "yes" if c.stands_out else "",
         ]
@@ -178,8 +176,8 @@ def _separate(report: Report, most: int | None) -> Iterator[Block]:
     rows = []
     for d in sorted(shown, key=lambda d: [x.name for x in decompositions].index(d.name)):
         c = d.components[0]
-        floor = "–" if d.floor.value is None else number(d.floor.value)
-        row = [d.name, number(d.norm), number(c.singular_value), _ratio(c), f"{100 * c.energy:.1f}%", floor]
+        row = [d.name, number(d.norm), number(c.singular_value), number(c.ratio, ".2f"), f"{100 * c.energy:.1f}%"]
+        row.append(number(d.floor.value))
         rows.append([*row, *_certificate(c), "yes" if c.stands_out else ""])
     headers = ["module", "norm", "strength", "ratio", "energy", "floor", "angle", "if tau is", "out"]
     side = "left" if report.side == "write" else "right"
@@ -284,8 +282,8 @@ def trajectory_blocks(rows: Sequence[Checkpoint]) -> Iterator[Block]:
                 str(c.width),
                 number(c.norm),
                 number(c.strength),
-                *("–" if c.angle_to_last is None else f"{c.angle_to_last:.1f}",),
-                *("–" if v is None else f"{v:+.3f}" for v in (c.cosine_to_last, c.cosine_to_previous)),
+                number(c.angle_to_last, ".1f"),
+                *(number(v, "+.3f") for v in (c.cosine_to_last, c.cosine_to_previous)),
             ]
             for c in here
         ]
@@ -297,10 +295,6 @@ def trajectory_blocks(rows: Sequence[Checkpoint]) -> Iterator[Block]:
 
 def _step(checkpoint: Checkpoint) -> str:
     return "final" if checkpoint.step is None else str(checkpoint.step)
-
-
-def _ratio(c: Component) -> str:
-    return "–" if c.ratio is None else f"{c.ratio:.2f}"
 
 
 def _yes(value: bool | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Timer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from .table import Block
+
+if TYPE_CHECKING:
+    from real_models.evaluation.bootstrap import Estimate
 
 WIDTH = 240  # of tables that are not for a terminal: none is wider
 NARROWEST = 20  # a terminal that says it is narrower (COLUMNS=0, as in some containers) has not said its width
@@ -115,6 +118,14 @@ def progress(label: str, *, quiet: bool = False) -> Iterator[Watch]:
             bar.stop()
 
 
-def number(value: float) -> str:
-    """Four significant digits."""
-    return f"{value:.4g}" if np.isfinite(value) else "–"
+def number(value: float | None, form: str = ".4g") -> str:
+    """The number, in four significant digits unless told otherwise; "–" where there is none or it is not finite."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:{form}}"
+
+
+def with_interval(found: Estimate | None, *, signed: bool = False) -> str:
+    """0.123 [0.100, 0.150]; "–" where nothing was estimated."""
+    form = "+.3f" if signed else ".3f"
+    if found is None or found.low is None or found.high is None:
+        return number(None if found is None else found.value, form)
+    return f"{number(found.value, form)} [{found.low:{form}}, {found.high:{form}}]"

@@ -15,7 +15,7 @@ from grasp_theory.updates import Side
 
 from .refusals import KNOWN_FIELDS, START_NOTES, refuse_config
 from .targets import Targets, compile_pattern, endless, parse_targets
-from .text import listing, parse_json_object, require_printable
+from .text import listing, parse_json_object, require_printable, shortened
 
 MAX_RANK = 1_000_000
 MAX_ALPHA = 1e9
@@ -159,8 +159,9 @@ def _warnings(config: Mapping[str, Any]) -> list[str]:
 
 
 def _bad(key: str, expected: str, value: Any, what: str | Path) -> AdapterError:
-    shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
-    return AdapterError(f"{what}: {key} must be {expected}, got {shown}; correct the config or save it again")
+    return AdapterError(
+        f"{what}: {key} must be {expected}, got {shortened(value)}; correct the config or save it again"
+    )
 
 
 def _rank(key: str, value: Any, what: str | Path) -> int:

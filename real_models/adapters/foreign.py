@@ -23,7 +23,7 @@ from .config import LoraSettings, check_config
 from .refusals import VARIANTS, unsupported
 from .safetensors_file import SafetensorsFile
 from .sides import EMBEDDINGS
-from .tensors import TensorInfo
+from .tensors import TensorFile, TensorInfo
 from .text import listing, parse_json_object
 
 Format = Literal["peft", "mlx", "diffusers"]
@@ -61,9 +61,9 @@ class Translated:
 
 @dataclass(frozen=True)
 class Source:
-    """What a foreign file amounts to: factors under peft's names, the settings that give their scaling, remarks."""
+    """What a weight file amounts to: factors under peft's names, the settings that give their scaling, remarks."""
 
-    file: Translated
+    file: TensorFile
     settings: LoraSettings
     warnings: tuple[str, ...] = ()
 

@@ -119,30 +119,29 @@ def _saved_whole(name: str) -> bool:
     return bool({"modules_to_save", "original_module"}.intersection(name.split(".")))
 
 
+def _factors(layer: Any, adapter_name: str) -> tuple[Any, Any]:
+    """(B, A), of an embedding its own."""
+    if adapter_name in layer.lora_embedding_A:
+        return layer.lora_embedding_B[adapter_name], layer.lora_embedding_A[adapter_name]
+    return layer.lora_B[adapter_name].weight, layer.lora_A[adapter_name].weight
+
+
 def _update(name: str, layer: Any, adapter_name: str, settings: LoraSettings) -> Update:
     embedding = adapter_name in layer.lora_embedding_A
-    factors = (
-        (layer.lora_embedding_B[adapter_name], layer.lora_embedding_A[adapter_name])
-        if embedding
-        else (layer.lora_B[adapter_name].weight, layer.lora_A[adapter_name].weight)
-    )
-    b, a = (tuple(f.shape) for f in factors)
+    b, a = (tuple(f.shape) for f in _factors(layer, adapter_name))
     check_shapes(a, b, f"factors of shape {a} and {b}", f"module {name!r}")
     shape = (b[0], int(np.prod(a[1:])))
     side = "write" if embedding else side_of(name)
-    source, start = _source(layer, adapter_name, embedding), zero_start(settings, embedding=embedding)
+    source, start = _source(layer, adapter_name), zero_start(settings, embedding=embedding)
     return Update(name, layer_of(name), side, shape, a[0], source, settings.fixed, start, block_of(name))
 
 
-def _source(layer: Any, adapter_name: str, embedding: bool) -> Callable[[], LowRank]:
+def _source(layer: Any, adapter_name: str) -> Callable[[], LowRank]:
     from ..hooks.guard import enforce  # which needs torch
 
     def read() -> LowRank:
         enforce(layer, adapter_name)
-        if embedding:
-            B, A = layer.lora_embedding_B[adapter_name], layer.lora_embedding_A[adapter_name]
-        else:
-            B, A = layer.lora_B[adapter_name].weight, layer.lora_A[adapter_name].weight
+        B, A = _factors(layer, adapter_name)
         return LowRank(_to_numpy(B), _to_numpy(A), float(layer.scaling[adapter_name]))
 
     return read

@@ -116,16 +116,7 @@ def read_adapter(path: str | os.PathLike[str], name: str | None = None) -> Adapt
     )
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """A weight file under peft's names, and how its factors are scaled."""
-
-    file: TensorFile
-    settings: LoraSettings
-    warnings: tuple[str, ...]
-
-
-def _open(place: Place) -> _Opened | Source:
+def _open(place: Place) -> Source:
     if place.format == "diffusers":
         return open_diffusers(place.weights, place.part)
     raw, what = place.read_config(), place.folder / CONFIG
@@ -133,7 +124,7 @@ def _open(place: Place) -> _Opened | Source:
         return open_mlx(place.weights, raw, what)
     settings, warnings = parse_config(raw, what)
     kind = {".safetensors": SafetensorsFile, ".json": ShardedFile}.get(place.weights.suffix, TorchFile)
-    return _Opened(kind.open(place.weights), settings, warnings)
+    return Source(kind.open(place.weights), settings, warnings)
 
 
 def _update(module: Module, settings: LoraSettings, file: TensorFile, every: tuple[Module, ...]) -> Update:

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from grasp_theory import AdapterError, UnsupportedAdapterError
+from grasp_theory import AdapterError
 
-from .tensors import TensorInfo
-from .text import LFS_POINTER, parse_json_object, require_printable
+from .tensors import READABLE, TensorInfo, check_readable
+from .text import LFS_POINTER, parse_json_object, require_printable, shortened
 
 MAX_HEADER = 100_000_000  # the bound of the reference implementation
 BITS = {
@@ -30,7 +30,6 @@ BITS = {
     **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
     **{"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6},
 }
-READABLE = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +81,7 @@ class SafetensorsFile:
         not fit in memory.
         """
         entry = self.tensors[name]
-        if entry.dtype not in READABLE:
-            raise UnsupportedAdapterError(
-                f"{self.path}: tensor {name!r} is stored as {entry.dtype}; only {', '.join(READABLE)} factors can be "
-                "read: save the adapter in one of these"
-            )
+        check_readable(self.path, name, entry.dtype)
         try:
             stored = np.empty(math.prod(entry.shape), READABLE[entry.dtype])
             with self.path.open("rb") as f:
@@ -139,21 +134,16 @@ def _entry(name: str, item: Any, path: Path) -> Entry:
     if not isinstance(dtype, str) or dtype not in BITS:
         raise AdapterError(f"{where} has the unknown type {dtype!r}; the header is damaged or of a newer format")
     if not isinstance(shape, list) or len(shape) > 64 or not all(_is_size(n) for n in shape):
-        raise AdapterError(f"{where} has no valid shape; expected a list of sizes, got {_short(shape)}")
+        raise AdapterError(f"{where} has no valid shape; expected a list of sizes, got {shortened(shape)}")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(_is_size(n) for n in offsets):
-        raise AdapterError(f"{where} has no valid data_offsets; expected [begin, end], got {_short(offsets)}")
+        raise AdapterError(f"{where} has no valid data_offsets; expected [begin, end], got {shortened(offsets)}")
     begin, end = offsets
     if (end - begin) * 8 != math.prod(shape) * BITS[dtype]:
         raise AdapterError(
-            f"{where}: {dtype} of shape {_short(shape)} does not take the {end - begin} bytes of its offsets; "
+            f"{where}: {dtype} of shape {shortened(shape)} does not take the {end - begin} bytes of its offsets; "
             "the header is damaged"
         )
     return Entry(dtype, tuple(shape), begin, end)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _check_tiling(tensors: Mapping[str, Entry], available: int, path: Path) -> None:

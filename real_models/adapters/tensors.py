@@ -9,6 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
+from grasp_theory import UnsupportedAdapterError
+
+READABLE = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
@@ -30,6 +34,15 @@ class TensorFile(Protocol):
     def read(self, name: str) -> np.ndarray:
         """One tensor as float32 (float64 if stored so)."""
         ...
+
+
+def check_readable(path: Path, name: str, dtype: str) -> None:
+    """UnsupportedAdapterError for a tensor of a type that no factor is read in."""
+    if dtype not in READABLE:
+        raise UnsupportedAdapterError(
+            f"{path}: tensor {name!r} is stored as {dtype}; only {', '.join(READABLE)} factors can be read: save the "
+            "adapter in one of these"
+        )
 
 
 DIVERGED = "the run that saved it diverged or the file is damaged: use an earlier checkpoint"

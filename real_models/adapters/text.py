@@ -70,6 +70,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def shortened(value: object) -> str:
+    """The value as Python writes it, in 80 characters at most."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def listing(names: Iterable[str], limit: int = 3) -> str:
     """The first ``limit`` names and how many more there are: an adapter can have thousands of modules."""
     names = list(names)

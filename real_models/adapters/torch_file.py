@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from grasp_theory import AdapterError, UnsupportedAdapterError
+from grasp_theory import AdapterError
 
-from .safetensors_file import READABLE
-from .tensors import TensorInfo
+from .tensors import TensorInfo, check_readable
 from .text import LFS_POINTER, require_printable
 
 ZIP = b"PK\x03\x04"
@@ -47,11 +46,7 @@ class TorchFile:
         """
         import torch
 
-        if self.tensors[name].dtype not in READABLE:
-            raise UnsupportedAdapterError(
-                f"{self.path}: tensor {name!r} is stored as {self.tensors[name].dtype}; only {', '.join(READABLE)} "
-                "factors can be read: save the adapter in one of these"
-            )
+        check_readable(self.path, name, self.tensors[name].dtype)
         value = self.values[name].detach()
         target = torch.float64 if value.dtype == torch.float64 else torch.float32
         return value.to(target, copy=True).contiguous().numpy()

@@ -105,23 +105,17 @@ def identify_activations(
     Reads what :func:`~real_models.data.read_rows` reads; rows are cut off at the model's context. Raises InputError for
     an adapter that does not fit the base.
     """
-    from peft import PeftModel
-
-    from ..base import load_base, load_tokenizer, misfit, token_limit
+    from ..base import load_adapted, load_tokenizer, token_limit
     from ..data import batches, encode, read_rows
     from ..tokens import special_tokens
 
     rows = read_rows(data)
-    tokenizer, model = load_tokenizer(base), load_base(base)
-    limit = token_limit(model, tokenizer)
+    tokenizer, tuned = load_tokenizer(base), load_adapted(base, adapter)
+    limit = token_limit(tuned, tokenizer)
     examples = [encode(row, tokenizer, max_length=limit, labels="all") for row in rows]
-    try:
-        tuned = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise misfit(adapter, base, error) from error
     if any(EXPERT in f".{update.name}." for update in adapter.updates):
         size = 1  # without padding
-    pad = special_tokens(model=model, tokenizer=tokenizer).pad
+    pad = special_tokens(model=tuned, tokenizer=tokenizer).pad
     updates = activation_updates(tuned, adapter.updates, batches(examples, size, pad=pad))
     report = identify(updates, side="write", pool=pool, top=top)
     tokens = sum(len(example.input_ids) for example in examples)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from grasp_theory import InputError, Update
 from grasp_theory.updates import Side
@@ -36,9 +35,6 @@ class EditedModule:
     removed: float
     leak_before: float | None
     leak_after: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def compare_edit(

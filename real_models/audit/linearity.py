@@ -187,19 +187,14 @@ def measure_linearity(
     Raises InputError for an adapter of another base, and for adapters that hold more than low-rank updates (modules
     trained whole, biases): base + t dW is then not all that was trained.
     """
-    from peft import PeftModel
-
-    from ..base import dequantised, load_base, load_tokenizer, misfit
+    from ..base import dequantised, load_adapted, load_base, load_tokenizer
 
     require_factors_alone(adapter)
     if rows < 1:
         raise InputError(f"rows must be at least 1, got {rows}")
     tokenizer, model = load_tokenizer(base), dequantised(load_base(base, dtype="float32"))
     parts = [_read(path, tokenizer, model, rows) for path in (data, neutral) if path is not None]
-    try:
-        tuned: Any = PeftModel.from_pretrained(model, str(adapter.path), local_files_only=True).eval()
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise misfit(adapter, base, error) from error
+    tuned = load_adapted(base, adapter, model=model)
     follow = watch or (lambda stream, total: stream)
     found = [measure(tuned, follow(part, len(part))) for part in parts]
     return Measured(found[0], found[1] if neutral is not None else None, *_certificate(adapter))

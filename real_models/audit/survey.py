@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from grasp_theory.identification.matrix import Leading, OverlapMatrix, leading, 
 from grasp_theory.updates import AskedSide, Side, Update, on_side, require_options, resolve_side
 from synthetic.runner.code_version import code_version
 from synthetic.runner.results import write_atomically
-from synthetic.runner.store import Store
+from synthetic.runner.store import Store, digest
 from synthetic.runner.workers import in_workers_or_cluster
 
 from ..adapters import Adapter, read_adapter
@@ -320,8 +319,7 @@ def _head(name: str, place: Path, side: AskedSide, top: int, code: str) -> dict[
 
 def _key(head: Mapping[str, Any]) -> str:
     """Of what an adapter's result depends on, but for the code, which the store looks at."""
-    text = json.dumps({key: value for key, value in head.items() if key != "code"}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    return digest({key: value for key, value in head.items() if key != "code"})[:20]
 
 
 def _parse(values: dict[str, Any]) -> Surveyed:

@@ -44,10 +44,4 @@ def measure(cell: Cell | TextCell, rngs: Sequence[np.random.Generator]) -> dict[
     return {name: np.array([value]) for name, value in values.items()}
 
 
-EXPERIMENT = Experiment(
-    name="components",
-    cells=cells,
-    measure=measure,
-    trials=(1, 1),
-    along="points",
-)
+EXPERIMENT = Experiment(name="components", cells=cells, measure=measure, trials=(1, 1), along="points")

@@ -115,10 +115,4 @@ def costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Cost]:
     return {key: Cost(x["preparation"], x["step"], bool(x["follows"])) for key, x in found.items()}
 
 
-EXPERIMENT = Experiment(
-    name="cost",
-    cells=cells,
-    measure=measure,
-    trials=(1, 1),
-    along="points",
-)
+EXPERIMENT = Experiment(name="cost", cells=cells, measure=measure, trials=(1, 1), along="points")

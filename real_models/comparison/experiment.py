@@ -184,10 +184,4 @@ def clustered_error(values: np.ndarray, clusters: np.ndarray) -> float:
     return float(np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(values)) if groups > 1 else float("nan")
 
 
-EXPERIMENT = Experiment(
-    name="comparison",
-    cells=cells,
-    measure=measure,
-    trials=(1, 1),
-    along="points",
-)
+EXPERIMENT = Experiment(name="comparison", cells=cells, measure=measure, trials=(1, 1), along="points")

@@ -144,10 +144,4 @@ def points(rows: Sequence[Mapping[str, Any]]) -> list[Point]:
 
 
 # No law by the cell alone: ``reliance`` needs the naive run's log-odds; ``points`` has them all.
-EXPERIMENT = Experiment(
-    name="compensation",
-    cells=cells,
-    measure=measure,
-    trials=(1, 1),
-    along="points",
-)
+EXPERIMENT = Experiment(name="compensation", cells=cells, measure=measure, trials=(1, 1), along="points")

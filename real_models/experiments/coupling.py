@@ -151,10 +151,4 @@ def share(H: Float[ndarray, "d d"], u: Float[ndarray, " d"], *, ridge: float) ->
 
 
 # No law: the statement is for one layer under squared loss at convergence; the figure draws what it would say.
-EXPERIMENT = Experiment(
-    name="coupling",
-    cells=cells,
-    measure=measure,
-    trials=(1, 1),
-    along="points",
-)
+EXPERIMENT = Experiment(name="coupling", cells=cells, measure=measure, trials=(1, 1), along="points")

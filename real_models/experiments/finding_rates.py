@@ -103,10 +103,4 @@ def mean_cosine(run: RealRun, read: ReadStart) -> float:
     return float(abs(read.subspace.basis[:, 0] @ mean) / np.linalg.norm(mean))
 
 
-EXPERIMENT = Experiment(
-    name="finding-rates",
-    cells=cells,
-    measure=measure,
-    trials=(4, 2),
-    along="points",
-)
+EXPERIMENT = Experiment(name="finding-rates", cells=cells, measure=measure, trials=(4, 2), along="points")

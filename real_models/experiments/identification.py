@@ -115,10 +115,5 @@ def theory(cell: Cell) -> dict[str, Prediction]:
 
 
 EXPERIMENT = Experiment(
-    name="identification",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(1, 1),
-    along="points",
+    name="identification", cells=cells, measure=measure, theory=theory, trials=(1, 1), along="points"
 )

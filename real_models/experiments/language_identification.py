@@ -161,10 +161,4 @@ def _at(naive: NaiveRun, V: np.ndarray, own: Batches, supervised: Mapping[int, n
     return row
 
 
-EXPERIMENT = Experiment(
-    name="language-identification",
-    cells=cells,
-    measure=measure,
-    trials=(1, 1),
-    along="points",
-)
+EXPERIMENT = Experiment(name="language-identification", cells=cells, measure=measure, trials=(1, 1), along="points")

@@ -54,10 +54,4 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, np.nda
 # No law. The linear map (``who-wins``) ranks methods by risk, task and shortcut in one number, in one layer under
 # squared loss; by drift at equal task its write-side methods all stand at 0. What separates them here, metric, depth
 # and a saturating loss, is what it leaves out, so evaluating it at measured strengths would be a picture of nothing.
-EXPERIMENT = Experiment(
-    name="organism-map",
-    cells=cells,
-    measure=measure,
-    trials=(1, 1),
-    along="points",
-)
+EXPERIMENT = Experiment(name="organism-map", cells=cells, measure=measure, trials=(1, 1), along="points")

@@ -107,11 +107,4 @@ def theory(cell: OsfCell) -> dict[str, Prediction]:
     return {"write": rounding, "read": rounding}
 
 
-EXPERIMENT = Experiment(
-    name="osf-leak",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(10, 3),
-    along="steps",
-)
+EXPERIMENT = Experiment(name="osf-leak", cells=cells, measure=measure, theory=theory, trials=(10, 3), along="steps")

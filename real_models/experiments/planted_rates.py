@@ -167,10 +167,4 @@ def _loaded(adapter: Adapter) -> Iterator[Update]:
     return (replace(x, source=x.lowrank) for x in adapter.updates)
 
 
-EXPERIMENT = Experiment(
-    name="planted-rates",
-    cells=cells,
-    measure=measure,
-    trials=(6, 2),
-    along="strengths",
-)
+EXPERIMENT = Experiment(name="planted-rates", cells=cells, measure=measure, trials=(6, 2), along="strengths")

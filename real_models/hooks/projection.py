@@ -13,7 +13,7 @@ from . import linalg
 from .guard import Guard, enforce, guard_of, put_on, take_off
 from .quantised import refuse_merging
 from .sharded import reshard, whole
-from .steps import after_step, check_trained, finite, on_gradients
+from .steps import after_step, check_trained, on_gradients, require_finite
 
 if TYPE_CHECKING:
     import torch
@@ -66,11 +66,7 @@ def hold(constraints: list[Constraint], optimizer: torch.optim.Optimizer, model:
     def before(scale: Any) -> None:
         for c in constraints:
             _refuse_unguarded(c)
-        if not finite([p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]):
-            raise GraspError(
-                "a gradient is NaN or Inf; the step was not taken and the parameters are as they were. Lower the "
-                "learning rate, clip gradients, or look at the batch"
-            )
+        require_finite([p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None])
         for guard, module in guards:
             guard.project_gradient(module.weight, module.bias)
 

@@ -43,6 +43,15 @@ def run_text(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     return model(**{name: x.to(device) for name, x in batch.items()}, use_cache=False).logits
 
 
+def require_peft(model: torch.nn.Module) -> None:
+    """InputError for a model whose adapters cannot be disabled."""
+    if not hasattr(model, "disable_adapter"):
+        raise InputError(
+            f"{type(model).__name__} is no peft model, so its base is not at hand: wrap it with peft.get_peft_model or "
+            "PeftModel.from_pretrained, and do not merge the adapter"
+        )
+
+
 @contextmanager
 def without_adapters(model: torch.nn.Module) -> Iterator[None]:
     """The base model inside; which parameters are trained is as before, inside and after.
@@ -51,12 +60,8 @@ def without_adapters(model: torch.nn.Module) -> Iterator[None]:
     also what was frozen by hand. FSDP 2 settles in its first forward pass what it makes of gradients in mixed
     precision, and settles nothing where nothing is trained. Raises InputError if the model is no peft model.
     """
-    disable: Any = getattr(model, "disable_adapter", None)
-    if disable is None:
-        raise InputError(
-            f"{type(model).__name__} is no peft model, so its base is not at hand: wrap it with peft.get_peft_model or "
-            "PeftModel.from_pretrained, and do not merge the adapter"
-        )
+    require_peft(model)
+    wrapped: Any = model
     trained = [(p, p.requires_grad) for p in model.parameters()]
 
     def as_before() -> None:
@@ -64,7 +69,7 @@ def without_adapters(model: torch.nn.Module) -> Iterator[None]:
             parameter.requires_grad_(flag)
 
     try:
-        with disable():
+        with wrapped.disable_adapter():
             as_before()
             yield
     finally:

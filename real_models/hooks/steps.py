@@ -276,6 +276,15 @@ def finite(tensors: list[torch.Tensor]) -> bool:
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
+def require_finite(gradients: list[torch.Tensor]) -> None:
+    """GraspError if one of the gradients that a step is to be taken with is NaN or Inf."""
+    if not finite(gradients):
+        raise GraspError(
+            "a gradient is NaN or Inf; the step was not taken and the parameters are as they were. Lower the learning "
+            "rate, clip gradients, or look at the batch"
+        )
+
+
 def _by_device(tensors: Iterable[torch.Tensor]) -> Iterable[list[torch.Tensor]]:
     found: dict[Any, list[torch.Tensor]] = {}
     for tensor in tensors:

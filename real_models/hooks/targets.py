@@ -195,6 +195,11 @@ def _factors(name: str, layer: Any, adapter: str) -> Factors | None:
     return Factors(clean, layer, B.weight, A.weight, bias, scaling, adapter, side_of(clean), layer_of(clean))
 
 
+def trained(factors: list[Factors]) -> list[tuple[str, torch.nn.Parameter]]:
+    """(name of the module, parameter) of every factor, and bias beside it, that requires a gradient."""
+    return [(f.name, p) for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]
+
+
 def refuse_others(model: torch.nn.Module, factors: list[Factors], why: str, *, instead: str = "") -> None:
     """InputError if a trainable parameter is no LoRA factor: whole modules, biases, embeddings.
 

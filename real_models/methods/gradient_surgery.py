@@ -15,9 +15,9 @@ from ..comparison.compared import ComparedMethod, Sources
 from ..hooks import linalg, sharded
 from ..hooks.divergence import Divergence, negative_log_likelihood
 from ..hooks.method import Method
-from ..hooks.references import Batch, without_adapters
-from ..hooks.steps import around_step, finite, on_whole_steps
-from ..hooks.targets import lora_factors, refuse_others
+from ..hooks.references import Batch, require_peft
+from ..hooks.steps import around_step, finite, on_whole_steps, require_finite
+from ..hooks.targets import lora_factors, refuse_others, trained
 
 if TYPE_CHECKING:
     import torch
@@ -110,9 +110,8 @@ class GradientSurgery(Method):
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         factors = lora_factors(model)
         refuse_others(model, factors, ", whose gradients would not be treated")
-        with without_adapters(model):  # refuses what is no peft model
-            pass
-        named = [(f.name, p) for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]
+        require_peft(model)
+        named = trained(factors)
         on_whole_steps(optimizer, named, lambda scale: self._treat(model), model, undo)
         self._parameters = [p for _, p in named]
         self._bases, self._next, self._made, self._removed = None, 0, None, None
@@ -142,11 +141,7 @@ class GradientSurgery(Method):
         import torch
 
         gradients = [sharded.whole(torch.zeros_like(p) if p.grad is None else p.grad) for p in self._parameters]
-        if not finite(gradients):
-            raise GraspError(
-                "a gradient is NaN or Inf; the step was not taken and the parameters are as they were. Lower the "
-                "learning rate, clip gradients, or look at the batch"
-            )
+        require_finite(gradients)
         turn, late = divmod(self._next, self.every)
         if self._bases is None or (not late and self._made != self._next):  # once a step, however often closures ask
             self._bases, self._made = self._computed(model, turn), self._next

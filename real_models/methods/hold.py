@@ -9,7 +9,7 @@ from ..comparison.compared import SPAN, ComparedMethod
 from ..hooks.base_run import base_run
 from ..hooks.edits import project_stream
 from ..hooks.placed import StreamMethod
-from ..hooks.references import without_adapters
+from ..hooks.references import require_peft
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +61,6 @@ class Hold(StreamMethod):
 
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         stream, bases = self.placed(model)
-        with without_adapters(model):  # refuses what is no peft model
-            pass
+        require_peft(model)
         run = base_run(model, stream.blocks, undo)
         project_stream(stream, bases, undo, at=bases, base=run)

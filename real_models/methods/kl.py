@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ..comparison.compared import ComparedMethod
 from ..hooks.divergence import Divergence
 from ..hooks.method import Method
-from ..hooks.references import Batch, without_adapters
+from ..hooks.references import Batch, require_peft
 from ..hooks.sharded import gradients
 from ..hooks.steps import around_step
-from ..hooks.targets import lora_factors, refuse_others
+from ..hooks.targets import lora_factors, refuse_others, trained
 from ..hooks.term import add_before_step, checked_weight
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ class KL(Method):
     def install(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, undo: ExitStack) -> None:
         factors = lora_factors(model)
         refuse_others(model, factors, ", and the model with its adapters off would not be the base")
-        with without_adapters(model):  # refuses what is no peft model
-            pass
-        named = [(f.name, p) for f in factors for p in (f.A, f.B, f.bias) if p is not None and p.requires_grad]
+        require_peft(model)
+        named = trained(factors)
         parameters = [p for _, p in named]
         self._next, self._last = 0, None
         undo.callback(self.divergence.clear)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from synthetic.runner.code_version import code_version
+from synthetic.runner.store import digest
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +27,11 @@ def kept(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]] | None:
         damaged(path, str(error))
         return None
     return found
+
+
+def spec_key(spec: Any) -> str:
+    """What is kept of a spec is named by its fields and the code of its module."""
+    return digest([asdict(spec), code_version(type(spec).__module__)])[:16]
 
 
 def damaged(path: Path, why: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +13,9 @@ import numpy as np
 from grasp_theory import InputError
 from synthetic.fields import require_counts
 from synthetic.generators.persona import PAD, PersonaSpec, World
-from synthetic.runner.code_version import code_version
 from synthetic.runner.results import replacing
 
-from .cache import damaged, kept
+from .cache import damaged, kept, spec_key
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
@@ -104,7 +101,7 @@ def pretrained(spec: OrganismSpec, *, cache: Path | None = None) -> LlamaForCaus
 def base_path(spec: OrganismSpec, *, cache: Path | None = None) -> Path:
     """The file in which the cache keeps the base model of a spec."""
     shared = replace(spec, language=spec.language.pretraining)
-    return (cache or cache_folder()) / f"organism-{_key(shared)}.safetensors"
+    return (cache or cache_folder()) / f"organism-{spec_key(shared)}.safetensors"
 
 
 def _pretrain(model: Any, spec: OrganismSpec) -> None:
@@ -138,8 +135,3 @@ def cache_folder() -> Path:
     except (OSError, RuntimeError):
         pass
     return Path(tempfile.gettempdir()) / "grasp-toolkit"
-
-
-def _key(spec: OrganismSpec) -> str:
-    text = json.dumps([asdict(spec), code_version(__name__)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grasp_theory import InputError, Update
-from synthetic.runner.code_version import code_version
 from synthetic.runner.results import replacing
 
 from ..adapters import updates_from_model
-from .cache import kept
+from .cache import kept, spec_key
 from .evaluation import Scores
 from .persona import cache_folder
 from .setup import Setup
@@ -111,7 +109,7 @@ def naive_run(spec: Setup) -> NaiveRun:
 
 def naive_path(spec: Setup) -> Path:
     """The file in which the cache keeps the naive run of a spec."""
-    return cache_folder() / f"naive-{_key(spec)}.safetensors"
+    return cache_folder() / f"naive-{spec_key(spec)}.safetensors"
 
 
 @lru_cache(maxsize=2)
@@ -149,8 +147,3 @@ def _unflattened(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.T
 def updates_at(spec: Setup, at: int) -> tuple[Update, ...]:
     """Of the naive run of a spec at a point, from the cache or run now."""
     return updates_from_model(naive_run(spec).model(at))
-
-
-def _key(spec: Any) -> str:
-    text = json.dumps([asdict(spec), code_version(type(spec).__module__)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -153,10 +153,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     return {"sine": Prediction(float(np.sin(0.5 * np.arcsin(2 * rho))), "=" if cell.case == "worst" else "<=", 1e-3)}
 
 
-EXPERIMENT = Experiment(
-    name="control-contrast",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(40, 8),
-)
+EXPERIMENT = Experiment(name="control-contrast", cells=cells, measure=measure, theory=theory, trials=(40, 8))

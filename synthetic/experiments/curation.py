@@ -174,10 +174,4 @@ def _curated(cell: Cell, world: curation.Population) -> tuple[float, Float[ndarr
     return found.beta, found.Sigma, square - slope2 * feature
 
 
-EXPERIMENT = Experiment(
-    name="curation",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(50, 16),
-)
+EXPERIMENT = Experiment(name="curation", cells=cells, measure=measure, theory=theory, trials=(50, 16))

@@ -106,10 +106,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     return {"share": Prediction(1.0, "<=")} if cell.space == "second moment" else {}
 
 
-EXPERIMENT = Experiment(
-    name="null-space-depth",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(30, 6),
-)
+EXPERIMENT = Experiment(name="null-space-depth", cells=cells, measure=measure, theory=theory, trials=(30, 6))

@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from grasp_theory import InputError, linalg
+from grasp_theory import InputError
 from grasp_theory.linear.problem import LinearProblem
 from grasp_theory.linear.training import Stage, train
 
 from ..experiment import Experiment, Prediction
 from ..fields import require_known
+from ..generators.task_updates import haar
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
 Projected = Literal["nothing", "gradient", "update", "parameter"]
@@ -91,11 +92,11 @@ def cells(quick: bool) -> list[Cell]:
 
 def draw(cell: Cell, rng: np.random.Generator) -> Planted:
     """T of independent entries with largest singular value about 1; dense uniform singular vectors of W0."""
-    left, right = _orthonormal(rng, cell.m, cell.m), _orthonormal(rng, cell.d, cell.d)
+    left, right = haar((cell.m, cell.m), rng=rng), haar((cell.d, cell.d), rng=rng)
     n = min(cell.m, cell.d)
     values = np.concatenate([np.linspace(4, 3, cell.kept), np.linspace(1, 0.2, n - cell.kept)])
     Q, V = left[:, : cell.kept], right[:, : cell.kept]
-    u, v = (span @ _orthonormal(rng, cell.kept, 1)[:, 0] for span in (Q, V))
+    u, v = (span @ haar((cell.kept, 1), rng=rng)[:, 0] for span in (Q, V))
     T = rng.standard_normal((cell.m, cell.d)) / (np.sqrt(cell.m) + np.sqrt(cell.d))
     return Planted(LinearProblem((left[:, :n] * values) @ right[:, :n].T, T, BETA, u, v, np.eye(cell.d)), Q, V)
 
@@ -109,7 +110,7 @@ def measure(cell: Cell, rngs: Sequence[np.random.Generator]) -> dict[str, ndarra
 
 def _leaks(cell: Cell, rng: np.random.Generator, sides: Sequence[str]) -> dict[str, ndarray]:
     planted = draw(cell, rng)
-    A0 = ALPHA * _orthonormal(rng, cell.d, cell.rank).T
+    A0 = ALPHA * haar((cell.d, cell.rank), rng=rng).T
     seen: list[ndarray] = []
 
     def look(step: int, B: ndarray, A: ndarray) -> None:
@@ -136,11 +137,6 @@ def _leaks(cell: Cell, rng: np.random.Generator, sides: Sequence[str]) -> dict[s
         size = cell.lr**2 * ALPHA**2 * cell.kept * cell.rank
         leaks["first step"] = np.array(np.sum((planted.Q.T @ along[0]) ** 2) / size)
     return leaks
-
-
-def _orthonormal(rng: np.random.Generator, n: int, k: int) -> Float[ndarray, "n k"]:
-    Q, R = linalg.qr(rng.standard_normal((n, k)))
-    return Q * np.sign(np.diag(R))
 
 
 def theory(cell: Cell) -> dict[str, Prediction]:
@@ -180,10 +176,5 @@ def _first_leak(cell: Cell) -> float:
 
 
 EXPERIMENT = Experiment(
-    name="optimizer-leak",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(20, 5),
-    along="steps",
+    name="optimizer-leak", cells=cells, measure=measure, theory=theory, trials=(20, 5), along="steps"
 )

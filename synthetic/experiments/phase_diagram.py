@@ -103,10 +103,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     return {"left": Prediction(limit.left, "=", finite), "right": Prediction(limit.right, "=", finite)}
 
 
-EXPERIMENT = Experiment(
-    name="phase-diagram",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(20, 10),
-)
+EXPERIMENT = Experiment(name="phase-diagram", cells=cells, measure=measure, theory=theory, trials=(20, 10))

@@ -156,10 +156,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     return {"half": Prediction(half, "=", half / min(cell.m, cell.d) + 4 * 2.0**-BISECTIONS)}
 
 
-EXPERIMENT = Experiment(
-    name="pooling",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(80, 12),
-)
+EXPERIMENT = Experiment(name="pooling", cells=cells, measure=measure, theory=theory, trials=(80, 12))

@@ -196,10 +196,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     return lines | {"random": Prediction(excess_risk(true, D) + inner, "=", finite)}
 
 
-EXPERIMENT = Experiment(
-    name="removal",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(40, 20),
-)
+EXPERIMENT = Experiment(name="removal", cells=cells, measure=measure, theory=theory, trials=(40, 20))

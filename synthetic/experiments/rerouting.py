@@ -13,7 +13,7 @@ from numpy import ndarray
 from grasp_theory import InputError
 
 from ..experiment import Experiment, Prediction
-from ..fields import require_known
+from ..fields import require_at_least, require_known
 from ..generators.task_updates import haar
 from ..training.net_training import METHODS, NetRun, train_net
 from ..training.nets import Net, NetSpec, draw_net
@@ -55,9 +55,7 @@ class Cell:
     def __post_init__(self) -> None:
         require_known(self, panel=get_args(Panel), method=METHODS, optimizer=get_args(Optimizer))
         require_known(self, frozen=("open", "closed"), phi=("identity", "tanh"), loss=("squared", "logistic"))
-        for name, least in (("metric", 1.0), ("strength", 0.0), ("beta", 0.0)):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= least):
-                raise InputError(f"{name} must be finite and at least {least}, got {getattr(self, name)}")
+        require_at_least(self, metric=1.0, strength=0.0, beta=0.0)
         if self.width < 5 or self.beta == 0:
             raise InputError(f"width must be at least 5 and beta positive, got {self.width} and {self.beta}")
         if len(self.steps) < 2 or self.steps[0] != 0 or (np.diff(self.steps) < 1).any():
@@ -191,11 +189,4 @@ def _share_theory(cell: Cell) -> dict[str, Prediction]:
     return {"share": Prediction(float(shares.mean()), "=", finite), "largest share": bound}
 
 
-EXPERIMENT = Experiment(
-    name="rerouting",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(20, 10),
-    along="steps",
-)
+EXPERIMENT = Experiment(name="rerouting", cells=cells, measure=measure, theory=theory, trials=(20, 10), along="steps")

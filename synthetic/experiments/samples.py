@@ -142,11 +142,4 @@ def _spectrum(cell: Cell) -> Float[ndarray, " k"]:
     return np.concatenate([linalg.eigvalsh(X @ X.T) for X in draws])
 
 
-EXPERIMENT = Experiment(
-    name="samples",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(30, 8),
-    along="rank",
-)
+EXPERIMENT = Experiment(name="samples", cells=cells, measure=measure, theory=theory, trials=(30, 8), along="rank")

@@ -104,10 +104,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     return {"gap": Prediction(0.0, "=", finite)}
 
 
-EXPERIMENT = Experiment(
-    name="self-certificate",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(40, 12),
-)
+EXPERIMENT = Experiment(name="self-certificate", cells=cells, measure=measure, theory=theory, trials=(40, 12))

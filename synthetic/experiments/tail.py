@@ -155,11 +155,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     }
 
 
-EXPERIMENT = Experiment(
-    name="tail",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(400, 120),
-    along="components",
-)
+EXPERIMENT = Experiment(name="tail", cells=cells, measure=measure, theory=theory, trials=(400, 120), along="components")

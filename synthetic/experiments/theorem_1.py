@@ -261,11 +261,4 @@ def _curation_theory(cell: Cell) -> dict[str, Prediction]:
     }
 
 
-EXPERIMENT = Experiment(
-    name="theorem-1",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(16, 6),
-    along="steps",
-)
+EXPERIMENT = Experiment(name="theorem-1", cells=cells, measure=measure, theory=theory, trials=(16, 6), along="steps")

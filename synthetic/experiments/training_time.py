@@ -15,7 +15,7 @@ from grasp_theory.linear.problem import Stacked
 from grasp_theory.linear.training import train
 
 from ..experiment import Experiment, Prediction
-from ..fields import require_known
+from ..fields import require_at_least, require_known
 from ..generators.task_updates import haar
 
 Optimizer = Literal["sgd", "adam"]
@@ -51,9 +51,7 @@ class Cell:
         require_known(self, panel=get_args(Panel), optimizer=get_args(Optimizer))
         if min(self.m, self.d) < 2 or not 1 <= self.rank <= min(self.m, self.d):
             raise InputError(f"rank must be from 1 to m and d, these at least 2; got {self.rank}, {self.m}, {self.d}")
-        for name, least in (("beta", 1e-6), ("step", 1e-6), ("draw", 0)):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= least):
-                raise InputError(f"{name} must be finite and at least {least}, got {getattr(self, name)}")
+        require_at_least(self, beta=1e-6, step=1e-6, draw=0)
         if not self.times or self.steps[0] < 1 or (np.diff(self.steps) < 1).any():
             raise InputError(f"times must increase by at least a step of {self.step} from 0, got {self.times}")
 
@@ -191,10 +189,5 @@ def _start_theory(cell: Cell) -> dict[str, Prediction]:
 
 
 EXPERIMENT = Experiment(
-    name="training-time",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(10, 10),
-    along="times",
+    name="training-time", cells=cells, measure=measure, theory=theory, trials=(10, 10), along="times"
 )

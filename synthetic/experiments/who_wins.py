@@ -161,10 +161,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     return lines | {"winner": Prediction(float(METHODS.index(winner(p))), "~")}
 
 
-EXPERIMENT = Experiment(
-    name="who-wins",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(40, 20),
-)
+EXPERIMENT = Experiment(name="who-wins", cells=cells, measure=measure, theory=theory, trials=(40, 20))

@@ -185,10 +185,4 @@ def theory(cell: Cell) -> dict[str, Prediction]:
     return lines
 
 
-EXPERIMENT = Experiment(
-    name="worst-case",
-    cells=cells,
-    measure=measure,
-    theory=theory,
-    trials=(20, 8),
-)
+EXPERIMENT = Experiment(name="worst-case", cells=cells, measure=measure, theory=theory, trials=(20, 8))

@@ -12,6 +12,7 @@ from typing import Any
 
 from .code_version import code_version
 from .results import file_sha256, write_json
+from .store import digest
 
 RECORD = "stages.json"
 
@@ -62,8 +63,7 @@ def run_stages(
 
 
 def _key(stage: Stage, options: Mapping[str, Any]) -> str:
-    text = json.dumps([stage.name, [code_version(m) for m in stage.modules], dict(options)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest([stage.name, [code_version(m) for m in stage.modules], dict(options)])[:16]
 
 
 def _digests(stage: Stage, folder: Path) -> dict[str, str | None]:

@@ -79,7 +79,7 @@ class Store:
         return None
 
 
-def digest(content: Mapping[str, Any]) -> str:
+def digest(content: Any) -> str:
     """sha256 of the content as sorted JSON."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -17,7 +17,7 @@ from numpy import ndarray
 from grasp_theory import InputError, linalg
 from grasp_theory.statements.shared.residual_net import pinched
 
-from ..fields import require_counts, require_known
+from ..fields import require_at_least, require_counts, require_known
 
 Phi = Literal["identity", "tanh"]
 Loss = Literal["squared", "logistic"]
@@ -69,9 +69,7 @@ class NetSpec:
         require_counts(self, "width", "blocks", "rank", "task_rank", "samples", "trials")
         if self.width < 2 or self.task_rank > self.width or (self.start == "orthonormal" and self.rank > self.width):
             raise InputError(f"width {self.width} is too small for this spec: 2, task_rank or orthonormal rank rows")
-        for name, least in (("weight", 0.0), ("task", 0.0), ("beta", 0.0), ("metric", 1.0)):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= least):
-                raise InputError(f"{name} must be finite and at least {least}, got {getattr(self, name)}")
+        require_at_least(self, weight=0.0, task=0.0, beta=0.0, metric=1.0)
         for name in ("adapted", "task_blocks"):
             chosen = getattr(self, name)
             if chosen is None:

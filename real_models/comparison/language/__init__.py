@@ -68,17 +68,12 @@ def experiment_data(name: str, folder: str | Path, *, seed: int | None = None) -
 
 
 def write_experiment(
-    name: str,
-    folder: str | Path,
-    out: str | Path,
-    *,
-    base: str | Path | None = None,
-    seed: int | None = None,
+    name: str, folder: str | Path, out: str | Path, *, base: str | Path, seed: int | None = None
 ) -> dict[str, int]:
     """Write the files of an experiment into a folder, and beside them ``NAME.toml``, which ``grasp compare`` runs.
 
     Args:
-        base: the model folder that the configuration is to name; ``out``/model if none is given.
+        base: the model folder that the configuration is to name.
         seed: as :func:`experiment_data`; the configuration then names it.
 
     Returns the number of rows of each file. Raises InputError as :func:`experiment_data`, and for a base with a quote
@@ -88,12 +83,9 @@ def write_experiment(
     out = Path(out)
     read = {source: file_sha256(Path(folder) / source) for source in prepared.sources}
     rows = prepared.write(out, manifest={"configuration": name, **table, "sources": read, "digest": prepared.digest()})
-    text = read_configuration(name)[0]
-    if base is not None:
-        where = Path(base).resolve().as_posix()
-        if "'" in where:
-            raise InputError(f"the model folder {where} has a quote in its name, which the configuration cannot hold")
-        text = text.replace(_PLACE, f"base = '{where}'\n")
-    text = text.replace(_SEED, f"seed = {table['seed']}\n")
-    write_atomically(out / f"{name}.toml", text)
+    where = Path(base).resolve().as_posix()
+    if "'" in where:
+        raise InputError(f"the model folder {where} has a quote in its name, which the configuration cannot hold")
+    text = read_configuration(name)[0].replace(_PLACE, f"base = '{where}'\n")
+    write_atomically(out / f"{name}.toml", text.replace(_SEED, f"seed = {table['seed']}\n"))
     return rows

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from strategies import rotation
 
 from grasp_theory import LowRank, Update, identify
-from real_models.adapters import block_of, layer_of, side_of
 from real_models.adapters.patterns import by_pattern
-from real_models.adapters.sides import natural_key
+from real_models.adapters.sides import block_of, layer_of, natural_key, side_of
 
 W, R = "write", "read"
 LLAMA, GPT2, NEOX = "model.layers.17", "transformer.h.3", "gpt_neox.layers.5"

@@ -172,15 +172,15 @@ def test_compare_prepares_an_experiment_by_its_name(datasets, made, tmp_path, ca
     assert not (tmp_path / "new").exists()
 
 
-def test_data_command_names_the_model_of_the_cache_or_says_how_it_is_made(datasets, tmp_path, capsys, monkeypatch):
+def test_data_command_names_the_model_of_the_cache_or_refuses(datasets, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path / "cache"))
-    for there in (False, True):
-        if there:
-            model_folder().mkdir(parents=True)
-        assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets) == 0
-        config, out = (tmp_path / "p/smollm2-politics.toml").read_text(), capsys.readouterr().out
-        assert ("grasp model smollm2 -o" in out, 'base = "model"' in config) == (not there, not there)
-        assert (model_folder().as_posix() in config) == there
+    asked = ("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets)
+    assert run(*asked) == 2
+    assert "run `grasp model smollm2`, or name one with --base" in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
+    model_folder().mkdir(parents=True)
+    assert run(*asked) == 0
+    assert model_folder().as_posix() in (tmp_path / "p/smollm2-politics.toml").read_text()
 
 
 def test_data_command_lists_and_refuses(tmp_path, capsys):
@@ -188,7 +188,7 @@ def test_data_command_lists_and_refuses(tmp_path, capsys):
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == language.configurations()
     assert run("data", "smollm2-style") == 2
     assert "--output and --datasets are needed" in capsys.readouterr().err
-    assert run("data", "smollm2-style", "-o", tmp_path / "x", "--datasets", tmp_path) == 2
+    assert run("data", "smollm2-style", "-o", tmp_path / "x", "--datasets", tmp_path, "--base", tmp_path) == 2
     assert "has no file" in capsys.readouterr().err
     assert run("data", "nothing", "-o", tmp_path / "y", "--datasets", tmp_path) == 2
     assert not (tmp_path / "y").exists()
