@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command import grasp
 from made_files import BASE, CODE
 from peft import PeftModel
+from refusals import assert_refuses
 from tiny_models import lora, tiny
 from tolerance import backward
 
-import grasp_cli
 from grasp_theory import InputError
 from real_models import read_adapter
 from real_models.adapters import updates_from_model
@@ -174,8 +175,7 @@ def test_identify_activations_finds_what_all_modules_write(made, adapter, tmp_pa
 def test_identify_command_saves_directions_of_the_activations(made, adapter, tmp_path, capsys):
     data, out, saved = rows(made, tmp_path), tmp_path / "found.json", tmp_path / "q.safetensors"
     command = ["identify", adapter, "--base", made / BASE, "--data", data, "--top", 2, "--json", out]
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in [*command, "--component", 0, "-o", saved]])
-    printed, err = capsys.readouterr()
+    code, printed, err = grasp(capsys, *command, "--component", 0, "-o", saved)
     assert (code, err) == (0, "")
     assert "activations dW X" in printed
     assert json.loads(out.read_text())
@@ -201,7 +201,4 @@ def test_identify_command_refuses_half_of_what_it_needs(made, adapter, tmp_path,
         ([adapter, "--base", tmp_path, "--data", data], "holds no"),
         ([other, *base, "--data", data], "does not fit the base model"),
     ):
-        code = grasp_cli.run(grasp_cli.app, ["identify", *map(str, arguments)])
-        _, err = capsys.readouterr()
-        assert (code, err.count("\n")) == (2, 1), (arguments, err)
-        assert message in err
+        assert_refuses(capsys, message, "identify", *arguments)

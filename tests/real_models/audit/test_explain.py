@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from command import grasp
 from made_files import BASE, STORIES
 from tiny_models import BLOCKS, WIDTH, batch, hooks, subspace, tiny
 
-import grasp_cli
 from grasp_cli.explain import SHOWN
 from grasp_theory import InputError
 from real_models.audit.continuations import NEW_TOKENS, QUESTIONS, prompts
@@ -179,10 +179,9 @@ def test_command_shows_what_its_json_holds(setting, tmp_path, capsys):
     base, path = setting
     file, target = tmp_path / "d.safetensors", tmp_path / "out.json"
     save_directions(file, directions(subspace(7, 1, 64), components=(4,)))
-    arguments = ["explain", file, "--base", base, "--data", path, "--top", 2, "--json", target]
-    assert grasp_cli.run(grasp_cli.app, [str(a) for a in arguments]) == 0
-    out = capsys.readouterr().out
+    code, out, _ = grasp(capsys, "explain", file, "--base", base, "--data", path, "--top", 2, "--json", target)
     found = json.loads(target.read_text())
+    assert code == 0
     assert "component 4" in out
     assert "random direction" in out
     assert CAVEAT in out

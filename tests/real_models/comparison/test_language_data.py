@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command import grasp
 from made_datasets import make_datasets
 from made_files import BASE
+from refusals import assert_refuses
 
-import grasp_cli
 from grasp_theory import InputError
 from real_models.comparison import language
 from real_models.comparison.language import EXPERIMENTS, politics
@@ -39,10 +40,6 @@ FROZEN = {
     "medicine": "b579261554d163f2434dca649c7413ade02dd183b481cb3536657c0ab1185129",
     "politics": "289c4530cb50fbe6ba000e74121758a2b099fdc5096c81090cf5aa146c40d821",
 }
-
-
-def run(*arguments: object) -> int:
-    return grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -267,12 +264,13 @@ def test_data_that_are_missing_foreign_or_too_few_are_named(datasets, tmp_path):
         language.experiment_data("smollm2", datasets)
 
 
-def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
+def test_data_command_writes_what_compare_reads(datasets, made, tmp_path, capsys):
     """Files with their digests, and a configuration with the arms; nothing of it is run here."""
     from real_models.comparison.configuration import read_cells
 
     base = made / BASE
-    assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets, "--base", base) == 0
+    command = ("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets, "--base", base)
+    assert grasp(capsys, *command)[0] == 0
     about = json.loads((tmp_path / "p/data.json").read_text())
     assert about["digest"] == EXPERIMENTS["politics"](Datasets(datasets), seed=0).digest()
     assert {name: each["rows"] for name, each in about["files"].items()} == {
@@ -307,8 +305,7 @@ def test_compare_prepares_an_experiment_by_its_name(datasets, made, tmp_path, ca
         (["smollm2-politics", "--datasets", datasets], "grasp model smollm2"),
         ([found, "--datasets", datasets], "--datasets and --base go with an experiment by name"),
     ):
-        assert run("compare", *arguments, "--results", tmp_path / "new") == 2
-        assert message in capsys.readouterr().err
+        assert_refuses(capsys, message, "compare", *arguments, "--results", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -317,20 +314,19 @@ def test_data_command_names_the_model_of_the_cache_or_says_how_it_is_made(datase
     for there in (False, True):
         if there:
             model_folder().mkdir(parents=True)
-        assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets) == 0
-        config, out = (tmp_path / "p/smollm2-politics.toml").read_text(), capsys.readouterr().out
+        code, out, _ = grasp(capsys, "data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets)
+        config = (tmp_path / "p/smollm2-politics.toml").read_text()
+        assert code == 0
         assert ("grasp model smollm2 -o" in out, 'base = "model"' in config) == (not there, not there)
         assert (model_folder().as_posix() in config) == there
 
 
 def test_data_command_lists_and_refuses(tmp_path, capsys):
-    assert run("data", "--list") == 0
-    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == language.configurations()
-    assert run("data", "smollm2-style") == 2
-    assert "--output and --datasets are needed" in capsys.readouterr().err
-    assert run("data", "smollm2-style", "-o", tmp_path / "x", "--datasets", tmp_path) == 2
-    assert "has no file" in capsys.readouterr().err
-    assert run("data", "nothing", "-o", tmp_path / "y", "--datasets", tmp_path) == 2
+    code, out, _ = grasp(capsys, "data", "--list")
+    assert (code, [line.split(":")[0] for line in out.splitlines()]) == (0, language.configurations())
+    assert_refuses(capsys, "--output and --datasets are needed", "data", "smollm2-style")
+    assert_refuses(capsys, "has no file", "data", "smollm2-style", "-o", tmp_path / "x", "--datasets", tmp_path)
+    assert_refuses(capsys, "nothing", "data", "nothing", "-o", tmp_path / "y", "--datasets", tmp_path)
     assert not (tmp_path / "y").exists()
 
 

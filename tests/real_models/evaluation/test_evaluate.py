@@ -12,6 +12,7 @@ import tolerance
 import torch
 from command import grasp
 from made_files import BASE
+from refusals import assert_refuses
 from scipy.stats import binomtest
 
 from grasp_theory import InputError, LowRank, Update
@@ -319,10 +320,7 @@ def test_command_refuses_in_one_line_and_writes_nothing(setting, made, tmp_path,
         (["--base", base, "--pairs", long], "long.jsonl, line 1"),
         (["--base", tmp_path, *pairs], "holds no"),
     ):
-        code, _, err = grasp(capsys, "evaluate", *arguments)
-        assert code == 2, arguments
-        assert message in err
-        assert err.count("\n") == 1
+        assert_refuses(capsys, message, "evaluate", *arguments)
     assert {path.name for path in tmp_path.iterdir()} == before
 
 

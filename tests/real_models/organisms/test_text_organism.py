@@ -11,11 +11,11 @@ import pytest
 import tolerance
 import torch
 from command import grasp
+from refusals import assert_refuses
 from scipy.special import expit
 from word_model import make_word_model
 
 import figures.pages.comparison as pages
-import grasp_cli
 from grasp_theory import InputError
 from real_models import read_adapter, updates_from_model
 from real_models.comparison.experiment import make_text_cells, missing
@@ -132,22 +132,12 @@ def test_text_rows_train_on_completions_alone_and_inoculation_adds_a_prompt(spec
         assert len(b.input_ids) == len(a.input_ids) + len(spec.context.split())
 
 
-def test_text_is_trained_as_grasp_train_trains(spec, folder, tmp_path):
+def test_text_is_trained_as_grasp_train_trains(spec, folder, tmp_path, capsys):
     """The same command with the same settings leaves the same update, to the bit: one engine."""
     settings = dict(asdict(SETTINGS), save_every=100)
     config = write(folder, "train.toml", "[train]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in settings.items()))
-    arguments = [
-        "--base",
-        folder / "model",
-        "--data",
-        folder / "data.jsonl",
-        "-o",
-        tmp_path / "out",
-        "--config",
-        config,
-    ]
-    code = grasp_cli.run(grasp_cli.app, ["train", *map(str, arguments)])
-    assert code == 0
+    files = ("--base", folder / "model", "--data", folder / "data.jsonl", "--config", config)
+    assert grasp(capsys, "train", *files, "-o", tmp_path / "out")[0] == 0
     (trained, here) = (list(u) for u in (read_adapter(tmp_path / "out").updates, updates_from_model(last(spec))))
     assert [u.name for u in trained] == [u.name for u in here]
     for a, b in zip(trained, here, strict=True):
@@ -269,10 +259,7 @@ def test_compare_refuses_a_bad_text_organism_in_one_line_before_it_writes(text, 
     write(folder, "few.jsonl", PAIRS[:3])
     write(folder, "one.txt", "it is a dog")
     config = write(folder, "bad.toml", "[text]\n" + text)
-    code, out, err = grasp(capsys, "compare", config, "--results", tmp_path / "results")
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert err.startswith("error: ")
-    assert named in err
+    assert_refuses(capsys, named, "compare", config, "--results", tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from command import grasp
 from made_files import BASE, STORIES, VOCABULARY
+from refusals import assert_refuses
 from training_runs import STEPS, loaded, options, settings
 
 from grasp_theory import InputError
@@ -181,9 +182,7 @@ def test_dry_run_writes_nothing_and_refuses_what_the_run_would(made, tmp_path, c
         (["--base", tmp_path], "holds no"),
         (["-o", taken], "holds another run"),
     ):
-        code, _, err = grasp(capsys, *options(made, out, "--dry-run"), *more)
-        assert (code, err.count("\n"), err[:7]) == (2, 1, "error: "), (more, err)
-        assert message in err
+        assert_refuses(capsys, message, *options(made, out, "--dry-run"), *more, silent=False)
     assert not out.exists()
 
 
