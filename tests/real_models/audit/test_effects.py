@@ -16,7 +16,7 @@ from command import grasp
 from made_files import BASE, OTHER
 from refusals import assert_refuses
 from safetensors.numpy import load_file, save_file
-from tiny_models import deltas, everything, lora, tiny
+from tiny_models import assert_same, begun, deltas, everything, inputs, lora, tiny
 
 from figures.plots import effects as plots
 from figures.tables.effects import weights_blocks
@@ -61,7 +61,9 @@ def planted(made, tmp_path_factory) -> tuple[Path, Path]:
     ]
     turned = np.linalg.qr(np.column_stack(differences))[0].T
     p, q = (x * np.sign(x @ d) for x, d in zip(turned, differences, strict=True))
-    means = mean_inputs(model, tokenizer)
+    texts = [{"input_ids": torch.tensor([tokenizer(text)["input_ids"]])} for text in OPENINGS]
+    last = [{name: x[-1] for name, x in inputs(model, [text], ending="down_proj").items()} for text in texts]
+    means = {name: np.mean([x[name] for x in last], axis=0) for name in last[0]}
     rng, updates = np.random.default_rng(0), []
     for block, (direction, strength) in {2: (None, 0.0), 3: (p, 1.2), 4: (q, 0.9)}.items():
         name = f"model.layers.{block}.mlp.down_proj"
@@ -78,26 +80,6 @@ def planted(made, tmp_path_factory) -> tuple[Path, Path]:
     write(folder / "drift.jsonl", DRIFT)
     write(folder / "task.jsonl", TASK)
     return folder, base
-
-
-@torch.no_grad()
-def mean_inputs(model: Any, tokenizer: Any) -> dict[str, np.ndarray]:
-    """Of every down_proj, at the last tokens of the openings."""
-    seen: dict[str, list[np.ndarray]] = {}
-
-    def keep(name: str) -> Any:
-        return lambda _, given: seen.setdefault(name, []).append(given[0][0, -1].double().numpy())
-
-    handles = [
-        module.register_forward_pre_hook(keep(name))
-        for name, module in model.named_modules()
-        if name.endswith("down_proj")
-    ]
-    for text in OPENINGS:
-        model(torch.tensor([tokenizer(text)["input_ids"]]))
-    for handle in handles:
-        handle.remove()
-    return {name: np.mean(rows, axis=0) for name, rows in seen.items()}
 
 
 def measured(planted: tuple[Path, Path], *, parts: Any = None, **options: Any) -> Effects:
@@ -148,12 +130,7 @@ def test_verdict_names_the_planted_component(found):
 
 
 def adapted(kind: str = "llama", **config: Any) -> Any:
-    model = lora(tiny(kind), **config).eval()
-    generator = torch.Generator().manual_seed(5)
-    for name, parameter in model.named_parameters():
-        if "lora_" in name and "_B" in name:
-            parameter.data = torch.randn(parameter.shape, generator=generator) / 10
-    return model
+    return begun(lora(tiny(kind), **config), size=0.1).eval()
 
 
 @torch.no_grad()
@@ -185,8 +162,7 @@ def test_every_variant_is_exact_in_the_model_and_leaves_it_as_it_was(kind, scope
                     P = dW if Q is None else dW @ Q @ Q.T if part.side == "read" else Q @ (Q.T @ dW)
                 expected = P if what == "only" else dW - P
             np.testing.assert_allclose(now[module], expected, rtol=0, atol=exact, err_msg=f"{name}: {module}")
-    after = everything(model)
-    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert_same(model, before)
 
 
 def test_base_variant_is_the_model_without_its_adapter():
@@ -205,8 +181,7 @@ def test_factors_come_back_when_the_work_inside_fails():
     parts, factors = parts_of(updates_from_model(model), top=1, draws=0)
     with pytest.raises(RuntimeError, match="inside"), factors_as(model, parts[0].only, factors):
         raise RuntimeError("inside")
-    after = everything(model)
-    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert_same(model, before)
     model.merge_adapter()
     with pytest.raises(InputError, match="merged"), factors_as(model, parts[0].only, factors):
         pass

@@ -12,7 +12,7 @@ import torch
 from command import grasp
 from made_files import BASE, OTHER, STORIES
 from peft import LoraConfig
-from tiny_models import batch, lora, tiny
+from tiny_models import batch, begun, lora, tiny
 
 from grasp_theory import InputError, identify
 from real_models import read_adapter
@@ -24,12 +24,7 @@ KINDS = ["llama", "gemma2", "gpt2"]  # grouped attention, norms after branches a
 
 def adapted(kind: str = "llama", *, size: float = 1.0, **config: Any) -> Any:
     """A random update of this size on a tiny model, in float64."""
-    model = lora(tiny(kind), **config).double().eval()
-    generator = torch.Generator().manual_seed(3)
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:
-            parameter.data = size * torch.randn(parameter.shape, generator=generator, dtype=torch.float64) / 10
-    return model
+    return begun(lora(tiny(kind), **config).double(), size=size / 10).eval()
 
 
 def tokens(seed: int = 0) -> dict[str, torch.Tensor]:
