@@ -195,18 +195,6 @@ def deltas(model: nn.Module, name: str = "default") -> dict[str, np.ndarray]:
     return found
 
 
-def assert_same_updates(one: dict[str, np.ndarray], other: dict[str, np.ndarray], *, rtol=0.0, atol=0.0) -> None:
-    """dW of every module, to atol and rtol ‖dW‖."""
-    assert one.keys() == other.keys()
-    for name, dW in other.items():
-        np.testing.assert_allclose(one[name], dW, rtol=0, atol=atol + rtol * np.linalg.norm(dW), err_msg=name)
-
-
-def distance(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
-    """Of the module that differs most, relative to the other."""
-    return max(float(np.linalg.norm(one[name] - dW) / np.linalg.norm(dW)) for name, dW in other.items())
-
-
 def inputs(model: nn.Module, batches: Iterable[dict[str, torch.Tensor]], *, ending: str = "_proj") -> dict[str, Any]:
     """(n, d_in) of each module of such a name in the base model: what it is given at the tokens that are not masked."""
     found: dict[str, list[np.ndarray]] = {}

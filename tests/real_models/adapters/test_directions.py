@@ -79,16 +79,13 @@ def test_a_choice_must_be_explicit_and_sensible(chosen):
 def test_other_files_are_refused(chosen, tmp_path):
     adapter, found, _ = chosen
     good = save_directions(tmp_path / "d.safetensors", choose_directions(adapter, found, (0,)))
+    save_torch({"Q": torch.ones(4, 1, dtype=torch.bfloat16), "singular_values": torch.ones(1)}, tmp_path / "bf16")
+    (tmp_path / "short").write_bytes(good.read_bytes()[:-9])
     with pytest.raises(AdapterError, match="not a directions file"):
         load_directions(adapter.weights)
-    with pytest.raises(AdapterError, match="cannot read"):
-        load_directions(tmp_path / "missing")
-    save_torch({"Q": torch.ones(4, 1, dtype=torch.bfloat16), "singular_values": torch.ones(1)}, tmp_path / "bf16")
-    with pytest.raises(AdapterError, match="cannot read"):
-        load_directions(tmp_path / "bf16")
-    (tmp_path / "short").write_bytes(good.read_bytes()[:-9])
-    with pytest.raises(AdapterError, match="cannot read"):
-        load_directions(tmp_path / "short")
+    for name in ("missing", "bf16", "short"):
+        with pytest.raises(AdapterError, match="cannot read"):
+            load_directions(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
 import tolerance
 import torch
 from command import grasp
+from made_directions import directions
 from made_files import BASE, STORIES
 from tiny_models import BLOCKS, WIDTH, batch, hooks, subspace, tiny
 
@@ -19,25 +19,8 @@ from real_models.audit.continuations import NEW_TOKENS, QUESTIONS, prompts
 from real_models.audit.explain import CAVEAT, explain, lens, project, random_direction
 from real_models.base import load_base, load_tokenizer
 from real_models.data import Row, encode, read_rows
-from real_models.directions import HOOK_POINT, Directions, save_directions
+from real_models.directions import save_directions
 from real_models.hooks.stream import find_stream
-
-
-def directions(Q: np.ndarray, side: Any = "write", **change: Any) -> Directions:
-    fields: dict[str, Any] = {
-        "Q": Q.astype(np.float32),
-        "singular_values": np.ones(Q.shape[1]),
-        "components": tuple(range(Q.shape[1])),
-        "decomposed": "a random matrix",
-        "side": side,
-        "modules": (),
-        "layers": (),
-        "hook_point": HOOK_POINT[side],
-        "operation": "project out",
-        "base_model": None,
-        "adapter_sha256": "",
-    }
-    return Directions(**fields | change)
 
 
 def unit(v: np.ndarray) -> np.ndarray:

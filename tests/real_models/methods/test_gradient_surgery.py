@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tolerance
 import torch
-from tiny_models import OPTIMIZERS, WIDTH, assert_same_updates, batch, begun, deltas, lora, tiny, trained
+from compared_updates import assert_same_updates
+from tiny_models import OPTIMIZERS, WIDTH, batch, begun, deltas, lora, tiny, trained
 
 from grasp_theory import GraspError, InputError
 from real_models.hooks.divergence import negative_log_likelihood

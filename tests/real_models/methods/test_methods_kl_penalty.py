@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from compared_updates import assert_same_updates
 from grasp_runs import leaks, squares
-from tiny_models import WIDTH, assert_same_updates, batch, begun, deltas, lora, subspace, tiny, trained
+from tiny_models import WIDTH, batch, begun, deltas, lora, subspace, tiny, trained
 
 from grasp_theory import GraspError, InputError
 from real_models.methods.grasp import Grasp
