@@ -13,6 +13,7 @@ import pytest
 import tolerance
 import torch
 from command import grasp
+from json_lines import write_lines
 from made_files import BASE, OTHER
 from refusals import assert_refuses
 from safetensors.numpy import load_file, save_file
@@ -35,9 +36,7 @@ DRIFT, TASK = (" cat", " dog"), (" park", " hill")  # with, without
 
 
 def write(path: Path, words: tuple[str, str]) -> Path:
-    rows = [{"prompt": text, "with": words[0], "without": words[1]} for text in OPENINGS]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+    return write_lines(path, *({"prompt": text, "with": words[0], "without": words[1]} for text in OPENINGS))
 
 
 def first_token(tokenizer: Any, text: str) -> int:
@@ -295,12 +294,9 @@ def test_command_refuses_in_one_line_and_writes_nothing(planted, made, tmp_path,
     empty, text = tmp_path / "inputs" / "empty.jsonl", tmp_path / "inputs" / "text.jsonl"
     empty.write_text("")
     text.write_text('{"prompt": "a", "completion": " b"}\n')
-    update = Update.of(
-        "model.layers.1.mlp.down_proj", LowRank(np.ones((64, 1)), np.ones((1, 172))), layer=1, side="write"
-    )
-    broken = write_adapter(tmp_path / "inputs" / "broken", [update], r=1)
-    elsewhere = Update.of("model.layers.9.mlp.down_proj", update.lowrank, layer=9, side="write")
-    deep = write_adapter(tmp_path / "inputs" / "deep", [elsewhere], r=1)
+    ones = LowRank(np.ones((64, 1)), np.ones((1, 172)))
+    broken = write_adapter(tmp_path / "inputs" / "broken", {"model.layers.1.mlp.down_proj": ones})
+    deep = write_adapter(tmp_path / "inputs" / "deep", {"model.layers.9.mlp.down_proj": ones})
     weights = {k: np.full_like(v, np.nan) for k, v in load_file(broken / "adapter_model.safetensors").items()}
     save_file(weights, broken / "adapter_model.safetensors")
     results = ["--results", tmp_path / "results"]
