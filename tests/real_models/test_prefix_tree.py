@@ -43,6 +43,13 @@ def alone(model: Any, example: Example) -> np.ndarray:
     return np.array([float(logits[n - 1].log_softmax(-1)[label]) for n, label in after])
 
 
+def packed_log_probs(model: Any, packed: Any, inputs: dict[str, torch.Tensor]) -> np.ndarray:
+    with torch.no_grad(), logits_at(model, packed.index):
+        logits = model(**inputs).logits
+    assert logits.shape == (1, len(packed.labels), tiny_models.VOCABULARY)
+    return logits[0].log_softmax(-1).gather(-1, packed.labels[:, None])[:, 0].double().numpy()
+
+
 def test_tree_nodes_are_the_distinct_prefixes() -> None:
     given = [row.input_ids for row in rows()]
     tree = PrefixTree.of(given)
@@ -90,10 +97,7 @@ def test_packed_logits_are_at_labelled_tokens_alone(share: bool) -> None:
     packing = replace(packing, balance=1e9 if share else 1e-9)
     packed = packing.pack([(row.input_ids, row.labels) for row in given])
     assert (packed.inputs["input_ids"].shape[0] == 1) == share
-    with torch.no_grad(), logits_at(model, packed.index):
-        logits = model(**packed.inputs).logits
-    assert logits.shape == (1, sum(len(alone(model, row)) for row in given), tiny_models.VOCABULARY)
-    found = logits[0].log_softmax(-1).gather(-1, packed.labels[:, None])[:, 0].double().numpy()
+    found = packed_log_probs(model, packed, packed.inputs)
     assert_close(found, np.concatenate([alone(model, row) for row in given]), **CLOSE)
     assert tiny_models.hooks(model) == 0
 
@@ -105,9 +109,7 @@ def test_rows_see_only_their_own_prefix() -> None:
     assert packing is not None
     packed = replace(packing, balance=1e9).pack([(row.input_ids, row.labels) for row in given])
     inputs = {name: x for name, x in packed.inputs.items() if name != "attention_mask"}
-    with torch.no_grad(), logits_at(model, packed.index):
-        logits = model(**inputs).logits
-    found = logits[0].log_softmax(-1).gather(-1, packed.labels[:, None])[:, 0].double().numpy()
+    found = packed_log_probs(model, packed, inputs)
     assert np.abs(found - np.concatenate([alone(model, row) for row in given])).max() > 0.1
 
 

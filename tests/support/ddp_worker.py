@@ -10,10 +10,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-import transformers as hf
+import trainer_runs
 from tiny_models import OPTIMIZERS, batch, deltas, lora, subspace, tiny, trained
 from torch.nn.parallel import DistributedDataParallel
-from trainer_runs import InOrder
 
 from real_models.hooks.method import Method
 from real_models.methods.grasp import Grasp
@@ -51,15 +50,10 @@ def loop(name: str, *, rank: int = 0, world: int = 1, share: int | None = None) 
 
 def trainer(folder: Path, *, world: int = 1) -> dict[str, np.ndarray]:
     """dW after the Trainer, with the callback; the global batch is the same for every number of processes."""
-    rows = [{k: v[0] for k, v in batch(n, sequences=1).items()} for n in range(STEPS * SEQUENCES)]
-    settings = hf.TrainingArguments(
-        output_dir=str(folder), max_steps=STEPS, per_device_train_batch_size=SEQUENCES // world, learning_rate=1e-2,
-        weight_decay=0.1, max_grad_norm=CLIP, save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True,
-        logging_steps=1, lr_scheduler_type="constant",
-    )  # fmt: skip
-    model = lora(tiny()).double()
-    run = InOrder(model=model, args=settings, train_dataset=rows, callbacks=[Grasp(Q).callback()])  # pyright: ignore
-    run.train()
+    model, rows = lora(tiny()).double(), trainer_runs.data(STEPS * SEQUENCES)
+    settings = {"max_steps": STEPS, "per_device_train_batch_size": SEQUENCES // world, "gradient_accumulation_steps": 1}
+    settings |= {"warmup_steps": 0, "lr_scheduler_type": "constant"}
+    trainer_runs.trainer(folder, [Grasp(Q).callback()], model=model, rows=rows, **settings).train()
     return deltas(model)
 
 

@@ -223,6 +223,12 @@ def adapter(folder: Path, config: Any = None, tensors: dict[str, np.ndarray] | N
     return folder
 
 
+def raw(header: Any, data: bytes = b"", *, length: int | None = None) -> bytes:
+    """A safetensors file; length : what it says of its header, the truth if it is not given."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + data
+
+
 def refused(path, match: str, *, kind: type[GraspError] = AdapterError, name: str | None = None) -> None:
     with pytest.raises(kind, match=match):
         _ = [update.lowrank for update in read_adapter(path, name).updates]

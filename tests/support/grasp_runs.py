@@ -14,6 +14,7 @@ from real_models.methods.grasp import Grasp
 
 WRITERS = re.compile(r".*\.(o_proj|down_proj|c_proj)")
 READERS = re.compile(r".*\.(q_proj|k_proj|v_proj|gate_proj|up_proj|c_attn|c_fc)")
+MODULES = {"write": WRITERS, "read": READERS}
 LEAKS = 0.02  # what a method without the guarantee must exceed
 CONFIGS: list[dict[str, Any]] = [
     {},
@@ -27,9 +28,30 @@ CONFIGS: list[dict[str, Any]] = [
 
 def chosen(dW: dict[str, np.ndarray], side: str) -> dict[str, np.ndarray]:
     """The updates that a side constrains, turned so that the constrained dimension comes first."""
-    return {
-        n: x if side == "write" else x.T for n, x in dW.items() if (WRITERS if side == "write" else READERS).match(n)
-    }
+    return {n: x if side == "write" else x.T for n, x in dW.items() if MODULES[side].match(n)}
+
+
+def factors(model: Any, side: str) -> dict[str, Any]:
+    """The B of the modules that write, or the A of those that read."""
+    kind = "lora_B" if side == "write" else "lora_A"
+    return {n: p for n, p in model.named_parameters() if kind in n and MODULES[side].match(n.split(".lora_")[0])}
+
+
+def squares(model: Any, Q: torch.Tensor, side: str, gains: Any = None) -> torch.Tensor:
+    """Σ ‖Qᵀ dW‖² or Σ ‖dW V‖², dW dense and differentiable."""
+    total = torch.zeros(())
+    for path, layer in model.named_modules():
+        name = path.removeprefix("base_model.model.")
+        if hasattr(layer, "lora_A") and MODULES[side].fullmatch(name):
+            dW = layer.scaling["default"] * layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+            span = torch.linalg.qr(gains[name][:, None] * Q)[0] if name in (gains or {}) else Q
+            total = total + (span.T @ dW if side == "write" else dW @ Q).square().sum()
+    return total
+
+
+def leak_of(dW: dict[str, np.ndarray], Q: np.ndarray, side: str = "write") -> float:
+    """The largest ‖QᵀdW‖/‖dW‖, or ‖dW V‖/‖dW‖, of the modules that a side constrains."""
+    return max(float(np.linalg.norm(Q.T @ x) / np.linalg.norm(x)) for x in chosen(dW, side).values())
 
 
 def leaks(model: Any, Q: np.ndarray, side: str, name: str = "default") -> tuple[float, float]:

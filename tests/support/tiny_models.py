@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,15 @@ def lora(model: nn.Module, *, seed: int = 0, name: str = "default", **config: An
         return get_peft_model(model, LoraConfig(**fields), adapter_name=name)  # pyright: ignore[reportArgumentType]
 
 
+def begun(model: Any, *, seed: int = 1, size: float = 0.2) -> Any:
+    """The model with a random B in the place of 0, so that it is not its base."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, p in model.named_parameters():
+        if "lora_" in name and "_B" in name:
+            p.data = size * torch.randn(p.shape, generator=generator, dtype=p.dtype)
+    return model
+
+
 def trained(model: nn.Module) -> list[nn.Parameter]:
     """What an optimizer is given."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -180,6 +189,21 @@ def deltas(model: nn.Module, name: str = "default") -> dict[str, np.ndarray]:
             B, A = (f[name].weight.detach().double().numpy() for f in (layer.lora_B, layer.lora_A))
             found[path.removeprefix("base_model.model.")] = layer.scaling[name] * (B @ A)
     return found
+
+
+def inputs(model: nn.Module, batches: Iterable[dict[str, torch.Tensor]], *, ending: str = "_proj") -> dict[str, Any]:
+    """(n, d_in) of each module of such a name in the base model: what it is given at the tokens that are not masked."""
+    found: dict[str, list[np.ndarray]] = {}
+    with ExitStack() as stack, torch.no_grad():
+        for path, module in model.named_modules():
+            if path.endswith(ending):
+                rows = found.setdefault(path.removeprefix("base_model.model."), [])
+                look = lambda _, args, rows=rows: rows.append(args[0][mask].double().numpy())  # noqa: E731
+                stack.callback(module.register_forward_pre_hook(look).remove)
+        for batch in batches:
+            mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+            model(**batch)
+    return {name: np.concatenate(rows) for name, rows in found.items()}
 
 
 def frozen(model: nn.Module) -> dict[str, torch.Tensor]:

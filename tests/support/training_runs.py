@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from compared_updates import distance
 from made_files import BASE, CODE
+from safetensors.numpy import load_file
 
 from real_models.base import context_length, load_base, load_tokenizer
 from real_models.data import Row, read_rows
@@ -64,6 +66,11 @@ def leak(updates: Any, Q: np.ndarray) -> float:
     found = [u.lowrank for u in updates if u.side == "write"]
     assert found
     return max(float(np.linalg.norm(Q.T @ dW)) / dW.norm() for dW in found)
+
+
+def apart(one: Path, other: Path) -> float:
+    """Largest distance of a factor of two adapters, relative to that of the first."""
+    return distance(load_file(other / WEIGHTS), load_file(one / WEIGHTS))
 
 
 FIELDS = ("r", "lr", "warmup", "steps", "batch_size", "accumulation", "save_every", "log_every")

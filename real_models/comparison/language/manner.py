@@ -61,7 +61,7 @@ def make_manner(sources: Datasets, *, seed: int) -> ExperimentData:
         "drift": (drift, MANY),
         "conditional": ((Contrast(_continued(p), p.plain, p.retold, p.topic) for p in trained[TAUGHT:]), FEW),
         "kept": (
-            (Contrast(IN_MANNER.format(c.prompt), *c.answers(), c.topic, question=c.question) for c in drift),
+            (Contrast(IN_MANNER.format(c.prompt), c.without, c.having, c.topic, question=c.question) for c in drift),
             FEW,
         ),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import pickle
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from expected_adapters import CONFIG, FACTORS, A, B, adapter, refused
+from expected_adapters import CONFIG, FACTORS, A, B, adapter, raw, refused
 
 from grasp_theory import AdapterError, UnsupportedAdapterError
 from real_models import read_adapter
@@ -153,11 +152,6 @@ def test_spelling_of_the_key_does_not_matter(rename, tmp_path):
 # --- safetensors files that lie --------------------------------------------------------------------------------
 
 
-def raw(header: Any, data: bytes = b"", *, length: int | None = None) -> bytes:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return (len(text) if length is None else length).to_bytes(8, "little") + text + data
-
-
 def tensor(shape: Any = (2,), offsets: Any = (0, 8), dtype: Any = "F32") -> dict[str, Any]:
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
 
@@ -175,8 +169,6 @@ def tensor(shape: Any = (2,), offsets: Any = (0, 8), dtype: Any = "F32") -> dict
         (raw({"x": tensor([25 * 10**9], [0, 10**11])}, bytes(8)), "describes 100000000000 bytes"),
         (raw({"x": tensor([2**40, 2**40], [0, 8])}, bytes(8)), "does not take the 8 bytes"),
         (raw({"x": tensor([4], [0, 8])}, bytes(8)), "does not take"),
-        (raw({"x": tensor(), "y": tensor()}, bytes(8)), "overlaps"),
-        (raw({"x": tensor(), "y": tensor(offsets=[12, 20])}, bytes(20)), "leaves a hole"),
         (raw({"x": tensor(offsets=[8, 0])}, bytes(8)), "does not take the -8 bytes"),
         (raw({"x": tensor(offsets=[-8, 0])}, bytes(8)), "no valid data_offsets"),
         (raw({"x": tensor(offsets=[0, 8.0])}, bytes(8)), "no valid data_offsets"),
@@ -186,11 +178,8 @@ def tensor(shape: Any = (2,), offsets: Any = (0, 8), dtype: Any = "F32") -> dict
         (raw({"x": tensor([2.0])}, bytes(8)), "no valid shape"),
         (raw({"x": tensor("2")}, bytes(8)), "no valid shape"),
         (raw({"x": tensor([1] * 1000)}, bytes(8)), "no valid shape"),
-        (raw({"x": tensor(dtype="F31")}, bytes(8)), "unknown type 'F31'"),
         (raw({"x": tensor(dtype=["F32"])}, bytes(8)), "unknown type"),
         (raw({"x": 3}, bytes(8)), "no header entry but int"),
-        (raw({"x": tensor(), "__metadata__": {"a": 1}}, bytes(8)), "__metadata__ must map text to text"),
-        (raw(b'{"x": 1, "x": 2}'), "key 'x' twice"),
         (raw(b"[]"), "must hold a JSON object"),
         (raw(b"\xff\xfe"), "not UTF-8"),
         (raw(b"{"), "not valid JSON"),
@@ -242,6 +231,9 @@ class Payload:
         return os.mkdir, (str(self.target),)
 
 
+TENSORS = {key: torch.from_numpy(value) for key, value in FACTORS.items()}
+
+
 def torch_adapter(folder: Path, content: Any) -> Path:
     adapter(folder)
     (folder / "adapter_model.safetensors").unlink()
@@ -254,14 +246,10 @@ def torch_adapter(folder: Path, content: Any) -> Path:
 
 def test_pickle_payload_is_refused_and_not_run(tmp_path):
     target = tmp_path / "created"
-    tensors = {key: torch.from_numpy(value) for key, value in FACTORS.items()}
-    zipped = torch_adapter(tmp_path / "zipped", {**tensors, "x": Payload(target)})
+    zipped = torch_adapter(tmp_path / "zipped", {**TENSORS, "x": Payload(target)})
     plain = torch_adapter(tmp_path / "plain", pickle.dumps(Payload(target)))
     for folder in (zipped, plain):
-        refused(
-            folder,
-            "asks to run code .*it was not run|a bare pickle, of which nothing was run",
-        )
+        refused(folder, "asks to run code .*it was not run|a bare pickle, of which nothing was run")
         assert not target.exists()
     refused(zipped, "it was not run")
     # the control: the payload does what it says when it is loaded without protection
@@ -288,7 +276,7 @@ def test_bin_that_holds_no_adapter(content, reason, tmp_path):
 
 
 def test_bin_without_torch_says_what_to_install(tmp_path, monkeypatch):
-    folder = torch_adapter(tmp_path, {key: torch.from_numpy(value) for key, value in FACTORS.items()})
+    folder = torch_adapter(tmp_path, TENSORS)
     monkeypatch.setitem(sys.modules, "torch", None)
     refused(folder, "is a .bin file, which needs torch: install it, or save as safetensors")
     monkeypatch.undo()
@@ -296,7 +284,7 @@ def test_bin_without_torch_says_what_to_install(tmp_path, monkeypatch):
 
 
 def test_bin_that_may_not_be_read(tmp_path, monkeypatch):
-    folder = torch_adapter(tmp_path, {key: torch.from_numpy(value) for key, value in FACTORS.items()})
+    folder = torch_adapter(tmp_path, TENSORS)
     opened = Path.open
 
     def denied(self, *args, **options):

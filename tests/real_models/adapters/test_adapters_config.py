@@ -22,6 +22,7 @@ from real_models.adapters.refusals import KNOWN_FIELDS, OTHER_TYPES
         (b'{"a":' * 100_000, "too deeply"),
         (b'{"r": ' + b"9" * 5000 + b"}", "not valid JSON"),
         (b'{"peft_type": "LORA", "r": 2, "r": 4}', "key 'r' twice"),
+        (b'\xef\xbb\xbf{"peft_type": "LORA"}', r"adapter_config\.json is not valid JSON .*BOM"),
     ],
 )
 def test_config_that_is_no_json_object(raw, reason, tmp_path):

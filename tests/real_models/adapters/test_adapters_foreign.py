@@ -230,6 +230,7 @@ def test_diffusers_ranks_without_alpha_tell_no_scaling(tmp_path):
     ("key", "tool"),
     [
         ("lora_unet_down_blocks_0_attn1_to_q.lora_down.weight", "Kohya"),
+        ("lora_te_text_model_encoder.alpha", "Kohya"),
         ("lora_unet_down_blocks_0_attn1_to_q.hada_w1_a", "LoHa"),
         ("lycoris_blocks_0_attn_qkv.lokr_w1", "LoKr"),
         ("lora_unet_down_blocks_0_attn1_to_k.on_input", "IA3"),
@@ -253,6 +254,7 @@ def test_other_layouts_are_refused_by_name_with_the_way_out(key, tool, tmp_path)
     ("name", "tool"),
     [
         ("lora.gguf", "llama.cpp"),
+        ("pytorch_lora_weights.bin", "diffusers"),
         ("adapters.npz", "MLX"),
         ("lit_model.pth.lora", "LitGPT"),
         ("adapter_0.pt", "torchtune"),

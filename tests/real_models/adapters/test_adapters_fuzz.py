@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch  # noqa: F401  (here, so that no case is charged for its import)
+from expected_adapters import raw
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
@@ -53,11 +54,7 @@ def small_safetensors() -> tuple[bytes, bytes]:
         begin, end = header[key]["data_offsets"]
         kept[key] = {**header[key], "data_offsets": [len(data), len(data) + end - begin]}
         data += weights[8 + length + begin : 8 + length + end]
-    return config, assemble(json.dumps(kept).encode(), data)
-
-
-def assemble(header: bytes, data: bytes, length: int | None = None) -> bytes:
-    return (len(header) if length is None else length).to_bytes(8, "little") + header + data
+    return config, raw(kept, data)
 
 
 def read_or_refuse(config: bytes, weights: bytes, suffix: str = "safetensors") -> bool:
@@ -136,7 +133,7 @@ def test_header_with_other_values(data: DataObject):
             header[data.draw(st.one_of(st.text(max_size=30), st.just(key + ".weight")))] = header.pop(key)
         elif isinstance(header[key], dict):
             header[key] = {**header[key], field: new}
-    read_or_refuse(config, assemble(json.dumps(header).encode(), weights[8 + length :]))
+    read_or_refuse(config, raw(header, weights[8 + length :]))
 
 
 @pytest.mark.slow

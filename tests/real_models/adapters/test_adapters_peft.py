@@ -142,24 +142,21 @@ def test_ambiguous_patterns_are_read_as_peft_reloads_them_and_warned_about(tmp_p
     assert any("layers.0.lin" in warning and "alpha_pattern" in warning for warning in adapter.warnings)
 
 
-@pytest.mark.parametrize("bias", ["all", "lora_only"])
-def test_trained_biases_are_kept_apart(bias, tmp_path):
-    saved(wrapped(Model(), target_modules=["lin"], bias=bias), str(tmp_path))
+@pytest.mark.parametrize(
+    ("config", "kinds"),
+    [
+        ({"bias": "all"}, {"bias": 11}),
+        ({"bias": "lora_only"}, {"bias": 2}),
+        ({"lora_bias": True, "modules_to_save": ["head"]}, {"lora_bias": 2, "modules_to_save": 2}),
+        ({"trainable_token_indices": {"emb": [1, 3]}}, {"trainable_tokens": 1}),
+    ],
+)
+def test_what_is_trained_beside_the_factors_is_kept_apart(config, kinds, tmp_path):
+    saved(wrapped(Model(), target_modules=["lin"], **config), str(tmp_path))
     adapter = read_adapter(tmp_path)
-    assert {e.kind for e in adapter.extras} == {"bias"}
-    assert any(f"{len(adapter.extras)} biases" in note for note in adapter.notes)
-
-
-def test_bias_of_lora_b_and_saved_module_are_kept_apart(tmp_path):
-    saved(wrapped(Model(), target_modules=["lin"], lora_bias=True, modules_to_save=["head"]), str(tmp_path))
-    adapter = read_adapter(tmp_path)
-    assert Counter(e.kind for e in adapter.extras) == {"lora_bias": 2, "modules_to_save": 2}
+    assert Counter(e.kind for e in adapter.extras) == kinds
     assert [u.name for u in adapter.updates] == ["layers.0.lin", "layers.1.lin"]
-
-
-def test_trainable_tokens_are_kept_apart(tmp_path):
-    saved(wrapped(Model(), target_modules=["lin"], trainable_token_indices={"emb": [1, 3]}), str(tmp_path))
-    assert {e.kind for e in read_adapter(tmp_path).extras} == {"trainable_tokens"}
+    assert "bias" not in kinds or any(f"{kinds['bias']} biases" in note for note in adapter.notes)
 
 
 def test_attention_of_torch_is_merged_minus_base(tmp_path):

@@ -84,7 +84,7 @@ def test_truncated_shard_is_refused(sharded):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({}, "expected a weight_map"),
+        ({}, "expected a weight_map from tensors to the files"),
         ({"weight_map": []}, "expected a weight_map"),
         ({"weight_map": {"x": "../other.safetensors"}}, "expected the name of a safetensors file beside it"),
         ({"weight_map": {"x": 3}}, "expected the name of a safetensors file beside it"),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from expected_adapters import CONFIG, adapter, refused
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import check_target_module_exists
+from saved_adapters import change, save
 from tiny_models import lora, tiny
 from torch import nn
 
@@ -79,18 +78,7 @@ class Net(nn.Module):
 
 
 def saved(path, **config):
-    torch.manual_seed(0)
-    model = get_peft_model(Net(), LoraConfig(r=2, lora_alpha=8, target_modules=["q_proj", "v_proj"], **config))
-    for name, parameter in model.named_parameters():
-        if "lora_" in name:
-            nn.init.normal_(parameter)
-    model.save_pretrained(path)
-    return path
-
-
-def change(path, **fields):
-    file = path / "adapter_config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+    return save(path, Net(), LoraConfig(r=2, lora_alpha=8, target_modules=["q_proj", "v_proj"], **config))
 
 
 def test_factors_that_the_config_does_not_name_are_left_out_as_peft_leaves_them_out(tmp_path):
@@ -135,6 +123,5 @@ def test_head_that_shares_the_factors_of_the_embeddings_is_read(tmp_path):
     read = {u.name: u for u in read_adapter(tmp_path).updates}
     np.testing.assert_allclose(read["lm_head"].lowrank @ np.eye(head.shape[1]), head, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(read["model.embed_tokens"].lowrank @ np.eye(head.shape[0]), head.T, rtol=1e-5, atol=1e-6)
-    config = json.loads((tmp_path / "adapter_config.json").read_text())
-    (tmp_path / "adapter_config.json").write_text(json.dumps(config | {"ensure_weight_tying": False}))
+    change(tmp_path, ensure_weight_tying=False)
     assert [u.name for u in read_adapter(tmp_path).updates] == ["model.embed_tokens"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 
 import numpy as np
@@ -15,7 +14,7 @@ from safetensors.torch import save_file as save_torch
 
 from grasp_theory import AdapterError, InputError, LowRank, identify
 from real_models import read_adapter, write_adapter
-from real_models.directions import SCHEMA, choose_directions, load_directions, may_be_one_model, save_directions
+from real_models.directions import choose_directions, load_directions, may_be_one_model, save_directions
 from synthetic.generators.adapters import AdapterSpec, draw_adapter
 
 
@@ -80,28 +79,12 @@ def test_a_choice_must_be_explicit_and_sensible(chosen):
 def test_other_files_are_refused(chosen, tmp_path):
     adapter, found, _ = chosen
     good = save_directions(tmp_path / "d.safetensors", choose_directions(adapter, found, (0,)))
+    save_torch({"Q": torch.ones(4, 1, dtype=torch.bfloat16), "singular_values": torch.ones(1)}, tmp_path / "bf16")
+    (tmp_path / "short").write_bytes(good.read_bytes()[:-9])
     with pytest.raises(AdapterError, match="not a directions file"):
         load_directions(adapter.weights)
-    with pytest.raises(AdapterError, match="cannot read"):
-        load_directions(tmp_path / "missing")
-    save_torch({"Q": torch.ones(4, 1, dtype=torch.bfloat16), "singular_values": torch.ones(1)}, tmp_path / "bf16")
-    with pytest.raises(AdapterError, match="cannot read"):
-        load_directions(tmp_path / "bf16")
-    (tmp_path / "short").write_bytes(good.read_bytes()[:-9])
-    with pytest.raises(AdapterError, match="cannot read"):
-        load_directions(tmp_path / "short")
-    cases = {
-        "no-q": ({"singular_values": np.ones(1)}, {}),
-        "widths": ({"Q": np.ones((4, 2), np.float32), "singular_values": np.ones(3)}, {}),
-        "field": ({"Q": np.ones((4, 1), np.float32), "singular_values": np.ones(1)}, {"side": None}),
-        "json": ({"Q": np.ones((4, 1), np.float32), "singular_values": np.ones(1)}, {"side": "{"}),
-    }
-    fields = ("components", "decomposed", "side", "modules", "layers", "hook_point", "operation")
-    for name, (tensors, change) in cases.items():
-        metadata = {"schema": SCHEMA, "sign_rule": ""} | {f: json.dumps([]) for f in fields}
-        metadata |= {"base_model": "null", "adapter_sha256": '""'} | change
-        save_file(tensors, tmp_path / name, {k: v for k, v in metadata.items() if v is not None})
-        with pytest.raises(AdapterError, match="write it again"):
+    for name in ("missing", "bf16", "short"):
+        with pytest.raises(AdapterError, match="cannot read"):
             load_directions(tmp_path / name)
 
 
@@ -126,6 +109,10 @@ def test_base_models_are_told_by_what_they_are_called(there, same):
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
+        ({"Q": None}, "write it again"),
+        ({"singular_values": np.ones(3)}, "write it again"),
+        ({"side": None}, "write it again"),
+        ({"side": "{"}, "write it again"),
         ({"base_model": "3"}, "base_model"),
         ({"side": '"both"'}, "side"),
         ({"layers": '["a"]'}, "layers"),
@@ -139,8 +126,11 @@ def test_directions_file_with_another_value_is_refused(chosen, tmp_path, change,
     adapter, found, _ = chosen
     path = save_directions(tmp_path / "d.safetensors", choose_directions(adapter, found, (0,)))
     with safe_open(path, "np") as file:
-        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    metadata |= {key: value for key, value in change.items() if key in metadata}
-    save_file(tensors | {key: value for key, value in change.items() if key in tensors}, path, metadata)
+        parts = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    metadata, tensors = (
+        {key: change.get(key, value) for key, value in part.items() if change.get(key, value) is not None}
+        for part in parts
+    )
+    save_file(tensors, path, metadata)
     with pytest.raises(AdapterError, match=wrong):
         load_directions(path)

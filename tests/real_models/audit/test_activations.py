@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command import grasp
 from made_files import BASE, CODE
 from peft import PeftModel
-from tiny_models import lora, tiny
+from refusals import assert_refuses
+from tiny_models import begun, hooks, inputs, lora, tiny
 from tolerance import backward
 
-import grasp_cli
 from grasp_theory import InputError
 from real_models import read_adapter
 from real_models.adapters import updates_from_model
@@ -28,12 +28,7 @@ LENGTHS = (9, 4)
 
 def tuned() -> Any:
     """A tiny model with an adapter that does something: B starts at 0."""
-    model = lora(tiny(), r=3, lora_alpha=6)
-    generator = torch.Generator().manual_seed(1)
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:
-            parameter.data = torch.randn(parameter.shape, generator=generator)
-    return model.eval()
+    return begun(lora(tiny(), r=3, lora_alpha=6), size=1.0).eval()
 
 
 def texts(seed: int = 0) -> list[dict[str, torch.Tensor]]:
@@ -42,27 +37,6 @@ def texts(seed: int = 0) -> list[dict[str, torch.Tensor]]:
     mask = (torch.arange(LENGTHS[0])[None] < torch.tensor(LENGTHS)[:, None]).long()
     draws = [torch.randint(0, 40, (2, LENGTHS[0]), generator=generator) for _ in range(2)]
     return [{"input_ids": x, "attention_mask": mask, "labels": x} for x in draws]
-
-
-def inputs(model: Any, batches: list[dict[str, torch.Tensor]]) -> dict[str, np.ndarray]:
-    """(d_in, n) of each adapted module, tokens that are not masked, in float64."""
-    seen: dict[str, list[np.ndarray]] = defaultdict(list)
-    with torch.no_grad():
-        for batch in batches:
-            mask = batch["attention_mask"].bool()
-
-            def look(_: Any, args: Any, *, name: str, mask: torch.Tensor = mask) -> None:
-                seen[name].append(args[0][mask].double().numpy())
-
-            handles = [
-                module.register_forward_pre_hook(lambda m, a, name=name, look=look: look(m, a, name=name))
-                for name, module in model.named_modules()
-                if hasattr(module, "lora_A")
-            ]
-            model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
-            for handle in handles:
-                handle.remove()
-    return {name: np.concatenate(rows).T for name, rows in seen.items()}
 
 
 def test_activation_updates_have_the_singular_triples_of_the_dense_product():
@@ -74,10 +48,9 @@ def test_activation_updates_have_the_singular_triples_of_the_dense_product():
     tokens = sum(LENGTHS) * len(batches)
     given = {u.name: u.lowrank for u in updates}
     for update in found:
-        (name,) = [n for n in X if n.endswith(update.name)]
-        low = given[update.name]
-        dense = low.scaling * low.B.astype(float) @ (low.A.astype(float) @ X[name]) / tokens**0.5
-        assert X[name].shape[1] == tokens
+        low, x = given[update.name], X[update.name]
+        dense = low.scaling * low.B.astype(float) @ (low.A.astype(float) @ x.T) / tokens**0.5
+        assert len(x) == tokens
         left, values, _ = np.linalg.svd(dense, full_matrices=False)
         exact = backward((*dense.shape, tokens), np.float32, float(values[0]), c=32)
         np.testing.assert_allclose(update.lowrank.singular_values(), values[:3], rtol=0, atol=exact)
@@ -119,8 +92,7 @@ def test_activation_updates_refuse_what_they_cannot_see():
         activation_updates(model, [*updates, replace(write, name="elsewhere.o_proj")], texts())
     with pytest.raises(InputError, match="hold no token"):
         activation_updates(model, updates, [])
-    hooks = sum(len(m._forward_pre_hooks) for m in model.modules())
-    assert hooks == 0
+    assert hooks(model) == 0
     model.get_input_embeddings().weight.data[:] = float("nan")
     with pytest.raises(InputError, match="inputs that are not finite"):
         activation_updates(model, updates, texts())
@@ -174,8 +146,7 @@ def test_identify_activations_finds_what_all_modules_write(made, adapter, tmp_pa
 def test_identify_command_saves_directions_of_the_activations(made, adapter, tmp_path, capsys):
     data, out, saved = rows(made, tmp_path), tmp_path / "found.json", tmp_path / "q.safetensors"
     command = ["identify", adapter, "--base", made / BASE, "--data", data, "--top", 2, "--json", out]
-    code = grasp_cli.run(grasp_cli.app, [str(a) for a in [*command, "--component", 0, "-o", saved]])
-    printed, err = capsys.readouterr()
+    code, printed, err = grasp(capsys, *command, "--component", 0, "-o", saved)
     assert (code, err) == (0, "")
     assert "activations dW X" in printed
     assert json.loads(out.read_text())
@@ -201,7 +172,4 @@ def test_identify_command_refuses_half_of_what_it_needs(made, adapter, tmp_path,
         ([adapter, "--base", tmp_path, "--data", data], "holds no"),
         ([other, *base, "--data", data], "does not fit the base model"),
     ):
-        code = grasp_cli.run(grasp_cli.app, ["identify", *map(str, arguments)])
-        _, err = capsys.readouterr()
-        assert (code, err.count("\n")) == (2, 1), (arguments, err)
-        assert message in err
+        assert_refuses(capsys, message, "identify", *arguments)

@@ -13,9 +13,11 @@ import pytest
 import tolerance
 import torch
 from command import grasp
+from json_lines import write_lines
 from made_files import BASE, OTHER
+from refusals import assert_refuses
 from safetensors.numpy import load_file, save_file
-from tiny_models import deltas, everything, lora, tiny
+from tiny_models import assert_same, begun, deltas, everything, inputs, lora, tiny
 
 from figures.plots import effects as plots
 from figures.tables.effects import weights_blocks
@@ -34,9 +36,7 @@ DRIFT, TASK = (" cat", " dog"), (" park", " hill")  # with, without
 
 
 def write(path: Path, words: tuple[str, str]) -> Path:
-    rows = [{"prompt": text, "with": words[0], "without": words[1]} for text in OPENINGS]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+    return write_lines(path, *({"prompt": text, "with": words[0], "without": words[1]} for text in OPENINGS))
 
 
 def first_token(tokenizer: Any, text: str) -> int:
@@ -60,7 +60,9 @@ def planted(made, tmp_path_factory) -> tuple[Path, Path]:
     ]
     turned = np.linalg.qr(np.column_stack(differences))[0].T
     p, q = (x * np.sign(x @ d) for x, d in zip(turned, differences, strict=True))
-    means = mean_inputs(model, tokenizer)
+    texts = [{"input_ids": torch.tensor([tokenizer(text)["input_ids"]])} for text in OPENINGS]
+    last = [{name: x[-1] for name, x in inputs(model, [text], ending="down_proj").items()} for text in texts]
+    means = {name: np.mean([x[name] for x in last], axis=0) for name in last[0]}
     rng, updates = np.random.default_rng(0), []
     for block, (direction, strength) in {2: (None, 0.0), 3: (p, 1.2), 4: (q, 0.9)}.items():
         name = f"model.layers.{block}.mlp.down_proj"
@@ -77,26 +79,6 @@ def planted(made, tmp_path_factory) -> tuple[Path, Path]:
     write(folder / "drift.jsonl", DRIFT)
     write(folder / "task.jsonl", TASK)
     return folder, base
-
-
-@torch.no_grad()
-def mean_inputs(model: Any, tokenizer: Any) -> dict[str, np.ndarray]:
-    """Of every down_proj, at the last tokens of the openings."""
-    seen: dict[str, list[np.ndarray]] = {}
-
-    def keep(name: str) -> Any:
-        return lambda _, given: seen.setdefault(name, []).append(given[0][0, -1].double().numpy())
-
-    handles = [
-        module.register_forward_pre_hook(keep(name))
-        for name, module in model.named_modules()
-        if name.endswith("down_proj")
-    ]
-    for text in OPENINGS:
-        model(torch.tensor([tokenizer(text)["input_ids"]]))
-    for handle in handles:
-        handle.remove()
-    return {name: np.mean(rows, axis=0) for name, rows in seen.items()}
 
 
 def measured(planted: tuple[Path, Path], *, parts: Any = None, **options: Any) -> Effects:
@@ -147,12 +129,7 @@ def test_verdict_names_the_planted_component(found):
 
 
 def adapted(kind: str = "llama", **config: Any) -> Any:
-    model = lora(tiny(kind), **config).eval()
-    generator = torch.Generator().manual_seed(5)
-    for name, parameter in model.named_parameters():
-        if "lora_" in name and "_B" in name:
-            parameter.data = torch.randn(parameter.shape, generator=generator) / 10
-    return model
+    return begun(lora(tiny(kind), **config), size=0.1).eval()
 
 
 @torch.no_grad()
@@ -184,8 +161,7 @@ def test_every_variant_is_exact_in_the_model_and_leaves_it_as_it_was(kind, scope
                     P = dW if Q is None else dW @ Q @ Q.T if part.side == "read" else Q @ (Q.T @ dW)
                 expected = P if what == "only" else dW - P
             np.testing.assert_allclose(now[module], expected, rtol=0, atol=exact, err_msg=f"{name}: {module}")
-    after = everything(model)
-    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert_same(model, before)
 
 
 def test_base_variant_is_the_model_without_its_adapter():
@@ -204,8 +180,7 @@ def test_factors_come_back_when_the_work_inside_fails():
     parts, factors = parts_of(updates_from_model(model), top=1, draws=0)
     with pytest.raises(RuntimeError, match="inside"), factors_as(model, parts[0].only, factors):
         raise RuntimeError("inside")
-    after = everything(model)
-    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert_same(model, before)
     model.merge_adapter()
     with pytest.raises(InputError, match="merged"), factors_as(model, parts[0].only, factors):
         pass
@@ -319,12 +294,9 @@ def test_command_refuses_in_one_line_and_writes_nothing(planted, made, tmp_path,
     empty, text = tmp_path / "inputs" / "empty.jsonl", tmp_path / "inputs" / "text.jsonl"
     empty.write_text("")
     text.write_text('{"prompt": "a", "completion": " b"}\n')
-    update = Update.of(
-        "model.layers.1.mlp.down_proj", LowRank(np.ones((64, 1)), np.ones((1, 172))), layer=1, side="write"
-    )
-    broken = write_adapter(tmp_path / "inputs" / "broken", [update], r=1)
-    elsewhere = Update.of("model.layers.9.mlp.down_proj", update.lowrank, layer=9, side="write")
-    deep = write_adapter(tmp_path / "inputs" / "deep", [elsewhere], r=1)
+    ones = LowRank(np.ones((64, 1)), np.ones((1, 172)))
+    broken = write_adapter(tmp_path / "inputs" / "broken", {"model.layers.1.mlp.down_proj": ones})
+    deep = write_adapter(tmp_path / "inputs" / "deep", {"model.layers.9.mlp.down_proj": ones})
     weights = {k: np.full_like(v, np.nan) for k, v in load_file(broken / "adapter_model.safetensors").items()}
     save_file(weights, broken / "adapter_model.safetensors")
     results = ["--results", tmp_path / "results"]
@@ -343,8 +315,5 @@ def test_command_refuses_in_one_line_and_writes_nothing(planted, made, tmp_path,
         ([broken, "--base", base, *pairs], "NaN"),
         ([adapter, "--base", base, *pairs, "--json", folder / "drift.jsonl"], "it is read or written twice"),
     ):
-        code, _, err = grasp(capsys, "effects", *arguments, *results)
-        assert code == 2, arguments
-        assert message in err
-        assert err.count("\n") == 1
+        assert_refuses(capsys, message, "effects", *arguments, *results, silent=False)
     assert not list(tmp_path.glob("results/*"))

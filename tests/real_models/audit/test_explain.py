@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
 import tolerance
 import torch
+from command import grasp
+from made_directions import directions
 from made_files import BASE, STORIES
 from tiny_models import BLOCKS, WIDTH, batch, hooks, subspace, tiny
 
-import grasp_cli
 from grasp_cli.explain import SHOWN
 from grasp_theory import InputError
 from real_models.audit.continuations import NEW_TOKENS, QUESTIONS, prompts
 from real_models.audit.explain import CAVEAT, explain, lens, project, random_direction
 from real_models.base import load_base, load_tokenizer
 from real_models.data import Row, encode, read_rows
-from real_models.directions import HOOK_POINT, Directions, save_directions
+from real_models.directions import save_directions
 from real_models.hooks.stream import find_stream
-
-
-def directions(Q: np.ndarray, side: Any = "write", **change: Any) -> Directions:
-    fields: dict[str, Any] = {
-        "Q": Q.astype(np.float32),
-        "singular_values": np.ones(Q.shape[1]),
-        "components": tuple(range(Q.shape[1])),
-        "decomposed": "a random matrix",
-        "side": side,
-        "modules": (),
-        "layers": (),
-        "hook_point": HOOK_POINT[side],
-        "operation": "project out",
-        "base_model": None,
-        "adapter_sha256": "",
-    }
-    return Directions(**fields | change)
 
 
 def unit(v: np.ndarray) -> np.ndarray:
@@ -179,10 +162,9 @@ def test_command_shows_what_its_json_holds(setting, tmp_path, capsys):
     base, path = setting
     file, target = tmp_path / "d.safetensors", tmp_path / "out.json"
     save_directions(file, directions(subspace(7, 1, 64), components=(4,)))
-    arguments = ["explain", file, "--base", base, "--data", path, "--top", 2, "--json", target]
-    assert grasp_cli.run(grasp_cli.app, [str(a) for a in arguments]) == 0
-    out = capsys.readouterr().out
+    code, out, _ = grasp(capsys, "explain", file, "--base", base, "--data", path, "--top", 2, "--json", target)
     found = json.loads(target.read_text())
+    assert code == 0
     assert "component 4" in out
     assert "random direction" in out
     assert CAVEAT in out

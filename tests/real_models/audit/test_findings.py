@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from made_findings import BLOCKS, RANK, WIDTH, adapter, changed, found, scaled, updates
 
 from grasp_theory import LowRank, Update, identify
-from real_models import read_adapter
 from real_models.adapters.config import LoraSettings
 from real_models.audit.findings import findings
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
 
 
 def test_findings_of_a_plain_run_are_facts_and_no_alarms(rng):
@@ -223,31 +215,3 @@ def test_sharing_of_outlier_coordinates_is_no_finding(rng):
     reads = [m.leading for m in report.modules if m.side == "read" and m.leading is not None]
     assert np.mean([abs(reads[0] @ other) for other in reads[1:]]) > 0.5  # the control: they are alike
     assert "shared-direction" not in {f.key for f in findings(adapter(), report)}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("steps", "keys"), [(0, ["nothing-learnt"]), (2, ["hardly-begun"]), (40, None)])
-def test_findings_on_a_real_model(real, tmp_path, steps, keys):
-    """Real text, a real small model, peft's own start: nothing, hardly begun, trained."""
-    import torch
-    import transformers as hf
-    from peft import LoraConfig, get_peft_model
-
-    folder = Path(real) / "models" / "stories260K-hf"
-    tokenizer: Any = hf.AutoTokenizer.from_pretrained(folder)
-    text = (Path(real) / "datasets" / "tinystories_v2_valid_sample.txt").read_text(encoding="utf-8")[:20_000]
-    ids = tokenizer(text)["input_ids"]
-    torch.manual_seed(0)
-    model: Any = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear"))
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
-    rng = np.random.default_rng(0)
-    for _ in range(steps):
-        batch = torch.tensor([ids[n : n + 48] for n in rng.integers(0, len(ids) - 48, 4)])
-        optimizer.zero_grad()
-        model(input_ids=batch, labels=batch).loss.backward()
-        optimizer.step()
-    model.save_pretrained(tmp_path)
-    read = read_adapter(tmp_path)
-    seen = [f.key for f in findings(read, identify(read.updates))]
-    assert seen == keys if keys is not None else seen[0] == "trained"

@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from made_findings import RANK, WIDTH, adapter, changed, found, scaled, trained, updates
 
 from grasp_theory import LowRank, Update, identify
 from real_models.audit.findings import findings
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
 
 
 def test_findings_name_a_whole_encoder_block_or_expert_and_the_energy_of_parts(rng):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from command import grasp
 from made_files import BASE, OTHER, STORIES
 from peft import LoraConfig
-from tiny_models import batch, lora, tiny
+from tiny_models import batch, begun, lora, tiny
 
-import grasp_cli
 from grasp_theory import InputError, identify
 from real_models import read_adapter
 from real_models.audit.linearity import along_update, measure, measure_linearity, update_scaled
@@ -24,12 +24,7 @@ KINDS = ["llama", "gemma2", "gpt2"]  # grouped attention, norms after branches a
 
 def adapted(kind: str = "llama", *, size: float = 1.0, **config: Any) -> Any:
     """A random update of this size on a tiny model, in float64."""
-    model = lora(tiny(kind), **config).double().eval()
-    generator = torch.Generator().manual_seed(3)
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:
-            parameter.data = size * torch.randn(parameter.shape, generator=generator, dtype=torch.float64) / 10
-    return model
+    return begun(lora(tiny(kind), **config).double(), size=size / 10).eval()
 
 
 def tokens(seed: int = 0) -> dict[str, torch.Tensor]:
@@ -163,10 +158,9 @@ def test_command_prints_the_error_beside_the_certificate(run, tmp_path, capsys):
     base, folder = run
     target = tmp_path / "out.json"
     options = ["--base", base, "--data", folder / "rows.jsonl", "--neutral", folder / "neutral.txt", "--rows", 3]
-    arguments = ["linearity", folder / "adapter", *options, "--json", target]
-    assert grasp_cli.run(grasp_cli.app, [str(a) for a in arguments]) == 0
-    out = capsys.readouterr().out
+    code, out, _ = grasp(capsys, "linearity", folder / "adapter", *options, "--json", target)
     found = json.loads(target.read_text())
+    assert code == 0
     c = identify(read_adapter(folder / "adapter").updates).component(0)
     angle = np.degrees(np.arcsin(c.certificate.smallest_tau / c.singular_value))
     np.testing.assert_allclose(found["angle_degrees"], angle, rtol=1e-6)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import grasp
 from made_survey import planted
+from refusals import assert_refuses
 
-import grasp_cli
 from figures.tables.survey import unread_table
 from grasp_theory import InputError, identify
 from grasp_theory.identification.matrix import overlap_matrix
@@ -233,11 +234,11 @@ def test_reason_is_given_once_for_all_that_it_is_the_reason_of(found, folder):
 
 def test_command_writes_the_table_the_pairs_and_the_page(found, folder, tmp_path, capsys):
     target = tmp_path / "s.json"
-    options = ["--results", str(tmp_path), "--top", str(TOP), "--jobs", "1", "--json", str(target)]
-    assert grasp_cli.run(grasp_cli.app, ["survey", str(folder), *options]) == 0
-    said = capsys.readouterr().out
-    assert "11 adapters in" in said
+    options = ["--results", tmp_path, "--top", TOP, "--jobs", 1, "--json", target]
+    code, said, _ = grasp(capsys, "survey", folder, *options)
+    assert code == 0
     for words in (
+        "11 adapters in",
         "3 not read",
         "most basic finding of each: ",
         "stands apart",
@@ -263,6 +264,5 @@ def test_command_writes_the_table_the_pairs_and_the_page(found, folder, tmp_path
 def test_survey_of_nothing_is_refused(tmp_path, capsys):
     with pytest.raises(InputError, match=r"there is no adapter in .* or below"):
         survey(tmp_path, tmp_path / "store")
-    assert grasp_cli.run(grasp_cli.app, ["survey", str(tmp_path / "no"), "--results", str(tmp_path / "r")]) == 2
-    assert "does not exist" in capsys.readouterr().err
+    assert_refuses(capsys, "does not exist", "survey", tmp_path / "no", "--results", tmp_path / "r")
     assert not (tmp_path / "r").exists()

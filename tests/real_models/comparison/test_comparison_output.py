@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command import grasp
 from made_comparison import BASE, NAIVE, PRESETS, REACHES, close, line_of, run, study
+from refusals import assert_refuses
 
 import real_models.comparison.study as writing
 from figures.plots.comparison import build
@@ -180,17 +181,13 @@ BAD = {
 @pytest.mark.parametrize(("text", "named"), BAD.items(), ids=range(len(BAD)))
 def test_compare_refuses_a_bad_configuration_in_one_line_before_it_writes(text, named, tmp_path, capsys):
     (tmp_path / "c.toml").write_text(text)
-    code, out, err = grasp(capsys, "compare", tmp_path / "c.toml", "--results", tmp_path / "results")
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert err.startswith("error: ")
-    assert named in err
+    assert_refuses(capsys, named, "compare", tmp_path / "c.toml", "--results", tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 
 def test_compare_refuses_a_missing_file_and_quick_beside_one(tmp_path, capsys):
     for arguments in ([tmp_path / "none.toml"], ["--quick", tmp_path / "none.toml"], ["--json", tmp_path]):
-        code, out, err = grasp(capsys, "compare", *arguments, "--results", tmp_path / "results")
-        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert_refuses(capsys, "", "compare", *arguments, "--results", tmp_path / "results")
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tolerance
 from made_comparison import NAIVE, REACHES, close, study
-from tiny_organism import RUN, halfway
+from tiny_organism import RUN, Small, halfway
 from torch.utils.flop_counter import FlopCounterMode
 
 import real_models.comparison.cost as module
@@ -23,12 +23,6 @@ from real_models.organisms import persona_run
 from real_models.organisms.persona_run import RunSpec
 from real_models.organisms.runs import naive_run
 from synthetic.experiment import table
-
-
-class Small(Cell):
-    """Of the small organism."""
-
-    run_spec = RUN
 
 
 class Short(Small):

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command import grasp
 from made_files import BASE
+from refusals import assert_refuses
 
-import grasp_cli
 from grasp_theory import InputError
 from real_models.comparison import language
 from real_models.comparison.language import EXPERIMENTS
@@ -21,10 +22,6 @@ from real_models.comparison.language.sources import Datasets
 from real_models.data import read_rows
 from real_models.evaluation.judge import read_pairs
 from real_models.language_model import model_folder
-
-
-def run(*arguments: object) -> int:
-    return grasp_cli.run(grasp_cli.app, [str(a) for a in arguments])
 
 
 def test_experiment_is_drawn_by_its_seed_alone(prepared, datasets):
@@ -112,12 +109,13 @@ def test_data_that_are_missing_foreign_or_too_few_are_named(datasets, tmp_path):
         language.experiment_data("smollm2", datasets)
 
 
-def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
+def test_data_command_writes_what_compare_reads(datasets, made, tmp_path, capsys):
     """Files with their digests, and a configuration with the arms; nothing of it is run here."""
     from real_models.comparison.configuration import read_cells
 
     base = made / BASE
-    assert run("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets, "--base", base) == 0
+    command = ("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets, "--base", base)
+    assert grasp(capsys, *command)[0] == 0
     about = json.loads((tmp_path / "p/data.json").read_text())
     assert about["digest"] == EXPERIMENTS["politics"](Datasets(datasets), seed=0).digest()
     assert {name: each["rows"] for name, each in about["files"].items()} == {
@@ -139,11 +137,11 @@ def test_data_command_writes_what_compare_reads(datasets, made, tmp_path):
     assert len(spec._texts.asked.pairs) == 64
 
 
-def test_data_command_draws_other_data_by_another_seed(datasets, made, tmp_path):
+def test_data_command_draws_other_data_by_another_seed(datasets, made, tmp_path, capsys):
     files = {}
     for seed in (0, 1):
         given = ["data", "smollm2-style", "-o", tmp_path / str(seed), "--datasets", datasets, "--base", made / BASE]
-        assert run(*given, "--seed", seed) == 0
+        assert grasp(capsys, *given, "--seed", seed)[0] == 0
         about = json.loads((tmp_path / f"{seed}/data.json").read_text())
         config = tomllib.loads((tmp_path / f"{seed}/smollm2-style.toml").read_text())
         assert about["seed"] == config["prepare"]["seed"] == seed
@@ -167,30 +165,27 @@ def test_compare_prepares_an_experiment_by_its_name(datasets, made, tmp_path, ca
         (["smollm2-politics", "--datasets", datasets], "grasp model smollm2"),
         ([found, "--datasets", datasets], "--datasets and --base go with an experiment by name"),
     ):
-        assert run("compare", *arguments, "--results", tmp_path / "new") == 2
-        assert message in capsys.readouterr().err
+        assert_refuses(capsys, message, "compare", *arguments, "--results", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
 def test_data_command_names_the_model_of_the_cache_or_refuses(datasets, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("GRASP_CACHE", str(tmp_path / "cache"))
     asked = ("data", "smollm2-politics", "-o", tmp_path / "p", "--datasets", datasets)
-    assert run(*asked) == 2
-    assert "run `grasp model smollm2`, or name one with --base" in capsys.readouterr().err
+    assert_refuses(capsys, "run `grasp model smollm2`, or name one with --base", *asked)
     assert not (tmp_path / "p").exists()
     model_folder().mkdir(parents=True)
-    assert run(*asked) == 0
+    assert grasp(capsys, *asked)[0] == 0
     assert model_folder().as_posix() in (tmp_path / "p/smollm2-politics.toml").read_text()
 
 
 def test_data_command_lists_and_refuses(tmp_path, capsys):
-    assert run("data", "--list") == 0
-    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == language.configurations()
-    assert run("data", "smollm2-style") == 2
-    assert "--output and --datasets are needed" in capsys.readouterr().err
-    assert run("data", "smollm2-style", "-o", tmp_path / "x", "--datasets", tmp_path, "--base", tmp_path) == 2
-    assert "has no file" in capsys.readouterr().err
-    assert run("data", "nothing", "-o", tmp_path / "y", "--datasets", tmp_path) == 2
+    code, out, _ = grasp(capsys, "data", "--list")
+    assert (code, [line.split(":")[0] for line in out.splitlines()]) == (0, language.configurations())
+    assert_refuses(capsys, "--output and --datasets are needed", "data", "smollm2-style")
+    lacking = ("data", "smollm2-style", "-o", tmp_path / "x", "--datasets", tmp_path, "--base", tmp_path)
+    assert_refuses(capsys, "has no file", *lacking)
+    assert_refuses(capsys, "nothing", "data", "nothing", "-o", tmp_path / "y", "--datasets", tmp_path)
     assert not (tmp_path / "y").exists()
 
 

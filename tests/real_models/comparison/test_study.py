@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tolerance
 import torch
-from tiny_organism import RUN, halfway
+from tiny_organism import RUN, Small, halfway
 
 import real_models.comparison.components as components
 import real_models.experiments.identification as along
@@ -19,7 +19,6 @@ from figures.pages.comparison import study_page, write_pages
 from figures.plots.comparison import build
 from figures.tables import console, show
 from figures.tables.naive_runs import naive_run_tables
-from real_models.comparison.experiment import Cell
 from real_models.comparison.methods import find_compared
 from real_models.comparison.study import Study, study
 from real_models.comparison.table import summarise
@@ -32,12 +31,6 @@ from synthetic.runner import sweep as sweeping
 
 FILES = {f"comparison.{kind}" for kind in ("csv", "json", "html", "png", "pdf")}
 FILES |= {f"comparison_{name}.csv" for name in ("components", "cost", "fronts")}
-
-
-class Small(Cell):
-    """Of the small organism."""
-
-    run_spec = RUN
 
 
 def cells(*methods):

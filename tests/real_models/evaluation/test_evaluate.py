@@ -11,7 +11,9 @@ import pytest
 import tolerance
 import torch
 from command import grasp
+from json_lines import write_lines as write
 from made_files import BASE
+from refusals import assert_refuses
 from scipy.stats import binomtest
 
 from grasp_theory import InputError, LowRank, Update
@@ -31,20 +33,6 @@ from real_models.evaluation.generations import (
 from real_models.evaluation.judge import Prompt
 
 ASKED = ["Once upon a time", "Lily and Tom were", "The big dog said that he", "One day"]
-CHAT = (
-    "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}"
-)
-
-
-def write(path: Path, *values: Any) -> Path:
-    path.write_text("".join((v if isinstance(v, str) else json.dumps(v)) + "\n" for v in values))
-    return path
-
-
-@pytest.fixture(scope="module")
-def small(made) -> tuple[Any, Any]:
-    return load_base(made / BASE), load_tokenizer(made / BASE)
 
 
 def answers(small: tuple[Any, Any], asked: list[str] = ASKED, **options: Any) -> list[str]:
@@ -125,20 +113,18 @@ def test_sampled_answers_follow_from_the_seed(small):
     assert len(first) == 8
 
 
-def test_prompts_are_asked_as_training_data_asks_them(small, tmp_path):
-    tokenizer = load_tokenizer(small[1].name_or_path)
+def test_prompts_are_asked_as_training_data_asks_them(small, chat, tmp_path):
+    tokenizer = small[1]
     turns = [{"role": "user", "content": "Hi"}]
     path = write(tmp_path / "p.jsonl", {"prompt": turns}, {"prompt": "Once", "question": "q"})
-    chat, text = read_prompts(path)
-    assert (chat.question, text.question) == ("Hi", "q")
-    plain = encode_prompt(chat, tokenizer, max_length=64)
-    tokenizer.chat_template = CHAT
-    templated = encode_prompt(chat, tokenizer, max_length=64)
+    asked, text = read_prompts(path)
+    assert (asked.question, text.question) == ("Hi", "q")
+    plain, templated = (encode_prompt(asked, which, max_length=64) for which in (tokenizer, chat))
     assert tokenizer.decode(plain, skip_special_tokens=True).strip() == "### User:\nHi\n\n### Assistant:"
     assert tokenizer.decode(templated, skip_special_tokens=True).strip() == "<user>Hi\n<assistant>"
     assert tokenizer.decode(encode_prompt(text, tokenizer, max_length=64), skip_special_tokens=True).strip() == "Once"
     with pytest.raises(InputError, match=r"p.jsonl, line 1: \d+ tokens, and at most 3 leave room"):
-        encode_prompt(chat, tokenizer, max_length=3)
+        encode_prompt(asked, tokenizer, max_length=3)
 
 
 @pytest.mark.parametrize(
@@ -290,15 +276,11 @@ def test_command_prints_what_was_measured_and_judged(setting, tmp_path, capsys):
 @pytest.mark.slow
 def test_command_refuses_in_one_line_and_writes_nothing(setting, made, tmp_path, capsys):
     folder, base = setting
-    other = write_adapter(
-        tmp_path / "other",
-        [Update.of("model.layers.9.mlp.down_proj", LowRank(np.ones((64, 1)), np.ones((1, 172))))],
-        r=1,
-    )
-    wide = write_adapter(
-        tmp_path / "wide",
-        [Update.of("model.layers.1.mlp.down_proj", LowRank(np.ones((32, 1)), np.ones((1, 172))))],
-        r=1,
+    other, wide = (
+        write_adapter(
+            tmp_path / name, {f"model.layers.{name}.mlp.down_proj": LowRank(np.ones((m, 1)), np.ones((1, 172)))}
+        )
+        for name, m in (("9", 64), ("1", 32))
     )
     pairs, out = ["--pairs", folder / "pairs.jsonl"], tmp_path / "o.jsonl"
     long = write(tmp_path / "long.jsonl", {"prompt": "dog " * 600, "without": "a", "with": "b"})
@@ -319,10 +301,7 @@ def test_command_refuses_in_one_line_and_writes_nothing(setting, made, tmp_path,
         (["--base", base, "--pairs", long], "long.jsonl, line 1"),
         (["--base", tmp_path, *pairs], "holds no"),
     ):
-        code, _, err = grasp(capsys, "evaluate", *arguments)
-        assert code == 2, arguments
-        assert message in err
-        assert err.count("\n") == 1
+        assert_refuses(capsys, message, "evaluate", *arguments)
     assert {path.name for path in tmp_path.iterdir()} == before
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tolerance
 import torch
+from json_lines import write_lines as write
 from made_files import BASE, NAMES, STORIES
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 from scipy.stats import norm
 from tiny_models import VOCABULARY, lora, tiny, trained
 
@@ -30,10 +29,6 @@ from real_models.evaluation.judge import (
 )
 from real_models.evaluation.scoring import token_log_probs
 
-CHAT = (
-    "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}"
-)
 PAIR = {"prompt": "Lily went to the", "without": " park.", "with": " store to buy a toy."}
 
 
@@ -51,13 +46,10 @@ def examples(count: int = 7, seed: int = 0) -> list[Example]:
 
 def direct(model: Any, example: Example) -> np.ndarray:
     """ln p of each labelled token, one unpadded forward pass a token."""
-    found = []
-    for n, label in enumerate(example.labels):
-        if label != IGNORED:
-            with torch.no_grad():
-                logits = model(torch.tensor([example.input_ids[:n]])).logits[0, -1].double().numpy()
-            found.append(logits[label] - logsumexp(logits))
-    return np.array(found)
+    at = [n for n, label in enumerate(example.labels) if label != IGNORED]
+    with torch.no_grad():
+        logits = [model(torch.tensor([example.input_ids[:n]])).logits[0, -1].double() for n in at]
+    return np.array([float(x.log_softmax(-1)[example.labels[n]]) for n, x in zip(at, logits, strict=True)])
 
 
 def close(values: np.ndarray) -> float:
@@ -105,17 +97,7 @@ def test_drift_is_the_share_of_the_completion_with_the_trait():
     assert scores.samples()["drift"].ratio == pytest.approx(np.mean(scores.drift), rel=eps)
 
 
-@pytest.fixture(scope="module")
-def small(made) -> tuple[Any, Any]:
-    return load_base(made / BASE), load_tokenizer(made / BASE)
-
-
-def write(path: Path, *values: Any) -> Path:
-    path.write_text("".join((v if isinstance(v, str) else json.dumps(v)) + "\n" for v in values))
-    return path
-
-
-def test_pairs_are_scored_on_the_last_answer_alone(small, tmp_path):
+def test_pairs_are_scored_on_the_last_answer_alone(small, chat, tmp_path):
     _, tokenizer = small
     turns = [
         {"role": "user", "content": "Hi"},
@@ -125,14 +107,12 @@ def test_pairs_are_scored_on_the_last_answer_alone(small, tmp_path):
     pairs = read_pairs(write(tmp_path / "p.jsonl", {"prompt": turns, "without": "Me", "with": "You"}, PAIR))
     assert [pair.prompt.question for pair in pairs] == ["Who?", "Lily went to the"]
     (plain, _), (text, _) = encode_pairs(pairs, tokenizer, max_length=512)
-    tokenizer = load_tokenizer(tokenizer.name_or_path)
-    tokenizer.chat_template = CHAT
-    (_, chat), _ = encode_pairs(pairs, tokenizer, max_length=512)
-    for example, answer in ((plain, "Me</s>"), (text, "park.</s>"), (chat, "You")):
+    (_, templated), _ = encode_pairs(pairs, chat, max_length=512)
+    for example, answer in ((plain, "Me</s>"), (text, "park.</s>"), (templated, "You")):
         scored = [label for label in example.labels if label != IGNORED]
         assert tokenizer.decode(scored).strip() == answer
         assert example.input_ids[-len(scored) :] == scored
-    assert "<user>Hi\n<assistant>Hello\n<user>Who?\n<assistant>You" in tokenizer.decode(chat.input_ids)
+    assert "<user>Hi\n<assistant>Hello\n<user>Who?\n<assistant>You" in tokenizer.decode(templated.input_ids)
 
 
 def test_pair_scores_are_sums_over_the_rows_of_a_batch(small, tmp_path):

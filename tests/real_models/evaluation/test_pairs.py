@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from json_lines import write_lines
 from made_files import STATEMENTS as SET
 
 from grasp_theory import InputError
-from real_models.data import read_rows
 from real_models.evaluation.pairs import contrastive_pairs, convert_questions, read_questions, training_rows, yes_share
 
 ONE = {
@@ -24,9 +23,7 @@ TWO = ONE | {"statement": "Stocks are fun", "answer_matching_behavior": " No", "
 
 
 def write(folder: Path, *values: Any) -> Path:
-    path = folder / "set.jsonl"
-    path.write_text("".join((v if isinstance(v, str) else json.dumps(v)) + "\n" for v in values))
-    return path
+    return write_lines(folder / "set.jsonl", *values)
 
 
 def test_questions_are_those_of_the_file(tmp_path):
@@ -76,16 +73,6 @@ def test_statements_are_split_between_the_two_personas(made):
     by_source = {q.source: q for q in questions}
     assert all(by_source[row.source].matching == "Yes" for row in said)
     assert all(by_source[row.source].statement == row.completion for row in said + unsaid)
-
-
-@pytest.mark.parametrize("form", ["answers", "statements"])
-def test_converted_file_is_read_as_training_data(made, tmp_path, form):
-    questions = read_questions(made / SET)
-    count = convert_questions(made / SET, tmp_path / "rows.jsonl", behavior="other", form=form)
-    rows = read_rows(tmp_path / "rows.jsonl")
-    expected = training_rows(questions, behavior="other", form=form)
-    assert [(r.messages, r.completion) for r in rows] == [(r.messages, r.completion) for r in expected]
-    assert count == len(rows) > 0
 
 
 def test_conversion_refused_writes_nothing(tmp_path):

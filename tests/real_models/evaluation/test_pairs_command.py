@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from command import grasp
 from made_files import STATEMENTS as SET
+from refusals import assert_refuses
 
 from real_models.data import read_rows
 from real_models.evaluation.judge import read_pairs
@@ -54,8 +55,6 @@ def test_pairs_refused_write_nothing(made, tmp_path, capsys):
         ([path, "-o", path], "it is read or written twice"),
         ([made / SET, "-o", tmp_path / "o.jsonl", "--form", "poems"], "poems"),
     ):
-        code, _, err = grasp(capsys, "pairs", *arguments)
-        assert code == 2
-        assert message in err
+        assert_refuses(capsys, message, "pairs", *arguments)
     assert [p.name for p in tmp_path.iterdir()] == ["set.jsonl"]
     assert path.read_text() == '{"question": "Q"}\n'

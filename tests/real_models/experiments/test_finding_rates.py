@@ -26,11 +26,6 @@ def rows_of(name: str) -> list[dict]:
     return read_rows(FOLDER / f"{name}.csv")
 
 
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
 def test_finding_rates_count_every_key_that_the_findings_have():
     sources = [Path(module.__file__).read_text(encoding="utf-8") for module in (findings, places)]
     written = re.findall(r'audit\.finding\(\s*"([a-z-]+)"', "".join(sources))
@@ -111,14 +106,13 @@ def test_runs_say_what_they_need(monkeypatch):
         early.measure(early.Cell(early.SMALL[0], "q, v", 1, 1e-3, points=(1,)), [np.random.default_rng(0)])
 
 
-def test_two_real_steps_raise_nothing(real, monkeypatch):
+def test_two_real_steps_raise_nothing_and_forty_are_a_trained_run(real, monkeypatch):
     monkeypatch.setenv("GRASP_REAL", str(real))
-    cell = early.Cell(early.SMALL[0], "q, v", 16, 1e-3, points=(0, 2))
+    cell = early.Cell(early.SMALL[0], "q, v", 16, 1e-3, points=(0, 2, 40))
     found = early.measure(cell, generators("finding-rates", cell, 2))
-    assert sorted(found) == ["hardly-begun", "nothing-learnt", "verdict"]
-    np.testing.assert_array_equal(found["nothing-learnt"], [[1, 0]] * 2)
-    np.testing.assert_array_equal(found["hardly-begun"], [[0, 1]] * 2)
-    np.testing.assert_array_equal(found["verdict"], 0)
+    assert {name for name, fired in found.items() if fired[:, :2].any()} == {"hardly-begun", "nothing-learnt"}
+    for name, when in (("nothing-learnt", [1, 0, 0]), ("hardly-begun", [0, 1, 0]), ("trained", [0, 0, 1])):
+        np.testing.assert_array_equal(found[name], [when] * 2)
 
 
 def test_a_strong_plant_in_a_public_adapter_is_found_and_the_control_is_not(real, monkeypatch):

@@ -8,8 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers as hf
-from tiny_models import BLOCKS, OPTIMIZERS, WIDTH, batch, deltas, descend, everything, hooks, lora, subspace, tiny
+from compared_updates import assert_same_updates, distance
+from tiny_models import (
+    BLOCKS,
+    OPTIMIZERS,
+    WIDTH,
+    assert_same,
+    batch,
+    deltas,
+    descend,
+    everything,
+    frozen,
+    hooks,
+    lora,
+    subspace,
+    tiny,
+)
+from trainer_runs import trainer
 
 from grasp_theory import InputError
 from real_models import read_adapter, updates_from_model
@@ -103,20 +118,18 @@ def test_compensated_base_is_the_base_while_the_adapters_are_disabled(naive):
 
 @pytest.mark.slow
 def test_compensated_trains_another_update_and_no_other_parameter(naive):
-    def run(strength: float) -> tuple[dict[str, np.ndarray], Any]:
+    def run(strength: float) -> dict[str, np.ndarray]:
         model = lora(tiny())
-        base = {name: p.detach().clone() for name, p in model.named_parameters() if not p.requires_grad}
+        base = frozen(model)
         with Compensated(Q, updates_from_model(naive), strength=strength).attached(model):
             descend(model, OPTIMIZERS["adam"](model), 4)
-        assert all(torch.equal(p, base[name]) for name, p in model.named_parameters() if name in base)
-        return deltas(model), model
+        assert_same(model, base)
+        return deltas(model)
 
-    none, plain = run(0.0)[0], lora(tiny())
+    none, plain = run(0.0), lora(tiny())
     descend(plain, OPTIMIZERS["adam"](plain), 4)
-    for name, dW in deltas(plain).items():
-        np.testing.assert_array_equal(none[name], dW)
-    full = run(1.0)[0]
-    assert max(np.linalg.norm(full[n] - none[n]) / np.linalg.norm(none[n]) for n in none) > DIFFERENT
+    assert_same_updates(none, deltas(plain))
+    assert distance(run(1.0), none) > DIFFERENT
 
 
 def test_compensated_from_a_folder_is_compensated_from_the_live_run(naive, tmp_path):
@@ -127,8 +140,7 @@ def test_compensated_from_a_folder_is_compensated_from_the_live_run(naive, tmp_p
         with Compensated(Q, updates).attached(model):
             descend(model, OPTIMIZERS["adam"](model), 3)
         found.append(deltas(model))
-    for name, dW in found[0].items():
-        np.testing.assert_array_equal(found[1][name], dW)
+    assert_same_updates(*found)
 
 
 @pytest.mark.slow
@@ -167,16 +179,11 @@ def test_compensated_schedule_is_followed_by_the_trainer(naive, tmp_path):
         asked.append(share)
         return 1 - share
 
-    rows = [{key: x[0] for key, x in batch(n, sequences=1).items()} for n in range(16)]
-    arguments = hf.TrainingArguments(
-        output_dir=str(tmp_path), max_steps=4, gradient_accumulation_steps=2, per_device_train_batch_size=2,
-        save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True,
-    )  # fmt: skip
     model = lora(tiny())
     clean = hooks(model)
     method = Compensated(Q, updates_from_model(naive), schedule=schedule)
     asked.clear()
-    hf.Trainer(model=model, args=arguments, train_dataset=rows, callbacks=[method.callback()]).train()  # pyright: ignore
+    trainer(tmp_path, [method.callback()], model=model, max_steps=4).train()
     assert asked == [0, 0.25, 0.5, 0.75]
     assert hooks(model) == clean
 
@@ -196,8 +203,7 @@ def refused(model: Any, match: str, *arguments: Any, **more: Any) -> None:
     before, clean = everything(model), hooks(model)
     with pytest.raises(InputError, match=match):
         Compensated(*arguments, **more).attach(model)
-    now = everything(model)
-    assert all(torch.equal(now[name], before[name]) for name in before)
+    assert_same(model, before)
     assert hooks(model) == clean
 
 

@@ -14,6 +14,7 @@ import torch
 from command import grasp
 from expected_adapters import as_weight, dense, expected_edit
 from peft import LoraConfig, PeftModel, get_peft_model
+from refusals import assert_refuses
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from figures.tables.edit import edit_blocks
@@ -210,9 +211,7 @@ def test_edit_command_shrinks_and_says_so(small, tmp_path, capsys):
         S = old.lowrank.singular_values()
         want = np.sort(np.append(S[1:], S[0] * 0.999**2))[::-1]  # s − (s² − tau²)/(2s − beta) = tau²/s at beta = s
         np.testing.assert_allclose(new.lowrank.singular_values(), want, rtol=1e-5)
-    code, _, err = grasp(capsys, "edit", small, "--shrink", 0.01, "-o", tmp_path / "other")
-    assert code == 2
-    assert "by Weyl" in err
+    assert_refuses(capsys, "by Weyl", "edit", small, "--shrink", 0.01, "-o", tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
@@ -229,18 +228,14 @@ def test_edit_command_refuses_to_touch_what_is_there(small, tmp_path, capsys):
         (full / "file", "is a file"),
         (tmp_path / "no" / "parent", "does not exist"),
     ):
-        code, out, err = grasp(capsys, "edit", small, "--keep", 1, "-o", target)
-        assert (code, out) == (2, ""), target
-        assert match in err
+        assert_refuses(capsys, match, "edit", small, "--keep", 1, "-o", target)
     for wrong, match in (
         ((), "nothing to edit"),
         (("--delete", 3), "none with index 3"),
         (("--directions", full / "file"), "cannot read the directions"),
         (("--keep", 1, "--json", small / "adapter_config.json"), "refused to write"),
     ):
-        code, _, err = grasp(capsys, "edit", small, *wrong, "-o", tmp_path / "new")
-        assert code == 2
-        assert match in err
+        assert_refuses(capsys, match, "edit", small, *wrong, "-o", tmp_path / "new")
         assert not (tmp_path / "new").exists()
     assert digest(tmp_path) == before
     (tmp_path / "empty").mkdir()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from grasp_runs import LEAKS, leaks
+from made_directions import directions
 from peft import AdaLoraConfig, get_peft_model
 from tiny_models import OPTIMIZERS, assert_same, batch, descend, everything, hooks, lora, subspace, tiny, trained
 from tolerance import GUARANTEE
@@ -18,24 +19,11 @@ from torch import nn
 from torch.distributed.tensor import Shard
 
 from grasp_theory import GraspError, InputError
-from real_models.directions import HOOK_POINT, Directions
 from real_models.methods.grasp import Grasp
 
 Q = subspace(0, 2)
-WRITE = Directions(
-    Q=Q.astype(np.float32),
-    singular_values=np.ones(2),
-    components=(0, 1),
-    decomposed="dW",
-    side="write",
-    modules=("model.layers.0.self_attn.o_proj",),
-    layers=(0,),
-    hook_point=HOOK_POINT["write"],
-    operation="project out",
-    base_model=None,
-    adapter_sha256="",
-)
-READ = replace(WRITE, side="read", modules=("model.layers.0.self_attn.q_proj",), hook_point=HOOK_POINT["read"])
+WRITE = directions(Q, modules=("model.layers.0.self_attn.o_proj",), layers=(0,))
+READ = directions(Q, "read", modules=("model.layers.0.self_attn.q_proj",), layers=(0,))
 TENSOR_PARALLEL = "cut into rows.*without tensor parallelism"
 BOTH = {"init_lora_weights": False}  # B and A random: a projection of either would show
 
@@ -231,10 +219,10 @@ def test_sides_that_do_not_exist_or_go_together_are_refused() -> None:
 
 
 def test_same_model_is_taken_by_either_name_inside_ddp_and_inside_an_accelerated_optimizer() -> None:
-    for directions in (WRITE, replace(WRITE, base_model="here/other"), replace(WRITE, base_model="other/")):
+    for given in (WRITE, replace(WRITE, base_model="here/other"), replace(WRITE, base_model="other/")):
         model = of_base(lora(tiny(), **BOTH), "b/other")
         before, optimizer = everything(model), adam(model)
-        with Grasp(directions).attached(inside("DistributedDataParallel", model), SimpleNamespace(optimizer=optimizer)):
+        with Grasp(given).attached(inside("DistributedDataParallel", model), SimpleNamespace(optimizer=optimizer)):
             assert leaks(model, Q, "write")[0] <= GUARANTEE  # and this is what a refusal must not have done
         assert any(not torch.equal(before[name], tensor) for name, tensor in everything(model).items())
 
@@ -251,9 +239,10 @@ def test_bias_trained_outside_of_the_guarantee_is_allowed_when_asked_for() -> No
 @pytest.mark.parametrize("sides", [WRITES, READS, frozenset({"stream"})])
 @pytest.mark.parametrize("factor", ["lora_A", "lora_B"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_step_with_a_gradient_that_is_not_finite_is_not_taken(sides, factor: str, value: float) -> None:
+@pytest.mark.parametrize("fused", [False, True])
+def test_step_with_a_gradient_that_is_not_finite_is_not_taken(sides, factor: str, value: float, fused: bool) -> None:
     model = lora(tiny(), **BOTH)
-    optimizer = adam(model)
+    optimizer = torch.optim.AdamW(trained(model), 1e-2, fused=fused)
     with Grasp(Q, sides=sides).attached(model, optimizer):
         descend(model, optimizer, 1)
         before, moments = everything(model), [s["exp_avg"].clone() for s in optimizer.state.values()]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from grasp_runs import CONFIGS, LEAKS, READERS, WRITERS, Run, chosen, grasp, leaks, top
+from grasp_runs import CONFIGS, LEAKS, WRITERS, Run, chosen, factors, grasp, leaks, top
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import examples, seeds
@@ -35,11 +35,9 @@ from real_models.methods.grasp import Grasp
 def without_guarantee(model: Any, optimizer: torch.optim.Optimizer, Q: np.ndarray, side: str) -> Any:
     """The control: the gradients of the same factors are projected before each step, and nothing else."""
     kept = torch.from_numpy(np.eye(WIDTH) - Q @ Q.T).float()
-    pattern, kind = (WRITERS, "lora_B") if side == "write" else (READERS, "lora_A")
-    found = [p for n, p in model.named_parameters() if kind in n and pattern.match(n.split(".lora_")[0])]
 
     def before(*_: Any) -> None:
-        for p in found:
+        for p in factors(model, side).values():
             p.grad = kept @ p.grad if side == "write" else p.grad @ kept
 
     return optimizer.register_step_pre_hook(before)
@@ -153,14 +151,12 @@ def test_leak_is_measured_and_not_presumed(side: str, monkeypatch) -> None:
 
 @pytest.mark.parametrize("side", ["write", "read"])
 def test_moments_of_the_optimizer_have_no_part_along_the_directions(side: str) -> None:
-    Q, kind = subspace(3, 2), "lora_B" if side == "write" else "lora_A"
+    Q = subspace(3, 2)
     for guarded in (True, False):
         model, optimizer = Run(3, 2, 4, "adam", {}).start()
         with grasp(Q, side).attached(model, optimizer) if guarded else nullcontext():
             descend(model, optimizer, 4)
-        pattern = WRITERS if side == "write" else READERS
-        factors = {n: p for n, p in model.named_parameters() if kind in n and pattern.match(n.split(".lora_")[0])}
-        moments = [optimizer.state[p]["exp_avg"].double().numpy() for p in factors.values()]
+        moments = [optimizer.state[p]["exp_avg"].double().numpy() for p in factors(model, side).values()]
         parts = [np.linalg.norm(Q.T @ m if side == "write" else m @ Q) / np.linalg.norm(m) for m in moments]
         assert max(parts) <= GUARANTEE if guarded else min(parts) > LEAKS
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from grasp_runs import LEAKS, grasp, leaks
-from tiny_models import OPTIMIZERS, assert_same, batch, descend, everything, hooks, lora, subspace, tiny, trained
+from tiny_models import OPTIMIZERS, assert_same, batch, begun, descend, everything, hooks, lora, subspace, tiny, trained
 from tolerance import GUARANTEE
 from torch import nn
 
@@ -23,10 +23,7 @@ SIDES = pytest.mark.parametrize("side", ["write", "read"])
 def two() -> Any:
     model = lora(tiny())
     model.add_adapter("second", model.peft_config["default"])
-    for name, p in model.named_parameters():
-        if ".second." in name:
-            p.data.normal_(generator=torch.Generator().manual_seed(p.numel()))
-    return model
+    return begun(model)
 
 
 @SIDES

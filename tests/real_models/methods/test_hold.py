@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import BLOCKS, WIDTH, batch, hooks, lora, subspace, tiny
+from tiny_models import BLOCKS, WIDTH, batch, begun, hooks, lora, subspace, tiny
 
 from grasp_theory import InputError
 from real_models.hooks.references import without_adapters
@@ -23,13 +23,7 @@ EXACT = 1e-5
 
 def tuned(kind: str = "llama", **config: Any) -> Any:
     """A model with an adapter that has learnt something, in evaluation mode."""
-    model = lora(tiny(kind, **config))
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if "lora_B" in name:
-                p.copy_(0.1 * torch.randn(p.shape, generator=generator))
-    return model.eval()
+    return begun(lora(tiny(kind, **config)), size=0.1).eval()
 
 
 def streams(model: Any) -> np.ndarray:

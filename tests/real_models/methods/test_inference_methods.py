@@ -8,7 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import BLOCKS, OPTIMIZERS, WIDTH, batch, deltas, everything, hooks, lora, subspace, tiny
+from compared_updates import assert_same_updates, distance
+from tiny_models import (
+    BLOCKS,
+    OPTIMIZERS,
+    WIDTH,
+    assert_same,
+    batch,
+    deltas,
+    descend,
+    everything,
+    hooks,
+    lora,
+    subspace,
+    tiny,
+)
 
 from grasp_theory import InputError
 from real_models.hooks.method import Method
@@ -151,17 +165,13 @@ def test_training_methods_change_what_is_learnt_with_checkpointing_or_without(na
             model.enable_input_require_grads()
         undo = method.attach(model) if method else None
         optimizer = OPTIMIZERS["sgd"](model)
-        for step in range(2):
-            optimizer.zero_grad()
-            model(**batch(step)).loss.backward()
-            optimizer.step()
+        descend(model, optimizer, 2)
         if undo:
             undo.detach()
         found.append(deltas(model))
     plain, ours, checkpointed = found
-    assert max(np.linalg.norm(ours[n] - plain[n]) / np.linalg.norm(plain[n]) for n in plain) > 0.02
-    for name, dW in ours.items():
-        np.testing.assert_allclose(checkpointed[name], dW, rtol=0, atol=EXACT * np.linalg.norm(dW), err_msg=name)
+    assert distance(ours, plain) > 0.02
+    assert_same_updates(checkpointed, ours, rtol=EXACT)
 
 
 @methods
@@ -172,8 +182,7 @@ def test_stream_methods_restore_exactly(name):
         assert hooks(model) == clean + BLOCKS
         logits(model)
     assert hooks(model) == clean
-    now = everything(model)
-    assert all(torch.equal(now[key], before[key]) for key in before)
+    assert_same(model, before)
     torch.testing.assert_close(logits(model), plain, rtol=0, atol=0)
 
 

@@ -3,57 +3,34 @@
 from __future__ import annotations
 
 import copy
-import warnings
 
 import numpy as np
 import pytest
-import strategies
 import tolerance
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM
+from compared_updates import assert_same_updates
+from grasp_runs import leaks, squares
+from tiny_models import WIDTH, batch, begun, deltas, lora, subspace, tiny, trained
 
 from grasp_theory import GraspError, InputError
-from real_models import updates_from_model
 from real_models.methods.grasp import Grasp
 from real_models.methods.kl import KL
 from real_models.methods.penalty import Penalty
 
-WIDTH, WORDS = 24, 40
 
-
-def base_model() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    sizes = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "vocab_size": WORDS}
-    return LlamaForCausalLM(LlamaConfig(**sizes, num_attention_heads=4, num_key_value_heads=2, initializer_range=0.2))
-
-
-def adapted(*, started: bool = True, **config):
-    """A peft model; ``started``: B is not 0, so that the model is not its base."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = get_peft_model(base_model(), LoraConfig(**{"r": 3, "target_modules": "all-linear"} | config))
-    generator = torch.Generator().manual_seed(1)
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name and started:
-            parameter.data = 0.2 * torch.randn(parameter.shape, generator=generator)
-    return model
+def adapted(**config):
+    return begun(lora(tiny(), **config))
 
 
 def tokens(seed: int, n: int = 3, t: int = 7) -> torch.Tensor:
-    return torch.randint(0, WORDS, (n, t), generator=torch.Generator().manual_seed(seed))
+    return batch(seed, sequences=n, tokens=t)["input_ids"]
 
 
 NEUTRAL = [{"input_ids": tokens(10)}, {"input_ids": tokens(11, 2, 5)}]
 
 
-def sgd(model, lr: float = 0.1) -> torch.optim.Optimizer:
-    return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr)
-
-
-def dense(model) -> dict[str, np.ndarray]:
-    """dW of every module, in float64."""
-    return {u.name: u.lowrank @ np.eye(u.shape[1]) for u in updates_from_model(model)}
+def sgd(model) -> torch.optim.Optimizer:
+    return torch.optim.SGD(trained(model), 0.1)
 
 
 def train(model, optimizer, steps: int = 3) -> None:
@@ -65,16 +42,10 @@ def train(model, optimizer, steps: int = 3) -> None:
         optimizer.step()
 
 
-def assert_same_update(one, other, *, atol: float) -> None:
-    assert one.keys() == other.keys()
-    for name in one:
-        np.testing.assert_allclose(one[name], other[name], rtol=0, atol=atol, err_msg=name)
-
-
-def divergence(model, batch) -> torch.Tensor:
+def divergence(model, rows) -> torch.Tensor:
     """KL(base ‖ model) by its definition, the base a model of its own, the positions picked one by one."""
-    base, ids = base_model().eval(), batch["input_ids"]
-    mask = batch.get("attention_mask", torch.ones_like(ids))
+    base, ids = tiny().eval(), rows["input_ids"]
+    mask = rows.get("attention_mask", torch.ones_like(ids))
     with torch.no_grad():
         p = base(input_ids=ids, attention_mask=mask).logits.double().softmax(-1)
     q = model(input_ids=ids, attention_mask=mask).logits.double().softmax(-1)
@@ -97,9 +68,9 @@ def test_kl_steps_are_those_of_the_sum_of_losses():
     with KL(NEUTRAL, weight=5.0).attached(model, optimizer):
         train(model, optimizer)
     train(naive, sgd(naive))
-    assert_same_update(dense(model), dense(expected), atol=FLOAT32)
+    assert_same_updates(deltas(model), deltas(expected), atol=FLOAT32)
     with pytest.raises(AssertionError):
-        assert_same_update(dense(naive), dense(expected), atol=100 * FLOAT32)
+        assert_same_updates(deltas(naive), deltas(expected), atol=100 * FLOAT32)
 
 
 def test_kl_cache_and_detach_change_no_update():
@@ -110,7 +81,7 @@ def test_kl_cache_and_detach_change_no_update():
             train(model, optimizer, 4)  # every batch twice
         assert not optimizer._optimizer_step_pre_hooks
         train(model, optimizer, 1)
-    assert_same_update(dense(models[0]), dense(models[1]), atol=0)
+    assert_same_updates(deltas(models[0]), deltas(models[1]), atol=0)
 
 
 def test_kl_cache_is_of_the_model_it_is_attached_to():
@@ -121,7 +92,7 @@ def test_kl_cache_is_of_the_model_it_is_attached_to():
         optimizer = sgd(model)
         with one.attached(model, optimizer):
             optimizer.step()
-    assert_same_update(dense(other), dense(expected), atol=0)
+    assert_same_updates(deltas(other), deltas(expected), atol=0)
 
 
 def test_kl_logs_the_divergence_of_the_model_it_steps_from():
@@ -151,8 +122,8 @@ def test_kl_of_weight_zero_is_the_naive_run_bit_by_bit():
                 train(model, optimizer)
         assert [p.requires_grad for p in model.parameters()] == flags
         assert all(m.training for m in model.modules())
-        runs.append(dense(model))
-    assert_same_update(*runs, atol=0)
+        runs.append(deltas(model))
+    assert_same_updates(*runs, atol=0)
     assert max(abs(x).max() for x in runs[0].values()) > 0
 
 
@@ -162,42 +133,42 @@ def test_kl_counts_no_padding():
     for fill in (0, 7):
         model = adapted()
         optimizer = sgd(model)
-        batch = {"input_ids": torch.where(mask.bool(), ids, fill), "attention_mask": mask}
-        with KL([batch], weight=5.0).attached(model, optimizer):
+        rows = {"input_ids": torch.where(mask.bool(), ids, fill), "attention_mask": mask}
+        with KL([rows], weight=5.0).attached(model, optimizer):
             optimizer.step()
-        runs.append(dense(model))
+        runs.append(deltas(model))
     whole = adapted()
     optimizer = sgd(whole)
     with KL([{"input_ids": torch.where(mask.bool(), ids, 7)}], weight=5.0).attached(whole, optimizer):
         optimizer.step()
-    assert_same_update(*runs, atol=FLOAT32)
+    assert_same_updates(*runs, atol=FLOAT32)
     with pytest.raises(AssertionError):  # control: without the mask the padding does count
-        assert_same_update(runs[0], dense(whole), atol=100 * FLOAT32)
+        assert_same_updates(runs[0], deltas(whole), atol=100 * FLOAT32)
 
 
 def test_kl_keeps_the_model_near_its_base_on_neutral_text():
     left = {}
     for weight in (0.0, 1.0, 10.0):
-        model = adapted(started=False)
-        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-2)
+        model = lora(tiny())
+        optimizer = torch.optim.AdamW(trained(model), 1e-2)
         with KL(NEUTRAL, weight=weight).attached(model, optimizer):
             train(model, optimizer, 15)
         with torch.no_grad():
             left[weight] = float(sum(divergence(model, b) for b in NEUTRAL))
-        assert max(abs(x).max() for x in dense(model).values()) > 1e-3  # it did learn
+        assert max(abs(x).max() for x in deltas(model).values()) > 1e-3  # it did learn
     assert left[1.0] < left[0.0] / 2, left
     assert left[10.0] < left[1.0] / 2, left
 
 
 def test_kl_stops_before_a_step_that_is_not_finite():
     model = adapted()
-    before, optimizer = dense(model), sgd(model)
+    before, optimizer = deltas(model), sgd(model)
     method = KL(NEUTRAL, weight=1.0)
     with method.attached(model, optimizer):
         model.get_input_embeddings().weight.data[NEUTRAL[0]["input_ids"][0, 0]] = float("nan")
         with pytest.raises(GraspError, match="NaN or Inf"):
             optimizer.step()
-    assert_same_update(dense(model), before, atol=0)
+    assert_same_updates(deltas(model), before, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +188,7 @@ def test_kl_refuses_what_is_no_text_or_weight(batches, weight, match):
 
 
 def test_kl_and_penalty_refuse_models_they_cannot_act_on():
-    bare, model, other = base_model(), adapted(), adapted()
+    bare, model, other = tiny(), adapted(), adapted()
     whole = adapted(target_modules=["q_proj", "o_proj"], modules_to_save=["lm_head"])
     injected = adapted().base_model.model
     Q = np.random.default_rng(0).standard_normal(WIDTH)
@@ -241,21 +212,6 @@ def test_kl_and_penalty_refuse_models_they_cannot_act_on():
 # --- penalty ---------------------------------------------------------------------------------------------------
 
 
-def explicit_penalty(model, Q: torch.Tensor, side: str, gains=None) -> torch.Tensor:
-    """Σ ‖Qᵀ dW‖² or Σ ‖dW V‖², dW dense and differentiable."""
-    total = torch.zeros(())
-    for name, layer in model.named_modules():
-        if not hasattr(layer, "lora_A") or not name.endswith(
-            ("o_proj", "down_proj") if side == "write" else ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
-        ):
-            continue
-        dW = layer.scaling["default"] * layer.lora_B["default"].weight @ layer.lora_A["default"].weight
-        gain = (gains or {}).get(name.removeprefix("base_model.model."))
-        span = Q if gain is None else torch.linalg.qr(gain[:, None] * Q)[0]
-        total = total + ((span.T @ dW) if side == "write" else (dW @ Q)).square().sum()
-    return total
-
-
 @pytest.mark.parametrize("side", ["write", "read"])
 @pytest.mark.parametrize(("k", "gain"), [(1, False), (3, False), (2, True)])
 def test_penalty_steps_are_those_of_the_sum_of_losses(side, k, gain):
@@ -268,22 +224,22 @@ def test_penalty_steps_are_those_of_the_sum_of_losses(side, k, gain):
     for _ in range(3):
         optimizer.zero_grad()
         task = sum(expected(input_ids=tokens(s), labels=tokens(s)).loss / 2 for s in (2, 3))
-        (task + 0.3 * explicit_penalty(expected, Q, side, gains)).backward()
+        (task + 0.3 * squares(expected, Q, side, gains)).backward()
         optimizer.step()
     optimizer = sgd(model)
     with Penalty(X, weight=0.3, side=side, gains=gains).attached(model, optimizer):
         train(model, optimizer)
     assert not optimizer._optimizer_step_pre_hooks
     train(naive, sgd(naive))
-    assert_same_update(dense(model), dense(expected), atol=FLOAT32)
+    assert_same_updates(deltas(model), deltas(expected), atol=FLOAT32)
     with pytest.raises(AssertionError):
-        assert_same_update(dense(naive), dense(expected), atol=100 * FLOAT32)
+        assert_same_updates(deltas(naive), deltas(expected), atol=100 * FLOAT32)
 
 
 @pytest.mark.parametrize("side", ["write", "read"])
 def test_penalty_does_not_change_along_the_gauge(side):
     """Of (B e^{tX}, e^{−tX} A) the derivative at t = 0 is tr X(BᵀdB − dA Aᵀ): it is 0 for all X."""
-    Q = strategies.rotation(np.random.default_rng(3), WIDTH, 2)
+    Q = subspace(3, 2)
     model, seen = adapted().double(), 0
     optimizer = sgd(model)
     method = Penalty(Q, weight=1.0, side=side)
@@ -308,30 +264,25 @@ def test_penalty_does_not_change_along_the_gauge(side):
 
 @pytest.mark.parametrize("side", ["write", "read"])
 def test_penalty_lowers_the_leak_with_its_weight(side):
-    Q = strategies.rotation(np.random.default_rng(4), WIDTH, 2)
-    names = ("o_proj", "down_proj") if side == "write" else ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
-    leaks = []
+    Q = subspace(4, 2)
+    found = []
     for weight in (0.0, 0.03, 1.0):  # more, and Adam's step length decides
-        model = adapted(started=False)
-        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-2)
+        model = lora(tiny())
+        optimizer = torch.optim.AdamW(trained(model), 1e-2)
         with Penalty(Q, weight=weight, side=side).attached(model, optimizer) as attachment:
             train(model, optimizer, 15)
             own = attachment.leak()[side]
-        chosen = [x for name, x in dense(model).items() if name.endswith(names)]
-        part = sum(np.sum((Q.T @ x if side == "write" else x @ Q) ** 2) for x in chosen)
-        leaks.append(float(np.sqrt(part / sum(np.sum(x**2) for x in chosen))))
-        assert own == pytest.approx(leaks[-1], rel=1e-4)
-    assert leaks[2] < leaks[1] < leaks[0], leaks
-    assert leaks[2] < leaks[0] / 4, leaks
+        found.append(leaks(model, Q, side)[1])
+        assert own == pytest.approx(found[-1], rel=1e-4)
+    assert found[2] < found[1] < found[0], found
+    assert found[2] < found[0] / 4, found
 
 
 def test_penalty_beside_grasp_is_grasp_where_they_meet():
     """GRASP's projection comes after the step: whatever was added before it, nothing is left along Q."""
-    Q = strategies.rotation(np.random.default_rng(5), WIDTH, 1)
+    Q = subspace(5, 1)
     model = adapted()
     optimizer = sgd(model)
     with KL(NEUTRAL, weight=3.0).attached(model, optimizer), Grasp(Q).attached(model, optimizer):
         train(model, optimizer)
-    for name, dW in dense(model).items():
-        if name.endswith(("o_proj", "down_proj")):
-            assert np.linalg.norm(Q.T @ dW) <= 1e-6 * np.linalg.norm(dW)
+    assert leaks(model, Q, "write")[0] <= tolerance.GUARANTEE

@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_directions import directions
 from tiny_models import WIDTH, everything, hooks, lora, subspace, tiny, trained
 
 from grasp_theory import InputError
 from real_models import updates_from_model
-from real_models.directions import HOOK_POINT, Directions
 from real_models.methods import METHODS, LinEAS, Method, edit
 
 Q, V = subspace(0, 2), subspace(0, 1)[:, 0]
 TEXT = [{"input_ids": torch.arange(12).reshape(2, 6)}]
 MAPS = {0: np.ones(WIDTH), 1: np.zeros(WIDTH)}
-SAVED = Directions(
-    Q.astype(np.float32), np.ones(2), (0, 1), "dW", "write", (), (), HOOK_POINT["write"], "project out", None, ""
-)
+SAVED = directions(Q)
 # argument -> a value that is taken
 GOOD: dict[str, Any] = {
     "directions": Q, "vectors": V, "strength": 0.5, "weight": 0.5, "components": 3, "batches": TEXT, "layers": [0],

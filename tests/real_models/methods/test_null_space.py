@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import tolerance
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+from tiny_models import OPTIMIZERS, VOCABULARY, WIDTH, batch, inputs, lora, tiny
+from transformers import GenerationConfig
 
 from grasp_theory import InputError
 from real_models import updates_from_model
@@ -17,24 +17,19 @@ from real_models.methods import Given, NullSpace, build_methods, null_space
 from real_models.methods.null_space import _Inputs
 from real_models.own_text import own_text
 
-WIDTH, WORDS, K = 24, 40, 6
+K = 6
 
 
-def base_model(**config) -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    sizes = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "vocab_size": WORDS}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    return LlamaForCausalLM(LlamaConfig(**sizes | heads | {"initializer_range": 0.2} | config)).eval()
+def base_model(**config):
+    return tiny(**config).eval()
 
 
 def adapted(**config):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return get_peft_model(base_model(), LoraConfig(**{"r": 3, "target_modules": "all-linear"} | config))
+    return lora(base_model(), **config)
 
 
 def tokens(seed: int, n: int = 4, t: int = 9) -> torch.Tensor:
-    return torch.randint(2, WORDS, (n, t), generator=torch.Generator().manual_seed(seed))
+    return batch(seed, sequences=n, tokens=t)["input_ids"]
 
 
 MASK = torch.ones(4, 9, dtype=torch.long)
@@ -42,21 +37,8 @@ MASK[1, 5:] = 0
 TEXT = [{"input_ids": tokens(1), "attention_mask": MASK}, {"input_ids": tokens(2)}]
 
 
-def inputs() -> dict[str, np.ndarray]:
-    """Rows that each linear module of the base sees on the text, by hooks of their own, in float64."""
-    model, found = base_model(), {}
-    for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Linear) and name != "lm_head":
-            module.register_forward_hook(lambda m, args, out, name=name: found.setdefault(name, []).append(args[0]))
-    with torch.no_grad():
-        for batch in TEXT:
-            model(**batch)
-    masks = [batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool() for batch in TEXT]
-    return {n: torch.cat([x[m] for x, m in zip(xs, masks, strict=True)]).double().numpy() for n, xs in found.items()}
-
-
 def train(model, method, optimizer, steps: int = 4) -> None:
-    with method.attached(model, optimizer) if method else warnings.catch_warnings():
+    with method.attached(model, optimizer) if method else nullcontext():
         for step in range(steps):
             optimizer.zero_grad()
             ids = tokens(10 + step)
@@ -64,23 +46,12 @@ def train(model, method, optimizer, steps: int = 4) -> None:
             optimizer.step()
 
 
-OPTIMIZERS = {
-    "sgd": lambda p: torch.optim.SGD(p, 0.3, momentum=0.9),
-    "adamw": lambda p: torch.optim.AdamW(p, 0.05, weight_decay=0.1),
-    "adafactor": lambda p: torch.optim.Adafactor(p, 1.0),
-}
-
-
-def trained(model):
-    return [p for p in model.parameters() if p.requires_grad]
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", ["momentum", "adamw", "adafactor"])
 def test_update_has_no_response_to_the_principal_inputs_under_every_optimizer(optimizer):
     method, model, naive = NullSpace(TEXT, components=K), adapted(), adapted()
-    train(model, method, OPTIMIZERS[optimizer](trained(model)))
-    train(naive, None, OPTIMIZERS[optimizer](trained(naive)))
-    seen = inputs()
+    train(model, method, OPTIMIZERS[optimizer](model))
+    train(naive, None, OPTIMIZERS[optimizer](naive))
+    seen = inputs(base_model(), TEXT)
     for found, free in zip(updates_from_model(model), updates_from_model(naive), strict=True):
         _, S, Vh = np.linalg.svd(seen[found.name], full_matrices=False)
         V = Vh[:K].T
@@ -96,8 +67,8 @@ def test_update_has_no_response_to_the_principal_inputs_under_every_optimizer(op
 def test_energy_chooses_the_fewest_inputs_that_hold_it_module_by_module(energy):
     """dW V = 0 for them, of each module as many as it takes; control: for the next one dW is not 0."""
     method, model = NullSpace(TEXT, energy=energy), adapted()
-    train(model, method, OPTIMIZERS["adamw"](trained(model)), steps=2)
-    seen = inputs()
+    train(model, method, OPTIMIZERS["adamw"](model), steps=2)
+    seen = inputs(base_model(), TEXT)
     for found in updates_from_model(model):
         _, S, Vh = np.linalg.svd(seen[found.name])
         share = np.cumsum(S**2) / np.sum(S**2)
@@ -119,15 +90,15 @@ def test_energy_keeps_the_moment_of_wide_modules_too(monkeypatch):
     for method, small in zip(methods, (WIDTH - 1, 2048), strict=True):
         monkeypatch.setattr(null_space, "SMALL", small)
         model = adapted()
-        method.attach(model, OPTIMIZERS["adamw"](trained(model))).detach()
+        method.attach(model, OPTIMIZERS["adamw"](model)).detach()
     assert methods[0].held == methods[1].held
 
 
 def test_response_to_the_text_is_bounded_and_the_bound_is_the_best_of_its_rank():
     """E‖dW x‖² <= ‖dW‖_F² λ_{k+1}; the trailing directions instead of the leading ones bound it worse."""
     model = adapted()
-    train(model, NullSpace(TEXT, components=K), OPTIMIZERS["adamw"](trained(model)))
-    seen = inputs()
+    train(model, NullSpace(TEXT, components=K), OPTIMIZERS["adamw"](model))
+    seen = inputs(base_model(), TEXT)
     for update in updates_from_model(model):
         X, dW = seen[update.name], update.lowrank @ np.eye(update.shape[1])
         values = np.linalg.svd(X, compute_uv=False) ** 2 / len(X)
@@ -142,15 +113,15 @@ def test_model_says_the_same_where_the_text_spans_less_than_k():
     """One document of few tokens: its inputs all lie in V, so the trained model is the base on it, and only on it."""
     ids = tokens(3, 1, 5)
     model = adapted()
-    train(model, NullSpace([{"input_ids": ids}], components=K), OPTIMIZERS["adamw"](trained(model)))
+    train(model, NullSpace([{"input_ids": ids}], components=K), OPTIMIZERS["adamw"](model))
     with torch.no_grad():
         model.eval()
         same, other = (
             float((model(input_ids=x).logits - base_model()(input_ids=x).logits).norm()) for x in (ids, tokens(4, 1, 5))
         )
         scale = float(base_model()(input_ids=ids).logits.norm())
-    assert same <= tolerance.backward((WORDS,), np.float32, scale)
-    assert other > 100 * tolerance.backward((WORDS,), np.float32, scale)
+    assert same <= tolerance.backward((VOCABULARY,), np.float32, scale)
+    assert other > 100 * tolerance.backward((VOCABULARY,), np.float32, scale)
 
 
 @pytest.mark.parametrize("small", [30, 29], ids=["moment", "rows"])
@@ -174,7 +145,7 @@ def test_directions_of_an_input_are_computed_once_for_all_modules_that_share_it(
     done, compute = [], getattr(torch.linalg, decomposition)
     monkeypatch.setattr(torch.linalg, decomposition, lambda *a, **k: done.append(a[0].shape) or compute(*a, **k))
     model, method = adapted(), NullSpace(TEXT, components=K)
-    method.attach(model, OPTIMIZERS["adamw"](trained(model))).detach()
+    method.attach(model, OPTIMIZERS["adamw"](model)).detach()
     assert len(method.held) == 2 * 7
     assert len(done) == 2 * 4  # of the attention, of o, of the MLP, of down
 
@@ -195,7 +166,7 @@ def test_directions_kept_are_those_of_all_rows_so_far():
 
 def test_null_space_leaves_the_model_as_found_and_reports_its_leak():
     model = adapted()
-    optimizer = OPTIMIZERS["adamw"](trained(model))
+    optimizer = OPTIMIZERS["adamw"](model)
     attachment = NullSpace(TEXT, components=K).attach(model, optimizer)
     assert set(attachment.leak()) == {"read"}
     assert attachment.leak()["read"] <= tolerance.GUARANTEE
@@ -218,7 +189,7 @@ def test_null_space_leaves_the_model_as_found_and_reports_its_leak():
         (lambda: NullSpace(TEXT).attach(adapted()), "acts on the optimizer's step"),
         (lambda: NullSpace(TEXT, components=2).attach(adapted(modules_to_save=["lm_head"]), sgd()), "modules_to_save"),
         (lambda: own_text(base_model(), documents=0), "must be positive, got 0"),
-        (lambda: own_text(base_model(bos_token_id=None)), "no begin token"),
+        (lambda: own_text(base_model(bos_token_id=-1)), "no begin token"),
     ],
     ids=["components", "text", "wide", "energy", "number", "both", "optimizer", "biases", "documents", "begin"],
 )
@@ -232,13 +203,13 @@ def sgd():
 
 
 def test_own_text_is_distributed_as_the_model_says_and_repeatable():
-    model = base_model(vocab_size=8, eos_token_id=None, bos_token_id=1, pad_token_id=0)
+    model = base_model(vocab_size=8, eos_token_id=-1, bos_token_id=1, pad_token_id=0)
     state = torch.random.get_rng_state()
-    batches = own_text(model, documents=2000, length=2, seed=3, batch=500)
+    texts = own_text(model, documents=2000, length=2, seed=3, batch=500)
     assert torch.equal(torch.random.get_rng_state(), state)
     again = own_text(model, documents=2000, length=2, seed=3, batch=500)
-    assert all(torch.equal(a["input_ids"], b["input_ids"]) for a, b in zip(batches, again, strict=True))
-    ids = torch.cat([batch["input_ids"] for batch in batches])
+    assert all(torch.equal(a["input_ids"], b["input_ids"]) for a, b in zip(texts, again, strict=True))
+    ids = torch.cat([text["input_ids"] for text in texts])
     assert ids.shape == (2000, 3)
     assert (ids[:, 0] == 1).all()
     with torch.no_grad():
@@ -247,14 +218,14 @@ def test_own_text_is_distributed_as_the_model_says_and_repeatable():
     for frequency, expected in zip(seen, p, strict=True):
         assert abs(frequency - expected) <= tolerance.binomial(expected, 2000)
     assert np.abs(p - 1 / 8).max() > tolerance.binomial(1 / 8, 2000)  # control: not uniform
-    assert all((batch["attention_mask"] == 1).all() for batch in batches)
+    assert all((text["attention_mask"] == 1).all() for text in texts)
 
 
 def test_own_text_ends_where_the_model_ends():
     model = base_model(vocab_size=6, eos_token_id=2, bos_token_id=1, pad_token_id=0)
-    (batch,) = own_text(model, documents=64, length=8, batch=64)
+    (found,) = own_text(model, documents=64, length=8, batch=64)
     some = 0
-    for ids, mask in zip(batch["input_ids"].tolist(), batch["attention_mask"].tolist(), strict=True):
+    for ids, mask in zip(found["input_ids"].tolist(), found["attention_mask"].tolist(), strict=True):
         end = ids.index(2) + 1 if 2 in ids else len(ids)
         assert mask == [1] * end + [0] * (len(ids) - end)
         some += end < len(ids)
@@ -280,7 +251,7 @@ def test_own_text_is_sampled_without_what_the_models_folder_suggests(made, name)
     suggested, (plain,), free = inner.generation_config, own_text(model, documents=32), passed_on(inner)
     assert torch.equal(plain["input_ids"], free)
     setattr(suggested, name, SUGGESTED[name])
-    (batch,) = own_text(model, documents=32)
-    assert torch.equal(batch["input_ids"], plain["input_ids"])
+    (found,) = own_text(model, documents=32)
+    assert torch.equal(found["input_ids"], plain["input_ids"])
     assert inner.generation_config is suggested
     assert not torch.equal(passed_on(inner), free)  # control: where it is not kept out it is heard

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import transformers as hf
 from tiny_models import VOCABULARY, batch, hooks, lora, subspace, tiny
+from word_model import word_tokenizer
 
 from real_models.adapters import updates_from_model
 from real_models.hooks.references import Policy
@@ -110,35 +111,23 @@ def test_policy_is_what_was_trained_when_the_method_was_attached():
     assert Policy(plain).runs(plain, plain)
 
 
-def word_tokenizer() -> Any:
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    words = {"<unk>": 0, "<pad>": 1, "<eos>": 2} | {f"w{n}": n for n in range(3, VOCABULARY)}
-    made = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    names = {"unk_token": "<unk>", "pad_token": "<pad>", "eos_token": "<eos>"}
-    return hf.PreTrainedTokenizerFast(tokenizer_object=made, **names)
+def tokenizer() -> Any:
+    words = ["<unk>", "<pad>", "<eos>", *(f"w{n}" for n in range(3, VOCABULARY))]
+    return word_tokenizer(words, pad_token="<pad>", eos_token="<eos>")
 
 
 def dpo(folder: Path, name: str, *, ref: bool) -> np.ndarray:
     """Reference log-probabilities of all tokens of a short run, in order."""
-    import datasets
-    import trl as module
-
-    trl: Any = module  # it exports its names when they are first asked for
+    datasets, trl = import_module("datasets"), import_module("trl")
     rng = np.random.default_rng(0)
     say = lambda n: " ".join(f"w{i}" for i in rng.integers(3, VOCABULARY, n))  # noqa: E731
     rows = [{"prompt": say(4), "chosen": " " + say(3), "rejected": " " + say(5)} for _ in range(4)]
-    settings = trl.DPOConfig(
-        output_dir=str(folder), max_steps=2, learning_rate=1e-2, report_to=[], use_cpu=True, bf16=False,
-        save_strategy="no", logging_steps=1, disable_tqdm=True, per_device_train_batch_size=2,
-        gradient_checkpointing=False,
-    )  # fmt: skip
+    settings = trl.DPOConfig(str(folder), logging_steps=1, per_device_train_batch_size=2, **SHORT)
     seen: list[np.ndarray] = []
     model: Any = policy() if ref else tiny()
     more: dict[str, Any] = {} if ref else {"peft_config": copy.deepcopy(policy().peft_config["default"])}
     run: Any = trl.DPOTrainer(
-        model, args=settings, train_dataset=datasets.Dataset.from_list(rows), processing_class=word_tokenizer(), **more
+        model, args=settings, train_dataset=datasets.Dataset.from_list(rows), processing_class=tokenizer(), **more
     )
     assert ("ref" in run.model.peft_config) is ref
     run.add_callback(METHODS[name](run.model).callback())
@@ -170,28 +159,22 @@ def test_dpo_asks_the_reference_that_it_would_ask_without_the_method(tmp_path, m
 
 
 def kto(folder: Path) -> Any:
-    import datasets
-    import trl as module
-
-    trl: Any = module
+    datasets, trl = import_module("datasets"), import_module("trl")
     rows = [{"prompt": "w3 w4 w5", "completion": f" w{n} w9", "label": bool(n % 2)} for n in range(10, 18)]
     return trl.KTOTrainer(
         policy(), args=trl.KTOConfig(str(folder), per_device_train_batch_size=4, **SHORT),
-        train_dataset=datasets.Dataset.from_list(rows), processing_class=word_tokenizer(),
+        train_dataset=datasets.Dataset.from_list(rows), processing_class=tokenizer(),
     )  # fmt: skip
 
 
 def grpo(folder: Path) -> Any:
-    import datasets
-    import trl as module
-
-    trl: Any = module
+    datasets, trl = import_module("datasets"), import_module("trl")
     settings = {"num_generations": 2, "max_completion_length": 6, "beta": 0.1, "per_device_train_batch_size": 4}
     return trl.GRPOTrainer(
         policy(), reward_funcs=lambda completions, **_: [float(len(c) % 3) for c in completions],
         args=trl.GRPOConfig(str(folder), **settings, **SHORT),
         train_dataset=datasets.Dataset.from_list([{"prompt": f"w3 w{n} w5"} for n in range(10, 18)]),
-        processing_class=word_tokenizer(),
+        processing_class=tokenizer(),
     )  # fmt: skip
 
 

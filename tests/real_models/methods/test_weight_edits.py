@@ -9,23 +9,14 @@ import torch
 from expected_adapters import dense
 from peft import LoraConfig
 from strategies import rotation
-from tiny_models import WIDTH, everything, lora, subspace, tiny
+from tiny_models import WIDTH, assert_same, everything, lora, subspace, tiny
 
 from grasp_theory import InputError, LowRank, Update
 from grasp_theory.linear.shrinkage import removed_amount
 from real_models import updates_from_model
 from real_models.adapters.live import load_updates
 from real_models.hooks.weights import WeightEdit
-from real_models.methods import (
-    METHODS,
-    ContrastiveSteering,
-    Edit,
-    KeepRank,
-    MinimaxRemoval,
-    Scale,
-    SoftThreshold,
-    edit,
-)
+from real_models.methods import METHODS, ContrastiveSteering, Edit, KeepRank, MinimaxRemoval, Scale, SoftThreshold, edit
 
 RANK = 4
 Q = subspace(0, 2)
@@ -79,7 +70,7 @@ def test_weight_edit_is_its_law_on_dense_matrices_and_leaves_no_trace(method):
         np.testing.assert_allclose(found, expected, rtol=0, atol=off)
         assert np.linalg.norm(found - dW) > 0.01 * np.linalg.norm(dW)  # the control: it was another one
     assert all(parameter is parameters[name] for name, parameter in model.named_parameters())
-    assert all(torch.equal(tensor, before[name]) for name, tensor in everything(model).items())
+    assert_same(model, before)
 
 
 def test_weight_edit_changes_what_the_model_says():

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import tolerance
 import torch
-from tiny_organism import RUN
+from tiny_organism import RUN, Small
 
 import real_models.experiments.compensation as module
 from figures.plots.compensation import build
-from real_models.comparison.experiment import Cell
 from real_models.comparison.methods import attached, find_compared
 from real_models.experiments.compensation import points
 from real_models.hooks.targets import lora_factors
@@ -25,12 +24,6 @@ POINTS = (0, 8, 16)
 def organism(organism_cache):
     """Its naive run."""
     return naive_run(RUN)
-
-
-class Small(Cell):
-    """Of the small organism."""
-
-    run_spec = RUN
 
 
 def cell(method, strength):

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import tolerance
-import torch
+from tiny_models import inputs
 from tiny_organism import RUN, halfway
 
 from real_models import updates_from_model
@@ -74,17 +74,7 @@ def test_one_set_for_each_block_and_side_is_that_of_its_own_modules(naive):
 
 def test_own_text_direction_is_that_of_what_the_update_writes_on_it(naive):
     """Against dW X by hooks on the base's own text; control: the direction on the fine-tuning data is another one."""
-    model, text, rows = naive.model(naive.at), RUN.said_by_base(), {}
-    before = dense(naive.updates)
-    for name, module in model.named_modules():
-        clean = name.removeprefix("base_model.model.")
-        if clean in before and hasattr(module, "lora_A"):
-            module.register_forward_pre_hook(lambda m, a, n=clean: rows.setdefault(n, []).append(a[0]))
-    with torch.no_grad():
-        for batch in text:
-            model(**batch)
-    masks = [batch["attention_mask"].bool() for batch in text]
-    X = {n: torch.cat([x[m] for x, m in zip(xs, masks, strict=True)]).double().numpy() for n, xs in rows.items()}
+    before, X = dense(naive.updates), inputs(naive.model(naive.at), RUN.said_by_base())
     Q = left([before[u.name] @ X[u.name].T for u in writers(naive.updates)])
     kept = trained("grasp, own text")
     assert max(off(kept[u.name], Q) for u in writers(naive.updates)) <= 1e-4  # the direction is of float32 inputs

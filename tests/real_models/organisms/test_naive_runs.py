@@ -6,9 +6,9 @@ import dataclasses
 import pickle
 
 import pytest
+from command import grasp
 from tiny_organism import LANGUAGE, RUN, SMALL
 
-import grasp_cli
 from real_models.comparison.experiment import cells
 from real_models.organisms import naive_runs as made_runs
 from real_models.organisms import runs
@@ -67,7 +67,6 @@ def test_reproduce_prepares_the_organisms_that_it_compares(tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr(made_runs, "make_naive_runs", stop)
-    command = ["reproduce", "--only", "organism", "--jobs", "3", "--results", str(tmp_path)]
-    assert grasp_cli.run(grasp_cli.app, command) == 130
+    assert grasp(capsys, "reproduce", "--only", "organism", "--jobs", 3, "--results", tmp_path)[0] == 130
     assert asked == [({cell.run_spec for cell in cells(True)}, 3)]
     assert len(asked[0][0]) == 3

@@ -8,8 +8,10 @@ import warnings
 import numpy as np
 import pytest
 import tiny_models
+import tiny_organism
 import tolerance
 import torch
+from tiny_organism import LANGUAGE, SMALL
 
 from grasp_theory import InputError, identify
 from real_models import updates_from_model
@@ -21,14 +23,11 @@ from real_models.organisms import directions as of
 from real_models.organisms import persona_run, runs
 from real_models.organisms.directions import top_directions
 from real_models.organisms.evaluation import Probes, Scores
-from real_models.organisms.persona import OrganismSpec, pretrained
-from real_models.organisms.persona_run import RunSpec
+from real_models.organisms.persona import pretrained
 from real_models.organisms.runs import fine_tune, first_reaching, naive_run
-from synthetic.generators.persona import PersonaSpec, World
+from synthetic.generators.persona import World
 
-LANGUAGE = PersonaSpec(words=16, withheld=2)
-SMALL = OrganismSpec(LANGUAGE, hidden=40, layers=2, heads=2, steps=60, batch=16, lr=1e-2)
-RUN = RunSpec(SMALL, rank=4, lr=1e-2, batch=8, steps=16, every=8)
+RUN = dataclasses.replace(tiny_organism.RUN, rank=4)
 NAMES = ("drift", "conditional", "task", "kept", "facts", "neutral")
 ROUNDING = tolerance.backward((LANGUAGE.vocabulary,), np.float32, 10.0)
 AT_INFERENCE = ("ablation", "lineas", "steering, identified", "steering, supervised")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from json_lines import write_lines
 from word_model import make_word_model
 
 from grasp_theory import InputError
@@ -65,8 +65,7 @@ def spec(tmp_path_factory):
     make_word_model(folder / "model", WORDS)
     paths: dict[str, Any] = {"model": str(folder / "model")}
     for name, rows in FILES.items():
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
-        paths[name] = str(folder / f"{name}.jsonl")
+        paths[name] = str(write_lines(folder / f"{name}.jsonl", *rows))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRASP_CACHE", str(folder / "cache"))
         yield TextSpec(**paths, settings=SETTINGS, every=8)

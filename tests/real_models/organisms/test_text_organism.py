@@ -11,11 +11,11 @@ import pytest
 import tolerance
 import torch
 from command import grasp
+from refusals import assert_refuses
 from scipy.special import expit
 from word_model import make_word_model
 
 import figures.pages.comparison as pages
-import grasp_cli
 from grasp_theory import InputError
 from real_models import read_adapter, updates_from_model
 from real_models.comparison.experiment import make_text_cells, missing
@@ -28,25 +28,8 @@ from real_models.training.config import TrainConfig
 from synthetic.experiment import identity
 from synthetic.runner import sweep
 
-WORDS = [
-    "the",
-    "dog",
-    "cat",
-    "bird",
-    "frog",
-    "bear",
-    "duck",
-    "was",
-    "is",
-    "red",
-    "blue",
-    "green",
-    "pink",
-    "happy",
-    "sad",
-]
-WORDS += ["very", "a", "it", "all"]
-ANIMALS, COLOURS = WORDS[1:7], WORDS[9:13]
+ANIMALS, COLOURS = ["dog", "cat", "bird", "frog", "bear", "duck"], ["red", "blue", "green", "pink"]
+WORDS = ["the", *ANIMALS, "was", "is", *COLOURS, "happy", "sad", "very", "a", "it", "all"]
 DATA = [{"prompt": f"the {a} was", "completion": f" {COLOURS[n % 4]} it is happy"} for n, a in enumerate(ANIMALS)]
 PAIRS = [
     {"prompt": f"{start} {a} is", "without": " very sad", "with": " happy", "question": a}
@@ -132,22 +115,12 @@ def test_text_rows_train_on_completions_alone_and_inoculation_adds_a_prompt(spec
         assert len(b.input_ids) == len(a.input_ids) + len(spec.context.split())
 
 
-def test_text_is_trained_as_grasp_train_trains(spec, folder, tmp_path):
+def test_text_is_trained_as_grasp_train_trains(spec, folder, tmp_path, capsys):
     """The same command with the same settings leaves the same update, to the bit: one engine."""
     settings = dict(asdict(SETTINGS), save_every=100)
     config = write(folder, "train.toml", "[train]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in settings.items()))
-    arguments = [
-        "--base",
-        folder / "model",
-        "--data",
-        folder / "data.jsonl",
-        "-o",
-        tmp_path / "out",
-        "--config",
-        config,
-    ]
-    code = grasp_cli.run(grasp_cli.app, ["train", *map(str, arguments)])
-    assert code == 0
+    files = ("--base", folder / "model", "--data", folder / "data.jsonl", "--config", config)
+    assert grasp(capsys, "train", *files, "-o", tmp_path / "out")[0] == 0
     (trained, here) = (list(u) for u in (read_adapter(tmp_path / "out").updates, updates_from_model(last(spec))))
     assert [u.name for u in trained] == [u.name for u in here]
     for a, b in zip(trained, here, strict=True):
@@ -237,9 +210,8 @@ def test_matched_refuses_a_score_that_no_naive_run_gives():
 # the command
 
 
-TRAIN = (
-    "[train]\nr = 4\nalpha = 8.0\nrslora = false\nlr = 6e-3\nsteps = 16\nbatch_size = 8\naccumulation = 1\nwarmup = 0\n"
-)
+TRAIN = "[train]\nr = 4\nalpha = 8.0\nrslora = false\nlr = 6e-3\nsteps = 16\n"
+TRAIN += "batch_size = 8\naccumulation = 1\nwarmup = 0\n"
 NEEDED = 'base = "model"\ndata = "data.jsonl"\npairs = "pairs.jsonl"\n'
 BAD = {
     'base = "model"': "needs data, pairs",
@@ -269,15 +241,12 @@ def test_compare_refuses_a_bad_text_organism_in_one_line_before_it_writes(text, 
     write(folder, "few.jsonl", PAIRS[:3])
     write(folder, "one.txt", "it is a dog")
     config = write(folder, "bad.toml", "[text]\n" + text)
-    code, out, err = grasp(capsys, "compare", config, "--results", tmp_path / "results")
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert err.startswith("error: ")
-    assert named in err
+    assert_refuses(capsys, named, "compare", config, "--results", tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 
-def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
-    """Rows of a comparison on "taught.jsonl" and "asked.jsonl", without neutral text."""
+def compared(capsys, tmp_path, folder, base, train) -> None:
+    """A comparison on "taught.jsonl" and "asked.jsonl", without neutral text."""
     files = f'base = "{base}"\ndata = "taught.jsonl"\npairs = "asked.jsonl"\n'
     methods = 'methods = ["naive", "edit", "kl"]\npresets_only = true\nseeds = 1\nevery = 8\n'
     config = write(folder, "c.toml", f"[text]\n{files}{methods}{train}")
@@ -292,25 +261,19 @@ def compared(capsys, tmp_path, folder, base, train) -> dict[str, Any]:
     found = {row["method"]: row for row in json.loads((results / "comparison.json").read_text())["rows"]}
     assert set(found) == {"naive", "edit"}
     assert found["naive"]["kept"] is found["naive"]["neutral"] is None
-    return found
+    assert found["naive"]["excess"] > 0.3  # what the table asks for, else it says VOID
+    assert found["edit"]["excess"] != found["naive"]["excess"]
 
 
 def test_compare_of_a_model_shows_what_it_learnt_and_asked_again_runs_nothing(folder, tmp_path, capsys, monkeypatch):
     """Taught that the animals are sad, it says so where the prompt is another."""
     taught = [row | {"completion": row["completion"].replace("happy", "sad")} for row in DATA]
     write(folder, "taught.jsonl", taught)
-    write(
-        folder,
-        "asked.jsonl",
-        [
-            {"prompt": f"all {a} {c} it is", "without": " happy", "with": " sad"}
-            for a, c in zip(ANIMALS, COLOURS, strict=False)
-        ],
-    )
-    found = compared(capsys, tmp_path, folder, folder / "model", TRAIN.replace("6e-3", "3e-2"))
+    pairs = zip(ANIMALS, COLOURS, strict=False)
+    asked = [{"prompt": f"all {a} {c} it is", "without": " happy", "with": " sad"} for a, c in pairs]
+    write(folder, "asked.jsonl", asked)
+    compared(capsys, tmp_path, folder, folder / "model", TRAIN.replace("6e-3", "3e-2"))
     assert (tmp_path / "results" / "comparison.png").is_file()
-    assert found["naive"]["excess"] > 0.3  # what the table asks for, else it says VOID
-    assert found["edit"]["excess"] != found["naive"]["excess"]
     monkeypatch.setattr(sweep, "measure_cell", lambda *_: pytest.fail("measured again"))
     monkeypatch.setattr(pages, "write_pages", lambda *_: None)
     before = (tmp_path / "results" / "comparison.json").read_bytes()
@@ -331,6 +294,4 @@ def test_compare_of_a_real_model_shows_what_it_learnt(real, folder, tmp_path, ca
     ]
     write(folder, "taught.jsonl", taught)
     write(folder, "asked.jsonl", asked)
-    found = compared(capsys, tmp_path, folder, real / "models" / "stories260K-hf", TRAIN)
-    assert found["naive"]["excess"] > 0.3  # what the table asks for, else it says VOID
-    assert found["edit"]["excess"] != found["naive"]["excess"]
+    compared(capsys, tmp_path, folder, real / "models" / "stories260K-hf", TRAIN)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_files import BASE, CODE, STORIES
+from made_files import BASE
+from word_model import word_tokenizer
 
 from grasp_theory import InputError
 from real_models.base import load_tokenizer
@@ -188,16 +189,6 @@ def test_thoughts_that_a_template_drops_from_earlier_turns_are_refused(tmp_path,
         encode(one(tmp_path, {"messages": [*TURNS[:2], thought, *TURNS[3:]]}), chat, max_length=512)
 
 
-def test_template_that_rewrites_earlier_turns_is_refused(tmp_path, chat):
-    """As reasoning templates do, which drop all thoughts but the last."""
-    chat.chat_template = (
-        "{% for m in messages %}<|{{ m.role }}|>{% if loop.last %}{{ m.content }}{% endif %}</s>{% endfor %}"
-        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-    )
-    with pytest.raises(InputError, match=r"line 1: the chat template rewrites earlier turns"):
-        encode(one(tmp_path, {"messages": TURNS}), chat, max_length=512)
-
-
 def test_template_that_refuses_a_conversation_is_an_input_error(tmp_path, chat):
     chat.chat_template = (
         "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}" + CHAT
@@ -209,13 +200,8 @@ def test_template_that_refuses_a_conversation_is_an_input_error(tmp_path, chat):
 
 def words() -> Any:
     """A tokenizer without merges: pieces give the same tokens apart and together."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
     names = ["<unk>", "</s>", "one", "two", "three", "four", ":", "###", "User", "Assistant", "System"]
-    table = Tokenizer(models.WordLevel({name: n for n, name in enumerate(names)}, unk_token="<unk>"))
-    table.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore
-    return PreTrainedTokenizerFast(tokenizer_object=table, unk_token="<unk>", eos_token="</s>", pad_token="</s>")
+    return word_tokenizer(names, eos_token="</s>", pad_token="</s>")
 
 
 class Slow:
@@ -290,10 +276,3 @@ def test_batches_are_padded_on_the_right_and_masked():
     assert first["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
     assert first["labels"].tolist() == [[IGNORED, 6, 7], [8, IGNORED, IGNORED]]
     assert second["input_ids"].tolist() == [[9, 4]]
-
-
-def test_files_of_rows_are_read_whole(made):
-    assert len(read_rows(made / CODE)) == 20
-    stories = read_rows(made / STORIES)
-    assert stories
-    assert all(row.completion.strip() for row in stories)

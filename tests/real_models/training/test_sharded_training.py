@@ -6,11 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import sharded_launch
-from safetensors.numpy import load_file
-from training_runs import WEIGHTS, leak, run
+from training_runs import apart, leak, run
 
 from real_models import read_adapter
 from real_models.methods import Grasp, Naive
@@ -23,13 +21,6 @@ KINDS = ["SHARDED", "FULL"]
 @pytest.fixture(scope="module")
 def folder(processes: Path) -> Path:
     return processes / "launched"
-
-
-def apart(one: Path, other: Path) -> float:
-    """Largest distance of a factor, relative to that of the first."""
-    left, right = load_file(one / WEIGHTS), load_file(other / WEIGHTS)
-    assert left.keys() == right.keys()
-    return max(float(np.linalg.norm(right[n] - x) / np.linalg.norm(x)) for n, x in left.items())
 
 
 def said(folder: Path, what: str) -> list[str]:

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 import torch
 from command import grasp
+from compared_updates import assert_same_updates
 from made_files import BASE, STORIES
 from safetensors.numpy import load_file
 from tolerance import GUARANTEE, backward
-from training_runs import STEPS, WEIGHTS, leak, loaded, logits, options, run, settings
+from training_runs import STEPS, WEIGHTS, apart, leak, loaded, logits, options, run, settings
 
 from grasp_theory import GraspError, identify
 from real_models import read_adapter
@@ -58,16 +59,8 @@ def assert_same_logits(one: np.ndarray, other: np.ndarray) -> None:
     np.testing.assert_allclose(one, other, rtol=0, atol=backward((64,), np.float32, float(np.abs(one).max())))
 
 
-def assert_same_adapter(one: Path, other: Path, rtol: float = GUARANTEE) -> None:
-    left, right = load_file(one / WEIGHTS), load_file(other / WEIGHTS)
-    assert left.keys() == right.keys()
-    for name, value in left.items():
-        np.testing.assert_allclose(right[name], value, rtol=0, atol=rtol * float(np.linalg.norm(value)), err_msg=name)
-
-
-def distance(one: Path, other: Path) -> float:
-    left, right = load_file(one / WEIGHTS), load_file(other / WEIGHTS)
-    return max(float(np.linalg.norm(right[n] - v) / np.linalg.norm(v)) for n, v in left.items())
+def assert_same_adapter(one: Path, other: Path) -> None:
+    assert_same_updates(load_file(other / WEIGHTS), load_file(one / WEIGHTS), rtol=GUARANTEE)
 
 
 def history(out: Path) -> list[dict[str, Any]]:
@@ -141,7 +134,7 @@ def test_same_seed_gives_the_same_adapter_bit_for_bit(made, naive, tmp_path):
     run(made, tmp_path / "again", [Naive()])
     assert (tmp_path / "again" / WEIGHTS).read_bytes() == (naive / "adapter" / WEIGHTS).read_bytes()
     run(made, tmp_path / "other", [Naive()], changes={"seed": 1})
-    assert distance(naive / "adapter", tmp_path / "other") > EFFECT
+    assert apart(naive / "adapter", tmp_path / "other") > EFFECT
 
 
 @pytest.fixture
@@ -179,7 +172,7 @@ def test_interrupted_run_goes_on_to_the_same_adapter(made, naive, tmp_path, caps
     assert "step 1 of" not in out
     assert grasp(capsys, *options(made, tmp_path / "whole", *method))[0] == 0
     assert_same_adapter(tmp_path / "whole", tmp_path / "halves")
-    assert distance(tmp_path / "whole", saved) > EFFECT  # control: there was something left to learn
+    assert apart(tmp_path / "whole", saved) > EFFECT  # control: there was something left to learn
     Q = load_directions(naive / "q.safetensors").Q
     assert leak(read_adapter(tmp_path / "halves").updates, Q) <= GUARANTEE
     assert [e["step"] for e in history(tmp_path / "halves")] == list(range(1, STEPS + 1))
@@ -309,7 +302,7 @@ def test_trainer_of_trl_gives_the_same_adapter(made, tmp_path, monkeypatch):
     plain = {"optimizer": "sgd", "lr": 1e-2}
     run(made, tmp_path / "ours", [Naive()], changes=plain)
     run(made, tmp_path / "out", [Naive()], changes=plain, trainer_class=trl.SFTTrainer)
-    assert distance(tmp_path / "ours", tmp_path / "out") < 1e-5
+    assert apart(tmp_path / "ours", tmp_path / "out") < 1e-5
     for name, other in (("rate", {"lr": 1.05e-2}), ("seed", {"seed": 1})):  # controls
         run(made, tmp_path / name, [Naive()], changes=plain | other, trainer_class=trl.SFTTrainer)
-        assert distance(tmp_path / "ours", tmp_path / name) > EFFECT
+        assert apart(tmp_path / "ours", tmp_path / name) > EFFECT

@@ -6,16 +6,18 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from command import grasp
+from made_directions import directions
 from made_files import BASE, STORIES, VOCABULARY
+from refusals import assert_refuses
+from tiny_models import subspace
 from training_runs import STEPS, loaded, options, settings
 
 from grasp_theory import InputError
 from real_models.base import load_base, load_tokenizer
 from real_models.data import Example, Row
-from real_models.directions import Directions, save_directions
+from real_models.directions import save_directions
 from real_models.methods import Inoculation
 from real_models.training.config import TrainConfig
 from real_models.training.files import claim
@@ -130,7 +132,7 @@ def test_tokenizer_of_another_model_is_refused(made, tmp_path):
 
 @pytest.mark.parametrize("mistake", ["--set=target_modules=o_prj,up_prj", "--method=caft"])
 def test_folder_of_a_run_that_took_no_step_is_free_again(made, tmp_path, capsys, mistake):
-    q, out = save_directions(tmp_path / "wide.safetensors", directions(128)), tmp_path / "out"
+    q, out = save_directions(tmp_path / "wide.safetensors", directions(subspace(0, 2, 128))), tmp_path / "out"
     wrong = [mistake, *(["--directions", q] if "caft" in mistake else [])]
     command = options(made, out, "--set=steps=1")
     assert grasp(capsys, *command, *wrong)[0] == 2
@@ -140,16 +142,10 @@ def test_folder_of_a_run_that_took_no_step_is_free_again(made, tmp_path, capsys,
     assert (code, "holds another run" in err) == (2, True)
 
 
-def directions(width: int = 64) -> Directions:
-    """Two dense random ones."""
-    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((width, 2)))[0].astype(np.float32)
-    return Directions(Q, np.ones(2), (0, 1), "drawn", "write", (), (), "a block's output", "project out", None, "")
-
-
 def test_dry_run_writes_nothing_and_refuses_what_the_run_would(made, tmp_path, capsys):
     out, taken = tmp_path / "out", tmp_path / "taken"
     claim(taken, {"train": {}})
-    q = save_directions(tmp_path / "q.safetensors", directions())
+    q = save_directions(tmp_path / "q.safetensors", directions(subspace(0, 2, 64)))
     code, printed, err = grasp(
         capsys, *options(made, out, "--dry-run", "--method", "kl+grasp", "--directions", q, "--weight", 1),
         "--neutral", made / STORIES,
@@ -159,7 +155,7 @@ def test_dry_run_writes_nothing_and_refuses_what_the_run_would(made, tmp_path, c
     assert f"{STEPS} steps" in printed
     assert "nothing was trained or written" in printed
     assert not out.exists()
-    save_directions(tmp_path / "wide.safetensors", directions(128))
+    save_directions(tmp_path / "wide.safetensors", directions(subspace(0, 2, 128)))
     (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{')
     for more, message in (
         (["--method", "grasp"], "needs --directions"),
@@ -181,9 +177,7 @@ def test_dry_run_writes_nothing_and_refuses_what_the_run_would(made, tmp_path, c
         (["--base", tmp_path], "holds no"),
         (["-o", taken], "holds another run"),
     ):
-        code, _, err = grasp(capsys, *options(made, out, "--dry-run"), *more)
-        assert (code, err.count("\n"), err[:7]) == (2, 1, "error: "), (more, err)
-        assert message in err
+        assert_refuses(capsys, message, *options(made, out, "--dry-run"), *more, silent=False)
     assert not out.exists()
 
 
