@@ -63,8 +63,7 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "aligned: kappa for vᵀSigma_t v": against_grasp(Instance.aligned, lambda p: (lost(p) - task(p)) * kappa(p)),
     "kappa and L exchanged": against_grasp(
-        Instance.unshifted,
-        lambda p: (lost(p) - task(p)) * (variance(p) - kappa(p)) + (lost(p) - p.beta**2) * kappa(p),
+        Instance.unshifted, lambda p: (lost(p) - task(p)) * (variance(p) - kappa(p)) + (lost(p) - p.beta**2) * kappa(p)
     ),
     "GRASP leaks the task's own T v too": against_grasp(
         Instance.unshifted, lambda p: correlated(p) - task(p) * (variance(p) - kappa(p))

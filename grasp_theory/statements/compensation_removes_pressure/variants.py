@@ -9,16 +9,7 @@ from scipy.special import wrightomega
 
 from ...linear.problem import psd_root
 from ..statement import Claim, Relation, Sides
-from . import (
-    amplified,
-    deletion,
-    delta,
-    error,
-    leading,
-    learnt,
-    part,
-    steps,
-)
+from . import amplified, deletion, delta, error, leading, learnt, part, steps
 from .compensated import Compensated, naive, oblique, own_component, rank_one_part
 
 

@@ -34,10 +34,7 @@ def _same_tau(column: int) -> Claim[Instance]:
 
 def _falls(column: int) -> Claim[Instance]:
     """sin² at k2 against sin² at k times k/k2."""
-    return Claim(
-        "<=",
-        lambda i: Sides.exact(1 - i.limits(i.k2)[column], (1 - i.limits()[column]) * i.k / i.k2),
-    )
+    return Claim("<=", lambda i: Sides.exact(1 - i.limits(i.k2)[column], (1 - i.limits()[column]) * i.k / i.k2))
 
 
 OWN: dict[str, Claim[Instance]] = {

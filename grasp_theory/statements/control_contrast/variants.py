@@ -83,9 +83,7 @@ BLIND: dict[str, Claim[Instance]] = {
         "<=", 1, lambda i: i.samples.s * float(np.sqrt(len(i.T) * norm(i.K) + np.trace(i.K)))
     ),
     "sample norm: the mean eigenvalue of K for its norm": sampled(
-        "<=",
-        1,
-        lambda i: i.samples.s * float(np.sqrt(np.trace(i.K)) * (np.sqrt(len(i.T) / len(i.v)) + 1)),
+        "<=", 1, lambda i: i.samples.s * float(np.sqrt(np.trace(i.K)) * (np.sqrt(len(i.T) / len(i.v)) + 1))
     ),
     "sample norm: m K for √(m K)": sampled(
         "<=", 1, lambda i: i.samples.s * float(np.sqrt(len(i.T)) * norm(i.K) + np.sqrt(np.trace(i.K)))

@@ -159,9 +159,7 @@ def spectrum_only(rng: np.random.Generator) -> Instance:
 def _worst(measure, bound, *, tight: bool = False) -> Claim[Instance]:
     """The worse of the write side and the read side."""
     return Claim(
-        "<=",
-        lambda i: Sides.exact(max(measure(i, F) for F in i.left_by_shortcut()), bound(i), scale=i.beta),
-        tight,
+        "<=", lambda i: Sides.exact(max(measure(i, F) for F in i.left_by_shortcut()), bound(i), scale=i.beta), tight
     )
 
 

@@ -66,9 +66,7 @@ def _cost() -> Core[Instance]:
         "all reals, q = 1",
         (*premises, square(y) == 1),
         z3.And(stretched == rho * rho, *shown),
-        {
-            "cost: beta sin theta for half of beta sin 2 theta": stretched == s * s,
-        },
+        {"cost: beta sin theta for half of beta sin 2 theta": stretched == s * s},
         lambda values: _asked(values["rho"], np.array([1.0, 0.0])),
     )
 

@@ -16,10 +16,7 @@ def _deleted(i: Instance) -> float:
 
 def _each(bound) -> Claim[Instance]:
     """The smaller of |ûᵀu| and |v̂ᵀv|."""
-    return Claim(
-        ">=",
-        lambda i: Sides.exact(float(min(abs(i.top[0] @ i.u), abs(i.top[2] @ i.v))), bound(i)),
-    )
+    return Claim(">=", lambda i: Sides.exact(float(min(abs(i.top[0] @ i.u), abs(i.top[2] @ i.v))), bound(i)))
 
 
 def _averaged_here(i: Instance) -> Sides:

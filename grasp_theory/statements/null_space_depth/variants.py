@@ -106,9 +106,7 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "output: ‖W U‖ for ‖W‖‖U‖": output(moved, lambda s: _mlp(s, lambda W, U: norm(W @ U)), gain),
     "output: attention averages, ‖P‖ = 1": output(
-        moved,
-        lambda s: _attention(s, 1.0, 1.0),
-        lambda s, j: gain(s, j) / (np.sqrt(s.tokens) if j == "V" else 1),
+        moved, lambda s: _attention(s, 1.0, 1.0), lambda s, j: gain(s, j) / (np.sqrt(s.tokens) if j == "V" else 1)
     ),
     "output: the tokens' √n forgotten in g_V": output(
         moved, lipschitz, lambda s, j: gain(s, j) / (np.sqrt(s.tokens) if j == "V" else 1)

@@ -166,12 +166,7 @@ def write_side(left) -> Claim[Instance]:
 
 def together(bound, *, tight: bool = False) -> Claim[Instance]:
     """Root mean square movement of the old answers after learning, against ‖Y‖_F bound."""
-    return claim(
-        "<=",
-        lambda i: np.sqrt(i.drift(i.least)),
-        lambda i: np.linalg.norm(i.Y) * bound(i),
-        tight=tight,
-    )
+    return claim("<=", lambda i: np.sqrt(i.drift(i.least)), lambda i: np.linalg.norm(i.Y) * bound(i), tight=tight)
 
 
 def smallest(X: Float[ndarray, "d n"]) -> float:

@@ -38,9 +38,7 @@ OWN: dict[str, Claim[Instance]] = {
 BLIND: dict[str, Claim[Instance]] = {
     "scaling once, not squared": sketch(lambda i: 2 * i.lr * i.scaling * i.G @ i.K),
     "factor 2 of the gradient forgotten": sketch(lambda i: i.lr * i.scaling**2 * i.G @ i.K),
-    "G without the metric": sketch(
-        lambda i: 2 * i.lr * i.scaling**2 * i.problem.M @ i.problem.Sigma @ i.K,
-    ),
+    "G without the metric": sketch(lambda i: 2 * i.lr * i.scaling**2 * i.problem.M @ i.problem.Sigma @ i.K),
     "G without Sigma": sketch(lambda i: 2 * i.lr * i.scaling**2 * i.problem.H @ i.problem.M @ i.K),
     "certificate: K cancels above and below": certificate(
         lambda task, i: np.linalg.norm(_task(i), 2) / np.linalg.norm(i.G, 2)

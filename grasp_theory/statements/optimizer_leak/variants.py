@@ -5,17 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import (
-    Instance,
-    converged,
-    first_step,
-    kept,
-    least,
-    read_first,
-    read_later,
-    signs,
-    some_gradient,
-)
+from . import Instance, converged, first_step, kept, least, read_first, read_later, signs, some_gradient
 
 
 def _equal_three(i: Instance) -> Sides:

@@ -220,10 +220,7 @@ def _ratio(i: Instance, column: int) -> float:
 
 def border(strength: Callable[[Instance], float]) -> Claim[Instance]:
     """Of the weighted stack, against (Σ b_l⁴)^¼ = ``strength`` along the profile."""
-    return Claim(
-        "=",
-        lambda i: Sides.exact(weighted_border(i), i.total * float(strength(i) / np.sum(i.b**4) ** 0.25)),
-    )
+    return Claim("=", lambda i: Sides.exact(weighted_border(i), i.total * float(strength(i) / np.sum(i.b**4) ** 0.25)))
 
 
 def at_large(i: Instance, limit: float) -> Sides:
@@ -255,8 +252,7 @@ STATEMENT = Statement(
         "ŝ₁": Claim("=", _value, slack=SLACK),
         "weighted stack": overlap(1, optimal),
         "border of the plain stack": Claim(
-            "=",
-            lambda i: Sides.exact(by_edge(i, np.ones(len(i.b)))[1], critical_strength(i.m, i.d, layers=len(i.b))),
+            "=", lambda i: Sides.exact(by_edge(i, np.ones(len(i.b)))[1], critical_strength(i.m, i.d, layers=len(i.b)))
         ),
         "border of the weighted stack": border(lambda i: (i.m * i.d) ** 0.25),
         "weights never lose": Claim(">=", lambda i: Sides.exact(optimal(i), plain(i)), tight=True),

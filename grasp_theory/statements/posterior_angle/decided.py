@@ -51,10 +51,7 @@ def _second_value() -> Core[Instance]:
         "the second value",
         "all the spectrum says of tau",
         "2 x 2",
-        (
-            *(square(left) == 1, square(right) == 1, 0 <= s, s <= sigma, sigma > 0, tau > 0),
-            *no_longer(T, tau * tau),
-        ),
+        (square(left) == 1, square(right) == 1, 0 <= s, s <= sigma, sigma > 0, tau > 0, *no_longer(T, tau * tau)),
         s <= tau,
         {
             "spectrum: the second value lives off the factor": s * s <= T[1, 1] * T[1, 1],

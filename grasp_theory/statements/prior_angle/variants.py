@@ -20,9 +20,7 @@ def _corners(i: Instance) -> float:
     return float(max(np.linalg.norm(Tv - c * i.u), np.linalg.norm(Tu - c * i.v))) / i.beta
 
 
-OWN: dict[str, Claim[Instance]] = {
-    "sin 2 theta <= tau/beta": claim(lambda rho: np.sin(0.5 * np.arcsin(rho)), 0),
-}
+OWN: dict[str, Claim[Instance]] = {"sin 2 theta <= tau/beta": claim(lambda rho: np.sin(0.5 * np.arcsin(rho)), 0)}
 
 BLIND: dict[str, Claim[Instance]] = {
     "the bound on the whole angle, sin theta <= rho": claim(lambda rho: rho, 0),

@@ -174,9 +174,6 @@ STATEMENT = Statement(
     },
     violators={"Sigma ≻ 0 on v^⊥": singular_moment, "H ≻ 0": lambda rng: singular(draw(rng), rng, "H")},
     route=Route(
-        "rank r",
-        by_factors,
-        lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M),
-        given=("LinearProblem.M",),
+        "rank r", by_factors, lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M), given=("LinearProblem.M",)
     ),
 )

@@ -8,18 +8,7 @@ from ...linear.problem import psd_root
 from ...linear.solutions import grasp_read, naive_solution, posthoc_read
 from ..shared.maps import complement, map_risk, rank_loss
 from ..statement import Claim
-from . import (
-    Instance,
-    distance,
-    error_risk,
-    onto,
-    parts,
-    regression,
-    risk,
-    solution,
-    unshifted,
-    whitened,
-)
+from . import Instance, distance, error_risk, onto, parts, regression, risk, solution, unshifted, whitened
 
 
 def _reversed(p):

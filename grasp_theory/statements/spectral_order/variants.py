@@ -51,9 +51,7 @@ OWN: dict[str, Claim[Instance]] = {
 
 BLIND: dict[str, Claim[Instance]] = {
     "Saxe: a' = a(s − a), the 2 forgotten": _saxe(lambda s, a0, t: saxe_curve(s, a0, t / 2)),
-    "Saxe: all modes at the pace of the first": _saxe(
-        lambda s, a0, t: s / (1 + (s / a0 - 1) * np.exp(-2 * s[0] * t)),
-    ),
+    "Saxe: all modes at the pace of the first": _saxe(lambda s, a0, t: s / (1 + (s / a0 - 1) * np.exp(-2 * s[0] * t))),
     "Saxe: LoRA's curve with alpha² for a(0)": _saxe(lambda s, a0, t: lora_curve(s, np.sqrt(a0), t)),
     "LoRA: alpha for alpha²": mode(lambda s, alpha, t: lora_curve(s, np.sqrt(alpha), t)),
     "LoRA: √(alpha⁴ + a²), the 4 forgotten": mode(lambda s, alpha, t: lora_curve(s, np.sqrt(2) * alpha, t / 2)),

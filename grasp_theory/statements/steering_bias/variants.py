@@ -7,16 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import (
-    STATEMENT,
-    Instance,
-    by_inverse,
-    constant,
-    exact_output,
-    inference,
-    output,
-    preventative_claim,
-)
+from . import STATEMENT, Instance, by_inverse, constant, exact_output, inference, output, preventative_claim
 
 
 def _pretrained_angle(i: Instance) -> Sides:

@@ -107,9 +107,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "held to zero, as ablation does": _moves_under(_to_zero),
     "each block held to the base's block on the same input": _moves_under(_same_input),
     "blocks read the held stream, which itself is not held": _moves_under(_readers),
-    "one block's output for every depth": _output(
-        lambda i: i.free()[-1] - np.outer(i.u, along(i, i.free())[-1]),
-    ),
+    "one block's output for every depth": _output(lambda i: i.free()[-1] - np.outer(i.u, along(i, i.free())[-1])),
     "holding is write projection": _output(lambda i: i.write_projected().free()[-1]),
     "write projection: φ'(V X) ∘ dV X for the difference of φ": same(left, _linear),
     "write projection of all blocks leaves what the first hands on": same(

@@ -38,9 +38,7 @@ def _after() -> Core[Instance]:
             *definite(N - np.array([[4 * tau2, 0], [0, 4 * tau2]], object)),
         ),
         off2 * s[1] * s[1] <= tau2,
-        {
-            "after, left: the largest value of the block": off2 * s[0] * s[0] <= tau2,
-        },
+        {"after, left: the largest value of the block": off2 * s[0] * s[0] <= tau2},
         _block,
     )
 

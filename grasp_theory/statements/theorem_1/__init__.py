@@ -184,9 +184,7 @@ STATEMENT = Statement(
         "whole response": c.response(lambda i, rho: i.beta * rho * sharp(rho), along=False),
         "risk, parts": c.claim("=", c.risk, c.parts, scale=c.scale_of_risk),
         "risk": c.claim("<=", c.risk, c.risk_bound, scale=c.scale_of_risk),
-        "task lost": c.lost(
-            lambda i, s: float(np.linalg.norm(i.u @ i.T @ i.S_t) + s * np.linalg.norm(i.T @ i.S_t, 2)),
-        ),
+        "task lost": c.lost(lambda i, s: float(np.linalg.norm(i.u @ i.T @ i.S_t) + s * np.linalg.norm(i.T @ i.S_t, 2))),
         "two worlds, one law": c.claim("=", c.apart, lambda i: 0.0),
         "two worlds, their numbers": c.claim("=", c.numbers, lambda i: 0.0),
         "one answer": c.claim(">=", lambda i: max(c.errors(i)), lambda i: sharp(i.task / i.b), tight=True),

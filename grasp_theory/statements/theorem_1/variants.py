@@ -40,9 +40,7 @@ def _noise_kept(i: Instance) -> float:
 
 OWN: dict[str, Claim[Instance]] = {
     "task and noise in quadrature": c.claim(
-        "<=",
-        c.angles,
-        lambda i: sharp(np.hypot(i.task, np.linalg.norm(i.G, 2)) / i.b) if i.angle < 1 else 1.0,
+        "<=", c.angles, lambda i: sharp(np.hypot(i.task, np.linalg.norm(i.G, 2)) / i.b) if i.angle < 1 else 1.0
     ),
     "noise of norm s √(m + q)": _larger_norm(lambda m, q: np.sqrt(m + q)),
     "Gaussian inputs do not stretch the task": c.share(lambda i: c.loud_inputs(i, 0.0)),
@@ -168,9 +166,7 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "told v: the inputs seen for the outputs": c.hidden(0, lambda m, q, a: (1 + a * a) / (q + a * a)),
     # 4
-    "every update: the left vector for the right": r.certificate(
-        lambda C, u, s, q: float(np.linalg.norm(u @ C)) / s,
-    ),
+    "every update: the left vector for the right": r.certificate(lambda C, u, s, q: float(np.linalg.norm(u @ C)) / s),
     "every update: the largest gain off u": r.certificate(lambda C, u, s, q: _norm(C) / s),
     "Adam's entries: at most lr a step": c.claim("<=", r.entries, lambda i: float(i.run.steps)),
     "Adam's first step: off by all but the largest coordinate": r.first_step(
@@ -180,9 +176,7 @@ BLIND: dict[str, Claim[Instance]] = {
         "<=", r.off_factor, _from_start, scale=lambda i: float(np.linalg.norm(i.target))
     ),
     "Adam: √m max|B| ‖A Ŝ‖": c.claim(
-        "<=",
-        lambda i: r.off_factor(i, "adam"),
-        lambda i: r.through_entries(i) / np.sqrt(i.run.A0.shape[0]),
+        "<=", lambda i: r.off_factor(i, "adam"), lambda i: r.through_entries(i) / np.sqrt(i.run.A0.shape[0])
     ),
     # 5
     "curation, strength: A C⁻¹ exchanged with E": _cores_limit(

@@ -156,9 +156,6 @@ STATEMENT = Statement(
     },
     violators={"Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma"), "H ≻ 0 on u^⊥": singular_metric},
     route=Route(
-        "rank r",
-        by_factors,
-        lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M),
-        given=("LinearProblem.M",),
+        "rank r", by_factors, lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M), given=("LinearProblem.M",)
     ),
 )
