@@ -35,7 +35,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..shared.draws import covariance, flip, log_uniform, orthonormal, sine, unit
-from ..statement import Claim, Route, Sides, Statement
+from ..statement import Route, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,10 +147,6 @@ def _trained(i: Instance) -> tuple[float, float]:
     return float(np.linalg.norm(off) / np.linalg.norm(target)), float(S[1:2].sum() / S[0])
 
 
-def claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i)), tight)
-
-
 def cos2(i: Instance, side: int) -> float:
     return 1 - sine(i.direction(False, side), i.direction(True, side)) ** 2
 
@@ -198,15 +194,15 @@ STATEMENT = Statement(
     draw=draw,
     always=frozenset({"the early direction is the one to project"}),
     claims={
-        "early": claim("<=", lambda i: i.sine(False), lambda i: i.certificate(False), tight=True),
-        "late": claim("<=", lambda i: i.sine(True), lambda i: i.certificate(True), tight=True),
-        "early, right": claim("<=", lambda i: i.sine(False, 1), lambda i: i.certificate(False), tight=True),
-        "late, right": claim("<=", lambda i: i.sine(True, 1), lambda i: i.certificate(True), tight=True),
-        "cos² left": claim("=", lambda i: cos2(i, 0), left_law),
-        "cos² right": claim("=", lambda i: cos2(i, 1), _right_law),
-        "agree iff u is an eigenvector": claim("=", lambda i: sine(i.R.T @ i.u, i.direction(True)), opposite),
-        "they differ by at most": claim("<=", lambda i: sine(i.R.T @ i.u, i.direction(True)), spread),
-        "the early direction is the one to project": claim("=", lambda i: left_over(i, False), lambda i: 0.0),
+        "early": exact("<=", lambda i: i.sine(False), lambda i: i.certificate(False), tight=True),
+        "late": exact("<=", lambda i: i.sine(True), lambda i: i.certificate(True), tight=True),
+        "early, right": exact("<=", lambda i: i.sine(False, 1), lambda i: i.certificate(False), tight=True),
+        "late, right": exact("<=", lambda i: i.sine(True, 1), lambda i: i.certificate(True), tight=True),
+        "cos² left": exact("=", lambda i: cos2(i, 0), left_law),
+        "cos² right": exact("=", lambda i: cos2(i, 1), _right_law),
+        "agree iff u is an eigenvector": exact("=", lambda i: sine(i.R.T @ i.u, i.direction(True)), opposite),
+        "they differ by at most": exact("<=", lambda i: sine(i.R.T @ i.u, i.direction(True)), spread),
+        "the early direction is the one to project": exact("=", lambda i: left_over(i, False), lambda i: 0.0),
     },
     extremal=extremal,
     violators={

@@ -13,7 +13,7 @@ import z3
 from numpy import ndarray
 
 from ..derivations import Core
-from ..shared.reals import Values, equal, numbers, outer, reals, square, turned
+from ..shared.reals import Values, at_cosine, equal, numbers, outer, reals, square, turned
 from . import Instance, Task, make
 
 
@@ -142,6 +142,6 @@ def _among_worlds(values: Values) -> Instance:
 
 def _planted(values: Values) -> Instance:
     """The task of rank one in the planes of u and p, v and q."""
-    k, e = values.get("k", 0.0), np.eye(2)
-    T = values["rho"] * outer(numbers(values, "p", 2), np.array([k, np.sqrt(max(1 - k * k, 0.0))]))
+    e = np.eye(2)
+    T = values["rho"] * outer(numbers(values, "p", 2), at_cosine(values.get("k", 0.0)))
     return replace(_asked(values["rho"], e[0]), rank_one=Task(T, e[:, :1], e[:, :1]))

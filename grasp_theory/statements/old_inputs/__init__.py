@@ -49,7 +49,7 @@ from numpy import ndarray
 from scipy.linalg import orth, subspace_angles
 
 from ...linear.problem import psd_root
-from ..statement import Claim, Route, Search, Sides, Statement
+from ..statement import Claim, Route, Search, Sides, Statement, exact
 from .instances import Instance, draw, extremal, in_span, moved_by_lagrange, null_off_span, ratio, searched, top
 
 
@@ -58,27 +58,21 @@ def moved(i: Instance, D: Float[ndarray, "m d"]) -> float:
     return float(np.sum(D**2)) * float(i.values[0])
 
 
-def claim(relation, measured, bound, *, scale=lambda i: 1.0, tight: bool = False) -> Claim[Instance]:
-    return Claim(
-        relation, lambda i: Sides.exact(float(measured(i)), float(bound(i)), scale=float(scale(i))), tight=tight
-    )
-
-
 def promise(value, norm=np.linalg.norm, *, tight: bool = False) -> Claim[Instance]:
     """E‖dW x‖² <= norm(dW)² value."""
-    return claim("<=", lambda i: i.drift(i.dW), lambda i: norm(i.dW) ** 2 * value(i), tight=tight)
+    return exact("<=", lambda i: i.drift(i.dW), lambda i: norm(i.dW) ** 2 * value(i), tight=tight)
 
 
 def leading_block(value) -> Claim[Instance]:
     """λ_max(P Sigma_0 P) of the leading eigenvectors, against value."""
-    return claim("=", lambda i: i.with_block(i.Sigma0).missed, value, scale=lambda i: i.values[0])
+    return exact("=", lambda i: i.with_block(i.Sigma0).missed, value, scale=lambda i: i.values[0])
 
 
 def learns(D) -> Claim[Instance]:
     def misfit(i: Instance) -> float:
         return float(np.linalg.norm(D(i) @ i.X - i.Y) + np.linalg.norm(D(i) @ i.V))
 
-    return claim("=", misfit, lambda i: 0.0, scale=lambda i: np.linalg.norm(D(i)) * (1 + np.linalg.norm(i.X)))
+    return exact("=", misfit, lambda i: 0.0, scale=lambda i: np.linalg.norm(D(i)) * (1 + np.linalg.norm(i.X)))
 
 
 def one_input(reach) -> Claim[Instance]:
@@ -87,7 +81,7 @@ def one_input(reach) -> Claim[Instance]:
     def measured(i: Instance) -> float:
         return float(np.linalg.norm(replace(i, X=i.X[:, :1], Y=i.Y[:, :1]).least)) * reach(i)
 
-    return claim("=", measured, lambda i: np.linalg.norm(i.Y[:, 0]) / np.linalg.norm(i.X[:, 0]), scale=measured)
+    return exact("=", measured, lambda i: np.linalg.norm(i.Y[:, 0]) / np.linalg.norm(i.X[:, 0]), scale=measured)
 
 
 def angle(i: Instance) -> float:
@@ -101,7 +95,7 @@ def one_more(bound) -> Claim[Instance]:
     def measured(i: Instance) -> float:
         return i.misfit(np.column_stack([i.X, i.X @ i.a + i.V @ i.w]), np.column_stack([i.Y, i.y]))
 
-    return claim(
+    return exact(
         "=", measured, bound, scale=lambda i: np.linalg.norm(i.y) + (1 + np.linalg.norm(i.a)) * np.linalg.norm(i.Y)
     )
 
@@ -116,7 +110,7 @@ def response(V) -> Claim[Instance]:
     def measured(i: Instance) -> float:
         return float(np.linalg.norm(i.trained(i.M, i.Sigma, V(i)) @ i.R))
 
-    return claim("=", measured, lambda i: 0.0, scale=_size)
+    return exact("=", measured, lambda i: 0.0, scale=_size)
 
 
 def _size(i: Instance) -> float:
@@ -125,7 +119,7 @@ def _size(i: Instance) -> float:
 
 def learnt(right) -> Claim[Instance]:
     """‖D − right‖_F = 0 for what least squares leaves."""
-    return claim("=", lambda i: np.linalg.norm(i.trained(i.M, i.Sigma) - right(i)), lambda i: 0.0, scale=_size)
+    return exact("=", lambda i: np.linalg.norm(i.trained(i.M, i.Sigma) - right(i)), lambda i: 0.0, scale=_size)
 
 
 def _returns(i: Instance) -> Float[ndarray, "m d"]:
@@ -149,7 +143,7 @@ def always_on(share, *, beyond: float | None = 1.0) -> Claim[Instance]:
         s = share(h) if beyond is None or np.isfinite(h) else beyond
         return s * float(np.linalg.norm(i.U @ i.R.T @ i.V @ i.w))
 
-    return claim("=", measured, bound, scale=lambda i: (1 + np.linalg.norm(i.X[:, 0])) * _size(i))
+    return exact("=", measured, bound, scale=lambda i: (1 + np.linalg.norm(i.X[:, 0])) * _size(i))
 
 
 def write_side(left) -> Claim[Instance]:
@@ -166,7 +160,7 @@ def write_side(left) -> Claim[Instance]:
 
 def together(bound, *, tight: bool = False) -> Claim[Instance]:
     """Root mean square movement of the old answers after learning, against ‖Y‖_F bound."""
-    return claim("<=", lambda i: np.sqrt(i.drift(i.least)), lambda i: np.linalg.norm(i.Y) * bound(i), tight=tight)
+    return exact("<=", lambda i: np.sqrt(i.drift(i.least)), lambda i: np.linalg.norm(i.Y) * bound(i), tight=tight)
 
 
 def smallest(X: Float[ndarray, "d n"]) -> float:
@@ -199,16 +193,16 @@ STATEMENT = Statement(
     draw=draw,
     always=frozenset({"the leading block", "write side, one direction left out"}),
     claims={
-        "movement": claim(
+        "movement": exact(
             "=", lambda i: i.drift(i.dW), lambda i: np.trace(i.dW @ i.Sigma0 @ i.dW.T), scale=lambda i: moved(i, i.dW)
         ),
         "promise": promise(lambda i: i.missed, tight=True),
-        "no block promises less": claim(
+        "no block promises less": exact(
             "<=", lambda i: i.next, lambda i: i.missed, scale=lambda i: i.values[0], tight=True
         ),
         "the leading block": leading_block(lambda i: i.next),
         "learns": learns(lambda i: i.least),
-        "least": claim("<=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.rival), tight=True),
+        "least": exact("<=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.rival), tight=True),
         "one input": one_input(lambda i: np.sin(angle(i))),
         "one more input": one_more(lambda i: gap(i) / np.sqrt(1 + i.a @ i.a)),
         "no response along any v_j": response(lambda i: i.V),

@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from ...linear.problem import psd_root
-from ..statement import Claim
+from ..statement import Claim, exact
 from . import (
     STATEMENT,
     Instance,
     always_on,
     angle,
     centred,
-    claim,
     gap,
     leading_block,
     learns,
@@ -41,16 +40,16 @@ def _k(i: Instance) -> int:
 
 
 def _movement(right) -> Claim[Instance]:
-    return claim("=", lambda i: i.drift(i.dW), right, scale=lambda i: moved(i, i.dW))
+    return exact("=", lambda i: i.drift(i.dW), right, scale=lambda i: moved(i, i.dW))
 
 
 def _missed(relation, bound) -> Claim[Instance]:
     """λ_max(P Sigma_0 P) of the block, against bound."""
-    return claim(relation, lambda i: i.missed, bound, scale=lambda i: i.values[0])
+    return exact(relation, lambda i: i.missed, bound, scale=lambda i: i.values[0])
 
 
 def _cost(relation, bound) -> Claim[Instance]:
-    return claim(relation, lambda i: np.linalg.norm(i.least), bound)
+    return exact(relation, lambda i: np.linalg.norm(i.least), bound)
 
 
 def _unpredicted(i: Instance) -> float:
@@ -106,14 +105,14 @@ OWN: dict[str, Claim[Instance]] = {
     "covariance for the second moment": promise(lambda i: top(i.P @ centred(i) @ i.P)),
     "spectral norm of dW": promise(lambda i: i.missed, lambda dW: np.linalg.norm(dW, 2)),
     "no more than the least that V holds": promise(lambda i: np.linalg.eigvalsh(i.V.T @ i.Sigma0 @ i.V)[0]),
-    "root mean square against λ_max, not its root": claim(
+    "root mean square against λ_max, not its root": exact(
         "<=", lambda i: np.sqrt(i.drift(i.dW)), lambda i: np.linalg.norm(i.dW) * i.missed
     ),
-    "the covariance's leading block is as good": claim(
+    "the covariance's leading block is as good": exact(
         "<=", lambda i: i.with_block(centred(i)).missed, lambda i: i.next
     ),
-    "X for P X": claim("=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.Y @ np.linalg.pinv(i.X))),
-    "the least also moves the old answers least": claim("<=", lambda i: i.drift(i.least), lambda i: i.drift(i.rival)),
+    "X for P X": exact("=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.Y @ np.linalg.pinv(i.X))),
+    "the least also moves the old answers least": exact("<=", lambda i: i.drift(i.least), lambda i: i.drift(i.rival)),
     "one more input can always be learnt": one_more(lambda i: 0.0),
     "one direction removes a factor of any rank": response(lambda i: i.R[:, :1]),
     "only the task returns": learnt(lambda i: i.M @ i.P + i.T @ i.V @ i.regression(i.Sigma)),
@@ -136,10 +135,10 @@ BLIND: dict[str, Claim[Instance]] = {
     "the leading block misses λ_k": leading_block(lambda i: i.values[_k(i) - 1]),
     "the leading block misses the whole tail Σ_{j>k} λ_j": leading_block(lambda i: np.sum(i.values[_k(i) :])),
     "every block misses at least the whole tail": _missed(">=", lambda i: np.sum(i.values[_k(i) :])),
-    "leading eigenvectors of the curated moment will do": claim(
+    "leading eigenvectors of the curated moment will do": exact(
         "=", lambda i: i.with_block(i.Sigma).missed, lambda i: i.next, scale=lambda i: i.values[0]
     ),
-    "roles swapped: leading directions of the new inputs": claim(
+    "roles swapped: leading directions of the new inputs": exact(
         "=", lambda i: i.with_block(i.X @ i.X.T).missed, lambda i: i.next, scale=lambda i: i.values[0]
     ),
     # (ii)

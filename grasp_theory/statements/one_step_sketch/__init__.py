@@ -36,22 +36,17 @@ from scipy.special import poch
 from ...linear.problem import LinearProblem
 from ...linear.training import Optimizer
 from ..shared.autograd import train_by_autograd
-from ..shared.draws import orthonormal, sine, unit
+from ..shared.draws import flip, orthonormal, sine, unit
 from ..statement import Claim, Rate, Route, Sides, Statement
 from .instances import Instance, adam_cosines, cosines, draw
 
 
 def extremal(rng: np.random.Generator) -> Instance:
     """posterior-angle's tilted plane, seen through the whole of R⁴: K = I, H = Sigma = I."""
-    left, right = orthonormal(rng, 5, 2), orthonormal(rng, 4, 2)
-    rho, beta = 0.4, 1.3
-    q = np.sqrt(1 - rho**2)
-    T = rho * beta * left @ np.array([[-rho, q], [q, rho]]) @ right.T
-    problem = LinearProblem(np.zeros((5, 4)), T, beta, left[:, 0], right[:, 0], np.eye(4))
-    i = draw(rng)
-    return replace(
-        i, problem=problem, A0=orthonormal(rng, 4, 4), B0=np.zeros((5, 4)), probe=rng.standard_normal((5, 4))
-    )
+    beta = 1.3
+    T, u, v = flip(rng, 5, 4, beta, 0.4)
+    given = {"problem": LinearProblem(np.zeros((5, 4)), T, beta, u, v, np.eye(4)), "B0": np.zeros((5, 4))}
+    return replace(draw(rng), **given, A0=orthonormal(rng, 4, 4), probe=rng.standard_normal((5, 4)))
 
 
 def changed(**changes):

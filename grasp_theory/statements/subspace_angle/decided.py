@@ -10,7 +10,7 @@ import z3
 from numpy import ndarray
 
 from ..derivations import Core
-from ..shared.reals import Values, definite, numbers, outer, plane, reals, square
+from ..shared.reals import Values, at_cosine, definite, numbers, outer, plane, reals, square
 from . import Instance
 
 STRONG = 2.0  # strength of the second factor where a model is made an instance: it is identified exactly
@@ -84,7 +84,7 @@ def _block(values: Values) -> Instance:
 
 
 def _planes(values: Values) -> Instance:
-    n, r = (np.array([a, np.sqrt(max(1 - a * a, 0.0))]) for a in (values["p"], values["q"]))
+    n, r = at_cosine(values["p"]), at_cosine(values["q"])
     T, e = np.zeros((3, 3)), np.eye(3)
     T[:2, :2] = plane(n, r, values["s"], values["tau"]) - outer(e[0, :2], e[0, :2])
     return Instance(T, e[:, [0, 2]], np.array([e[0], STRONG * e[2]]), values["tau"], (0, 1))

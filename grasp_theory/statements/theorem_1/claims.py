@@ -10,15 +10,11 @@ from numpy import ndarray
 from scipy.stats import binom, chi
 
 from ..shared.draws import sine
-from ..statement import Claim, Relation, Sides
+from ..statement import Claim, Sides, exact
 from .converse import overlaps, worlds
 from .instances import TRIALS, Instance
 
 LEVEL = 1e-6  # chance that a true probability is rejected on one instance
-
-
-def claim(relation: Relation, measured, bound, *, scale=lambda i: 1.0, tight: bool = False) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i), scale=scale(i)), tight)
 
 
 # 1. identification
@@ -105,7 +101,7 @@ def energy(i: Instance) -> float:
 
 def complexity(bound) -> Claim[Instance]:
     """The worst of stable rank k is at sin(½ arcsin(2 ‖T Ŝ‖_F/(√k b)))."""
-    return claim("=", hardest, bound)
+    return exact("=", hardest, bound)
 
 
 # 2. removal
@@ -171,7 +167,7 @@ def risk_bound(i: Instance, *, angle: Callable[[Instance], float] | None = None,
 
 def lost(bound: Callable[[Instance, float], float]) -> Claim[Instance]:
     """‖ûᵀT S_t‖ against a function of the angle's bound."""
-    return claim(
+    return exact(
         "<=",
         lambda i: np.linalg.norm(i.top[0] @ i.T @ i.S_t),
         lambda i: bound(i, i.angle),

@@ -36,7 +36,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..shared.draws import covariance, flip, log_uniform, orthonormal, sine, unit
-from ..statement import Claim, Rate, Route, Sides, Statement
+from ..statement import Claim, Rate, Route, Sides, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,10 +214,6 @@ def read_law(i: Instance) -> float:
     return off(x @ i.T, i.v) / float(np.linalg.norm(x @ i.M))
 
 
-def claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i)), tight)
-
-
 def _converged(i: Instance) -> bool:
     return bool(np.abs(i.X - i.G @ optimum(i.M, i.G, i.S, i.r) @ i.S).max() <= 1e-10 * np.linalg.norm(i.X, 2))
 
@@ -235,14 +231,14 @@ STATEMENT = Statement(
     },
     draw=draw,
     claims={
-        "left": claim("<=", left, lambda i: i.tau / i.triple[1], tight=True),
-        "right": claim("<=", lambda i: sine(i.triple[2], i.S.T @ i.v), lambda i: i.tau / i.triple[1], tight=True),
-        "left identity": claim("=", left, lambda i: off(i.G @ i.T @ i.S @ i.triple[2], i.G @ i.u) / i.triple[1]),
+        "left": exact("<=", left, lambda i: i.tau / i.triple[1], tight=True),
+        "right": exact("<=", lambda i: sine(i.triple[2], i.S.T @ i.v), lambda i: i.tau / i.triple[1], tight=True),
+        "left identity": exact("=", left, lambda i: off(i.G @ i.T @ i.S @ i.triple[2], i.G @ i.u) / i.triple[1]),
         "the rank does not matter": Claim(
             "=", lambda i: Sides.exact(i.triple[1], np.linalg.svd(i.G @ i.M @ i.S)[1][i.index], scale=i.tau)
         ),
-        "written direction": claim("=", lambda i: sine(written(i), i.u), written_law),
-        "read functional": claim("=", lambda i: sine(read(i), i.v), read_law),
+        "written direction": exact("=", lambda i: sine(written(i), i.u), written_law),
+        "read functional": exact("=", lambda i: sine(read(i), i.v), read_law),
     },
     extremal=extremal,
     violators={
