@@ -28,6 +28,12 @@ def same(left: Map, right: Map) -> Claim[Any]:
     return Claim("=", sides)
 
 
+def truncated(X: Float[ndarray, "m d"], rank: int) -> Float[ndarray, "m d"]:
+    """The best approximation of this rank."""
+    U, S, Vh = np.linalg.svd(X, full_matrices=False)
+    return U[:, :rank] * S[:rank] @ Vh[:rank]
+
+
 def complement(v: Float[ndarray, " n"]) -> Float[ndarray, "n k"]:
     """An orthonormal basis of v^⊥."""
     return np.linalg.svd(v[None])[2][1:].T
