@@ -51,24 +51,21 @@ from numpy import ndarray
 from scipy.integrate import solve_ivp
 
 from ..shared.draws import sharp, sine
-from ..statement import Border, Claim, Route, Search, Sides, Statement
+from ..statement import Border, Claim, Route, Search, Sides, Statement, exact
 from . import instances as made
-from .instances import Instance, kappa, learned, left_over, norm, saturation, share, size
+from .instances import Instance, budget, kappa, learned, left_over, norm, share, size
 
 
 def angle(side: int, bound: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:
-    def sides(i: Instance) -> Sides:
-        return Sides.exact(sine(i.top[0], i.u) if side == 0 else sine(i.top[2], i.right), bound(i))
-
-    return Claim("<=", sides, tight)
+    return exact("<=", lambda i: sine(i.top[2], i.right) if side else sine(i.top[0], i.u), bound, tight=tight)
 
 
 def pushed(bound: Callable[[Instance], float]) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(sine(i.top[0], i.u), bound(i), scale=size(i) / i.top[1]))
+    return exact("=", lambda i: sine(i.top[0], i.u), bound, scale=lambda i: size(i) / i.top[1])
 
 
 def of_task(measured, bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim("<=", lambda i: Sides.exact(measured(i), bound(i), scale=size(i)), tight)
+    return exact("<=", measured, bound, scale=size, tight=tight)
 
 
 def sampled(relation, power: int, bound: Callable[[Instance], float]) -> Claim[Instance]:
@@ -82,12 +79,7 @@ def sampled(relation, power: int, bound: Callable[[Instance], float]) -> Claim[I
 
 
 def converse(bound: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:
-    return Claim(">=", lambda i: Sides.exact(i.missed(), bound(i)), tight)
-
-
-def budget(i: Instance) -> float:
-    own = saturation(i, i.t1) * norm(i.C1) + saturation(i, i.t0) * norm(i.C0)
-    return left_over(kappa(i)) * norm(i.T) + own
+    return exact(">=", Instance.missed, bound, tight=tight)
 
 
 def _tail(i: Instance) -> float:
