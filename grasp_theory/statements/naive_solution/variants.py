@@ -7,8 +7,9 @@ from numpy import ndarray
 
 from ...linear.problem import psd_root
 from ...linear.solutions import naive_solution
-from ..statement import Claim, Sides
-from . import Instance, at_rank, by_root, descent, full, minimum, truncated, unique
+from ..shared.maps import truncated
+from ..statement import Claim
+from . import Instance, at_rank, by_root, descent, full, minimum, no_rival, unique
 
 
 def _metric_unrooted(i: Instance) -> ndarray:
@@ -18,10 +19,6 @@ def _metric_unrooted(i: Instance) -> ndarray:
 
 def _metric_forgotten(i: Instance) -> ndarray:
     return truncated(i.problem.M @ i.S, i.rank) @ np.linalg.pinv(i.S, rcond=1e-7)
-
-
-def _no_rival(least) -> Claim[Instance]:
-    return Claim(">=", lambda i: Sides.exact(i.loss(i.candidate), least(i), scale=float(i.sigma[0] ** 2)))
 
 
 def _gap(i: Instance, index: int) -> bool:
@@ -44,10 +41,10 @@ BLIND: dict[str, Claim[Instance]] = {
     "least loss: the values missed by the truncation of M without the inputs": minimum(
         lambda i: float(np.sum(np.linalg.svd(psd_root(i.problem.H) @ i.problem.M)[1][i.rank :] ** 2))
     ),
-    "rivals: a sum of values, squared, for the sum of squares": _no_rival(
+    "rivals: a sum of values, squared, for the sum of squares": no_rival(
         lambda i: float(np.sum(i.sigma[i.rank :])) ** 2
     ),
-    "rivals: of rank below r only, the r-th value counted as missed": _no_rival(
+    "rivals: of rank below r only, the r-th value counted as missed": no_rival(
         lambda i: float(np.sum(i.sigma[i.rank - 1 :] ** 2))
     ),
     "uniqueness: a gap is needed even where nothing is missed": unique(lambda i: _gap(i, i.rank)),

@@ -36,13 +36,14 @@ Source: proved here; the Jacobian of softmax attention also in Castin, Ablin and
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy import ndarray
 
 from ..statement import Claim, Route, Sides, Statement
-from . import draws as made
-from .instances import Instance, Step
+from .draws import chain, draw
+from .instances import Instance, Step, projected
 
 Terms = Callable[[Step], float]
 
@@ -150,13 +151,16 @@ STATEMENT = Statement(
         "Sigma_j is uncentred, of the base's inputs": lambda i: not i.centred,
         "φ is 1-Lipschitz": lambda i: i.slope <= 1,
     },
-    draw=made.draw,
+    draw=draw,
     claims=CLAIMS,
-    extremal=made.extremal,
+    extremal=lambda rng: chain(rng, 2),
     violators={
-        "Delta_j N_j = 0": made.unprojected,
-        "Sigma_j is uncentred, of the base's inputs": made.without_the_mean,
-        "φ is 1-Lipschitz": made.steep,
+        "Delta_j N_j = 0": lambda rng: chain(rng, 2, reads=0),
+        # the covariance does not see the common token, and the updates read it
+        "Sigma_j is uncentred, of the base's inputs": lambda rng: projected(
+            replace(chain(rng, 2, reads=0, mean=True), centred=True)
+        ),
+        "φ is 1-Lipschitz": lambda rng: replace(chain(rng, 1), slope=3.0),
     },
     route=Route("output", in_torch, lambda i: 1e-12 * i.steps[-1].size + 1e-300, side="measured"),
     draws=100,
