@@ -93,12 +93,13 @@ def norm(X: ndarray) -> float:
     return float(np.linalg.norm(X, 2))
 
 
-def lipschitz(step: Step) -> float:
+def lipschitz(step: Step, spread: float | None = None, logits: float = 1.0) -> float:
+    """Of attention with these factors of ‖O V‖, √n by default, and of rho² ‖O V‖‖QᵀK‖/√h; an MLP has its own."""
     w = step.weights
     if "U" in w:
         return 1 + norm(w["W"]) * norm(w["U"])
-    logits = step.rho**2 * norm(w["Q"].T @ w["K"]) / np.sqrt(len(w["Q"]))
-    return 1 + norm(w["O"] @ w["V"]) * (np.sqrt(step.tokens) + logits)
+    slope = step.rho**2 * norm(w["Q"].T @ w["K"]) / np.sqrt(len(w["Q"]))
+    return 1 + norm(w["O"] @ w["V"]) * ((np.sqrt(step.tokens) if spread is None else spread) + logits * slope)
 
 
 def gain(step: Step, j: str) -> float:

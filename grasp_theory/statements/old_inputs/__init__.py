@@ -63,9 +63,9 @@ def promise(value, norm=np.linalg.norm, *, tight: bool = False) -> Claim[Instanc
     return exact("<=", lambda i: i.drift(i.dW), lambda i: norm(i.dW) ** 2 * value(i), tight=tight)
 
 
-def leading_block(value) -> Claim[Instance]:
-    """λ_max(P Sigma_0 P) of the leading eigenvectors, against value."""
-    return exact("=", lambda i: i.with_block(i.Sigma0).missed, value, scale=lambda i: i.values[0])
+def leading_block(value, of=lambda i: i.Sigma0) -> Claim[Instance]:
+    """λ_max(P Sigma_0 P) of the leading eigenvectors of Sigma_0, or of another moment, against value."""
+    return exact("=", lambda i: i.with_block(of(i)).missed, value, scale=lambda i: i.values[0])
 
 
 def learns(D) -> Claim[Instance]:
@@ -171,10 +171,6 @@ def centred(i: Instance) -> Float[ndarray, "d d"]:
     return np.cov(i.old, bias=True)
 
 
-def _definite(Sigma: Float[ndarray, "n n"]) -> bool:
-    return bool(np.linalg.cond(Sigma) < 1e8)
-
-
 STATEMENT = Statement(
     key="old-inputs",
     kind="tight",
@@ -188,7 +184,7 @@ STATEMENT = Statement(
         "dW V = 0": lambda i: bool(np.abs(i.dW @ i.V).max() < 1e-10 * np.linalg.norm(i.dW)),
         "P X has full column rank": lambda i: bool(smallest(i.Q.T @ i.X) > 1e-5 * np.linalg.norm(i.X)),
         "v_j in span V": lambda i: bool(np.abs(i.Q.T @ i.R).max() < 1e-10),
-        "P Sigma P ≻ 0 off span V": lambda i: _definite(i.Q.T @ i.Sigma @ i.Q),
+        "P Sigma P ≻ 0 off span V": lambda i: bool(np.linalg.cond(i.Q.T @ i.Sigma @ i.Q) < 1e8),
     },
     draw=draw,
     always=frozenset({"the leading block", "write side, one direction left out"}),
