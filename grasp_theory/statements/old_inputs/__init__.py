@@ -122,8 +122,9 @@ def learnt(right) -> Claim[Instance]:
     return exact("=", lambda i: np.linalg.norm(i.trained(i.M, i.Sigma) - right(i)), lambda i: 0.0, scale=_size)
 
 
-def _returns(i: Instance) -> Float[ndarray, "m d"]:
-    return i.M @ i.P + i.M @ i.V @ i.regression(i.Sigma)
+def returns(L) -> Claim[Instance]:
+    """It leaves M P + M V L."""
+    return learnt(lambda i: i.M @ i.P + i.M @ i.V @ L(i))
 
 
 def always_on(share, *, beyond: float | None = 1.0) -> Claim[Instance]:
@@ -202,7 +203,7 @@ STATEMENT = Statement(
         "one input": one_input(lambda i: np.sin(angle(i))),
         "one more input": one_more(lambda i: gap(i) / np.sqrt(1 + i.a @ i.a)),
         "no response along any v_j": response(lambda i: i.V),
-        "what returns": learnt(_returns),
+        "what returns": returns(lambda i: i.regression(i.Sigma)),
         "always-on": always_on(lambda h: h / (1 + h)),
         "write side, one direction left out": write_side(
             lambda i, P_u, S: np.linalg.norm(P_u @ i.U[:, -1]) * np.linalg.norm(S @ i.R[:, -1])

@@ -23,6 +23,7 @@ from . import (
     one_more,
     promise,
     response,
+    returns,
     smallest,
     together,
     write_side,
@@ -43,11 +44,6 @@ def _cost(relation, bound) -> Claim[Instance]:
     return exact(relation, lambda i: np.linalg.norm(i.least), bound)
 
 
-def _unpredicted(i: Instance) -> float:
-    """λ_max of what Vᵀx leaves unpredicted of P x over the old inputs."""
-    return 1 / float(np.linalg.eigvalsh(i.Q.T @ np.linalg.pinv(i.Sigma0, 1e-12, hermitian=True) @ i.Q)[0])
-
-
 def _oblique(i: Instance) -> np.ndarray:
     """I − Sigma_0 V (VᵀSigma_0 V)⁻¹ Vᵀ."""
     S = i.Sigma0 @ i.V
@@ -58,18 +54,6 @@ def _weighted(i: Instance) -> np.ndarray:
     """Y (Xᵀ Sigma_0⁻¹ X)⁻¹ Xᵀ Sigma_0⁻¹, which moves the old answers least if V is forgotten."""
     W = np.linalg.pinv(i.Sigma0, 1e-12, hermitian=True) @ i.X
     return i.Y @ np.linalg.solve(i.X.T @ W, W.T)
-
-
-def _returns_with(L) -> Claim[Instance]:
-    return learnt(lambda i: i.M @ i.P + i.M @ i.V @ L(i))
-
-
-def _inverse_first(i: Instance) -> np.ndarray:
-    return i.V.T @ i.Sigma @ i.P @ np.linalg.pinv(i.Sigma, 1e-12, hermitian=True) @ i.P
-
-
-def _rest_on_block(i: Instance) -> np.ndarray:
-    return np.linalg.solve(i.V.T @ i.Sigma @ i.V, i.V.T @ i.Sigma @ i.P)
 
 
 def _share(h) -> Claim[Instance]:
@@ -120,7 +104,9 @@ BLIND: dict[str, Claim[Instance]] = {
         lambda i: top(i.dW @ i.Sigma0 @ i.dW.T)
     ),
     "promise λ_{k+1} for any block": promise(lambda i: i.next),
-    "promise with what Vᵀx predicts of P x taken off": promise(_unpredicted),
+    "promise with what Vᵀx predicts of P x taken off": promise(
+        lambda i: 1 / np.linalg.eigvalsh(i.Q.T @ np.linalg.pinv(i.Sigma0, 1e-12, hermitian=True) @ i.Q)[0]
+    ),
     "every block misses at most λ_{k+1}": _missed("<=", lambda i: i.next),
     "every block misses at least λ_k": _missed(">=", lambda i: i.values[i.k - 1]),
     "the leading block misses λ_k": leading_block(lambda i: i.values[i.k - 1]),
@@ -152,10 +138,14 @@ BLIND: dict[str, Claim[Instance]] = {
     "no response although V lacks its last direction": response(lambda i: i.V[:, :-1]),
     "nothing returns: M P alone": learnt(lambda i: i.M @ i.P),
     "what returns is the factor's alone": learnt(lambda i: i.M @ i.P + i.U @ i.R.T @ i.V @ i.regression(i.Sigma)),
-    "what returns, sign lost": _returns_with(lambda i: -i.regression(i.Sigma)),
-    "what returns, by the old moment": _returns_with(lambda i: i.regression(i.Sigma0)),
-    "what returns, Sigma inverted before restricting": _returns_with(_inverse_first),
-    "what returns, the rest regressed on Vᵀx": _returns_with(_rest_on_block),
+    "what returns, sign lost": returns(lambda i: -i.regression(i.Sigma)),
+    "what returns, by the old moment": returns(lambda i: i.regression(i.Sigma0)),
+    "what returns, Sigma inverted before restricting": returns(
+        lambda i: i.V.T @ i.Sigma @ i.P @ np.linalg.pinv(i.Sigma, 1e-12, hermitian=True) @ i.P
+    ),
+    "what returns, the rest regressed on Vᵀx": returns(
+        lambda i: np.linalg.solve(i.V.T @ i.Sigma @ i.V, i.V.T @ i.Sigma @ i.P)
+    ),
     "always-on: root of the share": always_on(lambda h: np.sqrt(h / (1 + h))),
     "always-on: uncentred moment for C, h/(1 + 2h)": always_on(lambda h: h / (1 + 2 * h)),
     "always-on: nothing returns, whatever the mean": always_on(lambda h: 0.0),

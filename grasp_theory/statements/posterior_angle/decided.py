@@ -76,4 +76,4 @@ def _instance(values: Values) -> Instance:
 
 def _make(M: np.ndarray, tau: float, index: int) -> Instance:
     e = np.eye(2)[0]
-    return Instance(M, M - outer(e, e), e, e, 1.0, tau, index)
+    return Instance(M - outer(e, e), e, e, 1.0, M, tau, index)

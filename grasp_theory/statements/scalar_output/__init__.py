@@ -30,24 +30,20 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import log_uniform, orthonormal, sine, unit
+from ..shared.draws import Planted, log_uniform, orthonormal, sine, unit
 from ..statement import Route, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """M = T + beta u vᵀ, seen through the projector C."""
 
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
     C: Float[ndarray, "m m"]
 
     @property
     def seen(self) -> Float[ndarray, "m d"]:
         """C M."""
-        return self.C @ (self.T + self.beta * np.outer(self.u, self.v))
+        return self.C @ self.M
 
     @cached_property
     def task(self) -> float:
