@@ -97,12 +97,6 @@ def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
     return Instance(p, A0, other, optimizer, rank, scaling, s, rng.standard_normal((m, d)))
 
 
-def singular_moment(rng: np.random.Generator) -> Instance:
-    """Sigma with a null direction inside v^⊥."""
-    i = draw(rng, 3)
-    return replace(singular(i, rng, "Sigma", i.problem.v), rank=needed(i))
-
-
 def W0v(i: Instance) -> Float[ndarray, " m"]:
     """W0 v."""
     return i.problem.W0 @ i.problem.v
@@ -217,7 +211,7 @@ STATEMENT = Statement(
         "against GRASP": difference(gain),
     },
     violators={
-        "Sigma ≻ 0 on v^⊥": singular_moment,
+        "Sigma ≻ 0 on v^⊥": lambda rng: singular(replace(i := draw(rng, 3), rank=needed(i)), rng, "Sigma", "v"),
         "rank >= min(m, d − 1)": lambda rng: replace(draw(rng, 4), rank=1),
         "updates linear in the gradients": lambda rng: replace(i := draw(rng), optimizer="adam", rank=needed(i)),
     },

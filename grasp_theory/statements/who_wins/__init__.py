@@ -221,7 +221,7 @@ STATEMENT = Statement(
     extremal=extremal,
     violators={
         "Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma"),
-        "H ≻ 0": lambda rng: (lambda i: singular(i, rng, "H", i.problem.u))(draw(rng, 3)),
+        "H ≻ 0": lambda rng: singular(draw(rng, 3), rng, "H", "u"),
         "Sigma_t ≻ 0": lambda rng: _with_competitors(singular(draw(rng), rng, "Sigma_t").problem, rng, 0.0),
     },
     regimes={"beta = ‖T v‖": far_from_tie},
