@@ -69,13 +69,13 @@ def sketch(update) -> Claim[Instance]:
     return Claim("=", sides)
 
 
-def certificate(bound, *, tight: bool = False) -> Claim[Instance]:
-    """bound(task part, whole) of the sketched gradient."""
+def certificate(bound, *, of=lambda p: p.H @ p.u, tight: bool = False) -> Claim[Instance]:
+    """bound(task part, whole) of the sketched gradient, whose left vector is to be H u or another one ``of`` u."""
 
     def sides(i: Instance) -> Sides:
         task = i.problem.H @ i.problem.T @ i.problem.Sigma @ i.K
         U = np.linalg.svd(i.first())[0]
-        return Sides.exact(sine(U[:, 0], i.problem.H @ i.problem.u), bound(np.linalg.norm(task, 2), i))
+        return Sides.exact(sine(U[:, 0], of(i.problem)), bound(np.linalg.norm(task, 2), i))
 
     return Claim("<=", sides, tight)
 
@@ -128,11 +128,11 @@ def on_sphere(law) -> Claim[Instance]:
     return Claim("=", sides, slack=FIVE)
 
 
-def left_claim(optimizer: Optimizer, cosine) -> Claim[Instance]:
-    """|cos| of the left vector with H u for rank-one G."""
+def left_claim(optimizer: Optimizer, cosine, of=lambda p: p.H @ p.u) -> Claim[Instance]:
+    """|cos| of the left vector with H u, or another one ``of`` u, for rank-one G."""
 
     def sides(i: Instance) -> Sides:
-        a = i.problem.H @ i.problem.u
+        a = of(i.problem)
         U = np.linalg.svd(i.first(replace(i.problem, T=0 * i.problem.T), optimizer))[0]
         return Sides.exact(float(abs(U[:, 0] @ a) / np.linalg.norm(a)), cosine(a))
 

@@ -151,17 +151,6 @@ def extremal(rng: np.random.Generator) -> Instance:
             return i
 
 
-def _coordinate(rng: np.random.Generator) -> Instance:
-    """u = e_1: nothing leaks."""
-    i = draw(rng)
-    return replace(i, problem=replace(i.problem, u=np.eye(len(i.b))[0]))
-
-
-def _warm(rng: np.random.Generator) -> Instance:
-    i = draw(rng)
-    return replace(i, B0=0.5 * rng.standard_normal(i.B0.shape))
-
-
 def _cleaned(rng: np.random.Generator) -> Instance:
     """A0 v = 0, A0 has been projected after all; or a row fewer than M needs."""
     i = draw(rng)
@@ -197,7 +186,12 @@ STATEMENT = Statement(
         "read, r >= d: all of it": converged(lambda i: float(i.b @ i.problem.M @ i.problem.v)),
     },
     extremal=extremal,
-    violators={"B0 = 0": _warm, "u in general position": _coordinate, "A0 of full column rank": _cleaned},
+    violators={
+        "B0 = 0": lambda rng: replace(i := draw(rng), B0=0.5 * rng.standard_normal(i.B0.shape)),
+        # e_1: nothing leaks
+        "u in general position": lambda rng: replace(i := draw(rng), problem=replace(i.problem, u=np.eye(len(i.b))[0])),
+        "A0 of full column rank": _cleaned,
+    },
     route=Route(
         "write, coordinate-wise: first step",
         by_torch,
