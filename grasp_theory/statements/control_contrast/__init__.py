@@ -50,7 +50,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.integrate import solve_ivp
 
-from ..shared.draws import sharp, sine
+from ..shared.draws import covariance, sharp, sine
 from ..statement import Border, Claim, Route, Search, Sides, Statement, exact
 from . import instances as made
 from .instances import Instance, budget, kappa, learned, left_over, norm, share, size
@@ -168,9 +168,18 @@ STATEMENT = Statement(
     violators={
         "the control is free of the factor": made.factor_in_control,
         "delta < beta'/2": made.beyond_half,
-        "both runs have one Sigma": made.other_inputs,
-        "independent samples": made.same_samples,
-        "the answer depends on the two updates alone": made.oracle,
+        # after the same time other inputs leave a part of the task: more than g(1) = 0
+        "both runs have one Sigma": lambda rng: replace(
+            i := made.extremal(rng),
+            t0=2.0,
+            T=0.1 * rng.standard_normal((5, 4)),
+            C1=0 * i.C1,
+            C0=0 * i.C0,
+            Sigma0=covariance(rng, 4),
+        ),
+        # errors that both runs share cancel, and the formula promises less than that
+        "independent samples": lambda rng: replace(i := made.extremal(rng), samples=replace(i.samples, same=True)),
+        "the answer depends on the two updates alone": lambda rng: replace(made.extremal(rng), estimator="oracle"),
     },
     search=Search("length", 7, _ratio, _searched, restarts=2, steps=200),
     route=Route("left", trained, moved, side="measured"),

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import binom, chi
 
-from ..shared.draws import sine
+from ..shared.draws import mirror, sine
 from ..statement import Claim, Sides, exact
 from .converse import overlaps, worlds
 from .instances import TRIALS, Instance
@@ -85,9 +85,8 @@ def hardest(i: Instance) -> float:
     tau, others = energy(i) / np.sqrt(i.k), max(min(m, q) - 2, 0)
     extra = np.full(others, np.sqrt((i.k - 2) / max(others, 1)))
     U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (m, q))
-    s = 2 * tau / i.b
     core = np.zeros((m, q))
-    core[:2, :2] = [[-s, np.sqrt(1 - s * s)], [np.sqrt(1 - s * s), s]]
+    core[:2, :2] = mirror(2 * tau / i.b)
     core[range(2, 2 + len(extra)), range(2, 2 + len(extra))] = extra
     task = tau * U @ core @ V.T
     top = np.linalg.svd(task + i.b * np.outer(U[:, 0], V[:, 0]))[0][:, 0]

@@ -31,12 +31,6 @@ def _told_v(bound) -> Claim[Instance]:
     return exact("<=", lambda i: told_v(len(i.u), i.a), lambda i: bound(len(i.u), i.a**2))
 
 
-def _noise_kept(i: Instance) -> float:
-    """The parts of the risk with the noise along û left in."""
-    along = i.top[0] @ i.G @ i.S_inverse @ i.S_t
-    return c.parts(i) + float(np.sum(along**2))
-
-
 OWN: dict[str, Claim[Instance]] = {
     "task and noise in quadrature": exact(
         "<=", c.angles, lambda i: sharp(np.hypot(i.task, np.linalg.norm(i.G, 2)) / i.b) if i.angle < 1 else 1.0
@@ -44,7 +38,12 @@ OWN: dict[str, Claim[Instance]] = {
     "noise of norm s √(m + q)": _larger_norm(lambda m, q: np.sqrt(m + q)),
     "Gaussian inputs do not stretch the task": c.share(lambda i: c.loud_inputs(i, 0.0)),
     "whole response beta rho², the leading order": c.response(lambda i, rho: i.beta * rho**2, along=False),
-    "noise along û stays": exact("=", c.risk, _noise_kept, scale=c.scale_of_risk),
+    "noise along û stays": exact(
+        "=",
+        c.risk,
+        lambda i: c.parts(i) + np.sum((i.top[0] @ i.G @ i.S_inverse @ i.S_t) ** 2),
+        scale=c.scale_of_risk,
+    ),
     "a coin is no better than one answer": exact(">=", lambda i: sum(c.errors(i)) / 2, lambda i: sharp(i.task / i.b)),
     "told v, m + 1 for m": _told_v(lambda m, a2: (1 + a2) / (m + 1 + a2)),
     "descent, constant 1/2 for steps of any size": r.descent(lambda i, t: t / 2),
@@ -94,11 +93,6 @@ def _from_start(i: Instance) -> float:
     t = i.run.step * i.run.steps
     time = t / (2 - min(r.longest(i), 1.0))
     return _norm(N - np.outer(i.u, i.u @ N)) * Z[0] * min(np.sqrt(time), i.run.step * sum(Z[:-1]))
-
-
-def _solved(cores, x):
-    """(C + E)⁻¹ x."""
-    return np.linalg.solve(cores.C + cores.E, x)
 
 
 def _cores_limit(bound) -> Claim[Instance]:
@@ -178,7 +172,7 @@ BLIND: dict[str, Claim[Instance]] = {
     # 5
     "curation, strength: A C⁻¹ exchanged with E": _cores_limit(
         lambda cores: np.sqrt(
-            (x := cores.E @ np.linalg.solve(cores.C, _solved(cores, cores.g))) @ (cores.C + cores.E) @ x / cores.rest
+            (x := cores.E @ np.linalg.solve(cores.C, cores.solved(cores.g))) @ (cores.C + cores.E) @ x / cores.rest
         )
     ),
 }
