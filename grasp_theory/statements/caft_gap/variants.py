@@ -7,19 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from ...linear.solutions import caft, caft_ablated, grasp_read
-from ..shared.maps import map_risk, same
+from ..shared.maps import map_risk, rest_on_v, same
 from ..statement import Claim, Sides
 from . import STATEMENT, Instance, W0v, ablated_error, deployed, difference, gain, mean_read, off_v, on_v, risk
 
 
 def _norm2(x) -> float:
     return float(np.sum(x**2))
-
-
-def _reversed(i: Instance):
-    """The rest regressed on vᵀx."""
-    p = i.problem
-    return p.P_v @ p.Sigma @ p.v / (p.v @ p.Sigma @ p.v)
 
 
 def _separately(i: Instance) -> Sides:
@@ -43,7 +37,8 @@ BLIND: dict[str, Claim[Instance]] = {
     "the whole wanted response imitated: (W0 + T) v ell": off_v(lambda i: W0v(i) + i.problem.T @ i.problem.v),
     "the pretrained response taken away: −W0 v ell": off_v(lambda i: -W0v(i)),
     "regression in the wrong direction": same(
-        lambda i: caft(i.problem, i.rank), lambda i: grasp_read(i.problem, i.rank) + np.outer(W0v(i), _reversed(i))
+        lambda i: caft(i.problem, i.rank),
+        lambda i: grasp_read(i.problem, i.rank) + np.outer(W0v(i), rest_on_v(i.problem)),
     ),
     "D v forgets A0 v": same(on_v, lambda i: on_v(replace(i, A0=i.other_A0))),
     "the mean read counts scaling once": mean_read(lambda i, B2: i.s**2 * i.scaling * B2),

@@ -166,7 +166,14 @@ STATEMENT = Statement(
     claims=CLAIMS,
     extremal=made.extremal,
     violators={
-        "the control is free of the factor": made.factor_in_control,
+        # all of it is in both, after the same time: nothing of it is left in the difference
+        "the control is free of the factor": lambda rng: replace(
+            i := made.extremal(rng),
+            t0=2.0,
+            beta0=i.beta,
+            C1=0.1 * rng.standard_normal((5, 4)),
+            C0=0.1 * rng.standard_normal((5, 4)),
+        ),
         "delta < beta'/2": made.beyond_half,
         # after the same time other inputs leave a part of the task: more than g(1) = 0
         "both runs have one Sigma": lambda rng: replace(

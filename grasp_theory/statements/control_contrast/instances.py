@@ -248,12 +248,6 @@ def extremal(rng: np.random.Generator) -> Instance:
     return replace(i, T=parts[0] / left_over(kappa) * R, C1=parts[1] / one * R, C0=-parts[2] / nought * R)
 
 
-def factor_in_control(rng: np.random.Generator) -> Instance:
-    """The control has all of the factor, after the same time: nothing of it is left in the difference."""
-    i = replace(extremal(rng), t0=2.0)
-    return replace(i, beta0=i.beta, C1=0.1 * rng.standard_normal((5, 4)), C0=0.1 * rng.standard_normal((5, 4)))
-
-
 def beyond_half(rng: np.random.Generator) -> Instance:
     """delta = 0.6 beta': Delta = −0.6 beta' (u v'ᵀ − u'v''ᵀ) leaves another pair on top."""
     i = replace(extremal(rng), t0=2.0)

@@ -172,7 +172,10 @@ STATEMENT = Statement(
     draw=made.draw,
     claims=CLAIMS,
     extremal=made.extremal,
-    violators={"the asserted tau is at least ‖T‖": made.asserted_less, "tau < s": made.beyond},
+    violators={
+        "the asserted tau is at least ‖T‖": lambda rng: replace(i := made.extremal(rng), tau=0.7 * i.tau),
+        "tau < s": made.beyond,
+    },
     search=Search("overlap", 4, _ratio, _searched, restarts=2, steps=200),
     route=Route("unknown strength", by_search, lambda i: 1e-6 * i.beta**2),
 )

@@ -146,12 +146,6 @@ def extremal(rng: np.random.Generator) -> Instance:
     return replace(i, D=i.M - i.s * np.outer(i.top[0], i.top[2]))
 
 
-def asserted_less(rng: np.random.Generator) -> Instance:
-    """The worst plane, with seven tenths of tau asserted."""
-    i = extremal(rng)
-    return replace(i, tau=0.7 * i.tau)
-
-
 def beyond(rng: np.random.Generator) -> Instance:
     """tau = 1.3 s."""
     return _made(rng, *two_values(rng, 5, 4, 1.2, 1.56))

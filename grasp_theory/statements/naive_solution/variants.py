@@ -17,10 +17,6 @@ def _metric_unrooted(i: Instance) -> ndarray:
     return np.linalg.solve(H, truncated(H @ i.problem.M @ i.S, i.rank)) @ np.linalg.pinv(i.S, rcond=1e-7)
 
 
-def _metric_forgotten(i: Instance) -> ndarray:
-    return truncated(i.problem.M @ i.S, i.rank) @ np.linalg.pinv(i.S, rcond=1e-7)
-
-
 def _gap(i: Instance, index: int) -> bool:
     return bool(i.sigma[index - 1] - i.sigma[index] > 1e-6 * i.sigma[0])
 
@@ -34,7 +30,9 @@ BLIND: dict[str, Claim[Instance]] = {
         lambda i: i.problem.M @ i.problem.Sigma * len(i.problem.v) / np.trace(i.problem.Sigma)
     ),
     "full rank: the root of the metric left in front": full(lambda i: psd_root(i.problem.H) @ i.problem.M),
-    "rank r: the metric forgotten": at_rank(_metric_forgotten),
+    "rank r: the metric forgotten": at_rank(
+        lambda i: truncated(i.problem.M @ i.S, i.rank) @ np.linalg.pinv(i.S, rcond=1e-7)
+    ),
     "rank r: the metric without its root": at_rank(_metric_unrooted),
     "rank r: Sigma in place of a root of it": at_rank(lambda i: by_root(i, i.problem.Sigma)),
     "least loss: the first value missed alone, a spectral norm": minimum(lambda i: i.sigma[i.rank] ** 2),

@@ -36,7 +36,7 @@ from ...linear.regimes import excess_risk
 from ...linear.solutions import grasp_read, posthoc_read
 from ..shared.maps import (
     Removal,
-    alternating_loss,
+    best_of_factors,
     complement,
     definite,
     exact_samples,
@@ -130,12 +130,6 @@ def whitened(i: Instance) -> Float[ndarray, "m k"]:
     return psd_root(p.H) @ p.M @ p.Sigma @ Q @ np.linalg.inv(np.linalg.cholesky(Q.T @ p.Sigma @ Q)).T
 
 
-def by_factors(i: Instance) -> float:
-    """The loss that alternating least squares on the factors of B A P_v ends at."""
-    p = i.problem
-    return alternating_loss(p.H, p.Sigma, p.M, i.rank, right=null_space(p.v[None]))
-
-
 def onto(p: LinearProblem, a: Float[ndarray, " d"]) -> Float[ndarray, "d d"]:
     """P + v a."""
     return p.P_v + np.outer(p.v, a)
@@ -167,6 +161,9 @@ STATEMENT = Statement(
         "H ≻ 0": lambda rng: singular(draw(rng), rng, "H"),
     },
     route=Route(
-        "rank r", by_factors, lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M), given=("LinearProblem.M",)
+        "rank r",
+        lambda i: best_of_factors(i, right=null_space(i.problem.v[None])),
+        lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M),
+        given=("LinearProblem.M",),
     ),
 )

@@ -138,6 +138,16 @@ def definite(matrix: Float[ndarray, "n n"], rank: int) -> bool:
     return int(np.sum(values > 1e-8 * values[-1])) >= rank
 
 
+def rest_on_v(p: LinearProblem) -> Float[ndarray, " d"]:
+    """The rest of x regressed on vᵀx, P_v Sigma v/(vᵀ Sigma v)."""
+    return p.P_v @ p.Sigma @ p.v / (p.v @ p.Sigma @ p.v)
+
+
+def best_of_factors(i: Removal, **sides: ndarray) -> float:
+    """The loss that alternating least squares on factors within these bases ends at."""
+    return alternating_loss(i.problem.H, i.problem.Sigma, i.problem.M, i.rank, **sides)
+
+
 def alternating_loss(
     H: Float[ndarray, "m m"],
     Sigma: Float[ndarray, "d d"],

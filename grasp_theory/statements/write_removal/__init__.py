@@ -38,7 +38,7 @@ from ...linear.regimes import excess_risk
 from ...linear.solutions import grasp_write, posthoc_write, write_leak
 from ..shared.maps import (
     Removal,
-    alternating_loss,
+    best_of_factors,
     complement,
     definite,
     fit_loss,
@@ -118,12 +118,6 @@ def leak(w) -> Claim[Instance]:
     )
 
 
-def by_factors(i: Instance) -> float:
-    """The loss that alternating least squares on the factors of P_u B A ends at."""
-    p = i.problem
-    return alternating_loss(p.H, p.Sigma, p.M, i.rank, left=null_space(p.u[None]))
-
-
 def u_row(i: Instance) -> Float[ndarray, " d"]:
     """uᵀM."""
     return i.problem.u @ i.problem.M
@@ -157,6 +151,9 @@ STATEMENT = Statement(
         "H ≻ 0 on u^⊥": lambda rng: singular(draw(rng, 3), rng, "H", "u"),
     },
     route=Route(
-        "rank r", by_factors, lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M), given=("LinearProblem.M",)
+        "rank r",
+        lambda i: best_of_factors(i, left=null_space(i.problem.u[None])),
+        lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M),
+        given=("LinearProblem.M",),
     ),
 )
