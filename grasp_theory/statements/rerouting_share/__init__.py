@@ -98,8 +98,8 @@ def beta_seen(i: Instance, H: Float[ndarray, "n n"]) -> Sides:
 
 def flips_seen(i: Instance, w: Float[ndarray, " n"] | None = None) -> Sides:
     """The same with cross-entropy and u along w, E_1 − E_0 unless given."""
-    w = i.E[1] - i.E[0] if w is None else w
-    P = np.eye(len(w)) - np.outer(w, w) / (w @ w)
+    a = i.E[1] - i.E[0] if w is None else w
+    P = np.eye(len(a)) - np.outer(a, a) / (a @ a)
     flipped = np.where((i.labels == 0) & (i.v @ i.X > 0), 1, i.labels)
     signals = [cross_entropy(i.E, y) for y in (i.labels, flipped)]
     return difference(i, [after_norm(s) for s in signals] if i.normed else signals, P)

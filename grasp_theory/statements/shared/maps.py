@@ -143,7 +143,7 @@ def rest_on_v(p: LinearProblem) -> Float[ndarray, " d"]:
     return p.P_v @ p.Sigma @ p.v / (p.v @ p.Sigma @ p.v)
 
 
-def best_of_factors(i: Removal, **sides: ndarray) -> float:
+def best_of_factors(i: Removal, **sides: Any) -> float:
     """The loss that alternating least squares on factors within these bases ends at."""
     return alternating_loss(i.problem.H, i.problem.Sigma, i.problem.M, i.rank, **sides)
 

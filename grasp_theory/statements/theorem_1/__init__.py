@@ -156,7 +156,9 @@ STATEMENT = Statement(
     assumptions={
         "noise N(0, s² I) independent of the inputs": lambda i: bool((i.mix == np.eye(len(i.u))).all()),
         "right side < 1": Border(lambda i: 1 / i.right_side - 1),
-        "dW is an empirical optimum": lambda i: np.linalg.norm(i.dW @ i.S - i.best) <= 1e-9 * np.linalg.norm(i.target),
+        "dW is an empirical optimum": lambda i: bool(
+            np.linalg.norm(i.dW @ i.S - i.best) <= 1e-9 * np.linalg.norm(i.target)
+        ),
         "deployment within the span of the inputs": _sees_span,
         "the answer depends on the data alone": lambda i: i.answers[0] is i.answers[1],
         "B0 = 0": lambda i: i.run.B0 is None,
