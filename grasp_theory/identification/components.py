@@ -18,17 +18,7 @@ from . import rule
 from .agreement import Agreement, LeadingDirections, agreement
 from .floor import LEVEL
 from .lanczos import leading_svd
-from .measure import (
-    KEPT,
-    RTOL,
-    Module,
-    Stack,
-    decomposed,
-    floor_and_power,
-    gathered,
-    measure,
-    pooled_noise,
-)
+from .measure import KEPT, RTOL, Module, Stack, decomposed, floor_and_power, gathered, measure, pooled_noise
 from .read_start import ReadStack
 from .report import Alignment, Decomposition, Floor, ModuleSpectrum, Report
 from .self_certificate import SelfCertificate, self_certificate, withheld

@@ -240,14 +240,8 @@ def lora_curve(s: Float[ndarray, " k"], alpha: float, t: float) -> Float[ndarray
     """
     kappa, squared = np.sqrt(alpha**4 / 4 + s**2), alpha**2
     S, C = np.sinh(kappa * t), np.cosh(kappa * t)
-    return (
-        squared
-        * s
-        / kappa
-        * S
-        * (C + squared * S / (2 * kappa))
-        / (1 + squared * S * (C / kappa + squared * S / (2 * kappa**2)))
-    )
+    top = squared * s / kappa * S * (C + squared * S / (2 * kappa))
+    return top / (1 + squared * S * (C / kappa + squared * S / (2 * kappa**2)))
 
 
 def riccati_flow(M: Float[ndarray, "m d"], A0: Float[ndarray, "q d"], t: float) -> Float[ndarray, "m d"]:
@@ -280,7 +274,6 @@ def flow(
         E = (M - B_ @ A_) @ Sigma
         return np.concatenate([(E @ A_.T).ravel(), (B_.T @ E).ravel()])
 
-    x = solve_ivp(slope, (0, t), np.concatenate([B.ravel(), A.ravel()]), method="DOP853", rtol=1e-10, atol=1e-12).y[
-        :, -1
-    ]
+    start = np.concatenate([B.ravel(), A.ravel()])
+    x = solve_ivp(slope, (0, t), start, method="DOP853", rtol=1e-10, atol=1e-12).y[:, -1]
     return x[:n].reshape(B.shape) @ x[n:].reshape(A.shape)

@@ -78,6 +78,18 @@ class Claim(Generic[I]):
         return {"=": abs(gap) <= s.slack, "<=": gap <= s.slack, ">=": gap >= -s.slack}[self.relation]
 
 
+def exact(
+    relation: Relation,
+    measured: Callable[[I], Any],
+    bound: Callable[[I], Any],
+    *,
+    scale: Callable[[I], Any] = lambda i: 1.0,
+    tight: bool = False,
+) -> Claim[I]:
+    """The claim between two numbers of an instance that differ by rounding alone, relative to a third."""
+    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i), scale=float(scale(i))), tight)
+
+
 @dataclass(frozen=True)
 class Border(Generic[I]):
     """An assumption with a border: an inequality between numbers of the instance.

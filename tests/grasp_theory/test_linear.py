@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import null_space
 from strategies import examples, problems, seeds
 from tolerance import backward, monte_carlo
 
@@ -44,7 +45,7 @@ from grasp_theory.linear.solutions import (
     worst_group,
     write_leak,
 )
-from grasp_theory.statements.shared.maps import descend, exact_samples, factored_loss, fit_loss
+from grasp_theory.statements.shared.maps import alternating_loss, descend, exact_samples, fit_loss
 
 CLOSE = 1e-6  # descent stops at a gradient of 1e-12; the condition numbers are at most 100
 
@@ -89,15 +90,16 @@ def test_grasp_is_where_projected_descent_ends(seed):
 @examples(ci=15)
 def test_grasp_of_rank_r_is_the_best_of_projected_factors(seed, rank):
     p = problem(seed)
-    X, scale = samples(p), fit_loss(p, 0 * p.M)
+    scale = fit_loss(p, 0 * p.M)
+    off_u, off_v = null_space(p.u[None]), null_space(p.v[None])
     for solution, sides in (
-        (grasp_write, {"left": p.P_u}),
-        (grasp_read, {"right": p.P_v}),
-        (grasp_both, {"left": p.P_u, "right": p.P_v}),
+        (grasp_write, {"left": off_u}),
+        (grasp_read, {"right": off_v}),
+        (grasp_both, {"left": off_u, "right": off_v}),
     ):
         D = solution(p, rank)
         assert np.linalg.matrix_rank(D, 1e-9 * np.linalg.norm(p.M)) <= rank
-        found = factored_loss(p.H, X, p.M @ X, rank, **sides)
+        found = alternating_loss(p.H, p.Sigma, p.M, rank, **sides)
         np.testing.assert_allclose(found, fit_loss(p, D), rtol=0, atol=CLOSE * scale)
 
 
@@ -143,7 +145,12 @@ def test_caft_of_rank_r_is_the_best_of_factors(seed, rank):
     Y = (p.W0 + p.M) @ X - p.W0 @ ablated
     E = caft(p, rank) @ ablated - Y
     closed, scale = (np.sum(Z * (p.H @ Z)) / X.shape[1] for Z in (E, Y))
-    np.testing.assert_allclose(factored_loss(p.H, ablated, Y, rank), closed, rtol=0, atol=CLOSE * scale)
+    seen = null_space(p.v[None]).T @ ablated  # what the factors are trained on, in a basis where it has full rank
+    moment = seen @ seen.T / X.shape[1]
+    target = np.linalg.solve(moment, seen @ Y.T / X.shape[1]).T
+    rest = Y - target @ seen
+    found = alternating_loss(p.H, moment, target, rank) + np.sum(rest * (p.H @ rest)) / X.shape[1]
+    np.testing.assert_allclose(found, closed, rtol=0, atol=CLOSE * scale)
 
 
 def test_caft_keeps_a_random_read_of_the_predicted_size():

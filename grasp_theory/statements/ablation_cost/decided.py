@@ -19,11 +19,7 @@ from . import Instance, draw
 SIGMA, DEPLOYED = bordered("S"), bordered("R")
 n, off, g = z3.Real("n"), reals("o", 2), reals("g", 2)
 w, t, c = z3.Reals("w t c")
-NAIVE = (
-    *SIGMA.definite,
-    *(c > 0, SIGMA.h * n + SIGMA.b @ off == 0),
-    *equal(SIGMA.b * n + SIGMA.l * off, 0),
-)
+NAIVE = (*SIGMA.definite, *(c > 0, SIGMA.h * n + SIGMA.b @ off == 0), *equal(SIGMA.b * n + SIGMA.l * off, 0))
 
 
 def cores() -> list[Core[Instance]]:

@@ -35,21 +35,18 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...linear.problem import psd_root
-from ..shared.draws import covariance, log_uniform, orthonormal
-from ..statement import Claim, Route, Sides, Statement
+from ..shared.draws import Planted, covariance, log_uniform, orthonormal
+from ..shared.maps import truncated
+from ..statement import Claim, Route, Sides, Statement, exact
 
 Side = Literal["read", "write", "both"]
 SIDES: tuple[Side, ...] = ("read", "write", "both")
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """Problem (T, beta, u, v, Sigma, Sigma_t), rank r of the update and the directions û, v̂ used in place of u, v."""
 
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
     Sigma: Float[ndarray, "d d"]
     Sigma_t: Float[ndarray, "d d"]
     r: int
@@ -70,8 +67,7 @@ class Instance:
         left, right = self.projectors(side)
         M = self.T + (self.beta if beta is None else beta) * np.outer(self.u, self.v)
         inverse = np.linalg.pinv(psd_root(right @ self.Sigma @ right), rcond=1e-6)
-        U, s, Vh = np.linalg.svd(left @ M @ self.Sigma @ inverse, full_matrices=False)
-        return U[:, : self.r] * s[: self.r] @ Vh[: self.r] @ inverse
+        return truncated(left @ M @ self.Sigma @ inverse, self.r) @ inverse
 
     def left_by_shortcut(self, side: Side) -> Float[ndarray, "m d"]:
         """F = D(beta) − D(0)."""
@@ -112,18 +108,6 @@ def draw(rng: np.random.Generator) -> Instance:
     )
 
 
-def correlated(rng: np.random.Generator) -> Instance:
-    """Sigma ≠ I: the inputs beside v̂ predict v̂ᵀx and carry the shortcut."""
-    i = draw(rng)
-    return replace(i, Sigma=covariance(rng, len(i.v)))
-
-
-def shifted(rng: np.random.Generator) -> Instance:
-    """Sigma_t ≠ I."""
-    i = draw(rng)
-    return replace(i, Sigma_t=covariance(rng, len(i.v)))
-
-
 def one_rank_less(rng: np.random.Generator) -> Instance:
     """r one below full with m > d, so that projecting off û alone leaves a target of full rank."""
     i = draw(rng)
@@ -133,13 +117,11 @@ def one_rank_less(rng: np.random.Generator) -> Instance:
 
 
 def response(side: Side, value) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(float(i.u @ i.left_by_shortcut(side) @ i.v), value(i), scale=i.scale))
+    return exact("=", lambda i: i.u @ i.left_by_shortcut(side) @ i.v, value, scale=lambda i: i.scale)
 
 
 def norm(side: Side, value) -> Claim[Instance]:
-    return Claim(
-        "=", lambda i: Sides.exact(float(np.linalg.norm(i.left_by_shortcut(side), 2)), value(i), scale=i.scale)
-    )
+    return exact("=", lambda i: np.linalg.norm(i.left_by_shortcut(side), 2), value, scale=lambda i: i.scale)
 
 
 def risk_claim(side: Side, value) -> Claim[Instance]:
@@ -151,7 +133,7 @@ def risk_claim(side: Side, value) -> Claim[Instance]:
 
 
 def error_response(value) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(float(i.u @ (i.trained("read") - i.T) @ i.v), value(i), scale=i.scale))
+    return exact("=", lambda i: i.u @ (i.trained("read") - i.T) @ i.v, value, scale=lambda i: i.scale)
 
 
 def simulated(i: Instance) -> float:
@@ -185,6 +167,10 @@ STATEMENT = Statement(
             lambda i: i.beta * i.sines("read") ** 2 - (i.v @ i.v_hat) * (i.u @ i.T @ i.v_hat)
         ),
     },
-    violators={"Sigma = I": correlated, "Sigma_t = I": shifted, "full rank": one_rank_less},
+    violators={
+        "Sigma = I": lambda rng: replace(i := draw(rng), Sigma=covariance(rng, len(i.v))),
+        "Sigma_t = I": lambda rng: replace(i := draw(rng), Sigma_t=covariance(rng, len(i.v))),
+        "full rank": one_rank_less,
+    },
     route=Route("risk, both", simulated, lambda i: 1e-12 * i.scale**2, "measured"),
 )

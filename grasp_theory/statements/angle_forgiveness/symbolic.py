@@ -6,15 +6,12 @@ the response of the whole error. û and v̂ are not normalised; everything is ho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import sympy as sp
 from jaxtyping import Float
 from numpy import ndarray
 
-if TYPE_CHECKING:
-    from . import Instance
+from . import Instance
 
 BETA = sp.Symbol("beta", positive=True)
 COS_A, SIN_A, COS_B, SIN_B = ANGLES = sp.symbols("cos_a sin_a cos_b sin_b", real=True)

@@ -13,16 +13,6 @@ def _cos(i: Instance, side: str) -> float:
     return float(abs(i.v @ i.v_hat if side == "read" else i.u @ i.u_hat))
 
 
-def _chord(i: Instance, side: str) -> float:
-    """2 sin(θ/2), the distance of the unit vectors."""
-    return float(np.sqrt(2 - 2 * _cos(i, side)))
-
-
-def _alone(i: Instance) -> float:
-    """‖T v̂‖² + ‖ûᵀT‖², what they share counted twice."""
-    return i.task_lost("read") + i.task_lost("write")
-
-
 OWN: dict[str, Claim[Instance]] = {
     "response beta (1 − cos θ)": response("write", lambda i: i.beta * (1 - abs(i.u @ i.u_hat))),
     "norm beta sin²θ": norm("read", lambda i: i.beta * i.sines("read") ** 2),
@@ -38,7 +28,7 @@ BLIND: dict[str, Claim[Instance]] = {
         "both", lambda i: i.beta * (1 - _cos(i, "read") ** 2 * _cos(i, "write") ** 2)
     ),
     "both: the better side alone": response("both", lambda i: i.beta * min(i.sines("read"), i.sines("write")) ** 2),
-    "chord 2 sin(θ/2) for sine": norm("read", lambda i: i.beta * _chord(i, "read")),
+    "chord 2 sin(θ/2) for sine": norm("read", lambda i: i.beta * np.sqrt(2 - 2 * _cos(i, "read"))),
     "the other side's angle": norm("write", lambda i: i.beta * i.sines("read")),
     "both: geometric mean of the sines": norm("both", lambda i: i.beta * np.sqrt(i.sines("both"))),
     "task lost along v instead of v̂": risk_claim(
@@ -48,7 +38,9 @@ BLIND: dict[str, Claim[Instance]] = {
         "read", lambda i: (i.beta * i.sines("read") + np.sqrt(i.task_lost("read"))) ** 2
     ),
     "risk second order: sin⁴": risk_claim("write", lambda i: i.beta**2 * i.sines("write") ** 4 + i.task_lost("write")),
-    "both: corner (ûᵀT v̂)² lost twice": risk_claim("both", lambda i: i.beta**2 * i.sines("both") ** 2 + _alone(i)),
+    "both: corner (ûᵀT v̂)² lost twice": risk_claim(
+        "both", lambda i: i.beta**2 * i.sines("both") ** 2 + (i.task_lost("read") + i.task_lost("write"))
+    ),
     "whole error: uᵀT v for cos θ uᵀT v̂": error_response(lambda i: i.beta * i.sines("read") ** 2 - i.u @ i.T @ i.v),
     "whole error: cos² θ uᵀT v": error_response(
         lambda i: i.beta * i.sines("read") ** 2 - _cos(i, "read") ** 2 * (i.u @ i.T @ i.v)

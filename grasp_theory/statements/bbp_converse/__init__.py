@@ -34,10 +34,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ...identification.spectra import critical_strength, spike
+from ...identification.spectra import Spike, critical_strength, spike
 from ..shared.draws import log_uniform, unit
-from ..shared.spiked import average, chain, entries, finite_size, sizes, top_triple
-from ..statement import Claim, Route, Sides, Statement
+from ..shared.spiked import FINITE, average, chain, entries, finite_size, sizes, top_triple
+from ..statement import Claim, Relation, Route, Sides, Statement, exact
 
 Prior = Literal["uniform", "one-sparse", "planted"]
 LARGER = 1000
@@ -55,6 +55,11 @@ class Instance:
     prior: Prior = "uniform"
     signs: bool = False
     trials: int = 10
+
+    @property
+    def AB(self) -> tuple[float, float]:
+        """(A, B) of the two equations."""
+        return (self.beta / self.s) ** 2 / self.m, (self.beta / self.s) ** 2 / self.d
 
     @property
     def finite_size(self) -> float:
@@ -85,33 +90,22 @@ class Instance:
         return {name: np.array(values) for name, values in rows.items()}
 
 
-def _largest_entry(M: Float[ndarray, "m d"], s: float) -> Float[ndarray, " m"]:
-    return np.eye(len(M))[np.unravel_index(np.abs(M).argmax(), M.shape)[0]]
-
-
-def _thresholded(M: Float[ndarray, "m d"], s: float) -> Float[ndarray, " m"]:
-    """Top vector after soft thresholding of the entries at s, a denoiser for sparse factors."""
-    return top_triple(np.sign(M) * np.maximum(np.abs(M) - s, 0))[0]
-
-
 ESTIMATORS: dict[str, Callable[[ndarray, float], ndarray]] = {
     "svd": lambda M, s: top_triple(M)[0],
-    "largest entry": _largest_entry,
-    "thresholded": _thresholded,
+    "largest entry": lambda M, s: np.eye(len(M))[np.unravel_index(np.abs(M).argmax(), M.shape)[0]],
+    "thresholded": lambda M, s: top_triple(np.sign(M) * np.maximum(np.abs(M) - s, 0))[0],  # for sparse factors
     "without ±s": lambda M, s: top_triple(M - s * np.sign(M))[0],
 }
 
 
-def fixed_point(i: Instance, steps: int = 4000) -> tuple[float, float]:
+def fixed_point(i: Instance) -> tuple[float, float]:
     """(q_u, q_v) by iterating the two equations from 1."""
-    A, B = (i.beta / i.s) ** 2 / i.m, (i.beta / i.s) ** 2 / i.d
-    q = [1.0]
-    for _ in range(steps):
-        right = B * q[-1] / (1 + B * q[-1])
-        q.append(A * right / (1 + A * right))
-        if abs(q[-1] - q[-2]) < 1e-14:
+    (A, B), left, before = i.AB, 1.0, np.inf
+    for _ in range(4000):
+        if abs(left - before) < 1e-14:
             break
-    left = q[-1]
+        right, before = B * left / (1 + B * left), left
+        left = A * right / (1 + A * right)
     return left, B * left / (1 + B * left)
 
 
@@ -119,7 +113,7 @@ def potential(i: Instance) -> float:
     """q_u as the minimiser inside the saddle point of the mutual information: nested scipy optimisation."""
     from scipy.optimize import minimize_scalar
 
-    A, B = (i.beta / i.s) ** 2 / i.m, (i.beta / i.s) ** 2 / i.d
+    A, B = i.AB
 
     def psi(r: float) -> float:
         return 0.5 * (r - np.log1p(r))
@@ -175,7 +169,19 @@ def largest_overlap(i: Instance) -> float:
     return fixed_point(i)[0]
 
 
-SLACK = "5 standard errors of the mean, and the finite-size term of phase-transition, measured"
+def fixed(side: int, law: Callable[[Instance], float]) -> Claim[Instance]:
+    return exact("=", lambda i: fixed_point(i)[side], law)
+
+
+def svd(i: Instance, share: float = 1.0) -> Spike:
+    """What the SVD sees of this share of the factor."""
+    return spike(share * i.beta, i.m, i.d, s=i.s)
+
+
+def reaches(name: str, law: Callable[[Instance], float], relation: Relation = "=") -> Claim[Instance]:
+    """The mean overlap of this estimator against the law."""
+    return Claim(relation, lambda i: average(i.found[name], law(i), i.finite_size), slack=FINITE)
+
 
 STATEMENT = Statement(
     key="bbp-converse",
@@ -190,17 +196,11 @@ STATEMENT = Statement(
     draw=draw,
     always=frozenset({"fixed point is the SVD's, left", "fixed point is the SVD's, right"}),
     claims={
-        "fixed point is the SVD's, left": Claim(
-            "=", lambda i: Sides.exact(fixed_point(i)[0], spike(i.beta, i.m, i.d, s=i.s).left)
-        ),
-        "fixed point is the SVD's, right": Claim(
-            "=", lambda i: Sides.exact(fixed_point(i)[1], spike(i.beta, i.m, i.d, s=i.s).right)
-        ),
-        "no estimator beats it": Claim("<=", lambda i: best(i, largest_overlap(i)), slack=SLACK),
-        "the SVD reaches it": Claim(
-            "=", lambda i: average(i.found["svd"], largest_overlap(i), i.finite_size), slack=SLACK
-        ),
-        "the SVD reaches it, large": Claim("=", lambda i: at_large(i, largest_overlap(i)), slack=SLACK),
+        "fixed point is the SVD's, left": fixed(0, lambda i: svd(i).left),
+        "fixed point is the SVD's, right": fixed(1, lambda i: svd(i).right),
+        "no estimator beats it": Claim("<=", lambda i: best(i, largest_overlap(i)), slack=FINITE),
+        "the SVD reaches it": reaches("svd", largest_overlap),
+        "the SVD reaches it, large": Claim("=", lambda i: at_large(i, largest_overlap(i)), slack=FINITE),
     },
     violators={
         "T Gaussian": hidden("uniform", signs=True),
@@ -208,6 +208,6 @@ STATEMENT = Statement(
         "(u, v) independent of T": hidden("planted"),
     },
     regimes={"beta = beta_c": lambda i: i.beta / critical_strength(i.m, i.d, s=i.s) - 1},
-    route=Route("fixed point is the SVD's, left", potential, _flat, "measured"),
+    route=Route("fixed point is the SVD's, left", potential, _flat, "measured", ("Instance.AB",)),
     draws=40,
 )

@@ -30,6 +30,5 @@ def residuals() -> dict[str, sp.Expr]:
 
 def twin(i: Instance) -> dict[str, float]:
     """The stable fixed point, 0 up to AB = 1."""
-    at = {A: (i.beta / i.s) ** 2 / i.m, B: (i.beta / i.s) ** 2 / i.d}
-    left, right = (max(float(q.subs(at)), 0.0) for q in (LEFT, RIGHT))
+    left, right = (max(float(q.subs(zip((A, B), i.AB, strict=True))), 0.0) for q in (LEFT, RIGHT))
     return {"fixed point is the SVD's, left": left, "fixed point is the SVD's, right": right}

@@ -43,7 +43,7 @@ from scipy.special import wrightomega
 from ...linear.problem import psd_root
 from ..shared.draws import covariance, log_uniform, orthonormal, unit
 from ..shared.residual_net import OPTIMISERS, draw_net
-from ..statement import Claim, Route, Sides, Statement
+from ..statement import Claim, Relation, Route, Sides, Statement, exact
 from .compensated import (
     Compensated,
     autograd_outputs,
@@ -147,33 +147,23 @@ def with_projection(i: Compensated) -> Sides:
     return error(i, float(np.linalg.norm(E)), projected=True)
 
 
-def amplified(factor) -> Claim[Compensated]:
+def amplified(factor, *, tight: bool = False) -> Claim[Compensated]:
     """What Delta alone changes under projection, against factor(κ) ‖Delta‖."""
-
-    def sides(i: Compensated) -> Sides:
-        change = i.layer(i.C, projected=True) - i.layer(i.shortcut, projected=True)
-        bound = factor(float(np.linalg.cond(i.Sigma))) * delta(i)
-        return Sides.exact(float(np.linalg.norm(change)), bound)
-
-    return Claim("<=", sides)
+    return exact(
+        "<=",
+        lambda i: np.linalg.norm(i.layer(i.C, projected=True) - i.layer(i.shortcut, projected=True)),
+        lambda i: factor(float(np.linalg.cond(i.Sigma))) * delta(i),
+        tight=tight,
+    )
 
 
 def deletion(**other) -> Claim[Compensated]:
-    def sides(i: Compensated) -> Sides:
-        gap, scale = deletion_gap(i, **other)
-        return Sides.exact(gap, 0.0, scale=scale)
-
-    return Claim("=", sides)
+    return Claim("=", lambda i: deletion_gap(i, **other))
 
 
 def part(component) -> Claim[Compensated]:
     """The rank-r run with C = component(instance, N) is N − C."""
-
-    def sides(i: Compensated) -> Sides:
-        gap, scale = part_gap(i, component(i, naive(i, i.r + 1)))
-        return Sides.exact(gap, 0.0, scale=scale)
-
-    return Claim("=", sides)
+    return Claim("=", lambda i: part_gap(i, component(i, naive(i, i.r + 1))))
 
 
 def leading(i: Compensated) -> float:
@@ -181,14 +171,13 @@ def leading(i: Compensated) -> float:
     return float(np.log1p(i.t * np.exp(-i.a)))
 
 
-def learnt(value) -> Claim[Compensated]:
-    return Claim("=", lambda i: Sides.exact(i.learnt, value(i)))
+def behind(i: Compensated) -> float:
+    """What b lacks to leading order."""
+    return leading(i) - i.learnt
 
 
-def last_outputs(i: Compensated) -> Sides:
-    """‖F‖ on the inputs after training F + C on (x, y), and after training F on (x, y − C x)."""
-    one, other = i.run(i.Y, i.C @ i.X)[-1], i.run(i.Y - i.C @ i.X)[-1]
-    return Sides.exact(float(np.linalg.norm(one)), float(np.linalg.norm(other)))
+def learnt(value, relation: Relation = "=") -> Claim[Compensated]:
+    return exact(relation, lambda i: i.learnt, value)
 
 
 STATEMENT = Statement(
@@ -207,22 +196,24 @@ STATEMENT = Statement(
     always=frozenset({"with projection", "logistic", "squared loss", "any part of rank one", "its own component"}),
     claims={
         "shifted targets, step by step": Claim("=", lambda i: steps(i.run(i.Y, i.C @ i.X), i.run(i.Y - i.C @ i.X))),
-        "outputs after training": Claim("=", last_outputs),
+        "outputs after training": exact(
+            "=",
+            lambda i: np.linalg.norm(i.run(i.Y, i.C @ i.X)[-1]),
+            lambda i: np.linalg.norm(i.run(i.Y - i.C @ i.X)[-1]),
+        ),
         "exact C: the run of beta = 0": Claim("=", lambda i: steps(i.run(i.Y, i.shortcut @ i.X), i.run(i.Y0))),
         "error passes through": Claim("=", lambda i: error(i, delta(i), projected=i.projected)),
         "with projection": Claim("=", with_projection),
-        "amplification": replace(amplified(lambda k: (k + 1) / (2 * np.sqrt(k))), tight=True),
+        "amplification": amplified(lambda k: (k + 1) / (2 * np.sqrt(k)), tight=True),
         "one rank of deletion": deletion(),
         "any part of rank one": part(lambda i, N: rank_one_part(N, i.v_hat, i.u)),
         "its own component": part(lambda i, N: own_component(N)),
         "a part of the naive run of rank r": part(lambda i, N: rank_one_part(naive(i, i.r), i.v_hat, i.u)),
         "logistic": learnt(lambda i: np.log(wrightomega(np.exp(i.a) + i.t + i.a).real) - i.a),
-        "squared loss": Claim("=", lambda i: Sides.exact(i.learnt_squared, (i.beta - i.a) * -np.expm1(-i.t))),
-        "leading order from above": Claim("<=", lambda i: Sides.exact(i.learnt, leading(i))),
-        "leading order is that close": Claim(
-            "<=", lambda i: Sides.exact(leading(i) - i.learnt, np.log1p(np.exp(-1 - i.a))), tight=True
-        ),
-        "never overshoots": Claim(">=", lambda i: Sides.exact(i.learnt, 0.0)),
+        "squared loss": exact("=", lambda i: i.learnt_squared, lambda i: (i.beta - i.a) * -np.expm1(-i.t)),
+        "leading order from above": learnt(leading, "<="),
+        "leading order is that close": exact("<=", behind, lambda i: np.log1p(np.exp(-1 - i.a)), tight=True),
+        "never overshoots": learnt(lambda i: 0.0, ">="),
     },
     extremal=extremal,
     violators={

@@ -15,7 +15,9 @@ from scipy.linalg import null_space
 from scipy.special import expit
 
 from ...linear.problem import psd_root
+from ..shared.maps import truncated
 from ..shared.residual_net import Net, Optimiser
+from ..statement import Sides
 
 STEPS, LR = 15, 0.02
 
@@ -104,32 +106,27 @@ def oblique(i: Compensated) -> tuple[Float[ndarray, "n n"], Float[ndarray, " n"]
     return P + np.outer(i.v_hat, ell), ell
 
 
-def deletion_gap(i: Compensated, *, rank: int = 1, whitened: bool = True) -> tuple[float, float]:
-    """Rank-r run with the top triple as C against the naive run of rank r + ``rank`` less component 1: gap, ŝ1."""
+def deletion_gap(i: Compensated, *, rank: int = 1, whitened: bool = True) -> Sides:
+    """Rank-r run with the top triple as C against the naive run of rank r + ``rank`` less component 1."""
     S, M = psd_root(i.Sigma), i.T + i.shortcut
     W = S if whitened else np.eye(len(S))
-    U, s, Vh = np.linalg.svd(M @ W)
-    C = s[0] * np.outer(U[:, 0], Vh[0]) @ np.linalg.pinv(W, rcond=1e-6)
-    U, s, Vh = np.linalg.svd((M - C) @ S)
-    compensated = U[:, : i.r] * s[: i.r] @ Vh[: i.r]
-    U, s, Vh = np.linalg.svd(M @ S)
-    deleted = U[:, 1 : i.r + rank] * s[1 : i.r + rank] @ Vh[1 : i.r + rank]
-    return float(np.linalg.norm(compensated - deleted)), float(s[0])
+    C = truncated(M @ W, 1) @ np.linalg.pinv(W, rcond=1e-6)
+    deleted = truncated(M @ S, i.r + rank) - truncated(M @ S, 1)
+    gap = float(np.linalg.norm(truncated((M - C) @ S, i.r) - deleted))
+    return Sides.exact(gap, 0.0, scale=float(np.linalg.norm(M @ S, 2)))
 
 
 def naive(i: Compensated, rank: int) -> Float[ndarray, "n n"]:
     """[M Sigma^½]_rank Sigma^-½."""
     S = psd_root(i.Sigma)
-    U, s, Vh = np.linalg.svd((i.T + i.shortcut) @ S)
-    return U[:, :rank] * s[:rank] @ Vh[:rank] @ np.linalg.pinv(S, rcond=1e-6)
+    return truncated((i.T + i.shortcut) @ S, rank) @ np.linalg.pinv(S, rcond=1e-6)
 
 
-def part_gap(i: Compensated, C: Float[ndarray, "n n"]) -> tuple[float, float]:
-    """Rank-r run with this C against N − C, N the naive run of rank r + 1: gap, and size of N and C, on the inputs."""
+def part_gap(i: Compensated, C: Float[ndarray, "n n"]) -> Sides:
+    """Rank-r run with this C against N − C, N the naive run of rank r + 1, on the inputs."""
     S, N = psd_root(i.Sigma), naive(i, i.r + 1)
-    U, s, Vh = np.linalg.svd((i.T + i.shortcut - C) @ S)
-    gap = U[:, : i.r] * s[: i.r] @ Vh[: i.r] - (N - C) @ S
-    return float(np.linalg.norm(gap)), float(np.linalg.norm(N @ S) + np.linalg.norm(C @ S))
+    gap = float(np.linalg.norm(truncated((i.T + i.shortcut - C) @ S, i.r) - (N - C) @ S))
+    return Sides.exact(gap, 0.0, scale=float(np.linalg.norm(N @ S) + np.linalg.norm(C @ S)))
 
 
 def rank_one_part(N: Float[ndarray, "n n"], a: Float[ndarray, " n"], b: Float[ndarray, " n"]) -> Float[ndarray, "n n"]:

@@ -8,17 +8,8 @@ import numpy as np
 from scipy.special import wrightomega
 
 from ...linear.problem import psd_root
-from ..statement import Claim, Relation, Sides
-from . import (
-    amplified,
-    deletion,
-    delta,
-    error,
-    leading,
-    learnt,
-    part,
-    steps,
-)
+from ..statement import Claim, Sides, exact
+from . import amplified, behind, deletion, delta, error, leading, learnt, part, steps
 from .compensated import Compensated, naive, oblique, own_component, rank_one_part
 
 
@@ -42,10 +33,6 @@ def _behind(bound) -> Claim[Compensated]:
     return Claim("=", sides)
 
 
-def _flow(relation: Relation, measured, bound) -> Claim[Compensated]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i)))
-
-
 OWN: dict[str, Claim[Compensated]] = {
     "compensating with projection is harmless": Claim("=", lambda i: error(i, delta(i), projected=True)),
     "projection amplifies by at most 3.4": amplified(lambda k: 3.4),
@@ -56,10 +43,8 @@ OWN: dict[str, Claim[Compensated]] = {
     "the own component of the naive run of rank r + 2": part(lambda i, N: own_component(naive(i, i.r + 2))),
     "half of the component": part(lambda i, N: 0.5 * own_component(N)),
     "b = log(1 + t) − a: logistic loss overshoots too": learnt(lambda i: np.log1p(i.t) - i.a),
-    "squared loss learns beta whatever a": Claim(
-        "=", lambda i: Sides.exact(i.learnt_squared, -i.beta * np.expm1(-i.t))
-    ),
-    "leading order from below": Claim(">=", lambda i: Sides.exact(i.learnt, leading(i))),
+    "squared loss learns beta whatever a": exact("=", lambda i: i.learnt_squared, lambda i: -i.beta * np.expm1(-i.t)),
+    "leading order from below": learnt(leading, ">="),
     "C inside the network does as well": Claim(
         "=", lambda i: steps(replace(i, inside=True).run(i.Y, i.shortcut @ i.X), i.run(i.Y0))
     ),
@@ -81,12 +66,12 @@ BLIND: dict[str, Claim[Compensated]] = {
     "no rank bought: naive rank r less its component": deletion(rank=0),
     "logistic: margin forgotten on the right": learnt(lambda i: np.log(wrightomega(np.exp(i.a) + i.t).real) - i.a),
     "leading order as exact": learnt(leading),
-    "squared loss: C not subtracted from the target": _flow(
+    "squared loss: C not subtracted from the target": exact(
         "=", lambda i: i.learnt_squared, lambda i: -i.beta * np.expm1(-i.t) - i.a
     ),
-    "bound from the slope at the start: log(1 + t/(1 + e^a))": _flow(
-        "<=", lambda i: i.learnt, lambda i: np.log1p(i.t / (1 + np.exp(i.a)))
+    "bound from the slope at the start: log(1 + t/(1 + e^a))": learnt(
+        lambda i: np.log1p(i.t / (1 + np.exp(i.a))), "<="
     ),
-    "largest b e^-b taken as 1/4": _flow("<=", lambda i: leading(i) - i.learnt, lambda i: np.log1p(np.exp(-i.a) / 4)),
-    "squared loss never overshoots either": _flow(">=", lambda i: i.learnt_squared, lambda i: 0.0),
+    "largest b e^-b taken as 1/4": exact("<=", behind, lambda i: np.log1p(np.exp(-i.a) / 4)),
+    "squared loss never overshoots either": exact(">=", lambda i: i.learnt_squared, lambda i: 0.0),
 }

@@ -37,7 +37,7 @@ from numpy import ndarray
 
 from ..shared.draws import log_uniform, orthonormal, unit
 from ..shared.spiked import average, sizes, top_triple
-from ..statement import Claim, Rate, Route, Sides, Statement
+from ..statement import Claim, Rate, Route, Sides, Statement, exact
 
 LARGER = 30
 
@@ -187,7 +187,7 @@ def square(overlap: Callable[[float, float], float]) -> Claim[Instance]:
 
 
 def budget(column: int, *, reverse: bool = False) -> Claim[Instance]:
-    return Claim("<=" if reverse else ">=", lambda i: Sides.exact(i.limits(i.k2)[column], i.limits()[column]))
+    return exact("<=" if reverse else ">=", lambda i: i.limits(i.k2)[column], lambda i: i.limits()[column])
 
 
 STATEMENT = Statement(

@@ -50,25 +50,22 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.integrate import solve_ivp
 
-from ..shared.draws import sharp, sine
-from ..statement import Border, Claim, Route, Search, Sides, Statement
+from ..shared.draws import covariance, sharp, sine
+from ..statement import Border, Claim, Route, Search, Sides, Statement, exact
 from . import instances as made
-from .instances import Instance, kappa, learned, left_over, norm, saturation, share, size
+from .instances import Instance, budget, kappa, learned, left_over, norm, share, size
 
 
 def angle(side: int, bound: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:
-    def sides(i: Instance) -> Sides:
-        return Sides.exact(sine(i.top[0], i.u) if side == 0 else sine(i.top[2], i.right), bound(i))
-
-    return Claim("<=", sides, tight)
+    return exact("<=", lambda i: sine(i.top[2], i.right) if side else sine(i.top[0], i.u), bound, tight=tight)
 
 
 def pushed(bound: Callable[[Instance], float]) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(sine(i.top[0], i.u), bound(i), scale=size(i) / i.top[1]))
+    return exact("=", lambda i: sine(i.top[0], i.u), bound, scale=lambda i: size(i) / i.top[1])
 
 
 def of_task(measured, bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim("<=", lambda i: Sides.exact(measured(i), bound(i), scale=size(i)), tight)
+    return exact("<=", measured, bound, scale=size, tight=tight)
 
 
 def sampled(relation, power: int, bound: Callable[[Instance], float]) -> Claim[Instance]:
@@ -82,12 +79,7 @@ def sampled(relation, power: int, bound: Callable[[Instance], float]) -> Claim[I
 
 
 def converse(bound: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:
-    return Claim(">=", lambda i: Sides.exact(i.missed(), bound(i)), tight)
-
-
-def budget(i: Instance) -> float:
-    own = saturation(i, i.t1) * norm(i.C1) + saturation(i, i.t0) * norm(i.C0)
-    return left_over(kappa(i)) * norm(i.T) + own
+    return exact(">=", Instance.missed, bound, tight=tight)
 
 
 def _tail(i: Instance) -> float:
@@ -174,11 +166,27 @@ STATEMENT = Statement(
     claims=CLAIMS,
     extremal=made.extremal,
     violators={
-        "the control is free of the factor": made.factor_in_control,
+        # all of it is in both, after the same time: nothing of it is left in the difference
+        "the control is free of the factor": lambda rng: replace(
+            i := made.extremal(rng),
+            t0=2.0,
+            beta0=i.beta,
+            C1=0.1 * rng.standard_normal((5, 4)),
+            C0=0.1 * rng.standard_normal((5, 4)),
+        ),
         "delta < beta'/2": made.beyond_half,
-        "both runs have one Sigma": made.other_inputs,
-        "independent samples": made.same_samples,
-        "the answer depends on the two updates alone": made.oracle,
+        # after the same time other inputs leave a part of the task: more than g(1) = 0
+        "both runs have one Sigma": lambda rng: replace(
+            i := made.extremal(rng),
+            t0=2.0,
+            T=0.1 * rng.standard_normal((5, 4)),
+            C1=0 * i.C1,
+            C0=0 * i.C0,
+            Sigma0=covariance(rng, 4),
+        ),
+        # errors that both runs share cancel, and the formula promises less than that
+        "independent samples": lambda rng: replace(i := made.extremal(rng), samples=replace(i.samples, same=True)),
+        "the answer depends on the two updates alone": lambda rng: replace(made.extremal(rng), estimator="oracle"),
     },
     search=Search("length", 7, _ratio, _searched, restarts=2, steps=200),
     route=Route("left", trained, moved, side="measured"),

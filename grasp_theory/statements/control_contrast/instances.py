@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import covariance, log_uniform, orthonormal, sharp, sine, unit
+from ..shared.draws import covariance, log_uniform, mirror, orthonormal, sharp, sine, unit
 
 ESTIMATORS = ("the difference", "the first run", "the first run off the control", "the control")
 TRIALS = 400
@@ -186,7 +186,7 @@ def draw(rng: np.random.Generator) -> Instance:
     Delta = rho * strength * Delta / np.linalg.norm(Delta, 2)
     if rng.random() < 0.6:
         theta = 0.5 * np.arcsin(min(2 * rho, 1.0)) + float(rng.normal(scale=0.03))
-        Delta = rho * strength * reflection(rng, i, 2 * theta)
+        Delta = rho * strength * reflection(rng, i, np.sin(2 * theta))
         if rng.random() < 0.3:  # less of it off u, which turns û less but the norm not at all
             Delta -= rng.uniform(0, 0.4) * (Delta - np.outer(i.u, i.u @ Delta))
     return replace(i, C0=np.linalg.solve(i.gains[1], (i.T @ (i.gains[0] - i.gains[1]) + i.C1 @ i.gains[0] - Delta).T).T)
@@ -225,11 +225,10 @@ def _made(rng: np.random.Generator, T: ndarray, beta: float, Sigma: ndarray, t1:
     return Instance(T, C1, 0 * C1, unit(rng, m), unit(rng, d), beta, Sigma, Sigma, t1, t0, samples, name, frames)
 
 
-def reflection(rng: np.random.Generator, i: Instance, angle: float) -> Float[ndarray, "m d"]:
-    """[[−sin, cos], [cos, sin]] in planes through u and v'."""
+def reflection(rng: np.random.Generator, i: Instance, s: float) -> Float[ndarray, "m d"]:
+    """``mirror(s)`` in planes through u and v'."""
     left, right = (aside(rng, x) for x in (i.u, i.right))
-    s, c = np.sin(angle), np.cos(angle)
-    return left @ np.array([[-s, c], [c, s]]) @ right.T
+    return left @ mirror(s) @ right.T
 
 
 def aside(rng: np.random.Generator, x: Float[ndarray, " n"]) -> Float[ndarray, "n 2"]:
@@ -244,36 +243,13 @@ def extremal(rng: np.random.Generator) -> Instance:
     Sigma = saturating(kappa) / t1 * np.eye(4)
     i = replace(_made(rng, np.zeros((5, 4)), beta, Sigma, t1, kappa * t1), estimator="the difference")
     parts = np.array([0.5, 0.2, 0.3]) * 0.3 * float(np.linalg.norm(i.right))
-    R = reflection(rng, i, np.arcsin(0.6))
+    R = reflection(rng, i, 0.6)
     one, nought = (1 - np.exp(-t * Sigma[0, 0]) for t in (t1, kappa * t1))
     return replace(i, T=parts[0] / left_over(kappa) * R, C1=parts[1] / one * R, C0=-parts[2] / nought * R)
-
-
-def factor_in_control(rng: np.random.Generator) -> Instance:
-    """The control has all of the factor, after the same time: nothing of it is left in the difference."""
-    i = replace(extremal(rng), t0=2.0)
-    return replace(i, beta0=i.beta, C1=0.1 * rng.standard_normal((5, 4)), C0=0.1 * rng.standard_normal((5, 4)))
 
 
 def beyond_half(rng: np.random.Generator) -> Instance:
     """delta = 0.6 beta': Delta = −0.6 beta' (u v'ᵀ − u'v''ᵀ) leaves another pair on top."""
     i = replace(extremal(rng), t0=2.0)
-    C = 0.6 * i.beta * reflection(rng, i, np.pi / 2)
+    C = 0.6 * i.beta * reflection(rng, i, 1.0)
     return replace(i, C1=C, C0=0 * C)
-
-
-def other_inputs(rng: np.random.Generator) -> Instance:
-    """After the same time a control with other inputs leaves a part of the task: more than g(1) = 0."""
-    i = replace(extremal(rng), t0=2.0)
-    return replace(i, T=0.1 * rng.standard_normal((5, 4)), C1=0 * i.C1, C0=0 * i.C0, Sigma0=covariance(rng, 4))
-
-
-def same_samples(rng: np.random.Generator) -> Instance:
-    """Both runs see the same samples: their errors cancel, and the formula promises less than that."""
-    i = extremal(rng)
-    return replace(i, samples=replace(i.samples, same=True))
-
-
-def oracle(rng: np.random.Generator) -> Instance:
-    """An answer that knows more than the two updates."""
-    return replace(extremal(rng), estimator="oracle")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..shared.draws import sharp, sine
-from ..statement import Claim, Sides
-from . import angle, budget, converse, of_task, pushed, sampled
-from .instances import Instance, kappa, left_over, norm, saturation, share
+from ..statement import Claim, exact
+from . import angle, converse, of_task, pushed, sampled
+from .instances import Instance, budget, kappa, left_over, norm, saturation, share
 
 OWN: dict[str, Claim[Instance]] = {
     "left: sin 2 theta <= delta/beta'": angle(0, lambda i: sharp(i.rho / 2)),
@@ -42,9 +42,9 @@ BLIND: dict[str, Claim[Instance]] = {
     "left: only what the rest writes off u": angle(
         0, lambda i: sharp(norm(i.Delta - np.outer(i.u, i.u @ i.Delta)) * (i.rho / i.delta if i.delta else 0.0))
     ),
-    "right: against the planted v": Claim("<=", lambda i: Sides.exact(sine(i.top[2], i.v), sharp(i.rho))),
-    "both sides within the bound of one": Claim(
-        "<=", lambda i: Sides.exact(np.hypot(sine(i.top[0], i.u), sine(i.top[2], i.right)), sharp(i.rho))
+    "right: against the planted v": exact("<=", lambda i: sine(i.top[2], i.v), lambda i: sharp(i.rho)),
+    "both sides within the bound of one": exact(
+        "<=", lambda i: np.hypot(sine(i.top[0], i.u), sine(i.top[2], i.right)), lambda i: sharp(i.rho)
     ),
     "push: transposed": pushed(
         lambda i: np.linalg.norm((P := i.top[0] @ i.Delta) - i.right * (P @ i.right) / (i.right @ i.right)) / i.top[1]
@@ -83,9 +83,7 @@ BLIND: dict[str, Claim[Instance]] = {
         "<=", 1, lambda i: i.samples.s * float(np.sqrt(len(i.T) * norm(i.K) + np.trace(i.K)))
     ),
     "sample norm: the mean eigenvalue of K for its norm": sampled(
-        "<=",
-        1,
-        lambda i: i.samples.s * float(np.sqrt(np.trace(i.K)) * (np.sqrt(len(i.T) / len(i.v)) + 1)),
+        "<=", 1, lambda i: i.samples.s * float(np.sqrt(np.trace(i.K)) * (np.sqrt(len(i.T) / len(i.v)) + 1))
     ),
     "sample norm: m K for √(m K)": sampled(
         "<=", 1, lambda i: i.samples.s * float(np.sqrt(len(i.T)) * norm(i.K) + np.sqrt(np.trace(i.K)))

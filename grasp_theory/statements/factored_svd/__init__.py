@@ -171,9 +171,7 @@ STATEMENT = Statement(
     kind="identity",
     law="SVD from the factors in O((m+d) r²) = dense SVD of scaling·BA; a gauge G moves it by eps·cond(G)·‖B‖‖A‖",
     basis="proved here",
-    assumptions={
-        "G is invertible": lambda i: i.cond < 1e12,
-    },
+    assumptions={"G is invertible": lambda i: i.cond < 1e12},
     draw=draw,
     always=frozenset({"sum of squares"}),
     claims={

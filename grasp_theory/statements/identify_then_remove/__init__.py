@@ -37,20 +37,16 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...linear.problem import psd_root
-from ..shared.draws import log_uniform, orthonormal, unit, with_spectrum
-from ..statement import Border, Claim, Route, Search, Sides, Statement
+from ..shared.draws import Planted, flip, log_uniform, mirror, orthonormal, sharp, unit, with_spectrum
+from ..statement import Border, Claim, Route, Search, Sides, Statement, exact
 
 JUST = 1 + 1e-12  # tau is asserted, and a border is not inside
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """T, beta u vᵀ, input moment Sigma, rank r of the naive run, and the tau that is asserted for T."""
 
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
     tau: float
     Sigma: Float[ndarray, "d d"]
     r: int
@@ -59,7 +55,7 @@ class Instance:
     def dW(self) -> Float[ndarray, "m d"]:
         """What the naive run learns, [M S]_r S⁻¹."""
         S = psd_root(self.Sigma)
-        U, s, Vh = np.linalg.svd((self.T + self.beta * np.outer(self.u, self.v)) @ S, full_matrices=False)
+        U, s, Vh = np.linalg.svd(self.M @ S, full_matrices=False)
         return U[:, : self.r] * s[: self.r] @ Vh[: self.r] @ np.linalg.inv(S)
 
     @cached_property
@@ -84,15 +80,15 @@ class Instance:
         shortcut = self.beta * np.outer(self.u, self.v)
         return shortcut - np.outer(U[:, 0], U[:, 0] @ shortcut), shortcut - np.outer(shortcut @ Vh[0], Vh[0])
 
+    @property
+    def rho(self) -> float:
+        """tau/beta."""
+        return self.tau / self.beta
+
     def deleted(self) -> Float[ndarray, "m d"]:
         """D = dW − ŝ1 û v̂ᵀ."""
         U, s, Vh = self.triples
         return self.dW - s[0] * np.outer(U[:, 0], Vh[0])
-
-
-def sharp(i: Instance) -> float:
-    """sin(½ arcsin 2 rho), 1/√2 at and beyond tau = beta/2."""
-    return float(np.sin(0.5 * np.arcsin(min(2 * i.tau / i.beta, 1.0))))
 
 
 def draw(rng: np.random.Generator) -> Instance:
@@ -115,15 +111,8 @@ def draw(rng: np.random.Generator) -> Instance:
 
 def _in_plane(rng: np.random.Generator, m: int, d: int, beta: float, rho: float, angle: float) -> Instance:
     """T = tau [[−sin, cos], [cos, sin]](angle): sin = rho attains a posteriori, sin = 2 rho a priori."""
-    left, right = orthonormal(rng, m, 2), orthonormal(rng, d, 2)
-    T = rho * beta * left @ mirror(np.sin(angle)) @ right.T
-    return Instance(T, left[:, 0], right[:, 0], beta, JUST * float(np.linalg.norm(T, 2)), np.eye(d), min(m, d))
-
-
-def mirror(s: float) -> Float[ndarray, "2 2"]:
-    """[[−s, c], [c, s]], c = √(1 − s²)."""
-    c = np.sqrt(max(1 - s * s, 0.0))
-    return np.array([[-s, c], [c, s]])
+    T, u, v = flip(rng, m, d, beta, rho, s=np.sin(angle))
+    return Instance(T, u, v, beta, JUST * float(np.linalg.norm(T, 2)), np.eye(d), min(m, d))
 
 
 def attaining(i: Instance, sine: float) -> Instance:
@@ -137,11 +126,6 @@ def extremal(rng: np.random.Generator) -> Instance:
     return _in_plane(rng, 5, 4, 2.0, 0.4, float(np.arcsin(0.4)) + 1e-4)
 
 
-def beyond_half(rng: np.random.Generator) -> Instance:
-    """tau = 0.6 beta, T = −0.6 beta (u vᵀ − u' v'ᵀ): the top pair is (u', v'), and nothing of the shortcut goes."""
-    return _in_plane(rng, 6, 5, 1.5, 0.6, np.pi / 2)
-
-
 def low_rank_run(rng: np.random.Generator) -> Instance:
     """T = 0.1 [[1, 1], [1, −1]], Sigma = [[1, −4], [−4, 24]], r = 1, turned: dW is not M."""
     left, right, tau = orthonormal(rng, 2, 2), orthonormal(rng, 2, 2), 0.1 * np.sqrt(2)
@@ -150,18 +134,10 @@ def low_rank_run(rng: np.random.Generator) -> Instance:
     return Instance(T, left[:, 0], right[:, 0], 1.0, tau * JUST, (Sigma + Sigma.T) / 2, 1)
 
 
-def spectrum_only(rng: np.random.Generator) -> Instance:
-    """tau "read off" as ŝ2, where M is close to rank one and ŝ2 far below ‖T‖₂."""
-    i = _in_plane(rng, 5, 4, 2.0, 0.4, 0.45)
-    return replace(i, tau=i.s2)
-
-
 def _worst(measure, bound, *, tight: bool = False) -> Claim[Instance]:
     """The worse of the write side and the read side."""
-    return Claim(
-        "<=",
-        lambda i: Sides.exact(max(measure(i, F) for F in i.left_by_shortcut()), bound(i), scale=i.beta),
-        tight,
+    return exact(
+        "<=", lambda i: max(measure(i, F) for F in i.left_by_shortcut()), bound, scale=lambda i: i.beta, tight=tight
     )
 
 
@@ -174,16 +150,16 @@ def norm(bound, *, tight: bool = False) -> Claim[Instance]:
 
 
 def risk_claim(bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim("<=", lambda i: Sides.exact(float(np.sum((i.deleted() - i.T) ** 2)), bound(i), scale=i.beta**2), tight)
+    return exact("<=", lambda i: np.sum((i.deleted() - i.T) ** 2), bound, scale=lambda i: i.beta**2, tight=tight)
 
 
 def reliance(bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim("<=", lambda i: Sides.exact(float(abs(i.u @ i.deleted() @ i.v)), bound(i), scale=i.beta), tight)
+    return exact("<=", lambda i: abs(i.u @ i.deleted() @ i.v), bound, scale=lambda i: i.beta, tight=tight)
 
 
-def whole_error(bound) -> Claim[Instance]:
+def whole_error(bound, *, tight: bool = False) -> Claim[Instance]:
     """|uᵀ(D − T) v|."""
-    return Claim("<=", lambda i: Sides.exact(float(abs(i.u @ (i.deleted() - i.T) @ i.v)), bound(i), scale=i.beta))
+    return exact("<=", lambda i: abs(i.u @ (i.deleted() - i.T) @ i.v), bound, scale=lambda i: i.beta, tight=tight)
 
 
 def attained(of: Claim[Instance], sine) -> Claim[Instance]:
@@ -194,8 +170,7 @@ def attained(of: Claim[Instance], sine) -> Claim[Instance]:
 def one_edit(i: Instance) -> Sides:
     """‖P_û M − M P_v̂‖ + ‖P_û M − (M − ŝ1 û v̂ᵀ)‖ = 0."""
     U, _, Vh = i.triples
-    M = i.T + i.beta * np.outer(i.u, i.v)
-    write, read = M - np.outer(U[:, 0], U[:, 0] @ M), M - np.outer(M @ Vh[0], Vh[0])
+    write, read = i.M - np.outer(U[:, 0], U[:, 0] @ i.M), i.M - np.outer(i.M @ Vh[0], Vh[0])
     apart = float(np.linalg.norm(write - read) + np.linalg.norm(write - i.deleted()))
     return Sides.exact(apart, 0.0, scale=i.beta)
 
@@ -225,7 +200,7 @@ def _searched(x: Float[ndarray, " 4"]) -> Instance:
     return Instance(0.4 * X / np.linalg.norm(X, 2), e[0], e[0], 1.0, 0.4 * JUST, e, 2)
 
 
-RESPONSE, NORM = response(lambda i: i.beta * sharp(i) ** 2, tight=True), norm(lambda i: i.beta * sharp(i))
+RESPONSE, NORM = response(lambda i: i.beta * sharp(i.rho) ** 2, tight=True), norm(lambda i: i.beta * sharp(i.rho))
 
 STATEMENT = Statement(
     key="identify-then-remove",
@@ -234,7 +209,7 @@ STATEMENT = Statement(
     basis="proved here",
     assumptions={
         "tau < beta/2": Border(lambda i: 0.5 * i.beta / i.tau - 1),
-        "dW = M": lambda i: np.allclose(i.dW, i.T + i.beta * np.outer(i.u, i.v), rtol=0, atol=1e-9 * i.beta),
+        "dW = M": lambda i: np.allclose(i.dW, i.M, rtol=0, atol=1e-9 * i.beta),
         "‖T‖₂ <= tau": Border(lambda i: i.tau / float(np.linalg.norm(i.T, 2)) - 1 + 1e-12),
     },
     draw=draw,
@@ -248,13 +223,17 @@ STATEMENT = Statement(
         "norm, a priori, attained": attained(NORM, lambda i: 2 * i.tau / i.beta),
         "risk": risk_claim(lambda i: i.tau**2 * (1 + (i.beta / i.triples[1][0]) ** 2), tight=True),
         "reliance left in all": reliance(lambda i: i.s2 * i.slope**2, tight=True),
-        "response of the whole error": replace(
-            whole_error(lambda i: abs(i.u @ i.T @ i.v) + i.s2 * i.slope**2), tight=True
-        ),
+        "response of the whole error": whole_error(lambda i: abs(i.u @ i.T @ i.v) + i.s2 * i.slope**2, tight=True),
         "one edit": Claim("=", one_edit),
     },
     extremal=extremal,
-    violators={"tau < beta/2": beyond_half, "dW = M": low_rank_run, "‖T‖₂ <= tau": spectrum_only},
+    violators={
+        # T = −0.6 beta (u vᵀ − u' v'ᵀ): the top pair is (u', v'), and nothing of the shortcut goes
+        "tau < beta/2": lambda rng: _in_plane(rng, 6, 5, 1.5, 0.6, np.pi / 2),
+        "dW = M": low_rank_run,
+        # "read off" as ŝ2, where M is close to rank one and ŝ2 far below ‖T‖₂
+        "‖T‖₂ <= tau": lambda rng: replace(i := _in_plane(rng, 5, 4, 2.0, 0.4, 0.45), tau=i.s2),
+    },
     search=Search("response, a priori", 4, _ratio, _searched, restarts=4, steps=200),
     route=Route("risk", without_best_rank_one, lambda i: 1e-11 * i.beta**2, "measured"),
 )

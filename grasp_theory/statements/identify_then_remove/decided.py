@@ -12,7 +12,7 @@ import numpy as np
 import z3
 
 from ..derivations import Core
-from ..shared.reals import Values, no_longer, numbers, outer, plane, reals, square, turned
+from ..shared.reals import Values, at_cosine, no_longer, numbers, outer, plane, reals, square, turned
 from . import Instance, draw
 
 left, right = reals("a", 2), reals("e", 2)
@@ -119,8 +119,8 @@ def _reliance() -> Core[Instance]:
 
 
 def _with_overlaps(values: Values) -> Instance:
-    a, e = (np.array([x, np.sqrt(max(1 - x * x, 0.0))]) for x in (values["p"], values["q"]))
-    return _make(plane(a, e, values["sigma"], values["tau"]), values["tau"])
+    M = plane(at_cosine(values["p"]), at_cosine(values["q"]), values["sigma"], values["tau"])
+    return _make(M, values["tau"])
 
 
 def _completed(values: Values) -> Instance:

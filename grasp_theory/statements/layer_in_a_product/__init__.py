@@ -35,7 +35,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..shared.draws import covariance, flip, log_uniform, orthonormal, sine, unit
-from ..statement import Claim, Route, Sides, Statement
+from ..statement import Claim, Relation, Route, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,27 +142,22 @@ def _trained(i: Instance) -> tuple[float, float]:
         dW, residual = dW + rate * step, residual - rate * moved
         step = residual + float(np.sum(residual**2)) / size * step
     U, S, _ = np.linalg.svd(dW)
-    target = np.linalg.solve(i.R, i.u)
-    off = target - U[:, 0] * (U[:, 0] @ target)
-    return float(np.linalg.norm(off) / np.linalg.norm(target)), float(S[1:2].sum() / S[0])
-
-
-def claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i)), tight)
+    return sine(U[:, 0], np.linalg.solve(i.R, i.u)), float(S[1:2].sum() / S[0])
 
 
 def cos2(i: Instance, side: int) -> float:
     return 1 - sine(i.direction(False, side), i.direction(True, side)) ** 2
 
 
-def left_law(i: Instance) -> float:
-    K = i.R @ i.R.T
+def left_law(i: Instance, K: Float[ndarray, "m m"]) -> float:
+    """1/((uᵀKu)(uᵀK⁻¹u))."""
     return 1 / float((i.u @ K @ i.u) * (i.u @ np.linalg.pinv(K, rcond=1e-10, hermitian=True) @ i.u))
 
 
-def _right_law(i: Instance) -> float:
-    inverse = np.linalg.pinv(i.L.T @ i.L, rcond=1e-10, hermitian=True)
-    return float((i.v @ i.Sigma @ i.v) ** 2 / (np.sum((i.L @ i.Sigma @ i.v) ** 2) * (i.v @ inverse @ i.v)))
+def right_law(i: Instance, Sigma: Float[ndarray, "d d"], gram: Float[ndarray, "d d"]) -> float:
+    """(vᵀ Sigma v)²/(‖L Sigma v‖² vᵀ gram⁻¹ v)."""
+    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
+    return float((i.v @ Sigma @ i.v) ** 2 / (np.sum((i.L @ Sigma @ i.v) ** 2) * (i.v @ inverse @ i.v)))
 
 
 def opposite(i: Instance) -> float:
@@ -172,10 +167,13 @@ def opposite(i: Instance) -> float:
     return float(np.linalg.norm(Ri @ (Ku - k * i.u)) / (k * np.linalg.norm(Ri @ i.u)))
 
 
-def spread(i: Instance) -> float:
-    """(κ−1)/(κ+1), κ = cond(R)²."""
-    kappa = np.linalg.cond(i.R) ** 2
-    return float((kappa - 1) / (kappa + 1))
+def spread(kappa: float) -> float:
+    return (kappa - 1) / (kappa + 1)
+
+
+def between(relation: Relation, law) -> Claim[Instance]:
+    """sin ∠(Rᵀu, R⁻¹u)."""
+    return exact(relation, lambda i: sine(i.R.T @ i.u, i.direction(True)), law)
 
 
 def left_over(i: Instance, late: bool) -> float:
@@ -198,15 +196,15 @@ STATEMENT = Statement(
     draw=draw,
     always=frozenset({"the early direction is the one to project"}),
     claims={
-        "early": claim("<=", lambda i: i.sine(False), lambda i: i.certificate(False), tight=True),
-        "late": claim("<=", lambda i: i.sine(True), lambda i: i.certificate(True), tight=True),
-        "early, right": claim("<=", lambda i: i.sine(False, 1), lambda i: i.certificate(False), tight=True),
-        "late, right": claim("<=", lambda i: i.sine(True, 1), lambda i: i.certificate(True), tight=True),
-        "cos² left": claim("=", lambda i: cos2(i, 0), left_law),
-        "cos² right": claim("=", lambda i: cos2(i, 1), _right_law),
-        "agree iff u is an eigenvector": claim("=", lambda i: sine(i.R.T @ i.u, i.direction(True)), opposite),
-        "they differ by at most": claim("<=", lambda i: sine(i.R.T @ i.u, i.direction(True)), spread),
-        "the early direction is the one to project": claim("=", lambda i: left_over(i, False), lambda i: 0.0),
+        "early": exact("<=", lambda i: i.sine(False), lambda i: i.certificate(False), tight=True),
+        "late": exact("<=", lambda i: i.sine(True), lambda i: i.certificate(True), tight=True),
+        "early, right": exact("<=", lambda i: i.sine(False, 1), lambda i: i.certificate(False), tight=True),
+        "late, right": exact("<=", lambda i: i.sine(True, 1), lambda i: i.certificate(True), tight=True),
+        "cos² left": exact("=", lambda i: cos2(i, 0), lambda i: left_law(i, i.R @ i.R.T)),
+        "cos² right": exact("=", lambda i: cos2(i, 1), lambda i: right_law(i, i.Sigma, i.L.T @ i.L)),
+        "agree iff u is an eigenvector": between("=", opposite),
+        "they differ by at most": between("<=", lambda i: spread(np.linalg.cond(i.R) ** 2)),
+        "the early direction is the one to project": exact("=", lambda i: left_over(i, False), lambda i: 0.0),
     },
     extremal=extremal,
     violators={

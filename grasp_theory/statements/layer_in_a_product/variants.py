@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..shared.draws import sine
-from ..statement import Claim
-from . import Instance, claim, cos2, left_law, left_over, opposite
+from ..statement import Claim, exact
+from . import Instance, between, cos2, left_law, left_over, opposite, right_law, spread
 
 
 def _ratio(T: np.ndarray, M: np.ndarray) -> float:
@@ -25,57 +25,37 @@ def _doubled(i: Instance) -> float:
     return float((i.u @ Ku) ** 2 / (Ku @ Ku))
 
 
-def _swapped(i: Instance) -> float:
-    K = i.R.T @ i.R
-    return 1 / float((i.u @ K @ i.u) * (i.u @ np.linalg.pinv(K, rcond=1e-10, hermitian=True) @ i.u))
-
-
-def _right_law(i: Instance, Sigma: np.ndarray, gram: np.ndarray) -> float:
-    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
-    return float((i.v @ Sigma @ i.v) ** 2 / (np.sum((i.L @ Sigma @ i.v) ** 2) * (i.v @ inverse @ i.v)))
-
-
-def _between(relation, law) -> Claim[Instance]:
-    """sin ∠(Rᵀu, R⁻¹u)."""
-    return claim(relation, lambda i: sine(i.R.T @ i.u, i.direction(True)), law)
-
-
-def _spread(i: Instance) -> float:
-    c = np.linalg.cond(i.R)
-    return float((c - 1) / (c + 1))
-
-
 OWN: dict[str, Claim[Instance]] = {
-    "late estimates Rᵀu too": claim("<=", lambda i: i.sine(True, target=False), lambda i: i.certificate(True)),
-    "cos in place of cos²": claim("=", lambda i: np.sqrt(max(cos2(i, 0), 0.0)), left_law),
+    "late estimates Rᵀu too": exact("<=", lambda i: i.sine(True, target=False), lambda i: i.certificate(True)),
+    "cos in place of cos²": exact("=", lambda i: np.sqrt(max(cos2(i, 0), 0.0)), lambda i: left_law(i, i.R @ i.R.T)),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
-    "one step estimates the direction of convergence": claim(
+    "one step estimates the direction of convergence": exact(
         "<=", lambda i: i.sine(False, target=True), lambda i: i.certificate(False)
     ),
-    "one step with the certificate of convergence": claim("<=", lambda i: i.sine(False), lambda i: i.certificate(True)),
-    "one step: the task seen without the inputs' covariance": claim(
+    "one step with the certificate of convergence": exact("<=", lambda i: i.sine(False), lambda i: i.certificate(True)),
+    "one step: the task seen without the inputs' covariance": exact(
         "<=", lambda i: i.sine(False), lambda i: _ratio(i.R.T @ i.T @ i.L.T, i.R.T @ i.M @ i.L.T)
     ),
-    "one step: the right vector estimates L v": claim("<=", lambda i: _right(i, False), lambda i: i.certificate(False)),
-    "convergence with the certificate of the whole product": claim(
+    "one step: the right vector estimates L v": exact("<=", lambda i: _right(i, False), lambda i: i.certificate(False)),
+    "convergence with the certificate of the whole product": exact(
         "<=", lambda i: i.sine(True), lambda i: _ratio(i.T, i.M)
     ),
-    "convergence: the right vector estimates the inverse, untransposed, on v": claim(
+    "convergence: the right vector estimates the inverse, untransposed, on v": exact(
         "<=", lambda i: _right(i, True), lambda i: i.certificate(True)
     ),
-    "left cosine without its square": claim("=", lambda i: cos2(i, 0), lambda i: np.sqrt(left_law(i))),
-    "left cosine between u and RR'u": claim("=", lambda i: cos2(i, 0), _doubled),
-    "left cosine with R'R": claim("=", lambda i: cos2(i, 0), _swapped),
-    "right cosine for white inputs": claim(
-        "=", lambda i: cos2(i, 1), lambda i: _right_law(i, np.eye(len(i.v)), i.L.T @ i.L)
+    "left cosine without its square": exact("=", lambda i: cos2(i, 0), lambda i: np.sqrt(left_law(i, i.R @ i.R.T))),
+    "left cosine between u and RR'u": exact("=", lambda i: cos2(i, 0), _doubled),
+    "left cosine with R'R": exact("=", lambda i: cos2(i, 0), lambda i: left_law(i, i.R.T @ i.R)),
+    "right cosine for white inputs": exact(
+        "=", lambda i: cos2(i, 1), lambda i: right_law(i, np.eye(len(i.v)), i.L.T @ i.L)
     ),
-    "right cosine with LL'": claim("=", lambda i: cos2(i, 1), lambda i: _right_law(i, i.Sigma, i.L @ i.L.T)),
-    "the sine of RR'u off u": _between("=", lambda i: np.sqrt(max(1 - _doubled(i), 0.0))),
-    "the opposite side over the wrong leg, a tangent": _between(
+    "right cosine with LL'": exact("=", lambda i: cos2(i, 1), lambda i: right_law(i, i.Sigma, i.L @ i.L.T)),
+    "the sine of RR'u off u": between("=", lambda i: np.sqrt(max(1 - _doubled(i), 0.0))),
+    "the opposite side over the wrong leg, a tangent": between(
         "=", lambda i: opposite(i) / np.sqrt(max(1 - opposite(i) ** 2, 1e-12))
     ),
-    "disagreement bounded with cond(R) unsquared": _between("<=", _spread),
-    "projecting the late direction removes the response": claim("=", lambda i: left_over(i, True), lambda i: 0.0),
+    "disagreement bounded with cond(R) unsquared": between("<=", lambda i: spread(np.linalg.cond(i.R))),
+    "projecting the late direction removes the response": exact("=", lambda i: left_over(i, True), lambda i: 0.0),
 }

@@ -38,7 +38,7 @@ from numpy import ndarray
 from scipy.optimize import brentq, minimize_scalar
 
 from ..shared.draws import log_uniform, orthonormal, sharp, unit, with_spectrum
-from ..statement import Border, Claim, Route, Sides, Statement
+from ..statement import Border, Route, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,10 +183,6 @@ def largest_norm(tasks: list[Task]) -> float:
     return max(float(np.linalg.norm(task.T, 2)) for task in tasks)
 
 
-def claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i)), tight)
-
-
 def missed(i: Instance) -> float:
     """The larger (expected) error of the answers in the two worlds (in the one, for rho >= ½)."""
     return max(_expected(answers, task) for answers, task in zip(i.answers, i.worlds(), strict=False))
@@ -221,13 +217,13 @@ STATEMENT = Statement(
     draw=draw,
     always=frozenset({"the worlds show one M", "each costs tau"}),
     claims={
-        "upper": claim("<=", lambda i: i.error(i.planted), lambda i: value(i.rho), tight=True),
-        "the worlds show one M": claim("=", _differ, lambda i: 0.0),
-        "each costs tau": claim("=", lambda i: largest_norm(i.worlds()), lambda i: min(i.tau, i.beta / 2)),
-        "lower": claim(">=", missed, lambda i: value(i.rho), tight=True),
-        "rank one, upper": claim("<=", lambda i: i.error(i.rank_one), lambda i: min(1.0, i.rho), tight=True),
-        "rank one, cost": claim("<=", lambda i: largest_norm([i.cap()[1]]), lambda i: min(i.tau, i.beta), tight=True),
-        "rank one, lower": claim(">=", missed_one, lambda i: min(1.0, i.rho), tight=True),
+        "upper": exact("<=", lambda i: i.error(i.planted), lambda i: value(i.rho), tight=True),
+        "the worlds show one M": exact("=", _differ, lambda i: 0.0),
+        "each costs tau": exact("=", lambda i: largest_norm(i.worlds()), lambda i: min(i.tau, i.beta / 2)),
+        "lower": exact(">=", missed, lambda i: value(i.rho), tight=True),
+        "rank one, upper": exact("<=", lambda i: i.error(i.rank_one), lambda i: min(1.0, i.rho), tight=True),
+        "rank one, cost": exact("<=", lambda i: largest_norm([i.cap()[1]]), lambda i: min(i.tau, i.beta), tight=True),
+        "rank one, lower": exact(">=", missed_one, lambda i: min(1.0, i.rho), tight=True),
     },
     extremal=extremal,
     violators={

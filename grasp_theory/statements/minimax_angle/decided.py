@@ -13,7 +13,7 @@ import z3
 from numpy import ndarray
 
 from ..derivations import Core
-from ..shared.reals import Values, equal, numbers, outer, reals, square, turned
+from ..shared.reals import Values, at_cosine, equal, numbers, outer, reals, square, turned
 from . import Instance, Task, make
 
 
@@ -66,9 +66,7 @@ def _cost() -> Core[Instance]:
         "all reals, q = 1",
         (*premises, square(y) == 1),
         z3.And(stretched == rho * rho, *shown),
-        {
-            "cost: beta sin theta for half of beta sin 2 theta": stretched == s * s,
-        },
+        {"cost: beta sin theta for half of beta sin 2 theta": stretched == s * s},
         lambda values: _asked(values["rho"], np.array([1.0, 0.0])),
     )
 
@@ -144,6 +142,6 @@ def _among_worlds(values: Values) -> Instance:
 
 def _planted(values: Values) -> Instance:
     """The task of rank one in the planes of u and p, v and q."""
-    k, e = values.get("k", 0.0), np.eye(2)
-    T = values["rho"] * outer(numbers(values, "p", 2), np.array([k, np.sqrt(max(1 - k * k, 0.0))]))
+    e = np.eye(2)
+    T = values["rho"] * outer(numbers(values, "p", 2), at_cosine(values.get("k", 0.0)))
     return replace(_asked(values["rho"], e[0]), rank_one=Task(T, e[:, :1], e[:, :1]))

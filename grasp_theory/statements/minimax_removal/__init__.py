@@ -51,13 +51,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...linear.shrinkage import hardest_strength, removed_amount
-from ..statement import Border, Claim, Relation, Route, Search, Sides, Statement
+from ..statement import Border, Claim, Relation, Route, Search, Sides, Statement, exact
 from . import instances as made
 from .instances import Instance
 
 
 def overlap(bound: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:
-    return Claim(">=", lambda i: Sides.exact(i.overlap, bound(i)), tight)
+    return exact(">=", lambda i: i.overlap, bound, tight=tight)
 
 
 def error(amount: Callable[[Instance], float], bound: Callable[[Instance], float], *, tight: bool = False):
@@ -73,10 +73,10 @@ def error(amount: Callable[[Instance], float], bound: Callable[[Instance], float
 
 def nobody(bound: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:
     """The worst error² of the instance's removal over the worlds that show one M."""
-    return Claim(">=", lambda i: Sides.exact(i.worst_removal(), bound(i), scale=i.beta**2), tight)
+    return exact(">=", Instance.worst_removal, bound, scale=lambda i: i.beta**2, tight=tight)
 
 
-def averaged(relation: Relation, factor: float) -> Claim[Instance]:
+def averaged(relation: Relation, factor: float, *, tight: bool = False) -> Claim[Instance]:
     """Worst ‖D − T‖₂ over T turned by all signs, for D averaged over them, against that of D."""
 
     def sides(i: Instance) -> Sides:
@@ -87,7 +87,7 @@ def averaged(relation: Relation, factor: float) -> Claim[Instance]:
         one, all_ = (max(np.linalg.norm(X - turn * T, 2) for turn in turns) for X in (mean, D))
         return Sides.exact(float(one), factor * float(all_), scale=i.s)
 
-    return Claim(relation, sides)
+    return Claim(relation, sides, tight)
 
 
 def operator(bound: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:
@@ -100,10 +100,6 @@ def operator(bound: Callable[[Instance], float], *, tight: bool = False) -> Clai
         return Sides.exact(float(worst), bound(i), scale=i.s)
 
     return Claim(">=", sides, tight)
-
-
-def kappa(i: Instance) -> float:
-    return (i.s**2 - i.tau**2) / (i.beta * (2 * i.s - i.beta))
 
 
 def known(i: Instance) -> float:
@@ -122,18 +118,17 @@ def unknown_cost(i: Instance) -> float:
 
 def lower(i: Instance) -> float:
     """What nobody does better than on the worlds."""
-    k = kappa(i)
-    return i.beta**2 * (1 - k**2 - (1 - k) ** 2 / i.left.shape[1])
+    return i.beta**2 * (1 - i.kappa**2 - (1 - i.kappa) ** 2 / i.left.shape[1])
 
 
 CLAIMS: dict[str, Claim[Instance]] = {
-    "overlap": overlap(kappa, tight=True),
+    "overlap": overlap(lambda i: i.kappa, tight=True),
     "overlap, any strength": overlap(lambda i: 1 - (i.tau / i.s) ** 2),
-    "worst": error(lambda i: i.n, lambda i: i.n**2 + i.beta**2 - 2 * i.n * i.beta * kappa(i), tight=True),
+    "worst": error(lambda i: i.n, lambda i: i.n**2 + i.beta**2 - 2 * i.n * i.beta * i.kappa, tight=True),
     "known strength": error(known, lambda i: i.beta**2 - known(i) ** 2, tight=True),
     "unknown strength": error(unknown, unknown_cost, tight=True),
     "nobody": nobody(lower, tight=True),
-    "diagonal": replace(averaged("<=", 1.0), tight=True),
+    "diagonal": averaged("<=", 1.0, tight=True),
     "operator": operator(lambda i: i.tau, tight=True),
 }
 
@@ -162,7 +157,7 @@ def _ratio(x):
 def _searched(x: Float[ndarray, " 4"]) -> Instance:
     X = x.reshape(2, 2)
     base, e = made.extremal(np.random.default_rng(0)), np.eye(2)[0]
-    return made.replaced(base, T=0.45 * X / np.linalg.norm(X, 2), u=e, v=e, beta=1.2, tau=0.45, D=np.zeros((2, 2)))
+    return replace(base, T=0.45 * X / np.linalg.norm(X, 2), u=e, v=e, beta=1.2, tau=0.45, D=np.zeros((2, 2)))
 
 
 STATEMENT = Statement(
@@ -177,7 +172,10 @@ STATEMENT = Statement(
     draw=made.draw,
     claims=CLAIMS,
     extremal=made.extremal,
-    violators={"the asserted tau is at least ‖T‖": made.asserted_less, "tau < s": made.beyond},
+    violators={
+        "the asserted tau is at least ‖T‖": lambda rng: replace(i := made.extremal(rng), tau=0.7 * i.tau),
+        "tau < s": made.beyond,
+    },
     search=Search("overlap", 4, _ratio, _searched, restarts=2, steps=200),
     route=Route("unknown strength", by_search, lambda i: 1e-6 * i.beta**2),
 )

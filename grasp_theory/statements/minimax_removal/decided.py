@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import z3
-from scipy.optimize import minimize_scalar
 
 from ..derivations import Core
+from ..shared.reals import Values, at_cosine, outer, plane
 from .instances import Instance, extremal
 
 
@@ -28,25 +27,9 @@ def cores() -> list[Core[Instance]]:
     return [Core("overlap", "overlap", "all reals", premises, conclusion, false, worst)]
 
 
-def worst(values: Mapping[str, float]) -> Instance:
-    """û, v̂ at the model's overlaps with u = v = e₁, the second value of M the one that makes ‖T‖ least."""
-    s, e = values["s"], np.eye(2)[0]
-    found = None
-    for sign in (1, -1):
-        U, V = _turn(values["p"]), _turn(values["q"], sign)
-
-        def task(t: float, U=U, V=V):
-            return U * [s, t] @ V.T - np.outer(e, e)
-
-        t = minimize_scalar(lambda t, task=task: np.linalg.norm(task(t), 2), bounds=(-s, s), method="bounded").x
-        if found is None or np.linalg.norm(task(t), 2) < np.linalg.norm(found, 2):
-            found = task(t)
-    base = extremal(np.random.default_rng(0))
-    tau = max(values["tau"], float(np.linalg.norm(found, 2)))
-    return replace(base, T=found, u=e, v=e, beta=1.0, tau=tau, D=np.zeros((2, 2)))
-
-
-def _turn(cosine: float, sign: int = 1):
-    """A rotation whose first column has this first entry."""
-    sine = sign * np.sqrt(max(1 - cosine**2, 0.0))
-    return np.array([[cosine, -sine], [sine, cosine]])
+def worst(values: Values) -> Instance:
+    """û, v̂ at the model's overlaps with u = v = e₁; T in their plane is completed to norm tau."""
+    e = np.eye(2)[0]
+    T = plane(at_cosine(values["p"]), at_cosine(values["q"]), values["s"], values["tau"]) - outer(e, e)
+    tau = max(values["tau"], float(np.linalg.norm(T, 2)))
+    return replace(extremal(np.random.default_rng(0)), T=T, u=e, v=e, beta=1.0, tau=tau, D=np.zeros((2, 2)))

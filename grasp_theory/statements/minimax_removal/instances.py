@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from ...linear.shrinkage import hardest_strength
-from ..shared.draws import log_uniform, orthonormal, unit, with_spectrum
+from ..shared.draws import Planted, log_uniform, orthonormal, unit, with_spectrum
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """M = T + beta u vᵀ with an asserted tau, an amount n and a leftover D of M.
 
     ends : the directions û, v̂ of the worlds; left, right : L, R of the worlds, k columns. removal : N there, as a
     combination: (of û v̂ᵀ, of L Rᵀ, of noise), in units of beta.
     """
 
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
     tau: float
     n: float
     D: Float[ndarray, "m d"]
@@ -33,11 +28,6 @@ class Instance:
     right: Float[ndarray, "b k"]
     ends: tuple[Float[ndarray, " a"], Float[ndarray, " b"]]
     removal: tuple[float, float, Float[ndarray, "a b"]] | None
-
-    @property
-    def M(self) -> Float[ndarray, "m d"]:
-        """T + beta u vᵀ."""
-        return self.T + self.beta * np.outer(self.u, self.v)
 
     @cached_property
     def values(self) -> tuple[ndarray, ndarray, ndarray]:
@@ -62,6 +52,11 @@ class Instance:
         return float(self.values[1][1])
 
     @property
+    def kappa(self) -> float:
+        """The bound of the overlap."""
+        return kappa(self.s, self.tau, self.beta)
+
+    @property
     def overlap(self) -> float:
         """(ûᵀu)(v̂ᵀv)."""
         return float((self.top[0] @ self.u) * (self.top[2] @ self.v))
@@ -69,12 +64,11 @@ class Instance:
     def worst_removal(self) -> float:
         """Over the 2k worlds of M = s û v̂ᵀ + |s − beta| L Rᵀ: ‖N − beta u vᵀ‖_F²."""
         k = self.left.shape[1]
-        kappa = (self.s**2 - self.tau**2) / (self.beta * (2 * self.s - self.beta))
-        p, r = np.sqrt(max(kappa, 0.0)), np.sqrt(max(1 - kappa, 0.0))
+        p, r = np.sqrt(max(self.kappa, 0.0)), np.sqrt(max(1 - self.kappa, 0.0))
         sign = -1.0 if self.beta < self.s else 1.0
         first = np.outer(*self.ends)
         if self.removal is None:  # the best one
-            N = self.beta * (kappa * first + sign * (1 - kappa) / k * self.left @ self.right.T)
+            N = self.beta * (self.kappa * first + sign * (1 - self.kappa) / k * self.left @ self.right.T)
         else:
             one, others, noise = self.removal
             N = self.beta * (one * first + others * self.left @ self.right.T + noise)
@@ -86,7 +80,9 @@ class Instance:
         return worst
 
 
-replaced = replace
+def kappa(s: float, tau: float, beta: float) -> float:
+    """The least product of the overlaps, (s² − tau²)/(beta (2s − beta))."""
+    return (s * s - tau * tau) / (beta * (2 * s - beta))
 
 
 def draw(rng: np.random.Generator) -> Instance:
@@ -111,8 +107,8 @@ def plane(
 ) -> tuple[ndarray, ndarray, ndarray]:
     """(T, u, v) of the proof: T is tau times an orthogonal matrix in a plane, or nearly that."""
     left, right = orthonormal(rng, m, 2), orthonormal(rng, d, 2)
-    kappa = (s * s - tau * tau) / (beta * (2 * s - beta)) + (rng.normal(scale=0.02) if tilt else 0.0)
-    p, r = np.sqrt(np.clip(kappa, 0, 1)), np.sqrt(np.clip(1 - kappa, 0, 1))
+    k = kappa(s, tau, beta) + (rng.normal(scale=0.02) if tilt else 0.0)
+    p, r = np.sqrt(np.clip(k, 0, 1)), np.sqrt(np.clip(1 - k, 0, 1))
     sign = -1.0 if beta < s else 1.0
     u, v = left @ [p, r], right @ [p, sign * r]
     return left @ np.diag([s, abs(s - beta)]) @ right.T - beta * np.outer(u, v), u, v
@@ -133,9 +129,9 @@ def _made(rng: np.random.Generator, T: ndarray, u: ndarray, v: ndarray, beta: fl
     frames = orthonormal(rng, k + 2, k + 1), orthonormal(rng, k + 1, k + 1)
     removal = None
     if rng.random() < 0.7:
-        kappa = (s * s - tau * tau) / (beta * (2 * s - beta))
         noise = log_uniform(rng, 1e-3, 1) * rng.standard_normal((k + 2, k + 1))
-        removal = (kappa, 0.0, 0 * noise) if rng.random() < 0.5 else (s / beta, rng.normal(), noise)
+        best = kappa(s, tau, beta), 0.0, 0 * noise
+        removal = best if rng.random() < 0.5 else (s / beta, rng.normal(), noise)
     D = (M - s * rng.random() * np.outer(u, v)) if rng.random() < 0.5 else M + 0.3 * s * rng.standard_normal((m, d))
     ends, (left, right) = (frames[0][:, 0], frames[1][:, 0]), (F[:, 1:] for F in frames)
     return Instance(T, u, v, beta, tau, s * rng.uniform(0, 1.5), D, left, right, ends, removal)
@@ -150,15 +146,6 @@ def extremal(rng: np.random.Generator) -> Instance:
     return replace(i, D=i.M - i.s * np.outer(i.top[0], i.top[2]))
 
 
-def asserted_less(rng: np.random.Generator) -> Instance:
-    """The worst plane, with seven tenths of tau asserted."""
-    i = extremal(rng)
-    return replace(i, tau=0.7 * i.tau)
-
-
 def beyond(rng: np.random.Generator) -> Instance:
     """tau = 1.3 s."""
     return _made(rng, *two_values(rng, 5, 4, 1.2, 1.56))
-
-
-__all__: list[Any] = ["Instance", "asserted_less", "beyond", "draw", "extremal", "replaced"]

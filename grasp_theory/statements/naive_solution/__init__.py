@@ -30,7 +30,8 @@ from numpy import ndarray
 from ...linear.problem import LinearProblem, psd_root
 from ...linear.solutions import naive_solution
 from ..shared.draws import covariance, orthonormal, with_spectrum
-from ..statement import Claim, Route, Sides, Statement
+from ..shared.maps import alternating_loss, definite, truncated
+from ..statement import Claim, Route, Sides, Statement, exact
 from .instances import Instance, draw, plant
 
 
@@ -38,12 +39,6 @@ def extremal(rng: np.random.Generator) -> Instance:
     """The rival is the minimiser itself."""
     i = plant(rng, with_spectrum(rng, 5, 4, np.array([2.0, 1.2, 0.7, 0.4])), 2, covariance(rng, 4), np.eye(5))
     return replace(i, candidate=naive_solution(i.problem, 2))
-
-
-def correlated_noise(rng: np.random.Generator) -> Instance:
-    """Noise that follows the inputs is learnt: + E[noise xᵀ] Sigma⁻¹."""
-    i = extremal(rng)
-    return replace(i, noise=i.noise + 0.5 * rng.standard_normal((5, 4)) @ i.inputs)
 
 
 def unseen_input(rng: np.random.Generator) -> Instance:
@@ -69,11 +64,6 @@ def blind_start(rng: np.random.Generator) -> Instance:
     return replace(i, problem=LinearProblem(T, T, 0.5, u, v, np.eye(4)), A0=A0)
 
 
-def _regular(matrix: ndarray) -> bool:
-    values = np.linalg.eigvalsh(matrix)
-    return bool(values[0] > 1e-8 * values[-1])
-
-
 def _general(i: Instance) -> bool:
     """A0 S V_r has full column rank, V_r the right singular vectors to keep."""
     keep = min(i.rank, int(np.sum(i.sigma > 1e-6 * i.sigma[0])))
@@ -85,11 +75,6 @@ def _regression(i: Instance) -> ndarray:
     """Weighted least squares on the samples, as one long vector; of minimal norm where it is not determined."""
     root, y = psd_root(i.problem.H), i.problem.M @ i.inputs + i.noise
     return np.linalg.lstsq(np.kron(root, i.inputs.T), (root @ y).ravel(), rcond=1e-7)[0].reshape(y.shape[0], -1)
-
-
-def truncated(X: ndarray, rank: int) -> ndarray:
-    U, S, Vh = np.linalg.svd(X, full_matrices=False)
-    return U[:, :rank] * S[:rank] @ Vh[:rank]
 
 
 def by_root(i: Instance, root: ndarray) -> ndarray:
@@ -110,48 +95,33 @@ def at_rank(update) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         measured, bound = update(i), naive_solution(i.problem, i.rank)
         if not i.unique:
-            return Sides.exact(i.loss(measured), i.loss(bound), scale=float(i.sigma[0] ** 2))
+            return Sides.exact(i.loss(measured), i.loss(bound), scale=i.scale())
         return Sides.exact(np.sum(i.probe * measured), np.sum(i.probe * bound), scale=10 * float(np.linalg.norm(bound)))
 
     return Claim("=", sides)
 
 
 def minimum(tail) -> Claim[Instance]:
-    def sides(i: Instance) -> Sides:
-        return Sides.exact(i.loss(naive_solution(i.problem, i.rank)), tail(i), scale=i.sigma[0] ** 2)
+    return exact("=", lambda i: i.loss(naive_solution(i.problem, i.rank)), tail, scale=Instance.scale)
 
-    return Claim("=", sides)
+
+def no_rival(least, *, tight: bool = False) -> Claim[Instance]:
+    return exact(">=", lambda i: i.loss(i.candidate), least, scale=Instance.scale, tight=tight)
 
 
 def full(D) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(np.sum(i.probe * _regression(i)), np.sum(i.probe * D(i)), scale=10.0))
+    return exact(
+        "=", lambda i: np.sum(i.probe * _regression(i)), lambda i: np.sum(i.probe * D(i)), scale=lambda i: 10.0
+    )
 
 
 def unique(criterion) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(float(_picks_one(i)), float(criterion(i))))
+    return exact("=", _picks_one, criterion)
 
 
 def descent(end) -> Claim[Instance]:
     """The loss that descent ends with; stopped at a gradient 1e-8 of the first, within rounding of the least."""
-    return Claim("=", lambda i: Sides.exact(i.loss(i.run.dW), end(i), scale=float(i.sigma[0] ** 2)))
-
-
-def _alternating(i: Instance) -> float:
-    """The least loss by fitting B and A in turn: the best B for given A does not depend on H, nor A on Sigma.
-
-    Its loss falls by (σ_{r+1}/σ_r)² or more a round, and at a tie too.
-    """
-    M, H, white = i.problem.M, i.problem.H, i.inputs / np.sqrt(i.inputs.shape[1])
-    A, before, loss = np.random.default_rng(0).standard_normal((i.rank, M.shape[1])), np.inf, np.inf
-    for _ in range(2000):
-        B = np.linalg.lstsq(white.T @ A.T, white.T @ M.T, rcond=1e-9)[0].T
-        A = np.linalg.pinv(B.T @ H @ B, rcond=1e-9, hermitian=True) @ B.T @ H @ M
-        E = (M - B @ A) @ white
-        loss = float(np.sum(E * (H @ E)))
-        if before - loss <= 1e-12 * float(np.sum(M * (H @ M))):
-            break
-        before = loss
-    return loss
+    return exact("=", lambda i: i.loss(i.run.dW), end, scale=Instance.scale)
 
 
 STATEMENT = Statement(
@@ -160,8 +130,8 @@ STATEMENT = Statement(
     law="dW = M at full rank; [M S]_r S⁻¹ at rank r, unique iff σ_r > σ_{r+1} or σ_{r+1} = 0",
     basis="proved here; descent from the LoRA start: proved for A0 A0ᵀ ∝ I, Sigma = H = I, else measured",
     assumptions={
-        "Sigma ≻ 0": lambda i: _regular(i.problem.Sigma),
-        "H ≻ 0": lambda i: _regular(i.problem.H),
+        "Sigma ≻ 0": lambda i: definite(i.problem.Sigma, len(i.problem.v)),
+        "H ≻ 0": lambda i: definite(i.problem.H, len(i.problem.u)),
         "E[noise xᵀ] = 0": lambda i: bool(np.abs(i.noise @ i.inputs.T).max() <= 1e-8 * i.inputs.shape[1]),
         "A0 in general position": _general,
     },
@@ -171,9 +141,7 @@ STATEMENT = Statement(
         "full rank": full(lambda i: i.problem.M),
         "any root": at_rank(lambda i: by_root(i, i.S)),
         "minimum": minimum(lambda i: i.tail),
-        "no rival": Claim(
-            ">=", lambda i: Sides.exact(i.loss(i.candidate), i.tail, scale=float(i.sigma[0] ** 2)), tight=True
-        ),
+        "no rival": no_rival(lambda i: i.tail, tight=True),
         "unique iff": unique(lambda i: i.unique),
         "descent": descent(lambda i: i.tail),
     },
@@ -181,9 +149,17 @@ STATEMENT = Statement(
     violators={
         "Sigma ≻ 0": unseen_input,
         "H ≻ 0": blind_metric,
-        "E[noise xᵀ] = 0": correlated_noise,
+        "E[noise xᵀ] = 0": lambda rng: replace(
+            i := extremal(rng), noise=i.noise + 0.5 * rng.standard_normal((5, 4)) @ i.inputs
+        ),
         "A0 in general position": blind_start,
     },
-    route=Route("minimum", _alternating, lambda i: 1e-7 * i.sigma[0] ** 2, "measured", ("LinearProblem.M",)),
+    route=Route(  # its loss falls by (σ_{r+1}/σ_r)² or more a round, and at a tie too
+        "minimum",
+        lambda i: alternating_loss(i.problem.H, i.inputs @ i.inputs.T / i.inputs.shape[1], i.problem.M, i.rank),
+        lambda i: 1e-7 * i.scale(),
+        "measured",
+        ("LinearProblem.M",),
+    ),
     draws=60,
 )

@@ -54,6 +54,10 @@ class Instance:
         """Σ_{i>r} σ_i²."""
         return float(np.sum(self.sigma[self.rank :] ** 2))
 
+    def scale(self) -> float:
+        """σ_1², against which losses round."""
+        return float(self.sigma[0] ** 2)
+
     def loss(self, D: Float[ndarray, "m d"]) -> float:
         """‖H^½ (M − D) Sigma^½‖_F²."""
         E = self.problem.M - D

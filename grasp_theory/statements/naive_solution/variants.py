@@ -7,21 +7,14 @@ from numpy import ndarray
 
 from ...linear.problem import psd_root
 from ...linear.solutions import naive_solution
-from ..statement import Claim, Sides
-from . import Instance, at_rank, by_root, descent, full, minimum, truncated, unique
+from ..shared.maps import truncated
+from ..statement import Claim
+from . import Instance, at_rank, by_root, descent, full, minimum, no_rival, unique
 
 
 def _metric_unrooted(i: Instance) -> ndarray:
     H = i.problem.H
     return np.linalg.solve(H, truncated(H @ i.problem.M @ i.S, i.rank)) @ np.linalg.pinv(i.S, rcond=1e-7)
-
-
-def _metric_forgotten(i: Instance) -> ndarray:
-    return truncated(i.problem.M @ i.S, i.rank) @ np.linalg.pinv(i.S, rcond=1e-7)
-
-
-def _no_rival(least) -> Claim[Instance]:
-    return Claim(">=", lambda i: Sides.exact(i.loss(i.candidate), least(i), scale=float(i.sigma[0] ** 2)))
 
 
 def _gap(i: Instance, index: int) -> bool:
@@ -37,17 +30,19 @@ BLIND: dict[str, Claim[Instance]] = {
         lambda i: i.problem.M @ i.problem.Sigma * len(i.problem.v) / np.trace(i.problem.Sigma)
     ),
     "full rank: the root of the metric left in front": full(lambda i: psd_root(i.problem.H) @ i.problem.M),
-    "rank r: the metric forgotten": at_rank(_metric_forgotten),
+    "rank r: the metric forgotten": at_rank(
+        lambda i: truncated(i.problem.M @ i.S, i.rank) @ np.linalg.pinv(i.S, rcond=1e-7)
+    ),
     "rank r: the metric without its root": at_rank(_metric_unrooted),
     "rank r: Sigma in place of a root of it": at_rank(lambda i: by_root(i, i.problem.Sigma)),
     "least loss: the first value missed alone, a spectral norm": minimum(lambda i: i.sigma[i.rank] ** 2),
     "least loss: the values missed by the truncation of M without the inputs": minimum(
         lambda i: float(np.sum(np.linalg.svd(psd_root(i.problem.H) @ i.problem.M)[1][i.rank :] ** 2))
     ),
-    "rivals: a sum of values, squared, for the sum of squares": _no_rival(
+    "rivals: a sum of values, squared, for the sum of squares": no_rival(
         lambda i: float(np.sum(i.sigma[i.rank :])) ** 2
     ),
-    "rivals: of rank below r only, the r-th value counted as missed": _no_rival(
+    "rivals: of rank below r only, the r-th value counted as missed": no_rival(
         lambda i: float(np.sum(i.sigma[i.rank - 1 :] ** 2))
     ),
     "uniqueness: a gap is needed even where nothing is missed": unique(lambda i: _gap(i, i.rank)),

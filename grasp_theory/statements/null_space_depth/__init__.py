@@ -36,13 +36,14 @@ Source: proved here; the Jacobian of softmax attention also in Castin, Ablin and
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy import ndarray
 
 from ..statement import Claim, Route, Sides, Statement
-from . import draws as made
-from .instances import Instance, Step
+from .draws import chain, draw
+from .instances import Instance, Step, projected
 
 Terms = Callable[[Step], float]
 
@@ -92,12 +93,13 @@ def norm(X: ndarray) -> float:
     return float(np.linalg.norm(X, 2))
 
 
-def lipschitz(step: Step) -> float:
+def lipschitz(step: Step, spread: float | None = None, logits: float = 1.0) -> float:
+    """Of attention with these factors of ‖O V‖, √n by default, and of rho² ‖O V‖‖QᵀK‖/√h; an MLP has its own."""
     w = step.weights
     if "U" in w:
         return 1 + norm(w["W"]) * norm(w["U"])
-    logits = step.rho**2 * norm(w["Q"].T @ w["K"]) / np.sqrt(len(w["Q"]))
-    return 1 + norm(w["O"] @ w["V"]) * (np.sqrt(step.tokens) + logits)
+    slope = step.rho**2 * norm(w["Q"].T @ w["K"]) / np.sqrt(len(w["Q"]))
+    return 1 + norm(w["O"] @ w["V"]) * ((np.sqrt(step.tokens) if spread is None else spread) + logits * slope)
 
 
 def gain(step: Step, j: str) -> float:
@@ -150,13 +152,16 @@ STATEMENT = Statement(
         "Sigma_j is uncentred, of the base's inputs": lambda i: not i.centred,
         "φ is 1-Lipschitz": lambda i: i.slope <= 1,
     },
-    draw=made.draw,
+    draw=draw,
     claims=CLAIMS,
-    extremal=made.extremal,
+    extremal=lambda rng: chain(rng, 2),
     violators={
-        "Delta_j N_j = 0": made.unprojected,
-        "Sigma_j is uncentred, of the base's inputs": made.without_the_mean,
-        "φ is 1-Lipschitz": made.steep,
+        "Delta_j N_j = 0": lambda rng: chain(rng, 2, reads=0),
+        # the covariance does not see the common token, and the updates read it
+        "Sigma_j is uncentred, of the base's inputs": lambda rng: projected(
+            replace(chain(rng, 2, reads=0, mean=True), centred=True)
+        ),
+        "φ is 1-Lipschitz": lambda rng: replace(chain(rng, 1), slope=3.0),
     },
     route=Route("output", in_torch, lambda i: 1e-12 * i.steps[-1].size + 1e-300, side="measured"),
     draws=100,

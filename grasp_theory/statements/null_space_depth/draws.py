@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy import ndarray
 
@@ -15,25 +13,29 @@ def draw(rng: np.random.Generator) -> Instance:
     """Generic nets (three tenths), or one of the nets in which a part of the bound is nearly attained."""
     if rng.random() < 0.3:
         return generic(rng)
-    made = (one_to_three, opposite, opposite, opposite, first_token, first_drift, moved_logits, cancelling, isotropic)
-    return made[rng.integers(len(made))](rng)
+    made = (opposite, opposite, opposite, first_token, first_drift, moved_logits, cancelling, isotropic)
+    kind = rng.integers(len(made) + 1)
+    return made[kind - 1](rng) if kind else chain(rng, int(rng.integers(1, 4)))
+
+
+def shapes(d: int, h: int, w: int) -> dict[str, tuple[int, int]]:
+    """Of the weights of a block of d dimensions, h a head and w hidden ones."""
+    return {"Q": (h, d), "K": (h, d), "V": (h, d), "O": (d, h), "U": (w, d), "W": (d, w)}
 
 
 def block(d: int, h: int, w: int, weights: dict[str, ndarray], deltas: dict[str, ndarray]) -> Block:
-    """A block of d dimensions with these weights and updates, the others 0."""
-    shapes = {"Q": (h, d), "K": (h, d), "V": (h, d), "O": (d, h), "U": (w, d), "W": (d, w)}
-    zero = {name: np.zeros(shape) for name, shape in shapes.items()}
+    """A block with these weights and updates, the others 0."""
+    zero = {name: np.zeros(shape) for name, shape in shapes(d, h, w).items()}
     return Block(zero | weights, {name: zero[name] for name in "QKVU"} | deltas)
 
 
 def generic(rng: np.random.Generator) -> Instance:
     """Two or three blocks, four to six dimensions, causal or not."""
     d, h, w, n, s = 5, 3, 6, int(rng.integers(2, 5)), 6
-    shapes = {"Q": (h, d), "K": (h, d), "V": (h, d), "O": (d, h), "U": (w, d), "W": (d, w)}
-    size, blocks = log_uniform(rng, 0.01, 0.5), []
+    made, size, blocks = shapes(d, h, w), log_uniform(rng, 0.01, 0.5), []
     for _ in range(rng.integers(1, 4)):
-        weights = {name: 0.4 * rng.standard_normal(shape) for name, shape in shapes.items()}
-        deltas = {name: size * rng.standard_normal(shapes[name]) for name in "QKVU"}
+        weights = {name: 0.4 * rng.standard_normal(shape) for name, shape in made.items()}
+        deltas = {name: size * rng.standard_normal(made[name]) for name in "QKVU"}
         blocks.append(Block(weights, deltas))
     scales = np.exp(-0.7 * np.arange(d))[:, None] * rng.standard_normal((d, 1))
     X = orthonormal(rng, d, d) @ (scales * rng.standard_normal((s, d, n)) + scales)
@@ -57,16 +59,10 @@ def chain(rng: np.random.Generator, depth: int, *, reads: int = 1, mean: bool = 
     blocks = []
     for _ in range(depth):
         v, o, u, w, x, y = rng.uniform(0.1, 0.6, 6)
-        zero = np.zeros((d, d))
-        weights = {"Q": zero, "K": zero, "V": v * write, "O": o * write, "U": u * write, "W": w * write}
-        blocks.append(Block(weights, {"Q": zero, "K": zero, "V": x * np.outer(b, read), "U": y * np.outer(b, read)}))
+        weights = {"V": v * write, "O": o * write, "U": u * write, "W": w * write}
+        blocks.append(block(d, d, d, weights, {"V": x * np.outer(b, read), "U": y * np.outer(b, read)}))
     site = int(rng.integers(2 * depth))
     return Instance(tuple(blocks), X, 1, (site, "U" if site % 2 else "V"))
-
-
-def one_to_three(rng: np.random.Generator) -> Instance:
-    """A chain of one to three blocks."""
-    return chain(rng, int(rng.integers(1, 4)))
 
 
 def opposite_tokens(a: ndarray, b: ndarray) -> ndarray:
@@ -169,24 +165,3 @@ def isotropic(rng: np.random.Generator) -> Instance:
     if rng.random() < 0.5:
         return Instance((block(d, r, 1, {"O": write}, {"V": read}),), X, 1, (0, "V"))
     return Instance((block(d, 1, r, {"W": write}, {"U": read}),), X, 1, (1, "U"))
-
-
-def extremal(rng: np.random.Generator) -> Instance:
-    """A chain of two blocks."""
-    return chain(rng, 2)
-
-
-def unprojected(rng: np.random.Generator) -> Instance:
-    """The updates read the leading direction."""
-    return chain(rng, 2, reads=0)
-
-
-def without_the_mean(rng: np.random.Generator) -> Instance:
-    """The covariance in place of the second moment: the common token is not seen, and the updates read it."""
-    i = replace(chain(rng, 2, reads=0, mean=True), centred=True)
-    return projected(i)
-
-
-def steep(rng: np.random.Generator) -> Instance:
-    """φ = 3 tanh."""
-    return replace(chain(rng, 1), slope=3.0)

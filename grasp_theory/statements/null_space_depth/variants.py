@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..statement import Claim
@@ -13,27 +15,13 @@ def _values(step: Step, index: int) -> float:
     return float(np.sqrt(max(step.values[index], 0.0)))
 
 
-def _covariance(step: Step) -> float:
-    """λ_{k+1} of the inputs' covariance."""
-    return float(max(moments(step.base, centred=True)[0][step.k], 0.0))
-
-
-def _attention(step: Step, spread: float, logits: float) -> float:
-    """Lip with other factors of ‖O V‖ and of rho² ‖O V‖‖QᵀK‖/√h; an MLP has its own."""
-    w = step.weights
-    if "U" in w:
-        return lipschitz(step)
-    slope = step.rho**2 * norm(w["Q"].T @ w["K"]) / np.sqrt(len(w["Q"]))
-    return 1 + norm(w["O"] @ w["V"]) * (spread + logits * slope)
-
-
 def _symmetric(step: Step) -> float:
     """Lip with ‖QᵀK + KᵀQ‖/2 for ‖QᵀK‖."""
     w = step.weights
     if "U" in w:
         return lipschitz(step)
     A = w["Q"].T @ w["K"]
-    return _attention(step, float(np.sqrt(step.tokens)), norm(A + A.T) / 2 / max(norm(A), 1e-300))
+    return lipschitz(step, logits=norm(A + A.T) / 2 / max(norm(A), 1e-300))
 
 
 def _width(step: Step) -> int:
@@ -54,12 +42,6 @@ def _old_queries(step: Step, j: str) -> float:
     return step.rho**2 * norm(w["O"] @ w["V"]) * norm(w["Q"]) / (2 * float(np.sqrt(len(w["Q"]))))
 
 
-def _in_squares(step: Step) -> float:
-    """The sites of a step at right angles."""
-    moves = [gain(step, j) * moved(step, j, step.before) for j in step.sites]
-    return lipschitz(step) * step.before + float(np.linalg.norm(moves))
-
-
 OWN: dict[str, Claim[Instance]] = {
     "output: the drift that comes in does not count": output(lambda s, j, e: promised(s, j), lipschitz, gain),
     "site: spectral for Frobenius norm": site(
@@ -75,14 +57,14 @@ OWN: dict[str, Claim[Instance]] = {
         lambda s, j, e: float(np.hypot(promised(s, j), norm(s.deltas[j]) * e)), lipschitz, gain
     ),
     "output: softmax has slope a quarter": output(moved, lipschitz, lambda s, j: gain(s, j) / (2 if j in "QK" else 1)),
-    "output: attention averages, in Lip alone": output(moved, lambda s: _attention(s, 1.0, 1.0), gain),
-    "output: one side of the logits moves": output(moved, lambda s: _attention(s, np.sqrt(s.tokens), 0.5), gain),
+    "output: attention averages, in Lip alone": output(moved, lambda s: lipschitz(s, 1.0), gain),
+    "output: one side of the logits moves": output(moved, lambda s: lipschitz(s, logits=0.5), gain),
 }
 
 
 BLIND: dict[str, Claim[Instance]] = {
     "site: the covariance's eigenvalue": site(
-        lambda s, j: float(np.linalg.norm(s.deltas[j])) * float(np.sqrt(_covariance(s)))
+        lambda s, j: promised(replace(s, values=moments(s.base, centred=True)[0]), j)
     ),
     "site: geometric mean of the next two values": site(
         lambda s, j: (
@@ -93,7 +75,9 @@ BLIND: dict[str, Claim[Instance]] = {
     "site: an average entry of the update": site(
         lambda s, j: promised(s, j) * float(np.sqrt((len(s.values) - s.k) / len(s.values)))
     ),
-    "step: sites at right angles": step_claim(_in_squares),
+    "step: sites at right angles": step_claim(
+        lambda s: lipschitz(s) * s.before + np.linalg.norm([gain(s, j) * moved(s, j, s.before) for j in s.sites])
+    ),
     "step: the update does not see the drift": step_claim(
         lambda s: lipschitz(s) * s.before + sum(gain(s, j) * promised(s, j) for j in s.sites)
     ),
@@ -106,24 +90,22 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "output: ‖W U‖ for ‖W‖‖U‖": output(moved, lambda s: _mlp(s, lambda W, U: norm(W @ U)), gain),
     "output: attention averages, ‖P‖ = 1": output(
-        moved,
-        lambda s: _attention(s, 1.0, 1.0),
-        lambda s, j: gain(s, j) / (np.sqrt(s.tokens) if j == "V" else 1),
+        moved, lambda s: lipschitz(s, 1.0), lambda s, j: gain(s, j) / (np.sqrt(s.tokens) if j == "V" else 1)
     ),
     "output: the tokens' √n forgotten in g_V": output(
         moved, lipschitz, lambda s, j: gain(s, j) / (np.sqrt(s.tokens) if j == "V" else 1)
     ),
-    "output: attention's weights do not move": output(moved, lambda s: _attention(s, np.sqrt(s.tokens), 0.0), gain),
-    "output: attention without V's path": output(moved, lambda s: _attention(s, 0.0, 1.0), gain),
+    "output: attention's weights do not move": output(moved, lambda s: lipschitz(s, logits=0.0), gain),
+    "output: attention without V's path": output(moved, lambda s: lipschitz(s, 0.0), gain),
     "output: h for √h": output(
         moved,
-        lambda s: _attention(s, np.sqrt(s.tokens), 1 / np.sqrt(_width(s))),
+        lambda s: lipschitz(s, logits=1 / np.sqrt(_width(s))),
         lambda s, j: gain(s, j) / (np.sqrt(len(s.weights[j])) if j in "QK" else 1),
     ),
     "output: g_K with the base's queries": output(moved, lipschitz, _old_queries),
     "output: rho for rho²": output(
         moved,
-        lambda s: _attention(s, np.sqrt(s.tokens), min(1.0, 1 / s.rho)),
+        lambda s: lipschitz(s, logits=min(1.0, 1 / s.rho)),
         lambda s, j: gain(s, j) * (min(1.0, 1 / s.rho) if j in "QK" else 1),
     ),
     "output: spectral for Frobenius norm": output(

@@ -49,7 +49,7 @@ from numpy import ndarray
 from scipy.linalg import orth, subspace_angles
 
 from ...linear.problem import psd_root
-from ..statement import Claim, Route, Search, Sides, Statement
+from ..statement import Claim, Route, Search, Sides, Statement, exact
 from .instances import Instance, draw, extremal, in_span, moved_by_lagrange, null_off_span, ratio, searched, top
 
 
@@ -58,27 +58,21 @@ def moved(i: Instance, D: Float[ndarray, "m d"]) -> float:
     return float(np.sum(D**2)) * float(i.values[0])
 
 
-def claim(relation, measured, bound, *, scale=lambda i: 1.0, tight: bool = False) -> Claim[Instance]:
-    return Claim(
-        relation, lambda i: Sides.exact(float(measured(i)), float(bound(i)), scale=float(scale(i))), tight=tight
-    )
-
-
 def promise(value, norm=np.linalg.norm, *, tight: bool = False) -> Claim[Instance]:
     """E‖dW x‖² <= norm(dW)² value."""
-    return claim("<=", lambda i: i.drift(i.dW), lambda i: norm(i.dW) ** 2 * value(i), tight=tight)
+    return exact("<=", lambda i: i.drift(i.dW), lambda i: norm(i.dW) ** 2 * value(i), tight=tight)
 
 
-def leading_block(value) -> Claim[Instance]:
-    """λ_max(P Sigma_0 P) of the leading eigenvectors, against value."""
-    return claim("=", lambda i: i.with_block(i.Sigma0).missed, value, scale=lambda i: i.values[0])
+def leading_block(value, of=lambda i: i.Sigma0) -> Claim[Instance]:
+    """λ_max(P Sigma_0 P) of the leading eigenvectors of Sigma_0, or of another moment, against value."""
+    return exact("=", lambda i: i.with_block(of(i)).missed, value, scale=lambda i: i.values[0])
 
 
 def learns(D) -> Claim[Instance]:
     def misfit(i: Instance) -> float:
         return float(np.linalg.norm(D(i) @ i.X - i.Y) + np.linalg.norm(D(i) @ i.V))
 
-    return claim("=", misfit, lambda i: 0.0, scale=lambda i: np.linalg.norm(D(i)) * (1 + np.linalg.norm(i.X)))
+    return exact("=", misfit, lambda i: 0.0, scale=lambda i: np.linalg.norm(D(i)) * (1 + np.linalg.norm(i.X)))
 
 
 def one_input(reach) -> Claim[Instance]:
@@ -87,7 +81,7 @@ def one_input(reach) -> Claim[Instance]:
     def measured(i: Instance) -> float:
         return float(np.linalg.norm(replace(i, X=i.X[:, :1], Y=i.Y[:, :1]).least)) * reach(i)
 
-    return claim("=", measured, lambda i: np.linalg.norm(i.Y[:, 0]) / np.linalg.norm(i.X[:, 0]), scale=measured)
+    return exact("=", measured, lambda i: np.linalg.norm(i.Y[:, 0]) / np.linalg.norm(i.X[:, 0]), scale=measured)
 
 
 def angle(i: Instance) -> float:
@@ -101,7 +95,7 @@ def one_more(bound) -> Claim[Instance]:
     def measured(i: Instance) -> float:
         return i.misfit(np.column_stack([i.X, i.X @ i.a + i.V @ i.w]), np.column_stack([i.Y, i.y]))
 
-    return claim(
+    return exact(
         "=", measured, bound, scale=lambda i: np.linalg.norm(i.y) + (1 + np.linalg.norm(i.a)) * np.linalg.norm(i.Y)
     )
 
@@ -116,7 +110,7 @@ def response(V) -> Claim[Instance]:
     def measured(i: Instance) -> float:
         return float(np.linalg.norm(i.trained(i.M, i.Sigma, V(i)) @ i.R))
 
-    return claim("=", measured, lambda i: 0.0, scale=_size)
+    return exact("=", measured, lambda i: 0.0, scale=_size)
 
 
 def _size(i: Instance) -> float:
@@ -125,11 +119,12 @@ def _size(i: Instance) -> float:
 
 def learnt(right) -> Claim[Instance]:
     """‖D − right‖_F = 0 for what least squares leaves."""
-    return claim("=", lambda i: np.linalg.norm(i.trained(i.M, i.Sigma) - right(i)), lambda i: 0.0, scale=_size)
+    return exact("=", lambda i: np.linalg.norm(i.trained(i.M, i.Sigma) - right(i)), lambda i: 0.0, scale=_size)
 
 
-def _returns(i: Instance) -> Float[ndarray, "m d"]:
-    return i.M @ i.P + i.M @ i.V @ i.regression(i.Sigma)
+def returns(L) -> Claim[Instance]:
+    """It leaves M P + M V L."""
+    return learnt(lambda i: i.M @ i.P + i.M @ i.V @ L(i))
 
 
 def always_on(share, *, beyond: float | None = 1.0) -> Claim[Instance]:
@@ -149,7 +144,7 @@ def always_on(share, *, beyond: float | None = 1.0) -> Claim[Instance]:
         s = share(h) if beyond is None or np.isfinite(h) else beyond
         return s * float(np.linalg.norm(i.U @ i.R.T @ i.V @ i.w))
 
-    return claim("=", measured, bound, scale=lambda i: (1 + np.linalg.norm(i.X[:, 0])) * _size(i))
+    return exact("=", measured, bound, scale=lambda i: (1 + np.linalg.norm(i.X[:, 0])) * _size(i))
 
 
 def write_side(left) -> Claim[Instance]:
@@ -166,12 +161,7 @@ def write_side(left) -> Claim[Instance]:
 
 def together(bound, *, tight: bool = False) -> Claim[Instance]:
     """Root mean square movement of the old answers after learning, against ‖Y‖_F bound."""
-    return claim(
-        "<=",
-        lambda i: np.sqrt(i.drift(i.least)),
-        lambda i: np.linalg.norm(i.Y) * bound(i),
-        tight=tight,
-    )
+    return exact("<=", lambda i: np.sqrt(i.drift(i.least)), lambda i: np.linalg.norm(i.Y) * bound(i), tight=tight)
 
 
 def smallest(X: Float[ndarray, "d n"]) -> float:
@@ -180,10 +170,6 @@ def smallest(X: Float[ndarray, "d n"]) -> float:
 
 def centred(i: Instance) -> Float[ndarray, "d d"]:
     return np.cov(i.old, bias=True)
-
-
-def _definite(Sigma: Float[ndarray, "n n"]) -> bool:
-    return bool(np.linalg.cond(Sigma) < 1e8)
 
 
 STATEMENT = Statement(
@@ -199,25 +185,25 @@ STATEMENT = Statement(
         "dW V = 0": lambda i: bool(np.abs(i.dW @ i.V).max() < 1e-10 * np.linalg.norm(i.dW)),
         "P X has full column rank": lambda i: bool(smallest(i.Q.T @ i.X) > 1e-5 * np.linalg.norm(i.X)),
         "v_j in span V": lambda i: bool(np.abs(i.Q.T @ i.R).max() < 1e-10),
-        "P Sigma P ≻ 0 off span V": lambda i: _definite(i.Q.T @ i.Sigma @ i.Q),
+        "P Sigma P ≻ 0 off span V": lambda i: bool(np.linalg.cond(i.Q.T @ i.Sigma @ i.Q) < 1e8),
     },
     draw=draw,
     always=frozenset({"the leading block", "write side, one direction left out"}),
     claims={
-        "movement": claim(
+        "movement": exact(
             "=", lambda i: i.drift(i.dW), lambda i: np.trace(i.dW @ i.Sigma0 @ i.dW.T), scale=lambda i: moved(i, i.dW)
         ),
         "promise": promise(lambda i: i.missed, tight=True),
-        "no block promises less": claim(
+        "no block promises less": exact(
             "<=", lambda i: i.next, lambda i: i.missed, scale=lambda i: i.values[0], tight=True
         ),
         "the leading block": leading_block(lambda i: i.next),
         "learns": learns(lambda i: i.least),
-        "least": claim("<=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.rival), tight=True),
+        "least": exact("<=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.rival), tight=True),
         "one input": one_input(lambda i: np.sin(angle(i))),
         "one more input": one_more(lambda i: gap(i) / np.sqrt(1 + i.a @ i.a)),
         "no response along any v_j": response(lambda i: i.V),
-        "what returns": learnt(_returns),
+        "what returns": returns(lambda i: i.regression(i.Sigma)),
         "always-on": always_on(lambda h: h / (1 + h)),
         "write side, one direction left out": write_side(
             lambda i, P_u, S: np.linalg.norm(P_u @ i.U[:, -1]) * np.linalg.norm(S @ i.R[:, -1])

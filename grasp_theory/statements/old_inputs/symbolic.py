@@ -6,14 +6,10 @@ of a factor of rank two, the always-on share.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import sympy as sp
 
-if TYPE_CHECKING:
-    from . import Instance
-
+from . import Instance
 
 H = sp.Symbol("h", positive=True)
 SHARE = H / (1 + H)

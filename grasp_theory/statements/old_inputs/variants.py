@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from ...linear.problem import psd_root
-from ..statement import Claim
+from ..statement import Claim, exact
 from . import (
     STATEMENT,
     Instance,
     always_on,
     angle,
     centred,
-    claim,
     gap,
     leading_block,
     learns,
@@ -24,6 +23,7 @@ from . import (
     one_more,
     promise,
     response,
+    returns,
     smallest,
     together,
     write_side,
@@ -31,31 +31,17 @@ from . import (
 from .instances import top
 
 
-def _top(G: np.ndarray) -> float:
-    """λ_max."""
-    return float(np.linalg.eigvalsh(G)[-1])
-
-
-def _k(i: Instance) -> int:
-    return i.V.shape[1]
-
-
 def _movement(right) -> Claim[Instance]:
-    return claim("=", lambda i: i.drift(i.dW), right, scale=lambda i: moved(i, i.dW))
+    return exact("=", lambda i: i.drift(i.dW), right, scale=lambda i: moved(i, i.dW))
 
 
 def _missed(relation, bound) -> Claim[Instance]:
     """λ_max(P Sigma_0 P) of the block, against bound."""
-    return claim(relation, lambda i: i.missed, bound, scale=lambda i: i.values[0])
+    return exact(relation, lambda i: i.missed, bound, scale=lambda i: i.values[0])
 
 
 def _cost(relation, bound) -> Claim[Instance]:
-    return claim(relation, lambda i: np.linalg.norm(i.least), bound)
-
-
-def _unpredicted(i: Instance) -> float:
-    """λ_max of what Vᵀx leaves unpredicted of P x over the old inputs."""
-    return 1 / float(np.linalg.eigvalsh(i.Q.T @ np.linalg.pinv(i.Sigma0, 1e-12, hermitian=True) @ i.Q)[0])
+    return exact(relation, lambda i: np.linalg.norm(i.least), bound)
 
 
 def _oblique(i: Instance) -> np.ndarray:
@@ -68,18 +54,6 @@ def _weighted(i: Instance) -> np.ndarray:
     """Y (Xᵀ Sigma_0⁻¹ X)⁻¹ Xᵀ Sigma_0⁻¹, which moves the old answers least if V is forgotten."""
     W = np.linalg.pinv(i.Sigma0, 1e-12, hermitian=True) @ i.X
     return i.Y @ np.linalg.solve(i.X.T @ W, W.T)
-
-
-def _returns_with(L) -> Claim[Instance]:
-    return learnt(lambda i: i.M @ i.P + i.M @ i.V @ L(i))
-
-
-def _inverse_first(i: Instance) -> np.ndarray:
-    return i.V.T @ i.Sigma @ i.P @ np.linalg.pinv(i.Sigma, 1e-12, hermitian=True) @ i.P
-
-
-def _rest_on_block(i: Instance) -> np.ndarray:
-    return np.linalg.solve(i.V.T @ i.Sigma @ i.V, i.V.T @ i.Sigma @ i.P)
 
 
 def _share(h) -> Claim[Instance]:
@@ -106,14 +80,14 @@ OWN: dict[str, Claim[Instance]] = {
     "covariance for the second moment": promise(lambda i: top(i.P @ centred(i) @ i.P)),
     "spectral norm of dW": promise(lambda i: i.missed, lambda dW: np.linalg.norm(dW, 2)),
     "no more than the least that V holds": promise(lambda i: np.linalg.eigvalsh(i.V.T @ i.Sigma0 @ i.V)[0]),
-    "root mean square against λ_max, not its root": claim(
+    "root mean square against λ_max, not its root": exact(
         "<=", lambda i: np.sqrt(i.drift(i.dW)), lambda i: np.linalg.norm(i.dW) * i.missed
     ),
-    "the covariance's leading block is as good": claim(
+    "the covariance's leading block is as good": exact(
         "<=", lambda i: i.with_block(centred(i)).missed, lambda i: i.next
     ),
-    "X for P X": claim("=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.Y @ np.linalg.pinv(i.X))),
-    "the least also moves the old answers least": claim("<=", lambda i: i.drift(i.least), lambda i: i.drift(i.rival)),
+    "X for P X": exact("=", lambda i: np.linalg.norm(i.least), lambda i: np.linalg.norm(i.Y @ np.linalg.pinv(i.X))),
+    "the least also moves the old answers least": exact("<=", lambda i: i.drift(i.least), lambda i: i.drift(i.rival)),
     "one more input can always be learnt": one_more(lambda i: 0.0),
     "one direction removes a factor of any rank": response(lambda i: i.R[:, :1]),
     "only the task returns": learnt(lambda i: i.M @ i.P + i.T @ i.V @ i.regression(i.Sigma)),
@@ -127,21 +101,19 @@ BLIND: dict[str, Claim[Instance]] = {
     "movement ‖dW Sigma_0‖_F²": _movement(lambda i: np.sum((i.dW @ i.Sigma0) ** 2)),
     "movement over curated inputs: Sigma for Sigma_0": _movement(lambda i: np.trace(i.dW @ i.Sigma @ i.dW.T)),
     "movement of the most moved answer alone: λ_max(dW Sigma_0 dWᵀ)": _movement(
-        lambda i: _top(i.dW @ i.Sigma0 @ i.dW.T)
+        lambda i: top(i.dW @ i.Sigma0 @ i.dW.T)
     ),
     "promise λ_{k+1} for any block": promise(lambda i: i.next),
-    "promise with what Vᵀx predicts of P x taken off": promise(_unpredicted),
+    "promise with what Vᵀx predicts of P x taken off": promise(
+        lambda i: 1 / np.linalg.eigvalsh(i.Q.T @ np.linalg.pinv(i.Sigma0, 1e-12, hermitian=True) @ i.Q)[0]
+    ),
     "every block misses at most λ_{k+1}": _missed("<=", lambda i: i.next),
-    "every block misses at least λ_k": _missed(">=", lambda i: i.values[_k(i) - 1]),
-    "the leading block misses λ_k": leading_block(lambda i: i.values[_k(i) - 1]),
-    "the leading block misses the whole tail Σ_{j>k} λ_j": leading_block(lambda i: np.sum(i.values[_k(i) :])),
-    "every block misses at least the whole tail": _missed(">=", lambda i: np.sum(i.values[_k(i) :])),
-    "leading eigenvectors of the curated moment will do": claim(
-        "=", lambda i: i.with_block(i.Sigma).missed, lambda i: i.next, scale=lambda i: i.values[0]
-    ),
-    "roles swapped: leading directions of the new inputs": claim(
-        "=", lambda i: i.with_block(i.X @ i.X.T).missed, lambda i: i.next, scale=lambda i: i.values[0]
-    ),
+    "every block misses at least λ_k": _missed(">=", lambda i: i.values[i.k - 1]),
+    "the leading block misses λ_k": leading_block(lambda i: i.values[i.k - 1]),
+    "the leading block misses the whole tail Σ_{j>k} λ_j": leading_block(lambda i: np.sum(i.values[i.k :])),
+    "every block misses at least the whole tail": _missed(">=", lambda i: np.sum(i.values[i.k :])),
+    "leading eigenvectors of the curated moment will do": leading_block(lambda i: i.next, lambda i: i.Sigma),
+    "roles swapped: leading directions of the new inputs": leading_block(lambda i: i.next, lambda i: i.X @ i.X.T),
     # (ii)
     "projected after solving: Y X⁺ P learns": learns(lambda i: i.Y @ np.linalg.pinv(i.X) @ i.P),
     "unprojected Y X⁺ keeps V at 0": learns(lambda i: i.Y @ np.linalg.pinv(i.X)),
@@ -166,10 +138,14 @@ BLIND: dict[str, Claim[Instance]] = {
     "no response although V lacks its last direction": response(lambda i: i.V[:, :-1]),
     "nothing returns: M P alone": learnt(lambda i: i.M @ i.P),
     "what returns is the factor's alone": learnt(lambda i: i.M @ i.P + i.U @ i.R.T @ i.V @ i.regression(i.Sigma)),
-    "what returns, sign lost": _returns_with(lambda i: -i.regression(i.Sigma)),
-    "what returns, by the old moment": _returns_with(lambda i: i.regression(i.Sigma0)),
-    "what returns, Sigma inverted before restricting": _returns_with(_inverse_first),
-    "what returns, the rest regressed on Vᵀx": _returns_with(_rest_on_block),
+    "what returns, sign lost": returns(lambda i: -i.regression(i.Sigma)),
+    "what returns, by the old moment": returns(lambda i: i.regression(i.Sigma0)),
+    "what returns, Sigma inverted before restricting": returns(
+        lambda i: i.V.T @ i.Sigma @ i.P @ np.linalg.pinv(i.Sigma, 1e-12, hermitian=True) @ i.P
+    ),
+    "what returns, the rest regressed on Vᵀx": returns(
+        lambda i: np.linalg.solve(i.V.T @ i.Sigma @ i.V, i.V.T @ i.Sigma @ i.P)
+    ),
     "always-on: root of the share": always_on(lambda h: np.sqrt(h / (1 + h))),
     "always-on: uncentred moment for C, h/(1 + 2h)": always_on(lambda h: h / (1 + 2 * h)),
     "always-on: nothing returns, whatever the mean": always_on(lambda h: 0.0),
@@ -197,6 +173,6 @@ BLIND: dict[str, Claim[Instance]] = {
     "together: root forgotten, λ_max(P Sigma_0 P)": together(lambda i: i.missed / smallest(i.P @ i.X)),
     "together: square of σ_n": together(lambda i: np.sqrt(i.missed) / smallest(i.P @ i.X) ** 2),
     "together: mean of the spectrum on V^⊥": together(
-        lambda i: np.sqrt(np.trace(i.P @ i.Sigma0 @ i.P) / (len(i.P) - _k(i))) / smallest(i.P @ i.X)
+        lambda i: np.sqrt(np.trace(i.P @ i.Sigma0 @ i.P) / (len(i.P) - i.k)) / smallest(i.P @ i.X)
     ),
 }

@@ -36,22 +36,17 @@ from scipy.special import poch
 from ...linear.problem import LinearProblem
 from ...linear.training import Optimizer
 from ..shared.autograd import train_by_autograd
-from ..shared.draws import orthonormal, sine, unit
+from ..shared.draws import flip, orthonormal, sine, unit
 from ..statement import Claim, Rate, Route, Sides, Statement
 from .instances import Instance, adam_cosines, cosines, draw
 
 
 def extremal(rng: np.random.Generator) -> Instance:
     """posterior-angle's tilted plane, seen through the whole of R⁴: K = I, H = Sigma = I."""
-    left, right = orthonormal(rng, 5, 2), orthonormal(rng, 4, 2)
-    rho, beta = 0.4, 1.3
-    q = np.sqrt(1 - rho**2)
-    T = rho * beta * left @ np.array([[-rho, q], [q, rho]]) @ right.T
-    problem = LinearProblem(np.zeros((5, 4)), T, beta, left[:, 0], right[:, 0], np.eye(4))
-    i = draw(rng)
-    return replace(
-        i, problem=problem, A0=orthonormal(rng, 4, 4), B0=np.zeros((5, 4)), probe=rng.standard_normal((5, 4))
-    )
+    beta = 1.3
+    T, u, v = flip(rng, 5, 4, beta, 0.4)
+    given = {"problem": LinearProblem(np.zeros((5, 4)), T, beta, u, v, np.eye(4)), "B0": np.zeros((5, 4))}
+    return replace(draw(rng), **given, A0=orthonormal(rng, 4, 4), probe=rng.standard_normal((5, 4)))
 
 
 def changed(**changes):
@@ -74,13 +69,13 @@ def sketch(update) -> Claim[Instance]:
     return Claim("=", sides)
 
 
-def certificate(bound, *, tight: bool = False) -> Claim[Instance]:
-    """bound(task part, whole) of the sketched gradient."""
+def certificate(bound, *, of=lambda p: p.H @ p.u, tight: bool = False) -> Claim[Instance]:
+    """bound(task part, whole) of the sketched gradient, whose left vector is to be H u or another one ``of`` u."""
 
     def sides(i: Instance) -> Sides:
         task = i.problem.H @ i.problem.T @ i.problem.Sigma @ i.K
         U = np.linalg.svd(i.first())[0]
-        return Sides.exact(sine(U[:, 0], i.problem.H @ i.problem.u), bound(np.linalg.norm(task, 2), i))
+        return Sides.exact(sine(U[:, 0], of(i.problem)), bound(np.linalg.norm(task, 2), i))
 
     return Claim("<=", sides, tight)
 
@@ -133,11 +128,11 @@ def on_sphere(law) -> Claim[Instance]:
     return Claim("=", sides, slack=FIVE)
 
 
-def left_claim(optimizer: Optimizer, cosine) -> Claim[Instance]:
-    """|cos| of the left vector with H u for rank-one G."""
+def left_claim(optimizer: Optimizer, cosine, of=lambda p: p.H @ p.u) -> Claim[Instance]:
+    """|cos| of the left vector with H u, or another one ``of`` u, for rank-one G."""
 
     def sides(i: Instance) -> Sides:
-        a = i.problem.H @ i.problem.u
+        a = of(i.problem)
         U = np.linalg.svd(i.first(replace(i.problem, T=0 * i.problem.T), optimizer))[0]
         return Sides.exact(float(abs(U[:, 0] @ a) / np.linalg.norm(a)), cosine(a))
 

@@ -31,7 +31,7 @@ from itertools import product
 
 import numpy as np
 
-from ...linear.training import stable_step, train
+from ...linear.training import Run, stable_step, train
 from ..shared.autograd import train_by_autograd
 from ..statement import Claim, Route, Sides, Statement
 from .instances import Instance, draw
@@ -78,12 +78,17 @@ def read_first(share: float, optimizer=lambda i: i.coordinatewise) -> Claim[Inst
     return Claim("=", sides, bitwise=True)
 
 
-def read_later(law) -> Claim[Instance]:
+def read_later(law, optimizer=lambda i: i.plain) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
-        run = i.run(i.plain, "read")
+        run = i.run(optimizer(i), "read")
         return Sides.exact(float(i.b @ run.dW @ i.problem.v), law(i, run))
 
     return Claim("=", sides)
+
+
+def start_kept(i: Instance, run: Run) -> float:
+    """bᵀ s B A0 v."""
+    return float(i.scaling * i.b @ run.B @ i.A0 @ i.problem.v)
 
 
 STOP = 1e-7  # training ends at this share of the first gradient
@@ -151,17 +156,6 @@ def extremal(rng: np.random.Generator) -> Instance:
             return i
 
 
-def _coordinate(rng: np.random.Generator) -> Instance:
-    """u = e_1: nothing leaks."""
-    i = draw(rng)
-    return replace(i, problem=replace(i.problem, u=np.eye(len(i.b))[0]))
-
-
-def _warm(rng: np.random.Generator) -> Instance:
-    i = draw(rng)
-    return replace(i, B0=0.5 * rng.standard_normal(i.B0.shape))
-
-
 def _cleaned(rng: np.random.Generator) -> Instance:
     """A0 v = 0, A0 has been projected after all; or a row fewer than M needs."""
     i = draw(rng)
@@ -193,11 +187,16 @@ STATEMENT = Statement(
         ),
         "read: first step is naive": read_first(1.0),
         "read, plain: first step is naive": read_first(1.0, lambda i: i.plain),
-        "read, plain: s B A0 v": read_later(lambda i, run: float(i.scaling * i.b @ run.B @ i.A0 @ i.problem.v)),
+        "read, plain: s B A0 v": read_later(start_kept),
         "read, r >= d: all of it": converged(lambda i: float(i.b @ i.problem.M @ i.problem.v)),
     },
     extremal=extremal,
-    violators={"B0 = 0": _warm, "u in general position": _coordinate, "A0 of full column rank": _cleaned},
+    violators={
+        "B0 = 0": lambda rng: replace(i := draw(rng), B0=0.5 * rng.standard_normal(i.B0.shape)),
+        # e_1: nothing leaks
+        "u in general position": lambda rng: replace(i := draw(rng), problem=replace(i.problem, u=np.eye(len(i.b))[0])),
+        "A0 of full column rank": _cleaned,
+    },
     route=Route(
         "write, coordinate-wise: first step",
         by_torch,

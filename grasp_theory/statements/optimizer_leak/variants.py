@@ -5,17 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import (
-    Instance,
-    converged,
-    first_step,
-    kept,
-    least,
-    read_first,
-    read_later,
-    signs,
-    some_gradient,
-)
+from . import Instance, converged, first_step, kept, least, read_first, read_later, signs, some_gradient, start_kept
 
 
 def _equal_three(i: Instance) -> Sides:
@@ -51,11 +41,6 @@ def _projected_read(i: Instance) -> Sides:
     return Sides.exact(float(found), float(i.scaling * i.b @ np.sign(g) @ i.A0 @ p.v))
 
 
-def _read_adam(i: Instance) -> Sides:
-    run = i.run(i.coordinatewise, "read")
-    return Sides.exact(float(i.b @ run.dW @ i.problem.v), float(i.scaling * i.b @ run.B @ i.A0 @ i.problem.v))
-
-
 OWN: dict[str, Claim[Instance]] = {
     "gradient-only is enough, read, SGD": read_later(lambda i, run: 0.0),
     "equal coordinates hide the leak": Claim("=", _equal_three),
@@ -82,7 +67,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "read, plain: what leaks is along u": read_later(
         lambda i, run: float(i.scaling * (i.b @ i.problem.u) * (i.problem.u @ run.B @ i.A0 @ i.problem.v))
     ),
-    "read, coordinate-wise: A v stays A0 v as well": Claim("=", _read_adam),
+    "read, coordinate-wise: A v stays A0 v as well": read_later(start_kept, lambda i: i.coordinatewise),
     "read, r >= d: the task's part only": converged(lambda i: float(i.b @ i.problem.T @ i.problem.v)),
     "read, r >= d: the factor's part only": converged(lambda i: float(i.problem.beta * i.b @ i.problem.u)),
 }

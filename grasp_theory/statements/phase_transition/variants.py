@@ -11,16 +11,6 @@ from ..statement import Claim
 from . import Instance, claim
 
 
-def _overlap(gain: Callable[[float, float], float], bottom: Callable[[float, float], float]) -> Claim[Instance]:
-    """A false law of the left overlap, gain/bottom where gain > 0, as functions of (theta², c)."""
-
-    def limit(i: Instance) -> float:
-        c, theta2 = i.m / i.d, (i.beta / i.s) ** 2 / i.d
-        return max(gain(theta2, c), 0.0) / bottom(theta2, c)
-
-    return claim(0, limit)
-
-
 def _c_theta2(i: Instance) -> tuple[float, float]:
     return i.m / i.d, (i.beta / i.s) ** 2 / i.d
 
@@ -45,6 +35,11 @@ def _square(i: Instance) -> float:
     return 1 - 1 / max(x, 1.0)  # (x² − 1)/(x (x + 1)) or 0
 
 
+def _from_c(i: Instance) -> float:
+    c, x = _c_theta2(i)
+    return max(x - c, 0.0) / (x + c)
+
+
 def _edge(c: float) -> float:
     return 1 + float(np.sqrt(c))
 
@@ -52,7 +47,7 @@ def _edge(c: float) -> float:
 OWN: dict[str, Claim[Instance]] = {
     "left: 2% too much": claim(0, lambda i: 1.02 * float(i.law_values()[0]), large=True),
     "border 3% too high": claim(0, lambda i: spike(i.beta / 1.03, i.m, i.d, s=i.s).left, large=True),
-    "threshold theta² = c": _overlap(lambda t, c: t - c, lambda t, c: t + c),
+    "threshold theta² = c": claim(0, _from_c),
     "cosine instead of its square": claim(0, lambda i: float(np.sqrt(i.law_values()[0]))),
     "ŝ₁ = theta + c/theta": claim(2, lambda i: i.beta / i.s / i.d**0.5 + i.m * i.s / i.d**0.5 / i.beta),
 }

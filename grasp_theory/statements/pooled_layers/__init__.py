@@ -39,8 +39,8 @@ from numpy import ndarray
 
 from ...identification.spectra import critical_strength, spike
 from ..shared.draws import log_uniform, unit
-from ..shared.spiked import LAWS, Law, average, chain, entries, finite_size, top_vector
-from ..statement import Claim, Rate, Route, Sides, Statement
+from ..shared.spiked import FINITE, LAWS, Law, average, chain, entries, finite_size, top_vector
+from ..statement import Claim, Rate, Route, Sides, Statement, exact
 
 LARGER = 1000
 
@@ -201,14 +201,11 @@ def _weighted_error(n: int, rng: np.random.Generator) -> float:
     return float(np.sqrt(np.mean((i.found[:, 1] - optimal(i)) ** 2)))
 
 
-SLACK = "5 standard errors of the mean, and the finite-size term of phase-transition, measured"
-
-
 def overlap(column: int, limit: Callable[[Instance], float]) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         return average(i.found[:, column], limit(i), finite_size(min(i.m, i.d), _ratio(i, column)))
 
-    return Claim("=", sides, slack=SLACK)
+    return Claim("=", sides, slack=FINITE)
 
 
 def _ratio(i: Instance, column: int) -> float:
@@ -220,10 +217,7 @@ def _ratio(i: Instance, column: int) -> float:
 
 def border(strength: Callable[[Instance], float]) -> Claim[Instance]:
     """Of the weighted stack, against (Σ b_l⁴)^¼ = ``strength`` along the profile."""
-    return Claim(
-        "=",
-        lambda i: Sides.exact(weighted_border(i), i.total * float(strength(i) / np.sum(i.b**4) ** 0.25)),
-    )
+    return exact("=", weighted_border, lambda i: i.total * strength(i) / np.sum(i.b**4) ** 0.25)
 
 
 def at_large(i: Instance, limit: float) -> Sides:
@@ -231,10 +225,17 @@ def at_large(i: Instance, limit: float) -> Sides:
     return average(i.large, limit, finite_size(LARGER * min(i.m, i.d), _ratio(i, 0)))
 
 
-def _value(i: Instance) -> Sides:
+def value(law: Callable[[Instance], float]) -> Claim[Instance]:
+    def sides(i: Instance) -> Sides:
+        limit = float(law(i))
+        return average(i.found[:, 2], limit, 0.5 * limit * min(i.m, i.d) ** (-2 / 3))
+
+    return Claim("=", sides, slack=FINITE)
+
+
+def _edge(i: Instance) -> float:
     width = i.d * len(i.b)
-    law = spike(i.total, i.m, width).value / np.sqrt(width)
-    return average(i.found[:, 2], law, 0.5 * law * min(i.m, i.d) ** (-2 / 3))
+    return spike(i.total, i.m, width).value / np.sqrt(width)
 
 
 STATEMENT = Statement(
@@ -251,15 +252,14 @@ STATEMENT = Statement(
     always=frozenset({"border of the plain stack", "border of the weighted stack"}),
     claims={
         "plain stack": overlap(0, plain),
-        "plain stack, large": Claim("=", lambda i: at_large(i, plain(i)), slack=SLACK),
-        "ŝ₁": Claim("=", _value, slack=SLACK),
+        "plain stack, large": Claim("=", lambda i: at_large(i, plain(i)), slack=FINITE),
+        "ŝ₁": value(_edge),
         "weighted stack": overlap(1, optimal),
-        "border of the plain stack": Claim(
-            "=",
-            lambda i: Sides.exact(by_edge(i, np.ones(len(i.b)))[1], critical_strength(i.m, i.d, layers=len(i.b))),
+        "border of the plain stack": exact(
+            "=", lambda i: by_edge(i, np.ones(len(i.b)))[1], lambda i: critical_strength(i.m, i.d, layers=len(i.b))
         ),
         "border of the weighted stack": border(lambda i: (i.m * i.d) ** 0.25),
-        "weights never lose": Claim(">=", lambda i: Sides.exact(optimal(i), plain(i)), tight=True),
+        "weights never lose": exact(">=", optimal, plain, tight=True),
     },
     extremal=equal,
     violators={

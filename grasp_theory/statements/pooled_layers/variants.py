@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...identification.spectra import critical_strength, spike
-from ..shared.spiked import average
-from ..statement import Claim, Sides
-from . import Instance, at_large, border, by_edge, optimal, overlap, plain
-
-
-def _weights(i: Instance) -> np.ndarray:
-    return i.B / (1 + i.B)
+from ..statement import Claim, exact
+from . import Instance, at_large, border, by_edge, optimal, overlap, plain, value
 
 
 def _first_order(i: Instance) -> float:
@@ -20,22 +15,10 @@ def _first_order(i: Instance) -> float:
     return max(0.0, 1 - 1 / gain) if gain else 0.0
 
 
-def _value(law) -> Claim[Instance]:
-    def sides(i: Instance) -> Sides:
-        limit = float(law(i))
-        return average(i.found[:, 2], limit, 0.5 * limit * min(i.m, i.d) ** (-2 / 3))
-
-    return Claim("=", sides)
-
-
 def _without_cross(i: Instance) -> float:
     width = i.d * len(i.b)
     c, x = i.m / width, i.total**2 / width
     return np.sqrt(x + 1 + c) if x * x > c else 1 + np.sqrt(c)
-
-
-def _equal(left, right) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(left(i), right(i)))
 
 
 OWN: dict[str, Claim[Instance]] = {
@@ -52,8 +35,8 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "plain: as good as the weighted one for every profile": overlap(0, optimal),
     "plain: right overlap taken": overlap(0, lambda i: spike(i.total, i.m, i.d * len(i.b)).right),
-    "ŝ₁² without its cross term c/theta²": _value(_without_cross),
-    "ŝ₁: layers laid over each other, m x d noise": _value(
+    "ŝ₁² without its cross term c/theta²": value(_without_cross),
+    "ŝ₁: layers laid over each other, m x d noise": value(
         lambda i: spike(i.total / np.sqrt(len(i.b)), i.m, i.d).value / np.sqrt(i.d)
     ),
     "weighted: gains nothing over the plain stack": overlap(1, plain),
@@ -61,7 +44,7 @@ BLIND: dict[str, Claim[Instance]] = {
         1, lambda i: optimal(i) if np.sum(i.b**4) > i.m * i.d * len(i.b) else 0.0
     ),
     "weighted: q = 1 in the denominators": overlap(1, _first_order),
-    "weighted: w = B is optimal already": _equal(optimal, lambda i: by_edge(i, i.B)[0]),
+    "weighted: w = B is optimal already": exact("=", optimal, lambda i: by_edge(i, i.B)[0]),
     "weighted: one layer of strength (Σ b⁴)^¼": overlap(
         1, lambda i: spike(float(np.sum(i.b**4) ** 0.25), i.m, i.d).left
     ),
@@ -71,15 +54,15 @@ BLIND: dict[str, Claim[Instance]] = {
     "plain, at a large size: 5% less strength": Claim(
         "=", lambda i: at_large(i, spike(0.95 * i.total, i.m, i.d * len(i.b)).left)
     ),
-    "border of L layers √L that of one": _equal(
-        lambda i: by_edge(i, np.ones(len(i.b)))[1], lambda i: critical_strength(i.m, i.d) * np.sqrt(len(i.b))
+    "border of L layers √L that of one": exact(
+        "=", lambda i: by_edge(i, np.ones(len(i.b)))[1], lambda i: critical_strength(i.m, i.d) * np.sqrt(len(i.b))
     ),
-    "the weighted stack has the plain border": _equal(
-        lambda i: by_edge(i, _weights(i))[1], lambda i: critical_strength(i.m, i.d, layers=len(i.b))
+    "the weighted stack has the plain border": exact(
+        "=", lambda i: by_edge(i, i.B / (1 + i.B))[1], lambda i: critical_strength(i.m, i.d, layers=len(i.b))
     ),
     "weighted: border as of a square layer of the mean size": border(lambda i: ((i.m + i.d) / 2) ** 0.5),
-    "weights never win": Claim("<=", lambda i: Sides.exact(optimal(i), plain(i))),
-    "plain never loses to the strongest layer alone": Claim(
-        ">=", lambda i: Sides.exact(plain(i), spike(float(i.b.max()), i.m, i.d).left)
+    "weights never win": exact("<=", optimal, plain),
+    "plain never loses to the strongest layer alone": exact(
+        ">=", plain, lambda i: spike(float(i.b.max()), i.m, i.d).left
     ),
 }

@@ -31,28 +31,19 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.linalg import subspace_angles
 
-from ..shared.draws import flip, log_uniform, orthonormal, sine, unit, with_spectrum
-from ..statement import Border, Claim, Route, Search, Sides, Statement
+from ..shared.draws import Planted, flip, log_uniform, orthonormal, sine, unit, with_spectrum
+from ..statement import Border, Claim, Route, Search, Statement, exact
 
 RESOLVED = 1e-6  # of beta + ‖T‖₂: below it a singular value is rounding
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """D, the matrix that was decomposed, which should be T + beta u vᵀ; triple ``index`` of it; the asserted tau."""
 
     D: Float[ndarray, "m d"]
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
     tau: float
     index: int
-
-    @property
-    def M(self) -> Float[ndarray, "m d"]:
-        """T + beta u vᵀ."""
-        return self.T + self.beta * np.outer(self.u, self.v)
 
     @cached_property
     def size(self) -> float:
@@ -108,7 +99,7 @@ def draw(rng: np.random.Generator) -> Instance:
         T = T - np.outer(T @ v, v)
     asserted = rng.choice([1.0, rng.uniform(1, 1.5), rng.uniform(0.8, 1)], p=[0.5, 0.35, 0.15])
     tau = float(np.linalg.norm(T, 2) * asserted)
-    return Instance(T + beta * np.outer(u, v), T, u, v, beta, tau, int(rng.integers(min(m, d))))
+    return Instance(T, u, v, beta, T + beta * np.outer(u, v), tau, int(rng.integers(min(m, d))))
 
 
 def extremal(rng: np.random.Generator, index: int = 0) -> Instance:
@@ -118,7 +109,7 @@ def extremal(rng: np.random.Generator, index: int = 0) -> Instance:
     """
     beta, rho = 1.5, 0.4
     T, u, v = flip(rng, 6, 5, beta, rho, pad=True)
-    return Instance(T + beta * np.outer(u, v), T, u, v, beta, rho * beta, index)
+    return Instance(T, u, v, beta, T + beta * np.outer(u, v), rho * beta, index)
 
 
 def rank_one_fit(rng: np.random.Generator) -> Instance:
@@ -129,12 +120,12 @@ def rank_one_fit(rng: np.random.Generator) -> Instance:
     root = Q * np.sqrt(values) @ Q.T
     U, S, Vh = np.linalg.svd((T + np.outer(e, e)) @ root)
     D = S[0] * np.outer(U[:, 0], Vh[0]) @ np.linalg.inv(root)
-    return Instance(left @ D @ right.T, left @ T @ right.T, left @ e, right @ e, 1.0, float(np.linalg.norm(T, 2)), 0)
+    return Instance(left @ T @ right.T, left @ e, right @ e, 1.0, left @ D @ right.T, float(np.linalg.norm(T, 2)), 0)
 
 
 def _by_gram(i: Instance) -> tuple[ndarray, float]:
     """The left vector of the triple from the eigenvectors of M Mᵀ, and the gap around it relative to size²."""
-    values, Q = np.linalg.eigh((i.T + i.beta * np.outer(i.u, i.v)) @ (i.T + i.beta * np.outer(i.u, i.v)).T)
+    values, Q = np.linalg.eigh(i.M @ i.M.T)
     order = np.argsort(-values)
     others = np.delete(values, order[i.index])
     gap = np.abs(values[order[i.index]] - others).min(initial=values.max()) / values.max()
@@ -147,11 +138,15 @@ def _uncertain(i: Instance) -> float:
 
 
 def identity(side: int, right) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(i.sine(side), right(i)))
+    return exact("=", lambda i: i.sine(side), right)
 
 
 def bound_claim(side: int, right, *, tight: bool = False) -> Claim[Instance]:
-    return Claim("<=", lambda i: Sides.exact(i.sine(side), right(i)), tight)
+    return exact("<=", lambda i: i.sine(side), right, tight=tight)
+
+
+def spectrum(measured, bound, *, tight: bool = False) -> Claim[Instance]:
+    return exact("<=", measured, bound, scale=lambda i: i.size, tight=tight)
 
 
 def _ratio(x):
@@ -166,7 +161,7 @@ def _ratio(x):
 
 def _searched(x: Float[ndarray, " 9"]) -> Instance:
     T, e = 0.4 * x.reshape(3, 3) / np.linalg.norm(x.reshape(3, 3), 2), np.eye(3)[0]
-    return Instance(T + np.outer(e, e), T, e, e, 1.0, 0.4, 0)
+    return Instance(T, e, e, 1.0, T + np.outer(e, e), 0.4, 0)
 
 
 STATEMENT = Statement(
@@ -185,7 +180,7 @@ STATEMENT = Statement(
         "right identity": identity(1, lambda i: i.pushed(1) / i.s),
         "left bound": bound_claim(0, lambda i: i.tau / i.s, tight=True),
         "right bound": bound_claim(1, lambda i: i.tau / i.s, tight=True),
-        "all the spectrum says of tau": Claim("<=", lambda i: Sides.exact(i.s2, i.tau, scale=i.size), tight=True),
+        "all the spectrum says of tau": spectrum(lambda i: i.s2, lambda i: i.tau, tight=True),
     },
     extremal=extremal,
     violators={

@@ -51,10 +51,7 @@ def _second_value() -> Core[Instance]:
         "the second value",
         "all the spectrum says of tau",
         "2 x 2",
-        (
-            *(square(left) == 1, square(right) == 1, 0 <= s, s <= sigma, sigma > 0, tau > 0),
-            *no_longer(T, tau * tau),
-        ),
+        (square(left) == 1, square(right) == 1, 0 <= s, s <= sigma, sigma > 0, tau > 0, *no_longer(T, tau * tau)),
         s <= tau,
         {
             "spectrum: the second value lives off the factor": s * s <= T[1, 1] * T[1, 1],
@@ -79,4 +76,4 @@ def _instance(values: Values) -> Instance:
 
 def _make(M: np.ndarray, tau: float, index: int) -> Instance:
     e = np.eye(2)[0]
-    return Instance(M, M - outer(e, e), e, e, 1.0, tau, index)
+    return Instance(M - outer(e, e), e, e, 1.0, M, tau, index)

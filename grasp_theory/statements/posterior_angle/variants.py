@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..statement import Claim, Sides
-from . import Instance, bound_claim, identity
-
-
-def _largest(bound) -> Claim[Instance]:
-    """ŝ₂ against the bound."""
-    return Claim("<=", lambda i: Sides.exact(i.svd[1][1], bound(i), scale=i.size))
+from ..statement import Claim
+from . import Instance, bound_claim, identity, spectrum
 
 
 def _aside(i: Instance) -> float:
     """‖P_u T P_v‖₂."""
     left = i.T - np.outer(i.u, i.u @ i.T)
     return float(np.linalg.norm(left - np.outer(left @ i.v, i.v), 2))
-
-
-def _rms(i: Instance) -> float:
-    return float(np.linalg.norm(i.T) / np.sqrt(min(i.T.shape)))
 
 
 OWN: dict[str, Claim[Instance]] = {
@@ -39,11 +30,13 @@ BLIND: dict[str, Claim[Instance]] = {
     "left: the planted strength for the observed value": bound_claim(0, lambda i: i.tau / i.beta),
     "left: the arctangent for the arcsine": bound_claim(0, lambda i: i.tau / np.hypot(i.tau, i.s)),
     "right: the top value for every triple": bound_claim(1, lambda i: i.tau / i.svd[1][0]),
-    "right: the task's rms value for its norm": bound_claim(1, lambda i: _rms(i) / i.s),
-    "right: a certificate from the spectrum alone": bound_claim(1, lambda i: i.svd[1][1] / i.s),
-    "spectrum: the second value as an upper bound of the task": Claim(
-        "<=", lambda i: Sides.exact(np.linalg.norm(i.T, 2), i.svd[1][1], scale=i.size)
+    "right: the task's rms value for its norm": bound_claim(
+        1, lambda i: np.linalg.norm(i.T) / np.sqrt(min(i.T.shape)) / i.s
     ),
-    "spectrum: interlacing one index off": _largest(lambda i: np.linalg.svd(i.T, compute_uv=False)[1]),
-    "spectrum: the second value lives off the factor": _largest(_aside),
+    "right: a certificate from the spectrum alone": bound_claim(1, lambda i: i.s2 / i.s),
+    "spectrum: the second value as an upper bound of the task": spectrum(
+        lambda i: np.linalg.norm(i.T, 2), lambda i: i.s2
+    ),
+    "spectrum: interlacing one index off": spectrum(lambda i: i.s2, lambda i: np.linalg.svd(i.T, compute_uv=False)[1]),
+    "spectrum: the second value lives off the factor": spectrum(lambda i: i.s2, _aside),
 }

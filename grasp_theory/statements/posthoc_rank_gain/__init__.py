@@ -34,21 +34,18 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...linear.problem import psd_root
-from ..shared.draws import covariance, log_uniform, orthonormal, unit
-from ..statement import Claim, Route, Search, Sides, Statement
+from ..shared.draws import Planted, covariance, log_uniform, orthonormal, unit
+from ..shared.maps import truncated
+from ..statement import Claim, Relation, Route, Search, Sides, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """T, beta u vᵀ, second moments Sigma (training), Sigma_t (deployment), metric H of the training loss, and rank r.
 
     Sigma_d : the deployment moment of the exact value, where T is replaced by P_u T P_v and Sigma by I.
     """
 
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
     Sigma: Float[ndarray, "d d"]
     Sigma_t: Float[ndarray, "d d"]
     Sigma_d: Float[ndarray, "d d"]
@@ -64,7 +61,7 @@ class Instance:
     def risks(self) -> tuple[float, float]:
         """(R(P_u naive_r), R(GRASP_r)) under Sigma_t; both solutions are K⁺ [K⁺ P H M S]_r S⁻¹, K = (P H P)^½."""
         P_u, S = np.eye(len(self.u)) - np.outer(self.u, self.u), psd_root(self.Sigma)
-        X, S_inverse = (self.T + self.beta * np.outer(self.u, self.v)) @ S, np.linalg.pinv(S, rcond=1e-6)
+        X, S_inverse = self.M @ S, np.linalg.pinv(S, rcond=1e-6)
 
         def fit(P: Float[ndarray, "m m"]) -> Float[ndarray, "m d"]:
             K = np.linalg.pinv(psd_root(P @ self.H @ P), rcond=1e-6)
@@ -84,12 +81,11 @@ class Instance:
     @property
     def scale(self) -> float:
         """‖M Sigma_t^½‖_F², against which risks round."""
-        M = self.T + self.beta * np.outer(self.u, self.v)
-        return float(np.trace(M @ self.Sigma_t @ M.T))
+        return float(np.trace(self.M @ self.Sigma_t @ self.M.T))
 
     def dropped(self) -> float:
         """σ_{r+1}(M Sigma^½)."""
-        X = (self.T + self.beta * np.outer(self.u, self.v)) @ psd_root(self.Sigma)
+        X = self.M @ psd_root(self.Sigma)
         return float(np.append(np.linalg.svd(X, compute_uv=False), 0.0)[min(self.r, min(X.shape))])
 
     @property
@@ -103,12 +99,6 @@ class Instance:
         X = self.T - np.outer(self.u, self.u @ self.T)
         values = np.linalg.svd(X @ psd_root(self.Sigma) if whitened else X, compute_uv=False)
         return float(values[i - 1]) if i <= len(values) else 0.0
-
-
-def truncated(X: Float[ndarray, "m d"], r: int) -> Float[ndarray, "m d"]:
-    """[X]_r, the best approximation of rank r."""
-    U, s, Vh = np.linalg.svd(X, full_matrices=False)
-    return U[:, :r] * s[:r] @ Vh[:r]
 
 
 def draw(rng: np.random.Generator) -> Instance:
@@ -141,22 +131,15 @@ def extremal(rng: np.random.Generator) -> Instance:
     return replace(i, T=T, beta=0.5 * float(np.linalg.svd(T, compute_uv=False)[1]))
 
 
-def deployed_elsewhere(rng: np.random.Generator) -> Instance:
-    """Deployment along one direction of the task that naive_r keeps and GRASP_r drops: post-hoc projection wins."""
-    while True:
-        i = draw(rng)
-        i = replace(i, Sigma_t=50 * np.outer(x := unit(rng, len(i.v)), x) + 1e-3 * np.eye(len(i.v)))
-        if i.gain() < -0.01 * i.scale and not _tie(i):
-            return i
+def losing(change):
+    """The first draw, so changed, on which post-hoc projection wins."""
 
+    def violate(rng: np.random.Generator) -> Instance:
+        while (i := change(draw(rng), rng)).gain() >= -0.01 * i.scale or _tie(i):
+            pass
+        return i
 
-def another_metric(rng: np.random.Generator) -> Instance:
-    """H ≠ I: what GRASP leaks costs more than the rank that it saves."""
-    while True:
-        i = draw(rng)
-        i = replace(i, H=covariance(rng, len(i.u), condition=30.0))
-        if i.gain() < -0.01 * i.scale and not _tie(i):
-            return i
+    return violate
 
 
 def at_a_tie(rng: np.random.Generator) -> Instance:
@@ -174,10 +157,11 @@ def _tie(i: Instance) -> bool:
 
 def exact_gain(i: Instance) -> Sides:
     """The gain with T ⟂ (u, v) and Sigma = I, against σ_r(T)² v_rᵀ Sigma_d v_r or 0."""
-    return exact(i, lambda s, beta, r: s[r - 1] ** 2 if beta > s[r - 1] else 0.0)
+    return gain_of(i, lambda s, beta, r: s[r - 1] ** 2 if beta > s[r - 1] else 0.0)
 
 
-def exact(i: Instance, value) -> Sides:
+def gain_of(i: Instance, value) -> Sides:
+    """The same against value(σ, beta, r) v_rᵀ Sigma_d v_r."""
     o = i.orthogonal()
     _, s, Vh = np.linalg.svd(o.T)
     return Sides.exact(o.gain(), value(s, o.beta, o.r) * (Vh[o.r - 1] @ o.Sigma_t @ Vh[o.r - 1]), scale=o.scale)
@@ -201,8 +185,8 @@ def alternating(i: Instance) -> float:
     return float(np.sum(found[0] @ i.Sigma_t * found[0]) - np.sum(found[1] @ i.Sigma_t * found[1]))
 
 
-def upper(bound) -> Claim[Instance]:
-    return Claim("<=", lambda i: Sides.exact(i.gain(), bound(i), scale=i.scale))
+def gain(bound, relation: Relation = "<=", *, tight: bool = False) -> Claim[Instance]:
+    return exact(relation, Instance.gain, bound, scale=lambda i: i.scale, tight=tight)
 
 
 def _ratio(x):
@@ -235,12 +219,20 @@ STATEMENT = Statement(
     fixed=frozenset({"H"}),
     claims={
         "never a loss": Claim("<=", lambda i: Sides.exact(*i.risks()[::-1], scale=i.scale), tight=True),
-        "at most the first one dropped": replace(upper(lambda i: i.dropped() ** 2), tight=True),
-        "at most one direction": upper(lambda i: i.sigma(i.r) ** 2),
+        "at most the first one dropped": gain(lambda i: i.dropped() ** 2, tight=True),
+        "at most one direction": gain(lambda i: i.sigma(i.r) ** 2),
         "exact value": Claim("=", exact_gain),
     },
     extremal=extremal,
-    violators={"Sigma_t = Sigma": deployed_elsewhere, "H = I": another_metric, "beta ≠ σ_r(P_u T P_v)": at_a_tie},
+    violators={
+        # along one direction of the task that naive_r keeps and GRASP_r drops
+        "Sigma_t = Sigma": losing(
+            lambda i, rng: replace(i, Sigma_t=50 * np.outer(x := unit(rng, len(i.v)), x) + 1e-3 * np.eye(len(i.v)))
+        ),
+        # what GRASP leaks costs more than the rank that it saves
+        "H = I": losing(lambda i, rng: replace(i, H=covariance(rng, len(i.u), condition=30.0))),
+        "beta ≠ σ_r(P_u T P_v)": at_a_tie,
+    },
     search=Search("at most the first one dropped", 9, _ratio, _searched, restarts=2, steps=200),
     regimes={"beta = σ_r(P_u T P_v)": lambda i: i.far_from_tie},
     route=Route("at most one direction", alternating, lambda i: 1e-10 * i.scale, "measured"),

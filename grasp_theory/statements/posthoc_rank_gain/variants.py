@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import Instance, exact, exact_gain, upper
+from . import Instance, exact_gain, gain, gain_of
 
 
 def _exactly(value) -> Claim[Instance]:
     """The gain with T ⟂ (u, v), Sigma = I, against value(σ, beta, r) · v_rᵀ Sigma_d v_r."""
-    return Claim("=", lambda i: exact(i, value))
+    return Claim("=", lambda i: gain_of(i, value))
 
 
 def _strength(i: Instance) -> float:
@@ -27,35 +27,30 @@ def _isotropic(i: Instance) -> Sides:
     return replace(exact_gain(i), bound=s**2 if o.beta > s else 0.0)
 
 
-def _both_sides(i: Instance) -> float:
-    """σ_r(P_u T P_v Sigma^½)²."""
-    return replace(i, T=i.T - np.outer(i.T @ i.v, i.v)).sigma(i.r) ** 2
-
-
-def _general(i: Instance) -> Sides:
+def _general(i: Instance) -> float:
     """The right end for every T: σ_r² as soon as the shortcut exceeds it."""
     s = i.sigma(i.r) ** 2
-    return Sides.exact(i.gain(), s if _strength(i) > s else 0.0, scale=i.scale)
+    return s if _strength(i) > s else 0.0
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "right end for every beta": Claim("=", lambda i: exact(i, lambda s, beta, r: s[r - 1] ** 2)),
-    "always the right end": Claim("=", lambda i: Sides.exact(i.gain(), i.sigma(i.r) ** 2, scale=i.scale)),
-    "gain <= σ_r²/2": upper(lambda i: i.sigma(i.r) ** 2 / 2),
-    "gain <= σ_r, not squared": upper(lambda i: i.sigma(i.r)),
-    "post-hoc is as good": Claim("=", lambda i: Sides.exact(i.gain(), 0.0, scale=i.scale)),
+    "right end for every beta": _exactly(lambda s, beta, r: s[r - 1] ** 2),
+    "always the right end": gain(lambda i: i.sigma(i.r) ** 2, "="),
+    "gain <= σ_r²/2": gain(lambda i: i.sigma(i.r) ** 2 / 2),
+    "gain <= σ_r, not squared": gain(lambda i: i.sigma(i.r)),
+    "post-hoc is as good": gain(lambda i: 0.0, "="),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
     "converse: projecting afterwards never loses": Claim("<=", lambda i: Sides.exact(*i.risks(), scale=i.scale)),
-    "gap of squares: σ_r² − σ_{r+1}²": upper(lambda i: i.sigma(i.r) ** 2 - i.sigma(i.r + 1) ** 2),
-    "Sigma forgotten: σ_r(P_u T)²": upper(lambda i: i.sigma(i.r, whitened=False) ** 2),
-    "both sides projected in the bound": upper(_both_sides),
-    "never more than the shortcut itself": upper(lambda i: min(i.sigma(i.r) ** 2, _strength(i))),
-    "soft threshold: σ_r² beta²/(beta² + σ_r²)": upper(
+    "gap of squares: σ_r² − σ_{r+1}²": gain(lambda i: i.sigma(i.r) ** 2 - i.sigma(i.r + 1) ** 2),
+    "Sigma forgotten: σ_r(P_u T)²": gain(lambda i: i.sigma(i.r, whitened=False) ** 2),
+    "both sides projected in the bound": gain(lambda i: replace(i, T=i.T - np.outer(i.T @ i.v, i.v)).sigma(i.r) ** 2),
+    "never more than the shortcut itself": gain(lambda i: min(i.sigma(i.r) ** 2, _strength(i))),
+    "soft threshold: σ_r² beta²/(beta² + σ_r²)": gain(
         lambda i: i.sigma(i.r) ** 2 * _strength(i) / (_strength(i) + i.sigma(i.r) ** 2)
     ),
-    "the right end without T ⟂ (u, v)": Claim(">=", _general),
+    "the right end without T ⟂ (u, v)": gain(_general, ">="),
     "beta has to exceed σ_1": _exactly(lambda s, beta, r: s[r - 1] ** 2 if beta > s[0] else 0.0),
     "squares compared with the value: beta² against σ_r": _exactly(
         lambda s, beta, r: s[r - 1] ** 2 if beta**2 > s[r - 1] else 0.0

@@ -24,24 +24,16 @@ Source: proved here; it sharpens the sin-theta theorems of Wedin and of Davis an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import log_uniform, orthonormal, sharp, sine, unit, with_spectrum
-from ..statement import Border, Claim, Search, Sides, Statement
+from ..shared.draws import Planted, flip, log_uniform, sharp, sine, unit, with_spectrum
+from ..statement import Border, Claim, Search, Statement, exact
 
 
-@dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """M = T + beta u vᵀ."""
-
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
 
     @property
     def rho(self) -> float:
@@ -50,7 +42,7 @@ class Instance:
 
     def sines(self) -> tuple[float, float]:
         """(sin ∠(û,u), sin ∠(v̂,v))."""
-        U, _, Vh = np.linalg.svd(self.T + self.beta * np.outer(self.u, self.v))
+        U, _, Vh = np.linalg.svd(self.M)
         return sine(U[:, 0], self.u), sine(Vh[0], self.v)
 
 
@@ -68,26 +60,20 @@ def draw(rng: np.random.Generator) -> Instance:
 
 def extremal(rng: np.random.Generator) -> Instance:
     """The instance of the proof at rho = 0.3, in a random plane of R⁵ x R⁴."""
-    return _in_plane(rng, 5, 4, 2.0, 0.3, 0.0)
+    return _in_plane(rng, 5, 4, 2.0, 0.3)
 
 
-def _in_plane(rng: np.random.Generator, m: int, d: int, beta: float, rho: float, tilt: float) -> Instance:
-    theta = 0.5 * np.arcsin(min(2 * rho, 1.0)) + tilt
-    s, c = np.sin(2 * theta), np.cos(2 * theta)
-    left, right = orthonormal(rng, m, 2), orthonormal(rng, d, 2)
-    T = rho * beta * left @ np.array([[-s, c], [c, s]]) @ right.T
-    return Instance(T, left[:, 0], right[:, 0], beta)
+def _in_plane(rng: np.random.Generator, m: int, d: int, beta: float, rho: float, tilt: float = 0.0) -> Instance:
+    return Instance(*flip(rng, m, d, beta, rho, s=min(2 * rho, 1.0), tilt=2 * tilt), beta)
 
 
 def beyond_half(rng: np.random.Generator) -> Instance:
     """tau = 0.6 beta: T = −0.6 beta (u vᵀ − u' v'ᵀ) leaves u' v'ᵀ as the top pair, at 90°."""
-    left, right = orthonormal(rng, 6, 2), orthonormal(rng, 5, 2)
-    T = 0.6 * 1.5 * left @ np.diag([-1.0, 1.0]) @ right.T
-    return Instance(T, left[:, 0], right[:, 0], 1.5)
+    return _in_plane(rng, 6, 5, 1.5, 0.6)
 
 
-def claim(bound, side: int, *, tight: bool = False) -> Claim[Instance]:
-    return Claim("<=", lambda i: Sides.exact(i.sines()[side], bound(i.rho)), tight)
+def claim(side: int, bound, *, tight: bool = False) -> Claim[Instance]:
+    return exact("<=", lambda i: i.sines()[side], bound, tight=tight)
 
 
 def _ratio(x):
@@ -114,7 +100,7 @@ STATEMENT = Statement(
     basis="proved here",
     assumptions={"tau < beta/2": Border(lambda i: 0.5 / i.rho - 1)},
     draw=draw,
-    claims={"left": claim(sharp, 0, tight=True), "right": claim(sharp, 1, tight=True)},
+    claims={name: claim(side, lambda i: sharp(i.rho), tight=True) for side, name in enumerate(("left", "right"))},
     extremal=extremal,
     violators={"tau < beta/2": beyond_half},
     search=Search("left", 4, _ratio, _searched, restarts=4, steps=200),

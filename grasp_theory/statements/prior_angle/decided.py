@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import z3
-from jaxtyping import Float
-from numpy import ndarray
-from scipy.optimize import minimize_scalar
 
 from ..derivations import Core
+from ..shared.reals import Values, at_cosine, outer, plane
 from . import Instance
 
 
@@ -39,22 +35,8 @@ def cores() -> list[Core[Instance]]:
     ]
 
 
-def worst(values: Mapping[str, float]) -> Instance:
-    """û, v̂ at the model's overlaps, M = sigma û v̂ᵀ + s û' v̂'ᵀ in the plane, T = M − u vᵀ of least norm over s."""
-    sigma, e = values["sigma"], np.eye(2)[0]
-    best = np.full((2, 2), np.inf)
-    for first, second in ((values["p"], values["q"]), (values["q"], values["p"])):
-        for sign in (1, -1):
-            U, V = _turn(first), _turn(second, sign)
-            s = minimize_scalar(
-                lambda s, U=U, V=V: np.linalg.norm(U * [sigma, s] @ V.T - np.outer(e, e), 2), bounds=(-sigma, sigma)
-            ).x
-            T = U * [sigma, s] @ V.T - np.outer(e, e)
-            best = min(best, T, key=lambda T: np.linalg.norm(T, 2) if np.isfinite(T).all() else np.inf)
-    return Instance(best, e, e, 1.0)
-
-
-def _turn(cosine: float, sign: int = 1) -> Float[ndarray, "2 2"]:
-    """A rotation whose first column has this first entry."""
-    sine = sign * np.sqrt(max(1 - cosine**2, 0.0))
-    return np.array([[cosine, -sine], [sine, cosine]])
+def worst(values: Values) -> Instance:
+    """û, v̂ at the model's overlaps; T in their plane is completed to norm rho."""
+    e = np.eye(2)[0]
+    M = plane(at_cosine(values["p"]), at_cosine(values["q"]), values["sigma"], values["rho"])
+    return Instance(M - outer(e, e), e, e, 1.0)

@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..shared.draws import sharp
-from ..statement import Claim, Sides
+from ..statement import Claim, exact
 from . import Instance, claim
-
-
-def _sides(side: int, bound) -> Claim[Instance]:
-    """A bound that needs more of the instance than rho."""
-    return Claim("<=", lambda i: Sides.exact(i.sines()[side], bound(i)))
 
 
 def _corners(i: Instance) -> float:
@@ -20,22 +15,18 @@ def _corners(i: Instance) -> float:
     return float(max(np.linalg.norm(Tv - c * i.u), np.linalg.norm(Tu - c * i.v))) / i.beta
 
 
-OWN: dict[str, Claim[Instance]] = {
-    "sin 2 theta <= tau/beta": claim(lambda rho: np.sin(0.5 * np.arcsin(rho)), 0),
-}
+OWN: dict[str, Claim[Instance]] = {"sin 2 theta <= tau/beta": claim(0, lambda i: np.sin(0.5 * np.arcsin(i.rho)))}
 
 BLIND: dict[str, Claim[Instance]] = {
-    "the bound on the whole angle, sin theta <= rho": claim(lambda rho: rho, 0),
-    "tan 2 theta for sin 2 theta": claim(lambda rho: np.sin(0.5 * np.arctan(2 * rho)), 1),
-    "tan theta <= rho": claim(lambda rho: rho / np.hypot(1, rho), 0),
-    "tau over the remaining leg, tau/sqrt(beta^2 - tau^2)": claim(lambda rho: rho / np.sqrt(1 - rho**2), 0),
-    "two terms of the series as exact": claim(lambda rho: rho + rho**3 / 2, 1),
-    "strength and task add up, tau/(beta + tau)": claim(lambda rho: sharp(rho / (1 + rho)), 1),
-    "first-order perturbation as a bound": _sides(
+    "the bound on the whole angle, sin theta <= rho": claim(0, lambda i: i.rho),
+    "tan 2 theta for sin 2 theta": claim(1, lambda i: np.sin(0.5 * np.arctan(2 * i.rho))),
+    "tan theta <= rho": claim(0, lambda i: i.rho / np.hypot(1, i.rho)),
+    "tau over the remaining leg, tau/sqrt(beta^2 - tau^2)": claim(0, lambda i: i.rho / np.sqrt(1 - i.rho**2)),
+    "two terms of the series as exact": claim(1, lambda i: i.rho + i.rho**3 / 2),
+    "strength and task add up, tau/(beta + tau)": claim(1, lambda i: sharp(i.rho / (1 + i.rho))),
+    "first-order perturbation as a bound": claim(
         1, lambda i: np.linalg.norm(i.u @ i.T - (i.u @ i.T @ i.v) * i.v) / i.beta
     ),
-    "the law with the cross terms of the task alone": _sides(0, lambda i: sharp(_corners(i))),
-    "both angles together within the bound of one": Claim(
-        "<=", lambda i: Sides.exact(np.hypot(*i.sines()), sharp(i.rho))
-    ),
+    "the law with the cross terms of the task alone": claim(0, lambda i: sharp(_corners(i))),
+    "both angles together within the bound of one": exact("<=", lambda i: np.hypot(*i.sines()), lambda i: sharp(i.rho)),
 }

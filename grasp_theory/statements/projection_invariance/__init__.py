@@ -120,12 +120,6 @@ def _trained(rng: np.random.Generator, **changes) -> Instance:
     return replace(i, optimizer="adamw", lr=0.02, decay=0.1, **{**start, **changes})
 
 
-def stretched(rng: np.random.Generator) -> Instance:
-    """Directions that are not normalised: I − QQᵀ is no projector."""
-    i = _trained(rng)
-    return replace(i, Q=1.2 * i.Q, V=1.2 * i.V)
-
-
 def worst(values: ndarray, before: float) -> float:
     """The value along the run that is furthest from the one before."""
     return float(values[np.argmax(np.abs(values - before))])
@@ -188,7 +182,7 @@ STATEMENT = Statement(
     violators={
         "parameters projected after each step": lambda rng: _trained(rng, stage="gradient"),
         "attached projected, or B0 = 0": lambda rng: _trained(rng, attach=False),
-        "Q, V orthonormal": stretched,
+        "Q, V orthonormal": lambda rng: replace(i := _trained(rng), Q=1.2 * i.Q, V=1.2 * i.V),
         "W0 frozen": lambda rng: _trained(rng, W0_decay=0.1),
     },
     route=Route(

@@ -24,7 +24,7 @@ regression is not unique, and what the null direction carried is never learnt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -35,7 +35,8 @@ from ...linear.problem import LinearProblem, draw_problem, psd_root
 from ...linear.regimes import excess_risk
 from ...linear.solutions import grasp_read, posthoc_read
 from ..shared.maps import (
-    alternating_loss,
+    Removal,
+    best_of_factors,
     complement,
     definite,
     exact_samples,
@@ -47,16 +48,11 @@ from ..shared.maps import (
     singular,
     with_null,
 )
-from ..statement import Claim, Route, Sides, Statement
+from ..statement import Claim, Relation, Route, Sides, Statement, exact
 
 
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """A problem, a LoRA rank and a probe matrix Z."""
-
-    problem: LinearProblem
-    rank: int
-    Z: Float[ndarray, "m d"]
+class Instance(Removal):
+    """With what descent over D v = 0 reaches."""
 
     def trained(self) -> Float[ndarray, "m d"]:
         """Limit of descent from 0 over D = X Qᵀ, Q a basis of v^⊥: least squares of least norm, factor by factor."""
@@ -76,12 +72,6 @@ def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
     if rng.random() < 0.2:
         p = replace(p, T=p.T @ p.P_v - p.beta * np.outer(p.u, p.v))
     return Instance(p, int(rng.integers(1, min(p.shape) + 1)), rng.standard_normal(p.shape))
-
-
-def singular_moment(rng: np.random.Generator) -> Instance:
-    """Sigma with a null direction inside v^⊥."""
-    i = draw(rng, 3)
-    return singular(i, rng, "Sigma", i.problem.v)
 
 
 def regression(p: LinearProblem) -> Float[ndarray, " d"]:
@@ -125,25 +115,19 @@ def unshifted(i: Instance) -> float:
     return float(np.sum((i.problem.T @ i.problem.v) ** 2)) * kappa + i.problem.beta**2 * L
 
 
-def distance(relation, bound) -> Claim[Instance]:
-    def sides(i: Instance) -> Sides:
-        p = i.problem
-        measured = float(np.linalg.norm(grasp_read(p) - posthoc_read(p, p.M)))
-        return Sides.exact(measured, float(bound(i)), scale=10 * float(np.linalg.norm(p.M)))
-
-    return Claim(relation, sides)
+def distance(relation: Relation, bound) -> Claim[Instance]:
+    return exact(
+        relation,
+        lambda i: np.linalg.norm(grasp_read(i.problem) - posthoc_read(i.problem, i.problem.M)),
+        bound,
+        scale=lambda i: 10 * np.linalg.norm(i.problem.M),
+    )
 
 
 def whitened(i: Instance) -> Float[ndarray, "m k"]:
     """H^½ M Sigma P K⁺ up to a rotation, by a Cholesky factor in a basis of v^⊥."""
     p, Q = i.problem, complement(i.problem.v)
     return psd_root(p.H) @ p.M @ p.Sigma @ Q @ np.linalg.inv(np.linalg.cholesky(Q.T @ p.Sigma @ Q)).T
-
-
-def by_factors(i: Instance) -> float:
-    """The loss that alternating least squares on the factors of B A P_v ends at."""
-    p = i.problem
-    return alternating_loss(p.H, p.Sigma, p.M, i.rank, right=null_space(p.v[None]))
 
 
 def onto(p: LinearProblem, a: Float[ndarray, " d"]) -> Float[ndarray, "d d"]:
@@ -172,10 +156,13 @@ STATEMENT = Statement(
         "risk without shift": risk(unshifted, shift=False),
         "rank r": rank_loss(lambda i: grasp_read(i.problem, i.rank), whitened),
     },
-    violators={"Sigma ≻ 0 on v^⊥": singular_moment, "H ≻ 0": lambda rng: singular(draw(rng), rng, "H")},
+    violators={
+        "Sigma ≻ 0 on v^⊥": lambda rng: singular(draw(rng, 3), rng, "Sigma", "v"),
+        "H ≻ 0": lambda rng: singular(draw(rng), rng, "H"),
+    },
     route=Route(
         "rank r",
-        by_factors,
+        lambda i: best_of_factors(i, right=null_space(i.problem.v[None])),
         lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M),
         given=("LinearProblem.M",),
     ),

@@ -6,30 +6,9 @@ import numpy as np
 
 from ...linear.problem import psd_root
 from ...linear.solutions import grasp_read, naive_solution, posthoc_read
-from ..shared.maps import complement, map_risk, rank_loss
+from ..shared.maps import complement, map_risk, rank_loss, rest_on_v
 from ..statement import Claim
-from . import (
-    Instance,
-    distance,
-    error_risk,
-    onto,
-    parts,
-    regression,
-    risk,
-    solution,
-    unshifted,
-    whitened,
-)
-
-
-def _reversed(p):
-    """The rest regressed on vᵀx: P Sigma v/(vᵀ Sigma v)."""
-    return p.P_v @ p.Sigma @ p.v / (p.v @ p.Sigma @ p.v)
-
-
-def _tangent(i: Instance) -> float:
-    """tan ∠(v, Sigma v)."""
-    return float(np.linalg.norm(_reversed(i.problem)))
+from . import Instance, distance, error_risk, onto, parts, regression, risk, solution, unshifted, whitened
 
 
 def _lost(i: Instance) -> float:
@@ -57,7 +36,7 @@ OWN: dict[str, Claim[Instance]] = {
 }
 
 BLIND: dict[str, Claim[Instance]] = {
-    "the rest regressed on vᵀx instead": solution(lambda i: i.problem.M @ onto(i.problem, _reversed(i.problem))),
+    "the rest regressed on vᵀx instead": solution(lambda i: i.problem.M @ onto(i.problem, rest_on_v(i.problem))),
     "inverse taken before restricting: ell = vᵀSigma P Sigma⁻¹ P": solution(
         lambda i: (
             i.problem.M
@@ -76,7 +55,7 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "distance at most beta ‖ell‖": distance("<=", lambda i: i.problem.beta * np.linalg.norm(regression(i.problem))),
     "angle to Sigma v instead of Sigma⁻¹v": distance(
-        "=", lambda i: _tangent(i) * np.linalg.norm(i.problem.M @ i.problem.v)
+        "=", lambda i: np.linalg.norm(rest_on_v(i.problem)) * np.linalg.norm(i.problem.M @ i.problem.v)
     ),
     "‖T v‖ and beta add up in the distance": distance(
         "=", lambda i: (np.sqrt(_lost(i)) + i.problem.beta) * np.linalg.norm(regression(i.problem))

@@ -51,7 +51,7 @@ from ..shared.residual_net import (
     pinched,
     rerouted,
 )
-from ..statement import Claim, Route, Sides, Statement
+from ..statement import Claim, Relation, Route, Sides, Statement, exact
 from .metric import kantorovich, product, share, share_bounds
 
 STEPS = 20
@@ -96,10 +96,10 @@ def beta_seen(i: Instance, H: Float[ndarray, "n n"]) -> Sides:
     return difference(i, [lambda F, Y=Y: H @ (F - Y) for Y in (i.Y0, i.Y0 + shortcut)], i.P)
 
 
-def flips_seen(i: Instance, *, aligned: bool = True) -> Sides:
-    """The same with cross-entropy and u along E_1 − E_0, or (not aligned) along u."""
-    w = i.E[1] - i.E[0] if aligned else i.u
-    P = np.eye(len(w)) - np.outer(w, w) / (w @ w)
+def flips_seen(i: Instance, w: Float[ndarray, " n"] | None = None) -> Sides:
+    """The same with cross-entropy and u along w, E_1 − E_0 unless given."""
+    a = i.E[1] - i.E[0] if w is None else w
+    P = np.eye(len(a)) - np.outer(a, a) / (a @ a)
     flipped = np.where((i.labels == 0) & (i.v @ i.X > 0), 1, i.labels)
     signals = [cross_entropy(i.E, y) for y in (i.labels, flipped)]
     return difference(i, [after_norm(s) for s in signals] if i.normed else signals, P)
@@ -136,14 +136,11 @@ def signal_gap(i: Instance) -> Sides:
     return Sides.exact(float(np.linalg.norm(gap)), float(bound), scale=float(np.linalg.norm(i.H) * np.linalg.norm(Y)))
 
 
-def moved(i: Instance, *, eigenvector: bool) -> Sides:
-    """How far uᵀF moves in write-projected training of the linear net, with or without u a left eigenvector."""
-    W = closed(i.net.W, i.u) if eigenvector else i.net.W
-    Y = i.Y0 + i.beta * np.outer(i.u, i.v @ i.X)
-    F = Net(W, i.net.A0, linear=True).train(
-        i.X, lambda F: F - Y, steps=STEPS, lr=0.02, optimiser=i.optimiser, write=i.P
-    )
-    start = i.u @ chain([np.eye(len(W[0])) + w for w in W], len(W[0])) @ i.X
+def moved(i: Instance) -> Sides:
+    """How far uᵀF moves in write-projected training of the linear net."""
+    W, Y = i.net.W, i.Y0 + i.beta * np.outer(i.u, i.v @ i.X)
+    F = replace(i.net, linear=True).train(i.X, lambda F: F - Y, steps=STEPS, lr=0.02, optimiser=i.optimiser, write=i.P)
+    start = i.u @ chain(i.factors(), len(W[0])) @ i.X
     return Sides.exact(np.abs(i.u @ F - start).max(), 0.0, scale=np.abs(F).max())
 
 
@@ -181,6 +178,11 @@ def singular(rng: np.random.Generator, name: str) -> Instance:
     return replace(i, **{name: Q @ Q.T @ getattr(i, name) @ Q @ Q.T})
 
 
+def with_blocks(i: Instance, W: Float[ndarray, "L n n"]) -> Instance:
+    """The same with these frozen blocks."""
+    return replace(i, net=replace(i.net, W=W))
+
+
 def erased(rng: np.random.Generator) -> Instance:
     """Block 2 turns another direction into u, block 3 has uᵀ(I + W_3) = 0: what was re-routed is lost again."""
     i = draw(rng)
@@ -190,14 +192,8 @@ def erased(rng: np.random.Generator) -> Instance:
     return replace(i, net=replace(net, W=W))
 
 
-def closed_net(rng: np.random.Generator) -> Instance:
-    """u is a left eigenvector of every later block."""
-    i = draw(rng)
-    return replace(i, net=replace(i.net, W=closed(i.net.W, i.u)))
-
-
-def share_claim(formula) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(share(i.H, i.u), formula(i)))
+def share_claim(formula, relation: Relation = "=", *, tight: bool = False) -> Claim[Instance]:
+    return exact(relation, lambda i: share(i.H, i.u), formula, tight=tight)
 
 
 def trained(i: Instance) -> float:
@@ -233,17 +229,15 @@ STATEMENT = Statement(
     ),
     claims={
         "share, write": share_claim(lambda i: 1 - 1 / product(i.H, i.u)),
-        "share, read": Claim("=", lambda i: Sides.exact(share(i.Sigma, i.v), 1 - 1 / product(i.Sigma, i.v))),
-        "Kantorovich": Claim("<=", lambda i: Sides.exact(share(i.H, i.u), kantorovich(i.H) ** 2), tight=True),
-        "none only if P H u = 0": Claim(
-            ">=", lambda i: Sides.exact(share(i.H, i.u), share_bounds(i.H, i.u)[0]), tight=True
-        ),
-        "none if P H u = 0": Claim("<=", lambda i: Sides.exact(share(i.H, i.u), share_bounds(i.H, i.u)[1]), tight=True),
+        "share, read": exact("=", lambda i: share(i.Sigma, i.v), lambda i: 1 - 1 / product(i.Sigma, i.v)),
+        "Kantorovich": share_claim(lambda i: kantorovich(i.H) ** 2, "<=", tight=True),
+        "none only if P H u = 0": share_claim(lambda i: share_bounds(i.H, i.u)[0], ">=", tight=True),
+        "none if P H u = 0": share_claim(lambda i: share_bounds(i.H, i.u)[1], "<=", tight=True),
         "beta never seen": Claim("=", lambda i: beta_seen(i, pinched(i.H, i.u, both=True))),
         "seen at once if P H u ≠ 0": Claim("=", signal_gap),
         "seen by one step of descent": Claim("=", lambda i: first_step(i, across)),
         "label flips never seen": Claim("=", flips_seen),
-        "closed net: uᵀF frozen": Claim("=", lambda i: moved(i, eigenvector=True)),
+        "closed net: uᵀF frozen": Claim("=", lambda i: moved(with_blocks(i, closed(i.net.W, i.u)))),
         "open net: everything re-routed": Claim("=", distance),
     },
     extremal=extremal,
@@ -251,7 +245,7 @@ STATEMENT = Statement(
         "H ≻ 0": lambda rng: singular(rng, "H"),
         "Sigma ≻ 0": lambda rng: singular(rng, "Sigma"),
         "I + W_k invertible": erased,
-        "a later block turns u": closed_net,
+        "a later block turns u": lambda rng: with_blocks(i := draw(rng), closed(i.net.W, i.u)),
         "no norm before the unembedding": lambda rng: replace(draw(rng), normed=True),
     },
     route=Route("share, write", trained, 1e-7),

@@ -15,17 +15,7 @@ from numpy import ndarray
 
 from ..derivations import Core
 from ..shared.draws import orthonormal
-from ..shared.reals import (
-    Values,
-    adjugate,
-    definite,
-    numbers,
-    reals,
-    square,
-    symmetric,
-    symmetric_numbers,
-    turned,
-)
+from ..shared.reals import Values, adjugate, definite, numbers, reals, square, symmetric, symmetric_numbers, turned
 from . import STATEMENT, Instance, draw
 
 Numbers = Callable[[Values], tuple[Float[ndarray, "k k"], Float[ndarray, " k"]]]

@@ -6,15 +6,12 @@ share by κ(κ−1)²(c² − s²)²/((κ+1)²(κ + (κ−1)²c²s²)), 0 iff u 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import sympy as sp
 from jaxtyping import Float
 from numpy import ndarray
 
-if TYPE_CHECKING:
-    from . import Instance
+from . import Instance
 
 ENTRIES = sp.symbols("h11 h12 h22 h13 h23 h33", real=True)
 KAPPA = sp.symbols("kappa", positive=True)

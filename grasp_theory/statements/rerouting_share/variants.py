@@ -8,33 +8,25 @@ import numpy as np
 
 from ...linear.problem import psd_root
 from ..shared.maps import complement
-from ..shared.residual_net import closed, cross_entropy, pinched, rerouted
-from ..statement import Claim, Relation, Sides
-from . import Instance, beta_seen, difference, first_step, flips_seen, moved, share_claim, signal_gap
+from ..shared.residual_net import closed, pinched
+from ..statement import Claim, exact
+from . import (
+    Instance,
+    across,
+    beta_seen,
+    distance,
+    first_step,
+    flips_seen,
+    moved,
+    share_claim,
+    signal_gap,
+    with_blocks,
+)
 from .metric import kantorovich, product, share, share_bounds
-
-
-def _compare(relation: Relation, bound) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(share(i.H, i.u), bound(i)))
 
 
 def _along_u(i: Instance) -> float:
     return float(i.u @ i.H @ i.u)
-
-
-def _across(i: Instance) -> float:
-    """‖P H u‖²."""
-    return float(np.sum((i.P @ i.H @ i.u) ** 2))
-
-
-def _mean_off_u(i: Instance) -> float:
-    """Mean eigenvalue of H on u^⊥."""
-    return float(np.trace(i.P @ i.H @ i.P)) / (len(i.u) - 1)
-
-
-def _roots(i: Instance) -> float:
-    """(√κ − 1)/(√κ + 1)."""
-    return kantorovich(psd_root(i.H))
 
 
 def _gap(factor) -> Claim[Instance]:
@@ -42,22 +34,9 @@ def _gap(factor) -> Claim[Instance]:
     return Claim("=", lambda i: replace(signal_gap(i), bound=float(i.beta * factor(i) * np.linalg.norm(i.v @ i.X))))
 
 
-def _along_new_label(i: Instance) -> Sides:
-    """Label flips 0 → 1 with the signal projected off E_1 instead of E_1 − E_0."""
-    w = i.E[1] / np.linalg.norm(i.E[1])
-    flipped = np.where((i.labels == 0) & (i.v @ i.X > 0), 1, i.labels)
-    return difference(i, [cross_entropy(i.E, y) for y in (i.labels, flipped)], np.eye(len(w)) - np.outer(w, w))
-
-
 def _blocks(W) -> Claim[Instance]:
     """uᵀF moves in write-projected training of the net with these frozen blocks."""
-    return Claim("=", lambda i: moved(replace(i, net=replace(i.net, W=W(i))), eigenvector=False))
-
-
-def _closed_reaches(i: Instance) -> Sides:
-    factors = [np.eye(len(i.u)) + w for w in closed(i.net.W, i.u)]
-    found, size = rerouted(factors, i.u, i.target)
-    return Sides.exact(float(np.linalg.norm(found - i.target)), 0.0, scale=size)
+    return Claim("=", lambda i: moved(with_blocks(i, W(i))))
 
 
 OWN: dict[str, Claim[Instance]] = {
@@ -66,28 +45,28 @@ OWN: dict[str, Claim[Instance]] = {
     ),
     "share = ((κ−1)/(κ+1))² for every u": share_claim(lambda i: kantorovich(i.H) ** 2),
     "beta never seen, whatever H": Claim("=", lambda i: beta_seen(i, i.H)),
-    "label flips never seen, whatever u": Claim("=", lambda i: flips_seen(i, aligned=False)),
-    "write projection keeps uᵀF in every net": Claim("=", lambda i: moved(i, eigenvector=False)),
+    "label flips never seen, whatever u": Claim("=", lambda i: flips_seen(i, i.u)),
+    "write projection keeps uᵀF in every net": Claim("=", moved),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
     "square root of the product": share_claim(lambda i: 1 - 1 / np.sqrt(product(i.H, i.u))),
     "sin² ∠(u, H u)": share_claim(lambda i: 1 - _along_u(i) ** 2 / float(np.sum((i.H @ i.u) ** 2))),
-    "read side with the root of Sigma": Claim(
-        "=", lambda i: Sides.exact(share(i.Sigma, i.v), 1 - 1 / product(psd_root(i.Sigma), i.v))
+    "read side with the root of Sigma": exact(
+        "=", lambda i: share(i.Sigma, i.v), lambda i: 1 - 1 / product(psd_root(i.Sigma), i.v)
     ),
-    "condition number of H^½": _compare("<=", lambda i: _roots(i) ** 2),
-    "Kantorovich on u^⊥ only": _compare("<=", lambda i: kantorovich((Q := complement(i.u)).T @ i.H @ Q) ** 2),
-    "lower bound with λ_min(PHP)": _compare(">=", lambda i: share_bounds(i.H, i.u)[1]),
-    "lower bound with the mean eigenvalue of PHP": _compare(
-        ">=", lambda i: _across(i) / (_along_u(i) * _mean_off_u(i))
+    "condition number of H^½": share_claim(lambda i: kantorovich(psd_root(i.H)) ** 2, "<="),
+    "Kantorovich on u^⊥ only": share_claim(lambda i: kantorovich((Q := complement(i.u)).T @ i.H @ Q) ** 2, "<="),
+    "lower bound with λ_min(PHP)": share_claim(lambda i: share_bounds(i.H, i.u)[1], ">="),
+    "lower bound with the mean eigenvalue of PHP": share_claim(
+        lambda i: across(i) ** 2 / (_along_u(i) * np.trace(i.P @ i.H @ i.P) / (len(i.u) - 1)), ">="
     ),
-    "upper bound tan² ∠(u, H u)": _compare("<=", lambda i: _across(i) / _along_u(i) ** 2),
+    "upper bound tan² ∠(u, H u)": share_claim(lambda i: across(i) ** 2 / _along_u(i) ** 2, "<="),
     "v an eigenvector of the metric instead of u": Claim("=", lambda i: beta_seen(i, pinched(i.H, i.v, both=True))),
     "signal weighted by H^½": _gap(lambda i: np.linalg.norm(i.P @ psd_root(i.H) @ i.u)),
     "signal gap ‖H u‖, projector forgotten": _gap(lambda i: np.linalg.norm(i.H @ i.u)),
-    "u along the new label's row alone": Claim("=", _along_new_label),
+    "u along the new label's row alone": Claim("=", lambda i: flips_seen(i, i.E[1])),
     "u a right eigenvector": _blocks(lambda i: np.swapaxes(closed(np.swapaxes(i.net.W, 1, 2), i.u), 1, 2)),
     "last block left open": _blocks(lambda i: np.concatenate([closed(i.net.W, i.u)[:-1], i.net.W[-1:]])),
-    "closed nets reach every target too": Claim("=", _closed_reaches),
+    "closed nets reach every target too": Claim("=", lambda i: distance(with_blocks(i, closed(i.net.W, i.u)))),
 }

@@ -48,6 +48,7 @@ from ...identification.spectra import (
 )
 from ..shared.draws import log_uniform, unit
 from ..shared.spiked import (
+    FINITE,
     anisotropic_law,
     average,
     finite_size,
@@ -56,7 +57,7 @@ from ..shared.spiked import (
     top_triple,
     top_vector,
 )
-from ..statement import Border, Claim, Rate, Route, Sides, Statement
+from ..statement import Border, Claim, Rate, Route, Sides, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +137,8 @@ TRIALS = {"close": 8, "alike": 40, "few outputs": 16, "few inputs": 24}
 
 def draw(rng: np.random.Generator) -> Instance:
     """beta on both sides of the exact border; n close to d; or few outputs or inputs, which tell the overlaps apart."""
-    kind, s = (
-        rng.choice(["alike", "close", "few outputs", "few inputs"], p=[0.34, 0.32, 0.17, 0.17]),
-        log_uniform(rng, 0.1, 10),
-    )
+    kind = rng.choice(["alike", "close", "few outputs", "few inputs"], p=[0.34, 0.32, 0.17, 0.17])
+    s = log_uniform(rng, 0.1, 10)
     if kind == "few outputs":  # beta moderately above the border of dW
         m, d, n = 60, 360, 540
         beta = log_uniform(rng, 1.7, 2.2) * sample_law(n, m, d, 1.0, s)[2]
@@ -174,9 +173,6 @@ def by_visibility(i: Instance) -> float:
     return factored_visible_strength(i.m, l, np.sqrt(factored_edge(i.m, l).centre) * (1 + 1e-13))
 
 
-SLACK = "5 standard errors of the mean, and the finite-size term of phase-transition, measured"
-
-
 def claim(column: int, limit: Callable[[Instance], float]) -> Claim[Instance]:
     def sides(i: Instance) -> Sides:
         if column == 2:
@@ -185,7 +181,7 @@ def claim(column: int, limit: Callable[[Instance], float]) -> Claim[Instance]:
             ratio = i.beta / i.border
         return average(i.fits[0][:, column], limit(i), finite_size(min(i.m, i.d), ratio))
 
-    return Claim("=", sides, slack=SLACK)
+    return Claim("=", sides, slack=FINITE)
 
 
 def interpolating(sizes: Callable[[Instance], tuple[int, int]]) -> Claim[Instance]:
@@ -197,7 +193,7 @@ def interpolating(sizes: Callable[[Instance], tuple[int, int]]) -> Claim[Instanc
         limit = spike(beta * np.sqrt(n), *sizes(i), s=i.s).left
         return average(i.interpolated, limit, finite_size(min(i.m, n), ratio))
 
-    return Claim("=", sides, slack=SLACK)
+    return Claim("=", sides, slack=FINITE)
 
 
 def expansion(threshold: Callable[[float, int, int, float], float]) -> Claim[Instance]:
@@ -211,14 +207,18 @@ def expansion(threshold: Callable[[float, int, int, float], float]) -> Claim[Ins
     return Claim("=", sides, slack="the next term, O(d²/n), with a measured constant")
 
 
+def border(law: Callable[[Instance], float]) -> Claim[Instance]:
+    return exact("=", lambda i: i.border, law)
+
+
 def white_border(threshold: Callable[[Instance], float]) -> Claim[Instance]:
-    def sides(i: Instance) -> Sides:
+    def root(i: Instance) -> float:
         def excess(n: float) -> float:
             return i.beta * np.sqrt(n) - i.s * (i.m * min(n, i.d)) ** 0.25
 
-        return Sides.exact(threshold(i), root_scalar(excess, bracket=[1e-9, 1e9], xtol=1e-12).root)
+        return root_scalar(excess, bracket=[1e-9, 1e9], xtol=1e-12).root
 
-    return Claim("=", sides)
+    return exact("=", threshold, root)
 
 
 def _offset(size: int, rng: np.random.Generator) -> float:
@@ -254,7 +254,7 @@ STATEMENT = Statement(
         "raw right": claim(1, lambda i: i.raw[1]),
         "whitened left": claim(2, lambda i: spike(i.beta * np.sqrt(i.n), i.m, min(i.n, i.d), s=i.s).left),
         "whitened left, n < d": interpolating(lambda i: (i.m, i.few[0])),
-        "raw border": Claim("=", lambda i: Sides.exact(i.border, anisotropic_law(i.s**2 / i.spectrum, i.m, i.beta)[2])),
+        "raw border": border(lambda i: anisotropic_law(i.s**2 / i.spectrum, i.m, i.beta)[2]),
         "raw n_c": expansion(lambda beta, m, d, s: sample_threshold(beta, m, d, s=s)),
         "whitened n_c": white_border(lambda i: sample_threshold(i.beta, i.m, i.d, s=i.s, whitened=True)),
     },

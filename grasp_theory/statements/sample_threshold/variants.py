@@ -5,17 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ...identification.spectra import Spike, critical_strength, sample_threshold, spike
-from ..statement import Claim, Sides
-from . import Instance, claim, expansion, interpolating, white_border
+from ..statement import Claim
+from . import Instance, border, claim, expansion, interpolating, white_border
 
 
 def _white(i: Instance, samples: float, width: int | None = None) -> Spike:
     """The white law with so many samples."""
     return spike(i.beta * float(np.sqrt(samples)), i.m, width or i.d, s=i.s)
-
-
-def _border(law) -> Claim[Instance]:
-    return Claim("=", lambda i: Sides.exact(i.border, law(i)))
 
 
 def _offset(factor) -> Claim[Instance]:
@@ -45,8 +41,8 @@ BLIND: dict[str, Claim[Instance]] = {
     "whitened: d samples are used up": claim(2, lambda i: _white(i, i.n - i.d).left),
     "whitened: the right overlap": claim(2, lambda i: _white(i, i.n).right),
     "whitened, n < d: outputs and samples exchanged": interpolating(lambda i: (i.few[0], i.m)),
-    "border of white noise, λ = n": _border(lambda i: critical_strength(i.m, i.d, s=i.s) / np.sqrt(i.n)),
-    "border of white noise of the mean variance": _border(
+    "border of white noise, λ = n": border(lambda i: critical_strength(i.m, i.d, s=i.s) / np.sqrt(i.n)),
+    "border of white noise of the mean variance": border(
         lambda i: critical_strength(i.m, i.d, s=i.s) * np.sqrt(np.mean(1 / i.spectrum))
     ),
     "raw n_c: ½ forgotten in the offset": _offset(lambda root: (1 + root) * (3 + root)),

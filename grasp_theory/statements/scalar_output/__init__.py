@@ -30,24 +30,20 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import log_uniform, orthonormal, sine, unit
-from ..statement import Claim, Route, Sides, Statement
+from ..shared.draws import Planted, log_uniform, orthonormal, sine, unit
+from ..statement import Route, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """M = T + beta u vᵀ, seen through the projector C."""
 
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
     C: Float[ndarray, "m m"]
 
     @property
     def seen(self) -> Float[ndarray, "m d"]:
         """C M."""
-        return self.C @ (self.T + self.beta * np.outer(self.u, self.v))
+        return self.C @ self.M
 
     @cached_property
     def task(self) -> float:
@@ -121,10 +117,6 @@ def _by_fit(i: Instance) -> float:
     return float(np.sqrt(max(1 - cos**2, 0.0)))
 
 
-def claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i)), tight)
-
-
 def worst(i: Instance) -> float:
     return 1.0 if i.task >= i.strength else i.task / i.strength
 
@@ -140,9 +132,9 @@ STATEMENT = Statement(
     },
     draw=draw,
     claims={
-        "angle": claim("=", lambda i: i.sine, lambda i: i.off() / float(np.linalg.norm(i.seen))),
-        "worst case": claim("<=", lambda i: i.sine, worst, tight=True),
-        "one component": claim("=", lambda i: i.svd[0].sum(), lambda i: i.svd[0][0]),
+        "angle": exact("=", lambda i: i.sine, lambda i: i.off() / float(np.linalg.norm(i.seen))),
+        "worst case": exact("<=", lambda i: i.sine, worst, tight=True),
+        "one component": exact("=", lambda i: i.svd[0].sum(), lambda i: i.svd[0][0]),
     },
     extremal=extremal,
     violators={"the loss sees one output": three_classes, "C M ≠ 0": cancelled},

@@ -130,11 +130,7 @@ def interlaced(lost: Callable[[Exact], float], relation: Relation) -> Claim[Inst
 
 def end(relation: Relation, value: Callable[[Instance], float], *, tight: bool = False) -> Claim[Instance]:
     """The estimate from the whole spectrum against what is said of it from a part."""
-
-    def sides(i: Instance) -> Sides:
-        return Sides.exact(i.with_whole(), value(i))
-
-    return Claim(relation, sides, tight)
+    return Claim(relation, lambda i: Sides.exact(i.with_whole(), value(i)), tight)
 
 
 CLAIMS: dict[str, Claim[Instance]] = {

@@ -181,10 +181,6 @@ class Instance:
     def at_ceiling(self) -> float:
         return self.with_tail(float(self.cut[self.known - 1]))
 
-    def flat_tail(self) -> float:
-        tail = self.cut[self.known :]
-        return self.with_tail(float(np.sqrt(np.mean(tail**2))))
-
 
 def quarter_circle(n: int) -> Float[ndarray, " n"]:
     """Quantiles of the singular values of a square Gaussian matrix, entries of variance 1/n, descending."""

@@ -24,7 +24,9 @@ OWN: dict[str, Claim[Instance]] = {
         lambda e: e.cos[1], lambda e: np.sqrt(e.b / e.a) * (-(e.g**2) / (e.g1 - e.c1))
     ),
     "interlacing, above: two values less": interlaced(lambda e: -e.f[-1] - e.f[-2], "<="),
-    "energy, at most: the tail is one value": end("<=", lambda i: i.flat_tail()),
+    "energy, at most: the tail is one value": end(
+        "<=", lambda i: i.with_tail(float(np.sqrt(np.mean(i.cut[i.known :] ** 2))))
+    ),
 }
 
 

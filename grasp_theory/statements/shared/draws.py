@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """A task and one factor beside it."""
+
+    T: Float[ndarray, "m d"]
+    u: Float[ndarray, " m"]
+    v: Float[ndarray, " d"]
+    beta: float
+
+    @property
+    def M(self) -> Float[ndarray, "m d"]:
+        """T + beta u vᵀ."""
+        return self.T + self.beta * np.outer(self.u, self.v)
 
 
 def unit(rng: np.random.Generator, n: int) -> Float[ndarray, " n"]:
@@ -48,13 +65,26 @@ def sharp(rho: float) -> float:
     return float(np.sin(0.5 * np.arcsin(min(2 * rho, 1.0))))
 
 
+def mirror(s: float) -> Float[ndarray, "2 2"]:
+    """[[−s, c], [c, s]], c = √(1 − s²)."""
+    c = np.sqrt(max(1 - s * s, 0.0))
+    return np.array([[-s, c], [c, s]])
+
+
 def flip(
-    rng: np.random.Generator, m: int, d: int, beta: float, rho: float, *, tilt: float = 0.0, pad: bool = False
+    rng: np.random.Generator,
+    m: int,
+    d: int,
+    beta: float,
+    rho: float,
+    *,
+    s: float | None = None,
+    tilt: float = 0.0,
+    pad: bool = False,
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """(T, u, v) with T = tau [[−s, c], [c, s]] in random planes through u and v, s = rho turned by ``tilt``."""
+    """(T, u, v) with T = tau ``mirror(s)`` in random planes through u and v, s (rho by default) turned by ``tilt``."""
     n = 3 if pad else 2
     left, right = orthonormal(rng, m, n), orthonormal(rng, d, n)
-    s = np.sin(np.arcsin(rho) + tilt)
     core = np.eye(n)
-    core[:2, :2] = [[-s, np.sqrt(1 - s * s)], [np.sqrt(1 - s * s), s]]
+    core[:2, :2] = mirror(np.sin(np.arcsin(rho if s is None else s) + tilt))
     return rho * beta * left @ core @ right.T, left[:, 0], right[:, 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...linear.problem import LinearProblem
-from ..statement import Claim, Sides
+from ..statement import Claim, Sides, exact
 from .draws import unit
 
 Map = Callable[[Any], ndarray]
@@ -26,6 +26,12 @@ def same(left: Map, right: Map) -> Claim[Any]:
         return Sides.exact(np.sum(i.Z * a), np.sum(i.Z * b), scale=float(scale))
 
     return Claim("=", sides)
+
+
+def truncated(X: Float[ndarray, "m d"], rank: int) -> Float[ndarray, "m d"]:
+    """The best approximation of this rank."""
+    U, S, Vh = np.linalg.svd(X, full_matrices=False)
+    return U[:, :rank] * S[:rank] @ Vh[:rank]
 
 
 def complement(v: Float[ndarray, " n"]) -> Float[ndarray, "n k"]:
@@ -52,12 +58,13 @@ def fit_loss(p: LinearProblem, D: Float[ndarray, "m d"]) -> float:
 def rank_loss(solution: Map, whitened: Map) -> Claim[Any]:
     """The loss of a rank-r solution is what Eckart–Young leaves: ‖H^½ M Sigma^½‖² − Σ_{i<=r} σ_i(whitened)²."""
 
-    def sides(i: Any) -> Sides:
-        total = fit_loss(i.problem, 0 * i.problem.M)
-        explained = float(np.sum(np.linalg.svd(whitened(i), compute_uv=False)[: i.rank] ** 2))
-        return Sides.exact(fit_loss(i.problem, solution(i)), total - explained, scale=total)
+    def total(i: Any) -> float:
+        return fit_loss(i.problem, 0 * i.problem.M)
 
-    return Claim("=", sides)
+    def left(i: Any) -> float:
+        return total(i) - float(np.sum(np.linalg.svd(whitened(i), compute_uv=False)[: i.rank] ** 2))
+
+    return exact("=", lambda i: fit_loss(i.problem, solution(i)), left, scale=total)
 
 
 def map_risk(p: LinearProblem, E: Float[ndarray, "k d"]) -> float:
@@ -102,11 +109,20 @@ def with_null(matrix: Float[ndarray, "n n"], n: Float[ndarray, " n"]) -> Float[n
     return P @ matrix @ P
 
 
-def singular(i: Any, rng: np.random.Generator, name: str, perpendicular: Float[ndarray, " n"] | None = None) -> Any:
-    """The instance whose problem has a null direction in this matrix: any dense one, or one ⟂ a given vector."""
+def singular(i: Any, rng: np.random.Generator, name: str, perpendicular: str | None = None) -> Any:
+    """The instance whose problem has a null direction in this matrix: any dense one, or one ⟂ its vector u or v."""
     matrix = getattr(i.problem, name)
-    n = unit(rng, len(matrix)) if perpendicular is None else off(rng, perpendicular)
+    n = off(rng, getattr(i.problem, perpendicular)) if perpendicular else unit(rng, len(matrix))
     return replace(i, problem=replace(i.problem, **{name: with_null(matrix, n)}))
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """A problem, a LoRA rank and a probe matrix Z."""
+
+    problem: LinearProblem
+    rank: int
+    Z: Float[ndarray, "m d"]
 
 
 def off(rng: np.random.Generator, v: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
@@ -122,40 +138,14 @@ def definite(matrix: Float[ndarray, "n n"], rank: int) -> bool:
     return int(np.sum(values > 1e-8 * values[-1])) >= rank
 
 
-def factored_loss(
-    H: Float[ndarray, "m m"],
-    X: Float[ndarray, "d n"],
-    Y: Float[ndarray, "m n"],
-    rank: int,
-    *,
-    left: Float[ndarray, "m m"] | None = None,
-    right: Float[ndarray, "d d"] | None = None,
-) -> float:
-    """Smallest (1/n) ‖H^½ (L B A R X − Y)‖² that quasi-Newton descent finds over factors B (m, rank), A (rank, d).
+def rest_on_v(p: LinearProblem) -> Float[ndarray, " d"]:
+    """The rest of x regressed on vᵀx, P_v Sigma v/(vᵀ Sigma v)."""
+    return p.P_v @ p.Sigma @ p.v / (p.v @ p.Sigma @ p.v)
 
-    Best of two generic starts: one may stall at a saddle. The smallest loss for n samples.
-    """
-    from scipy.optimize import minimize
 
-    m, d, n = len(H), len(X), X.shape[1]
-    L = np.eye(m) if left is None else left
-    R = np.eye(d) if right is None else right
-    scale = float(np.sum(Y * (H @ Y))) / n or 1.0
-
-    def loss(x: ndarray) -> tuple[float, ndarray]:
-        B, A = x[: m * rank].reshape(m, rank), x[m * rank :].reshape(rank, d)
-        E = L @ B @ A @ R @ X - Y
-        G = 2 * L @ H @ E @ X.T @ R / (n * scale)
-        value = float(np.sum(E * (H @ E))) / (n * scale)
-        return value, np.concatenate([(G @ A.T).ravel(), (B.T @ G).ravel()])
-
-    rng = np.random.default_rng(0)
-    options = {"maxiter": 3000, "maxfun": 6000, "ftol": 0.0, "gtol": 1e-9}
-    found = [
-        minimize(loss, 0.5 * rng.standard_normal((m + d) * rank), jac=True, method="L-BFGS-B", options=options).fun
-        for _ in range(2)
-    ]
-    return float(min(found)) * scale
+def best_of_factors(i: Removal, **sides: Any) -> float:
+    """The loss that alternating least squares on factors within these bases ends at."""
+    return alternating_loss(i.problem.H, i.problem.Sigma, i.problem.M, i.rank, **sides)
 
 
 def alternating_loss(

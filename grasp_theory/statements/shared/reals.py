@@ -118,6 +118,11 @@ def bordered_numbers(values: Values, name: str, others: int = 2) -> Float[ndarra
     return S
 
 
+def at_cosine(cosine: float) -> Float[ndarray, "2"]:
+    """The unit vector with this first entry, the other not below 0."""
+    return np.array([cosine, np.sqrt(max(1 - cosine**2, 0.0))])
+
+
 def turned(x: ndarray) -> ndarray:
     """The vector of the plane a quarter turn on."""
     return np.array([-x[1], x[0]], x.dtype)

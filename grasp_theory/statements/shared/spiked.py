@@ -15,6 +15,7 @@ from ..statement import Sides
 
 Law = Literal["gaussian", "signs", "uniform", "student-3"]
 LAWS: tuple[Law, ...] = ("gaussian", "signs", "uniform")  # those with a fourth moment
+FINITE = "5 standard errors of the mean, and the finite-size term of phase-transition, measured"  # a slack
 
 
 def sizes(rng: np.random.Generator) -> tuple[int, int]:

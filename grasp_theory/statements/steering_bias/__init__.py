@@ -84,9 +84,14 @@ def by_inverse(i: Instance, a: float, C: Float[ndarray, "d d"]) -> Float[ndarray
     return p.M - a * np.outer((p.W0 + p.M) @ p.v, k) / (1 + shifted @ k)
 
 
+def quotient(i: Instance) -> float:
+    """meanᵀ Cov⁻¹ mean."""
+    return float(i.mean @ np.linalg.pinv(i.Cov, 1e-9, hermitian=True) @ i.mean)
+
+
 def unexplained(i: Instance) -> float:
     """E z² − (E z)²/(meanᵀ Sigma⁻¹ mean), with meanᵀ Sigma⁻¹ mean = q/(1 + q), q = meanᵀ Cov⁻¹ mean."""
-    q, z = float(i.mean @ np.linalg.pinv(i.Cov, 1e-9, hermitian=True) @ i.mean), float(i.problem.v @ i.mean)
+    q, z = quotient(i), float(i.problem.v @ i.mean)
     return float(i.problem.v @ i.problem.Sigma @ i.problem.v) - z * z * (1 + q) / q
 
 

@@ -35,10 +35,7 @@ def _inference() -> Core[Instance]:
         "any strength at inference",
         "any strength",
         "all reals",
-        (
-            *(variance == second - z * z, variance >= 0),
-            *(size2 > 0, sine >= 0, sine * sine * size2 == g[1] * g[1]),
-        ),
+        (variance == second - z * z, variance >= 0, size2 > 0, sine >= 0, sine * sine * size2 == g[1] * g[1]),
         risk >= variance + z * z * sine * sine,
         {
             "square of the sine forgotten": risk >= variance + z * z * sine,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sympy as sp
 
-if TYPE_CHECKING:
-    from . import Instance
+from . import Instance
 
 BETA, SECOND, NORM2, SIZE = sp.symbols("beta second norm2 size", positive=True)
 A, MEAN, COS = sp.symbols("a mean cos", real=True)

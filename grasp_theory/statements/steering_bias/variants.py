@@ -7,16 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..statement import Claim, Sides
-from . import (
-    STATEMENT,
-    Instance,
-    by_inverse,
-    constant,
-    exact_output,
-    inference,
-    output,
-    preventative_claim,
-)
+from . import STATEMENT, Instance, by_inverse, constant, exact_output, inference, output, preventative_claim, quotient
 
 
 def _pretrained_angle(i: Instance) -> Sides:
@@ -43,11 +34,6 @@ def _second(i: Instance) -> float:
     return float(i.problem.v @ i.problem.Sigma @ i.problem.v)
 
 
-def _quotient(i: Instance) -> float:
-    """meanᵀ Cov⁻¹ mean."""
-    return float(i.mean @ np.linalg.pinv(i.Cov, 1e-9, hermitian=True) @ i.mean)
-
-
 OWN: dict[str, Claim[Instance]] = {
     "steering removes the mean": inference("=", lambda z, variance, sin2: variance),
     "preventative is exact for a constant factor": constant(lambda i: 0 * i.Z),
@@ -68,7 +54,7 @@ BLIND: dict[str, Claim[Instance]] = {
         )
     ),
     "only the mean goes at the output: Var z is left": output("=", lambda i: _second(i) - _z(i) ** 2),
-    "covariance for second moment in meanᵀSigma⁻¹mean": output("=", lambda i: _second(i) - _z(i) ** 2 / _quotient(i)),
+    "covariance for second moment in meanᵀSigma⁻¹mean": output("=", lambda i: _second(i) - _z(i) ** 2 / quotient(i)),
     "no output strength gets below Var z": output(">=", lambda i: _second(i) - _z(i) ** 2),
     "sign of z0 forgotten": exact_output(Instance.constant, lambda i: i.problem.beta * abs(i.z0)),
     "uncorrelated factor: beta E z as for a constant one": exact_output(

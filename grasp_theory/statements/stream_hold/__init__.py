@@ -36,7 +36,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..shared.draws import log_uniform, unit
-from ..statement import Border, Claim, Route, Sides, Statement
+from ..statement import Border, Claim, Route, Sides, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,13 +120,29 @@ def reach(i: Instance) -> float:
     return float(np.linalg.norm(i.U[0].T @ i.u) * np.linalg.norm(i.dV[0] @ i.X))
 
 
+def size(bound, *, tight: bool = False) -> Claim[Instance]:
+    """What a write projection leaves along u, against a bound."""
+    return exact("<=", lambda i: np.linalg.norm(left(i)), bound, scale=reach, tight=tight)
+
+
+def missed(i: Instance) -> float:
+    """‖h_L − held_L‖."""
+    return float(np.linalg.norm(i.free()[-1] - i.hold()[-1]))
+
+
+def moved(i: Instance) -> float:
+    """‖uᵀ(h_L − h⁰_L)‖."""
+    return float(np.linalg.norm(along(i, i.free())[-1]))
+
+
 def same(a, b) -> Claim[Instance]:
     """The two functions of an instance give the same array, to rounding of its streams."""
-
-    def sides(i: Instance) -> Sides:
-        return Sides.exact(float(np.linalg.norm(a(i) - b(i))), 0.0, scale=_largest([i.X, *i.base(), *i.free()]))
-
-    return Claim("=", sides)
+    return exact(
+        "=",
+        lambda i: np.linalg.norm(a(i) - b(i)),
+        lambda i: 0.0,
+        scale=lambda i: _largest([i.X, *i.base(), *i.free()]),
+    )
 
 
 def along_a_path(i: Instance) -> float:
@@ -136,13 +152,6 @@ def along_a_path(i: Instance) -> float:
     for t, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
         total += weight * i.slope / np.cosh(i.slope * (i.V[0] @ i.X + t * change)) ** 2 * change
     return float(np.linalg.norm(i.u @ i.U[0] @ total))
-
-
-def price(i: Instance) -> Sides:
-    """‖uᵀ(h_L − h⁰_L)‖ against ‖h_L − held_L‖."""
-    return Sides.exact(
-        float(np.linalg.norm(along(i, i.free())[-1])), float(np.linalg.norm(i.free()[-1] - i.hold()[-1]))
-    )
 
 
 def draw(rng: np.random.Generator) -> Instance:
@@ -184,20 +193,6 @@ def extremal(rng: np.random.Generator) -> Instance:
     return aligned(replace(draw(rng).first(), slope=1 - 1e-9), rng)
 
 
-def _unheld(rng: np.random.Generator) -> Instance:
-    i = draw(rng)
-    return replace(i, slope=min(i.slope, 0.9), held=(*i.held[:-1], False))
-
-
-def _longer(rng: np.random.Generator) -> Instance:
-    i = draw(rng)
-    return replace(i, slope=min(i.slope, 0.9), u=1.3 * i.u)
-
-
-def _steeper(rng: np.random.Generator) -> Instance:
-    return aligned(replace(draw(rng), slope=1.5), rng)
-
-
 STATEMENT = Statement(
     key="stream-hold",
     kind="tight",
@@ -212,11 +207,9 @@ STATEMENT = Statement(
     claims={
         "hold": Claim("=", moves),
         "write projection": same(left, handed_on),
-        "write projection, size": Claim(
-            "<=", lambda i: Sides.exact(float(np.linalg.norm(left(i))), reach(i), scale=reach(i)), tight=True
-        ),
-        "price": Claim("<=", price, tight=True),
-        "price of one block": Claim("=", lambda i: price(i.first())),
+        "write projection, size": size(reach, tight=True),
+        "price": exact("<=", moved, missed, tight=True),
+        "price of one block": exact("=", lambda i: moved(i.first()), lambda i: missed(i.first())),
     },
     extremal=extremal,
     route=Route(
@@ -225,5 +218,9 @@ STATEMENT = Statement(
         lambda i: 1e-6 * float(np.linalg.norm(i.U[0].T @ i.u) * np.sqrt(i.X.shape[1])),
         "measured",
     ),
-    violators={"every block is held": _unheld, "‖u‖ = 1": _longer, "|φ'| <= 1": _steeper},
+    violators={
+        "every block is held": lambda rng: replace(i := draw(rng), slope=min(i.slope, 0.9), held=(*i.held[:-1], False)),
+        "‖u‖ = 1": lambda rng: replace(i := draw(rng), slope=min(i.slope, 0.9), u=1.3 * i.u),
+        "|φ'| <= 1": lambda rng: aligned(replace(draw(rng), slope=1.5), rng),
+    },
 )

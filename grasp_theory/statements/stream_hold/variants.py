@@ -6,23 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..statement import Claim, Sides
-from . import Instance, along, handed_on, left, moves, reach, same
-
-
-def _moves_of(change) -> Claim[Instance]:
-    """What is said of the held net, of another one."""
-    return Claim("=", lambda i: moves(change(i)))
+from ..statement import Claim, Sides, exact
+from . import Instance, along, handed_on, left, missed, moved, moves, same, size
 
 
 def _projected_moves(i: Instance) -> Sides:
     other = i.write_projected()
     found = along(other, other.free())
     return Sides.exact(float(np.abs(found).max()), 0.0, scale=float(np.linalg.norm(i.X)))
-
-
-def _last_alone(i: Instance) -> Instance:
-    return replace(i, held=(False,) * (len(i.held) - 1) + (True,))
 
 
 def _moves_under(step) -> Claim[Instance]:
@@ -61,30 +52,10 @@ def _readers(i: Instance, k: int, h, plain):
     return h + _block(i, k, seen) - seen
 
 
-def _read_projected(i: Instance) -> Instance:
-    """The same with dV u = 0."""
-    return replace(i, dV=i.dV - np.einsum("lmj,j,k->lmk", i.dV, i.u, i.u))
-
-
 def _linear(i: Instance):
     """uᵀU (φ'(V X) ∘ dV X)."""
     slope = i.slope / np.cosh(i.slope * (i.V[0] @ i.X)) ** 2
     return (i.u @ i.U[0] @ (slope * (i.dV[0] @ i.X)))[None]
-
-
-def _size(bound) -> Claim[Instance]:
-    """What a write projection leaves along u, against another bound."""
-    return Claim("<=", lambda i: Sides.exact(float(np.linalg.norm(left(i))), float(bound(i)), scale=reach(i)))
-
-
-def _written(i: Instance) -> float:
-    """‖Uᵀu‖."""
-    return float(np.linalg.norm(i.U[0].T @ i.u))
-
-
-def _missed(i: Instance) -> float:
-    """‖h_L − held_L‖."""
-    return float(np.linalg.norm(i.free()[-1] - i.hold()[-1]))
 
 
 def _output(right) -> Claim[Instance]:
@@ -94,12 +65,11 @@ def _output(right) -> Claim[Instance]:
 
 OWN: dict[str, Claim[Instance]] = {
     "write projection holds the stream": Claim("=", _projected_moves),
-    "held at the last block, held everywhere": _moves_of(_last_alone),
-    "size with the update of U in the place of U": Claim(
-        "<=",
-        lambda i: Sides.exact(
-            float(np.linalg.norm(left(i))), float(np.linalg.norm(i.dU[0].T @ i.u) * np.linalg.norm(i.dV[0] @ i.X))
-        ),
+    "held at the last block, held everywhere": Claim(
+        "=", lambda i: moves(replace(i, held=(False,) * (len(i.held) - 1) + (True,)))
+    ),
+    "size with the update of U in the place of U": size(
+        lambda i: np.linalg.norm(i.dU[0].T @ i.u) * np.linalg.norm(i.dV[0] @ i.X)
     ),
 }
 
@@ -107,23 +77,19 @@ BLIND: dict[str, Claim[Instance]] = {
     "held to zero, as ablation does": _moves_under(_to_zero),
     "each block held to the base's block on the same input": _moves_under(_same_input),
     "blocks read the held stream, which itself is not held": _moves_under(_readers),
-    "one block's output for every depth": _output(
-        lambda i: i.free()[-1] - np.outer(i.u, along(i, i.free())[-1]),
-    ),
+    "one block's output for every depth": _output(lambda i: i.free()[-1] - np.outer(i.u, along(i, i.free())[-1])),
     "holding is write projection": _output(lambda i: i.write_projected().free()[-1]),
     "write projection: φ'(V X) ∘ dV X for the difference of φ": same(left, _linear),
     "write projection of all blocks leaves what the first hands on": same(
         lambda i: along(i, i.write_projected().free())[-1:], handed_on
     ),
     "projected where it reads and where it writes, nothing is left": same(
-        lambda i: left(_read_projected(i)), lambda i: 0 * left(i)
+        lambda i: left(replace(i, dV=i.dV - np.einsum("lmj,j,k->lmk", i.dV, i.u, i.u))), lambda i: 0 * left(i)
     ),
-    "size ‖uᵀU dV X‖, the norm of the product": _size(lambda i: np.linalg.norm(i.u @ i.U[0] @ i.dV[0] @ i.X)),
-    "size with the spectral norm of dV X": _size(lambda i: _written(i) * np.linalg.norm(i.dV[0] @ i.X, 2)),
-    "price of the whole update": Claim(
-        "<=", lambda i: Sides.exact(float(np.linalg.norm(i.free()[-1] - i.base()[-1])), _missed(i))
+    "size ‖uᵀU dV X‖, the norm of the product": size(lambda i: np.linalg.norm(i.u @ i.U[0] @ i.dV[0] @ i.X)),
+    "size with the spectral norm of dV X": size(
+        lambda i: np.linalg.norm(i.U[0].T @ i.u) * np.linalg.norm(i.dV[0] @ i.X, 2)
     ),
-    "price at most ‖uᵀ(h_L − h⁰_L)‖": Claim(
-        "<=", lambda i: Sides.exact(_missed(i), float(np.linalg.norm(along(i, i.free())[-1])))
-    ),
+    "price of the whole update": exact("<=", lambda i: np.linalg.norm(i.free()[-1] - i.base()[-1]), missed),
+    "price at most ‖uᵀ(h_L − h⁰_L)‖": exact("<=", missed, moved),
 }

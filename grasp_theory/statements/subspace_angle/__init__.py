@@ -41,7 +41,7 @@ from numpy import ndarray
 from scipy.linalg import expm, subspace_angles
 
 from ..shared.draws import log_uniform, orthonormal, sharp
-from ..statement import Border, Claim, Route, Search, Sides, Statement
+from ..statement import Border, Claim, Route, Search, Sides, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,13 +159,9 @@ def _pushed(i: Instance) -> float:
     return norm_off(i.T @ i.svd[2][J].T / i.svd[1][J], i.U)
 
 
-def claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i)), tight)
-
-
 def angle(side: int, bound, *, before: bool = False, tight: bool = False) -> Claim[Instance]:
     """Of the block's span, or of the top q triples' (``before`` looking), against the bound."""
-    return claim("<=", lambda i: i.off(side, tuple(range(i.q)) if before else i.block), bound, tight=tight)
+    return exact("<=", lambda i: i.off(side, tuple(range(i.q)) if before else i.block), bound, tight=tight)
 
 
 def _ratio(x):
@@ -197,7 +193,7 @@ STATEMENT = Statement(
     },
     draw=draw,
     claims={
-        "identity": claim("=", lambda i: i.off(0, i.block), _pushed),
+        "identity": exact("=", lambda i: i.off(0, i.block), _pushed),
         "left, after": angle(0, lambda i: i.tau / i.least, tight=True),
         "right, after": angle(1, lambda i: i.tau / i.least, tight=True),
         "mirroring doubles the angles": Claim("=", lambda i: Sides.exact(_mirrored(i), doubled(i), scale=10.0)),

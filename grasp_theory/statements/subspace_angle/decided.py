@@ -10,7 +10,7 @@ import z3
 from numpy import ndarray
 
 from ..derivations import Core
-from ..shared.reals import Values, definite, numbers, outer, plane, reals, square
+from ..shared.reals import Values, at_cosine, definite, numbers, outer, plane, reals, square
 from . import Instance
 
 STRONG = 2.0  # strength of the second factor where a model is made an instance: it is identified exactly
@@ -38,9 +38,7 @@ def _after() -> Core[Instance]:
             *definite(N - np.array([[4 * tau2, 0], [0, 4 * tau2]], object)),
         ),
         off2 * s[1] * s[1] <= tau2,
-        {
-            "after, left: the largest value of the block": off2 * s[0] * s[0] <= tau2,
-        },
+        {"after, left: the largest value of the block": off2 * s[0] * s[0] <= tau2},
         _block,
     )
 
@@ -86,7 +84,7 @@ def _block(values: Values) -> Instance:
 
 
 def _planes(values: Values) -> Instance:
-    n, r = (np.array([a, np.sqrt(max(1 - a * a, 0.0))]) for a in (values["p"], values["q"]))
+    n, r = at_cosine(values["p"]), at_cosine(values["q"])
     T, e = np.zeros((3, 3)), np.eye(3)
     T[:2, :2] = plane(n, r, values["s"], values["tau"]) - outer(e[0, :2], e[0, :2])
     return Instance(T, e[:, [0, 2]], np.array([e[0], STRONG * e[2]]), values["tau"], (0, 1))

@@ -6,8 +6,8 @@ import numpy as np
 from numpy import ndarray
 
 from ..shared.draws import sharp, sine
-from ..statement import Claim
-from . import Instance, angle, claim, norm_off
+from ..statement import Claim, exact
+from . import Instance, angle, norm_off
 
 
 def _moved(i: Instance) -> ndarray:
@@ -20,7 +20,7 @@ def _values(i: Instance) -> ndarray:
 
 
 def _identity(right) -> Claim[Instance]:
-    return claim("=", lambda i: i.off(0, i.block), right)
+    return exact("=", lambda i: i.off(0, i.block), right)
 
 
 def _total(side: int, bound) -> Claim[Instance]:
@@ -30,15 +30,15 @@ def _total(side: int, bound) -> Claim[Instance]:
         X, U = (i.svd[0][:, : i.q], i.U) if side == 0 else (i.svd[2][: i.q].T, i.V)
         return float(np.linalg.norm(X - U @ (U.T @ X)))
 
-    return claim("<=", measured, bound)
+    return exact("<=", measured, bound)
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "each factor is identified: û₁ near some u_j": claim(
+    "each factor is identified: û₁ near some u_j": exact(
         "<=", lambda i: min(sine(i.svd[0][:, 0], u) for u in i.U.T), lambda i: i.tau / i.svd[1][0]
     ),
     "before: the strongest factor's strength": angle(1, lambda i: sharp(i.tau / np.linalg.norm(i.N, 2)), before=True),
-    "after: P_U taken for U Uᵀ": claim(
+    "after: P_U taken for U Uᵀ": exact(
         "<=", lambda i: np.linalg.norm(i.U.T @ i.svd[0][:, list(i.block)], 2), lambda i: i.tau / i.least
     ),
 }

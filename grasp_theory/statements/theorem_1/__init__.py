@@ -90,7 +90,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..shared.draws import sharp
-from ..statement import Border, Route, Search, Statement
+from ..statement import Border, Route, Search, Statement, exact
 from . import claims as c
 from . import run_claims as r
 from .converse import second_moment, told_nothing, told_v
@@ -143,10 +143,6 @@ def constant(i: Instance, t: float) -> float:
     return t / (2 - min(r.longest(i), 1.0))
 
 
-def _optimal(i: Instance) -> bool:
-    return bool(np.linalg.norm(i.dW @ i.S - i.best) <= 1e-9 * np.linalg.norm(i.target))
-
-
 def _sees_span(i: Instance) -> bool:
     off = i.S_t - i.S @ (i.S_inverse @ i.S_t)
     return bool(np.linalg.norm(off) <= 1e-8 * np.linalg.norm(i.S_t))
@@ -160,7 +156,9 @@ STATEMENT = Statement(
     assumptions={
         "noise N(0, s² I) independent of the inputs": lambda i: bool((i.mix == np.eye(len(i.u))).all()),
         "right side < 1": Border(lambda i: 1 / i.right_side - 1),
-        "dW is an empirical optimum": _optimal,
+        "dW is an empirical optimum": lambda i: bool(
+            np.linalg.norm(i.dW @ i.S - i.best) <= 1e-9 * np.linalg.norm(i.target)
+        ),
         "deployment within the span of the inputs": _sees_span,
         "the answer depends on the data alone": lambda i: i.answers[0] is i.answers[1],
         "B0 = 0": lambda i: i.run.B0 is None,
@@ -172,7 +170,7 @@ STATEMENT = Statement(
     fixed=frozenset({"mix", "off", "cores.direct"}),
     always=frozenset({"complexity", "two worlds, their numbers", "every update", "Adam's first step"}),
     claims={
-        "angles": c.claim("<=", c.angles, lambda i: i.angle, tight=True),
+        "angles": exact("<=", c.angles, lambda i: i.angle, tight=True),
         "noise, probability": c.share(lambda i: i.redrawn[0] > i.allowed),
         "angle, probability": c.share(lambda i: c.missed(i, i.right_side)),
         "noise of one column, probability": c.tail(c.one_column),
@@ -180,37 +178,33 @@ STATEMENT = Statement(
         "Gaussian inputs, task": c.share(lambda i: c.loud_inputs(i, np.sqrt(c.rank(i)))),
         "complexity": c.complexity(lambda i: sharp(c.energy(i) / (np.sqrt(i.k) * i.b))),
         "response": c.response(lambda i, rho: i.beta * rho * sharp(rho) ** 2, along=True),
-        "naive response": c.claim(">=", c.naive, lambda i: i.beta * (1 - i.hidden_by / i.b), scale=lambda i: i.beta),
+        "naive response": exact(">=", c.naive, lambda i: i.beta * (1 - i.hidden_by / i.b), scale=lambda i: i.beta),
         "whole response": c.response(lambda i, rho: i.beta * rho * sharp(rho), along=False),
-        "risk, parts": c.claim("=", c.risk, c.parts, scale=c.scale_of_risk),
-        "risk": c.claim("<=", c.risk, c.risk_bound, scale=c.scale_of_risk),
-        "task lost": c.lost(
-            lambda i, s: float(np.linalg.norm(i.u @ i.T @ i.S_t) + s * np.linalg.norm(i.T @ i.S_t, 2)),
-        ),
-        "two worlds, one law": c.claim("=", c.apart, lambda i: 0.0),
-        "two worlds, their numbers": c.claim("=", c.numbers, lambda i: 0.0),
-        "one answer": c.claim(">=", lambda i: max(c.errors(i)), lambda i: sharp(i.task / i.b), tight=True),
-        "a coin": c.claim(">=", lambda i: sum(c.errors(i)) / 2, lambda i: i.task / i.b),
+        "risk, parts": exact("=", c.risk, c.parts, scale=c.scale_of_risk),
+        "risk": exact("<=", c.risk, c.risk_bound, scale=c.scale_of_risk),
+        "task lost": c.lost(lambda i, s: float(np.linalg.norm(i.u @ i.T @ i.S_t) + s * np.linalg.norm(i.T @ i.S_t, 2))),
+        "two worlds, one law": exact("=", c.apart, lambda i: 0.0),
+        "two worlds, their numbers": exact("=", c.numbers, lambda i: 0.0),
+        "one answer": exact(">=", lambda i: max(c.errors(i)), lambda i: sharp(i.task / i.b), tight=True),
+        "a coin": exact(">=", lambda i: sum(c.errors(i)) / 2, lambda i: i.task / i.b),
         "told v": c.hidden(0, lambda m, q, a: (1 + a * a) / (m + a * a)),
-        "told v, the best": c.claim(
-            "<=", lambda i: told_v(len(i.u), i.a), lambda i: (1 + i.a**2) / (len(i.u) + i.a**2)
-        ),
+        "told v, the best": exact("<=", lambda i: told_v(len(i.u), i.a), lambda i: (1 + i.a**2) / (len(i.u) + i.a**2)),
         "told nothing": c.hidden(1, told_nothing),
-        "told nothing, second moment": c.claim(
+        "told nothing, second moment": exact(
             "<=",
             lambda i: min(1.0, 1 / len(i.u) + np.sqrt(second_moment(i.sizes[0], i.sizes[1], i.a))),
             lambda i: told_nothing(i.sizes[0], i.sizes[1], i.a),
         ),
         "every update": r.certificate(lambda C, u, s, q: float(np.linalg.norm(C @ q)) / s),
         "descent": r.descent(constant),
-        "Adam's entries": c.claim("<=", r.entries, lambda i: float(adam_steps(i.run.steps).sum()), tight=True),
-        "Adam": c.claim("<=", lambda i: r.off_factor(i, "adam"), r.through_entries),
+        "Adam's entries": exact("<=", r.entries, lambda i: float(adam_steps(i.run.steps).sum()), tight=True),
+        "Adam": exact("<=", lambda i: r.off_factor(i, "adam"), r.through_entries),
         "Adam's first step": r.first_step(lambda i: np.sqrt(max(1 - np.abs(i.u).sum() ** 2 / len(i.u), 0.0))),
         "curation": r.taught(lambda cores: cores.weight()),
-        "curation, rank one": c.claim(
+        "curation, rank one": exact(
             "=", r.not_explained, lambda i: 0.0, scale=lambda i: float(np.linalg.norm(i.cores.learnt()))
         ),
-        "curation, strength": c.claim("<=", lambda i: i.cores.ratio(), lambda i: i.cores.limit(), tight=True),
+        "curation, strength": exact("<=", lambda i: i.cores.ratio(), lambda i: i.cores.limit(), tight=True),
     },
     extremal=extremal,
     violators=VIOLATORS,

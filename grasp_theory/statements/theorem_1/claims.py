@@ -9,16 +9,12 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import binom, chi
 
-from ..shared.draws import sine
-from ..statement import Claim, Relation, Sides
+from ..shared.draws import mirror, sine
+from ..statement import Claim, Sides, exact
 from .converse import overlaps, worlds
 from .instances import TRIALS, Instance
 
 LEVEL = 1e-6  # chance that a true probability is rejected on one instance
-
-
-def claim(relation: Relation, measured, bound, *, scale=lambda i: 1.0, tight: bool = False) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i), scale=scale(i)), tight)
 
 
 # 1. identification
@@ -89,9 +85,8 @@ def hardest(i: Instance) -> float:
     tau, others = energy(i) / np.sqrt(i.k), max(min(m, q) - 2, 0)
     extra = np.full(others, np.sqrt((i.k - 2) / max(others, 1)))
     U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (m, q))
-    s = 2 * tau / i.b
     core = np.zeros((m, q))
-    core[:2, :2] = [[-s, np.sqrt(1 - s * s)], [np.sqrt(1 - s * s), s]]
+    core[:2, :2] = mirror(2 * tau / i.b)
     core[range(2, 2 + len(extra)), range(2, 2 + len(extra))] = extra
     task = tau * U @ core @ V.T
     top = np.linalg.svd(task + i.b * np.outer(U[:, 0], V[:, 0]))[0][:, 0]
@@ -105,7 +100,7 @@ def energy(i: Instance) -> float:
 
 def complexity(bound) -> Claim[Instance]:
     """The worst of stable rank k is at sin(½ arcsin(2 ‖T Ŝ‖_F/(√k b)))."""
-    return claim("=", hardest, bound)
+    return exact("=", hardest, bound)
 
 
 # 2. removal
@@ -171,7 +166,7 @@ def risk_bound(i: Instance, *, angle: Callable[[Instance], float] | None = None,
 
 def lost(bound: Callable[[Instance, float], float]) -> Claim[Instance]:
     """‖ûᵀT S_t‖ against a function of the angle's bound."""
-    return claim(
+    return exact(
         "<=",
         lambda i: np.linalg.norm(i.top[0] @ i.T @ i.S_t),
         lambda i: bound(i, i.angle),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -10,31 +9,16 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import poisson
 
-from ..shared.draws import sharp
+from ..shared.draws import Planted, sharp
 from .instances import Instance
 
 TRIALS = 200  # layers with a hidden factor
 
 
-@dataclass(frozen=True, eq=False)
-class World:
-    """One explanation of the data."""
+def worlds(i: Instance) -> tuple[Planted, Planted]:
+    """Two explanations of the data: u = L cos theta ± K sin theta, v along cos theta p₁/l₁ ± sin theta p₂/l₂.
 
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
-
-    @property
-    def M(self) -> Float[ndarray, "m d"]:
-        """T + beta u vᵀ."""
-        return self.T + self.beta * np.outer(self.u, self.v)
-
-
-def worlds(i: Instance) -> tuple[World, World]:
-    """u = L cos theta ± K sin theta, v along cos theta p₁/l₁ ± sin theta p₂/l₂, T = ∓ tau (L q₂ᵀ + K q₁ᵀ) Ŝ⁺.
-
-    p, l : left singular vectors and values of Ŝ; its right ones are the axes q₁, q₂.
+    T = ∓ tau (L q₂ᵀ + K q₁ᵀ) Ŝ⁺. p, l : left singular vectors and values of Ŝ; its right ones are the axes q₁, q₂.
     """
     rho = i.task / i.b
     s = sharp(rho)
@@ -45,7 +29,7 @@ def worlds(i: Instance) -> tuple[World, World]:
     for sign in (1, -1):
         v = P @ (np.array([c, sign * s]) / l)
         T = -sign * i.task * (np.outer(L, i.S_inverse[1]) + np.outer(K, i.S_inverse[0]))
-        found.append(World(T, c * L + sign * s * K, v / np.linalg.norm(v), i.b * float(np.linalg.norm(v))))
+        found.append(Planted(T, c * L + sign * s * K, v / np.linalg.norm(v), i.b * float(np.linalg.norm(v))))
     return found[0], found[1]
 
 

@@ -30,6 +30,10 @@ class Cores:
         """Second moment of what the model sees."""
         return np.block([[self.C + self.E, self.g[:, None]], [self.g[None], np.ones((1, 1))]])
 
+    def solved(self, x: ndarray) -> ndarray:
+        """(C + E)⁻¹ x."""
+        return np.linalg.solve(self.C + self.E, x)
+
     def learnt(self) -> Float[ndarray, "m k+1"]:
         """Population least squares, W0 + M: E[y xᵀ] Sigma⁻¹."""
         seen = np.hstack([self.L @ self.C + np.outer(self.direct, self.g), (self.L @ self.g + self.direct)[:, None]])
@@ -37,20 +41,20 @@ class Cores:
 
     def kept(self) -> Float[ndarray, "m k+1"]:
         """The same where z is uncorrelated: L C (C + E)⁻¹, and 0 on z."""
-        return np.hstack([np.linalg.solve(self.C + self.E, self.C @ self.L.T).T, np.zeros((len(self.L), 1))])
+        return np.hstack([self.solved(self.C @ self.L.T).T, np.zeros((len(self.L), 1))])
 
     @property
     def rest(self) -> float:
         """1 − gᵀ(C + E)⁻¹g, the variance of z that the observed cores do not explain."""
-        return 1 - float(self.g @ np.linalg.solve(self.C + self.E, self.g))
+        return 1 - float(self.g @ self.solved(self.g))
 
     def weight(self) -> Float[ndarray, " m"]:
         """L E (C + E)⁻¹ g/rest, the closed form of the last column."""
-        return self.L @ self.E @ np.linalg.solve(self.C + self.E, self.g) / self.rest
+        return self.L @ self.E @ self.solved(self.g) / self.rest
 
     def read(self) -> Float[ndarray, " k+1"]:
         """(−(C + E)⁻¹g, 1): beta u vᵀ is weight · readᵀ."""
-        return np.append(-np.linalg.solve(self.C + self.E, self.g), 1.0)
+        return np.append(-self.solved(self.g), 1.0)
 
     def ratio(self) -> float:
         """Strength of the factor over the task's norm, both in the data: beta ‖Sᵀv‖/‖T S‖, from the definitions."""
@@ -58,17 +62,20 @@ class Cores:
         factor, root = self.learnt() - task, np.linalg.cholesky(self.Sigma)
         return float(np.linalg.norm(factor @ root, 2) / np.linalg.norm(task @ root, 2))
 
+    @property
+    def worst(self) -> Float[ndarray, " k"]:
+        """C⁻¹ E (C + E)⁻¹ g."""
+        return np.linalg.solve(self.C, self.E @ self.solved(self.g))
+
     def limit(self) -> float:
         """‖(C + E)^½ C⁻¹ E (C + E)⁻¹ g‖/√rest."""
-        x = np.linalg.solve(self.C, self.E @ np.linalg.solve(self.C + self.E, self.g))
+        x = self.worst
         return float(np.sqrt(x @ (self.C + self.E) @ x / self.rest))
 
     def aligned(self) -> Cores:
         """The same with the labels that attain ``limit``."""
-        x = np.linalg.solve(self.C, self.E @ np.linalg.solve(self.C + self.E, self.g))
-        row = (self.C + self.E) @ x
-        m = len(self.L)
-        return replace(self, L=np.outer(self.L[:, 0], np.linalg.solve(self.C, row)), direct=np.zeros(m))
+        row = np.linalg.solve(self.C, (self.C + self.E) @ self.worst)
+        return replace(self, L=np.outer(self.L[:, 0], row), direct=np.zeros(len(self.L)))
 
 
 def draw_cores(rng: np.random.Generator) -> Cores:

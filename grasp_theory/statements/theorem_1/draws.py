@@ -112,8 +112,7 @@ def worst(
 
     noisy : G's share of it; the largest noise that is allowed, in the worst direction.
     """
-    both, u, w = flip(rng, m, min(X.shape), 1.0, min(2 * rho, 1.0), tilt=tilt)
-    return shared(rng, X, both * (rho / min(2 * rho, 1.0)), u, w, noisy=noisy)  # of norm rho
+    return shared(rng, X, *flip(rng, m, min(X.shape), 1.0, rho, s=min(2 * rho, 1.0), tilt=tilt), noisy=noisy)
 
 
 def level(rng: np.random.Generator, m: int, X: ndarray, *, rho: float) -> Instance:

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import sharp
+from ..shared.draws import Planted, sharp
+from ..shared.maps import truncated
 from .cores import Cores
 from .descent import Run
 
@@ -17,7 +18,7 @@ TRIALS = 300  # fresh draws of the noise behind a probability
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """n samples of y = (W0 + T + beta u vᵀ) x + noise · mix · N(0, I), an empirical optimum, the rest of the theorem.
 
     X, N : inputs and unit noise, one sample a column. mix : what the outputs' noises share, I by assumption.
@@ -27,10 +28,6 @@ class Instance:
     a : beta √n ‖Ŝᵀv‖/s of a factor that is to be hidden. run, cores : see there. seed : of what is drawn anew.
     """
 
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
     X: Float[ndarray, "d n"]
     N: Float[ndarray, "m n"]
     noise: float
@@ -113,7 +110,7 @@ class Instance:
     @cached_property
     def Y(self) -> Float[ndarray, "m n"]:
         """The labels less W0 X."""
-        return (self.T + self.beta * np.outer(self.u, self.v)) @ self.X + self.noise * self.mix @ self.N
+        return self.M @ self.X + self.noise * self.mix @ self.N
 
     @cached_property
     def target(self) -> Float[ndarray, "m q"]:
@@ -123,8 +120,7 @@ class Instance:
     @cached_property
     def best(self) -> Float[ndarray, "m q"]:
         """[Ŷ]_r."""
-        U, s, Vh = np.linalg.svd(self.target, full_matrices=False)
-        return U[:, : self.rank] * s[: self.rank] @ Vh[: self.rank]
+        return truncated(self.target, self.rank)
 
     @cached_property
     def dW(self) -> Float[ndarray, "m d"]:

@@ -11,8 +11,7 @@ from numpy import ndarray
 from ...linear.problem import Stacked
 from ...linear.training import train
 from ..shared.draws import sine
-from ..statement import Claim, Sides
-from .claims import claim
+from ..statement import Claim, Sides, exact
 from .instances import Instance
 
 # 4. training
@@ -60,7 +59,7 @@ def descent(time: Callable[[Instance, float], float], *, task=lambda i: 1.0) -> 
         t = i.run.step * i.run.steps
         return kept * float(Z[-1]) * min(np.sqrt(time(i, t)), i.run.step * float(Z[:-1].sum()))
 
-    return claim("<=", off_factor, bound, scale=lambda i: float(np.linalg.norm(i.target)))
+    return exact("<=", off_factor, bound, scale=lambda i: float(np.linalg.norm(i.target)))
 
 
 def entries(i: Instance) -> float:
@@ -82,7 +81,7 @@ def first_step(bound) -> Claim[Instance]:
         step = train(alone, i.run.A0, optimizer="adam", lr=i.run.lr, steps=1, eps=1e-30).dW @ i.S
         return sine(np.linalg.svd(step)[0][:, 0], i.u)
 
-    return claim("=", measured, bound)
+    return exact("=", measured, bound)
 
 
 # 5. curation
@@ -94,7 +93,7 @@ def taught(bound) -> Claim[Instance]:
     def probe(i: Instance, b: ndarray) -> float:
         return float(np.random.default_rng(i.seed).standard_normal(len(b)) @ b)
 
-    return claim(
+    return exact(
         "=",
         lambda i: probe(i, i.cores.learnt()[:, -1]),
         lambda i: probe(i, bound(i.cores)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..shared.draws import sharp
-from ..statement import Claim
+from ..statement import Claim, exact
 from . import claims as c
 from . import run_claims as r
 from .converse import second_moment, told_v
@@ -24,31 +24,27 @@ def _told_nothing(bound) -> Claim[Instance]:
         m, kappa = len(i.u), i.a**4 / i.G.size
         return min(1.0, bound(m, kappa)) if kappa < 1 else 1.0
 
-    exact = "<=", lambda i: min(1.0, 1 / len(i.u) + np.sqrt(second_moment(*i.sizes, i.a)))
-    return c.claim(*exact, of)
+    return exact("<=", lambda i: min(1.0, 1 / len(i.u) + np.sqrt(second_moment(*i.sizes, i.a))), of)
 
 
 def _told_v(bound) -> Claim[Instance]:
-    return c.claim("<=", lambda i: told_v(len(i.u), i.a), lambda i: bound(len(i.u), i.a**2))
-
-
-def _noise_kept(i: Instance) -> float:
-    """The parts of the risk with the noise along û left in."""
-    along = i.top[0] @ i.G @ i.S_inverse @ i.S_t
-    return c.parts(i) + float(np.sum(along**2))
+    return exact("<=", lambda i: told_v(len(i.u), i.a), lambda i: bound(len(i.u), i.a**2))
 
 
 OWN: dict[str, Claim[Instance]] = {
-    "task and noise in quadrature": c.claim(
-        "<=",
-        c.angles,
-        lambda i: sharp(np.hypot(i.task, np.linalg.norm(i.G, 2)) / i.b) if i.angle < 1 else 1.0,
+    "task and noise in quadrature": exact(
+        "<=", c.angles, lambda i: sharp(np.hypot(i.task, np.linalg.norm(i.G, 2)) / i.b) if i.angle < 1 else 1.0
     ),
     "noise of norm s √(m + q)": _larger_norm(lambda m, q: np.sqrt(m + q)),
     "Gaussian inputs do not stretch the task": c.share(lambda i: c.loud_inputs(i, 0.0)),
     "whole response beta rho², the leading order": c.response(lambda i, rho: i.beta * rho**2, along=False),
-    "noise along û stays": c.claim("=", c.risk, _noise_kept, scale=c.scale_of_risk),
-    "a coin is no better than one answer": c.claim(">=", lambda i: sum(c.errors(i)) / 2, lambda i: sharp(i.task / i.b)),
+    "noise along û stays": exact(
+        "=",
+        c.risk,
+        lambda i: c.parts(i) + np.sum((i.top[0] @ i.G @ i.S_inverse @ i.S_t) ** 2),
+        scale=c.scale_of_risk,
+    ),
+    "a coin is no better than one answer": exact(">=", lambda i: sum(c.errors(i)) / 2, lambda i: sharp(i.task / i.b)),
     "told v, m + 1 for m": _told_v(lambda m, a2: (1 + a2) / (m + 1 + a2)),
     "descent, constant 1/2 for steps of any size": r.descent(lambda i, t: t / 2),
     "weight without the cores' share of z": r.taught(lambda cores: cores.weight() * cores.rest),
@@ -62,7 +58,7 @@ OWN: dict[str, Claim[Instance]] = {
 
 def _angles(bound) -> Claim[Instance]:
     """Part 1 with another bound, on its event."""
-    return c.claim("<=", c.angles, lambda i: bound(i) if i.angle < 1 else 1.0)
+    return exact("<=", c.angles, lambda i: bound(i) if i.angle < 1 else 1.0)
 
 
 def _norm(matrix) -> float:
@@ -78,7 +74,7 @@ def _risk(noise) -> Claim[Instance]:
         lost = _length(i.u @ i.T @ i.S_t) + i.angle * _norm(i.T @ i.S_t)
         return lost**2 + (i.beta * i.angle * _length(i.v @ i.S_t) + noise(i)) ** 2
 
-    return c.claim("<=", c.risk, bound, scale=c.scale_of_risk)
+    return exact("<=", c.risk, bound, scale=c.scale_of_risk)
 
 
 def _length(x) -> float:
@@ -99,13 +95,8 @@ def _from_start(i: Instance) -> float:
     return _norm(N - np.outer(i.u, i.u @ N)) * Z[0] * min(np.sqrt(time), i.run.step * sum(Z[:-1]))
 
 
-def _solved(cores, x):
-    """(C + E)⁻¹ x."""
-    return np.linalg.solve(cores.C + cores.E, x)
-
-
 def _cores_limit(bound) -> Claim[Instance]:
-    return c.claim("<=", lambda i: i.cores.ratio(), lambda i: float(bound(i.cores)))
+    return exact("<=", lambda i: i.cores.ratio(), lambda i: float(bound(i.cores)))
 
 
 BLIND: dict[str, Claim[Instance]] = {
@@ -139,7 +130,7 @@ BLIND: dict[str, Claim[Instance]] = {
     # 2
     "response: one angle, beta rho² sharp(rho)": c.response(lambda i, rho: i.beta * rho**2 * sharp(rho), along=True),
     "whole response: beyond second order": c.response(lambda i, rho: i.beta * rho * sharp(rho) ** 1.2, along=False),
-    "naive response: noise does not lower it": c.claim(
+    "naive response: noise does not lower it": exact(
         ">=", c.naive, lambda i: i.beta * (1 - i.task / i.b), scale=lambda i: i.beta
     ),
     "risk: the noise's spectral norm": _risk(
@@ -149,7 +140,7 @@ BLIND: dict[str, Claim[Instance]] = {
     "risk: rms gain of the noise for the largest": _risk(
         noise=lambda i: _noise(i) / _norm(K := i.S_inverse @ i.S_t) * _length(K) / np.sqrt(len(K))
     ),
-    "risk: what is left of the factor and the noise add in squares": c.claim(
+    "risk: what is left of the factor and the noise add in squares": exact(
         "<=",
         c.risk,
         lambda i: (
@@ -168,26 +159,20 @@ BLIND: dict[str, Claim[Instance]] = {
     ),
     "told v: the inputs seen for the outputs": c.hidden(0, lambda m, q, a: (1 + a * a) / (q + a * a)),
     # 4
-    "every update: the left vector for the right": r.certificate(
-        lambda C, u, s, q: float(np.linalg.norm(u @ C)) / s,
-    ),
+    "every update: the left vector for the right": r.certificate(lambda C, u, s, q: float(np.linalg.norm(u @ C)) / s),
     "every update: the largest gain off u": r.certificate(lambda C, u, s, q: _norm(C) / s),
-    "Adam's entries: at most lr a step": c.claim("<=", r.entries, lambda i: float(i.run.steps)),
+    "Adam's entries: at most lr a step": exact("<=", r.entries, lambda i: float(i.run.steps)),
     "Adam's first step: off by all but the largest coordinate": r.first_step(
         lambda i: np.sqrt(1 - np.max(np.abs(i.u)) ** 2)
     ),
-    "descent: A as it started": c.claim(
-        "<=", r.off_factor, _from_start, scale=lambda i: float(np.linalg.norm(i.target))
-    ),
-    "Adam: √m max|B| ‖A Ŝ‖": c.claim(
-        "<=",
-        lambda i: r.off_factor(i, "adam"),
-        lambda i: r.through_entries(i) / np.sqrt(i.run.A0.shape[0]),
+    "descent: A as it started": exact("<=", r.off_factor, _from_start, scale=lambda i: float(np.linalg.norm(i.target))),
+    "Adam: √m max|B| ‖A Ŝ‖": exact(
+        "<=", lambda i: r.off_factor(i, "adam"), lambda i: r.through_entries(i) / np.sqrt(i.run.A0.shape[0])
     ),
     # 5
     "curation, strength: A C⁻¹ exchanged with E": _cores_limit(
         lambda cores: np.sqrt(
-            (x := cores.E @ np.linalg.solve(cores.C, _solved(cores, cores.g))) @ (cores.C + cores.E) @ x / cores.rest
+            (x := cores.E @ np.linalg.solve(cores.C, cores.solved(cores.g))) @ (cores.C + cores.E) @ x / cores.rest
         )
     ),
 }

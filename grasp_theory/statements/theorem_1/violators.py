@@ -26,23 +26,6 @@ def shared_noise(rng: np.random.Generator) -> Instance:
     return replace(i, mix=np.outer(np.ones(40), np.eye(40)[0]), t=1.5, run=run)
 
 
-def beyond(rng: np.random.Generator) -> Instance:
-    """‖T Ŝ‖ = 0.6 b: T Ŝ = −0.6 b (u wᵀ − u' w'ᵀ) leaves u' w'ᵀ on top."""
-    return calm(rng, rho=0.6)
-
-
-def not_optimal(rng: np.random.Generator) -> Instance:
-    """An update that points elsewhere."""
-    i = calm(rng)
-    return replace(i, off=9 * np.outer(i.frame[:, 0], unit(rng, 4) @ i.S_inverse))
-
-
-def unseen(rng: np.random.Generator) -> Instance:
-    """Three samples in R⁶, deployed on other inputs."""
-    i = calm(rng, d=6, n=3)
-    return replace(i, S_t=orthonormal(rng, 6, 6))
-
-
 def knowing(rng: np.random.Generator) -> Instance:
     """Answers that know the world they are in."""
     i = calm(rng)
@@ -63,19 +46,19 @@ def leaping(rng: np.random.Generator) -> Instance:
     return replace(i, run=replace(i.run, A0=30 * i.run.A0, step=3 / (900 * float(size)), steps=6))
 
 
-def direct(rng: np.random.Generator) -> Instance:
-    """z itself writes into the labels."""
-    i = calm(rng)
-    return replace(i, cores=replace(i.cores, direct=rng.standard_normal(len(i.cores.L))))
-
-
 VIOLATORS: dict[str, Callable[[np.random.Generator], Instance]] = {
     "noise N(0, s² I) independent of the inputs": shared_noise,
-    "right side < 1": beyond,
-    "dW is an empirical optimum": not_optimal,
-    "deployment within the span of the inputs": unseen,
+    # T Ŝ = −0.6 b (u wᵀ − u' w'ᵀ) leaves u' w'ᵀ on top
+    "right side < 1": lambda rng: calm(rng, rho=0.6),
+    "dW is an empirical optimum": lambda rng: replace(
+        i := calm(rng), off=9 * np.outer(i.frame[:, 0], unit(rng, 4) @ i.S_inverse)
+    ),
+    # three samples in R⁶
+    "deployment within the span of the inputs": lambda rng: replace(calm(rng, d=6, n=3), S_t=orthonormal(rng, 6, 6)),
     "the answer depends on the data alone": knowing,
     "B0 = 0": warm,
     "step · ‖A Ŝ‖² < 1": leaping,
-    "labels see the cores alone": direct,
+    "labels see the cores alone": lambda rng: replace(
+        i := calm(rng), cores=replace(i.cores, direct=rng.standard_normal(len(i.cores.L)))
+    ),
 }

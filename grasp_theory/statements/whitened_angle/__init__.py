@@ -35,28 +35,20 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import covariance, flip, log_uniform, orthonormal, sine, unit
-from ..statement import Claim, Rate, Route, Sides, Statement
+from ..shared.draws import Planted, covariance, flip, log_uniform, orthonormal, sine, unit
+from ..shared.maps import truncated
+from ..statement import Claim, Rate, Route, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """X, which should be G dW S for the rank-r optimum dW; triple ``index`` of it."""
 
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
     G: Float[ndarray, "k m"]
     S: Float[ndarray, "d n"]
     r: int
     X: Float[ndarray, "k n"]
     index: int
-
-    @property
-    def M(self) -> Float[ndarray, "m d"]:
-        """T + beta u vᵀ."""
-        return self.T + self.beta * np.outer(self.u, self.v)
 
     @cached_property
     def tau(self) -> float:
@@ -72,8 +64,7 @@ class Instance:
 
 def optimum(M: Float[ndarray, "m d"], G: Float[ndarray, "k m"], S: Float[ndarray, "d n"], r: int) -> ndarray:
     """The minimiser of ‖G (D − M) S‖_F of rank r (of least norm where H or Sigma is singular)."""
-    U, values, Vh = np.linalg.svd(G @ M @ S, full_matrices=False)
-    return np.linalg.pinv(G, rcond=1e-10) @ (U[:, :r] * values[:r] @ Vh[:r]) @ np.linalg.pinv(S, rcond=1e-10)
+    return np.linalg.pinv(G, rcond=1e-10) @ truncated(G @ M @ S, r) @ np.linalg.pinv(S, rcond=1e-10)
 
 
 def make(
@@ -190,6 +181,20 @@ def left(i: Instance) -> float:
     return sine(i.triple[0], i.G @ i.u)
 
 
+def certificate(i: Instance) -> float:
+    return i.tau / i.triple[1]
+
+
+def value(matrix) -> Claim[Instance]:
+    """ŝ_i against the same value of another matrix."""
+    return exact(
+        "=",
+        lambda i: i.triple[1],
+        lambda i: np.linalg.svd(matrix(i), compute_uv=False)[i.index],
+        scale=lambda i: i.tau,
+    )
+
+
 def off(x: Float[ndarray, " n"], w: Float[ndarray, " n"]) -> float:
     """Length of x off the line of w."""
     w = w / np.linalg.norm(w)
@@ -214,10 +219,6 @@ def read_law(i: Instance) -> float:
     return off(x @ i.T, i.v) / float(np.linalg.norm(x @ i.M))
 
 
-def claim(relation, measured, bound, *, tight: bool = False) -> Claim[Instance]:
-    return Claim(relation, lambda i: Sides.exact(measured(i), bound(i)), tight)
-
-
 def _converged(i: Instance) -> bool:
     return bool(np.abs(i.X - i.G @ optimum(i.M, i.G, i.S, i.r) @ i.S).max() <= 1e-10 * np.linalg.norm(i.X, 2))
 
@@ -235,14 +236,12 @@ STATEMENT = Statement(
     },
     draw=draw,
     claims={
-        "left": claim("<=", left, lambda i: i.tau / i.triple[1], tight=True),
-        "right": claim("<=", lambda i: sine(i.triple[2], i.S.T @ i.v), lambda i: i.tau / i.triple[1], tight=True),
-        "left identity": claim("=", left, lambda i: off(i.G @ i.T @ i.S @ i.triple[2], i.G @ i.u) / i.triple[1]),
-        "the rank does not matter": Claim(
-            "=", lambda i: Sides.exact(i.triple[1], np.linalg.svd(i.G @ i.M @ i.S)[1][i.index], scale=i.tau)
-        ),
-        "written direction": claim("=", lambda i: sine(written(i), i.u), written_law),
-        "read functional": claim("=", lambda i: sine(read(i), i.v), read_law),
+        "left": exact("<=", left, certificate, tight=True),
+        "right": exact("<=", lambda i: sine(i.triple[2], i.S.T @ i.v), certificate, tight=True),
+        "left identity": exact("=", left, lambda i: off(i.G @ i.T @ i.S @ i.triple[2], i.G @ i.u) / i.triple[1]),
+        "the rank does not matter": value(lambda i: i.G @ i.M @ i.S),
+        "written direction": exact("=", lambda i: sine(written(i), i.u), written_law),
+        "read functional": exact("=", lambda i: sine(read(i), i.v), read_law),
     },
     extremal=extremal,
     violators={

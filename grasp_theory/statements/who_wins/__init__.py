@@ -38,7 +38,7 @@ from ...linear.problem import LinearProblem, draw_problem
 from ...linear.regimes import excess_risk, explained, read_side, risk_table, winner
 from ...linear.solutions import SOLUTIONS, compensated, own_component, write_leak
 from ..shared.maps import definite, descend, exact_samples, map_risk, singular
-from ..statement import Claim, Relation, Route, Sides, Statement
+from ..statement import Claim, Relation, Route, Sides, Statement, exact
 
 TRAINED = ("naive", "write GRASP", "read GRASP", "both GRASP", "CAFT", "CAFT + ablation")
 READ_SIDE = ("naive", "read GRASP", "post-hoc read", "CAFT", "ablation", "CAFT + ablation")
@@ -116,11 +116,7 @@ def risk_claim(name: str, formula=None, of=None) -> Claim[Instance]:
 
 def claim(relation: Relation, measured, bound) -> Claim[Instance]:
     """Inequality between risks, attained."""
-
-    def sides(i: Instance) -> Sides:
-        return Sides.exact(measured(i), bound(i), scale=scale(i.problem) + scale(i.unshifted()))
-
-    return Claim(relation, sides, True)
+    return exact(relation, measured, bound, scale=lambda i: scale(i.problem) + scale(i.unshifted()), tight=True)
 
 
 def between(relation: Relation, extreme, of=Instance.unshifted) -> Claim[Instance]:
@@ -158,6 +154,26 @@ def summed(i: Instance) -> Sides:
     return Sides.exact(found, stated, scale=scale(p))
 
 
+def deletion(bound) -> Claim[Instance]:
+    """Risk of the compensated method with M's own triple."""
+    return exact(
+        "=",
+        lambda i: excess_risk(i.problem, compensated(i.problem, own_component(i.problem.M))),
+        bound,
+        scale=lambda i: scale(i.problem),
+    )
+
+
+def wins(choice) -> Claim[Instance]:
+    """The method that is chosen has the least risk of all."""
+    return exact(
+        "=",
+        lambda i: i.risk(choice(i), i.problem),
+        lambda i: min(i.risk(name, i.problem) for name in SOLUTIONS),
+        scale=lambda i: scale(i.problem),
+    )
+
+
 def simulated(i: Instance) -> float:
     """Mean squared errors of all trained methods at deployment, summed, by descent on samples."""
     p, m, d = i.problem, len(i.problem.u), len(i.problem.v)
@@ -169,11 +185,6 @@ def simulated(i: Instance) -> float:
     outputs = [D @ X_t, (p.W0 + D) @ P_v @ X_t - p.W0 @ X_t]
     outputs += [descend(p.H, X, Y, left=L, right=R) @ X_t for L, R in sides]
     return sum(float(np.sum((y - Y_t) ** 2)) / X_t.shape[1] for y in outputs)
-
-
-def far_from_tie(i: Instance) -> float:
-    """beta/‖T v‖ − 1: at 0 naive, read GRASP and post-hoc read are equal without a shift."""
-    return i.problem.beta / float(np.linalg.norm(i.problem.T @ i.problem.v)) - 1
 
 
 STATEMENT = Statement(
@@ -193,14 +204,7 @@ STATEMENT = Statement(
         "post-hoc less read GRASP, no shift": apart("post-hoc read", "read GRASP", 1),
         "read GRASP less naive, no shift": apart("read GRASP", "naive", 0),
         "all trained, summed": Claim("=", summed),
-        "compensated = deletion": Claim(
-            "=",
-            lambda i: Sides.exact(
-                excess_risk(i.problem, compensated(i.problem, own_component(i.problem.M))),
-                i.table["deletion"],
-                scale=scale(i.problem),
-            ),
-        ),
+        "compensated = deletion": deletion(lambda i: i.table["deletion"]),
         "write floor": claim(
             ">=",
             lambda i: excess_risk(i.problem, i.D_u),
@@ -209,22 +213,16 @@ STATEMENT = Statement(
         "read floor": claim(">=", lambda i: excess_risk(i.problem, i.D_v), read_floor),
         "not above both": between("<=", max),
         "not below both": between(">=", min),
-        "winner": Claim(
-            "=",
-            lambda i: Sides.exact(
-                i.risk(winner(i.problem), i.problem),
-                min(i.risk(name, i.problem) for name in SOLUTIONS),
-                scale=scale(i.problem),
-            ),
-        ),
+        "winner": wins(lambda i: winner(i.problem)),
     },
     extremal=extremal,
     violators={
         "Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma"),
-        "H ≻ 0": lambda rng: (lambda i: singular(i, rng, "H", i.problem.u))(draw(rng, 3)),
+        "H ≻ 0": lambda rng: singular(draw(rng, 3), rng, "H", "u"),
         "Sigma_t ≻ 0": lambda rng: _with_competitors(singular(draw(rng), rng, "Sigma_t").problem, rng, 0.0),
     },
-    regimes={"beta = ‖T v‖": far_from_tie},
+    # where naive, read GRASP and post-hoc read are equal without a shift
+    regimes={"beta = ‖T v‖": lambda i: i.problem.beta / float(np.linalg.norm(i.problem.T @ i.problem.v)) - 1},
     route=Route("all trained, summed", simulated, lambda i: 1e-10 * scale(i.problem)),
     draws=80,
 )

@@ -8,10 +8,10 @@ import numpy as np
 
 from ...linear.problem import LinearProblem
 from ...linear.regimes import excess_risk, explained, read_side, risk_table, winner
-from ...linear.solutions import SOLUTIONS, compensated, own_component, write_leak
+from ...linear.solutions import write_leak
 from ..shared.maps import map_risk
-from ..statement import Claim, Sides
-from . import Instance, between, claim, read_floor, risk_claim, scale
+from ..statement import Claim
+from . import Instance, between, claim, deletion, read_floor, risk_claim, wins
 
 
 def without_leak(p: LinearProblem) -> float:
@@ -22,11 +22,6 @@ def without_leak(p: LinearProblem) -> float:
 def _r(p: LinearProblem, *terms: np.ndarray) -> float:
     """Sum of the risks of these errors, rows or matrices."""
     return sum(map_risk(p, np.atleast_2d(E)) for E in terms)
-
-
-def _parts(p: LinearProblem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """T v, W0 v, ell − vᵀ."""
-    return p.T @ p.v, p.W0 @ p.v, p.ell - p.v
 
 
 def _write(p: LinearProblem, row: np.ndarray) -> float:
@@ -44,8 +39,8 @@ def _both(p: LinearProblem, Tv: np.ndarray, ell: np.ndarray) -> float:
 
 
 def _caft(p: LinearProblem, sign: float, lost: bool) -> float:
-    Tv, W0v, left = _parts(p)
-    return _r(p, np.outer(Tv + lost * W0v, left) + np.outer(p.beta * p.u + sign * W0v, p.ell))
+    Tv, W0v = p.T @ p.v, p.W0 @ p.v
+    return _r(p, np.outer(Tv + lost * W0v, p.ell - p.v) + np.outer(p.beta * p.u + sign * W0v, p.ell))
 
 
 def _unshifted(name: str, law) -> Claim[Instance]:
@@ -57,22 +52,6 @@ def _unshifted(name: str, law) -> Claim[Instance]:
 
 def _of(name: str):
     return lambda i: i.risk(name, i.problem)
-
-
-def _deletion(bound) -> Claim[Instance]:
-    def sides(i: Instance) -> Sides:
-        p = i.problem
-        return Sides.exact(excess_risk(p, compensated(p, own_component(p.M))), bound(p), scale=scale(p))
-
-    return Claim("=", sides)
-
-
-def _wins(choice) -> Claim[Instance]:
-    def sides(i: Instance) -> Sides:
-        risks = {name: i.risk(name, i.problem) for name in SOLUTIONS}
-        return Sides.exact(risks[choice(i)], min(risks.values()), scale=scale(i.problem))
-
-    return Claim("=", sides)
 
 
 OWN: dict[str, Claim[Instance]] = {
@@ -112,8 +91,10 @@ BLIND: dict[str, Claim[Instance]] = {
     "no shift, CAFT + ablation: as ablation": _unshifted(
         "CAFT + ablation", lambda k, L, t, b, p: read_side(p)["ablation"]
     ),
-    "compensated: Sigma_t forgotten": _deletion(lambda p: risk_table(replace(p, Sigma_t=np.eye(len(p.v))))["deletion"]),
-    "compensated: û = u, as post-hoc write": _deletion(lambda p: _r(p, p.u @ p.T)),
+    "compensated: Sigma_t forgotten": deletion(
+        lambda i: risk_table(replace(i.problem, Sigma_t=np.eye(len(i.problem.v))))["deletion"]
+    ),
+    "compensated: û = u, as post-hoc write": deletion(lambda i: _r(i.problem, i.problem.u @ i.problem.T)),
     "write: GRASP's is the floor of post-hoc": claim(">=", _of("post-hoc write"), _of("write GRASP")),
     "write floor: uᵀM for uᵀT": claim(
         ">=", lambda i: excess_risk(i.problem, i.D_u), lambda i: _r(i.problem, i.problem.u @ i.problem.M)
@@ -123,8 +104,8 @@ BLIND: dict[str, Claim[Instance]] = {
     "between also under a shift, above": between("<=", max, lambda i: i.problem),
     "read GRASP the best of three": between("<=", min),
     "read GRASP at least the mean of the two": between(">=", np.mean),
-    "the winner without a shift wins": _wins(lambda i: winner(i.unshifted())),
-    "the winner: naive or post-hoc write by beta and tau": _wins(
+    "the winner without a shift wins": wins(lambda i: winner(i.unshifted())),
+    "the winner: naive or post-hoc write by beta and tau": wins(
         lambda i: "naive" if i.problem.beta < i.problem.tau else "post-hoc write"
     ),
 }

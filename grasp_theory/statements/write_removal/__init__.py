@@ -26,18 +26,19 @@ of M is never learnt. Sigma ≻ 0 is needed, else descent from 0 learns M on the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.linalg import null_space
 
-from ...linear.problem import LinearProblem, draw_problem, psd_root
+from ...linear.problem import draw_problem, psd_root
 from ...linear.regimes import excess_risk
 from ...linear.solutions import grasp_write, posthoc_write, write_leak
 from ..shared.maps import (
-    alternating_loss,
+    Removal,
+    best_of_factors,
     complement,
     definite,
     fit_loss,
@@ -48,16 +49,11 @@ from ..shared.maps import (
     singular,
     with_null,
 )
-from ..statement import Claim, Route, Sides, Statement
+from ..statement import Claim, Route, Statement, exact
 
 
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """A problem, a LoRA rank and a probe matrix Z."""
-
-    problem: LinearProblem
-    rank: int
-    Z: Float[ndarray, "m d"]
+class Instance(Removal):
+    """With what descent over uᵀD = 0 reaches."""
 
     def trained(self) -> Float[ndarray, "m d"]:
         """Limit of descent from 0 over D = Q X, Q a basis of u^⊥: least squares of least norm, factor by factor."""
@@ -69,8 +65,12 @@ class Instance:
     def tangent(self) -> float:
         """tan ∠(u, H⁻¹u), with a null direction of H for H⁻¹u."""
         u, (values, Q) = self.problem.u, np.linalg.eigh(self.problem.H)
-        h = Q[:, 0] if values[0] < 1e-10 * values[-1] else np.linalg.solve(self.problem.H, self.problem.u)
-        return float(np.linalg.norm(h - u * (u @ h)) / abs(u @ h))
+        return tangent(u, Q[:, 0] if values[0] < 1e-10 * values[-1] else np.linalg.solve(self.problem.H, u))
+
+
+def tangent(u: Float[ndarray, " m"], h: Float[ndarray, " m"]) -> float:
+    """tan ∠(u, h) for unit u."""
+    return float(np.linalg.norm(h - u * (u @ h)) / abs(u @ h))
 
 
 def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
@@ -86,23 +86,13 @@ def draw(rng: np.random.Generator, smallest: int = 2) -> Instance:
     return Instance(p, int(rng.integers(1, min(p.shape) + 1)), rng.standard_normal(p.shape))
 
 
-def singular_metric(rng: np.random.Generator) -> Instance:
-    """H with a null direction ⟂ u."""
-    i = draw(rng, 3)
-    return singular(i, rng, "H", i.problem.u)
-
-
-def leaking(p: LinearProblem) -> float:
-    """‖D − P_u M‖_F, the distance to post-hoc projection."""
-    return float(np.linalg.norm(grasp_write(p) - posthoc_write(p, p.M)))
-
-
 def risk(bound) -> Claim[Instance]:
-    def sides(i: Instance) -> Sides:
-        p = i.problem
-        return Sides.exact(excess_risk(p, grasp_write(p)), bound(i), scale=float(np.sum(p.M @ p.Sigma_t * p.M)))
-
-    return Claim("=", sides)
+    return exact(
+        "=",
+        lambda i: excess_risk(i.problem, grasp_write(i.problem)),
+        bound,
+        scale=lambda i: map_risk(i.problem, i.problem.M),
+    )
 
 
 def whitened(i: Instance) -> Float[ndarray, "k d"]:
@@ -112,15 +102,20 @@ def whitened(i: Instance) -> Float[ndarray, "k d"]:
 
 
 def distance(bound) -> Claim[Instance]:
-    return Claim(
-        "=", lambda i: Sides.exact(leaking(i.problem), float(bound(i)), scale=float(np.linalg.norm(i.problem.M)) * 10)
+    """‖D − P_u M‖_F, the distance to post-hoc projection."""
+    return exact(
+        "=",
+        lambda i: np.linalg.norm(grasp_write(i.problem) - posthoc_write(i.problem, i.problem.M)),
+        bound,
+        scale=lambda i: 10 * np.linalg.norm(i.problem.M),
     )
 
 
-def by_factors(i: Instance) -> float:
-    """The loss that alternating least squares on the factors of P_u B A ends at."""
-    p = i.problem
-    return alternating_loss(p.H, p.Sigma, p.M, i.rank, left=null_space(p.u[None]))
+def leak(w) -> Claim[Instance]:
+    """GRASP-write is P_u M + w uᵀM."""
+    return same(
+        lambda i: grasp_write(i.problem), lambda i: posthoc_write(i.problem, i.problem.M) + np.outer(w(i), u_row(i))
+    )
 
 
 def u_row(i: Instance) -> Float[ndarray, " d"]:
@@ -141,10 +136,7 @@ STATEMENT = Statement(
     always=frozenset({"limit of descent", "rank r"}),
     claims={
         "limit of descent": same(lambda i: grasp_write(i.problem), Instance.trained),
-        "leak": same(
-            lambda i: grasp_write(i.problem),
-            lambda i: posthoc_write(i.problem, i.problem.M) + np.outer(write_leak(i.problem), u_row(i)),
-        ),
+        "leak": leak(lambda i: write_leak(i.problem)),
         "distance": distance(lambda i: i.tangent() * np.linalg.norm(u_row(i))),
         "risk": risk(
             lambda i: (
@@ -154,10 +146,13 @@ STATEMENT = Statement(
         ),
         "rank r": rank_loss(lambda i: grasp_write(i.problem, i.rank), whitened),
     },
-    violators={"Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma"), "H ≻ 0 on u^⊥": singular_metric},
+    violators={
+        "Sigma ≻ 0": lambda rng: singular(draw(rng), rng, "Sigma"),
+        "H ≻ 0 on u^⊥": lambda rng: singular(draw(rng, 3), rng, "H", "u"),
+    },
     route=Route(
         "rank r",
-        by_factors,
+        lambda i: best_of_factors(i, left=null_space(i.problem.u[None])),
         lambda i: 1e-8 * fit_loss(i.problem, 0 * i.problem.M),
         given=("LinearProblem.M",),
     ),

@@ -6,32 +6,19 @@ import numpy as np
 
 from ...linear.problem import psd_root
 from ...linear.solutions import grasp_write, naive_solution, posthoc_write, write_leak
-from ..shared.maps import complement, map_risk, rank_loss, same
+from ..shared.maps import complement, map_risk, rank_loss
 from ..statement import Claim
-from . import Instance, distance, risk, u_row, whitened
+from . import Instance, distance, leak, risk, tangent, u_row, whitened
 
 
-def _with_leak(w, row=u_row) -> Claim[Instance]:
-    """GRASP-write = P_u M + w row."""
-    return same(
-        lambda i: grasp_write(i.problem), lambda i: posthoc_write(i.problem, i.problem.M) + np.outer(w(i), row(i))
-    )
+def _inverse_first(i: Instance):
+    p = i.problem
+    return p.P_u @ np.linalg.pinv(p.H, 1e-12, hermitian=True) @ p.P_u @ p.H @ p.u
 
 
-def _inverse(i: Instance):
-    return np.linalg.pinv(i.problem.H, 1e-12, hermitian=True)
-
-
-def _leak_of(i: Instance, H):
-    """w with another matrix in place of the metric."""
-    P = i.problem.P_u
-    return np.linalg.pinv(P @ H @ P, 1e-10, hermitian=True) @ P @ H @ i.problem.u
-
-
-def _tangent_of_image(i: Instance) -> float:
-    """tan ∠(u, H u)."""
-    u, h = i.problem.u, i.problem.H @ i.problem.u
-    return float(np.linalg.norm(h - u * (u @ h)) / abs(u @ h))
+def _of_root(i: Instance):
+    P, root = i.problem.P_u, psd_root(i.problem.H)
+    return np.linalg.pinv(P @ root @ P, 1e-10, hermitian=True) @ P @ root @ i.problem.u
 
 
 def _task_row(i: Instance):
@@ -40,26 +27,20 @@ def _task_row(i: Instance):
 
 OWN: dict[str, Claim[Instance]] = {
     "equals post-hoc projection for every H": distance(lambda i: 0.0),
-    "leak P_u H u, without the inverse": same(
-        lambda i: grasp_write(i.problem),
-        lambda i: i.problem.P_u @ i.problem.M + np.outer(i.problem.P_u @ i.problem.H @ i.problem.u, u_row(i)),
-    ),
-    "leak of the other sign": same(
-        lambda i: grasp_write(i.problem),
-        lambda i: i.problem.P_u @ i.problem.M - np.outer(write_leak(i.problem), u_row(i)),
-    ),
+    "leak P_u H u, without the inverse": leak(lambda i: i.problem.P_u @ i.problem.H @ i.problem.u),
+    "leak of the other sign": leak(lambda i: -write_leak(i.problem)),
     "risk ‖uᵀT‖_t² for every H": risk(lambda i: map_risk(i.problem, i.problem.u[None] @ i.problem.T)),
 }
 
 BLIND: dict[str, Claim[Instance]] = {
-    "inverse taken before restricting: w = P_u H⁻¹ P_u H u": _with_leak(
-        lambda i: i.problem.P_u @ _inverse(i) @ i.problem.P_u @ i.problem.H @ i.problem.u
-    ),
-    "square root of the metric: H^½ for H in w": _with_leak(lambda i: _leak_of(i, psd_root(i.problem.H))),
+    "inverse taken before restricting: w = P_u H⁻¹ P_u H u": leak(_inverse_first),
+    "square root of the metric: H^½ for H in w": leak(_of_root),
     "sine for tangent in the distance": distance(
         lambda i: i.tangent() / np.sqrt(1 + i.tangent() ** 2) * np.linalg.norm(u_row(i))
     ),
-    "angle to H u instead of H⁻¹u": distance(lambda i: _tangent_of_image(i) * np.linalg.norm(u_row(i))),
+    "angle to H u instead of H⁻¹u": distance(
+        lambda i: tangent(i.problem.u, i.problem.H @ i.problem.u) * np.linalg.norm(u_row(i))
+    ),
     "cross term 2 tan ⟨uᵀT, uᵀM⟩ kept": risk(
         lambda i: map_risk(i.problem, (_task_row(i) + i.tangent() * u_row(i))[None])
     ),
