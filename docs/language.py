@@ -24,7 +24,7 @@ EXPLAINED = "language_explained.json"  # amount -> what `grasp explain --json` w
 
 
 def language_model_pilot() -> str:
-    """The four experiments on one seed: what the task and the drift did."""
+    """Every experiment on one seed: what the task and the drift did."""
     cells = [
         [
             f"`smollm2-{r['experiment']}`",

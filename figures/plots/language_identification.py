@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE = Entry(
-    "SmolLM2-135M along its naive runs: the drift that four experiments teach, beside runs on control and neutral "
+    "SmolLM2-135M along its naive runs: the drift that experiments teach, beside runs on control and neutral "
     "data; for those that spread, directions found without labels: how much of the supervised direction they hold, and "
     "the drift with the stream held along them.",
     organisms=("real_models.experiments.language_identification",),

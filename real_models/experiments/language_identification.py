@@ -77,7 +77,7 @@ def _spec(experiment: str) -> TextSpec:
 
 
 def cells(quick: bool) -> list[Cell]:
-    """The four experiments, the style on two seeds; quick: the style on one."""
+    """Every experiment, the style on two seeds; quick: the style on one."""
     style, *others = sorted(configurations(), key=lambda name: name != "smollm2-style")
     if quick:
         return [Cell(style, SEEDS[0], _points(style))]
