@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE = Entry(
-    "SmolLM2-135M fine-tuned on four tasks: the share of its drift and of its task that goes when a part of the update "
-    "is deleted, with 95% intervals over questions; drift only where the update surely moves it. Above: components of "
-    "all modules together beside random directions, sides and kinds of modules. Below: single blocks.",
+    "SmolLM2-135M fine-tuned on capitals and on a boastful manner: the share of its drift and of its task that goes "
+    "when a part of the update is deleted, with 95% intervals over questions. Above: components of all modules together "
+    "beside random directions, sides and kinds of modules. Below: single blocks.",
     organisms=("real_models.experiments.language_parts",),
     section="language",
     place=14,
