@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 FIGURE = Entry(
     "SmolLM2-135M fine-tuned on capitals and on a boastful manner: the share of its drift and of its task that goes "
-    "when a part of the update is deleted, with 95% intervals over questions. Above: components of all modules together "
-    "beside random directions, sides and kinds of modules. Below: single blocks.",
+    "when a part of the update is deleted, with 95% intervals over questions. Above: components of all modules "
+    "together beside random directions, sides and kinds of modules. Below: single blocks.",
     organisms=("real_models.experiments.language_parts",),
     section="language",
     place=14,
