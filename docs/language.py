@@ -108,6 +108,7 @@ PARTS = {
     "data-sets": data_sets,
     "language-model": lambda: language_model("smollm2-style").markdown(),
     "language-model-manner": lambda: language_model("smollm2-manner").markdown(),
+    "language-model-confirmed": lambda: language_model(study="language_model_confirmed").markdown(),
     "language-model-pilot": language_model_pilot,
     "language-model-identified": identified,
     "language-model-explained": explained,

@@ -10,10 +10,14 @@ from .comparison import times
 from .table import Table
 
 
-def language_model(experiment: str | None = None) -> Table:
+def language_model(experiment: str | None = None, *, study: str = "language_model") -> Table:
     """Every method at its preset on one experiment, or on all of them in turn: naive first, controls last, least drift
-    first."""
-    rows = read_rows(FOLDER / "language_model.csv")
+    first.
+
+    Args:
+        study: name of the committed results.
+    """
+    rows = read_rows(FOLDER / f"{study}.csv")
     found = summarise([r for r in rows if experiment in (None, r["variant"])])
     place = {variant: n for n, variant in enumerate(dict.fromkeys(r["variant"] for r in rows))}
     order = sorted(found, key=lambda x: (place[x.variant], x.method != "naive", x.control, not x.whole, x.drift))

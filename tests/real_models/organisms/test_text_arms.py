@@ -20,6 +20,7 @@ from real_models.comparison.experiment import make_text_cells, missing
 from real_models.comparison.methods import ARMS, COMPARED, SetupSources, find_compared, run
 from real_models.data import batches
 from real_models.evaluation.judge import judge_pairs
+from real_models.experiments import language_parts
 from real_models.experiments.language_identification import along
 from real_models.experiments.language_parts import where
 from real_models.methods import Edit, Hold
@@ -278,3 +279,16 @@ def test_language_parts_are_shares_of_the_update_at_the_crossing(spread):
         left = drift(adapted)
     np.testing.assert_allclose(found["pooled write 0: drift removed"], (whole - left) / (whole - base), rtol=1e-2)
     assert found["pooled write 0: energy"] > found["pooled write 1: energy"] > 0
+
+
+def test_language_parts_of_an_update_that_moved_the_task_alone(spread, monkeypatch):
+    """The task's shares are those measured beside the drift's; nothing is said of parts where nothing moved."""
+    both = where(spread, top=1)
+    for told in ({"task"}, set()):
+        moves = iter(["drift" in told, "task" in told])
+        monkeypatch.setattr(language_parts, "moved", lambda excess, moves=moves: next(moves))
+        found = where(spread, top=1)
+        assert not [name for name in found if name.endswith("drift removed")]
+        assert (found["excess drift"], found["excess task"]) == (both["excess drift"], both["excess task"])
+        shares = {name: value for name, value in both.items() if "task removed" in name or name.endswith(": energy")}
+        assert {name: found[name] for name in found if "excess" not in name} == (shares if told else {})
