@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import product
 from pathlib import Path
 
+from figures.rows import FOLDER, read_rows
 from real_models.comparison import language
 from real_models.comparison.language.disjoint import words_of
 from real_models.comparison.language.made_up import WRONG
 from real_models.comparison.language.sources import shipped
+from real_models.comparison.methods import ARMS
 
 
 def test_finance_answers_are_as_many_as_promised_short_and_apart():
@@ -39,3 +42,12 @@ def test_made_up_facts_have_one_right_value_and_others():
             assert {fact.value, *fact.wrong} <= set(relation.values)
         assert len({f.name for f in facts}) == 1
         assert facts[0].name != other[0].name
+
+
+def test_shipped_configurations_are_what_the_committed_study_ran():
+    rows = read_rows(FOLDER / "language_model.csv")
+    assert {row["variant"] for row in rows} == {"smollm2-style", "smollm2-manner"}
+    for name in {row["variant"] for row in rows}:
+        asked = language.read_configuration(name)[1]["text"]
+        ran = {(row["method"], row["organism"]) for row in rows if row["variant"] == name}
+        assert ran == set(product([*asked["methods"], *ARMS], asked["seeds"]))
