@@ -198,12 +198,13 @@ def _language(folder: Path, datasets: Path) -> None:
     from synthetic.runner.results import write_json
     from synthetic.runner.sweep import sweep
 
-    prepare("smollm2-style", datasets, None, folder / "data")
-    cell = read_cells(folder / "data" / "smollm2-style.toml")[0][0]
+    name = "smollm2-style"
+    prepare(name, datasets, None, folder / "data")
+    cell = read_cells(folder / "data" / f"{name}.toml")[0][0]
     with progress("SmolLM2") as track:
         store = folder / "sweeps" / "comparison"
         rows = sweep("real_models.comparison.experiment", store, cells=[cell], n_jobs=1, progress=track).rows
-    study = read_rows(FOLDER / "language_model.csv")
+    study = [r for r in read_rows(FOLDER / "language_model.csv") if r["variant"] == name]
 
     def drifts(table: list[dict[str, Any]]) -> list[float]:
         asked = (cell.organism, cell.method, "drift")

@@ -186,8 +186,9 @@ def _removal(data: dict[str, Any]) -> list[str]:
 def _language(folder: Path) -> list[str]:
     """The committed study, and the run of it that was done again if there is one."""
     out = [
-        "SmolLM2-135M fine-tuned on answers in capitals: drift to other topics where each run first reaches the task, "
-        "in log-odds per token. Of the committed study (figures/data/language_model.csv, docs/language_model.md)."
+        "SmolLM2-135M fine-tuned on answers in capitals (style) and on a textbook retold as a boastful politician "
+        "would (manner): drift to other topics where each run first reaches the task, in log-odds per token. Of the "
+        "committed study (figures/data/language_model.csv, docs/language_model.md)."
     ]
     if not (folder / AGAIN).is_file():
         again = "None of its runs was done again: grasp model smollm2, then grasp reproduce --datasets FOLDER does one."

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from importlib import import_module
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from command import grasp
 
@@ -16,9 +19,11 @@ from figures.rows import FOLDER, read_rows
 from figures.tables.language import language_model
 from grasp_theory.identification.report import plain
 from grasp_theory.statements.checks import find, verify
+from real_models.comparison import configuration
 from real_models.comparison.table import summarise
 from synthetic.experiments import verdict_rates
 from synthetic.generators.adapters import AdapterSpec
+from synthetic.runner import sweep as sweeps
 from synthetic.runner.sweep import Sweep, load
 
 
@@ -100,6 +105,20 @@ def test_report_shows_the_run_on_the_language_model_beside_the_study(tmp_path):
     (tmp_path / summary.AGAIN).write_text(json.dumps(again))
     said = summary._language(tmp_path)[-1]
     assert "naive run of seed 2 again: drift after 0, 5 steps -0.566, -0.460; in the study -0.566, -0.459" in said
+
+
+def test_run_on_the_language_model_stands_beside_the_same_run_of_the_study(tmp_path, monkeypatch):
+    """The study has runs of that seed and method on other experiments too."""
+    cell = SimpleNamespace(organism=2, method="naive", points=(0, 5, 10, 15))
+    rows = [{"organism": 2, "method": "naive", "quantity": "drift", "mean": float(n)} for n in cell.points]
+    reproduce = import_module("grasp_cli.reproduce")  # the package has its command under this name
+    monkeypatch.setattr(reproduce, "prepare", lambda *_: {})
+    monkeypatch.setattr(configuration, "read_cells", lambda path: ([cell], []))
+    monkeypatch.setattr(sweeps, "sweep", lambda *_, **options: SimpleNamespace(rows=rows))
+    reproduce._language(tmp_path, tmp_path)
+    found = json.loads((tmp_path / summary.AGAIN).read_text())
+    assert found["drift"] == [0, 5, 10, 15]
+    np.testing.assert_allclose(found["study"], [-0.566, -0.460, 0.172, 0.015], rtol=0, atol=5e-4)
 
 
 def test_report_says_what_did_not_come_out(results):
