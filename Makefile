@@ -9,7 +9,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_
 
 # Some of each room that needs no training and no process of its own.
 FAST := $(addprefix tests/,test_imports.py figures \
-	$(addprefix grasp_theory/test_,linear_problem.py not_estimated.py rank.py spectra.py subspace.py) \
+	$(addprefix grasp_theory/test_,linear.py not_estimated.py rank.py spectra.py subspace.py) \
 	$(addprefix synthetic/test_,inputs.py results.py stages.py task_updates.py) \
 	$(addprefix real_models/,adapters/test_adapters_config.py adapters/test_adapters_sides.py \
 	adapters/test_adapters_bad_input.py methods/test_inoculation.py comparison/test_comparison_table.py))

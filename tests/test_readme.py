@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 
 import pytest
 from checkout import ROOT
@@ -107,6 +108,14 @@ def test_readme_make_targets_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"make ([a-z-]+)", README))
     assert named <= targets
+
+
+def test_fast_tests_are_there():
+    """The target takes file names apart, so that make alone knows the whole of them."""
+    said = subprocess.run(["make", "-n", "test-fast"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    named = re.findall(r"tests/[\w/]+(?:\.py)?", said)
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_tables_are_the_committed_results():
