@@ -50,6 +50,7 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
     below = max(1.2, 0.155 * (len(names) + len(groups)))  # inches
     figure = new_figure(PAGE, 2.5 + below)
     axes = figure.subplots(2, len(variants), squeeze=False, height_ratios=[2.5, below], sharey="row")
+    probability = all(0 <= r["mean"] <= 1 for r in rows if r["quantity"] == "drift")
     places = rank_rows(axes[1, 0], [result for result in found if result.preset], names)
     for ax, below, variant in zip(axes[0], axes[1], variants, strict=True):
         of = [result for result in found if result.variant == variant and result.preset]
@@ -65,9 +66,14 @@ def build(rows: Sequence[dict[str, Any]]) -> Figure:
                     *look(method),
                 )
         ax.axvline(of[0].task, color=GREY, linestyle=":", linewidth=0.8)
-        ax.set(xlabel="task score", ylim=(0, 1.03))
+        ax.set_xlabel("task score")
+        if probability:
+            ax.set_ylim(0, 1.03)
         starts = [drift for (of_variant, _), drift in base_drift(rows).items() if of_variant == variant]
         _dots(below, of, places, float(np.mean(starts)) if starts else None)
+        below.set_xlabel(f"drift at task score {of[0].task:.2g}")
+        if probability:
+            below.set_xlim(0, 1.03)
     axes[0, 0].set_ylabel("drift along training")
 
     curves, labels = axes[0, 0].get_legend_handles_labels()
@@ -95,6 +101,7 @@ def _dots(ax: Any, of: Sequence[Result], rows: Mapping[str, int], base: float | 
             ax.annotate(
                 f"task reached in {result.reached} of {result.seeds}",
                 (0.14, place),
+                xycoords=("axes fraction", "data"),
                 fontsize=6,
                 va="center",
                 color=GREY,
@@ -103,8 +110,7 @@ def _dots(ax: Any, of: Sequence[Result], rows: Mapping[str, int], base: float | 
         low, high = (result.drift, result.drift)
         if base is not None and result.low is not None and result.high is not None:
             low, high = result.low + base, result.high + base
-        ax.plot([max(low, 0), min(high, 1)], [place, place], color=colour)
+        ax.plot([low, high], [place, place], color=colour)
         ax.plot([result.drift], [place], marker, color=colour)
     if base is not None:
         ax.axvline(base, color=GREY, linestyle="--", linewidth=0.8)
-    ax.set(xlim=(0, 1.03), xlabel=f"drift at task score {of[0].task:.2g}")

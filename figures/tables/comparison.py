@@ -40,7 +40,7 @@ def short_table(found: Sequence[Result]) -> Table:
     for variant in dict.fromkeys(x.variant for x in found):
         naive = [x for x in found if x.variant == variant and x.method == "naive"]
         best = [least(found, variant, information) for information in CLASSES]
-        for x in (*naive, *(x for x in best if x is not None)):
+        for x in (*naive, *(x for x in best if x is not None and x.method != "naive")):
             kind = "naive fine-tuning" if x.method == "naive" else f"least drift with {x.information}"
             shown = f"{x.drift:.3f}" if x.whole else f"({x.drift:.3f})"
             rows.append(

@@ -17,7 +17,9 @@ from figures.plots.identification import alignment, kind, spectrum
 from figures.plots.language_identification import FOUND
 from figures.rows import FOLDER, read_rows
 from figures.style import new_figure, render
+from figures.tables.comparison import short_table
 from grasp_theory import InputError, identify
+from real_models.comparison.table import summarise
 from synthetic.experiment import table
 from synthetic.runner.sweep import load
 
@@ -186,3 +188,15 @@ def test_look_of_a_method_is_that_of_its_family_and_a_control_is_grey():
 def test_every_figure_stands_in_a_section_of_the_report():
     assert {entry.section for entry in FIGURES.values()} == set(get_args(Section))
     assert [name for name, entry in FIGURES.items() if entry.experiments and entry.section == "comparison"] == []
+
+
+def test_comparison_figure_and_short_table_of_log_odds():
+    """What is below 0 is seen, the base model's line too; the naive run stands in the short table once."""
+    rows = [r for r in read_rows(FOLDER / "language_model.csv") if r["variant"] == "smollm2-style"]
+    above, below = builder("comparison")(rows).axes
+    drifts = [r["mean"] for r in rows if r["quantity"] == "drift" and r["method"] == "naive"]
+    assert above.get_ylim()[0] < min(drifts) < 0
+    found = summarise(rows)
+    low, high = below.get_xlim()
+    assert all(low < x.drift < high for x in found if x.whole)
+    assert [row[2] for row in short_table([x for x in found if x.method in ("naive", "scale")]).rows] == ["naive"]
