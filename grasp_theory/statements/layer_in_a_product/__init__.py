@@ -34,26 +34,17 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..shared.draws import covariance, flip, log_uniform, orthonormal, sine, unit
+from ..shared.draws import Planted, covariance, flip, log_uniform, orthonormal, sine, unit
 from ..statement import Claim, Relation, Route, Statement, exact
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Planted):
     """The product and its target; R and L square. What descent from 0 reaches is defined for singular ones as well."""
 
     R: Float[ndarray, "m m"]
     L: Float[ndarray, "d d"]
     Sigma: Float[ndarray, "d d"]
-    T: Float[ndarray, "m d"]
-    u: Float[ndarray, " m"]
-    v: Float[ndarray, " d"]
-    beta: float
-
-    @property
-    def M(self) -> Float[ndarray, "m d"]:
-        """T + beta u vᵀ."""
-        return self.T + self.beta * np.outer(self.u, self.v)
 
     @property
     def inverses(self) -> tuple[ndarray, ndarray]:
@@ -100,7 +91,7 @@ def draw(rng: np.random.Generator) -> Instance:
     T = rng.standard_normal((m, d)) * log_uniform(rng, 0.02, 0.5) * beta
     if kind == 2:
         return _aligned(rng, m, d, beta, rng.uniform(0.1, 0.9), rng.normal() / 20)
-    return Instance(R, L, covariance(rng, d), T, u, v, beta)
+    return Instance(T, u, v, beta, R, L, covariance(rng, d))
 
 
 def extremal(rng: np.random.Generator) -> Instance:
@@ -110,14 +101,14 @@ def extremal(rng: np.random.Generator) -> Instance:
 
 def _aligned(rng: np.random.Generator, m: int, d: int, beta: float, rho: float, tilt: float) -> Instance:
     T, u, v = flip(rng, m, d, beta, rho, tilt=tilt)
-    return Instance(orthonormal(rng, m, m), orthonormal(rng, d, d), np.eye(d), T, u, v, beta)
+    return Instance(T, u, v, beta, orthonormal(rng, m, m), orthonormal(rng, d, d), np.eye(d))
 
 
 def singular(rng: np.random.Generator, side: int) -> Instance:
     """R (side 0) or L (side 1) with one direction cut off, u or v not in what is left."""
     R, L = orthonormal(rng, 5, 5), orthonormal(rng, 5, 5)
     R, L = (R[:, :4] @ orthonormal(rng, 5, 4).T, L) if side == 0 else (R, L[:, :4] @ orthonormal(rng, 5, 4).T)
-    return Instance(R, L, np.eye(5), 0.1 * rng.standard_normal((5, 5)), unit(rng, 5), unit(rng, 5), 1.0)
+    return Instance(0.1 * rng.standard_normal((5, 5)), unit(rng, 5), unit(rng, 5), 1.0, R, L, np.eye(5))
 
 
 def unseen_input(rng: np.random.Generator) -> Instance:
@@ -125,7 +116,7 @@ def unseen_input(rng: np.random.Generator) -> Instance:
     Q = orthonormal(rng, 5, 5)
     v, seen = (Q[:, 0] + Q[:, 4]) / np.sqrt(2), Q[:, :4] @ Q[:, :4].T
     R, L = (orthonormal(rng, 5, 5) * [2.0, 1.5, 1.0, 1.0, 0.5] @ orthonormal(rng, 5, 5).T for _ in range(2))
-    return Instance(R, L, seen, 0.005 * rng.standard_normal((5, 5)), unit(rng, 5), v, 1.0)
+    return Instance(0.005 * rng.standard_normal((5, 5)), unit(rng, 5), v, 1.0, R, L, seen)
 
 
 def _trained(i: Instance) -> tuple[float, float]:

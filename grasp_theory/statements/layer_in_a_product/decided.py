@@ -92,4 +92,4 @@ def _instance(values: Values) -> Instance:
     R, L = (numbers(values, name, 2, 2) for name in "RL")
     Sigma, T = symmetric_numbers(values, "S"), np.array([[0.1, 0.05], [-0.1, 0.2]])
     R, L, Sigma = (X if X.any() else np.eye(2) for X in (R, L, Sigma))
-    return Instance(R, L, Sigma, T, np.eye(2)[0], np.eye(2)[0], 1.0)
+    return Instance(T, np.eye(2)[0], np.eye(2)[0], 1.0, R, L, Sigma)
